@@ -1,0 +1,1 @@
+//! The Python extension `app._core`: converts in, calls `ocpp-core`, converts out.
