@@ -1,0 +1,140 @@
+"""The errors both edges speak: `AppError` towards developers (REST), `CallFailed` towards charge points (OCPP-J).
+
+Each class declares its wire shape once. A leaf: everything may import it, it imports nothing of the application.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class AppError(Exception):
+    """A refusal or failure that the REST edge answers as `application/problem+json`.
+
+    code: stable snake_case name, part of the API; status: HTTP status; title: the same for each error of this
+    code; detail: what happened this time; field: the name or JSON pointer of the input at fault, if one is.
+    """
+
+    def __init__(self, code: str, status: int, title: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.field = field
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to the answer."""
+        return {}
+
+    def problem(self) -> dict[str, Any]:
+        """Return the RFC 9457 problem document of this error."""
+        document: dict[str, Any] = {
+            "type": f"urn:stationmaster:error:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.field is not None:
+            document["field"] = self.field
+        return document
+
+
+class NotFound(AppError):
+    """What was asked for does not exist, or belongs to another tenant: the two look the same on purpose."""
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        super().__init__("not_found", 404, "Not found", detail, field)
+
+
+class Conflict(AppError):
+    """The request is fine, the present state forbids it: a name already taken, a command already finished."""
+
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        super().__init__("conflict", 409, "Conflict", detail, field)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One broken rule. pointer: JSON pointer into the body, or a parameter's name; code: name of the rule."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class InvalidInput(AppError):
+    """The input breaks a rule; `violations` name each field at fault, `field` is the first of them."""
+
+    def __init__(self, violations: Sequence[FieldViolation], detail: str | None = None) -> None:
+        first = violations[0] if violations else None
+        text = detail or (f"{first.pointer}: {first.detail}" if first else "The input is not valid.")
+        super().__init__("invalid_input", 422, "Invalid input", text, first.pointer if first else None)
+        self.violations = tuple(violations)
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem document, with one entry of `errors` for each violation."""
+        errors = [{"pointer": v.pointer, "code": v.code, "detail": v.detail} for v in self.violations]
+        return {**super().problem(), "errors": errors}
+
+
+class Unauthorized(AppError):
+    """No credential, or one that is unknown, expired or revoked."""
+
+    def __init__(self, detail: str = "A valid API key is needed.") -> None:
+        super().__init__("unauthorized", 401, "Unauthorized", detail)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Name the scheme, as RFC 9110 asks of a 401."""
+        return {"WWW-Authenticate": 'Bearer realm="stationmaster"'}
+
+
+class Forbidden(AppError):
+    """The credential is good, but its scopes do not cover the request."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("forbidden", 403, "Forbidden", detail)
+
+
+class TooManyRequests(AppError):
+    """A limit was hit. retry_after_s: seconds after which a new try makes sense, at least 1."""
+
+    def __init__(self, detail: str, retry_after_s: int = 1) -> None:
+        super().__init__("too_many_requests", 429, "Too many requests", detail)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class Unavailable(AppError):
+    """A part the request needs is down; the same request may succeed later."""
+
+    def __init__(self, detail: str, code: str = "unavailable") -> None:
+        super().__init__(code, 503, "Service unavailable", detail)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "5"}
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached, or did not commit in time. Nothing was acknowledged."""
+
+    def __init__(self, detail: str = "The database does not answer.") -> None:
+        super().__init__(detail, "store_unavailable")
+
+
+class CallFailed(Exception):
+    """A CALL is answered with a CALLERROR. code: an OCPP-J error code (OCPP-J 4.2.3), spelled as 1.6 spells it."""
+
+    def __init__(self, code: str, description: str = "") -> None:
+        super().__init__(f"{code}: {description}" if description else code)
+        self.code = code
+        self.description = description

@@ -1,0 +1,62 @@
+"""Structured logging: event name constants with bound context, JSON or console. A leaf.
+
+Context is bound by the caller (`tenant`, `charge_point`, `connection`, `message_id`). Payloads only at debug.
+"""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def setup_logging(
+    level: Literal["debug", "info", "warning", "error"], log_format: Literal["json", "console"]
+) -> None:
+    """Send everything, the libraries' own records included, to standard error in one format."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.types.Processor
+    if log_format == "json":
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer(serializer=_dumps)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    # Libraries are heard from warning on: their chatter is no event of ours.
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a module; `name` is kept as the field `logger`."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    return logger
+
+
+def masked(text: str | None) -> str | None:
+    """Return an id tag for the log: the last three characters only."""
+    return text if text is None else "***" + text[-3:]
+
+
+def _dumps(document: Any, **options: Any) -> str:
+    return orjson.dumps(document, default=options.get("default", str)).decode()

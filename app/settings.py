@@ -1,0 +1,189 @@
+"""The settings of a server process: read once from the environment, frozen, passed in and never imported.
+
+Each field names its unit, and the reason for its default. `load_settings` is for the command line; tests build
+`Settings(...)` themselves.
+"""
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_PREFIX = "STATIONMASTER_"
+_PLAIN = ("database_url", "redis_url")
+
+
+class SettingsError(Exception):
+    """A setting is missing or bad. The text is one line and names the environment variable."""
+
+
+class Settings(BaseSettings):
+    """Every knob of the server. Environment: `STATIONMASTER_<FIELD>`, but plain `DATABASE_URL` and `REDIS_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+
+    # postgresql://...; None starts a private PostgreSQL in the data directory.
+    database_url: str | None = Field(None, validation_alias=AliasChoices("database_url", "DATABASE_URL"))
+    # redis://, rediss:// or unix://; None starts a private Redis in the data directory.
+    redis_url: str | None = Field(None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
+    # Where the embedded engines and the generated pepper live; relative to the working directory.
+    data_directory: Path = Path("data")
+    # Loopback: opening a machine to the network is a decision of the operator.
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(8080, ge=0, le=65535)
+    # Processes. One serves thousands of sockets; more is for more cores.
+    workers: int = Field(1, ge=1, le=256)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    # Secret mixed into each credential's hash, so that a stolen table cannot be searched. See `load_settings`.
+    credential_pepper: str = Field("", repr=False)
+
+    # Bytes of one frame. StopTransaction may carry a long transactionData (OCPP 1.6 errata 3.89).
+    frame_limit_bytes: int = Field(262_144, ge=1024, le=16_777_216)
+    # Bytes of one frame while the charge point is not Accepted: it has no business yet that needs more.
+    frame_limit_unregistered_bytes: int = Field(16_384, ge=1024, le=16_777_216)
+    # Seconds to wait for the answer of a charge point: slow ones need up to half a minute.
+    call_timeout_s: float = Field(30.0, gt=0, le=600)
+    # Commands that may wait for one charge point; more than this is a runaway client.
+    command_queue_limit: int = Field(50, ge=1, le=10_000)
+    # Upper bound of a command's own timeout, seconds.
+    command_timeout_limit_s: float = Field(600, gt=0, le=3600)
+    # CALLs of one charge point that may wait; then its socket is not read any more.
+    inbound_queue_limit: int = Field(32, ge=1, le=10_000)
+    # CALLs per second of one charge point in the long run, and at once after a pause. A boot with 25 connectors
+    # sends a burst of 27; an offline queue is replayed one by one.
+    rate_per_s: float = Field(20.0, gt=0)
+    rate_burst: int = Field(200, ge=1)
+    # Connectors one charge point may create by reporting them; the largest real ones have a few dozen.
+    connectors_per_charge_point: int = Field(64, ge=1, le=10_000)
+    # Failed logins per minute and address, then HTTP 429: enough for a wrongly set-up site, useless for guessing.
+    login_failures_per_minute: int = Field(10, ge=1)
+    # WebSocket pings, seconds: below the 60 s idle limit that mobile networks commonly have.
+    ping_interval_s: float = Field(30.0, gt=0)
+    ping_timeout_s: float = Field(20.0, gt=0)
+    # Heartbeat interval given to charge points, seconds. Pings do the liveness; this is for their clock.
+    heartbeat_interval_s: int = Field(300, ge=0, le=86_400)
+
+    # Seconds a worker counts as alive without renewal, and how often it renews: two renewals may fail.
+    worker_lease_s: float = Field(15.0, gt=0)
+    worker_renewal_s: float = Field(5.0, gt=0)
+
+    # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own timeout.
+    durable_wait_s: float = Field(20.0, gt=0)
+    # Records of one group commit: bounds the time one transaction takes.
+    ledger_batch_limit: int = Field(512, ge=1, le=10_000)
+    # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
+    frame_log_buffer: int = Field(20_000, ge=1)
+    frame_log_retention_days: int = Field(14, ge=1)
+    # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody can probe.
+    reveal_unknown_identity: bool = False
+    # CIDRs of proxies whose X-Forwarded-For is believed; none by default, a client could forge it.
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+    # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk slowly.
+    remote_start_window_s: float = Field(300, gt=0)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return [part.strip() for part in value.strip("[] ").replace('"', "").split(",") if part.strip()]
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ipaddress.ip_network(text, strict=False)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str | None) -> str | None:
+        return _with_scheme(value, ("postgresql", "postgres", "postgresql+asyncpg"))
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str | None) -> str | None:
+        return _with_scheme(value, ("redis", "rediss", "unix"))
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.worker_renewal_s >= self.worker_lease_s:
+            raise ValueError(f"{_PREFIX}WORKER_RENEWAL_S must be below {_PREFIX}WORKER_LEASE_S")
+        return self
+
+    def environment(self) -> dict[str, str]:
+        """Return these settings as environment variables, for worker processes that must run with the same."""
+        values: dict[str, str] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if value is not None:
+                values[variable_of(name)] = ",".join(value) if isinstance(value, list) else str(value)
+        return values
+
+
+def variable_of(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    return field.upper() if field in _PLAIN else _PREFIX + field.upper()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; `overrides` (command line options) win over it.
+
+    The pepper is required with a database of the operator's own, for it must be the same on each server. With the
+    embedded one it is generated once, into `data_directory/pepper`, mode 0600.
+
+    Raises:
+        SettingsError: a variable is missing or bad; the text names it.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+    if settings.credential_pepper:
+        return settings
+    if settings.database_url is not None:
+        raise SettingsError(f"{_PREFIX}CREDENTIAL_PEPPER is required when DATABASE_URL is set")
+    return settings.model_copy(update={"credential_pepper": _generated_pepper(settings.data_directory)})
+
+
+def _with_scheme(value: str | None, schemes: tuple[str, ...]) -> str | None:
+    if value is None or value == "":
+        return None
+    if value.partition("://")[0] not in schemes or "://" not in value:
+        raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    return value
+
+
+def _one_line(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        # A rule over several fields has no location and names its variables itself.
+        parts.append(f"{variable_of(str(problem['loc'][0]).lower())}: {message}" if problem["loc"] else message)
+    return "; ".join(parts)
+
+
+def _generated_pepper(directory: Path) -> str:
+    path = directory / "pepper"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pepper = path.read_text().strip()
+        else:
+            pepper = secrets.token_hex(32)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(pepper)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path}: {error.strerror}") from None
+    if not pepper:
+        raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} is empty; credentials made with it are lost")
+    return pepper
