@@ -1,0 +1,43 @@
+"""Text that PostgreSQL can hold: NUL characters and lone surrogates become U+FFFD.
+
+Both are legal in JSON and impossible in `text` and `jsonb`: without this, one such message would fail for ever.
+"""
+
+import re
+from typing import Any
+
+import orjson
+
+_IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean_text(value: str) -> str:
+    """Return the text with what PostgreSQL cannot hold replaced."""
+    return _IMPOSSIBLE.sub("\ufffd", value)
+
+
+def clean_optional(value: str | None) -> str | None:
+    """Return `clean_text` of a text, None of None."""
+    return None if value is None else _IMPOSSIBLE.sub("\ufffd", value)
+
+
+def clean_json(value: Any) -> Any:
+    """Return a JSON value with each text in it cleaned, keys included."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict):
+        return {clean_text(key): clean_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean_json(item) for item in value]
+    return value
+
+
+def json_text(value: Any) -> str:
+    """Return the JSON text of a value, safe for `jsonb`. Integers beyond 64 bits become texts."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        return orjson.dumps(clean_json(value), default=str, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+    if "\\u0000" in text:
+        return orjson.dumps(clean_json(value)).decode()
+    return text
