@@ -1,0 +1,131 @@
+"""The catalog's routes: public, documented, and answered from documents that are encoded once at start.
+
+Put them first, straight into `app.router.routes`; see `DocumentRoute`. The errors raised here are rendered
+by the application's handler of `AppError`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from fastapi import HTTPException, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from app.protocols import models
+from app.protocols.catalog import API_ROOT, Catalog, ProtocolCatalog
+from app.protocols.documents import Document, DocumentResponse, json_document
+from app.protocols.message_routes import message_routes
+from app.protocols.responses import TAG, answers
+from app.protocols.routes import DocumentRoute
+from app.protocols.unknown import UnknownName
+from app.protocols.validate_route import validate_route
+
+_RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
+
+
+def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
+    """Every route below `/v1/protocols`, in the order in which they must be matched."""
+    routes: list[BaseRoute] = [
+        _fixed_route(
+            API_ROOT,
+            catalog.protocol_list,
+            name="list_protocols",
+            summary="List the protocols",
+            description="Every protocol of the catalog, with the facts of its card.",
+        )
+    ]
+    for protocol in catalog.protocols.values():
+        routes += protocol_routes(protocol)
+    routes.append(_unknown_route(catalog))
+    return routes
+
+
+def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
+    """The routes of one protocol; messages and what follows only where the core describes them."""
+    name, slug = protocol.entry.name, protocol.entry.slug
+    routes: list[BaseRoute] = [
+        _fixed_route(
+            protocol.href,
+            protocol.protocol,
+            name=f"show_{slug}",
+            summary=f"Show {name}",
+            description=(
+                "Identity, adoption, capability matrix, migration, security layer, message flow, deployments "
+                "and the links that lead on: every fact of the protocol's page."
+            ),
+        )
+    ]
+    definition = protocol.definition
+    if definition is None:
+        return routes
+    routes += message_routes(protocol)
+    keys = models.ConfigurationKeyList(
+        protocol=slug,
+        count=len(definition.configuration_keys),
+        configuration_keys=definition.configuration_keys,
+    )
+    codes = models.ErrorCodeList(
+        protocol=slug, count=len(definition.error_codes), error_codes=definition.error_codes
+    )
+    routes += [
+        _fixed_route(
+            f"{protocol.href}/configuration-keys",
+            keys,
+            name=f"list_{slug}_configuration_keys",
+            summary=f"List the standard configuration keys of {name}",
+            description="Profile, access, type, unit and section of each key.",
+        ),
+        _fixed_route(
+            f"{protocol.href}/error-codes",
+            codes,
+            name=f"list_{slug}_error_codes",
+            summary=f"List the error codes of {name}",
+            description="Each code of a CALLERROR as it is sent, and how else it may be received.",
+        ),
+        validate_route(protocol),
+    ]
+    return routes
+
+
+def _fixed_route(path: str, value: models.Served, *, name: str, **options: Any) -> DocumentRoute:
+    content = value.model_dump(mode="json")
+    document = json_document(content)
+    return DocumentRoute(
+        path,
+        _sends(document),
+        documents={path: document},
+        response_model=type(value),
+        responses=answers(content),
+        name=name.replace("-", "_"),
+        tags=[TAG],
+        **options,
+    )
+
+
+def _sends(document: Document) -> Callable[[], Awaitable[Response]]:
+    async def show() -> Response:
+        return DocumentResponse(document)
+
+    return show
+
+
+def _unknown_route(catalog: Catalog) -> DocumentRoute:
+    """What lies below the catalog and is nothing: a slash too many leads back, a wrong name gets a hint."""
+
+    async def unknown(request: Request, rest: str) -> Response:
+        trimmed = rest.rstrip("/")
+        if trimmed != rest:
+            return RedirectResponse(f"{API_ROOT}/{trimmed}".rstrip("/"), 307)
+        slug, _, resource = rest.partition("/")
+        if slug not in catalog.protocols:
+            raise UnknownName("protocol", slug, catalog.protocols, "protocol")
+        if resource == "validate":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        raise UnknownName(f"resource of {slug}", resource, _resources(catalog.protocols[slug]))
+
+    nothing: Mapping[str, Document] = {}
+    return DocumentRoute(f"{API_ROOT}/{{rest:path}}", unknown, documents=nothing, include_in_schema=False)
+
+
+def _resources(protocol: ProtocolCatalog) -> Iterable[str]:
+    return _RESOURCES if protocol.definition else ()
