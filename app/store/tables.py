@@ -44,9 +44,9 @@ def _tenant(nullable: bool = False) -> Column[object]:
     return Column("tenant_id", BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=nullable)
 
 
-def _charge_point(**options: bool) -> Column[object]:
-    reference = ForeignKey("charge_points.id", ondelete="CASCADE")
-    return Column("charge_point_id", BigInteger, reference, nullable=False, **options)
+def _charge_point(primary_key: bool = False, ondelete: str = "CASCADE") -> Column[object]:
+    reference = ForeignKey("charge_points.id", ondelete=ondelete)
+    return Column("charge_point_id", BigInteger, reference, nullable=False, primary_key=primary_key)
 
 
 _REGISTRATION = "in ('Accepted', 'Pending', 'Rejected')"
@@ -72,7 +72,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),
-    Column("scopes", ARRAY(Text), nullable=False),
+    Column("scopes", ARRAY(Text, as_tuple=True), nullable=False),
     _time("expires_at", nullable=True),
     _time("revoked_at", nullable=True),
     _time("created_at"),
@@ -130,6 +130,8 @@ connectors = Table(
     Column("vendor_error_code", Text),
     _time("reported_at"),
     _time("received_at"),
+    # What orders the reports: reported_at where that is plausible, else received_at.
+    _time("effective_at"),
 )
 
 id_tags = Table(
@@ -158,7 +160,8 @@ transactions = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     _tenant(),
-    _charge_point(),
+    # A charge point with transactions cannot be deleted: they are billing records.
+    _charge_point(ondelete="NO ACTION"),
     # bigint: what a charge point reports must fit, however odd it is.
     Column("connector_id", BigInteger, nullable=False),
     Column("id_tag", Text, nullable=False),
@@ -177,7 +180,7 @@ transactions = Table(
     Column("stop_id_tag", Text),
     Column("stop_id_tag_info", JSONB(none_as_null=True)),
     Column("stop_raw", JSONB(none_as_null=True)),
-    Column("flags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("flags", ARRAY(Text, as_tuple=True), nullable=False, server_default=text("'{}'")),
     Column("remote_start_command_id", UUID(as_uuid=True)),
     UniqueConstraint(
         "tenant_id",

@@ -22,22 +22,27 @@ def clean_optional(value: str | None) -> str | None:
 
 
 def clean_json(value: Any) -> Any:
-    """Return a JSON value with each text in it cleaned, keys included."""
+    """Return a JSON value with each text in it cleaned, keys included; integers beyond 64 bits become texts."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
         return {clean_text(key): clean_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [clean_json(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
     return value
 
 
 def json_text(value: Any) -> str:
-    """Return the JSON text of a value, safe for `jsonb`. Integers beyond 64 bits become texts."""
+    """Return the JSON text of a value, safe for `jsonb`.
+
+    The common value is encoded as it is and only searched for the one escape that `jsonb` refuses.
+    """
     try:
         text = orjson.dumps(value).decode()
     except TypeError:
-        return orjson.dumps(clean_json(value), default=str, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+        return orjson.dumps(clean_json(value)).decode()
     if "\\u0000" in text:
         return orjson.dumps(clean_json(value)).decode()
     return text

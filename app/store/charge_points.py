@@ -1,0 +1,172 @@
+"""Charge points of one tenant: who they are, how they log in, what they said at boot."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import Conflict
+from app.store import tables
+from app.store.filters import ChargePointFilter
+from app.store.records import BootFacts, ChargePointRecord, RegistrationStatus
+from app.store.repository import Repository, columns_of, like_prefix
+from app.store.text import clean_optional
+
+_TABLE = tables.charge_points
+_COLUMNS = columns_of(ChargePointRecord, _TABLE)
+_CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartbeat_interval_s"})
+_BOOT_TEXTS = (
+    "vendor",
+    "model",
+    "serial_number",
+    "box_serial_number",
+    "firmware_version",
+    "iccid",
+    "imsi",
+    "meter_type",
+    "meter_serial_number",
+)
+
+
+class ChargePoints(Repository):
+    """The charge points of one tenant. `charge_point_id` is the primary key, `identity` the OCPP name."""
+
+    async def create(
+        self,
+        identity: str,
+        *,
+        name: str | None = None,
+        registration_status: RegistrationStatus = "Accepted",
+        credential_hash: bytes | None = None,
+        no_credential: bool = False,
+    ) -> ChargePointRecord:
+        """Create a charge point. credential_hash None and no_credential False: it cannot log in yet.
+
+        Raises:
+            Conflict: the tenant has one of this identity.
+        """
+        statement = insert(_TABLE).values(
+            tenant_id=self.tenant_id,
+            identity=identity,
+            name=name,
+            registration_status=registration_status,
+            credential_hash=credential_hash,
+            no_credential=no_credential,
+            created_at=func.now(),
+            updated_at=func.now(),
+        )
+        try:
+            row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
+        except IntegrityError as error:
+            if "uq_charge_points" not in str(error):
+                raise
+            raise Conflict(f"The charge point {identity!r} exists already.", "identity") from None
+        return ChargePointRecord(*row)
+
+    async def get(self, identity: str) -> ChargePointRecord | None:
+        """Return a charge point by its OCPP identity, compared exactly."""
+        return await self._one(_TABLE.c.identity == identity)
+
+    async def by_id(self, charge_point_id: int) -> ChargePointRecord | None:
+        """Return a charge point by its primary key."""
+        return await self._one(_TABLE.c.id == charge_point_id)
+
+    async def page(
+        self, limit: int, after: str | None = None, filters: ChargePointFilter | None = None
+    ) -> list[ChargePointRecord]:
+        """Return charge points in the order of their identity. after: identity of the last one seen."""
+        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id)
+        if after is not None:
+            statement = statement.where(_TABLE.c.identity > after)
+        if filters is not None and filters.identity_prefix is not None:
+            statement = statement.where(_TABLE.c.identity.like(like_prefix(filters.identity_prefix)))
+        if filters is not None and filters.registration_status is not None:
+            statement = statement.where(_TABLE.c.registration_status == filters.registration_status)
+        rows = await self.connection.execute(statement.order_by(_TABLE.c.identity).limit(limit))
+        return [ChargePointRecord(*row) for row in rows]
+
+    async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:
+        """Change name, registration_status, no_credential or heartbeat_interval_s; None: no such charge point."""
+        unknown = changes.keys() - _CHANGEABLE
+        if unknown:
+            raise TypeError(f"a charge point's {sorted(unknown)} cannot be changed")
+        statement = self._update().where(_TABLE.c.identity == identity).values(**changes)
+        row = (await self.connection.execute(statement.returning(*_COLUMNS))).one_or_none()
+        return ChargePointRecord(*row) if row is not None else None
+
+    async def delete(self, identity: str) -> bool:
+        """Remove a charge point and its connectors, commands and configuration. False: there is none.
+
+        Raises:
+            Conflict: it has transactions, which are billing records.
+        """
+        owned = select(_TABLE.c.id).where(
+            _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity
+        )
+        statement = delete(_TABLE).where(_TABLE.c.id.in_(owned)).returning(_TABLE.c.id)
+        try:
+            async with self.connection.begin_nested():
+                return (await self.connection.execute(statement)).one_or_none() is not None
+        except IntegrityError:
+            raise Conflict(f"The charge point {identity!r} has transactions; they are kept.") from None
+
+    async def record_boot(self, charge_point_id: int, facts: BootFacts) -> ChargePointRecord | None:
+        """Keep what a BootNotification said (OCPP 1.6 4.2). None: the charge point was deleted meanwhile."""
+        texts = {name: clean_optional(getattr(facts, name)) for name in _BOOT_TEXTS}
+        statement = self._update(charge_point_id).values(booted_at=facts.at, last_seen_at=facts.at, **texts)
+        row = (await self.connection.execute(statement.returning(*_COLUMNS))).one_or_none()
+        return ChargePointRecord(*row) if row is not None else None
+
+    async def touch(self, charge_point_id: int, at: datetime, clock_skew_s: float | None = None) -> None:
+        """Note that the charge point was heard; a skew of None leaves the known one."""
+        values: dict[str, Any] = {"last_seen_at": func.greatest(_TABLE.c.last_seen_at, at)}
+        if clock_skew_s is not None:
+            values["clock_skew_s"] = clock_skew_s
+        statement = update(_TABLE).where(
+            _TABLE.c.id == charge_point_id, _TABLE.c.tenant_id == self.tenant_id
+        )
+        await self.connection.execute(statement.values(**values))
+
+    async def set_credential(self, charge_point_id: int, credential_hash: bytes | None) -> None:
+        """Replace the credential at once; a pending one is dropped."""
+        await self.connection.execute(
+            self._update(charge_point_id).values(
+                credential_hash=credential_hash, pending_credential_hash=None, pending_until=None
+            )
+        )
+
+    async def set_pending_credential(
+        self, charge_point_id: int, credential_hash: bytes, until: datetime
+    ) -> None:
+        """Let a second credential log in as well until a time: the charge point may have taken it or not."""
+        await self.connection.execute(
+            self._update(charge_point_id).values(
+                pending_credential_hash=credential_hash, pending_until=until
+            )
+        )
+
+    async def promote_pending(self, charge_point_id: int) -> bool:
+        """Make the pending credential the only one. False: there is none pending."""
+        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash.is_not(None))
+        statement = statement.values(
+            credential_hash=_TABLE.c.pending_credential_hash,
+            pending_credential_hash=None,
+            pending_until=None,
+        )
+        return (await self.connection.execute(statement.returning(_TABLE.c.id))).one_or_none() is not None
+
+    async def drop_pending(self, charge_point_id: int) -> None:
+        """Forget the pending credential: the charge point refused it."""
+        await self.connection.execute(
+            self._update(charge_point_id).values(pending_credential_hash=None, pending_until=None)
+        )
+
+    def _update(self, charge_point_id: int | None = None) -> Any:
+        statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())
+        return statement if charge_point_id is None else statement.where(_TABLE.c.id == charge_point_id)
+
+    async def _one(self, condition: Any) -> ChargePointRecord | None:
+        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id, condition)
+        row = (await self.connection.execute(statement)).one_or_none()
+        return ChargePointRecord(*row) if row is not None else None
