@@ -1,0 +1,158 @@
+"""The door to PostgreSQL: pools, units of work, the ledger and the frame log of one worker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.clock import Clock
+from app.errors import AppError, FieldViolation, InvalidInput, StoreUnavailable
+from app.ids import TenantId
+from app.settings import Settings
+from app.store.failures import Failure, failure_of
+from app.store.frame_log import FrameLog
+from app.store.text import json_text
+from app.store.unit_of_work import PlatformWork, TenantWork
+from app.store.writer import Ledger
+
+# Connections of one worker besides the ledger's and the frame log's own.
+_POOL_SIZE = 8
+_POOL_WAIT_S = 10.0
+_CONNECT_TIMEOUT_S = 10.0
+_STATEMENT_TIMEOUT_S = 30.0
+
+
+class Database:
+    """One worker's access to the record. Open it with `Database.open`."""
+
+    def __init__(self, engine: AsyncEngine, ledger: Ledger, frame_log: FrameLog, settings: Settings) -> None:
+        self._engine = engine
+        self._connector_limit = settings.connectors_per_charge_point
+        self.ledger = ledger
+        self.frame_log = frame_log
+
+    @classmethod
+    async def open(cls, url: str, *, settings: Settings, clock: Clock) -> Self:
+        """Connect, and make sure that a commit is a commit. The schema must be there already (`migrate`).
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+            RuntimeError: fsync or synchronous_commit is off, so that an acknowledgement would promise too much.
+        """
+        plain = plain_url(url)
+        engine = make_engine(plain)
+        try:
+            async with _translated_errors(), engine.connect() as connection:
+                await _assert_durable(connection)
+        except BaseException:
+            await engine.dispose()
+            raise
+        ledger = Ledger(plain, settings=settings, clock=clock)
+        frame_log = FrameLog(plain, settings=settings, clock=clock)
+        ledger.start()
+        frame_log.start()
+        return cls(engine, ledger, frame_log, settings)
+
+    async def close(self) -> None:
+        """Commit what waits, flush the frame log, close the connections."""
+        await self.ledger.close()
+        await self.frame_log.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId | int) -> AsyncIterator[TenantWork]:
+        """One transaction on one tenant's rows: committed at the end, rolled back on an error.
+
+        Raises:
+            StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
+        """
+        async with _translated_errors(), self._engine.begin() as connection:
+            yield TenantWork(connection, TenantId(tenant_id), self._connector_limit)
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator[PlatformWork]:
+        """One transaction above the tenants: committed at the end, rolled back on an error.
+
+        Raises:
+            StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
+        """
+        async with _translated_errors(), self._engine.begin() as connection:
+            yield PlatformWork(connection)
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreUnavailable: there was none.
+        """
+        async with _translated_errors(), self._engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+
+def plain_url(url: str) -> str:
+    """Return the URL as asyncpg takes it: `postgresql://...`, without SQLAlchemy's driver name."""
+    scheme, rest = url.split("://", 1)
+    return f"postgresql://{rest}" if scheme.startswith("postgres") else url
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """Return a pool of connections for the repositories."""
+    parts = urlsplit(plain_url(url))
+    query = dict(parse_qsl(parts.query))
+    # libpq's name, that asyncpg knows in URLs only.
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    return create_async_engine(
+        urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), "")),
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_SIZE,
+        pool_timeout=_POOL_WAIT_S,
+        # The pool heals by itself after a restart of the database.
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        json_serializer=json_text,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": _CONNECT_TIMEOUT_S,
+            "command_timeout": _STATEMENT_TIMEOUT_S,
+            "server_settings": {"application_name": "stationmaster", "jit": "off"},
+        },
+    )
+
+
+async def _assert_durable(connection: AsyncConnection) -> None:
+    for setting in ("fsync", "synchronous_commit"):
+        value = (await connection.execute(text(f"show {setting}"))).scalar_one()
+        if value == "off":
+            raise RuntimeError(f"PostgreSQL runs with {setting}=off: an acknowledged record could be lost")
+
+
+@asynccontextmanager
+async def _translated_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except AppError:
+        raise
+    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        match failure_of(error):
+            case Failure.UNAVAILABLE | Failure.CONFLICT:
+                raise StoreUnavailable() from error
+            case _:
+                _refuse_unstorable(error)
+                raise
+
+
+def _refuse_unstorable(error: BaseException) -> None:
+    """Turn what no column can hold (NUL characters, numbers beyond 64 bits) into a refusal of the input."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    cause = getattr(getattr(error, "orig", None), "__cause__", None)
+    if (state or "").startswith("22") or isinstance(cause, asyncpg.DataError | UnicodeError):
+        raise InvalidInput(
+            [FieldViolation("", "unstorable", "A value holds characters or a number that cannot be stored.")]
+        ) from error

@@ -1,0 +1,48 @@
+"""What a failure of the database means: come back later, try again at once, or the data itself is at fault."""
+
+from enum import StrEnum
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+# SQLSTATE classes: connection, insufficient resources (disk full too), operator intervention, system error.
+_TRANSIENT_CLASSES = ("08", "53", "57", "58")
+_RETRY_STATES = ("40001", "40P01", "55P03")
+
+
+class Failure(StrEnum):
+    """The kinds of failure, by what to do about them."""
+
+    CONFLICT = "conflict"
+    """Serialization failure or deadlock: the same work may pass at once."""
+    UNAVAILABLE = "unavailable"
+    """The database is away, full or stopping: reconnect, and try until the caller's time is up."""
+    DATA = "data"
+    """This very data cannot be stored."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Classify an error of asyncpg or of SQLAlchemy; what is unknown counts as a fault of the data."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        if error.connection_invalidated:
+            return Failure.UNAVAILABLE
+        if state is None and error.orig is not None and error.orig.__cause__ is not None:
+            return failure_of(error.orig.__cause__)
+        return _of_state(state)
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_state(error.sqlstate)
+    if isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError, PoolTimeout, EOFError)):
+        return Failure.UNAVAILABLE
+    # asyncpg's client-side DataError is an InterfaceError as well; all other InterfaceErrors are the connection's.
+    if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, (asyncpg.DataError, ValueError)):
+        return Failure.UNAVAILABLE
+    return Failure.DATA
+
+
+def _of_state(state: str | None) -> Failure:
+    if state is None:
+        return Failure.DATA
+    if state in _RETRY_STATES:
+        return Failure.CONFLICT
+    return Failure.UNAVAILABLE if state[:2] in _TRANSIENT_CLASSES else Failure.DATA

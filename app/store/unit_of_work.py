@@ -1,0 +1,104 @@
+"""One transaction and the repositories that share it: of one tenant, or of the platform."""
+
+from functools import cached_property
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.ids import TenantId
+from app.store.api_keys import ApiKeys, PlatformApiKeys
+from app.store.charge_points import ChargePoints
+from app.store.commands import Commands
+from app.store.configuration import Configuration
+from app.store.connectors import Connectors
+from app.store.frames import Frames
+from app.store.id_tags import IdTags
+from app.store.logins import Logins
+from app.store.reaper import CommandsReaper
+from app.store.tenants import Tenants
+from app.store.transactions import MeterValues, Orphans, Transactions
+
+
+class TenantWork:
+    """Everything one tenant owns, inside one transaction. Made by `Database.tenant`."""
+
+    def __init__(self, connection: AsyncConnection, tenant_id: TenantId, connector_limit: int) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+        self._connector_limit = connector_limit
+
+    @cached_property
+    def charge_points(self) -> ChargePoints:
+        """The tenant's charge points."""
+        return ChargePoints(self.connection, self.tenant_id)
+
+    @cached_property
+    def connectors(self) -> Connectors:
+        """The connectors of its charge points."""
+        return Connectors(self.connection, self.tenant_id, self._connector_limit)
+
+    @cached_property
+    def id_tags(self) -> IdTags:
+        """The tenant's id tags."""
+        return IdTags(self.connection, self.tenant_id)
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        """The tenant's transactions, to read."""
+        return Transactions(self.connection, self.tenant_id)
+
+    @cached_property
+    def meter_values(self) -> MeterValues:
+        """The tenant's meter values, to read."""
+        return MeterValues(self.connection, self.tenant_id)
+
+    @cached_property
+    def orphans(self) -> Orphans:
+        """Billing messages that fit no transaction, to read."""
+        return Orphans(self.connection, self.tenant_id)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """The tenant's commands."""
+        return Commands(self.connection, self.tenant_id)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What its charge points said of their configuration."""
+        return Configuration(self.connection, self.tenant_id)
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The frame log, to read."""
+        return Frames(self.connection, self.tenant_id)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """The tenant's API keys."""
+        return ApiKeys(self.connection, self.tenant_id)
+
+
+class PlatformWork:
+    """What stands above the tenants, inside one transaction. Made by `Database.platform`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        """All tenants."""
+        return Tenants(self.connection)
+
+    @cached_property
+    def api_keys(self) -> PlatformApiKeys:
+        """All API keys."""
+        return PlatformApiKeys(self.connection)
+
+    @cached_property
+    def logins(self) -> Logins:
+        """What handshakes need."""
+        return Logins(self.connection)
+
+    @cached_property
+    def commands_reaper(self) -> CommandsReaper:
+        """Clean-up of commands."""
+        return CommandsReaper(self.connection)
