@@ -120,7 +120,7 @@ class ProtocolCatalog:
 
         direction: requests that may travel so; `both`: those that either side may send.
         profile: key or name of a profile, case and separators ignored.
-        q: text in action, summary or a field name, case ignored.
+        q: text in action, summary, or the name of a field at any depth; case ignored.
         """
         found = [
             message
@@ -140,8 +140,10 @@ class ProtocolCatalog:
     def _searchable(self) -> dict[str, str]:
         texts = {}
         for message in self.messages_by_action.values():
-            fields = (field.name for part in (message.request, message.response) for field in part.fields)
-            texts[message.action] = " ".join((message.action, message.summary, *fields)).casefold()
+            fields = (*message.request.fields, *message.response.fields)
+            deeper = (kind.fields or () for kind in self._types_of(fields).values())
+            names = [field.name for level in (fields, *deeper) for field in level]
+            texts[message.action] = "\n".join((message.action, message.summary, *names)).casefold()
         return texts
 
     def _message_summary(self, message: MessageDescription) -> models.MessageSummary:

@@ -211,8 +211,9 @@ def section_of(protocol: ProtocolCatalog, action: str | None, way: Way, pointer:
         return None
     types = protocol.definition.types
     sections = message.sections
-    # The standard describes an operation in one section and its two payloads in two more.
-    section = sections[1 if way == "request" else 2] if len(sections) == 3 else sections[0]
+    # OCPP 1.6 describes an operation in chapter 4 or 5, and its two payloads side by side in chapter 6.
+    payloads = [section for section in sections if section.startswith("6.")]
+    section = payloads[0 if way == "request" else 1] if len(payloads) == 2 else sections[0]
     fields: tuple[FieldDescription, ...] = (message.request if way == "request" else message.response).fields
     for token in pointer.split("/")[1:]:
         field = next((field for field in fields if field.name == token), None)

@@ -126,8 +126,8 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
             protocol,
             "show_message_of",
             f"Show one message of {protocol.entry.name}",
-            "Profile, direction, sections, every field with its type and limits, a valid example of request and "
-            "response, and what happens on bad input.",
+            "Profile, direction, sections, every field with its type and limits, a valid example of request "
+            "and response, and what happens on bad input.",
         ),
     )
 

@@ -114,7 +114,7 @@ def _unknown_route(catalog: Catalog) -> DocumentRoute:
 
     async def unknown(request: Request, rest: str) -> Response:
         trimmed = rest.rstrip("/")
-        if trimmed != rest:
+        if trimmed != rest or not rest:
             return RedirectResponse(f"{API_ROOT}/{trimmed}".rstrip("/"), 307)
         slug, _, resource = rest.partition("/")
         if slug not in catalog.protocols:

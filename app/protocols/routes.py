@@ -11,7 +11,7 @@ from fastapi import HTTPException
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.protocols.documents import Document
 
@@ -28,7 +28,8 @@ def _route_path(scope: Scope) -> str:
 class DocumentRoute(APIRoute):
     """GET and HEAD of pre-encoded documents.
 
-    documents: by full path (without the mount point). Put the route straight into `app.router.routes`: an
+    documents: by full path (without the mount point). ignores_query: whatever the query, the document is the
+    same, as with a version in the address of a style sheet. Put the route straight into `app.router.routes`: an
     included router would wrap it, match it twice and lose what it is for.
     """
 
@@ -38,10 +39,12 @@ class DocumentRoute(APIRoute):
         endpoint: Callable[..., Awaitable[Response]],
         *,
         documents: Mapping[str, Document],
+        ignores_query: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(path, endpoint, **options)
         self._documents = documents
+        self._ignores_query = ignores_query
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match by one look-up; by pattern only what the look-up does not know."""
@@ -58,7 +61,8 @@ class DocumentRoute(APIRoute):
         """
         if scope["method"] not in ALLOWED_METHODS:
             raise HTTPException(405, headers={"Allow": ", ".join(ALLOWED_METHODS)})
-        document = None if scope["query_string"] else self._documents.get(_route_path(scope))
+        asked = bool(scope["query_string"]) and not self._ignores_query
+        document = None if asked else self._documents.get(_route_path(scope))
         if document is None:
             match, child_scope = super().matches(scope)
             if match is not Match.NONE:
@@ -66,3 +70,34 @@ class DocumentRoute(APIRoute):
             await self.app(scope, receive, send)
             return
         await document.send(scope, send)
+
+
+class BoundedRoute(APIRoute):
+    """An ordinary route whose body has a bound, refused as an `HTTPException` like every other error.
+
+    largest_body_bytes: what is longer is a 413, noticed while it arrives.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, largest_body_bytes: int, **options: Any
+    ) -> None:
+        super().__init__(path, endpoint, **options)
+        self._largest_body_bytes = largest_body_bytes
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the endpoint on a body that is counted.
+
+        Raises:
+            HTTPException: 413, the body is longer than the bound.
+        """
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._largest_body_bytes:
+                raise HTTPException(413, f"The body may have {self._largest_body_bytes} bytes at most.")
+            return message
+
+        await super().handle(scope, counted, send)

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from app.protocols.catalog import ProtocolCatalog
 from app.protocols.judgement import Judgement, Question, judge
 from app.protocols.responses import TAG, problem
+from app.protocols.routes import BoundedRoute
 
 # A frame as large as the gateway takes (256 KiB), escaped as a JSON string in the worst usual case.
 _LARGEST_BODY_BYTES = 1024 * 1024
@@ -44,7 +45,7 @@ def validate_route(protocol: ProtocolCatalog) -> APIRoute:
         return judge(protocol, question)
 
     example = {"pointer": "/action", "code": "missing", "detail": "A payload needs its action."}
-    return APIRoute(
+    return BoundedRoute(
         f"{protocol.href}/validate",
         validate,
         methods=["POST"],
@@ -69,5 +70,5 @@ def validate_route(protocol: ProtocolCatalog) -> APIRoute:
                 errors=[example],
             ),
         },
-        max_body_size=_LARGEST_BODY_BYTES,
+        largest_body_bytes=_LARGEST_BODY_BYTES,
     )
