@@ -1,0 +1,171 @@
+"""What a virtual charge point does with charging profiles: keep them, and obey them (OCPP 1.6 3.13).
+
+A charge point needs the limit that holds now, not the central system's merge; so this stays a direct reading
+of the rules, second by second, and shares nothing with the code it is used to test.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.clock import parse_time
+from app.simulator.meter import VOLTAGE_V
+
+Json = dict[str, Any]
+_RECURRENCE_S = {"Daily": 86_400, "Weekly": 604_800}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """One profile and the connector it was sent for (0: the whole charge point)."""
+
+    connector_id: int
+    profile: Json
+
+    @property
+    def purpose(self) -> str:
+        """ChargePointMaxProfile, TxDefaultProfile or TxProfile."""
+        return str(self.profile["chargingProfilePurpose"])
+
+    @property
+    def stack_level(self) -> int:
+        """A higher level leads."""
+        return int(self.profile["stackLevel"])
+
+    def period(self, now: datetime, started: datetime | None) -> Json | None:
+        """The schedule period in force, with its unit added as `unit`; None: the profile says nothing now."""
+        if not self._valid(now):
+            return None
+        schedule = self.profile["chargingSchedule"]
+        offset_s = self._offset_s(now, started)
+        if offset_s is None or offset_s >= schedule.get("duration", float("inf")):
+            return None
+        due = [row for row in schedule["chargingSchedulePeriod"] if row["startPeriod"] <= offset_s]
+        return {**due[-1], "unit": schedule["chargingRateUnit"]} if due else None
+
+    def _valid(self, now: datetime) -> bool:
+        since, until = _time(self.profile.get("validFrom")), _time(self.profile.get("validTo"))
+        return (since is None or since <= now) and (until is None or now < until)
+
+    def _offset_s(self, now: datetime, started: datetime | None) -> float | None:
+        kind = self.profile["chargingProfileKind"]
+        if kind == "Relative":
+            return (now - started).total_seconds() if started else 0.0
+        start = _time(self.profile["chargingSchedule"].get("startSchedule")) or started
+        if start is None or now < start:
+            return None
+        elapsed_s = (now - start).total_seconds()
+        recurrence = self.profile.get("recurrencyKind") if kind == "Recurring" else None
+        return elapsed_s % _RECURRENCE_S[recurrence] if recurrence in _RECURRENCE_S else elapsed_s
+
+
+class ChargingProfiles:
+    """The profiles that are installed on one charge point."""
+
+    def __init__(self, phases: int) -> None:
+        self._phases = phases
+        self._installed: list[Installed] = []
+
+    def __len__(self) -> int:
+        return len(self._installed)
+
+    def install(self, connector_id: int, profile: Json) -> None:
+        """Add a profile; one with its id, or with its purpose and level here, makes way (5.16)."""
+        fresh = Installed(connector_id, profile)
+        self._installed = [
+            old
+            for old in self._installed
+            if old.profile["chargingProfileId"] != profile["chargingProfileId"]
+            and (old.connector_id, old.purpose, old.stack_level)
+            != (fresh.connector_id, fresh.purpose, fresh.stack_level)
+        ]
+        self._installed.append(fresh)
+
+    def clear(self, filters: Json) -> int:
+        """Remove what ClearChargingProfile names (5.5); an id overrides other filters. Returns how many."""
+        before = len(self._installed)
+        self._installed = [old for old in self._installed if not _matches(old, filters)]
+        return before - len(self._installed)
+
+    def end_transaction(self, connector_id: int) -> None:
+        """A TxProfile dies with its transaction (3.13.1)."""
+        self._installed = [
+            old for old in self._installed if old.purpose != "TxProfile" or old.connector_id != connector_id
+        ]
+
+    def limit_w(self, connector_id: int, now: datetime, started: datetime | None) -> float:
+        """The most that the connector may take now, in watts; infinite without a profile.
+
+        started: when the transaction on the connector began; None: there is none.
+        """
+        own = self._leading("TxProfile", connector_id, now, started) if started else None
+        if own is None:
+            own = self._leading("TxDefaultProfile", connector_id, now, started)
+        if own is None and connector_id != 0:
+            own = self._leading("TxDefaultProfile", 0, now, started)
+        whole = self._leading("ChargePointMaxProfile", 0, now, started)
+        return min(self._watts(own), self._watts(whole))
+
+    def composite(
+        self, connector_id: int, now: datetime, started: datetime | None, duration_s: int
+    ) -> list[tuple[int, float]]:
+        """Rows (start in seconds from now, limit in watts) for GetCompositeSchedule (5.7)."""
+        rows: list[tuple[int, float]] = []
+        for start_s in sorted(self._changes(now, started, duration_s)):
+            limit_w = self.limit_w(connector_id, now + timedelta(seconds=start_s), started)
+            if not rows or rows[-1][1] != limit_w:
+                rows.append((start_s, limit_w))
+        return rows
+
+    def _leading(
+        self, purpose: str, connector_id: int, now: datetime, started: datetime | None
+    ) -> Json | None:
+        candidates = [
+            (old.stack_level, period)
+            for old in self._installed
+            if old.purpose == purpose and old.connector_id == connector_id
+            for period in [old.period(now, started)]
+            if period is not None
+        ]
+        return max(candidates, key=lambda row: row[0])[1] if candidates else None
+
+    def _watts(self, period: Json | None) -> float:
+        if period is None:
+            return float("inf")
+        limit = float(period["limit"])
+        if period["unit"] == "W":
+            return limit
+        return limit * VOLTAGE_V * min(self._phases, int(period.get("numberPhases", 3)))
+
+    def _changes(self, now: datetime, started: datetime | None, duration_s: int) -> set[int]:
+        moments = {0}
+        for old in self._installed:
+            schedule = old.profile["chargingSchedule"]
+            start = _time(schedule.get("startSchedule")) or started or now
+            if old.profile["chargingProfileKind"] == "Relative":
+                start = started or now
+            offsets = [row["startPeriod"] for row in schedule["chargingSchedulePeriod"]]
+            offsets += [schedule["duration"]] if "duration" in schedule else []
+            base_s = (start - now).total_seconds()
+            turns = [0.0]
+            if every_s := _RECURRENCE_S.get(old.profile.get("recurrencyKind", "")):
+                current = -base_s // every_s
+                turns = [every_s * (current + turn) for turn in range(duration_s // every_s + 2)]
+            moments |= {int(base_s + turn + offset) for turn in turns for offset in offsets}
+            edges = (_time(old.profile.get("validFrom")), _time(old.profile.get("validTo")))
+            moments |= {int((edge - now).total_seconds()) for edge in edges if edge}
+        return {moment for moment in moments if 0 <= moment < duration_s} | {0}
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
+
+
+def _matches(old: Installed, filters: Json) -> bool:
+    if "id" in filters:
+        return bool(old.profile["chargingProfileId"] == filters["id"])
+    return (
+        filters.get("connectorId") in (None, old.connector_id)
+        and filters.get("chargingProfilePurpose") in (None, old.purpose)
+        and filters.get("stackLevel") in (None, old.stack_level)
+    )

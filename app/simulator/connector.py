@@ -1,0 +1,322 @@
+"""One connector and its drivers: plug in, hold up a card, charge, leave. Pure logic in virtual time.
+
+Theory of operation. A visit walks through the states of OCPP 1.6 4.9; each step plans the next on the agenda:
+
+    Available -> arrive -> Preparing -> card -> Authorize -> start -> Charging <-> SuspendedEV / SuspendedEVSE
+    -> stop -> Finishing -> unplug -> Available -> (pause) -> arrive
+
+All that chance decides about a visit is drawn when it begins, so that neither the network nor a command from
+outside changes what later drivers do. `visit` numbers guard the plans: a step of an old visit does nothing.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from app.clock import utc_text
+from app.simulator.agenda import Agenda
+from app.simulator.charging_profiles import ChargingProfiles
+from app.simulator.configuration import Configuration
+from app.simulator.meter import Meter, Vehicle, sampled_values
+from app.simulator.outbox import Transaction
+from app.simulator.persona import UNKNOWN_TAG, Persona
+
+Status = Literal[
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEV",
+    "SuspendedEVSE",
+    "Finishing",
+    "Reserved",
+    "Unavailable",
+]
+CHARGING: frozenset[Status] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
+_OUTLET_LIMIT_W = 6.0 * 230.0
+"""Below 6 A an electric vehicle does not charge at all (IEC 61851); the connector is then SuspendedEVSE."""
+
+
+class Host(Protocol):
+    """What a connector asks of its charge point."""
+
+    agenda: Agenda
+    persona: Persona
+    configuration: Configuration
+    profiles: ChargingProfiles
+
+    def report_status(self, connector: "Connector") -> None:
+        """The status has changed."""
+
+    def authorize(self, id_tag: str, done: Callable[[bool], None]) -> None:
+        """Ask for a permit, or decide alone when offline."""
+
+    def transaction_message(self, action: str, payload: dict[str, Any], transaction: Transaction) -> None:
+        """Queue a message that must arrive."""
+
+    def transaction_ended(self, connector: "Connector", transaction: Transaction, energy_wh: int) -> None:
+        """For the books of the fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """All that chance decides about one driver, in virtual seconds and watt hours."""
+
+    id_tag: str
+    card_after_s: float
+    stay_s: float
+    unplug_after_s: float
+    pause_s: float
+    battery_wh: float
+    soc: float
+    power_w: float
+
+    @classmethod
+    def draw(cls, chance: random.Random, persona: Persona) -> "Visit":
+        """Always the same number of draws, whatever they give."""
+        stranger, tag = chance.random() < 0.04, chance.choice(persona.id_tags)
+        return cls(
+            id_tag=UNKNOWN_TAG if stranger else tag,
+            card_after_s=chance.uniform(2, 8),
+            stay_s=chance.uniform(*persona.habits.stay_s),
+            unplug_after_s=chance.uniform(2, 15),
+            pause_s=chance.uniform(*persona.habits.pause_s),
+            battery_wh=chance.uniform(30_000, 90_000),
+            soc=chance.uniform(10, 75),
+            power_w=persona.power_w * chance.uniform(0.4, 1.1),
+        )
+
+
+class Connector:
+    """The state of one connector. Methods named after commands return whether the command can be done."""
+
+    def __init__(self, connector_id: int, host: Host) -> None:
+        self.connector_id = connector_id
+        self.status: Status = "Available"
+        self.status_since_s = 0.0
+        self.transaction: Transaction | None = None
+        self.available = True
+        self.reservation: tuple[int, str] | None = None
+        self._host = host
+        self._chance = host.persona.random(f"connector {connector_id}")
+        # A register that follows the calendar does not fall back between two runs of the simulator.
+        age_s = host.agenda.origin.timestamp() - 1_577_836_800
+        self.meter = Meter(max(0.0, age_s * 400 / 3600) + self._chance.uniform(0, 1000))
+        self._visit = self._draw()
+        self._number = 0
+        self._vehicle = Vehicle(self._visit.battery_wh, self._visit.soc, self._visit.power_w)
+        self._metered_s = 0.0
+        self._readings: list[dict[str, Any]] = []
+
+    def power_up(self) -> None:
+        """Begin to receive drivers."""
+        self._number += 1
+        self._set("Available" if self.available else "Unavailable")
+        self._later(self._visit.pause_s, self._arrive)
+
+    # -- a visit, step by step ------------------------------------------------------------------
+
+    def _arrive(self) -> None:
+        if self.status != "Available":
+            self._later(self._visit.pause_s, self._arrive)
+            return
+        self._plug_in(self._visit)
+        self._later(self._visit.card_after_s, self._present_card)
+
+    def _plug_in(self, visit: Visit) -> None:
+        self._visit = visit
+        self._vehicle = Vehicle(visit.battery_wh, visit.soc, visit.power_w)
+        self._set("Preparing")
+
+    def _present_card(self) -> None:
+        number = self._number
+
+        def done(accepted: bool) -> None:
+            if number != self._number or self.status != "Preparing":
+                return
+            if accepted:
+                self._start(self._visit.id_tag)
+            else:
+                self._unplug()
+
+        self._host.authorize(self._visit.id_tag, done)
+
+    def _start(self, id_tag: str) -> None:
+        agenda = self._host.agenda
+        self._metered_s = agenda.now_s
+        transaction = Transaction(self.connector_id, id_tag, agenda.now_s, self.meter.register_wh)
+        self.transaction = transaction
+        payload: dict[str, Any] = {
+            "connectorId": self.connector_id,
+            "idTag": id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": _text(agenda),
+        }
+        if self.reservation is not None and self.reservation[1].lower() == id_tag.lower():
+            payload["reservationId"] = self.reservation[0]
+        self.reservation = None
+        self._host.transaction_message("StartTransaction", payload, transaction)
+        self._readings = [self._reading("Transaction.Begin")]
+        self._set("Charging")
+        self._later(self._visit.stay_s, lambda: self.stop("Local"))
+        self._later(self._sample_interval_s(), self._sample)
+
+    def _sample(self) -> None:
+        transaction = self.transaction
+        if transaction is None:
+            return
+        self.settle()
+        if self._host.configuration.integer("MeterValueSampleInterval"):
+            payload = {"connectorId": self.connector_id, "meterValue": [self._reading("Sample.Periodic")]}
+            self._host.transaction_message("MeterValues", payload, transaction)
+        self._later(self._sample_interval_s(), self._sample)
+
+    def stop(self, reason: str, *, only: Transaction | None = None) -> bool:
+        """End the transaction with a reason of OCPP 1.6 7.36; False: there is none, or not the one meant."""
+        transaction = self.transaction
+        if transaction is None or (only is not None and transaction is not only):
+            return False
+        self.settle()
+        payload: dict[str, Any] = {
+            "meterStop": self.meter.register_wh,
+            "timestamp": _text(self._host.agenda),
+            "reason": reason,
+        }
+        if reason == "Local":
+            payload["idTag"] = transaction.id_tag
+        if self._host.persona.reports_transaction_data:
+            payload["transactionData"] = [*self._readings, self._reading("Transaction.End")]
+        self._host.transaction_message("StopTransaction", payload, transaction)
+        self.transaction = None
+        self.meter.idle()
+        self._host.profiles.end_transaction(self.connector_id)
+        energy_wh = self.meter.register_wh - transaction.meter_start_wh
+        self._host.transaction_ended(self, transaction, energy_wh)
+        self._number += 1
+        self._set("Finishing")
+        self._later(self._visit.unplug_after_s, self._unplug)
+        return True
+
+    def _unplug(self) -> None:
+        pause_s = self._visit.pause_s
+        self._visit = self._draw()
+        self._number += 1
+        self._set("Available" if self.available else "Unavailable")
+        self._later(pause_s, self._arrive)
+
+    def leave(self) -> None:
+        """The run ends: charge no longer, and let nobody in."""
+        if not self.stop("Local") and self.status in ("Preparing", "Finishing"):
+            self._set("Available")
+        self._number += 1
+
+    # -- what commands do -----------------------------------------------------------------------
+
+    def remote_start(self, id_tag: str, *, ask_first: bool) -> bool:
+        """A driver with an app: plug in at once if need be, then start without a card (5.11)."""
+        if self.status not in ("Available", "Preparing", "Reserved") or self.transaction is not None:
+            return False
+        if self.reservation is not None and self.reservation[1].lower() != id_tag.lower():
+            return False
+        self._number += 1
+        if self.status != "Preparing":
+            self._plug_in(self._visit)
+        number = self._number
+
+        def begin(accepted: bool = True) -> None:
+            if number != self._number or self.status != "Preparing":
+                return
+            if accepted:
+                self._start(id_tag)
+            else:
+                self._unplug()
+
+        self._later(2.0, lambda: self._host.authorize(id_tag, begin) if ask_first else begin())
+        return True
+
+    def change_availability(self, available: bool) -> bool:
+        """Take the connector in or out of service (5.2). False: scheduled for the end of the transaction."""
+        self.available = available
+        if self.transaction is not None or self.status in ("Preparing", "Finishing"):
+            return available
+        self._set("Available" if available else "Unavailable")
+        return True
+
+    def reserve(self, reservation_id: int, id_tag: str) -> str:
+        """Answer ReserveNow for this connector (5.13)."""
+        if self.status in ("Available", "Reserved"):
+            self.reservation = (reservation_id, id_tag)
+            self._set("Reserved")
+            return "Accepted"
+        return "Unavailable" if self.status == "Unavailable" else "Occupied"
+
+    def release(self, reservation_id: int) -> bool:
+        """End a reservation; False: it is not held here."""
+        if self.reservation is None or self.reservation[0] != reservation_id:
+            return False
+        self.reservation = None
+        if self.status == "Reserved":
+            self._set("Available" if self.available else "Unavailable")
+        return True
+
+    def power_down(self, reason: str) -> None:
+        """A reset: the transaction ends, the visit too, and the driver pulls the plug meanwhile."""
+        self.stop(reason)
+        self._number += 1
+        self._visit = self._draw()
+        self.status = "Available" if self.available else "Unavailable"
+        self.status_since_s = self._host.agenda.now_s
+
+    def current_reading(self) -> dict[str, Any]:
+        """A reading on demand (TriggerMessage, 5.17)."""
+        self.settle()
+        return self._reading("Trigger")
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _draw(self) -> Visit:
+        return Visit.draw(self._chance, self._host.persona)
+
+    def _later(self, delay_s: float, step: Callable[[], object]) -> None:
+        number = self._number
+        self._host.agenda.after(delay_s, lambda: step() if number == self._number else None)
+
+    def _sample_interval_s(self) -> float:
+        # 0 switches periodic readings off (chapter 9); a look each hour notices when they are wanted again.
+        return float(self._host.configuration.integer("MeterValueSampleInterval") or 3600)
+
+    def settle(self) -> None:
+        """Meter what has flowed since the last look, and see whether the vehicle still charges."""
+        host, transaction = self._host, self.transaction
+        if transaction is None:
+            return
+        now_s, started = host.agenda.now_s, host.agenda.time(transaction.started_s)
+        limit_w = host.profiles.limit_w(self.connector_id, host.agenda.time(), started)
+        limit_w = 0.0 if limit_w < _OUTLET_LIMIT_W else min(limit_w, host.persona.power_w)
+        self.meter.deliver(self._vehicle, limit_w, now_s - self._metered_s)
+        self._metered_s = now_s
+        if limit_w == 0.0:
+            self._set("SuspendedEVSE")
+        else:
+            self._set("SuspendedEV" if self._vehicle.accepts_w() == 0.0 else "Charging")
+
+    def _reading(self, context: str) -> dict[str, Any]:
+        host = self._host
+        values = sampled_values(
+            self.meter,
+            self._vehicle,
+            phases=host.persona.phases,
+            measurands=host.configuration.measurands(),
+            context=context,
+        )
+        return {"timestamp": _text(host.agenda), "sampledValue": values}
+
+    def _set(self, status: Status) -> None:
+        if status != self.status:
+            self.status = status
+            self.status_since_s = self._host.agenda.now_s
+            self._host.report_status(self)
+
+
+def _text(agenda: Agenda) -> str:
+    return utc_text(agenda.time())

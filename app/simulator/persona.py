@@ -1,0 +1,97 @@
+"""Who a virtual charge point is: hardware, habits and drivers, all drawn from one seed."""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+Pace = Literal["brisk", "normal"]
+Span = tuple[float, float]
+
+UNKNOWN_TAG = "SIM-STRANGER"
+"""An id tag that is never registered: some drivers hold up the wrong card."""
+
+_MAKES = (
+    # vendor, model, connectors, phases, watts per connector, direct current
+    ("Nordlys", "Fjord 22", 2, 3, 22_080, False),
+    ("Kestrel Energy", "Wallbox 11", 1, 3, 11_040, False),
+    ("Kestrel Energy", "Wallbox 7", 1, 1, 7_360, False),
+    ("Volterra", "Rapid 50", 1, 3, 50_000, True),
+    ("Volterra", "Plaza 150", 2, 3, 150_000, True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How long things take, in virtual seconds; each pair is the shortest and the longest."""
+
+    pause_s: Span
+    stay_s: Span
+    sample_interval_s: int
+    online_s: Span
+    offline_s: Span
+
+
+HABITS: dict[Pace, Habits] = {
+    # A person who watches should see a whole session within a few minutes.
+    "brisk": Habits((8, 45), (60, 300), 10, (240, 900), (15, 60)),
+    # What a public charge point sees in a day.
+    "normal": Habits((300, 5400), (900, 7200), 60, (7200, 43_200), (60, 1800)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Everything that never changes about one virtual charge point."""
+
+    identity: str
+    seed: str
+    vendor: str
+    model: str
+    serial_number: str
+    firmware_version: str
+    connectors: int
+    phases: int
+    power_w: int
+    direct_current: bool
+    id_tags: tuple[str, ...]
+    habits: Habits
+    repeats_message_id: bool
+    """Whether a repeated transaction message carries its first message id again; real ones do either."""
+    reports_transaction_data: bool
+    """Whether StopTransaction carries the first and last reading (OCPP 1.6 6.49)."""
+
+    def random(self, purpose: str) -> random.Random:
+        """A stream of its own for each purpose, so that one draw more in one leaves the others alone."""
+        return random.Random(f"{self.seed}/{self.identity}/{purpose}")  # noqa: S311
+
+
+def fleet_tags(count: int) -> list[str]:
+    """The id tags that the drivers of a fleet of `count` charge points carry: two each."""
+    return [f"SIM-TAG-{number:05d}" for number in range(1, 2 * count + 1)]
+
+
+def make_fleet(count: int, seed: str, *, pace: Pace = "normal", prefix: str = "SIM") -> list[Persona]:
+    """The same `count` personas for the same seed; a larger count only adds at the end."""
+    return [_make(number, seed, pace, prefix) for number in range(1, count + 1)]
+
+
+def _make(number: int, seed: str, pace: Pace, prefix: str) -> Persona:
+    identity = f"{prefix}-{number:05d}"
+    draw = random.Random(f"{seed}/{identity}")  # noqa: S311
+    vendor, model, connectors, phases, power_w, direct_current = draw.choice(_MAKES)
+    return Persona(
+        identity=identity,
+        seed=seed,
+        vendor=vendor,
+        model=model,
+        serial_number=f"{draw.randrange(16**8):08X}",
+        firmware_version=f"{draw.randint(1, 4)}.{draw.randint(0, 12)}.{draw.randint(0, 9)}",
+        connectors=connectors,
+        phases=phases,
+        power_w=power_w,
+        direct_current=direct_current,
+        id_tags=(f"SIM-TAG-{2 * number - 1:05d}", f"SIM-TAG-{2 * number:05d}"),
+        habits=HABITS[pace],
+        repeats_message_id=draw.random() < 0.5,
+        reports_transaction_data=draw.random() < 0.5,
+    )
