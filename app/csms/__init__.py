@@ -1,1 +1,1 @@
-"""What the system decides: answers to charge points, commands to them. No sockets, no SQL, no Redis client here."""
+"""What the system decides: answers to charge points, commands to them. No sockets, SQL or Redis here."""

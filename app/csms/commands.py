@@ -16,7 +16,9 @@ from app.store.records import CommandRecord
 class Commands:
     """Issues commands, and records what becomes of them."""
 
-    def __init__(self, database: Database, presence: Presence, bus: CommandBus, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, presence: Presence, bus: CommandBus, clock: Clock, settings: Settings
+    ) -> None:
         raise NotImplementedError
 
     async def issue(
@@ -37,7 +39,8 @@ class Commands:
             InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
             Conflict: the registration forbids it, or the idempotency key was used for another request.
             TooManyRequests: too many commands wait for this charge point.
-            Unavailable: code `bus_unavailable`; the owner cannot be reached or is not known. Nothing was recorded.
+            Unavailable: code `bus_unavailable`; the owner cannot be reached or is not known. Nothing was
+            recorded.
         """
         raise NotImplementedError
 

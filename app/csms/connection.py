@@ -11,9 +11,10 @@ from app.store.records import RegistrationStatus
 class Connection:
     """One authenticated connection, from its handshake to its end.
 
-    identity: what the charge point calls itself, decoded; connection_id: unique per socket; epoch: issued by SQL at
-    login, grows with each login of this charge point; strict: refuse what tolerance would mend; remote: address of
-    the peer; subprotocol: as negotiated, None when the client named none; last_seen: when anything last arrived.
+    identity: what the charge point calls itself, decoded; connection_id: unique per socket; epoch: issued by
+    SQL at login, grows with each login of this charge point; strict: refuse what tolerance would mend;
+    remote: address of the peer; subprotocol: as negotiated, None when the client named none; last_seen: when
+    anything last arrived.
     """
 
     tenant_id: TenantId
@@ -29,3 +30,5 @@ class Connection:
     subprotocol: str | None
     connected_at: datetime
     last_seen: datetime
+    accepted_before: bool = False
+    clock_skew_s: float | None = None

@@ -1,7 +1,8 @@
 """Machine credentials of charge points: the AuthorizationKey (OCPP-J 6.2, security whitepaper A01).
 
-A key has at least 128 bits of entropy, so a keyed hash is right and a slow one would only make a reconnect storm
-expensive. The stored form is `salt (16 bytes) || HMAC-SHA256(pepper, salt || key)`. Nothing here logs or raises a key.
+A key has at least 128 bits of entropy, so a keyed hash is right and a slow one would only make a reconnect
+storm expensive. The stored form is `salt (16 bytes) || HMAC-SHA256(pepper, salt || key)`. Nothing here logs
+or raises a key.
 """
 
 import binascii
@@ -17,15 +18,15 @@ _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
 def generate_key() -> str:
-    """Return a new random key of 20 bytes as 40 hexadecimal characters, the form a ChangeConfiguration carries."""
+    """Return a new random key of 20 bytes as 40 hexadecimal characters, as ChangeConfiguration carries it."""
     return secrets.token_hex(_KEY_BYTES)
 
 
 def key_bytes(text: str) -> bytes | None:
     """Return the key that the value of an AuthorizationKey change stands for; None when it stands for none.
 
-    32 to 40 hexadecimal characters are the key's bytes (OCPP-J errata 3.10); 16 to 20 characters of ASCII are, as in
-    the certification tool's TC_085, the bytes themselves.
+    32 to 40 hexadecimal characters are the key's bytes (OCPP-J errata 3.10); 16 to 20 characters of ASCII
+    are, as in the certification tool's TC_085, the bytes themselves.
     """
     if not text.isascii():
         return None
@@ -36,7 +37,7 @@ def key_bytes(text: str) -> bytes | None:
 
 
 class Credentials:
-    """Hashes keys and checks passwords. pepper: the server's secret; without it stored hashes are worthless."""
+    """Hashes keys and checks passwords. pepper: the server's secret; stored hashes are worthless without."""
 
     def __init__(self, pepper: str) -> None:
         self._pepper = pepper.encode()
@@ -48,16 +49,17 @@ class Credentials:
         return salt + self._digest(salt, key)
 
     def matches(self, password: bytes, stored: bytes | None) -> bool:
-        """Tell whether a Basic auth password is the key behind `stored`; the same work whatever the answer is.
+        """Tell whether a Basic auth password is the key behind `stored`; the same work in any case.
 
-        password: as it came, not decoded; either the key's bytes or the hexadecimal text of them. stored None: no such
-        credential, which takes as long as a wrong password does.
+        password: as it came, not decoded; either the key's bytes or the hexadecimal text of them. stored
+        None: no such credential, which takes as long as a wrong password does.
         """
         reference = self._nobody if stored is None else stored
         salt, expected = reference[:_SALT_BYTES], reference[_SALT_BYTES:]
         other_form = _from_hex(password) if len(password) in _HEX_CHARACTERS else None
         raw = hmac.compare_digest(self._digest(salt, password), expected)
-        decoded = hmac.compare_digest(self._digest(salt, password if other_form is None else other_form), expected)
+        second_form = password if other_form is None else other_form
+        decoded = hmac.compare_digest(self._digest(salt, second_form), expected)
         return (raw | decoded) and stored is not None
 
     def _digest(self, salt: bytes, key: bytes) -> bytes:

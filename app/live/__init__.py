@@ -1,1 +1,1 @@
-"""The live state in Redis: who is connected where, and the bus that carries commands there. Rebuildable at any time."""
+"""The live state in Redis: who is connected where, and the bus that carries commands there. Rebuildable."""

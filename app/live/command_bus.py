@@ -1,33 +1,137 @@
-"""Envelopes between workers."""
+"""Envelopes between workers: one Redis stream for each worker, read by that worker only.
 
+Delivery is at least once while Redis keeps the stream, and each entry is deleted after it was taken;
+receivers drop what they have seen. What Redis loses was never acted on: the sender's record in the database
+expires.
+"""
+
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
+import structlog
 from redis.asyncio import Redis
 
+from app.errors import Unavailable
 from app.ids import WorkerId
-from app.live.envelopes import Envelope
+from app.live.connect import FAILURES
+from app.live.envelopes import VERSION, Envelope
+from app.live.keys import WorkerKeys
+from app.live.seal import Seal
+from app.metrics import BUS_MESSAGES, REDIS_FAILURES
 
 Receiver = Callable[[Envelope], None]
 
+_FIELD = b"e"
+_BLOCK_MS = 1000
+_COUNT = 100
+_LENGTH_LIMIT = 10_000
+"""Entries of one inbox, about: a worker that stalls for long must not fill Redis."""
+
+_LIFE_S = 600
+"""An inbox that nobody writes to goes after this long, so that dead workers leave nothing behind."""
+
+_RETRY_S = 0.25
+"""Pause after a failed read; sockets and local commands do not depend on it."""
+
+log = structlog.get_logger(__name__)
+
 
 class CommandBus:
-    """Carries envelopes to the inbox of a worker: a stream in Redis, or a direct call when it is our own."""
+    """Carries envelopes to the inbox of a worker: a stream in Redis, or a direct call when it is our own.
+
+    secret: shared by all workers; who does not know it can neither forge envelopes nor read them.
+    """
 
     def __init__(self, redis: Redis, worker_id: WorkerId, secret: str) -> None:
-        raise NotImplementedError
+        self.worker_id = worker_id
+        self._redis = redis
+        self._seal = Seal(secret)
+        self._inbox = WorkerKeys(worker_id).inbox
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Envelope)
+        self._receiver: Receiver | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self, receiver: Receiver) -> None:
-        """Read this worker's inbox from now on; `receiver` gets each genuine envelope."""
-        raise NotImplementedError
+        """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
+        self._receiver = receiver
+        self._task = asyncio.create_task(self._read_always(), name="command_bus_inbox")
 
     async def close(self) -> None:
-        """Stop reading."""
-        raise NotImplementedError
+        """Stop reading, and remove the inbox: nobody will answer any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        try:
+            await self._redis.delete(self._inbox)
+        except FAILURES:
+            REDIS_FAILURES.labels("bus_close").inc()
 
     async def deliver(self, worker: WorkerId, envelope: Envelope) -> None:
-        """Hand an envelope to a worker.
+        """Hand an envelope to a worker. To this one it goes at once and without Redis.
 
         Raises:
-            Unavailable: code `bus_unavailable`; Redis is down and the worker is another one.
+            Unavailable: code `bus_unavailable`; Redis did not confirm. The envelope may arrive all the same.
         """
-        raise NotImplementedError
+        kind = type(envelope).__struct_config__.tag
+        if worker == self.worker_id:
+            BUS_MESSAGES.labels("local", kind).inc()
+            self._receive(envelope)
+            return
+        inbox = WorkerKeys(worker).inbox
+        body = self._seal.close(self._encoder.encode(envelope), inbox)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(inbox, {_FIELD: body}, maxlen=_LENGTH_LIMIT, approximate=True)
+                pipeline.expire(inbox, _LIFE_S)
+                await pipeline.execute()
+        except FAILURES as error:
+            REDIS_FAILURES.labels("deliver").inc()
+            raise Unavailable("The command bus is out of reach.", "bus_unavailable") from error
+        BUS_MESSAGES.labels("out", kind).inc()
+
+    async def _read_always(self) -> None:
+        while True:
+            try:
+                await self._read_once()
+            except FAILURES:
+                REDIS_FAILURES.labels("inbox").inc()
+                await asyncio.sleep(_RETRY_S)
+
+    async def _read_once(self) -> None:
+        # Always from the beginning: what was taken is deleted, and so ids that go backwards after a failover
+        # or a flush lose nothing.
+        reply: Any = await self._redis.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
+        for _, entries in reply.items() if isinstance(reply, dict) else reply or ():
+            for _, fields in entries:
+                self._take(fields)
+            await self._redis.xdel(self._inbox, *(entry_id for entry_id, _ in entries))
+
+    def _take(self, fields: dict[bytes, bytes]) -> None:
+        body = self._seal.open(fields.get(_FIELD, b""), self._inbox)
+        if body is None:
+            BUS_MESSAGES.labels("ignored", "forged").inc()
+            log.warning("bus_envelope_forged")
+            return
+        try:
+            envelope = self._decoder.decode(body)
+        except msgspec.MsgspecError:
+            BUS_MESSAGES.labels("ignored", "unknown").inc()
+            return
+        if envelope.version > VERSION:
+            BUS_MESSAGES.labels("ignored", "version").inc()
+            return
+        BUS_MESSAGES.labels("in", type(envelope).__struct_config__.tag).inc()
+        self._receive(envelope)
+
+    def _receive(self, envelope: Envelope) -> None:
+        if self._receiver is None:
+            raise Unavailable("This worker does not take commands yet.", "bus_unavailable")
+        try:
+            self._receiver(envelope)
+        except Exception:
+            # A fault of ours in one envelope must neither stop the inbox nor hit whoever delivers locally.
+            log.exception("bus_receiver_failed", kind=type(envelope).__name__)

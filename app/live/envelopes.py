@@ -1,7 +1,7 @@
 """What travels on the command bus: versioned envelopes, msgpack-encoded; no Redis here.
 
-A field may be added with a default (old workers ignore it); a change of meaning needs a new VERSION, which old
-workers drop and count.
+A field may be added with a default (old workers ignore it); a change of meaning needs a new VERSION, which
+old workers drop and count.
 """
 
 import msgspec
@@ -14,7 +14,8 @@ VERSION = 1
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Common to all.
 
-    identity and epoch: the session that is meant; deadline: POSIX seconds (UTC) after which the envelope is void;
+    identity and epoch: the session that is meant; deadline: POSIX seconds (UTC) after which the envelope is
+    void;
     issuer: the worker that gets the answers.
     """
 

@@ -1,6 +1,7 @@
 """Every key this server uses in Redis, built here only.
 
-Keys of one charge point carry its tenant and identity as hash tag, so that they share a slot of Redis Cluster.
+Keys of one charge point carry its tenant and identity as hash tag, so that they share a slot of Redis
+Cluster.
 """
 
 from urllib.parse import quote

@@ -1,62 +1,261 @@
-"""Who is connected where."""
+"""Who is connected where. The worker that holds a socket is its owner; Redis tells the others, and is never
+needed to let a charge point in.
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
+a copy. What could not be written waits in `_unwritten` and `_unremoved`. Each renewal of the lease (a) writes
+what waits and checks a slice of the rest, or (b) after an outage or when Redis has lost something, enters all
+of `_local` anew. Whoever has the higher rank wins; the loser is told through the `OwnershipListener`.
+"""
 
-import msgspec
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Protocol
+
+import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
-from app.ids import ChargePointId, TenantId, WorkerId
+from app.errors import Unavailable
+from app.ids import TenantId, WorkerId
+from app.live.connect import FAILURES
+from app.live.lease import WorkerLease
+from app.live.owner import Entered, Owner, OwnerEntries, Place, Rank
+from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
+
+__all__ = ["Owner", "OwnershipListener", "Presence"]
+
+_BATCH = 500
+"""Owners in one round trip of a republication: some milliseconds of Redis, then others get their turn."""
+
+_SLICE = 250
+"""Owners checked at each renewal in quiet times: a constant cost, and no lost entry stays lost for ever."""
+
+_RETRY_S = 1.0
+"""Seconds between renewals while Redis is out of reach."""
+
+log = structlog.get_logger(__name__)
 
 
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The session that owns a charge point. Whoever holds the newest socket is the owner; Redis only tells of it."""
+class OwnershipListener(Protocol):
+    """Hears of take-overs that were found out late: after an outage of Redis, or a lost eviction."""
 
-    tenant_id: TenantId
-    charge_point_id: ChargePointId
-    identity: str
-    worker: WorkerId
-    epoch: int
-    connection_id: str
-    connected_at: datetime
-    remote: str
-    subprotocol: str | None
+    def stale(self, owner: Owner) -> None:
+        """A newer owner, on another worker, has the place of one of ours: close its socket."""
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """The higher one is the newer. A charge point that was deleted and made anew starts its epochs at 1 again."""
-        return (self.charge_point_id, self.epoch)
+    def displaced(self, previous: Owner, by: Owner) -> None:
+        """One of ours has the place of `previous`, on another worker: tell that worker."""
 
 
 class Presence:
-    """Who is connected where, kept in Redis and, for this worker's own sessions, in memory."""
+    """Who is connected where. lease_s, renewal_s: life of this worker's lease, time between renewals."""
 
     def __init__(
-        self, redis: Redis, worker_id: WorkerId, clock: Clock, *, lease_s: float = 15.0, renewal_s: float = 5.0
+        self,
+        redis: Redis,
+        worker_id: WorkerId,
+        clock: Clock,
+        *,
+        lease_s: float = 15.0,
+        renewal_s: float = 5.0,
     ) -> None:
-        raise NotImplementedError
+        self.worker_id = worker_id
+        self._entries = OwnerEntries(redis)
+        self._lease = WorkerLease(redis, worker_id, clock, lease_s)
+        self._renewal_s = renewal_s
+        self._listener: OwnershipListener | None = None
+        self._local: dict[Place, Owner] = {}
+        self._unwritten: set[Place] = set()
+        self._unremoved: dict[Place, Owner] = {}
+        self._sweep: list[Place] = []
+        self._reachable = False
+        self._republish = True
+        self._task: asyncio.Task[None] | None = None
 
-    async def start(self, on_stale: Callable[[Owner], None]) -> None:
-        """Take the lease and renew it in the background; `on_stale` gets each own owner that a newer one replaced."""
-        raise NotImplementedError
+    @property
+    def reachable(self) -> bool:
+        """False while Redis does not answer: then only this worker's own owners are known."""
+        return self._reachable
+
+    async def start(self, listener: OwnershipListener) -> None:
+        """Take the lease, if Redis is there, and renew it in the background."""
+        self._listener = listener
+        await self.renew()
+        self._task = asyncio.create_task(self._renew_always(), name="presence_renewal")
 
     async def close(self) -> None:
         """End the renewal and give the lease back."""
-        raise NotImplementedError
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        try:
+            await self._lease.give_back()
+        except FAILURES:
+            self._failed("give_back")
 
     async def take_over(self, owner: Owner) -> Owner | None:
-        """Enter an owner; return the one that stood there. When that one ranks higher, it has stayed."""
-        raise NotImplementedError
+        """Enter an owner of this worker; return the one that stood there, None too when Redis is out of
+        reach.
+
+        When the returned one ranks higher, it has stayed and `owner` is stale.
+        """
+        local = self._local.get(owner.place)
+        if local is not None and local.rank > owner.rank:
+            return local
+        self._local[owner.place] = owner
+        self._unwritten.add(owner.place)
+        if not self._reachable:
+            return local
+        try:
+            entered = (await self._enter([owner]))[0]
+            if self._local.get(owner.place) is not owner:
+                # Released or replaced while Redis wrote: the removal may have come before the entry.
+                await self._entries.remove([owner])
+        except FAILURES:
+            self._failed("take_over")
+            return local
+        if not entered.won and self._local.get(owner.place) is owner:
+            del self._local[owner.place]
+        return entered.other or local
 
     async def release(self, owner: Owner) -> None:
-        """Remove an owner, unless a newer one has its place."""
-        raise NotImplementedError
+        """Remove an owner whose socket is closed, unless a newer one has its place."""
+        if (local := self._local.get(owner.place)) is not None and local.rank == owner.rank:
+            del self._local[owner.place]
+            self._unwritten.discard(owner.place)
+        self._unremoved[owner.place] = owner
+        if not self._reachable:
+            return
+        try:
+            await self._entries.remove([owner])
+        except FAILURES:
+            self._failed("release")
+        else:
+            self._forget_removed([owner])
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
-        """Return the owner if its worker is alive. With Redis down: what this worker itself knows."""
-        raise NotImplementedError
+        """Return the owner if its worker is alive. With Redis out of reach: what this worker itself holds."""
+        return (await self.find_many(tenant_id, [identity])).get(identity)
+
+    async def locate(self, tenant_id: TenantId, identity: str) -> Owner | None:
+        """Return the owner, for a command.
+
+        Raises:
+            Unavailable: code `bus_unavailable`; Redis is out of reach and this worker does not hold the
+            session.
+        """
+        owner = await self.find(tenant_id, identity)
+        if owner is None and not self._reachable:
+            raise Unavailable("The live state is out of reach; only local sessions are.", "bus_unavailable")
+        return owner
 
     async def find_many(self, tenant_id: TenantId, identities: Iterable[str]) -> dict[str, Owner]:
-        """Return the owners of those that are connected, in one round trip."""
-        raise NotImplementedError
+        """Return the owners of those that are connected, by identity, in two round trips."""
+        places = [(tenant_id, identity) for identity in identities]
+        stored: Sequence[Owner | None] = [None] * len(places)
+        living: set[WorkerId] = set()
+        if self._reachable and places:
+            try:
+                stored = await self._entries.read(places)
+                living = await self._lease.living({o.worker for o in stored if o is not None})
+            except FAILURES:
+                self._failed("find")
+        found = (self._judge(place, entry, living) for place, entry in zip(places, stored, strict=True))
+        return {owner.identity: owner for owner in found if owner is not None}
+
+    def alive_workers(self) -> frozenset[WorkerId] | None:
+        """Return the workers that were seen within one lease; None while that cannot be said for certain."""
+        return self._lease.alive_workers()
+
+    async def renew(self) -> None:
+        """Renew the lease, bring the entries in line with this worker's sockets. Never raises for Redis."""
+        try:
+            if not await self._lease.renew():
+                self._republish = True
+            self._reachable = True
+            await self._synchronize()
+            await self._lease.watch()
+        except FAILURES:
+            self._failed("renew")
+
+    async def _renew_always(self) -> None:
+        while True:
+            await asyncio.sleep(self._renewal_s if self._reachable else min(_RETRY_S, self._renewal_s))
+            await self.renew()
+
+    async def _synchronize(self) -> None:
+        if removed := list(self._unremoved.values()):
+            await self._entries.remove(removed)
+            self._forget_removed(removed)
+        if self._republish:
+            self._republish = False
+            self._sweep = list(self._local)
+            self._unwritten.update(self._sweep)
+            PRESENCE_REPUBLISHED.inc(len(self._sweep))
+            due = self._sweep
+        else:
+            due = [*self._unwritten, *self._next_slice()]
+        places = iter(due)
+        while batch := list(islice(places, _BATCH)):
+            owners = [owner for place in batch if (owner := self._local.get(place)) is not None]
+            if owners:
+                self._tell(await self._enter(owners))
+
+    def _next_slice(self) -> list[Place]:
+        if not self._sweep:
+            self._sweep = list(self._local)
+        due, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
+        return due
+
+    async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
+        results = await self._entries.enter(owners)
+        dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
+        for index, entered in enumerate(results):
+            if not entered.won and entered.other is not None and entered.other.rank in dead:
+                results[index] = (await self._entries.enter([entered.owner], beaten=entered.other.rank))[0]
+        for entered in results:
+            if self._local.get(entered.owner.place) is entered.owner:
+                self._unwritten.discard(entered.owner.place)
+        return results
+
+    async def _dead(self, holders: list[Owner]) -> set[Rank]:
+        """Return the ranks of those that no living worker holds: they count for nothing."""
+        if not holders:
+            return set()
+        living = await self._lease.living({holder.worker for holder in holders})
+        return {holder.rank for holder in holders if not self._holds(holder, living)}
+
+    def _holds(self, holder: Owner, living: set[WorkerId]) -> bool:
+        if holder.worker == self.worker_id:
+            local = self._local.get(holder.place)
+            return local is not None and local.rank == holder.rank
+        return holder.worker in living or self._lease.seen_lately(holder.worker)
+
+    def _judge(self, place: Place, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
+        local = self._local.get(place)
+        if stored is None or (local is not None and local.rank >= stored.rank):
+            return local
+        return stored if stored.worker != self.worker_id and stored.worker in living else local
+
+    def _tell(self, results: Iterable[Entered]) -> None:
+        for owner, won, other in ((entered.owner, entered.won, entered.other) for entered in results):
+            if self._listener is None or other is None or other.worker == self.worker_id:
+                continue
+            if not won:
+                self._listener.stale(owner)
+            elif other.rank < owner.rank:
+                self._listener.displaced(other, owner)
+
+    def _forget_removed(self, removed: Iterable[Owner]) -> None:
+        for owner in removed:
+            if self._unremoved.get(owner.place) is owner:
+                del self._unremoved[owner.place]
+
+    def _failed(self, operation: str) -> None:
+        REDIS_FAILURES.labels(operation).inc()
+        if self._reachable:
+            log.warning("redis_unreachable", operation=operation)
+        self._reachable = False
+        self._republish = True
+        self._lease.interrupt()

@@ -1,7 +1,8 @@
 """Sealing of envelopes: whoever can write to Redis can neither forge a command nor read a key in one.
 
-A sealed text is `nonce (16) || ciphertext || tag (32)`: encrypt-then-MAC, the keystream from SHAKE-256 over key and
-nonce, the tag an HMAC-SHA256 over nonce, ciphertext and the inbox it is for. Both keys derive from one secret.
+A sealed text is `nonce (16) || ciphertext || tag (32)`: encrypt-then-MAC, the keystream from SHAKE-256 over
+key and nonce, the tag an HMAC-SHA256 over nonce, ciphertext and the inbox it is for. Both keys derive from
+one secret.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ class Seal:
         return text + self._tag(text, inbox)
 
     def open(self, sealed: bytes, inbox: str) -> bytes | None:
-        """Return the body; None when it was not sealed with our secret, for this inbox, or was changed since."""
+        """Return the body; None when it was not sealed by us for this inbox, or was changed since."""
         text, tag = sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:]
         if len(text) < _NONCE_BYTES or not hmac.compare_digest(self._tag(text, inbox), tag):
             return None

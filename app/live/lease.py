@@ -1,0 +1,95 @@
+"""Which workers live: a lease each, renewed while the process runs, gone soon after it is killed.
+
+The renewal is also the probe for the state of Redis: the lease holds a counter, and when it does not hold the
+number that we wrote last, Redis has lost something (flush, restart, failover to an old replica).
+"""
+
+from redis.asyncio import Redis
+
+from app.clock import Clock
+from app.ids import WorkerId
+from app.live.keys import WORKERS, WorkerKeys
+
+_FORGET_AFTER_LEASES = 20
+
+
+class WorkerLease:
+    """The lease of this worker, and what it saw of the others. Errors of Redis go through to the caller."""
+
+    def __init__(self, redis: Redis, worker_id: WorkerId, clock: Clock, lease_s: float) -> None:
+        self._redis = redis
+        self._worker_id = worker_id
+        self._clock = clock
+        self._lease_s = lease_s
+        self._renewals = 0
+        self._seen: dict[WorkerId, float] = {}
+        self._watching_since: float | None = None
+        self._watched_at = 0.0
+
+    async def renew(self) -> bool:
+        """Renew; False when Redis has lost the lease or an earlier state of it was restored."""
+        before, self._renewals = self._renewals, self._renewals + 1
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            key = WorkerKeys(self._worker_id).lease
+            pipeline.set(key, self._renewals, px=int(self._lease_s * 1000), get=True)
+            pipeline.sadd(WORKERS, self._worker_id)
+            found, _ = await pipeline.execute()
+        return found is not None and int(found) == before
+
+    async def watch(self) -> None:
+        """Look which workers live, and remember when each was last seen."""
+        members = {WorkerId(member.decode()) for member in await self._redis.smembers(WORKERS)}  # type: ignore[union-attr]  # no decode_responses: bytes
+        alive = await self._leases(members | self._seen.keys())
+        now = self._clock.monotonic()
+        if self._watching_since is None or now - self._watched_at > self._lease_s:
+            self._watching_since = now
+        self._watched_at = now
+        self._seen.update(dict.fromkeys(alive, now))
+        forget_before = now - _FORGET_AFTER_LEASES * self._lease_s
+        gone = {worker for worker in members if self._seen.get(worker, self._watching_since) < forget_before}
+        for worker in gone:
+            self._seen.pop(worker, None)
+        if gone:
+            await self._redis.srem(WORKERS, *gone)
+
+    def interrupt(self) -> None:
+        """Redis was out of reach: what was not seen meanwhile says nothing about who lives."""
+        self._watching_since = None
+
+    def alive_workers(self) -> frozenset[WorkerId] | None:
+        """Return the workers that were seen within one lease; None while we have not watched that long.
+
+        A missing lease alone proves no death: after a flush each worker is missing until it renews.
+        """
+        now = self._clock.monotonic()
+        if self._watching_since is None or now - self._watched_at > self._lease_s:
+            return None
+        if now - self._watching_since < self._lease_s:
+            return None
+        recent = {worker for worker, at in self._seen.items() if now - at <= self._lease_s}
+        return frozenset(recent | {self._worker_id})
+
+    async def living(self, workers: set[WorkerId]) -> set[WorkerId]:
+        """Return those of `workers` that hold a lease at this moment. This worker lives by definition."""
+        return await self._leases(workers - {self._worker_id}) | (workers & {self._worker_id})
+
+    def seen_lately(self, worker: WorkerId) -> bool:
+        """Tell whether a worker was seen alive within the last lease."""
+        return self._clock.monotonic() - self._seen.get(worker, float("-inf")) <= self._lease_s
+
+    async def give_back(self) -> None:
+        """Give the lease back at shutdown, so that nobody waits for its end."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.delete(WorkerKeys(self._worker_id).lease)
+            pipeline.srem(WORKERS, self._worker_id)
+            await pipeline.execute()
+
+    async def _leases(self, workers: set[WorkerId]) -> set[WorkerId]:
+        if not workers:
+            return set()
+        ordered = sorted(workers)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for worker in ordered:
+                pipeline.exists(WorkerKeys(worker).lease)
+            found = await pipeline.execute()
+        return {worker for worker, exists in zip(ordered, found, strict=True) if exists}

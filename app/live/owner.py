@@ -1,0 +1,129 @@
+"""The owner of a charge point, and its entry in Redis. Errors of Redis go through to the caller.
+
+An entry is a hash: `c` charge point id and `e` epoch for comparison in Lua, `v` the owner as msgpack. It
+names a worker and has no life of its own to renew: it counts while that worker's lease does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from app.ids import ChargePointId, TenantId, WorkerId
+from app.live.keys import ChargePointKeys
+
+Place = tuple[TenantId, str]
+"""Tenant and identity of a charge point: where there can be one owner."""
+
+Rank = tuple[int, int]
+
+NO_RANK: Rank = (0, 0)
+"""Lower than any real one."""
+
+# ARGV: charge point id, epoch, value, and the rank of an entry that may be replaced although it is higher.
+_ENTER = """
+local stored = redis.call('HMGET', KEYS[1], 'c', 'e', 'v')
+if stored[1] then
+  local point, epoch = tonumber(stored[1]), tonumber(stored[2])
+  local our_point, our_epoch = tonumber(ARGV[1]), tonumber(ARGV[2])
+  local higher = point > our_point or (point == our_point and epoch > our_epoch)
+  if higher and not (stored[1] == ARGV[4] and stored[2] == ARGV[5]) then
+    return {0, stored[3]}
+  end
+end
+redis.call('HSET', KEYS[1], 'c', ARGV[1], 'e', ARGV[2], 'v', ARGV[3])
+return {1, stored[3]}
+"""
+
+_REMOVE = """
+local stored = redis.call('HMGET', KEYS[1], 'c', 'e')
+if stored[1] == ARGV[1] and stored[2] == ARGV[2] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0
+"""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """The session that owns a charge point: the holder of the newest socket; Redis only tells of it."""
+
+    tenant_id: TenantId
+    charge_point_id: ChargePointId
+    identity: str
+    worker: WorkerId
+    epoch: int
+    connection_id: str
+    connected_at: datetime
+    remote: str
+    subprotocol: str | None
+
+    @property
+    def place(self) -> Place:
+        """Where it is the owner."""
+        return (self.tenant_id, self.identity)
+
+    @property
+    def rank(self) -> Rank:
+        """Order of age, highest is newest. Epochs of a charge point that was made anew start at 1 again."""
+        return (self.charge_point_id, self.epoch)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What became of an attempt to enter an owner. other: the owner that stood there, if any."""
+
+    owner: Owner
+    won: bool
+    other: Owner | None
+
+
+class OwnerEntries:
+    """The entries in Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Owner)
+
+    async def enter(self, owners: Sequence[Owner], beaten: Rank = NO_RANK) -> list[Entered]:
+        """Enter owners in one round trip, each only if no higher one stands there; results in the same order.
+
+        beaten: rank of an entry that counts for nothing, for the worker it names is dead.
+        """
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for owner in owners:
+                key = ChargePointKeys(*owner.place).owner
+                value = self._encoder.encode(owner)
+                pipeline.eval(_ENTER, 1, key, owner.charge_point_id, owner.epoch, value, *beaten)
+            replies = await pipeline.execute()
+        return [
+            Entered(owner, bool(won), self._decode(value))
+            for owner, (won, value) in zip(owners, replies, strict=True)
+        ]
+
+    async def remove(self, owners: Sequence[Owner]) -> None:
+        """Remove entries, each only if it is of exactly this rank."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for owner in owners:
+                pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.place).owner, *owner.rank)
+            await pipeline.execute()
+
+    async def read(self, places: Iterable[Place]) -> list[Owner | None]:
+        """Return the entries of several charge points in one round trip; their workers may be dead."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for place in places:
+                pipeline.hget(ChargePointKeys(*place).owner, "v")
+            return [self._decode(value) for value in await pipeline.execute()]
+
+    def _decode(self, value: Any) -> Owner | None:
+        if value is None:
+            return None
+        try:
+            return self._decoder.decode(value)
+        except msgspec.MsgspecError:
+            # Not ours, or of a version that comes after this one: as good as none, and replaced at the next
+            # login.
+            return None
