@@ -1,0 +1,88 @@
+"""From a valid CALL of a charge point to its handler, and who may call what. The gateway knows only this module."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, get_args
+
+from app.csms.connection import Connection
+from app.csms.handlers import (
+    authorize,
+    boot_notification,
+    data_transfer,
+    heartbeat,
+    meter_values,
+    start_transaction,
+    status_notification,
+    stop_transaction,
+)
+from app.csms.handlers.context import HandlerContext
+from app.errors import CallFailed
+from app.ocpp import Dispatch
+from app.ocpp.v16 import ChargePointAction
+
+Handler = Callable[[HandlerContext, Connection, Any], Awaitable[Any]]
+"""Answers one action: (context, connection, request) -> response; the payloads are TypedDicts of `app.ocpp.v16`."""
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "Authorize": authorize.handle,
+    "BootNotification": boot_notification.handle,
+    "DataTransfer": data_transfer.handle,
+    "Heartbeat": heartbeat.handle,
+    "MeterValues": meter_values.handle,
+    "StartTransaction": start_transaction.handle,
+    "StatusNotification": status_notification.handle,
+    "StopTransaction": stop_transaction.handle,
+}
+
+NOT_SUPPORTED: Final = frozenset(
+    {
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "LogStatusNotification",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+    }
+)
+"""Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
+
+BILLING_ACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
+"""Messages that bill somebody: never refused to a charge point that was Accepted once."""
+
+
+class Dispatcher:
+    """The table of handlers, with the registration as its gate."""
+
+    __slots__ = ("_context", "_handlers")
+
+    def __init__(self, context: HandlerContext, handlers: Mapping[str, Handler] = HANDLERS) -> None:
+        """handlers: by action; other ones than the table's own are for tests.
+
+        Raises:
+            RuntimeError: an action of the definition has neither a handler nor a place in NOT_SUPPORTED, or both.
+        """
+        known = set(get_args(ChargePointAction))
+        if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
+            raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
+        self._context = context
+        self._handlers = dict(handlers)
+
+    def answer(self, connection: Connection, call: Dispatch) -> Awaitable[Any]:
+        """Start the handler of a CALL; the result is the response payload.
+
+        Raises:
+            CallFailed: the CALL gets a CALLERROR; from here, or when awaited.
+        """
+        action = call.action
+        if connection.registration_status != "Accepted":
+            _assert_allowed(connection, action)
+        handler = self._handlers.get(action)
+        if handler is None:
+            raise CallFailed("NotSupported", f"{action} is not supported.")
+        return handler(self._context, connection, call.payload)
+
+
+def _assert_allowed(connection: Connection, action: str) -> None:
+    """Before Accepted only BootNotification is allowed (OCPP-J errata 3.8), and what was queued when it was Accepted."""
+    if action == "BootNotification" or (action in BILLING_ACTIONS and connection.accepted_before):
+        return
+    raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")

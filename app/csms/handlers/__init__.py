@@ -1,0 +1,1 @@
+"""One module per action of the charge point: `handle(context, connection, request) -> response`."""

@@ -1,0 +1,35 @@
+"""StopTransaction (OCPP 1.6 4.10): cannot be refused; unknown, repeated and contradicting ones are kept as such."""
+
+from typing import cast
+
+from app.csms.connection import Connection
+from app.csms.handlers.context import HandlerContext, reported_time
+from app.csms.handlers.meter_values import readings_of
+from app.ocpp import v16
+from app.store.entries import TransactionStop
+
+
+async def handle(
+    context: HandlerContext, connection: Connection, request: v16.StopTransactionRequest
+) -> v16.StopTransactionResponse:
+    """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
+    received_at = context.clock.now()
+    stopped_at, flags = reported_time(request["timestamp"], received_at)
+    recorded = await context.database.ledger.stop_transaction(
+        TransactionStop(
+            tenant_id=connection.tenant_id,
+            charge_point_id=connection.charge_point_id,
+            transaction_id=request["transactionId"],
+            stopped_at=stopped_at,
+            received_at=received_at,
+            meter_stop_wh=request["meterStop"],
+            id_tag=request.get("idTag"),
+            reason=request.get("reason"),
+            transaction_data=tuple(readings_of(request.get("transactionData", []), received_at)),
+            flags=flags,
+            raw=dict(request),
+        )
+    )
+    if recorded.id_tag_info is None:
+        return {}
+    return {"idTagInfo": cast(v16.IdTagInfo, recorded.id_tag_info)}

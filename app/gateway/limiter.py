@@ -1,0 +1,113 @@
+"""Login failures per address: a token bucket in memory, asked before any credential is looked at.
+
+Successful logins never take a token: after a power cut a whole site reconnects from one address at once.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+_ENTRIES_LIMIT = 50_000
+"""Most buckets kept per worker, a few MB; the oldest go first. An attacker with more addresses than that gains
+one fresh bucket per address, which he has anyway."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+class LoginLimiter:
+    """Counts login failures per address, and apart from them those of a charge point at its last good address.
+
+    So an attacker behind the same router cannot lock out a charge point that logged in from there before.
+    """
+
+    def __init__(self, failures_per_minute: int) -> None:
+        """failures_per_minute: size of a bucket, which fills up again within one minute."""
+        self._size = float(failures_per_minute)
+        self._buckets: dict[tuple[str, ...], _Bucket] = {}
+        self._good: dict[tuple[str, ...], None] = {}
+
+    def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
+        """Seconds until the next try is allowed; 0.0 when it is allowed now. `now` is monotonic."""
+        bucket = self._buckets.get(self._key(address, tenant, identity))
+        if bucket is None:
+            return 0.0
+        tokens = self._level(bucket, now)
+        return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
+
+    def failed(self, address: str, tenant: str, identity: str, now: float) -> None:
+        """Take a token. A bucket may go below zero when tries overlapped, but not without end."""
+        key = self._key(address, tenant, identity)
+        bucket = self._buckets.pop(key, None)
+        tokens = self._size if bucket is None else self._level(bucket, now)
+        self._buckets[key] = _Bucket(max(tokens - 1.0, -self._size), now)
+        if len(self._buckets) > _ENTRIES_LIMIT:
+            del self._buckets[next(iter(self._buckets))]
+
+    def succeeded(self, address: str, tenant: str, identity: str) -> None:
+        """Remember the address as a good one of this charge point."""
+        key = (network_of(address), tenant, identity)
+        self._good.pop(key, None)
+        self._good[key] = None
+        if len(self._good) > _ENTRIES_LIMIT:
+            del self._good[next(iter(self._good))]
+
+    def _key(self, address: str, tenant: str, identity: str) -> tuple[str, ...]:
+        own = (network_of(address), tenant, identity)
+        return own if own in self._good else own[:1]
+
+    def _level(self, bucket: _Bucket, now: float) -> float:
+        return min(self._size, bucket.tokens + (now - bucket.at) * self._size / 60.0)
+
+
+def network_of(address: str) -> str:
+    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address:
+        return address
+    parsed = _parse(address)
+    if not isinstance(parsed, IPv6Address):
+        return address
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else str(IPv6Network((parsed, 64), strict=False))
+
+
+def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
+    """The address to hold responsible: the peer, or what the last trusted proxy says of it.
+
+    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer itself is trusted.
+    """
+    if forwarded_for is None or not _is_trusted(peer, trusted):
+        return peer
+    for hop in reversed(forwarded_for.split(",")):
+        candidate = hop.strip()
+        if _parse(candidate) is None:
+            break
+        peer = candidate
+        if not _is_trusted(candidate, trusted):
+            break
+    return peer
+
+
+def parse_networks(texts: list[str]) -> tuple[Network, ...]:
+    """CIDR texts as networks.
+
+    Raises:
+        ValueError: a text is not a network.
+    """
+    return tuple(ip_network(text, strict=False) for text in texts)
+
+
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in trusted)
+
+
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
