@@ -88,16 +88,10 @@ impl fmt::Display for DefinitionError {
                 write!(formatter, "{field} has the unknown type {type_name}")
             }
             Self::MisplacedAttribute { field, attribute } => {
-                write!(
-                    formatter,
-                    "{field} has {attribute}, which its type has no use for"
-                )
+                write!(formatter, "{field} has {attribute}, which its type has no use for")
             }
             Self::UnknownProfile { key, profile } => {
-                write!(
-                    formatter,
-                    "the configuration key {key} names the unknown profile {profile}"
-                )
+                write!(formatter, "the configuration key {key} names the unknown profile {profile}")
             }
         }
     }
@@ -123,11 +117,7 @@ impl Definition {
             definition.add_profile(text, &type_tables)?;
         }
         for (key, entry) in &definition.configuration_keys {
-            if !definition
-                .profiles
-                .iter()
-                .any(|profile| profile.key == entry.profile)
-            {
+            if !definition.profiles.iter().any(|profile| profile.key == entry.profile) {
                 return Err(DefinitionError::UnknownProfile {
                     key: key.clone(),
                     profile: entry.profile.clone(),
@@ -143,9 +133,7 @@ impl Definition {
         types: &IndexMap<String, TypeTable>,
     ) -> Result<(), DefinitionError> {
         let mut tables: IndexMap<String, toml::Value> = read("feature file", text)?;
-        let header = tables
-            .shift_remove("profile")
-            .ok_or(DefinitionError::MissingProfile)?;
+        let header = tables.shift_remove("profile").ok_or(DefinitionError::MissingProfile)?;
         let header: ProfileHeader = convert("profile", header)?;
         for (action, table) in tables {
             let message = resolve_message(&action, &header.key, convert(&action, table)?, types)?;
@@ -175,10 +163,7 @@ fn convert<T: DeserializeOwned>(table: &str, value: toml::Value) -> Result<T, De
 }
 
 fn malformed(table: &str, error: &toml::de::Error) -> DefinitionError {
-    DefinitionError::Malformed {
-        table: table.to_owned(),
-        reason: error.message().to_owned(),
-    }
+    DefinitionError::Malformed { table: table.to_owned(), reason: error.message().to_owned() }
 }
 
 fn resolve_message(
@@ -213,31 +198,16 @@ fn resolve_types(
     let mut types = IndexMap::new();
     for (name, table) in tables {
         let resolved = match table {
-            TypeTable::String {
-                section,
-                summary,
-                max_length,
-                case_insensitive,
-            } => NamedType::String {
+            TypeTable::String { section, summary, max_length, case_insensitive } => NamedType::String {
                 section: section.clone(),
                 summary: summary.clone(),
                 max_length: *max_length,
                 case_insensitive: *case_insensitive,
             },
-            TypeTable::Enum {
-                section,
-                summary,
-                values,
-            } => NamedType::Enum {
-                section: section.clone(),
-                summary: summary.clone(),
-                values: values.clone(),
-            },
-            TypeTable::Object {
-                section,
-                summary,
-                fields,
-            } => NamedType::Object {
+            TypeTable::Enum { section, summary, values } => {
+                NamedType::Enum { section: section.clone(), summary: summary.clone(), values: values.clone() }
+            }
+            TypeTable::Object { section, summary, fields } => NamedType::Object {
                 section: section.clone(),
                 summary: summary.clone(),
                 fields: resolve_fields(name, fields, tables)?,
@@ -262,50 +232,33 @@ fn resolve_fields(
                 name: name.clone(),
                 kind: resolve_kind(&path, table, types)?,
                 optional: table.optional,
-                many: table.many.then(|| Items {
-                    min: table.min_items.unwrap_or(0),
-                    max: table.max_items,
-                }),
+                many: table.many.then(|| Items { min: table.min_items.unwrap_or(0), max: table.max_items }),
                 summary: table.summary.clone(),
             })
         })
         .collect()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "bounds in the definition files are small integers"
-)]
+#[expect(clippy::cast_precision_loss, reason = "bounds in the definition files are small integers")]
 fn resolve_kind(
     path: &str,
     table: &FieldTable,
     types: &IndexMap<String, TypeTable>,
 ) -> Result<FieldKind, DefinitionError> {
     Ok(match table.type_name.as_str() {
-        "string" => FieldKind::String {
-            max_length: table.max_length,
-            case_insensitive: false,
-            type_name: None,
-        },
-        "integer" => FieldKind::Integer {
-            min: table.min,
-            max: table.max,
-        },
+        "string" => {
+            FieldKind::String { max_length: table.max_length, case_insensitive: false, type_name: None }
+        }
+        "integer" => FieldKind::Integer { min: table.min, max: table.max },
         "decimal" => FieldKind::Decimal {
             multiple_of_tenth: table.multiple_of.is_some(),
             min: table.min.map(|min| min as f64),
         },
         "boolean" => FieldKind::Boolean,
         "dateTime" => FieldKind::DateTime,
-        "anyURI" => FieldKind::AnyUri {
-            max_length: table.max_length,
-        },
+        "anyURI" => FieldKind::AnyUri { max_length: table.max_length },
         name => match types.get(name) {
-            Some(TypeTable::String {
-                max_length,
-                case_insensitive,
-                ..
-            }) => FieldKind::String {
+            Some(TypeTable::String { max_length, case_insensitive, .. }) => FieldKind::String {
                 max_length: *max_length,
                 case_insensitive: *case_insensitive,
                 type_name: Some(name.to_owned()),
@@ -327,28 +280,18 @@ fn refuse_misplaced(path: &str, table: &FieldTable) -> Result<(), DefinitionErro
     let checks = [
         ("min_items", table.min_items.is_some() && !table.many),
         ("max_items", table.max_items.is_some() && !table.many),
-        (
-            "min",
-            table.min.is_some() && !matches!(type_name, "integer" | "decimal"),
-        ),
+        ("min", table.min.is_some() && !matches!(type_name, "integer" | "decimal")),
         ("max", table.max.is_some() && type_name != "integer"),
-        (
-            "max_length",
-            table.max_length.is_some() && !matches!(type_name, "string" | "anyURI"),
-        ),
+        ("max_length", table.max_length.is_some() && !matches!(type_name, "string" | "anyURI")),
         (
             "multiple_of",
-            table
-                .multiple_of
-                .as_deref()
-                .is_some_and(|step| step != "0.1" || type_name != "decimal"),
+            table.multiple_of.as_deref().is_some_and(|step| step != "0.1" || type_name != "decimal"),
         ),
     ];
     match checks.into_iter().find(|(_, misplaced)| *misplaced) {
-        Some((attribute, _)) => Err(DefinitionError::MisplacedAttribute {
-            field: path.to_owned(),
-            attribute,
-        }),
+        Some((attribute, _)) => {
+            Err(DefinitionError::MisplacedAttribute { field: path.to_owned(), attribute })
+        }
         None => Ok(()),
     }
 }

@@ -1,0 +1,1343 @@
+"""Payloads of OCPP 1.6J as plain dicts with wire names, typed for mypy.
+
+Generated from core_rs/ocpp/definitions/v16 by `cargo run -p ocpp-core --example generate_python_types`.
+Do not edit: change the definition and generate again. A bare number in a docstring is a section of
+OCPP 1.6 edition 2, `E` its errata sheet, `J` OCPP-J 1.6, `JE` its errata, `S` the security whitepaper.
+
+Enum fields are typed as what the standard allows. In tolerant mode a charge point's own values are let
+through with a deviation recorded, so at run time such a field may hold another string.
+"""
+
+from typing import Final, Literal, NotRequired, TypedDict
+
+ChargePointAction = Literal[
+    "Authorize",
+    "BootNotification",
+    "DataTransfer",
+    "Heartbeat",
+    "MeterValues",
+    "StartTransaction",
+    "StatusNotification",
+    "StopTransaction",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "LogStatusNotification",
+    "SecurityEventNotification",
+    "SignCertificate",
+    "SignedFirmwareStatusNotification",
+]
+"""Requests that a charge point may send."""
+
+CentralSystemAction = Literal[
+    "ChangeAvailability",
+    "ChangeConfiguration",
+    "ClearCache",
+    "DataTransfer",
+    "GetConfiguration",
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "Reset",
+    "UnlockConnector",
+    "GetDiagnostics",
+    "UpdateFirmware",
+    "GetLocalListVersion",
+    "SendLocalList",
+    "TriggerMessage",
+    "CancelReservation",
+    "ReserveNow",
+    "ClearChargingProfile",
+    "GetCompositeSchedule",
+    "SetChargingProfile",
+    "CertificateSigned",
+    "DeleteCertificate",
+    "ExtendedTriggerMessage",
+    "GetInstalledCertificateIds",
+    "GetLog",
+    "InstallCertificate",
+    "SignedUpdateFirmware",
+]
+"""Requests that the central system may send."""
+
+BILLING_ACTIONS: Final[frozenset[ChargePointAction]] = frozenset(
+    {"MeterValues", "StartTransaction", "StopTransaction"}
+)
+"""Requests that are acknowledged only after they are durable."""
+
+ErrorCode = Literal[
+    "NotImplemented",
+    "NotSupported",
+    "InternalError",
+    "ProtocolError",
+    "SecurityError",
+    "FormationViolation",
+    "PropertyConstraintViolation",
+    "OccurenceConstraintViolation",
+    "TypeConstraintViolation",
+    "GenericError",
+]
+"""Code of a CALLERROR, in the spelling that is sent (J 4.2.3)."""
+
+IdToken = str
+"""Identifier of a user, such as the number of a card; case does not matter. (7.28)"""
+
+AuthorizationStatus = Literal[
+    "Accepted",
+    "Blocked",
+    "Expired",
+    "Invalid",
+    "ConcurrentTx",
+]
+"""Whether an identifier may charge. (7.2)"""
+
+
+class IdTagInfo(TypedDict):
+    """What holds for an identifier. (7.27)"""
+
+    expiryDate: NotRequired[str]
+    """When the identifier should leave the authorization cache; never when absent."""
+    parentIdTag: NotRequired[IdToken]
+    """Group that the identifier belongs to."""
+    status: AuthorizationStatus
+    """Whether the identifier may charge."""
+
+
+class AuthorizationData(TypedDict):
+    """One entry of an update of the local authorization list. (7.1)"""
+
+    idTag: IdToken
+    """The identifier."""
+    idTagInfo: NotRequired[IdTagInfo]
+    """What holds for the identifier; required in a full update, and its absence in a differential one deletes the entry."""
+
+AvailabilityStatus = Literal[
+    "Accepted",
+    "Rejected",
+    "Scheduled",
+]
+"""Answer to a change of availability. (7.3)"""
+
+AvailabilityType = Literal[
+    "Inoperative",
+    "Operative",
+]
+"""Availability that is asked for. (7.4)"""
+
+CancelReservationStatus = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to the cancelling of a reservation. (7.5)"""
+
+ChargePointErrorCode = Literal[
+    "ConnectorLockFailure",
+    "EVCommunicationError",
+    "GroundFailure",
+    "HighTemperature",
+    "InternalError",
+    "LocalListConflict",
+    "NoError",
+    "OtherError",
+    "OverCurrentFailure",
+    "OverVoltage",
+    "PowerMeterFailure",
+    "PowerSwitchFailure",
+    "ReaderFailure",
+    "ResetFailure",
+    "UnderVoltage",
+    "WeakSignal",
+]
+"""What is wrong with a charge point or a connector. (7.6)"""
+
+ChargePointStatus = Literal[
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEVSE",
+    "SuspendedEV",
+    "Finishing",
+    "Reserved",
+    "Unavailable",
+    "Faulted",
+]
+"""State of a connector; connector 0, the charge point itself, is only Available, Unavailable or Faulted. (7.7)"""
+
+ChargingProfilePurposeType = Literal[
+    "ChargePointMaxProfile",
+    "TxDefaultProfile",
+    "TxProfile",
+]
+"""What a profile limits. (7.10)"""
+
+ChargingProfileKindType = Literal[
+    "Absolute",
+    "Recurring",
+    "Relative",
+]
+"""What the times of a schedule count from. (7.9)"""
+
+RecurrencyKindType = Literal[
+    "Daily",
+    "Weekly",
+]
+"""How often a recurring schedule starts anew. (7.37)"""
+
+ChargingRateUnitType = Literal[
+    "W",
+    "A",
+]
+"""Unit of the limits in a schedule. (7.12)"""
+
+
+class ChargingSchedulePeriod(TypedDict):
+    """A limit that holds until the next period starts. (7.14)"""
+
+    startPeriod: int
+    """Seconds after the start of the schedule."""
+    limit: float
+    """Greatest rate in A on each phase or in W in total."""
+    numberPhases: NotRequired[int]
+    """Phases that may be used; 3 when absent."""
+
+
+class ChargingSchedule(TypedDict):
+    """Limits over time. (7.13)"""
+
+    duration: NotRequired[int]
+    """Length in seconds; open-ended when absent."""
+    startSchedule: NotRequired[str]
+    """Start of an absolute or recurring schedule; relative to the start of charging when absent."""
+    chargingRateUnit: ChargingRateUnitType
+    """Unit of the limits."""
+    chargingSchedulePeriod: list[ChargingSchedulePeriod]
+    """The periods, by rising start; the first starts at 0."""
+    minChargingRate: NotRequired[float]
+    """Least rate that makes sense for the vehicle, in the unit of the limits."""
+
+
+class ChargingProfile(TypedDict):
+    """A charging schedule with its purpose, its rank and its validity. (7.8)"""
+
+    chargingProfileId: int
+    """Number of the profile; a profile of the same number is replaced."""
+    transactionId: NotRequired[int]
+    """Transaction that a TxProfile is meant for."""
+    stackLevel: int
+    """Rank among profiles of one purpose; the highest valid one leads."""
+    chargingProfilePurpose: ChargingProfilePurposeType
+    """What the profile limits."""
+    chargingProfileKind: ChargingProfileKindType
+    """What the times of the schedule count from."""
+    recurrencyKind: NotRequired[RecurrencyKindType]
+    """How often a recurring schedule starts anew; only with kind Recurring."""
+    validFrom: NotRequired[str]
+    """From when the profile holds; at once when absent."""
+    validTo: NotRequired[str]
+    """Until when the profile holds; until it is replaced when absent."""
+    chargingSchedule: ChargingSchedule
+    """The limits over time."""
+
+ChargingProfileStatus = Literal[
+    "Accepted",
+    "Rejected",
+    "NotSupported",
+]
+"""Answer to a new charging profile. (7.11)"""
+
+CiString20Type = str
+"""Text of up to 20 characters, compared without regard to case. (7.15)"""
+
+CiString25Type = str
+"""Text of up to 25 characters, compared without regard to case. (7.16)"""
+
+CiString50Type = str
+"""Text of up to 50 characters, compared without regard to case. (7.17)"""
+
+CiString255Type = str
+"""Text of up to 255 characters, compared without regard to case. (7.18)"""
+
+CiString500Type = str
+"""Text of up to 500 characters, compared without regard to case. (7.19)"""
+
+ClearCacheStatus = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to the clearing of the authorization cache. (7.20)"""
+
+ClearChargingProfileStatus = Literal[
+    "Accepted",
+    "Unknown",
+]
+"""Answer to the clearing of charging profiles. (7.21)"""
+
+ConfigurationStatus = Literal[
+    "Accepted",
+    "Rejected",
+    "RebootRequired",
+    "NotSupported",
+]
+"""Answer to a change of configuration. (7.22)"""
+
+DataTransferStatus = Literal[
+    "Accepted",
+    "Rejected",
+    "UnknownMessageId",
+    "UnknownVendorId",
+]
+"""Answer to a vendor-specific message. (7.23)"""
+
+DiagnosticsStatus = Literal[
+    "Idle",
+    "Uploaded",
+    "UploadFailed",
+    "Uploading",
+]
+"""State of an upload of diagnostics. (7.24)"""
+
+FirmwareStatus = Literal[
+    "Downloaded",
+    "DownloadFailed",
+    "Downloading",
+    "Idle",
+    "InstallationFailed",
+    "Installing",
+    "Installed",
+]
+"""State of a firmware update. (7.25)"""
+
+GetCompositeScheduleStatus = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to the question for a composite schedule. (7.26)"""
+
+
+class KeyValue(TypedDict):
+    """A configuration key and its value. (7.29)"""
+
+    key: CiString50Type
+    """Name of the key."""
+    readonly: bool
+    """Whether ChangeConfiguration is of no use for it."""
+    value: NotRequired[CiString500Type]
+    """The value as text; absent when the key is known but not set."""
+
+Location = Literal[
+    "Body",
+    "Cable",
+    "EV",
+    "Inlet",
+    "Outlet",
+]
+"""Where a reading was taken. (7.30)"""
+
+Measurand = Literal[
+    "Current.Export",
+    "Current.Import",
+    "Current.Offered",
+    "Energy.Active.Export.Register",
+    "Energy.Active.Import.Register",
+    "Energy.Reactive.Export.Register",
+    "Energy.Reactive.Import.Register",
+    "Energy.Active.Export.Interval",
+    "Energy.Active.Import.Interval",
+    "Energy.Reactive.Export.Interval",
+    "Energy.Reactive.Import.Interval",
+    "Frequency",
+    "Power.Active.Export",
+    "Power.Active.Import",
+    "Power.Factor",
+    "Power.Offered",
+    "Power.Reactive.Export",
+    "Power.Reactive.Import",
+    "RPM",
+    "SoC",
+    "Temperature",
+    "Voltage",
+]
+"""What a reading measures; import flows from the grid to the vehicle, export the other way. (7.31)"""
+
+MessageTrigger = Literal[
+    "BootNotification",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "MeterValues",
+    "StatusNotification",
+]
+"""Message that TriggerMessage asks for. (7.32)"""
+
+ReadingContext = Literal[
+    "Interruption.Begin",
+    "Interruption.End",
+    "Other",
+    "Sample.Clock",
+    "Sample.Periodic",
+    "Transaction.Begin",
+    "Transaction.End",
+    "Trigger",
+]
+"""Why a reading was taken. (7.35)"""
+
+ValueFormat = Literal[
+    "Raw",
+    "SignedData",
+]
+"""How the text of a reading is to be read. (7.49)"""
+
+Phase = Literal[
+    "L1",
+    "L2",
+    "L3",
+    "N",
+    "L1-N",
+    "L2-N",
+    "L3-N",
+    "L1-L2",
+    "L2-L3",
+    "L3-L1",
+]
+"""Phase or conductors that a reading belongs to. (7.34)"""
+
+UnitOfMeasure = Literal[
+    "Wh",
+    "kWh",
+    "varh",
+    "kvarh",
+    "W",
+    "kW",
+    "VA",
+    "kVA",
+    "var",
+    "kvar",
+    "A",
+    "V",
+    "Celsius",
+    "Celcius",
+    "Fahrenheit",
+    "K",
+    "Percent",
+]
+"""Unit of a reading. (7.45)"""
+
+
+class SampledValue(TypedDict):
+    """One reading and what it measures. (7.43)"""
+
+    value: str
+    """The reading: a decimal number as text, or hexadecimal data when the format is SignedData."""
+    context: NotRequired[ReadingContext]
+    """Why the reading was taken; Sample.Periodic when absent."""
+    format: NotRequired[ValueFormat]
+    """How to read the value; Raw when absent."""
+    measurand: NotRequired[Measurand]
+    """What was measured; Energy.Active.Import.Register when absent."""
+    phase: NotRequired[Phase]
+    """Phase that was measured; overall when absent."""
+    location: NotRequired[Location]
+    """Where it was measured; Outlet when absent."""
+    unit: NotRequired[UnitOfMeasure]
+    """Unit of the value; Wh when absent and the measurand is an energy."""
+
+
+class MeterValue(TypedDict):
+    """Readings that were taken at one moment. (7.33)"""
+
+    timestamp: str
+    """When the readings were taken."""
+    sampledValue: list[SampledValue]
+    """The readings."""
+
+Reason = Literal[
+    "DeAuthorized",
+    "EmergencyStop",
+    "EVDisconnected",
+    "HardReset",
+    "Local",
+    "Other",
+    "PowerLoss",
+    "Reboot",
+    "Remote",
+    "SoftReset",
+    "UnlockCommand",
+]
+"""Why a transaction ended. (7.36)"""
+
+RegistrationStatus = Literal[
+    "Accepted",
+    "Pending",
+    "Rejected",
+]
+"""Whether a charge point is admitted. (7.38)"""
+
+RemoteStartStopStatus = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to a remote start or stop. (7.39)"""
+
+ReservationStatus = Literal[
+    "Accepted",
+    "Faulted",
+    "Occupied",
+    "Rejected",
+    "Unavailable",
+]
+"""Answer to a reservation. (7.40)"""
+
+ResetStatus = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to a reset. (7.41)"""
+
+ResetType = Literal[
+    "Hard",
+    "Soft",
+]
+"""Kind of reset. (7.42)"""
+
+TriggerMessageStatus = Literal[
+    "Accepted",
+    "Rejected",
+    "NotImplemented",
+]
+"""Answer to the request for a message. (7.44)"""
+
+UnlockStatus = Literal[
+    "Unlocked",
+    "UnlockFailed",
+    "NotSupported",
+]
+"""Answer to the unlocking of a connector. (7.46)"""
+
+UpdateStatus = Literal[
+    "Accepted",
+    "Failed",
+    "NotSupported",
+    "VersionMismatch",
+]
+"""Answer to an update of the local authorization list. (7.47)"""
+
+UpdateType = Literal[
+    "Differential",
+    "Full",
+]
+"""How an update changes the local authorization list. (7.48)"""
+
+IdentifierString128 = str
+"""Identifier of up to 128 characters, compared without regard to case. (S 6.1)"""
+
+HashAlgorithmEnumType = Literal[
+    "SHA256",
+    "SHA384",
+    "SHA512",
+]
+"""Hash algorithm. (S 6.10)"""
+
+
+class CertificateHashDataType(TypedDict):
+    """Hashes that identify one certificate. (S 6.1)"""
+
+    hashAlgorithm: HashAlgorithmEnumType
+    """Algorithm of the hashes."""
+    issuerNameHash: IdentifierString128
+    """Hash of the name of the issuer."""
+    issuerKeyHash: IdentifierString128
+    """Hash of the public key of the issuer."""
+    serialNumber: str
+    """Serial number of the certificate."""
+
+CertificateSignedStatusEnumType = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""Answer to a signed certificate. (S 6.2)"""
+
+CertificateStatusEnumType = Literal[
+    "Accepted",
+    "Failed",
+    "Rejected",
+]
+"""Answer to the installation of a certificate. (S 6.3)"""
+
+CertificateUseEnumType = Literal[
+    "CentralSystemRootCertificate",
+    "ManufacturerRootCertificate",
+]
+"""What a root certificate is trusted for. (S 6.4)"""
+
+DeleteCertificateStatusEnumType = Literal[
+    "Accepted",
+    "Failed",
+    "NotFound",
+]
+"""Answer to the deletion of a certificate. (S 6.5)"""
+
+FirmwareStatusEnumType = Literal[
+    "Downloaded",
+    "DownloadFailed",
+    "Downloading",
+    "DownloadScheduled",
+    "DownloadPaused",
+    "Idle",
+    "InstallationFailed",
+    "Installing",
+    "Installed",
+    "InstallRebooting",
+    "InstallScheduled",
+    "InstallVerificationFailed",
+    "InvalidSignature",
+    "SignatureVerified",
+]
+"""State of an update with signed firmware. (S 6.6)"""
+
+
+class FirmwareType(TypedDict):
+    """A firmware image, where it is and who signed it. (S 6.7)"""
+
+    location: str
+    """Where to fetch the image."""
+    retrieveDateTime: str
+    """When to fetch it."""
+    installDateTime: NotRequired[str]
+    """When to install it."""
+    signingCertificate: str
+    """Certificate of the signer, in PEM."""
+    signature: str
+    """Signature of the image, in base64."""
+
+GenericStatusEnumType = Literal[
+    "Accepted",
+    "Rejected",
+]
+"""A plain yes or no. (S 6.8)"""
+
+GetInstalledCertificateStatusEnumType = Literal[
+    "Accepted",
+    "NotFound",
+]
+"""Answer to the question for certificates. (S 6.9)"""
+
+LogEnumType = Literal[
+    "DiagnosticsLog",
+    "SecurityLog",
+]
+"""Which log is meant. (S 6.11)"""
+
+
+class LogParametersType(TypedDict):
+    """Which part of a log is wanted, and where. (S 6.12)"""
+
+    remoteLocation: str
+    """Where to upload the file."""
+    oldestTimestamp: NotRequired[str]
+    """Oldest entry that is wanted."""
+    latestTimestamp: NotRequired[str]
+    """Latest entry that is wanted."""
+
+LogStatusEnumType = Literal[
+    "Accepted",
+    "Rejected",
+    "AcceptedCanceled",
+]
+"""Answer to the request for a log. (S 6.13)"""
+
+MessageTriggerEnumType = Literal[
+    "BootNotification",
+    "LogStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "MeterValues",
+    "SignChargePointCertificate",
+    "StatusNotification",
+]
+"""Message that ExtendedTriggerMessage asks for. (S 6.14)"""
+
+TriggerMessageStatusEnumType = Literal[
+    "Accepted",
+    "Rejected",
+    "NotImplemented",
+]
+"""Answer to the request for a message. (S 6.15)"""
+
+UpdateFirmwareStatusEnumType = Literal[
+    "Accepted",
+    "Rejected",
+    "AcceptedCanceled",
+    "InvalidCertificate",
+    "RevokedCertificate",
+]
+"""Answer to an update with signed firmware. (S 6.16)"""
+
+UploadLogStatusEnumType = Literal[
+    "BadMessage",
+    "Idle",
+    "NotSupportedOperation",
+    "PermissionDenied",
+    "Uploaded",
+    "UploadFailure",
+    "Uploading",
+]
+"""State of an upload of a log. (S 6.17)"""
+
+
+class AuthorizeRequest(TypedDict):
+    """Ask whether an identifier may charge. (4.1, 6.1, 6.2)"""
+
+    idTag: IdToken
+    """Identifier that was presented."""
+
+
+class AuthorizeResponse(TypedDict):
+    """Answer to Authorize. (4.1, 6.1, 6.2)"""
+
+    idTagInfo: IdTagInfo
+    """What holds for the identifier."""
+
+
+class BootNotificationRequest(TypedDict):
+    """Report a start with make, model and versions, and ask to be admitted. (4.2, 6.3, 6.4)"""
+
+    chargePointVendor: CiString20Type
+    """Who made the charge point."""
+    chargePointModel: CiString20Type
+    """Model of the charge point."""
+    chargePointSerialNumber: NotRequired[CiString25Type]
+    """Serial number of the charge point."""
+    chargeBoxSerialNumber: NotRequired[CiString25Type]
+    """Serial number of the box inside; deprecated."""
+    firmwareVersion: NotRequired[CiString50Type]
+    """Version of the firmware."""
+    iccid: NotRequired[CiString20Type]
+    """Number of the SIM card."""
+    imsi: NotRequired[CiString20Type]
+    """Subscriber number on the SIM card."""
+    meterType: NotRequired[CiString25Type]
+    """Type of the main meter."""
+    meterSerialNumber: NotRequired[CiString25Type]
+    """Serial number of the main meter."""
+
+
+class BootNotificationResponse(TypedDict):
+    """Answer to BootNotification. (4.2, 6.3, 6.4)"""
+
+    status: RegistrationStatus
+    """Whether the charge point is admitted."""
+    currentTime: str
+    """Time of the central system, to set the clock by."""
+    interval: int
+    """Seconds between heartbeats when admitted, else seconds to wait before the next try; 0 lets the charge point choose."""
+
+
+class ChangeAvailabilityRequest(TypedDict):
+    """Take a connector or the whole charge point out of service, or put it back. (5.2, 6.7, 6.8)"""
+
+    connectorId: int
+    """Connector, or 0 for the charge point with all its connectors."""
+    type: AvailabilityType
+    """Availability that is wanted."""
+
+
+class ChangeAvailabilityResponse(TypedDict):
+    """Answer to ChangeAvailability. (5.2, 6.7, 6.8)"""
+
+    status: AvailabilityStatus
+    """Whether the charge point complies."""
+
+
+class ChangeConfigurationRequest(TypedDict):
+    """Set one configuration key. (5.3, 6.9, 6.10)"""
+
+    key: CiString50Type
+    """Name of the key, standard or vendor-specific."""
+    value: CiString500Type
+    """New value as text."""
+
+
+class ChangeConfigurationResponse(TypedDict):
+    """Answer to ChangeConfiguration. (5.3, 6.9, 6.10)"""
+
+    status: ConfigurationStatus
+    """Whether the value is in force."""
+
+
+class ClearCacheRequest(TypedDict):
+    """Empty the authorization cache. (5.4, 6.11, 6.12, E 3.23)"""
+
+
+class ClearCacheResponse(TypedDict):
+    """Answer to ClearCache. (5.4, 6.11, 6.12, E 3.23)"""
+
+    status: ClearCacheStatus
+    """Whether the cache is empty now."""
+
+
+class DataTransferRequest(TypedDict):
+    """Exchange something that the standard has no message for. (4.3, 5.6, 6.15, 6.16)"""
+
+    vendorId: CiString255Type
+    """Vendor whose extension this is, by convention a reversed domain name."""
+    messageId: NotRequired[CiString50Type]
+    """Which message of that vendor."""
+    data: NotRequired[str]
+    """Content, in any form and of any length."""
+
+
+class DataTransferResponse(TypedDict):
+    """Answer to DataTransfer. (4.3, 5.6, 6.15, 6.16)"""
+
+    status: DataTransferStatus
+    """Whether the message was understood and granted."""
+    data: NotRequired[str]
+    """Content of the answer, in any form and of any length."""
+
+
+class GetConfigurationRequest(TypedDict):
+    """Read configuration keys, all of them when none is named. (5.8, 6.23, 6.24)"""
+
+    key: NotRequired[list[CiString50Type]]
+    """Keys that are wanted; all when absent or empty."""
+
+
+class GetConfigurationResponse(TypedDict):
+    """Answer to GetConfiguration. (5.8, 6.23, 6.24)"""
+
+    configurationKey: NotRequired[list[KeyValue]]
+    """Keys with their values."""
+    unknownKey: NotRequired[list[CiString50Type]]
+    """Keys that were asked for and do not exist."""
+
+
+class HeartbeatRequest(TypedDict):
+    """Show that the charge point is alive, and get the time. (4.6, 6.29, 6.30)"""
+
+
+class HeartbeatResponse(TypedDict):
+    """Answer to Heartbeat. (4.6, 6.29, 6.30)"""
+
+    currentTime: str
+    """Time of the central system, to set the clock by."""
+
+
+class MeterValuesRequest(TypedDict):
+    """Deliver readings of a connector or of the main meter. (4.7, 6.31, 6.32, E 3.15, E 3.16)"""
+
+    connectorId: int
+    """Connector that was measured, or 0 for the main meter."""
+    transactionId: NotRequired[int]
+    """Transaction that was running when the readings were taken."""
+    meterValue: list[MeterValue]
+    """Readings, grouped by the moment they were taken."""
+
+
+class MeterValuesResponse(TypedDict):
+    """Answer to MeterValues. (4.7, 6.31, 6.32, E 3.15, E 3.16)"""
+
+
+class RemoteStartTransactionRequest(TypedDict):
+    """Ask the charge point to start a transaction. (5.11, 5.16.2, 6.33, 6.34, E 3.32, E 3.41)"""
+
+    connectorId: NotRequired[int]
+    """Connector to use; the charge point chooses when absent."""
+    idTag: IdToken
+    """Identifier to start the transaction for."""
+    chargingProfile: NotRequired[ChargingProfile]
+    """Limits for the new transaction: a TxProfile without transactionId."""
+
+
+class RemoteStartTransactionResponse(TypedDict):
+    """Answer to RemoteStartTransaction. (5.11, 5.16.2, 6.33, 6.34, E 3.32, E 3.41)"""
+
+    status: RemoteStartStopStatus
+    """Whether the charge point will try."""
+
+
+class RemoteStopTransactionRequest(TypedDict):
+    """Ask the charge point to stop a transaction. (5.12, 6.35, 6.36, E 3.33)"""
+
+    transactionId: int
+    """Transaction to stop."""
+
+
+class RemoteStopTransactionResponse(TypedDict):
+    """Answer to RemoteStopTransaction. (5.12, 6.35, 6.36, E 3.33)"""
+
+    status: RemoteStartStopStatus
+    """Whether the charge point will stop it."""
+
+
+class ResetRequest(TypedDict):
+    """Ask the charge point to restart. (5.14, 6.39, 6.40, E 3.36)"""
+
+    type: ResetType
+    """Kind of reset."""
+
+
+class ResetResponse(TypedDict):
+    """Answer to Reset. (5.14, 6.39, 6.40, E 3.36)"""
+
+    status: ResetStatus
+    """Whether the charge point restarts."""
+
+
+class StartTransactionRequest(TypedDict):
+    """Report that a transaction has started, and get its number. (4.8, 6.45, 6.46, E 3.17, E 3.18, E 3.54)"""
+
+    connectorId: int
+    """Connector that is used."""
+    idTag: IdToken
+    """Identifier that started the transaction."""
+    meterStart: int
+    """Meter register at the start, in Wh."""
+    reservationId: NotRequired[int]
+    """Reservation that this start uses up."""
+    timestamp: str
+    """When the transaction started, which may be long ago."""
+
+
+class StartTransactionResponse(TypedDict):
+    """Answer to StartTransaction. (4.8, 6.45, 6.46, E 3.17, E 3.18, E 3.54)"""
+
+    idTagInfo: IdTagInfo
+    """What holds for the identifier."""
+    transactionId: int
+    """Number that the central system gives the transaction."""
+
+
+class StatusNotificationRequest(TypedDict):
+    """Report the state of a connector or an error. (4.9, 6.47, 6.48, E 3.19, E 3.22)"""
+
+    connectorId: int
+    """Connector, or 0 for the charge point itself."""
+    errorCode: ChargePointErrorCode
+    """What is wrong, or NoError."""
+    info: NotRequired[CiString50Type]
+    """Free text about the error."""
+    status: ChargePointStatus
+    """State of the connector."""
+    timestamp: NotRequired[str]
+    """Since when; the time of arrival when absent."""
+    vendorId: NotRequired[CiString255Type]
+    """Vendor that defines the code of its own."""
+    vendorErrorCode: NotRequired[CiString50Type]
+    """Error code of the vendor."""
+
+
+class StatusNotificationResponse(TypedDict):
+    """Answer to StatusNotification. (4.9, 6.47, 6.48, E 3.19, E 3.22)"""
+
+
+class StopTransactionRequest(TypedDict):
+    """Report that a transaction has ended, with its final reading. (4.10, 6.49, 6.50, E 3.14, E 3.18, JE 2.5)"""
+
+    idTag: NotRequired[IdToken]
+    """Identifier that stopped the transaction, when there was one."""
+    meterStop: int
+    """Meter register at the end, in Wh."""
+    timestamp: str
+    """When the transaction ended, which may be long ago."""
+    transactionId: int
+    """Number from StartTransaction, or -1 when that was never answered."""
+    reason: NotRequired[Reason]
+    """Why it ended; Local when absent."""
+    transactionData: NotRequired[list[MeterValue]]
+    """Readings of the transaction."""
+
+
+class StopTransactionResponse(TypedDict):
+    """Answer to StopTransaction. (4.10, 6.49, 6.50, E 3.14, E 3.18, JE 2.5)"""
+
+    idTagInfo: NotRequired[IdTagInfo]
+    """What holds for the identifier that stopped it."""
+
+
+class UnlockConnectorRequest(TypedDict):
+    """Free a cable that is stuck in the connector. (5.18, 6.53, 6.54, E 3.85)"""
+
+    connectorId: int
+    """Connector to unlock."""
+
+
+class UnlockConnectorResponse(TypedDict):
+    """Answer to UnlockConnector. (5.18, 6.53, 6.54, E 3.85)"""
+
+    status: UnlockStatus
+    """Whether the connector is unlocked."""
+
+
+class DiagnosticsStatusNotificationRequest(TypedDict):
+    """Report how an upload of diagnostics is getting on. (4.4, 6.17, 6.18)"""
+
+    status: DiagnosticsStatus
+    """State of the upload."""
+
+
+class DiagnosticsStatusNotificationResponse(TypedDict):
+    """Answer to DiagnosticsStatusNotification. (4.4, 6.17, 6.18)"""
+
+
+class FirmwareStatusNotificationRequest(TypedDict):
+    """Report how a firmware update is getting on. (4.5, 6.19, 6.20)"""
+
+    status: FirmwareStatus
+    """State of the update."""
+
+
+class FirmwareStatusNotificationResponse(TypedDict):
+    """Answer to FirmwareStatusNotification. (4.5, 6.19, 6.20)"""
+
+
+class GetDiagnosticsRequest(TypedDict):
+    """Ask the charge point to upload a file with diagnostics. (5.9, 6.25, 6.26, 8.2, E 3.31, E 3.50)"""
+
+    location: str
+    """Directory to upload the file to."""
+    retries: NotRequired[int]
+    """How often to try again; the charge point decides when absent."""
+    retryInterval: NotRequired[int]
+    """Seconds between tries; the charge point decides when absent."""
+    startTime: NotRequired[str]
+    """Oldest entry that is wanted."""
+    stopTime: NotRequired[str]
+    """Latest entry that is wanted."""
+
+
+class GetDiagnosticsResponse(TypedDict):
+    """Answer to GetDiagnostics. (5.9, 6.25, 6.26, 8.2, E 3.31, E 3.50)"""
+
+    fileName: NotRequired[CiString255Type]
+    """Name of the file that will be uploaded."""
+
+
+class UpdateFirmwareRequest(TypedDict):
+    """Ask the charge point to fetch and install firmware. (5.19, 6.55, 6.56, 8.1, E 3.47, E 3.48, JE 2.4)"""
+
+    location: str
+    """Where to fetch the firmware."""
+    retries: NotRequired[int]
+    """How often to try; the charge point decides when absent."""
+    retrieveDate: str
+    """Not before when to fetch it."""
+    retryInterval: NotRequired[int]
+    """Seconds between tries; the charge point decides when absent."""
+
+
+class UpdateFirmwareResponse(TypedDict):
+    """Answer to UpdateFirmware. (5.19, 6.55, 6.56, 8.1, E 3.47, E 3.48, JE 2.4)"""
+
+
+class GetLocalListVersionRequest(TypedDict):
+    """Ask for the version of the local authorization list. (5.10, 6.27, 6.28)"""
+
+
+class GetLocalListVersionResponse(TypedDict):
+    """Answer to GetLocalListVersion. (5.10, 6.27, 6.28)"""
+
+    listVersion: int
+    """Version of the list; 0 when it is empty, -1 when there is none."""
+
+
+class SendLocalListRequest(TypedDict):
+    """Replace or change the local authorization list. (5.15, 6.41, 6.42, 7.1, E 3.52)"""
+
+    listVersion: int
+    """Version of the list after the update; 0 and -1 are reserved."""
+    localAuthorizationList: NotRequired[list[AuthorizationData]]
+    """The entries; a full update without any empties the list."""
+    updateType: UpdateType
+    """Whether the entries replace the list or change it."""
+
+
+class SendLocalListResponse(TypedDict):
+    """Answer to SendLocalList. (5.15, 6.41, 6.42, 7.1, E 3.52)"""
+
+    status: UpdateStatus
+    """Whether the list is updated."""
+
+
+class TriggerMessageRequest(TypedDict):
+    """Ask the charge point to send one of its messages now. (5.17, 6.51, 6.52, E 3.35, E 3.40, E 3.46)"""
+
+    requestedMessage: MessageTrigger
+    """Message that is wanted."""
+    connectorId: NotRequired[int]
+    """Connector it is about, or 0 for the charge point; all of them when absent."""
+
+
+class TriggerMessageResponse(TypedDict):
+    """Answer to TriggerMessage. (5.17, 6.51, 6.52, E 3.35, E 3.40, E 3.46)"""
+
+    status: TriggerMessageStatus
+    """Whether the message will be sent."""
+
+
+class CancelReservationRequest(TypedDict):
+    """Give up a reservation. (5.1, 6.5, 6.6)"""
+
+    reservationId: int
+    """Reservation to cancel."""
+
+
+class CancelReservationResponse(TypedDict):
+    """Answer to CancelReservation. (5.1, 6.5, 6.6)"""
+
+    status: CancelReservationStatus
+    """Whether it is cancelled."""
+
+
+class ReserveNowRequest(TypedDict):
+    """Hold a connector for an identifier. (5.13, 6.37, 6.38)"""
+
+    connectorId: int
+    """Connector to hold, or 0 for any one of them."""
+    expiryDate: str
+    """When the reservation ends."""
+    idTag: IdToken
+    """Identifier it is held for."""
+    parentIdTag: NotRequired[IdToken]
+    """Group whose identifiers may use it too."""
+    reservationId: int
+    """Number of the reservation."""
+
+
+class ReserveNowResponse(TypedDict):
+    """Answer to ReserveNow. (5.13, 6.37, 6.38)"""
+
+    status: ReservationStatus
+    """Whether the connector is held."""
+
+
+class ClearChargingProfileRequest(TypedDict):
+    """Remove charging profiles: one by its number, or all that match the other fields. (5.5, 6.13, 6.14, E 3.25, E 3.26)"""
+
+    id: NotRequired[int]
+    """Profile to remove; the other fields are then ignored."""
+    connectorId: NotRequired[int]
+    """Only profiles of this connector, or 0 for those of the charge point."""
+    chargingProfilePurpose: NotRequired[ChargingProfilePurposeType]
+    """Only profiles of this purpose."""
+    stackLevel: NotRequired[int]
+    """Only profiles of this rank."""
+
+
+class ClearChargingProfileResponse(TypedDict):
+    """Answer to ClearChargingProfile. (5.5, 6.13, 6.14, E 3.25, E 3.26)"""
+
+    status: ClearChargingProfileStatus
+    """Whether profiles were removed."""
+
+
+class GetCompositeScheduleRequest(TypedDict):
+    """Ask which limits will hold, once all profiles are laid over each other. (5.7, 6.21, 6.22, E 3.24, E 3.28, E 3.29, E 3.30, E 3.51, E 3.57)"""
+
+    connectorId: int
+    """Connector, or 0 for what the charge point draws from the grid."""
+    duration: int
+    """Seconds from now that the schedule should cover."""
+    chargingRateUnit: NotRequired[ChargingRateUnitType]
+    """Unit that is wanted."""
+
+
+class GetCompositeScheduleResponse(TypedDict):
+    """Answer to GetCompositeSchedule. (5.7, 6.21, 6.22, E 3.24, E 3.28, E 3.29, E 3.30, E 3.51, E 3.57)"""
+
+    status: GetCompositeScheduleStatus
+    """Whether the schedule is given."""
+    connectorId: NotRequired[int]
+    """Connector that the schedule is for."""
+    scheduleStart: NotRequired[str]
+    """Moment that the periods count from."""
+    chargingSchedule: NotRequired[ChargingSchedule]
+    """The limits; without startSchedule."""
+
+
+class SetChargingProfileRequest(TypedDict):
+    """Install a charging profile on a connector or on the whole charge point. (5.16, 6.43, 6.44, E 3.37, E 3.38, E 3.39, E 3.45, E 3.53)"""
+
+    connectorId: int
+    """Connector, or 0 for the charge point or, with a TxDefaultProfile, for all connectors."""
+    csChargingProfiles: ChargingProfile
+    """The profile."""
+
+
+class SetChargingProfileResponse(TypedDict):
+    """Answer to SetChargingProfile. (5.16, 6.43, 6.44, E 3.37, E 3.38, E 3.39, E 3.45, E 3.53)"""
+
+    status: ChargingProfileStatus
+    """Whether the profile is installed."""
+
+
+class CertificateSignedRequest(TypedDict):
+    """Hand over the certificate that the charge point asked to have signed. (S A02, S A03, S 5.1, S 5.2)"""
+
+    certificateChain: str
+    """Certificate and those of its issuers, in PEM; CertificateSignedMaxChainSize may bound it further."""
+
+
+class CertificateSignedResponse(TypedDict):
+    """Answer to CertificateSigned. (S A02, S A03, S 5.1, S 5.2)"""
+
+    status: CertificateSignedStatusEnumType
+    """Whether the certificate is taken."""
+
+
+class DeleteCertificateRequest(TypedDict):
+    """Delete a root certificate. (S M04, S 5.3, S 5.4)"""
+
+    certificateHashData: CertificateHashDataType
+    """Certificate to delete, as GetInstalledCertificateIds reported it."""
+
+
+class DeleteCertificateResponse(TypedDict):
+    """Answer to DeleteCertificate. (S M04, S 5.3, S 5.4)"""
+
+    status: DeleteCertificateStatusEnumType
+    """Whether it is deleted."""
+
+
+class ExtendedTriggerMessageRequest(TypedDict):
+    """Ask the charge point to send one of its messages now, those of the whitepaper included. (S A02, S 5.5, S 5.6)"""
+
+    requestedMessage: MessageTriggerEnumType
+    """Message that is wanted."""
+    connectorId: NotRequired[int]
+    """Connector it is about."""
+
+
+class ExtendedTriggerMessageResponse(TypedDict):
+    """Answer to ExtendedTriggerMessage. (S A02, S 5.5, S 5.6)"""
+
+    status: TriggerMessageStatusEnumType
+    """Whether the message will be sent."""
+
+
+class GetInstalledCertificateIdsRequest(TypedDict):
+    """Ask which root certificates are installed. (S M03, S 5.7, S 5.8)"""
+
+    certificateType: CertificateUseEnumType
+    """Kind of certificates that is wanted."""
+
+
+class GetInstalledCertificateIdsResponse(TypedDict):
+    """Answer to GetInstalledCertificateIds. (S M03, S 5.7, S 5.8)"""
+
+    status: GetInstalledCertificateStatusEnumType
+    """Whether there are any."""
+    certificateHashData: NotRequired[list[CertificateHashDataType]]
+    """The certificates."""
+
+
+class GetLogRequest(TypedDict):
+    """Ask the charge point to upload its diagnostics or its security log. (S N01, S 5.9, S 5.10)"""
+
+    logType: LogEnumType
+    """Log that is wanted."""
+    requestId: int
+    """Number of this request."""
+    retries: NotRequired[int]
+    """How often to try; the charge point decides when absent."""
+    retryInterval: NotRequired[int]
+    """Seconds between tries; the charge point decides when absent."""
+    log: LogParametersType
+    """Where to upload it, and which part."""
+
+
+class GetLogResponse(TypedDict):
+    """Answer to GetLog. (S N01, S 5.9, S 5.10)"""
+
+    status: LogStatusEnumType
+    """Whether the upload begins."""
+    filename: NotRequired[str]
+    """Name of the file; absent when there is nothing to upload."""
+
+
+class InstallCertificateRequest(TypedDict):
+    """Install a root certificate. (S M05, S 5.11, S 5.12)"""
+
+    certificateType: CertificateUseEnumType
+    """What the certificate is trusted for."""
+    certificate: str
+    """Certificate in PEM."""
+
+
+class InstallCertificateResponse(TypedDict):
+    """Answer to InstallCertificate. (S M05, S 5.11, S 5.12)"""
+
+    status: CertificateStatusEnumType
+    """Whether it is installed."""
+
+
+class LogStatusNotificationRequest(TypedDict):
+    """Report how an upload of a log is getting on. (S N01, S 5.13, S 5.14)"""
+
+    status: UploadLogStatusEnumType
+    """State of the upload."""
+    requestId: NotRequired[int]
+    """Number from GetLog; absent only with a triggered message while nothing is uploaded."""
+
+
+class LogStatusNotificationResponse(TypedDict):
+    """Answer to LogStatusNotification. (S N01, S 5.13, S 5.14)"""
+
+
+class SecurityEventNotificationRequest(TypedDict):
+    """Report a security event. (S A04, S 5.15, S 5.16, S 8)"""
+
+    type: str
+    """Type of the event, from the list of the whitepaper or the vendor's own."""
+    timestamp: str
+    """When it happened."""
+    techInfo: NotRequired[str]
+    """Free text about it."""
+
+
+class SecurityEventNotificationResponse(TypedDict):
+    """Answer to SecurityEventNotification. (S A04, S 5.15, S 5.16, S 8)"""
+
+
+class SignCertificateRequest(TypedDict):
+    """Ask to have a new certificate signed for the charge point. (S A02, S A03, S 5.17, S 5.18)"""
+
+    csr: str
+    """Certificate signing request in PEM."""
+
+
+class SignCertificateResponse(TypedDict):
+    """Answer to SignCertificate. (S A02, S A03, S 5.17, S 5.18)"""
+
+    status: GenericStatusEnumType
+    """Whether the request is passed on."""
+
+
+class SignedFirmwareStatusNotificationRequest(TypedDict):
+    """Report how an update with signed firmware is getting on. (S L01, S 5.19, S 5.20)"""
+
+    status: FirmwareStatusEnumType
+    """State of the update."""
+    requestId: NotRequired[int]
+    """Number from SignedUpdateFirmware; absent only with a triggered message while no update runs."""
+
+
+class SignedFirmwareStatusNotificationResponse(TypedDict):
+    """Answer to SignedFirmwareStatusNotification. (S L01, S 5.19, S 5.20)"""
+
+
+class SignedUpdateFirmwareRequest(TypedDict):
+    """Ask the charge point to fetch, verify and install signed firmware. (S L01, S 5.21, S 5.22)"""
+
+    retries: NotRequired[int]
+    """How often to try; the charge point decides when absent."""
+    retryInterval: NotRequired[int]
+    """Seconds between tries; the charge point decides when absent."""
+    requestId: int
+    """Number of this request."""
+    firmware: FirmwareType
+    """The firmware."""
+
+
+class SignedUpdateFirmwareResponse(TypedDict):
+    """Answer to SignedUpdateFirmware. (S L01, S 5.21, S 5.22)"""
+
+    status: UpdateFirmwareStatusEnumType
+    """Whether the update begins."""
