@@ -2,6 +2,23 @@
 //!
 //! No sockets, clocks, threads or Python live here. The Python extension (`core_rs/python`) and the
 //! tests are the only users.
+//!
+//! A frame's way through: `frame::read` (with `json`) -> `link` -> `validate` (with `scalar`) -> an `Effect`.
+//! What a valid payload is comes from `definition`, made ready for walking by `schema`.
 #![forbid(unsafe_code)]
 
 pub mod definition;
+pub mod describe;
+pub mod frame;
+pub mod json;
+pub mod json_schema;
+pub mod judge;
+pub mod link;
+pub mod redact;
+pub mod rules;
+mod scalar;
+pub mod schema;
+pub mod symbol;
+pub mod validate;
+pub mod value;
+pub mod violation;

@@ -1,1 +1,25 @@
 //! The Python extension `app._core`: converts in, calls `ocpp-core`, converts out.
+//!
+//! Its documentation for Python is `app/_core.pyi`, which is checked against this module.
+#![deny(unsafe_code)]
+#![allow(missing_docs)] // The stub documents what Python sees.
+
+mod convert;
+mod effects;
+mod errors;
+mod judge;
+mod link;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
+    #[pymodule_export]
+    use super::judge::{
+        FrameVerdict, Verdict, check_call, check_frame, check_payload, describe, json_schema, redact,
+    };
+    #[pymodule_export]
+    use super::link::Link;
+}

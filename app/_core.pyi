@@ -1,0 +1,239 @@
+"""The compiled core: frames, validation and the RPC link of OCPP 1.6J.
+
+Everything here is a value in, a value out: no clock, no socket, no callback. Import it through `app.ocpp`.
+`now` and deadlines are monotonic seconds. Classes are frozen.
+"""
+
+from typing import Any, Literal, TypeAlias, final
+
+__all__ = [
+    "CallSent",
+    "Deviation",
+    "Dispatch",
+    "FrameVerdict",
+    "Ignored",
+    "Link",
+    "Refused",
+    "Resolve",
+    "Send",
+    "Verdict",
+    "Violation",
+    "check_call",
+    "check_frame",
+    "check_payload",
+    "describe",
+    "json_schema",
+    "redact",
+]
+
+_Json: TypeAlias = dict[str, Any]
+
+@final
+class Violation:
+    """One broken rule: `code` is an OCPP-J error code (4.2.3), `pointer` a JSON pointer into the payload or frame."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def pointer(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+@final
+class Deviation:
+    """One departure from the standard that was mended or kept raw. `raw` is the text as it came, shortened."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def pointer(self) -> str: ...
+    @property
+    def raw(self) -> str: ...
+
+@final
+class Verdict:
+    """What validation says of one payload. `payload` is None exactly when there are violations."""
+
+    @property
+    def payload(self) -> _Json | None: ...
+    @property
+    def violations(self) -> list[Violation]: ...
+    @property
+    def deviations(self) -> list[Deviation]: ...
+
+@final
+class FrameVerdict:
+    """What the core says of one whole frame.
+
+    `kind` is "call", "call_result", "call_error" or "unreadable".
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def unique_id(self) -> str | None: ...
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def payload(self) -> _Json | None: ...
+    @property
+    def violations(self) -> list[Violation]: ...
+    @property
+    def deviations(self) -> list[Deviation]: ...
+
+@final
+class Send:
+    """Write `text` to the socket."""
+
+    @property
+    def text(self) -> str: ...
+
+@final
+class Dispatch:
+    """A valid CALL of the other side: answer it with `Link.reply` or `Link.reply_error`."""
+
+    @property
+    def unique_id(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def payload(self) -> _Json: ...
+    @property
+    def deviations(self) -> list[Deviation]: ...
+
+@final
+class CallSent:
+    """The CALL given to `Link.call` under this id has left the queue; its `Send` stands beside this effect."""
+
+    @property
+    def unique_id(self) -> str: ...
+
+@final
+class Resolve:
+    """A CALL of ours has ended. Each ends once; a `late` answer to a timed-out one may follow."""
+
+    @property
+    def unique_id(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def outcome(
+        self,
+    ) -> Literal["result", "call_error", "invalid_result", "timed_out", "connection_lost", "not_sent"]: ...
+    @property
+    def late(self) -> bool: ...
+    @property
+    def payload(self) -> _Json | None: ...
+    @property
+    def error_code(self) -> str | None: ...
+    @property
+    def error_description(self) -> str | None: ...
+    @property
+    def deviations(self) -> list[Deviation]: ...
+
+@final
+class Refused:
+    """A CALL was refused; the CALLERROR stands beside this effect as a `Send`. For logs and metrics."""
+
+    @property
+    def unique_id(self) -> str: ...
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def violations(self) -> list[Violation]: ...
+
+@final
+class Ignored:
+    """A frame was dropped: `reason` is one of the names in `link.rs`, `detail` says more."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+_Effect: TypeAlias = Send | Dispatch | CallSent | Resolve | Refused | Ignored
+
+@final
+class Link:
+    """The RPC state machine of one connection (OCPP-J 4), seen from one side.
+
+    strict: refuse what tolerance would mend.
+    """
+
+    def __new__(
+        cls,
+        role: Literal["central_system", "charge_point"],
+        *,
+        strict: bool = False,
+        max_frame_bytes: int = 262_144,
+        queue_limit: int = 50,
+    ) -> Link: ...
+    def receive(self, text: str, now: float) -> list[_Effect]:
+        """Take one text message of the other side."""
+
+    def call(
+        self, unique_id: str, action: str, payload: str, now: float, timeout_s: float
+    ) -> list[_Effect]:
+        """Send a CALL, or queue it behind the one that is out. `payload` is strict JSON text.
+
+        Raises:
+            ValueError: the payload breaks the definition; the text names pointer and rule.
+        """
+
+    def reply(self, unique_id: str, payload: str) -> list[_Effect]:
+        """Answer a dispatched CALL.
+
+        Raises:
+            ValueError: the payload breaks the definition: a fault of ours.
+        """
+
+    def reply_error(self, unique_id: str, code: str, description: str = "") -> list[_Effect]:
+        """Answer a dispatched CALL with a CALLERROR."""
+
+    def expire(self, now: float) -> list[_Effect]:
+        """Time out what is due."""
+
+    def cancel(self, unique_id: str) -> bool:
+        """Take a CALL that was not sent yet out of the queue. False: it is not queued any more."""
+
+    def disconnect(self) -> list[_Effect]:
+        """The socket is gone: end every CALL of ours as `connection_lost` or `not_sent`."""
+
+    @property
+    def next_deadline(self) -> float | None: ...
+    @property
+    def queued(self) -> int: ...
+
+def check_payload(
+    action: str, direction: Literal["request", "response"], payload: str, strict: bool = True
+) -> Verdict:
+    """Judge one payload given as JSON text.
+
+    Raises:
+        KeyError: the action is not of OCPP 1.6.
+    """
+
+def check_call(sender: Literal["central_system", "charge_point"], action: str, payload: str) -> Verdict:
+    """Judge the payload of a CALL we mean to send: strictly, cross-field rules included."""
+
+def check_frame(
+    text: str, sender: Literal["central_system", "charge_point"], strict: bool = False
+) -> FrameVerdict:
+    """Judge one whole frame as the receiver of it would."""
+
+def redact(text: str) -> str:
+    """The frame with every secret in it (AuthorizationKey) replaced by `***`."""
+
+def describe() -> str:
+    """The whole protocol definition as JSON text, the source of the catalog."""
+
+def json_schema(action: str, direction: Literal["request", "response"]) -> str:
+    """JSON Schema 2020-12 of one message as JSON text.
+
+    Raises:
+        KeyError: the action is not of OCPP 1.6.
+    """

@@ -1,0 +1,397 @@
+//! Reads one OCPP-J frame: message type, unique id, action, payload. OCPP-J 4.2
+//!
+//! Knows nothing of actions and of what came before. A frame whose id can be read is never lost without a
+//! word: a broken CALL becomes a `Fault::Call` that says what to answer. Answers are never answered.
+
+use std::borrow::Cow;
+
+use crate::json::{Fault as JsonFault, Limits, Mend, Reader, SyntaxError};
+use crate::validate::Mode;
+use crate::value::{Value, truncate, write_string};
+use crate::violation::{Deviation, ErrorCode, RAW_LIMIT, Violation};
+
+/// Longest unique id of the standard, in characters. OCPP-J 4.1.4
+pub const UNIQUE_ID_LIMIT: usize = 36;
+/// Longest unique id that is echoed at all.
+const UNIQUE_ID_ECHO_LIMIT: usize = 255;
+
+/// The id that ties an answer to its CALL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UniqueId {
+    /// As text.
+    pub text: String,
+    /// Whether it came as a JSON number; it is echoed as it came.
+    pub numeric: bool,
+}
+
+impl UniqueId {
+    /// An id of our own.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self { text: text.to_owned(), numeric: false }
+    }
+
+    fn write(&self, out: &mut String) {
+        if self.numeric { out.push_str(&self.text) } else { write_string(&self.text, out) }
+    }
+}
+
+/// A frame that could be read.
+#[derive(Debug, PartialEq)]
+pub enum Message<'a> {
+    /// `[2, id, action, payload]`
+    Call {
+        /// Chosen by the sender.
+        unique_id: UniqueId,
+        /// As it was sent.
+        action: Cow<'a, str>,
+        /// Not judged yet.
+        payload: Value<'a>,
+    },
+    /// `[3, id, payload]`
+    CallResult {
+        /// Of the CALL that is answered.
+        unique_id: UniqueId,
+        /// Not judged yet.
+        payload: Value<'a>,
+    },
+    /// `[4, id, code, description, details]`
+    CallError {
+        /// Of the CALL that is answered.
+        unique_id: UniqueId,
+        /// As it was sent.
+        code: String,
+        /// Empty when none was given.
+        description: String,
+    },
+}
+
+/// A frame that could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A CALL whose id is known: answer it with this violation.
+    Call {
+        /// To echo.
+        unique_id: UniqueId,
+        /// If it could be read.
+        action: Option<String>,
+        /// What is wrong.
+        violation: Violation,
+    },
+    /// A broken CALLRESULT or CALLERROR.
+    Answer(Violation),
+    /// A message type that 1.6 does not have: to be ignored. OCPP-J 4.1.3
+    UnknownMessageType,
+    /// Nothing to answer to.
+    Unreadable(Violation),
+}
+
+/// One frame and what lies behind it in the same text.
+#[derive(Debug, PartialEq)]
+pub struct Frame<'a> {
+    /// What was read.
+    pub message: Result<Message<'a>, Box<Fault>>,
+    /// What was mended on the way.
+    pub deviations: Vec<Deviation>,
+    /// A second frame in the same text; empty as a rule.
+    pub rest: &'a str,
+}
+
+/// Read the first frame of `text`. In strict mode nothing is mended.
+#[must_use]
+pub fn read(text: &str, limits: Limits, mode: Mode) -> Frame<'_> {
+    if text.len() > limits.bytes {
+        let violation = formation("too_large", format!("at most {} bytes are allowed", limits.bytes));
+        return Frame {
+            message: Err(Box::new(Fault::Unreadable(violation))),
+            deviations: Vec::new(),
+            rest: "",
+        };
+    }
+    FrameReader { mode, limits, deviations: Vec::new() }.read(text)
+}
+
+/// `[2,"id","Action",payload]`
+#[must_use]
+pub fn write_call(unique_id: &str, action: &str, payload: &str) -> String {
+    let mut out = String::with_capacity(payload.len() + action.len() + unique_id.len() + 16);
+    out.push_str("[2,");
+    write_string(unique_id, &mut out);
+    out.push(',');
+    write_string(action, &mut out);
+    finish(out, payload)
+}
+
+/// `[3,"id",payload]`
+#[must_use]
+pub fn write_call_result(unique_id: &UniqueId, payload: &str) -> String {
+    let mut out = String::with_capacity(payload.len() + unique_id.text.len() + 8);
+    out.push_str("[3,");
+    unique_id.write(&mut out);
+    finish(out, payload)
+}
+
+/// `[4,"id","code","description",{}]`
+#[must_use]
+pub fn write_call_error(unique_id: &UniqueId, code: ErrorCode, description: &str) -> String {
+    /// OCPP-J 4.2.3
+    const DESCRIPTION_LIMIT: usize = 255;
+    let mut description = description.to_owned();
+    truncate(&mut description, DESCRIPTION_LIMIT);
+    let mut out = String::from("[4,");
+    unique_id.write(&mut out);
+    out.push(',');
+    write_string(code.as_str(), &mut out);
+    out.push(',');
+    write_string(&description, &mut out);
+    finish(out, "{}")
+}
+
+fn finish(mut out: String, payload: &str) -> String {
+    out.push(',');
+    out.push_str(payload);
+    out.push(']');
+    out
+}
+
+struct FrameReader {
+    mode: Mode,
+    limits: Limits,
+    deviations: Vec<Deviation>,
+}
+
+impl FrameReader {
+    fn read(mut self, text: &str) -> Frame<'_> {
+        let text = if self.mode == Mode::Tolerant { self.strip(text) } else { text };
+        let tolerant = self.mode == Mode::Tolerant;
+        let mut reader = Reader::new(text, self.limits, tolerant);
+        if reader.peek() != Some(b'[') {
+            let violation = formation("not_a_frame", "a frame is a JSON array".to_owned());
+            return self.unreadable(violation);
+        }
+        let outcome = reader.value();
+        for mend in reader.take_mends() {
+            self.note_mend(&mend, text);
+        }
+        let Ok(Value::Array(items)) = outcome else {
+            let violation = outcome.err().map_or_else(not_an_array, |error| syntax(&error));
+            let message = Err(Box::new(self.recover(text, violation)));
+            return Frame { message, deviations: self.deviations, rest: "" };
+        };
+        let rest = text[reader.offset()..].trim_ascii_start();
+        let message = self.message(items);
+        let (message, rest) = self.behind(message, rest);
+        Frame { message, deviations: self.deviations, rest }
+    }
+
+    fn unreadable<'a>(self, violation: Violation) -> Frame<'a> {
+        Frame { message: Err(Box::new(Fault::Unreadable(violation))), deviations: self.deviations, rest: "" }
+    }
+
+    /// Take away what firmware is known to put around a frame.
+    fn strip<'a>(&mut self, text: &'a str) -> &'a str {
+        let mut core = text;
+        if let Some(rest) = core.strip_prefix('\u{feff}') {
+            self.note("byte_order_mark", "\\ufeff");
+            core = rest;
+        }
+        let trimmed = core.trim_end_matches(['\0', ' ', '\n', '\r', '\t']);
+        if core[trimmed.len()..].contains('\0') {
+            self.note("trailing_nul", "\\u0000");
+        }
+        let core = trimmed.trim_ascii_start();
+        if let Some(rest) = core.strip_prefix(',') {
+            self.note("stray_comma", ",");
+            return rest;
+        }
+        core
+    }
+
+    /// What stands behind the frame: a second one is read next, anything else is noted or refused.
+    fn behind<'a>(
+        &mut self,
+        message: Result<Message<'a>, Box<Fault>>,
+        rest: &'a str,
+    ) -> (Result<Message<'a>, Box<Fault>>, &'a str) {
+        if rest.is_empty() {
+            return (message, rest);
+        }
+        if self.mode == Mode::Tolerant {
+            let second_frame = rest.starts_with('[');
+            self.note(if second_frame { "two_frames" } else { "trailing_text" }, rest);
+            return (message, if second_frame { rest } else { "" });
+        }
+        let violation = formation("trailing_text", "text stands behind the frame".to_owned());
+        let refused = match message {
+            Ok(Message::Call { unique_id, action, .. }) => {
+                Fault::Call { unique_id, action: Some(action.into_owned()), violation }
+            }
+            Ok(_) => Fault::Answer(violation),
+            Err(fault) => *fault,
+        };
+        (Err(Box::new(refused)), "")
+    }
+
+    fn message<'a>(&mut self, items: Vec<Value<'a>>) -> Result<Message<'a>, Box<Fault>> {
+        let count = items.len();
+        let mut items = items.into_iter();
+        let Some(Value::Number(message_type)) = items.next() else {
+            return Err(Box::new(Fault::Unreadable(no_message_type())));
+        };
+        if !matches!(message_type, "2" | "3" | "4") {
+            return Err(Box::new(Fault::UnknownMessageType));
+        }
+        let unique_id =
+            unique_id(items.next()).map_err(|violation| Box::new(Fault::Unreadable(violation)))?;
+        match message_type {
+            "2" => self.call(unique_id, items, count),
+            "3" => self.call_result(unique_id, items, count),
+            _ => call_error(unique_id, items),
+        }
+    }
+
+    fn call<'a>(
+        &mut self,
+        unique_id: UniqueId,
+        mut items: impl Iterator<Item = Value<'a>>,
+        count: usize,
+    ) -> Result<Message<'a>, Box<Fault>> {
+        let Some(Value::String(action)) = items.next() else {
+            let violation = formation("no_action", "the third element must be the action".to_owned());
+            return Err(Box::new(Fault::Call { unique_id, action: None, violation }));
+        };
+        let refusal = self.refused_id(&unique_id).or_else(|| self.refused_count(count, 4));
+        if let Some(violation) = refusal {
+            let action = Some(action.into_owned());
+            return Err(Box::new(Fault::Call { unique_id, action, violation }));
+        }
+        Ok(Message::Call { unique_id, action, payload: items.next().unwrap_or(Value::Null) })
+    }
+
+    fn call_result<'a>(
+        &mut self,
+        unique_id: UniqueId,
+        mut items: impl Iterator<Item = Value<'a>>,
+        count: usize,
+    ) -> Result<Message<'a>, Box<Fault>> {
+        if let Some(violation) = self.refused_count(count, 3) {
+            return Err(Box::new(Fault::Answer(violation)));
+        }
+        Ok(Message::CallResult { unique_id, payload: items.next().unwrap_or(Value::Null) })
+    }
+
+    /// Why a CALL with this id is refused; in tolerant mode only an empty id is.
+    fn refused_id(&mut self, unique_id: &UniqueId) -> Option<Violation> {
+        let too_long = unique_id.text.chars().count() > UNIQUE_ID_LIMIT;
+        let (kind, detail) = if unique_id.text.is_empty() {
+            return Some(formation("unique_id_empty", "the unique id is empty".to_owned()));
+        } else if unique_id.numeric {
+            ("unique_id_numeric", "the unique id must be a string")
+        } else if too_long {
+            ("unique_id_too_long", "the unique id has more than 36 characters")
+        } else {
+            return None;
+        };
+        if self.mode == Mode::Tolerant {
+            self.note(kind, &unique_id.text);
+            return None;
+        }
+        Some(formation(kind, detail.to_owned()))
+    }
+
+    fn refused_count(&mut self, count: usize, due: usize) -> Option<Violation> {
+        if count == due {
+            return None;
+        }
+        if self.mode == Mode::Tolerant {
+            let kind = if count < due { "missing_payload" } else { "extra_elements" };
+            self.note(kind, &count.to_string());
+            return None;
+        }
+        Some(formation("element_count", format!("the frame must have {due} elements")))
+    }
+
+    /// The best answer to a text that is no JSON: its first elements may still be readable.
+    fn recover(&mut self, text: &str, violation: Violation) -> Fault {
+        let mut items = Reader::new(text, self.limits, true).leading_items(3).into_iter();
+        let Some(Value::Number(message_type)) = items.next() else {
+            return Fault::Unreadable(violation);
+        };
+        let Ok(unique_id) = unique_id(items.next()) else {
+            return Fault::Unreadable(violation);
+        };
+        let action = items.next().as_ref().and_then(Value::as_str).map(str::to_owned);
+        match message_type {
+            "2" => Fault::Call { unique_id, action, violation },
+            "3" | "4" => Fault::Answer(violation),
+            _ => Fault::UnknownMessageType,
+        }
+    }
+
+    fn note(&mut self, kind: &'static str, raw: &str) {
+        let raw = raw.chars().take(RAW_LIMIT).collect();
+        self.deviations.push(Deviation { kind, pointer: String::new(), raw });
+    }
+
+    /// A charger that sends thousands of stray commas gets them counted, not listed.
+    fn note_mend(&mut self, mend: &Mend, text: &str) {
+        const LISTED: usize = 16;
+        const BEFORE: usize = 20;
+        if self.deviations.len() < LISTED {
+            let start = text.floor_char_boundary(mend.offset.saturating_sub(BEFORE));
+            let end = text.ceil_char_boundary((mend.offset + 1).min(text.len()));
+            self.note(mend.kind, &text[start..end]);
+        }
+    }
+}
+
+/// Many charge points leave out description or details; an error is an error all the same.
+fn call_error<'a>(
+    unique_id: UniqueId,
+    mut items: impl Iterator<Item = Value<'a>>,
+) -> Result<Message<'a>, Box<Fault>> {
+    let Some(code) = items.next().as_ref().and_then(Value::as_str).map(str::to_owned) else {
+        let violation = formation("no_error_code", "the third element must be the error code".to_owned());
+        return Err(Box::new(Fault::Answer(violation)));
+    };
+    let description = items.next();
+    let description = description.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Message::CallError { unique_id, code, description })
+}
+
+fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId, Violation> {
+    let (text, numeric) = match item {
+        Some(Value::String(text)) => (text.into_owned(), false),
+        Some(Value::Number(text)) => (text.to_owned(), true),
+        _ => {
+            return Err(formation("no_unique_id", "the second element must be the unique id".to_owned()));
+        }
+    };
+    if text.chars().count() > UNIQUE_ID_ECHO_LIMIT {
+        return Err(formation("unique_id_too_long", "too long to be echoed".to_owned()));
+    }
+    Ok(UniqueId { text, numeric })
+}
+
+fn formation(reason: &'static str, detail: String) -> Violation {
+    Violation { code: ErrorCode::FormationViolation, pointer: String::new(), reason, detail }
+}
+
+fn no_message_type() -> Violation {
+    formation("no_message_type", "the first element must be the message type".to_owned())
+}
+
+fn not_an_array() -> Violation {
+    formation("not_a_frame", "a frame is a JSON array".to_owned())
+}
+
+fn syntax(error: &SyntaxError) -> Violation {
+    let reason = match error.fault {
+        JsonFault::DuplicateName(_) => "duplicate_name",
+        JsonFault::TooDeep => "too_deep",
+        JsonFault::TooManyItems => "too_many_items",
+        JsonFault::TooManyMembers => "too_many_members",
+        _ => "not_json",
+    };
+    formation(reason, format!("{} at byte {}", error.fault, error.offset))
+}

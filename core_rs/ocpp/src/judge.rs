@@ -1,0 +1,164 @@
+//! Judges single payloads and frames outside of any connection: for what we send, and for the catalog.
+
+use crate::frame::{self, Fault, Message};
+use crate::json::{Limits, Reader, SyntaxError};
+use crate::link::Role;
+use crate::schema::{self, Direction, MessageSchema};
+use crate::validate::{Mode, Report, validate};
+use crate::value::Value;
+use crate::violation::{Deviation, ErrorCode, Violation};
+
+/// A payload and what is to say of it.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// As it was read and mended.
+    pub payload: Value<'a>,
+    /// What was found.
+    pub report: Report,
+}
+
+/// A frame and what is to say of it.
+#[derive(Debug, Default)]
+pub struct JudgedFrame<'a> {
+    /// `call`, `call_result`, `call_error` or `unreadable`.
+    pub kind: &'static str,
+    /// If it could be read.
+    pub unique_id: Option<String>,
+    /// Of a CALL, if it could be read.
+    pub action: Option<String>,
+    /// Of a CALL of a known action.
+    pub payload: Option<Value<'a>>,
+    /// What was found.
+    pub report: Report,
+}
+
+/// Judge a payload given as JSON text.
+#[must_use]
+pub fn payload_text<'a>(
+    message: &MessageSchema,
+    direction: Direction,
+    text: &'a str,
+    mode: Mode,
+) -> Judged<'a> {
+    let mut reader = Reader::new(text, Limits::default(), mode == Mode::Tolerant);
+    let mut payload = match reader.value() {
+        Ok(payload) if reader.peek().is_none() => payload,
+        Ok(_) => return broken("text stands behind the payload".to_owned()),
+        Err(SyntaxError { fault, offset }) => return broken(format!("{fault} at byte {offset}")),
+    };
+    let schema = schema::v16();
+    let report = validate(schema, schema.payload(message, direction), &mut payload, mode);
+    Judged { payload, report }
+}
+
+/// The report alone.
+#[must_use]
+pub fn payload(message: &MessageSchema, direction: Direction, text: &str, mode: Mode) -> Report {
+    payload_text(message, direction, text, mode).report
+}
+
+/// Judge the payload of a CALL that `role` means to send: strictly, and for the central system by the rules
+/// across fields too. `None`: it is not an action of that side.
+#[must_use]
+pub fn call(role: Role, action: &str, text: &str) -> Option<Report> {
+    call_text(role, action, text).map(|judged| judged.report)
+}
+
+/// As `call`, with the payload.
+#[must_use]
+pub fn call_text<'a>(role: Role, action: &str, text: &'a str) -> Option<Judged<'a>> {
+    let message = schema::v16().message(action).filter(|message| role.may_send(message.sender))?;
+    let mut judged = payload_text(message, Direction::Request, text, Mode::Strict);
+    if judged.report.violations.is_empty() && role == Role::CentralSystem {
+        let broken = message.rules.iter().flat_map(|rule| rule.broken_by(&judged.payload));
+        judged.report.violations.extend(broken.collect::<Vec<_>>());
+    }
+    Some(judged)
+}
+
+/// Judge one whole frame as the receiver of it would. `sender` is the side that sent it.
+#[must_use]
+pub fn frame_text(text: &str, sender: Role, mode: Mode) -> JudgedFrame<'_> {
+    let frame = frame::read(text, Limits::default(), mode);
+    let mut judged = match frame.message {
+        Ok(Message::Call { unique_id, action, payload }) => {
+            let judged =
+                JudgedFrame { unique_id: Some(unique_id.text), ..judge_call(&action, payload, sender, mode) };
+            JudgedFrame { kind: "call", action: Some(action.into_owned()), ..judged }
+        }
+        Ok(Message::CallResult { unique_id, payload }) => JudgedFrame {
+            kind: "call_result",
+            unique_id: Some(unique_id.text),
+            payload: Some(payload),
+            ..JudgedFrame::default()
+        },
+        Ok(Message::CallError { unique_id, .. }) => {
+            JudgedFrame { kind: "call_error", unique_id: Some(unique_id.text), ..JudgedFrame::default() }
+        }
+        Err(fault) => judge_fault(*fault),
+    };
+    judged.report.deviations.splice(0..0, frame.deviations);
+    judged
+}
+
+fn judge_call<'a>(action: &str, mut payload: Value<'a>, sender: Role, mode: Mode) -> JudgedFrame<'a> {
+    let schema = schema::v16();
+    let exact = schema.message(action);
+    let message = exact.or_else(|| schema.message_loosely(action).filter(|_| mode == Mode::Tolerant));
+    let refused = match message {
+        None => Some(not_implemented()),
+        Some(message) if !sender.may_send(message.sender) => Some(not_from_this_side()),
+        Some(_) => None,
+    };
+    let mut judged = JudgedFrame::default();
+    judged.report.violations.extend(refused);
+    let Some(message) = message.filter(|_| judged.report.violations.is_empty()) else { return judged };
+    judged.report = validate(schema, schema.payload(message, Direction::Request), &mut payload, mode);
+    if exact.is_none() {
+        let spelling = Deviation { kind: "action_spelling", pointer: String::new(), raw: action.to_owned() };
+        judged.report.deviations.insert(0, spelling);
+    }
+    judged.payload = judged.report.violations.is_empty().then_some(payload);
+    judged
+}
+
+fn judge_fault<'a>(fault: Fault) -> JudgedFrame<'a> {
+    let mut judged = JudgedFrame { kind: "unreadable", ..JudgedFrame::default() };
+    let violation = match fault {
+        Fault::Call { unique_id, action, violation } => {
+            judged.kind = "call";
+            judged.unique_id = Some(unique_id.text);
+            judged.action = action;
+            violation
+        }
+        Fault::Answer(violation) | Fault::Unreadable(violation) => violation,
+        Fault::UnknownMessageType => Violation {
+            code: ErrorCode::FormationViolation,
+            pointer: "/0".to_owned(),
+            reason: "unknown_message_type",
+            detail: "OCPP 1.6 knows the message types 2, 3 and 4; others are ignored".to_owned(),
+        },
+    };
+    judged.report.violations.push(violation);
+    judged
+}
+
+fn broken<'a>(detail: String) -> Judged<'a> {
+    let violation =
+        Violation { code: ErrorCode::FormationViolation, pointer: String::new(), reason: "not_json", detail };
+    Judged { payload: Value::Null, report: Report { violations: vec![violation], deviations: Vec::new() } }
+}
+
+/// The action does not exist. OCPP-J 4.2.3
+#[must_use]
+pub fn not_implemented() -> Violation {
+    let detail = "no such action in OCPP 1.6".to_owned();
+    Violation { code: ErrorCode::NotImplemented, pointer: String::new(), reason: "unknown_action", detail }
+}
+
+/// The action exists, but the other side sends it. OCPP-J 4.2.3
+#[must_use]
+pub fn not_from_this_side() -> Violation {
+    let detail = "this side does not send that action".to_owned();
+    Violation { code: ErrorCode::NotSupported, pointer: String::new(), reason: "wrong_sender", detail }
+}

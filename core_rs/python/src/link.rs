@@ -1,0 +1,98 @@
+//! The link as a Python class.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ocpp_core::json::Limits;
+use ocpp_core::link::{self, Options, Role};
+use ocpp_core::validate::Mode;
+use ocpp_core::violation::ErrorCode;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::{effects, errors};
+
+#[pyclass(module = "app._core")]
+pub struct Link {
+    link: link::Link,
+}
+
+pub fn role(word: &str) -> PyResult<Role> {
+    match word {
+        "central_system" => Ok(Role::CentralSystem),
+        "charge_point" => Ok(Role::ChargePoint),
+        other => Err(errors::unknown_word("role", other)),
+    }
+}
+
+pub fn mode(strict: bool) -> Mode {
+    if strict { Mode::Strict } else { Mode::Tolerant }
+}
+
+#[pymethods]
+impl Link {
+    #[new]
+    #[pyo3(signature = (role, *, strict=false, max_frame_bytes=262_144, queue_limit=50))]
+    fn new(role: &str, strict: bool, max_frame_bytes: usize, queue_limit: usize) -> PyResult<Self> {
+        let limits = Limits { bytes: max_frame_bytes, ..Limits::default() };
+        let options = Options { role: self::role(role)?, mode: mode(strict), limits, queue_limit };
+        Ok(Self { link: link::Link::new(options) })
+    }
+
+    fn receive(&mut self, py: Python<'_>, text: &str, now: f64) -> PyResult<Py<PyList>> {
+        let received = catch_unwind(AssertUnwindSafe(|| self.link.receive(text, now)));
+        effects::list(py, received.map_err(|_| errors::panicked())?)
+    }
+
+    fn call(
+        &mut self,
+        py: Python<'_>,
+        unique_id: &str,
+        action: &str,
+        payload: &str,
+        now: f64,
+        timeout_s: f64,
+    ) -> PyResult<Py<PyList>> {
+        let called = self.link.call(unique_id, action, payload, now, timeout_s);
+        effects::list(py, called.map_err(errors::rejected)?)
+    }
+
+    fn reply(&mut self, py: Python<'_>, unique_id: &str, payload: &str) -> PyResult<Py<PyList>> {
+        let replied = self.link.reply(unique_id, payload);
+        effects::list(py, vec![replied.map_err(errors::rejected)?])
+    }
+
+    #[pyo3(signature = (unique_id, code, description=""))]
+    fn reply_error(
+        &mut self,
+        py: Python<'_>,
+        unique_id: &str,
+        code: &str,
+        description: &str,
+    ) -> PyResult<Py<PyList>> {
+        let code = ErrorCode::from_received(code).ok_or_else(|| errors::unknown_word("code", code))?;
+        let replied = self.link.reply_error(unique_id, code, description);
+        effects::list(py, vec![replied.map_err(errors::rejected)?])
+    }
+
+    fn expire(&mut self, py: Python<'_>, now: f64) -> PyResult<Py<PyList>> {
+        effects::list(py, self.link.expire(now))
+    }
+
+    fn cancel(&mut self, unique_id: &str) -> bool {
+        self.link.cancel(unique_id)
+    }
+
+    fn disconnect(&mut self, py: Python<'_>) -> PyResult<Py<PyList>> {
+        effects::list(py, self.link.disconnect())
+    }
+
+    #[getter]
+    fn next_deadline(&self) -> Option<f64> {
+        self.link.next_deadline()
+    }
+
+    #[getter]
+    fn queued(&self) -> usize {
+        self.link.queued()
+    }
+}
