@@ -18,7 +18,7 @@ from app.clock import utc_text
 from app.simulator.agenda import Agenda
 from app.simulator.charging_profiles import ChargingProfiles
 from app.simulator.configuration import Configuration
-from app.simulator.meter import Meter, Vehicle, sampled_values
+from app.simulator.meter import VOLTAGE_V, Meter, Vehicle, sampled_values
 from app.simulator.outbox import Transaction
 from app.simulator.persona import UNKNOWN_TAG, Persona
 
@@ -33,8 +33,8 @@ Status = Literal[
     "Unavailable",
 ]
 CHARGING: frozenset[Status] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
-_OUTLET_LIMIT_W = 6.0 * 230.0
-"""Below 6 A an electric vehicle does not charge at all (IEC 61851); the connector is then SuspendedEVSE."""
+_LEAST_A = 6.0
+"""Below this current on each phase a vehicle does not charge at all (IEC 61851); then SuspendedEVSE."""
 
 
 class Host(Protocol):
@@ -292,7 +292,8 @@ class Connector:
             return
         now_s, started = host.agenda.now_s, host.agenda.time(transaction.started_s)
         limit_w = host.profiles.limit_w(self.connector_id, host.agenda.time(), started)
-        limit_w = 0.0 if limit_w < _OUTLET_LIMIT_W else min(limit_w, host.persona.power_w)
+        least_w = _LEAST_A * VOLTAGE_V * (1 if host.persona.direct_current else host.persona.phases)
+        limit_w = 0.0 if limit_w < least_w else min(limit_w, host.persona.power_w)
         self.meter.deliver(self._vehicle, limit_w, now_s - self._metered_s)
         self._metered_s = now_s
         if limit_w == 0.0:
