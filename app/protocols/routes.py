@@ -28,8 +28,8 @@ def _route_path(scope: Scope) -> str:
 class DocumentRoute(APIRoute):
     """GET and HEAD of pre-encoded documents.
 
-    documents: by full path (without the mount point). ignores_query: whatever the query, the document is the
-    same, as with a version in the address of a style sheet. Put the route straight into `app.router.routes`: an
+    documents: by full path (without the mount point). ignores_query: the document is the same for any query,
+    as with a version in the address of a style sheet. Put the route straight into `app.router.routes`: an
     included router would wrap it, match it twice and lose what it is for.
     """
 
