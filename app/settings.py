@@ -27,64 +27,66 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
     # postgresql://...; None starts a private PostgreSQL in the data directory.
-    database_url: str | None = Field(None, validation_alias=AliasChoices("database_url", "DATABASE_URL"))
+    database_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("database_url", "DATABASE_URL")
+    )
     # redis://, rediss:// or unix://; None starts a private Redis in the data directory.
-    redis_url: str | None = Field(None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
+    redis_url: str | None = Field(default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
     # Where the embedded engines and the generated pepper live; relative to the working directory.
     data_directory: Path = Path("data")
     # Loopback: opening a machine to the network is a decision of the operator.
-    host: str = Field("127.0.0.1", min_length=1)
-    port: int = Field(8080, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
     # Processes. One serves thousands of sockets; more is for more cores.
-    workers: int = Field(1, ge=1, le=256)
+    workers: int = Field(default=1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     # Secret mixed into each credential's hash, so that a stolen table cannot be searched. See `load_settings`.
-    credential_pepper: str = Field("", repr=False)
+    credential_pepper: str = Field(default="", repr=False)
 
     # Bytes of one frame. StopTransaction may carry a long transactionData (OCPP 1.6 errata 3.89).
-    frame_limit_bytes: int = Field(262_144, ge=1024, le=16_777_216)
+    frame_limit_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
     # Bytes of one frame while the charge point is not Accepted: it has no business yet that needs more.
-    frame_limit_unregistered_bytes: int = Field(16_384, ge=1024, le=16_777_216)
+    frame_limit_unregistered_bytes: int = Field(default=16_384, ge=1024, le=16_777_216)
     # Seconds to wait for the answer of a charge point: slow ones need up to half a minute.
-    call_timeout_s: float = Field(30.0, gt=0, le=600)
+    call_timeout_s: float = Field(default=30.0, gt=0, le=600)
     # Commands that may wait for one charge point; more than this is a runaway client.
-    command_queue_limit: int = Field(50, ge=1, le=10_000)
+    command_queue_limit: int = Field(default=50, ge=1, le=10_000)
     # Upper bound of a command's own timeout, seconds.
-    command_timeout_limit_s: float = Field(600, gt=0, le=3600)
+    command_timeout_limit_s: float = Field(default=600, gt=0, le=3600)
     # CALLs of one charge point that may wait; then its socket is not read any more.
-    inbound_queue_limit: int = Field(32, ge=1, le=10_000)
+    inbound_queue_limit: int = Field(default=32, ge=1, le=10_000)
     # CALLs per second of one charge point in the long run, and at once after a pause. A boot with 25 connectors
     # sends a burst of 27; an offline queue is replayed one by one.
-    rate_per_s: float = Field(20.0, gt=0)
-    rate_burst: int = Field(200, ge=1)
+    rate_per_s: float = Field(default=20.0, gt=0)
+    rate_burst: int = Field(default=200, ge=1)
     # Connectors one charge point may create by reporting them; the largest real ones have a few dozen.
-    connectors_per_charge_point: int = Field(64, ge=1, le=10_000)
+    connectors_per_charge_point: int = Field(default=64, ge=1, le=10_000)
     # Failed logins per minute and address, then HTTP 429: enough for a wrongly set-up site, useless for guessing.
-    login_failures_per_minute: int = Field(10, ge=1)
+    login_failures_per_minute: int = Field(default=10, ge=1)
     # WebSocket pings, seconds: below the 60 s idle limit that mobile networks commonly have.
-    ping_interval_s: float = Field(30.0, gt=0)
-    ping_timeout_s: float = Field(20.0, gt=0)
+    ping_interval_s: float = Field(default=30.0, gt=0)
+    ping_timeout_s: float = Field(default=20.0, gt=0)
     # Heartbeat interval given to charge points, seconds. Pings do the liveness; this is for their clock.
-    heartbeat_interval_s: int = Field(300, ge=0, le=86_400)
+    heartbeat_interval_s: int = Field(default=300, ge=0, le=86_400)
 
     # Seconds a worker counts as alive without renewal, and how often it renews: two renewals may fail.
-    worker_lease_s: float = Field(15.0, gt=0)
-    worker_renewal_s: float = Field(5.0, gt=0)
+    worker_lease_s: float = Field(default=15.0, gt=0)
+    worker_renewal_s: float = Field(default=5.0, gt=0)
 
     # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own timeout.
-    durable_wait_s: float = Field(20.0, gt=0)
+    durable_wait_s: float = Field(default=20.0, gt=0)
     # Records of one group commit: bounds the time one transaction takes.
-    ledger_batch_limit: int = Field(512, ge=1, le=10_000)
+    ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
-    frame_log_buffer: int = Field(20_000, ge=1)
-    frame_log_retention_days: int = Field(14, ge=1)
+    frame_log_buffer: int = Field(default=20_000, ge=1)
+    frame_log_retention_days: int = Field(default=14, ge=1)
     # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody can probe.
     reveal_unknown_identity: bool = False
     # CIDRs of proxies whose X-Forwarded-For is believed; none by default, a client could forge it.
     trusted_proxies: Annotated[list[str], NoDecode] = []
     # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk slowly.
-    remote_start_window_s: float = Field(300, gt=0)
+    remote_start_window_s: float = Field(default=300, gt=0)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -164,7 +166,9 @@ def _one_line(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_input=False):
         message = problem["msg"].removeprefix("Value error, ")
         # A rule over several fields has no location and names its variables itself.
-        parts.append(f"{variable_of(str(problem['loc'][0]).lower())}: {message}" if problem["loc"] else message)
+        parts.append(
+            f"{variable_of(str(problem['loc'][0]).lower())}: {message}" if problem["loc"] else message
+        )
     return "; ".join(parts)
 
 

@@ -101,9 +101,7 @@ class ChargePoints(Repository):
         Raises:
             Conflict: it has transactions, which are billing records.
         """
-        owned = select(_TABLE.c.id).where(
-            _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity
-        )
+        owned = select(_TABLE.c.id).where(_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity)
         statement = delete(_TABLE).where(_TABLE.c.id.in_(owned)).returning(_TABLE.c.id)
         try:
             async with self.connection.begin_nested():
@@ -123,9 +121,7 @@ class ChargePoints(Repository):
         values: dict[str, Any] = {"last_seen_at": func.greatest(_TABLE.c.last_seen_at, at)}
         if clock_skew_s is not None:
             values["clock_skew_s"] = clock_skew_s
-        statement = update(_TABLE).where(
-            _TABLE.c.id == charge_point_id, _TABLE.c.tenant_id == self.tenant_id
-        )
+        statement = update(_TABLE).where(_TABLE.c.id == charge_point_id, _TABLE.c.tenant_id == self.tenant_id)
         await self.connection.execute(statement.values(**values))
 
     async def set_credential(self, charge_point_id: int, credential_hash: bytes | None) -> None:
@@ -141,9 +137,7 @@ class ChargePoints(Repository):
     ) -> None:
         """Let a second credential log in as well until a time: the charge point may have taken it or not."""
         await self.connection.execute(
-            self._update(charge_point_id).values(
-                pending_credential_hash=credential_hash, pending_until=until
-            )
+            self._update(charge_point_id).values(pending_credential_hash=credential_hash, pending_until=until)
         )
 
     async def promote_pending(self, charge_point_id: int) -> bool:

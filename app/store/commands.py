@@ -89,9 +89,7 @@ class Commands(Repository):
         return await self._done(statement.values(effect=effect))
 
     async def _change(self, command_id: UUID, states: tuple[str, ...], **values: Any) -> bool:
-        return await self._done(
-            self._update(command_id).where(_TABLE.c.state.in_(states)).values(**values)
-        )
+        return await self._done(self._update(command_id).where(_TABLE.c.state.in_(states)).values(**values))
 
     def _update(self, command_id: UUID) -> Any:
         return update(_TABLE).where(_TABLE.c.id == command_id, _TABLE.c.tenant_id == self.tenant_id)

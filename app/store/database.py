@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 import orjson
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.clock import Clock
@@ -101,15 +102,20 @@ def plain_url(url: str) -> str:
     return f"postgresql://{rest}" if scheme.startswith("postgres") else url
 
 
-def make_engine(url: str) -> AsyncEngine:
-    """Return a pool of connections for the repositories."""
+def engine_url(url: str) -> str:
+    """Return the URL as SQLAlchemy takes it, with asyncpg as its driver."""
     parts = urlsplit(plain_url(url))
     query = dict(parse_qsl(parts.query))
-    # libpq's name, that asyncpg knows in URLs only.
+    # libpq's name for it; asyncpg understands it in its own URLs only.
     if "sslmode" in query:
         query["ssl"] = query.pop("sslmode")
+    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), ""))
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """Return a pool of connections for the repositories."""
     return create_async_engine(
-        urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), "")),
+        engine_url(url),
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_SIZE,
         pool_timeout=_POOL_WAIT_S,

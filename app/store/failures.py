@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # SQLSTATE classes: connection, insufficient resources (disk full too), operator intervention, system error.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58")

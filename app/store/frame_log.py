@@ -1,0 +1,150 @@
+"""The frame log: what was on the wire, kept for people who look into a charge point's behaviour.
+
+Best effort by design: it sheds under pressure, and never slows a charge point down. Nothing else depends on it.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from app.clock import Clock
+from app.logs import get_logger
+from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
+from app.settings import Settings
+from app.store.failures import Failure, failure_of
+from app.store.records import Direction, Json
+from app.store.text import clean_text, json_text
+
+_LOG = get_logger("frame_log")
+_INTERVAL_S = 0.25
+_RETRY_S = 2.0
+_PURGE_INTERVAL_S = 3600.0
+_PURGE_ROWS = 20_000
+_COLUMNS = ("tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id")
+_Row = tuple[int, int, datetime, str, str, str | None, str]
+
+
+class FrameLog:
+    """Collects frames in memory and copies them to the table a few times a second."""
+
+    def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+        self._limit = settings.frame_log_buffer
+        self._retention = timedelta(days=settings.frame_log_retention_days)
+        self._rows: deque[_Row] = deque()
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    def record(
+        self,
+        tenant_id: int,
+        charge_point_id: int,
+        direction: Direction,
+        text: str,
+        *,
+        connection_id: str,
+        deviations: Sequence[Json] | None = None,
+    ) -> None:
+        """Take one frame, its secrets already redacted. Never waits; drops it when the buffer is full."""
+        if len(self._rows) >= self._limit:
+            FRAME_LOG_SHED.labels("buffer_full").inc()
+            return
+        found = json_text(list(deviations)) if deviations else None
+        row = (tenant_id, charge_point_id, self._clock.now(), direction, text, found, connection_id)
+        self._rows.append(row)
+
+    def start(self) -> None:
+        """Begin to write in the background."""
+        self._task = asyncio.create_task(self._run(), name="frame-log")
+
+    async def flush(self) -> None:
+        """Write all that was recorded so far; what cannot be written is dropped and counted."""
+        async with self._lock:
+            while self._rows:
+                rows = [self._rows.popleft() for _ in range(min(len(self._rows), 5000))]
+                try:
+                    await self._write(rows)
+                except BaseException:
+                    FRAME_LOG_SHED.labels("not_written").inc(len(rows))
+                    raise
+                FRAME_LOG_WRITTEN.inc(len(rows))
+
+    async def purge(self) -> int:
+        """Delete frames beyond the retention, in portions; return how many."""
+        before = self._clock.now() - self._retention
+        total = 0
+        while True:
+            connection = await self._connected()
+            status = await connection.execute(
+                "delete from frames where ctid = any(array(select ctid from frames where at < $1 limit $2))",
+                before,
+                _PURGE_ROWS,
+            )
+            count = int(status.rsplit(" ", 1)[1])
+            total += count
+            if count < _PURGE_ROWS:
+                return total
+
+    async def close(self) -> None:
+        """Write what is left if the database allows, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        try:
+            await self.flush()
+        except Exception as error:
+            if failure_of(error) is Failure.DATA:
+                raise
+            _LOG.warning("frame_log_lost_at_close", error=str(error))
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _run(self) -> None:
+        purge_at = self._clock.monotonic() + _PURGE_INTERVAL_S
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            try:
+                await self.flush()
+                if self._clock.monotonic() >= purge_at:
+                    purge_at += _PURGE_INTERVAL_S
+                    await self.purge()
+            except Exception as error:
+                # Whatever it is, the log must not end: frames are dropped, and the next ones may pass.
+                _LOG.warning("frame_log_not_written", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(_RETRY_S)
+
+    async def _write(self, rows: list[_Row]) -> None:
+        try:
+            await self._copy(rows)
+        except (asyncpg.PostgresError, UnicodeEncodeError) as error:
+            if failure_of(error) is not Failure.DATA:
+                raise
+            # A character that PostgreSQL cannot hold. Rare, so the texts are cleaned only then.
+            await self._copy([(*row[:4], clean_text(row[4]), *row[5:]) for row in rows])
+
+    async def _copy(self, rows: list[_Row]) -> None:
+        connection = await self._connected()
+        await connection.copy_records_to_table("frames", records=rows, columns=_COLUMNS, timeout=30)
+
+    async def _connected(self) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url,
+                timeout=10,
+                server_settings={
+                    "application_name": "stationmaster frame log",
+                    # A crash may lose the last moments of this log; the ledger's connection is another one.
+                    "synchronous_commit": "off",
+                },
+            )
+        return self._connection
