@@ -1,4 +1,4 @@
-"""From a valid CALL of a charge point to its handler, and who may call what. The gateway knows only this module."""
+"""From a valid CALL of a charge point to its handler, and who may call what."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, get_args
@@ -20,7 +20,7 @@ from app.ocpp import Dispatch
 from app.ocpp.v16 import ChargePointAction
 
 Handler = Callable[[HandlerContext, Connection, Any], Awaitable[Any]]
-"""Answers one action: (context, connection, request) -> response; the payloads are TypedDicts of `app.ocpp.v16`."""
+"""Answers one action: (context, connection, request) -> response; payloads are TypedDicts of `app.ocpp.v16`."""
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "Authorize": authorize.handle,
@@ -58,7 +58,7 @@ class Dispatcher:
         """handlers: by action; other ones than the table's own are for tests.
 
         Raises:
-            RuntimeError: an action of the definition has neither a handler nor a place in NOT_SUPPORTED, or both.
+            RuntimeError: an action of the definition has no handler and no place in NOT_SUPPORTED, or both.
         """
         known = set(get_args(ChargePointAction))
         if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
@@ -82,7 +82,7 @@ class Dispatcher:
 
 
 def _assert_allowed(connection: Connection, action: str) -> None:
-    """Before Accepted only BootNotification is allowed (OCPP-J errata 3.8), and what was queued when it was Accepted."""
+    """Before Accepted: BootNotification (OCPP-J errata 3.8), and billing records of a time when it was Accepted."""
     if action == "BootNotification" or (action in BILLING_ACTIONS and connection.accepted_before):
         return
     raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")

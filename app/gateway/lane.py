@@ -12,7 +12,7 @@ _running: set[asyncio.Task[None]] = set()
 
 
 class Lane(Generic[Item]):
-    """Works off items one after the other. The work must not raise; what it raises ends the lane's task loudly."""
+    """Works off items one after the other. The work must not raise: what it raises ends the lane's task."""
 
     __slots__ = ("_items", "_task", "_work")
 

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT = 50_000
-"""Most buckets kept per worker, a few MB; the oldest go first. An attacker with more addresses than that gains
-one fresh bucket per address, which he has anyway."""
+"""Most buckets kept per worker, a few MB; the oldest go first. Who has more addresses than that
+gains one fresh bucket per address, which he has anyway."""
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class _Bucket:
 
 
 class LoginLimiter:
-    """Counts login failures per address, and apart from them those of a charge point at its last good address.
+    """Counts login failures per address, and apart from them those of a charge point at a good address of its.
 
     So an attacker behind the same router cannot lock out a charge point that logged in from there before.
     """
@@ -39,12 +39,12 @@ class LoginLimiter:
         tokens = self._level(bucket, now)
         return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
 
-    def failed(self, address: str, tenant: str, identity: str, now: float) -> None:
-        """Take a token. A bucket may go below zero when tries overlapped, but not without end."""
+    def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
+        """Take `weight` tokens. A bucket may go below zero when tries overlapped, but not without end."""
         key = self._key(address, tenant, identity)
         bucket = self._buckets.pop(key, None)
         tokens = self._size if bucket is None else self._level(bucket, now)
-        self._buckets[key] = _Bucket(max(tokens - 1.0, -self._size), now)
+        self._buckets[key] = _Bucket(max(tokens - weight, -self._size), now)
         if len(self._buckets) > _ENTRIES_LIMIT:
             del self._buckets[next(iter(self._buckets))]
 
@@ -78,7 +78,7 @@ def network_of(address: str) -> str:
 def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
     """The address to hold responsible: the peer, or what the last trusted proxy says of it.
 
-    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer itself is trusted.
+    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer is trusted.
     """
     if forwarded_for is None or not _is_trusted(peer, trusted):
         return peer

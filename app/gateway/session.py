@@ -1,21 +1,20 @@
-"""One charge point, from its accepted login to its end: frames in, effects out. Knows no socket and no ASGI.
+"""One charge point, from its login to its end: frames in, effects out. Knows no socket and no ASGI.
 
-The core's `Link` decides what a frame means; the session carries out the effects. CALLs of the charge point are
-answered one at a time in their order (OCPP 1.6 3.7); results of our CALLs are taken at once, so the directions
-cannot block each other. Nothing runs for a session that has nothing to do.
+The core's `Link` decides what a frame means; the session carries out the effects. CALLs of the charge point
+are answered one at a time in their order (OCPP 1.6 3.7); results of our CALLs are taken at once, so the
+directions cannot block each other. Nothing runs for a session that has nothing to do.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
 from app import metrics
 from app.clock import Clock
 from app.csms.connection import Connection
-from app.csms.dispatch import Dispatcher
+from app.csms.dispatch import BILLING_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
 from app.gateway.budget import FrameBudget, UnreadableWindow
 from app.gateway.lane import Lane
@@ -26,7 +25,7 @@ from app.logs import get_logger
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, redact
 from app.store.database import Database
 from app.store.entries import InvalidRecord
-from app.store.records import Json
+from app.store.records import Direction, Json
 
 log = get_logger(__name__)
 
@@ -37,7 +36,6 @@ CLOSE_TOO_BIG: Final = 1009
 CLOSE_SUPERSEDED: Final = 4009
 """A newer connection of the same charge point has taken over (4000-4999: private use, RFC 6455 7.4.2)."""
 
-BILLING_ACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 _UNREADABLE_REASONS: Final = frozenset({"unreadable", "unknown_message_type"})
 _RATE: Final = 1
 _QUEUE_FULL: Final = 2
@@ -90,7 +88,7 @@ class _RefusedBilling(NamedTuple):
 
     action: str
     raw: str
-    answers: list[str]
+    answer: str
 
 
 class Session:
@@ -132,7 +130,7 @@ class Session:
             return
         services = self._services
         now = services.clock.monotonic()
-        self.connection.last_seen = at = services.clock.now()
+        self.connection.last_seen = services.clock.now()
         services.tally.frames_in += 1
         if self._too_big(text):
             self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
@@ -142,7 +140,7 @@ class Session:
             self._throttle(pause_s)
         effects = self._link.receive(text, now)
         deviations = _deviations(effects, deviation)
-        self._log_frame("in", text, at, deviations)
+        self._log_frame("in", text, deviations)
         if deviations:
             for found in deviations:
                 metrics.DEVIATIONS.labels(found["kind"]).inc()
@@ -175,8 +173,6 @@ class Session:
         """
         now = self._services.clock.monotonic()
         self._apply(self._link.call(command_id, action, payload_text, now, timeout_s), "", now)
-        if self._link.next_deadline is not None:
-            self._services.watcher.watch(self)
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Take a CALL out of the queue. False: it was sent, or is not known."""
@@ -196,7 +192,7 @@ class Session:
         return self._link.next_deadline is not None and not self._closed
 
     def closed(self) -> None:
-        """Take note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
+        """Note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
         self._closed = True
         self._inbound.clear()
         self._apply(self._link.disconnect(), "", self._services.clock.monotonic())
@@ -209,26 +205,26 @@ class Session:
     # Effects
 
     def _apply(self, effects: list[Effect], text: str, now: float) -> None:
-        refused: Refused | None = None
-        answers: list[str] = []
+        """Carry out effects in their order. text: the message they come from, empty when none."""
+        held: str | None = None
         for effect in effects:
             match effect:
                 case Send():
-                    answers.append(effect.text)
+                    if held is None:
+                        self._send(effect.text)
+                    else:
+                        self._enqueue(_RefusedBilling(held, text, effect.text))
+                        held = None
                 case Dispatch():
                     self._enqueue(effect)
                 case CallSent() | Resolve():
                     self._results.push(effect)
                 case Refused():
-                    refused = effect
                     metrics.CALLS_REFUSED.labels(effect.code).inc()
+                    # The CALLERROR is the `Send` that follows.
+                    held = effect.action if effect.action in BILLING_ACTIONS else None
                 case Ignored():
                     self._ignored(effect, now)
-        if refused is not None and refused.action in BILLING_ACTIONS:
-            self._enqueue(_RefusedBilling(refused.action, text, answers))
-            return
-        for answer in answers:
-            self._send(answer)
         if self._link.next_deadline is not None:
             self._services.watcher.watch(self)
 
@@ -284,16 +280,15 @@ class Session:
             item.raw,
             self._services.clock.now(),
         )
-        answers = item.answers
+        answer = item.answer
         try:
             await self._services.database.ledger.keep_invalid(record)
         except Exception:
             # Not kept, so the refusal must not sound final: the charge point shall come again with it.
             log.exception("invalid_record_not_kept", action=item.action, **self._facts())
-            answers = [_as_internal_error(answer) for answer in answers]
+            answer = _as_internal_error(answer)
         if not self._closed:
-            for answer in answers:
-                self._send(answer)
+            self._send(answer)
 
     async def _report(self, effect: CallSent | Resolve) -> None:
         commands = self._services.commands
@@ -318,7 +313,7 @@ class Session:
     def _send(self, text: str) -> None:
         self._transport.send_text(text)
         self._services.tally.frames_out += 1
-        self._log_frame("out", text, self._services.clock.now(), None)
+        self._log_frame("out", text, None)
 
     def _close(self, code: int, reason: str, limit: str | None) -> None:
         if not self._closed:
@@ -354,21 +349,17 @@ class Session:
         if not self._pauses:
             self._transport.resume_reading()
 
-    def _log_frame(
-        self, direction: Literal["in", "out"], text: str, at: datetime, deviations: list[Json] | None
-    ) -> None:
+    def _log_frame(self, direction: Direction, text: str, deviations: list[Json] | None) -> None:
         connection = self.connection
-        # Escapes could spell the name of a secret; the core's redaction reads them, this check need not.
-        if "\\u" in text or "authorizationkey" in text.lower():
+        if "authorizationkey" in text.lower():
             text = redact(text)
         self._services.database.frame_log.record(
             connection.tenant_id,
             connection.charge_point_id,
             direction,
             text,
-            at,
-            deviations,
-            connection.connection_id,
+            connection_id=connection.connection_id,
+            deviations=deviations,
         )
 
     def _facts(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a session needs of a byte path, and the one over ASGI. A byte path below ASGI would be another class here."""
+"""What a session needs of a byte path, and the byte path over ASGI. Another one would be another class."""
 
 import asyncio
 from collections import deque
@@ -36,10 +36,20 @@ class AsgiTransport:
     """Writes through the `send` of an ASGI server.
 
     Nearly every `send` completes at once, so it is stepped by hand: no task, no switch. One that has to wait
-    (the peer does not read) is finished by a task; what comes meanwhile is kept, up to a limit and a deadline.
+    (the peer does not read) is finished by a task; what comes meanwhile is kept, within limit and deadline.
     """
 
-    __slots__ = ("_abort", "_backlog", "_backlog_bytes", "_closing", "_deadline", "_readable", "_send", "_writer")
+    __slots__ = (
+        "_abort",
+        "_backlog",
+        "_backlog_bytes",
+        "_closing",
+        "_deadline",
+        "_opened",
+        "_readable",
+        "_send",
+        "_writer",
+    )
 
     def __init__(self, send: AsgiSend, abort: Callable[[], None]) -> None:
         """abort: ends the connection without waiting for a peer that does not read."""
@@ -48,9 +58,18 @@ class AsgiTransport:
         self._backlog: deque[dict[str, Any]] = deque()
         self._backlog_bytes = 0
         self._closing = False
+        self._opened = False
         self._readable: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """The handshake is done: what was sent until now goes out."""
+        self._opened = True
+        self._backlog_bytes = 0
+        waiting, self._backlog = self._backlog, deque()
+        for message in waiting:
+            self._write(message, len(message.get("text", "")))
 
     def send_text(self, text: str) -> None:
         """Write one text message, or keep it until the peer makes room."""
@@ -92,7 +111,7 @@ class AsgiTransport:
             self._writer.cancel()
 
     def _write(self, message: dict[str, Any], size_bytes: int) -> None:
-        if self._writer is not None:
+        if self._writer is not None or not self._opened:
             self._keep(message, size_bytes)
             return
         step = self._send(message).__await__()

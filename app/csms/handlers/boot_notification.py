@@ -12,7 +12,7 @@ from app.ocpp import v16
 from app.store.records import BootFacts, ChargePointRecord, RegistrationStatus
 
 RETRY_INTERVAL_S: Final = 60
-"""After Pending or Rejected a charge point comes again after this time: soon enough for a person who waits for it."""
+"""After Pending or Rejected a charge point comes again after this time: soon enough for a waiting person."""
 
 
 async def handle(

@@ -30,7 +30,7 @@ async def handle(
 
 
 def readings_of(meter_values: Sequence[v16.MeterValue], received_at: datetime) -> list[MeterReading]:
-    """Turn `meterValue` or `transactionData` into readings; a sample whose time is unreadable counts as new."""
+    """Turn `meterValue` or `transactionData` into readings; one with an unreadable time counts as new."""
     return [
         MeterReading(
             reported_time(element["timestamp"], received_at)[0],

@@ -1,8 +1,8 @@
 """StatusNotification (OCPP 1.6 4.9): the newest state of a connector; 0 is the charge point itself."""
 
+from app.clock import parse_time
 from app.csms.connection import Connection
 from app.csms.handlers.context import HandlerContext
-from app.clock import parse_time
 from app.ocpp import v16
 from app.store.records import StatusReport
 

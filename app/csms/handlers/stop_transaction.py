@@ -1,4 +1,4 @@
-"""StopTransaction (OCPP 1.6 4.10): cannot be refused; unknown, repeated and contradicting ones are kept as such."""
+"""StopTransaction (OCPP 1.6 4.10): cannot be refused; unknown, repeated and contradicting ones are kept."""
 
 from typing import cast
 

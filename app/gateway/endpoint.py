@@ -1,0 +1,217 @@
+"""The byte path of today: raw ASGI under `/ocpp/{tenant}/{identity}`. Sessions do not know it.
+
+No framework object stands on the way of a frame; Starlette only finds the route.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from app import metrics
+from app.csms.connection import Connection
+from app.errors import AppError
+from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
+from app.gateway.handshake import Handshake
+from app.gateway.path import belongs_here
+from app.gateway.registry import Registry
+from app.gateway.session import Session, SessionServices
+from app.gateway.ticker import LastSeen
+from app.gateway.transport import AsgiTransport
+from app.ids import ChargePointId, TenantId
+from app.logs import get_logger
+from app.ocpp import Link
+from app.settings import Settings
+
+log = get_logger(__name__)
+
+CLOSE_PROTOCOL: Final = 1002
+"""No common subprotocol (OCPP-J 3.2)."""
+
+
+class ChargePointEndpoint:
+    """The ASGI application charge points connect to."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        registry: Registry,
+        services: SessionServices,
+        last_seen: LastSeen,
+        settings: Settings,
+    ) -> None:
+        self._admission = admission
+        self._registry = registry
+        self._services = services
+        self._last_seen = last_seen
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket from its handshake to its end; tell a plain HTTP client to upgrade."""
+        if scope["type"] == "http":
+            await _answer_http(scope, send)
+            return
+        await receive()
+        decision = await self._admission.decide(_handshake(scope, self._services.clock.monotonic()))
+        match decision:
+            case Denied():
+                await _deny(scope, send, decision)
+            case NoSubprotocol():
+                await send({"type": "websocket.accept"})
+                await send(
+                    {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
+                )
+            case Admitted():
+                await self._serve(decision, receive, send)
+
+    async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+        transport = AsgiTransport(send, _abort_of(receive))
+        connection = self._connection(admitted)
+        session = Session(connection, self._link(connection), transport, self._services)
+        facts = {
+            "tenant": connection.tenant_slug,
+            "charge_point": connection.identity,
+            "connection": connection.connection_id,
+        }
+        # Registered before the charge point hears that it may talk: a command sent at once finds its session.
+        # What is sent until then waits in the transport.
+        try:
+            await self._registry.admit(session)
+            await send({"type": "websocket.accept", "subprotocol": admitted.subprotocol})
+            transport.open()
+            metrics.CONNECTIONS_OPENED.inc()
+            log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
+            for kind in admitted.deviations:
+                metrics.DEVIATIONS.labels(kind).inc()
+            code = await _pump(receive, session, transport)
+            metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
+            log.info("connection_closed", code=code, **facts)
+        finally:
+            session.closed()
+            transport.closed()
+            await self._registry.leave(session)
+        await self._last_seen.write_one(connection)
+
+    def _connection(self, admitted: Admitted) -> Connection:
+        login = admitted.login
+        now = self._services.clock.now()
+        interval_s = login.heartbeat_interval_s
+        return Connection(
+            tenant_id=TenantId(login.tenant_id),
+            tenant_slug=login.tenant_slug,
+            charge_point_id=ChargePointId(login.charge_point_id),
+            identity=login.identity,
+            connection_id=str(uuid4()),
+            epoch=admitted.epoch,
+            strict=login.strict_protocol,
+            registration_status=login.registration_status,
+            heartbeat_interval_s=self._settings.heartbeat_interval_s if interval_s is None else interval_s,
+            remote=admitted.remote,
+            subprotocol=admitted.subprotocol,
+            connected_at=now,
+            last_seen=now,
+            accepted_before=admitted.accepted_before,
+        )
+
+    def _link(self, connection: Connection) -> Link:
+        return Link(
+            "central_system",
+            strict=connection.strict,
+            max_frame_bytes=self._settings.frame_limit_bytes,
+            queue_limit=self._settings.command_queue_limit,
+        )
+
+
+class ChargePointRoute(BaseRoute):
+    """Finds the endpoint by the raw path: decoded, a path may hold line breaks that no pattern matches."""
+
+    def __init__(self, endpoint: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self.endpoint = endpoint
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match everything under the prefix of charge points, WebSocket or not."""
+        if scope["type"] in ("http", "websocket") and belongs_here(
+            _raw_path(scope), scope.get("root_path", "")
+        ):
+            return Match.FULL, {"endpoint": self.endpoint}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        await self.endpoint(scope, receive, send)
+
+
+async def _pump(receive: Receive, session: Session, transport: AsgiTransport) -> int:
+    """Hand messages to the session until the socket is closed; return the close code."""
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            text = message.get("text")
+            if text is not None:
+                session.receive_text(text)
+            else:
+                session.receive_binary(message["bytes"])
+            if transport.readable is not None:
+                await transport.readable
+        else:
+            code: int = message.get("code") or 1005
+            return code
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes | None = scope.get("raw_path")
+    return scope["path"].encode() if raw is None else raw
+
+
+def _handshake(scope: Scope, now: float) -> Handshake:
+    client = scope.get("client")
+    return Handshake(
+        raw_path=_raw_path(scope),
+        root_path=scope.get("root_path", ""),
+        headers=scope["headers"],
+        peer=client[0] if client else "",
+        connecting_at=now,
+    )
+
+
+async def _deny(scope: Scope, send: Send, denied: Denied) -> None:
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        # The server then answers 403 without a body.
+        await send({"type": "websocket.close", "code": 1008, "reason": denied.reason})
+        return
+    start, body = _problem(denied.error, denied.headers)
+    await send({"type": "websocket.http.response.start", **start})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def _answer_http(scope: Scope, send: Send) -> None:
+    error = AppError(
+        "upgrade_required", 426, "Upgrade required", "Charge points connect here by WebSocket (OCPP-J 1.6)."
+    )
+    start, body = _problem(error, {"Upgrade": "websocket", "Connection": "Upgrade"})
+    await send({"type": "http.response.start", **start})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _problem(error: AppError, headers: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+    body = orjson.dumps(error.problem())
+    fields = {"Content-Type": "application/problem+json", "Content-Length": str(len(body)), **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    return {"status": error.status, "headers": raw}, body
+
+
+def _abort_of(receive: Receive) -> Callable[[], None]:
+    """How to end a connection whose peer does not read: ASGI has no word for it, the server's transport has.
+
+    Where the server's protocol object cannot be found, the task of the connection is cancelled instead.
+    """
+    protocol = getattr(receive, "__self__", None)
+    abort = getattr(getattr(protocol, "transport", None), "abort", None)
+    if callable(abort):
+        return abort  # type: ignore[no-any-return]
+    task = asyncio.current_task()
+    return task.cancel if task is not None else lambda: None  # type: ignore[return-value]

@@ -1,0 +1,121 @@
+"""One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
+
+import asyncio
+from datetime import datetime
+
+from app import metrics
+from app.clock import Clock
+from app.csms.connection import Connection
+from app.errors import AppError
+from app.gateway.registry import Registry
+from app.gateway.session import Session
+from app.gateway.tally import Tally
+from app.ids import TenantId
+from app.logs import get_logger
+from app.store.database import Database
+
+log = get_logger(__name__)
+
+TICK_S = 0.25
+"""How late a deadline may be noticed. Timeouts are seconds, so a timer per socket would buy nothing."""
+
+LAST_SEEN_PERIOD_S = 30.0
+"""How old `last_seen_at` in the database may be while a charge point is connected."""
+
+
+class Deadlines:
+    """The sessions that have a CALL of ours out."""
+
+    def __init__(self) -> None:
+        self._sessions: set[Session] = set()
+
+    def watch(self, session: Session) -> None:
+        """Call `tick` of the session from now on, until it returns False."""
+        self._sessions.add(session)
+
+    def tick(self, now: float) -> None:
+        """Let each session look at its deadlines."""
+        for session in list(self._sessions):
+            if not session.tick(now):
+                self._sessions.discard(session)
+
+
+class LastSeen:
+    """Writes down when charge points were last heard: many at once, and only what has changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._written: dict[str, datetime] = {}
+
+    async def write(self, connections: list[Connection]) -> None:
+        """Write what changed since the last time; without the database it waits for the next time."""
+        by_tenant: dict[TenantId, list[Connection]] = {}
+        for connection in connections:
+            if self._written.get(connection.connection_id) != connection.last_seen:
+                by_tenant.setdefault(connection.tenant_id, []).append(connection)
+        written = {
+            c.connection_id: self._written[c.connection_id]
+            for c in connections
+            if c.connection_id in self._written
+        }
+        for tenant_id, heard in by_tenant.items():
+            try:
+                await self._touch(tenant_id, heard)
+            except AppError as error:
+                log.warning("last_seen_not_written", detail=error.detail)
+            else:
+                written.update({connection.connection_id: connection.last_seen for connection in heard})
+        self._written = written
+
+    async def write_one(self, connection: Connection) -> None:
+        """Write it for a connection that has just ended."""
+        try:
+            await self._touch(connection.tenant_id, [connection])
+        except AppError as error:
+            log.warning("last_seen_not_written", detail=error.detail)
+
+    async def _touch(self, tenant_id: TenantId, heard: list[Connection]) -> None:
+        # In the order of their ids: two workers that write the same rows must not wait for each other.
+        heard.sort(key=lambda connection: connection.charge_point_id)
+        async with self._database.tenant(tenant_id) as work:
+            for connection in heard:
+                await work.charge_points.touch(
+                    connection.charge_point_id, connection.last_seen, connection.clock_skew_s
+                )
+
+
+class Ticker:
+    """Runs all of it, in one task."""
+
+    def __init__(
+        self, deadlines: Deadlines, tally: Tally, last_seen: LastSeen, registry: Registry, clock: Clock
+    ) -> None:
+        self._deadlines = deadlines
+        self._tally = tally
+        self._last_seen = last_seen
+        self._registry = registry
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_deadlines())
+            group.create_task(self._write_last_seen())
+
+    async def _watch_deadlines(self) -> None:
+        due = self._clock.monotonic()
+        while True:
+            due += TICK_S
+            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
+            now = self._clock.monotonic()
+            metrics.LOOP_LAG_SECONDS.set(now - due)
+            metrics.CONNECTIONS_OPEN.set(len(self._registry))
+            # After a stall the missed ticks are not made up for.
+            due = max(due, now - TICK_S)
+            self._deadlines.tick(now)
+            self._tally.publish()
+
+    async def _write_last_seen(self) -> None:
+        while True:
+            await asyncio.sleep(LAST_SEEN_PERIOD_S)
+            await self._last_seen.write([session.connection for session in self._registry.sessions()])
