@@ -172,11 +172,11 @@ def test_a_profile_limits_the_power() -> None:
     charge_point, connector = charging()
     sent(charge_point, charge_point.agenda.now_s + 60)
     before_w = connector.meter.power_w
-    payload = {"connectorId": 1, "csChargingProfiles": profile("TxProfile", 2000.0)}
+    payload = {"connectorId": 1, "csChargingProfiles": profile("TxProfile", 5000.0)}
     assert answer(charge_point, "SetChargingProfile", payload) == {"status": "Accepted"}
     sent(charge_point, charge_point.agenda.now_s + 60)
-    assert before_w > 2000.0
-    assert connector.meter.power_w == 2000.0
+    assert before_w > 5000.0
+    assert connector.meter.power_w == 5000.0
 
 
 def test_a_limit_below_six_ampere_suspends_and_clearing_it_resumes() -> None:
