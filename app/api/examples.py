@@ -1,0 +1,153 @@
+"""One example for each resource, as its OpenAPI schema shows it; a test checks that each is valid."""
+
+from typing import Any
+
+_AT = "2026-05-04T08:15:30.000Z"
+_COMMAND_ID = "5f0c8f2e-6f7d-4a57-9c43-0d9c4f2b7c11"
+_SAMPLE = {"value": "18250", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+
+TENANT = {
+    "slug": "demo",
+    "name": "Demo operator",
+    "strict_protocol": False,
+    "default_registration": "Accepted",
+    "created_at": _AT,
+}
+API_KEY = {
+    "id": "0b7a1e6a-52a5-4f0c-8a53-54bb2f7e8f0d",
+    "name": "billing export",
+    "prefix": "3f9c2a7d41be",
+    "scopes": ["read"],
+    "expires_at": "2027-01-01T00:00:00.000Z",
+    "revoked_at": None,
+    "created_at": _AT,
+    "last_used_at": None,
+}
+CHARGE_POINT = {
+    "identity": "RDAM-0123",
+    "name": "Car park, level 2",
+    "registration_status": "Accepted",
+    "no_credential": False,
+    "has_credential": True,
+    "heartbeat_interval_s": 300,
+    "vendor": "Acme",
+    "model": "Duo 22",
+    "serial_number": "A-2201",
+    "box_serial_number": None,
+    "firmware_version": "4.1.7",
+    "iccid": None,
+    "imsi": None,
+    "meter_type": None,
+    "meter_serial_number": None,
+    "connected": True,
+    "connected_since": _AT,
+    "last_connected_at": _AT,
+    "last_seen_at": _AT,
+    "booted_at": _AT,
+    "clock_skew_s": -0.4,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+CREDENTIAL = {
+    "username": "RDAM-0123",
+    "password": "<40 hexadecimal digits>",
+    "path": "/ocpp/demo/RDAM-0123",
+}
+CONNECTOR = {
+    "connector_id": 1,
+    "status": "Charging",
+    "error_code": "NoError",
+    "info": None,
+    "vendor_id": None,
+    "vendor_error_code": None,
+    "reported_at": _AT,
+    "received_at": _AT,
+}
+CONFIGURATION_KEY = {
+    "key": "HeartbeatInterval",
+    "value": "300",
+    "readonly": False,
+    "reported_at": _AT,
+}
+ID_TAG = {
+    "id_tag": "B4A63CDF",
+    "status": "Accepted",
+    "expires_at": None,
+    "parent_id_tag": None,
+    "max_active_transactions": 1,
+    "note": "Pool car 7",
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+TRANSACTION = {
+    "id": 1042,
+    "charge_point": "RDAM-0123",
+    "connector_id": 1,
+    "id_tag": "B4A63CDF",
+    "started_at": _AT,
+    "started_received_at": _AT,
+    "meter_start_wh": 18000,
+    "reservation_id": None,
+    "id_tag_info": {"status": "Accepted"},
+    "stopped_at": None,
+    "stopped_received_at": None,
+    "meter_stop_wh": None,
+    "energy_wh": None,
+    "stop_reason": None,
+    "stop_id_tag": None,
+    "stop_id_tag_info": None,
+    "flags": [],
+    "remote_start_command_id": _COMMAND_ID,
+}
+METER_VALUE = {
+    "connector_id": 1,
+    "transaction_id": 1042,
+    "sampled_at": _AT,
+    "received_at": _AT,
+    "context": "periodic",
+    "sampled_values": [_SAMPLE],
+}
+COMMAND = {
+    "id": _COMMAND_ID,
+    "charge_point": "RDAM-0123",
+    "action": "Reset",
+    "payload": {"type": "Soft"},
+    "state": "queued",
+    "created_at": _AT,
+    "deadline_at": "2026-05-04T08:16:00.000Z",
+    "timeout_s": 30.0,
+    "issued_by": "key:3f9c2a7d41be",
+    "sent_at": None,
+    "finished_at": None,
+    "result": None,
+    "error": None,
+    "late_result": None,
+    "effect": None,
+}
+FRAME = {
+    "at": _AT,
+    "direction": "in",
+    "text": '[2,"19223201","Heartbeat",{}]',
+    "deviations": None,
+    "connection_id": "c1b7d0ce",
+}
+
+RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
+    "Tenant": TENANT,
+    "ApiKey": API_KEY,
+    "NewApiKey": {**API_KEY, "token": "sm_3f9c2a7d41be_<48 hexadecimal digits>"},
+    "ChargePoint": CHARGE_POINT,
+    "Credential": CREDENTIAL,
+    "NewChargePoint": {"charge_point": CHARGE_POINT, "credential": CREDENTIAL},
+    "Connector": CONNECTOR,
+    "Connectors": {"items": [CONNECTOR]},
+    "ConfigurationKey": CONFIGURATION_KEY,
+    "Configuration": {"items": [CONFIGURATION_KEY]},
+    "IdTag": ID_TAG,
+    "Transaction": TRANSACTION,
+    "MeterValue": METER_VALUE,
+    "Command": COMMAND,
+    "Frame": FRAME,
+}
+PAGED = ("Tenant", "ApiKey", "ChargePoint", "IdTag", "Transaction", "MeterValue", "Command", "Frame")
+"""Resources that have a listing; its example is a page of one."""

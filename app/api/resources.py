@@ -1,0 +1,263 @@
+"""What the API answers: one frozen model for each resource, made from the records of the store.
+
+Names are snake_case; times RFC 3339 UTC with milliseconds and `Z`. OCPP payloads keep their wire names.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from app.clock import utc_text
+from app.store import records
+
+Instant = Annotated[
+    datetime,
+    PlainSerializer(utc_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+Json = dict[str, Any]
+
+
+class Resource(BaseModel):
+    """Base of all resources."""
+
+    model_config = ConfigDict(
+        frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Tenant(Resource):
+    """An operator with charge points, tags, transactions and keys of its own."""
+
+    slug: str = Field(description="Name in URLs; charge points connect to /ocpp/{slug}/{identity}.")
+    name: str
+    strict_protocol: bool = Field(description="Refuse what tolerance would mend.")
+    default_registration: records.RegistrationStatus = Field(description="What a new charge point gets.")
+    created_at: Instant
+
+
+class ApiKey(Resource):
+    """A key without its secret, which is nowhere stored."""
+
+    id: UUID
+    name: str
+    prefix: str = Field(description="The readable middle of the token: sm_{prefix}_{secret}.")
+    scopes: list[records.Scope]
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    created_at: Instant
+    last_used_at: Instant | None
+
+
+class NewApiKey(ApiKey):
+    """A key just made, with the token that is shown this once."""
+
+    token: str = Field(description="Send it as `Authorization: Bearer ...`. It is shown this once only.")
+
+
+class ChargePoint(Resource):
+    """A charge point: what an operator set, what it reported, and whether it is connected now."""
+
+    identity: str = Field(description="The last segment of its URL (OCPP-J 3.1.1).")
+    name: str | None
+    registration_status: records.RegistrationStatus = Field(description="Answer to BootNotification.")
+    no_credential: bool = Field(description="True: it may connect without a credential. A risk you chose.")
+    has_credential: bool
+    heartbeat_interval_s: int | None = Field(description="Seconds; null: the server's default.")
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    connected: bool = Field(description="Whether a worker that is alive holds its socket now.")
+    connected_since: Instant | None = Field(description="Start of the present connection.")
+    last_connected_at: Instant | None = Field(description="Start of the newest connection.")
+    last_seen_at: Instant | None
+    booted_at: Instant | None
+    clock_skew_s: float | None = Field(description="Its clock minus ours, seconds.")
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, record: records.ChargePointRecord, connected_since: datetime | None) -> Self:
+        """Join the record and the live state. connected_since: None when it is not connected."""
+        return cls(
+            has_credential=record.credential_hash is not None,
+            connected=connected_since is not None,
+            connected_since=connected_since,
+            last_connected_at=record.connected_at,
+            **{name: getattr(record, name) for name in _CHARGE_POINT_COLUMNS},
+        )
+
+
+_CHARGE_POINT_COLUMNS = tuple(
+    name
+    for name in ChargePoint.model_fields
+    if name not in ("has_credential", "connected", "connected_since", "last_connected_at")
+)
+CHARGE_POINT_LIVE_FIELDS = frozenset(
+    {
+        *("connected", "connected_since", "last_connected_at", "last_seen_at", "booted_at", "clock_skew_s"),
+        *("vendor", "model", "serial_number", "box_serial_number", "firmware_version", "iccid", "imsi"),
+        *("meter_type", "meter_serial_number", "updated_at"),
+    }
+)
+"""What changes without an operator's hand: outside If-Match."""
+
+
+class Credential(Resource):
+    """What a charge point needs to connect, shown this once."""
+
+    username: str = Field(description="Basic authentication user: the identity (OCPP-J 6.2.2).")
+    password: str = Field(
+        description="40 hexadecimal digits, as an AuthorizationKey is set. Shown this once."
+    )
+    path: str = Field(
+        description="Where the charge point connects to, below the server's ws:// or wss:// URL."
+    )
+
+
+class NewChargePoint(Resource):
+    """A charge point just made, with its credential."""
+
+    charge_point: ChargePoint
+    credential: Credential | None = Field(description="null when it may connect without one.")
+
+
+class Connector(Resource):
+    """The newest known state of a connector; 0 is the charge point itself (OCPP 1.6 4.9)."""
+
+    connector_id: int
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    reported_at: Instant
+    received_at: Instant
+
+
+class Connectors(Resource):
+    """All connectors of a charge point."""
+
+    items: list[Connector]
+
+
+class ConfigurationKey(Resource):
+    """What a charge point last said of one configuration key."""
+
+    key: str
+    value: str | None = Field(description="null: never reported, or secret.")
+    readonly: bool | None
+    reported_at: Instant
+
+
+class Configuration(Resource):
+    """The known configuration of a charge point. Send GetConfiguration to refresh it."""
+
+    items: list[ConfigurationKey]
+
+
+class IdTag(Resource):
+    """A tag that may, or may not, start transactions."""
+
+    id_tag: str
+    status: records.IdTagStatus
+    expires_at: Instant | None
+    parent_id_tag: str | None = Field(description="Group; never compared with a presented tag.")
+    max_active_transactions: int | None = Field(description="null: no limit.")
+    note: str | None
+    created_at: Instant
+    updated_at: Instant
+
+
+class Transaction(Resource):
+    """A transaction; `id` is the OCPP transactionId. `*_at` are the charge point's times, `*_received_at` ours."""
+
+    id: int
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    connector_id: int
+    id_tag: str
+    started_at: Instant
+    started_received_at: Instant
+    meter_start_wh: int
+    reservation_id: int | None
+    id_tag_info: Json = Field(description="The idTagInfo that StartTransaction was answered with.")
+    stopped_at: Instant | None
+    stopped_received_at: Instant | None = Field(description="null: the transaction is open.")
+    meter_stop_wh: int | None
+    energy_wh: int | None = Field(description="meter_stop_wh - meter_start_wh; negative when flagged so.")
+    stop_reason: str | None
+    stop_id_tag: str | None
+    stop_id_tag_info: Json | None
+    flags: list[str] = Field(description="What is odd about it, such as meter_decreased.")
+    remote_start_command_id: UUID | None
+
+    @classmethod
+    def of(cls, record: records.TransactionRecord) -> Self:
+        """Make the resource of a record."""
+        stop = record.meter_stop_wh
+        energy = None if stop is None else stop - record.meter_start_wh
+        values = {name: getattr(record, name) for name in _TRANSACTION_COLUMNS}
+        return cls(identity=record.identity, energy_wh=energy, **values)  # type: ignore[call-arg]  # alias
+
+
+_TRANSACTION_COLUMNS = tuple(
+    name for name in Transaction.model_fields if name not in ("charge_point", "energy_wh")
+)
+
+
+class MeterValue(Resource):
+    """One `meterValue` element: samples of one moment."""
+
+    connector_id: int
+    transaction_id: int | None
+    sampled_at: Instant
+    received_at: Instant
+    context: Literal["periodic", "stop"] = Field(description="From MeterValues, or from StopTransaction.")
+    sampled_values: list[Json] = Field(
+        description="The `sampledValue` objects as the charge point sent them."
+    )
+
+
+class CommandError(Resource):
+    """Why a command has no result."""
+
+    code: str
+    description: str
+
+
+class Command(Resource):
+    """A CALL to a charge point, from its issue to its end and the effect that was observed after it."""
+
+    id: UUID
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    action: str
+    payload: Json = Field(description="The request as sent, without secrets.")
+    state: records.CommandState
+    created_at: Instant
+    deadline_at: Instant
+    timeout_s: float
+    issued_by: str
+    sent_at: Instant | None
+    finished_at: Instant | None
+    result: Json | None = Field(description="The charge point's answer.")
+    error: CommandError | None
+    late_result: Json | None = Field(description="An answer that came after the time-out.")
+    effect: Json | None = Field(description="What followed, such as the transactionId of a remote start.")
+
+
+class Frame(Resource):
+    """One frame of the frame log. Secrets are out of `text`."""
+
+    at: Instant
+    direction: records.Direction = Field(description="`in`: from the charge point.")
+    text: str
+    deviations: list[Json] | None = Field(description="Departures from the standard that were mended.")
+    connection_id: str

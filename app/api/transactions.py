@@ -1,0 +1,108 @@
+"""`/v1/transactions`: the billing records of a tenant, to read. They are written by charge points only."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.api.conditional import IfNoneMatch, page_response, resource_response
+from app.api.deps import ReadAccess, ServicesDependency
+from app.api.inputs import (
+    DIGITS,
+    INTEGER_MAXIMUM,
+    Identity,
+    IdTagText,
+    Paging,
+    PagingQuery,
+    QueryBoolean,
+    Time,
+    TransactionIdPath,
+)
+from app.api.pagination import IntegerKey, NumberedMoment, Page, cut_page, decode_cursor
+from app.api.problems import problems
+from app.api.resources import MeterValue, Transaction
+from app.api.routers import api_router
+from app.errors import NotFound
+from app.store.filters import TransactionFilter
+from app.store.records import TransactionRecord
+from app.store.unit_of_work import TenantWork
+
+router = api_router(prefix="/v1/transactions", tags=["transactions"])
+
+
+class TransactionQuery(Paging):
+    """How to narrow the listing of transactions. What is left out does not narrow."""
+
+    charge_point: Annotated[Identity | SkipJsonSchema[None], Field(description="Identity, exactly.")] = None
+    connector_id: Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None] = None
+    id_tag: Annotated[IdTagText | SkipJsonSchema[None], Field(description="In any case.")] = None
+    open: Annotated[
+        QueryBoolean | SkipJsonSchema[None], Field(description="true: running; false: stopped.")
+    ] = None
+    from_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="from", description="Started at this time or later.")
+    ] = None
+    to_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="to", description="Started before this time.")
+    ] = None
+
+
+async def _existing(work: TenantWork, transaction_id: int) -> TransactionRecord:
+    record = await work.transactions.get(transaction_id)
+    if record is None:
+        raise NotFound("There is no such transaction.", "transaction_id")
+    return record
+
+
+@router.get("", response_model=Page[Transaction], responses=problems())
+async def list_transactions(
+    access: ReadAccess, services: ServicesDependency, query: Annotated[TransactionQuery, Query()]
+) -> Response:
+    """List transactions, the newest id first. Times are those the charge point reported."""
+    after = decode_cursor(query.cursor, IntegerKey)
+    filters = TransactionFilter(
+        identity=query.charge_point,
+        connector_id=query.connector_id,
+        id_tag=query.id_tag,
+        open=query.open,
+        from_at=query.from_at,
+        to_at=query.to_at,
+    )
+    async with services.database.tenant(access.tenant_id) as work:
+        rows = await work.transactions.page(query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: row.id)
+    items = [Transaction.of(row) for row in page]
+    return page_response(Page[Transaction](items=items, next_cursor=next_cursor))
+
+
+@router.get("/{transaction_id}", response_model=Transaction, responses=problems(304, 404))
+async def get_transaction(
+    access: ReadAccess,
+    services: ServicesDependency,
+    transaction_id: TransactionIdPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read one transaction by its OCPP transactionId."""
+    async with services.database.tenant(access.tenant_id) as work:
+        record = await _existing(work, transaction_id)
+    return resource_response(Transaction.of(record), if_none_match=if_none_match)
+
+
+@router.get("/{transaction_id}/meter-values", response_model=Page[MeterValue], responses=problems(404))
+async def list_transaction_meter_values(
+    access: ReadAccess,
+    services: ServicesDependency,
+    transaction_id: TransactionIdPath,
+    paging: PagingQuery,
+) -> Response:
+    """List the meter values of a transaction in the order of their time, those of its stop included."""
+    key = decode_cursor(paging.cursor, NumberedMoment)
+    after = None if key is None else (key.at, key.number)
+    async with services.database.tenant(access.tenant_id) as work:
+        record = await _existing(work, transaction_id)
+        rows = await work.meter_values.for_transaction(record, paging.limit + 1, after)
+    page, next_cursor = cut_page(rows, paging.limit, lambda row: (row.sampled_at, row.digest))
+    items = [MeterValue.model_validate(row) for row in page]
+    return page_response(Page[MeterValue](items=items, next_cursor=next_cursor))
