@@ -1,0 +1,59 @@
+"""The protocol definition as tests see it: what `app.ocpp.describe` says, with names resolved."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.ocpp import describe
+
+Direction = Literal["request", "response"]
+DIRECTIONS: tuple[Direction, Direction] = ("request", "response")
+
+PROTOCOL: dict[str, Any] = json.loads(describe())
+MESSAGES: dict[str, dict[str, Any]] = {message["action"]: message for message in PROTOCOL["messages"]}
+TYPES: dict[str, dict[str, Any]] = PROTOCOL["types"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field, its type followed to the end.
+
+    kind: `string`, `integer`, `decimal`, `boolean`, `dateTime`, `anyURI`, `enum` or `object`.
+    values: of an enum. fields: of an object.
+    """
+
+    name: str
+    kind: str
+    required: bool
+    many: bool
+    min_items: int
+    max_items: int | None
+    max_length: int | None
+    minimum: int | None
+    maximum: int | None
+    tenths: bool
+    values: tuple[str, ...]
+    fields: tuple["Field", ...]
+
+
+def fields_of(action: str, direction: Direction) -> tuple[Field, ...]:
+    """The fields of one payload, in the order of the standard."""
+    return tuple(_field(entry) for entry in MESSAGES[action][direction]["fields"])
+
+
+def _field(entry: dict[str, Any]) -> Field:
+    named = TYPES.get(entry["type"], {"kind": entry["type"]})
+    return Field(
+        name=entry["name"],
+        kind=named["kind"],
+        required=entry["required"],
+        many=entry["many"],
+        min_items=entry.get("minItems", 0),
+        max_items=entry.get("maxItems"),
+        max_length=entry.get("maxLength"),
+        minimum=entry.get("minimum"),
+        maximum=entry.get("maximum"),
+        tenths="multipleOf" in entry,
+        values=tuple(value["value"] for value in named.get("values", ())),
+        fields=tuple(_field(member) for member in named.get("fields", ())),
+    )
