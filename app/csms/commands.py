@@ -1,25 +1,90 @@
-"""Commands to charge points: a resource with a state machine, not a blocking call."""
+"""Commands to charge points: a resource with a state machine, not a blocking call (ARCHITECTURE: two straight
+lines).
 
-from uuid import UUID
+A command is recorded before it is routed, and its end is recorded by the worker that holds the socket before
+anyone is told. What neither of them can end any more, `reap` ends. Nothing here is ever sent twice.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import structlog
 
 from app.clock import Clock
+from app.csms.command_custody import Held, Route, Routes, Waiters
+from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, changes_credential_already
+from app.csms.command_journal import CommandJournal
+from app.csms.command_outcome import Outcome
+from app.csms.command_request import CommandRequest, judge_request, require_permitted
 from app.csms.connection import Connection
-from app.ids import TenantId
+from app.csms.credentials import Credentials
+from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
+from app.ids import CommandId, TenantId
+from app.live.background import Background
 from app.live.command_bus import CommandBus
-from app.live.presence import Presence
+from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
+from app.live.presence import Owner, Presence
+from app.metrics import COMMANDS_ISSUED, LIMITS_HIT
 from app.ocpp import Resolve
 from app.settings import Settings
 from app.store.database import Database
-from app.store.records import CommandRecord
+from app.store.filters import CommandFilter
+from app.store.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
+from app.store.unit_of_work import TenantWork
+
+_QUEUE_S = 300.0
+"""Seconds a command may wait for its turn: what was wanted longer ago is seldom wanted still."""
+
+_CLOCK_DIFFERENCE_S = 10.0
+"""The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
+
+_CANCEL_S = 5.0
+_REREAD_S = 2.0
+_REAP_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class Commands:
-    """Issues commands, and records what becomes of them."""
+    """Issues commands, and records what becomes of them. queue_s: seconds a command may wait to be sent."""
 
     def __init__(
-        self, database: Database, presence: Presence, bus: CommandBus, clock: Clock, settings: Settings
+        self,
+        database: Database,
+        presence: Presence,
+        bus: CommandBus,
+        clock: Clock,
+        settings: Settings,
+        *,
+        queue_s: float = _QUEUE_S,
     ) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._presence = presence
+        self._bus = bus
+        self._clock = clock
+        self._settings = settings
+        self._queue_s = queue_s
+        self._credentials = Credentials(settings.credential_pepper)
+        self._background = Background()
+        self._waiters = Waiters()
+        self._routes = Routes()
+        self.journal = CommandJournal(database, bus, clock, self._waiters, self._background)
+        self._reaper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Reap every few seconds in the background."""
+        self._reaper = asyncio.create_task(self._reap_always(), name="commands_reaper")
+
+    async def close(self) -> None:
+        """Stop reaping, and finish recording what has ended so far."""
+        if self._reaper is not None:
+            self._reaper.cancel()
+            await asyncio.wait([self._reaper])
+            self._reaper = None
+        await self._background.settle_within(self._settings.durable_wait_s)
 
     async def issue(
         self,
@@ -32,25 +97,67 @@ class Commands:
         idempotency_key: str | None = None,
         issued_by: str,
     ) -> CommandRecord:
-        """Validate, record and route a command; return its record: `queued`, `sent` by now, or `offline`.
+        """Validate, record and route a command; return its record: `queued`, or `offline` when nobody is
+        there.
+
+        timeout_s: how long to wait for the answer once it is sent, `call_timeout_s` by default. An
+        idempotency key that was used for the same request returns the command of then, in its present state.
 
         Raises:
             NotFound: no such charge point, or `action` is no action of the central system.
             InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
-            Conflict: the registration forbids it, or the idempotency key was used for another request.
+            Conflict: the registration forbids it, the idempotency key was used for another request, or
+            another
+                change of the credential is under way.
             TooManyRequests: too many commands wait for this charge point.
-            Unavailable: code `bus_unavailable`; the owner cannot be reached or is not known. Nothing was
-            recorded.
+            Unavailable: code `bus_unavailable`; the owner cannot be reached or found. Nothing was sent, or
+            the
+                record says `connection_lost`.
         """
-        raise NotImplementedError
+        request = judge_request(identity, action, payload_text, timeout_s, self._settings)
+        owner = await self._presence.locate(tenant_id, identity)
+        async with self._database.tenant(tenant_id) as work:
+            charge_point = await work.charge_points.get(identity)
+            if charge_point is None:
+                raise NotFound(f"There is no charge point {identity}.")
+            if owner is not None and owner.charge_point_id != charge_point.id:
+                owner = None
+            command = self._new_record(charge_point, request, owner, idempotency_key, issued_by)
+            recorded = await work.commands.insert(command)
+            if recorded.id != command.id:
+                return _repeated(recorded, request)
+            require_permitted(charge_point, action)
+            if owner is not None:
+                await self._reserve(work, command, request)
+        COMMANDS_ISSUED.labels(action).inc()
+        if owner is None:
+            self.journal.count(command.state)
+        else:
+            await self._send(command, request, owner)
+        return command
 
     async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
         """Return the command once it is terminal, or as it is after `seconds`.
 
+        The wait is registered before the record is read, so an end in between wakes it: whether the command
+        was sent before or after makes no difference.
+
         Raises:
             NotFound: no such command.
         """
-        raise NotImplementedError
+        deadline = self._clock.monotonic() + seconds
+        event = self._waiters.register(str(command_id))
+        try:
+            while True:
+                command = await self._get(tenant_id, command_id)
+                remaining = deadline - self._clock.monotonic()
+                if command.state not in OPEN_COMMAND_STATES or remaining <= 0:
+                    return command
+                # Only the issuing worker is told of the end, and only while the bus works: others look again.
+                await _wait_for(event, min(remaining, _REREAD_S))
+                event.clear()
+        finally:
+            self._waiters.leave(str(command_id), event)
 
     async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
         """Take back a command that was not sent yet; return its record in state `cancelled`.
@@ -60,20 +167,185 @@ class Commands:
             Conflict: it was sent, or has ended.
             Unavailable: the worker that holds it cannot be reached.
         """
-        raise NotImplementedError
+        command = await self._get(tenant_id, command_id)
+        if command.state == "queued":
+            owner = await self._presence.locate(tenant_id, command.identity)
+            if owner is None:
+                await self.journal.end(tenant_id, str(command_id), Outcome("cancelled"))
+            else:
+                await self._ask_to_cancel(command, owner)
+            command = await self._get(tenant_id, command_id)
+        if command.state != "cancelled":
+            raise Conflict(f"The command cannot be cancelled any more: it is {command.state}.")
+        return command
 
     async def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket (the core's `CallSent`)."""
-        raise NotImplementedError
+        await self.journal.sent(connection, unique_id)
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         """Record how a CALL ended (the core's `Resolve`), with its effects; then tell who waits."""
-        raise NotImplementedError
+        await self.journal.resolved(connection, resolve)
 
-    async def run(self) -> None:
-        """Reap every few seconds until cancelled."""
-        raise NotImplementedError
+    def done(self, envelope: DoneEnvelope) -> None:
+        """A command that was issued or is awaited here has ended."""
+        self._routes.end(envelope.command_id)
+        self._waiters.wake(envelope.command_id)
+
+    def moved(self, envelope: MovedEnvelope) -> None:
+        """The worker a command was routed to does not hold the session: look its owner up anew, once."""
+        route = self._routes.get(envelope.command_id)
+        # A second report of the same attempt says nothing about the new one.
+        if route is not None and route.envelope.epoch == envelope.epoch:
+            self._routes.end(envelope.command_id)
+            self._background.spawn(self._reroute(route), "command_reroute")
 
     async def reap(self) -> None:
-        """End the commands of dead workers and overdue ones; note remote starts that had no effect."""
-        raise NotImplementedError
+        """End the commands of dead workers and overdue ones; note remote starts that had no effect.
+
+        While it is not certain which workers live, no command is taken from any.
+        """
+        alive = self._presence.alive_workers()
+        now = self._clock.now()
+        async with self._database.platform() as work:
+            reaped = []
+            if alive is not None:
+                reaped = await work.commands_reaper.lost(sorted(alive), now)
+            await work.commands_reaper.no_effect(now, self._settings.remote_start_window_s)
+        for ended in reaped:
+            self.journal.count(ended.state)
+            held = Held(CommandId(str(ended.id)), TenantId(ended.tenant_id), "", self._bus.worker_id, 0.0)
+            await self.journal.announce(held, alive or ())
+
+    async def settle(self) -> None:
+        """Wait until everything that is being recorded in the background is."""
+        await self._background.settle()
+
+    def _new_record(
+        self,
+        charge_point: ChargePointRecord,
+        request: CommandRequest,
+        owner: Owner | None,
+        idempotency_key: str | None,
+        issued_by: str,
+    ) -> CommandRecord:
+        now = self._clock.now()
+        command = CommandRecord(
+            id=uuid4(),
+            tenant_id=charge_point.tenant_id,
+            charge_point_id=charge_point.id,
+            identity=charge_point.identity,
+            action=request.action,
+            payload=request.payload,
+            state="queued",
+            created_at=now,
+            deadline_at=now + timedelta(seconds=self._queue_s + _CLOCK_DIFFERENCE_S),
+            timeout_s=request.timeout_s,
+            issued_by=issued_by,
+            idempotency_key=idempotency_key,
+            request_digest=request.digest,
+        )
+        if owner is None:
+            return replace(command, state="offline", finished_at=now)
+        return replace(command, worker=owner.worker, epoch=owner.epoch)
+
+    async def _reserve(self, work: TenantWork, command: CommandRecord, request: CommandRequest) -> None:
+        """Make room for the command: a place in the queue and, if it sets a credential, the pending place."""
+        limit = self._settings.command_queue_limit
+        filters = CommandFilter(identity=command.identity, state="queued")
+        if len(await work.commands.page(limit + 1, filters=filters)) > limit:
+            LIMITS_HIT.labels("command_queue").inc()
+            raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
+        if request.new_key is not None:
+            if await changes_credential_already(work, command):
+                raise Conflict("Another change of the AuthorizationKey is under way.")
+            await work.charge_points.set_pending_credential(
+                command.charge_point_id,
+                self._credentials.hash(request.new_key),
+                command.created_at + PENDING_CREDENTIAL_LIFE,
+            )
+
+    async def _send(self, command: CommandRecord, request: CommandRequest, owner: Owner) -> None:
+        envelope = CallEnvelope(
+            tenant_id=owner.tenant_id,
+            identity=owner.identity,
+            epoch=owner.epoch,
+            deadline=(command.deadline_at - timedelta(seconds=_CLOCK_DIFFERENCE_S)).timestamp(),
+            issuer=self._bus.worker_id,
+            command_id=CommandId(str(command.id)),
+            action=request.action,
+            payload=request.payload_text,
+            timeout_s=request.timeout_s,
+        )
+        await self._deliver(Route(envelope, owner.worker))
+
+    async def _deliver(self, route: Route) -> None:
+        """Put a command on its way; when the bus does not confirm, what became of it is unknown."""
+        envelope = route.envelope
+        self._routes.put(route, self._clock.now().timestamp())
+        try:
+            await self._bus.deliver(route.worker, envelope)
+        except Unavailable as error:
+            self._routes.end(envelope.command_id)
+            reason = {"code": error.code, "description": error.detail}
+            await self.journal.end(
+                envelope.tenant_id, envelope.command_id, Outcome("connection_lost", error=reason)
+            )
+            raise
+
+    async def _reroute(self, route: Route) -> None:
+        envelope = route.envelope
+        owner = await self._presence.find(envelope.tenant_id, envelope.identity)
+        if owner is None or route.rerouted or (owner.worker, owner.epoch) == (route.worker, envelope.epoch):
+            await self.journal.end(envelope.tenant_id, envelope.command_id, Outcome("offline"))
+            return
+        again = msgspec.structs.replace(envelope, epoch=owner.epoch)
+        try:
+            await self._deliver(Route(again, owner.worker, rerouted=True))
+        except Unavailable:
+            log.warning("command_not_rerouted", command=envelope.command_id)
+
+    async def _ask_to_cancel(self, command: CommandRecord, owner: Owner) -> None:
+        event = self._waiters.register(str(command.id))
+        try:
+            envelope = CancelEnvelope(
+                tenant_id=owner.tenant_id,
+                identity=owner.identity,
+                epoch=owner.epoch,
+                deadline=self._clock.now().timestamp() + _CANCEL_S,
+                issuer=self._bus.worker_id,
+                command_id=CommandId(str(command.id)),
+            )
+            await self._bus.deliver(owner.worker, envelope)
+            await _wait_for(event, _CANCEL_S)
+        finally:
+            self._waiters.leave(str(command.id), event)
+
+    async def _get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
+        async with self._database.tenant(tenant_id) as work:
+            command = await work.commands.get(command_id)
+        if command is None:
+            raise NotFound(f"There is no command {command_id}.")
+        return command
+
+    async def _reap_always(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_S)
+            try:
+                await self.reap()
+            except StoreUnavailable:
+                log.warning("commands_not_reaped")
+
+
+def _repeated(recorded: CommandRecord, request: CommandRequest) -> CommandRecord:
+    if recorded.request_digest != request.digest:
+        raise Conflict("The idempotency key was used for another request.", "Idempotency-Key")
+    return recorded
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,22 +1,123 @@
-"""From the command bus to the sessions: what to do with each envelope. Nothing here awaits a session or the bus."""
+"""From the command bus to the sessions: what to do with each envelope. Nothing waits for a socket here."""
+
+import asyncio
+from typing import assert_never
+
+import structlog
 
 from app.clock import Clock
+from app.csms.command_outcome import Outcome
 from app.csms.commands import Commands
-from app.gateway.registry import Registry
+from app.gateway.registry import LiveSession, Registry
 from app.live.command_bus import CommandBus
-from app.live.envelopes import Envelope
+from app.live.envelopes import (
+    CallEnvelope,
+    CancelEnvelope,
+    DoneEnvelope,
+    Envelope,
+    EvictEnvelope,
+    MovedEnvelope,
+)
+from app.metrics import BUS_MESSAGES
+
+_TICK_S = 1.0
+
+_CALL_OUTLIVES_S = 600.0
+"""A call may still be on its way for so long after a request to cancel it: longer than any of them lives."""
+
+log = structlog.get_logger(__name__)
 
 
 class Inbox:
-    """Receives the envelopes of this worker. Wire it with `await bus.start(inbox.receive)`."""
+    """Receives the envelopes of this worker."""
 
     def __init__(self, registry: Registry, commands: Commands, bus: CommandBus, clock: Clock) -> None:
-        raise NotImplementedError
+        self._registry = registry
+        self._commands = commands
+        self._journal = commands.journal
+        self._custody = commands.journal.custody
+        self._bus = bus
+        self._clock = clock
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take envelopes from now on."""
+        await self._bus.start(self.receive)
+        self._ticker = asyncio.create_task(self._tick_always(), name="inbox_ticker")
+
+    async def close(self) -> None:
+        """Take no more envelopes."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.wait([self._ticker])
+            self._ticker = None
+        await self._bus.close()
 
     def receive(self, envelope: Envelope) -> None:
-        """Act on one envelope; a second delivery of a call is dropped."""
-        raise NotImplementedError
+        """Act on one envelope. A second delivery of the same has no effect."""
+        match envelope:
+            case CallEnvelope():
+                self._call(envelope)
+            case CancelEnvelope():
+                self._cancel(envelope)
+            case EvictEnvelope():
+                self._registry.evict_older(envelope)
+            case MovedEnvelope():
+                self._commands.moved(envelope)
+            case DoneEnvelope():
+                self._commands.done(envelope)
+            case _:
+                assert_never(envelope)
 
     def withdraw_overdue(self) -> None:
         """Take commands out of the links' queues that were not sent in time; they end as `expired`."""
-        raise NotImplementedError
+        for held in self._custody.overdue(self._clock.now().timestamp()):
+            session = self._registry.get(held.tenant_id, held.identity)
+            if session is not None and session.withdraw(held.command_id):
+                self._journal.end_soon(held, Outcome("expired"))
+
+    def _call(self, envelope: CallEnvelope) -> None:
+        session = self._session(envelope)
+        if session is None:
+            self._journal.report_moved(envelope)
+            return
+        now = self._clock.now().timestamp()
+        # Held already although its deadline is past: it was sent in time, and this is a second delivery.
+        repeated = self._custody.get(envelope.command_id) is not None
+        if repeated or not self._custody.admit(envelope.command_id, envelope.deadline, now):
+            BUS_MESSAGES.labels("ignored", "repeated").inc()
+            return
+        held = self._custody.hold(envelope)
+        if envelope.deadline < now:
+            self._journal.end_soon(held, Outcome("expired"))
+            return
+        try:
+            session.issue(envelope.command_id, envelope.action, envelope.payload, envelope.timeout_s)
+        except ValueError as error:
+            # The payload was judged before; what is left is a full queue, or another version of the
+            # definition.
+            reason = {"code": "NotQueued", "description": str(error)}
+            self._journal.end_soon(held, Outcome("expired", error=reason))
+
+    def _cancel(self, envelope: CancelEnvelope) -> None:
+        session = self._session(envelope)
+        held = self._custody.get(envelope.command_id)
+        if held is None or session is None:
+            # Not here (any more); should its call still come, it is a repetition.
+            now = self._clock.now().timestamp()
+            unseen = self._custody.admit(envelope.command_id, envelope.deadline + _CALL_OUTLIVES_S, now)
+            self._journal.cancelled(envelope, withdrawn=unseen and session is not None)
+            return
+        withdrawn = held.sent_s is None and session.withdraw(envelope.command_id)
+        self._journal.cancelled(envelope, withdrawn=withdrawn)
+
+    def _session(self, envelope: CallEnvelope | CancelEnvelope) -> LiveSession | None:
+        session = self._registry.get(envelope.tenant_id, envelope.identity)
+        if session is None or session.connection.epoch != envelope.epoch:
+            return None
+        return session
+
+    async def _tick_always(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self.withdraw_overdue()

@@ -1,4 +1,4 @@
-"""The sessions of this worker, by charge point. Newest authenticated connection wins; the socket's holder is the owner.
+"""The sessions of this worker, by charge point: the newest authenticated connection wins.
 
 `Registry.admit` is the whole of a take-over, here and on other workers; `Registry.leave` its reverse.
 """
@@ -11,9 +11,12 @@ from app.clock import Clock
 from app.csms.connection import Connection
 from app.errors import Unavailable
 from app.ids import CommandId, TenantId
+from app.live.background import Background
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
+
+SUPERSEDED = "a newer connection of this charge point has taken over"
 
 _EVICTION_LIFE_S = 60.0
 """A session that has not been told after this long is found by the presence's own check."""
@@ -29,7 +32,7 @@ class LiveSession(Protocol):
         """The connection this session serves."""
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
-        """Send a CALL or queue it in the link; what becomes of it goes to `Commands.sent` and `Commands.resolved`.
+        """Send a CALL or queue it in the link; then `Commands.sent`, `Commands.resolved`.
 
         Raises:
             ValueError: the payload breaks the definition; nothing was queued.
@@ -43,12 +46,13 @@ class LiveSession(Protocol):
 
 
 class Registry:
-    """The sessions of this worker."""
+    """The sessions of this worker. It is the listener of this worker's presence."""
 
     def __init__(self, presence: Presence, bus: CommandBus, clock: Clock) -> None:
         self._presence = presence
         self._bus = bus
         self._clock = clock
+        self._background = Background()
         self._sessions: dict[tuple[TenantId, str], LiveSession] = {}
 
     def __len__(self) -> int:
@@ -67,8 +71,84 @@ class Registry:
 
         False: a newer session was faster; this one has been evicted already. Never fails for want of Redis.
         """
-        raise NotImplementedError
+        owner = self._owner(session.connection)
+        current = self._sessions.get(owner.place)
+        if current is not None and current is not session:
+            if _rank(current.connection) > owner.rank:
+                session.evict(SUPERSEDED)
+                return False
+            current.evict(SUPERSEDED)
+        self._sessions[owner.place] = session
+        other = await self._presence.take_over(owner)
+        if other is not None and other.rank > owner.rank:
+            self._forget(session)
+            session.evict(SUPERSEDED)
+            return False
+        if other is not None and other.worker != owner.worker:
+            await self._send_eviction(other, owner)
+        return self._sessions.get(owner.place) is session
 
     async def leave(self, session: LiveSession) -> None:
         """Forget a session whose socket is closed. Does nothing when a newer one has its place."""
-        raise NotImplementedError
+        self._forget(session)
+        await self._presence.release(self._owner(session.connection))
+
+    def evict_older(self, envelope: EvictEnvelope) -> None:
+        """Close the session of a charge point if it is older than the one the envelope speaks of."""
+        session = self.get(envelope.tenant_id, envelope.identity)
+        newer = (envelope.charge_point_id, envelope.epoch)
+        if session is not None and _rank(session.connection) < newer:
+            session.evict(SUPERSEDED)
+
+    def stale(self, owner: Owner) -> None:
+        """Close a session of ours that a newer one, on another worker, has replaced."""
+        session = self._sessions.get(owner.place)
+        if session is not None and _rank(session.connection) <= owner.rank:
+            log.info("stale_session_evicted", charge_point=owner.identity, epoch=owner.epoch)
+            session.evict(SUPERSEDED)
+
+    def displaced(self, previous: Owner, by: Owner) -> None:
+        """Tell another worker that a session of ours has replaced one of its own."""
+        self._background.spawn(self._send_eviction(previous, by), "eviction")
+
+    async def close(self) -> None:
+        """End what runs in the background; the sessions are the gateway's to close."""
+        await self._background.close()
+
+    def _forget(self, session: LiveSession) -> None:
+        connection = session.connection
+        place = (connection.tenant_id, connection.identity)
+        if self._sessions.get(place) is session:
+            del self._sessions[place]
+
+    async def _send_eviction(self, previous: Owner, by: Owner) -> None:
+        envelope = EvictEnvelope(
+            tenant_id=by.tenant_id,
+            identity=by.identity,
+            epoch=by.epoch,
+            deadline=self._clock.now().timestamp() + _EVICTION_LIFE_S,
+            issuer=by.worker,
+            charge_point_id=by.charge_point_id,
+        )
+        try:
+            await self._bus.deliver(previous.worker, envelope)
+        except Unavailable:
+            # The other worker finds out by itself when it next compares its owners with Redis.
+            log.info("eviction_undelivered", charge_point=by.identity, worker=previous.worker)
+
+    def _owner(self, connection: Connection) -> Owner:
+        return Owner(
+            tenant_id=connection.tenant_id,
+            charge_point_id=connection.charge_point_id,
+            identity=connection.identity,
+            worker=self._presence.worker_id,
+            epoch=connection.epoch,
+            connection_id=connection.connection_id,
+            connected_at=connection.connected_at,
+            remote=connection.remote,
+            subprotocol=connection.subprotocol,
+        )
+
+
+def _rank(connection: Connection) -> tuple[int, int]:
+    return (connection.charge_point_id, connection.epoch)

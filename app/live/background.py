@@ -26,6 +26,14 @@ class Background:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def settle_within(self, seconds: float) -> None:
+        """Wait at most so long, then cancel what still runs."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.settle()
+        except TimeoutError:
+            await self.close()
+
     async def close(self) -> None:
         """Cancel what runs and wait for its end."""
         for task in self._tasks:

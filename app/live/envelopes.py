@@ -55,7 +55,7 @@ class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
 
 
 class DoneEnvelope(_Envelope, frozen=True, tag="done"):
-    """A command has reached its terminal state, which is in the database by now."""
+    """The record of a command is worth another look: mostly, because it is terminal by now."""
 
     command_id: CommandId
 

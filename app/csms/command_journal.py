@@ -1,0 +1,181 @@
+"""The side of a command that holds the socket: what happens to it goes into the record first, then to who
+waits.
+
+Used by the sessions (through `Commands`) and by the inbox of this worker.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from app.clock import Clock
+from app.csms.command_custody import Custody, Held, Waiters
+from app.csms.command_effects import apply_effects
+from app.csms.command_outcome import Outcome, outcome_of
+from app.csms.connection import Connection
+from app.errors import StoreUnavailable, Unavailable
+from app.ids import CommandId, TenantId, WorkerId
+from app.live.background import Background
+from app.live.command_bus import CommandBus
+from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
+from app.metrics import COMMAND_SECONDS, COMMANDS_FINISHED
+from app.ocpp import Resolve
+from app.store.database import Database
+from app.store.records import CommandState
+
+_RETRY_S = 2.0
+_RETRIES = 60
+"""Tries to record an end while the database is away: two minutes; after that the reaper ends the command."""
+
+_REPORT_LIFE_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    tenant_id: TenantId
+    command_id: str
+    outcome: Outcome
+    late: bool
+
+
+class CommandJournal:
+    """Records what becomes of the commands whose sessions are on this worker."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: CommandBus,
+        clock: Clock,
+        waiters: Waiters,
+        background: Background,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+        self._waiters = waiters
+        self._background = background
+        self.custody = Custody()
+
+    async def sent(self, connection: Connection, unique_id: str) -> None:
+        """Record that a CALL has gone to the socket."""
+        if (held := self.custody.get(CommandId(unique_id))) is not None:
+            held.sent_s = self._clock.monotonic()
+        try:
+            async with self._database.tenant(connection.tenant_id) as work:
+                worker, now = self._bus.worker_id, self._clock.now()
+                await work.commands.mark_sent(UUID(unique_id), worker, connection.epoch, now)
+        except StoreUnavailable:
+            # Its end is what matters, and that is tried until it is recorded.
+            log.warning("command_sent_not_recorded", command=unique_id)
+
+    async def resolved(self, connection: Connection, resolve: Resolve) -> None:
+        """Record how a CALL ended; when the database is away, go on trying in the background."""
+        held = self.custody.get(CommandId(resolve.unique_id))
+        if held is not None and held.sent_s is not None and not resolve.late:
+            COMMAND_SECONDS.labels(resolve.action).observe(self._clock.monotonic() - held.sent_s)
+        ending = _Ending(connection.tenant_id, resolve.unique_id, outcome_of(resolve), resolve.late)
+        await self._record_or_retry(ending)
+
+    async def end(self, tenant_id: TenantId, command_id: str, outcome: Outcome) -> None:
+        """End a command that no answer will end. Does nothing when it has ended."""
+        await self._record_or_retry(_Ending(tenant_id, command_id, outcome, late=False))
+
+    def end_soon(self, held: Held, outcome: Outcome) -> None:
+        """End a command in the background, for callers that must not await."""
+        self._background.spawn(self.end(held.tenant_id, held.command_id, outcome), "command_end")
+
+    def report_moved(self, envelope: CallEnvelope) -> None:
+        """Tell the issuer that the session is not here; nothing was sent."""
+        moved = MovedEnvelope(
+            tenant_id=envelope.tenant_id,
+            identity=envelope.identity,
+            epoch=envelope.epoch,
+            deadline=envelope.deadline,
+            issuer=self._bus.worker_id,
+            command_id=envelope.command_id,
+        )
+        self._background.spawn(self._report(envelope.issuer, moved), "command_moved")
+
+    def cancelled(self, envelope: CancelEnvelope, *, withdrawn: bool) -> None:
+        """Answer a request to cancel. withdrawn: the command was not sent and will not be."""
+        self._background.spawn(self._answer_cancel(envelope, withdrawn), "command_cancel")
+
+    async def announce(self, held: Held, workers: Iterable[WorkerId]) -> None:
+        """Tell workers to look at the record of a command, this one included."""
+        self._waiters.wake(held.command_id)
+        for worker in workers:
+            await self._report(worker, self._done(held))
+
+    def count(self, state: CommandState) -> None:
+        """Count an end."""
+        COMMANDS_FINISHED.labels(state).inc()
+
+    async def _answer_cancel(self, envelope: CancelEnvelope, withdrawn: bool) -> None:
+        if withdrawn:
+            await self.end(envelope.tenant_id, envelope.command_id, Outcome("cancelled"))
+        held = Held(envelope.command_id, envelope.tenant_id, envelope.identity, envelope.issuer, 0.0)
+        await self.announce(held, [envelope.issuer])
+
+    async def _record_or_retry(self, ending: _Ending) -> None:
+        try:
+            await self._record(ending)
+        except StoreUnavailable:
+            log.warning("command_end_delayed", command=ending.command_id)
+            self._background.spawn(self._record_again(ending), "command_record")
+
+    async def _record_again(self, ending: _Ending) -> None:
+        for _ in range(_RETRIES):
+            await asyncio.sleep(_RETRY_S)
+            try:
+                await self._record(ending)
+            except StoreUnavailable:
+                continue
+            return
+        log.error("command_end_lost", command=ending.command_id, state=ending.outcome.state)
+
+    async def _record(self, ending: _Ending) -> None:
+        outcome, now, command_id = ending.outcome, self._clock.now(), UUID(ending.command_id)
+        ended = False
+        async with self._database.tenant(ending.tenant_id) as work:
+            command = await work.commands.get(command_id)
+            if command is not None:
+                if not ending.late:
+                    ended = await work.commands.finish(
+                        command_id, outcome.state, now, outcome.result, outcome.error
+                    )
+                if not ended and outcome.answered:
+                    await work.commands.late(command_id, outcome.late_result)
+                if ended or outcome.answered:
+                    await apply_effects(work, command, outcome, now)
+        if ended:
+            self.count(outcome.state)
+        await self._let_go(ending)
+
+    async def _let_go(self, ending: _Ending) -> None:
+        held = self.custody.end(CommandId(ending.command_id))
+        if held is not None:
+            await self.announce(held, [held.issuer])
+        else:
+            self._waiters.wake(ending.command_id)
+
+    async def _report(self, worker: WorkerId, envelope: DoneEnvelope | MovedEnvelope) -> None:
+        try:
+            await self._bus.deliver(worker, envelope)
+        except Unavailable:
+            # Who waits looks at the record by itself, and what moved expires.
+            log.info("command_report_undelivered", command=envelope.command_id, worker=worker)
+
+    def _done(self, held: Held) -> DoneEnvelope:
+        return DoneEnvelope(
+            tenant_id=held.tenant_id,
+            identity=held.identity,
+            epoch=0,
+            deadline=self._clock.now().timestamp() + _REPORT_LIFE_S,
+            issuer=self._bus.worker_id,
+            command_id=held.command_id,
+        )
