@@ -1,0 +1,57 @@
+"""One group commit: records of any kind and number in one transaction, answers in the order of the records."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from app.store.entries import (
+    InvalidRecord,
+    MeterReadings,
+    StopRecorded,
+    TransactionStart,
+    TransactionStarted,
+    TransactionStop,
+)
+from app.store.ledger_meters import Connection, MeterRows
+from app.store.ledger_orphans import insert_orphans, invalid_orphan
+from app.store.ledger_starts import write_starts
+from app.store.ledger_stops import write_stops
+
+LedgerRecord = TransactionStart | TransactionStop | MeterReadings | InvalidRecord
+LedgerAnswer = TransactionStarted | StopRecorded | None
+
+
+async def write_batch(
+    connection: Connection, records: Sequence[LedgerRecord], remote_start_window: timedelta
+) -> list[LedgerAnswer]:
+    """Commit a batch. Returns after the COMMIT; on an error nothing of it is stored."""
+    meters = MeterRows()
+    others = []
+    for position, record in enumerate(records):
+        if isinstance(record, MeterReadings):
+            meters.add(record)
+        else:
+            others.append((position, record))
+    answers: list[LedgerAnswer] = [None] * len(records)
+    if not others and not meters.needs_lookup:
+        # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.
+        await meters.write(connection)
+        return answers
+    async with connection.transaction():
+        # Starts first: a stop or a sample in the same batch may belong to one of them.
+        starts = [(position, item) for position, item in others if isinstance(item, TransactionStart)]
+        if starts:
+            positions, items = zip(*starts, strict=True)
+            started = await write_starts(connection, items, remote_start_window)
+            for position, answer in zip(positions, started, strict=True):
+                answers[position] = answer
+        stops = [(position, item) for position, item in others if isinstance(item, TransactionStop)]
+        if stops:
+            stop_positions, stop_items = zip(*stops, strict=True)
+            stopped = await write_stops(connection, stop_items, meters)
+            for position, outcome in zip(stop_positions, stopped, strict=True):
+                answers[position] = outcome
+        await meters.write(connection)
+        await insert_orphans(
+            connection, [invalid_orphan(item) for _, item in others if isinstance(item, InvalidRecord)]
+        )
+    return answers
