@@ -20,7 +20,7 @@ from app.ocpp import Dispatch
 from app.ocpp.v16 import ChargePointAction
 
 Handler = Callable[[HandlerContext, Connection, Any], Awaitable[Any]]
-"""Answers one action: (context, connection, request) -> response; payloads are TypedDicts of `app.ocpp.v16`."""
+"""Answers one action: (context, connection, request) -> response, payloads being TypedDicts."""
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "Authorize": authorize.handle,
@@ -82,7 +82,7 @@ class Dispatcher:
 
 
 def _assert_allowed(connection: Connection, action: str) -> None:
-    """Before Accepted: BootNotification (OCPP-J errata 3.8), and billing records of a time when it was Accepted."""
+    """Before Accepted: BootNotification (OCPP-J errata 3.8), and billing records of an accepted time."""
     if action == "BootNotification" or (action in BILLING_ACTIONS and connection.accepted_before):
         return
     raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")

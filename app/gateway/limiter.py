@@ -20,7 +20,7 @@ class _Bucket:
 
 
 class LoginLimiter:
-    """Counts login failures per address, and apart from them those of a charge point at a good address of its.
+    """Counts login failures per address, and on their own those of a charge point at an address it knows.
 
     So an attacker behind the same router cannot lock out a charge point that logged in from there before.
     """

@@ -62,7 +62,7 @@ def parse_path(raw_path: bytes, root_path: str = "") -> Address:
         raise PathRefused("The tenant in the path is not of the form [a-z0-9-]{1,40}.")
     if _IDENTITY.fullmatch(identity) is None:
         raise PathRefused(
-            "The identity in the path is not 1 to 48 letters, digits and characters of *+=|@._ -, encoded once."
+            "The identity in the path is not 1 to 48 letters, digits or *+=|@._ -, encoded once."
         )
     return Address(tenant.decode("ascii"), identity.decode("ascii"), tuple(deviations))
 
