@@ -7,10 +7,10 @@ from app.protocols.models import FlowStepServed
 
 # Pixels of the view box. Narrow enough that the text keeps its size on a phone of 360 pixels.
 WIDTH = 360
-_LIFELINE_X = (46, 314)
+_LIFELINE_X = (54, 306)
 _HEAD_HEIGHT = 34
-_FIRST_ARROW_Y = 84
-_ROW_HEIGHT = 47
+_FIRST_ARROW_Y = 82
+_ROW_HEIGHT = 52
 _FOOT_HEIGHT = 26
 _NUMBER_RADIUS = 12
 _ARROW_LENGTH = 9

@@ -1,7 +1,8 @@
 """Judging a developer's frame or payload exactly as the running system would, without any effect."""
 
 import json
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +16,7 @@ Role = Literal["charge_point", "central_system"]
 Way = Literal["request", "response"]
 VerdictWord = Literal["valid", "tolerated", "invalid", "unreadable"]
 _OTHER_ROLE: dict[Role, Role] = {"charge_point": "central_system", "central_system": "charge_point"}
-# Only inside the CALL that a bare payload is wrapped in; it is taken out of the answer's meaning by no one.
+# A bare payload has no message id; the CALLERROR that answers it shows this one.
 _PAYLOAD_UNIQUE_ID = "payload"
 
 
@@ -36,7 +37,11 @@ class Question(BaseModel):
     direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
     payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None
     strict: Annotated[
-        bool, Field(description="Refuse what the system would mend; by default it is tolerated and listed.")
+        bool,
+        Field(
+            description="Refuse what the system would mend, and apply the rules across fields, as it does to "
+            "what it sends. By default what can be mended is tolerated and listed."
+        ),
     ] = False
 
 
@@ -76,17 +81,11 @@ class Judgement(BaseModel):
     payload: Annotated[Any, Field(description="The payload as the system takes it; null when refused.")]
     answer: Annotated[
         list[Any] | None,
-        Field(description="The CALLERROR the system would send; null when it would send none."),
+        Field(
+            description="The CALLERROR the system would send; null when it would send none. "
+            "For a bare payload its message id reads `payload`."
+        ),
     ]
-
-
-class _Verdict(Protocol):
-    @property
-    def payload(self) -> dict[str, Any] | None: ...
-    @property
-    def violations(self) -> list[ocpp.Violation]: ...
-    @property
-    def deviations(self) -> list[ocpp.Deviation]: ...
 
 
 def judge(protocol: ProtocolCatalog, question: Question) -> Judgement:
@@ -122,36 +121,45 @@ def _judge_frame(protocol: ProtocolCatalog, question: Question) -> Judgement:
         # A WebSocket text message is UTF-8: half a surrogate pair can never arrive.
         raise _refusal("frame", "not_unicode", "The text holds half of a surrogate pair.") from error
     verdict = ocpp.check_frame(text, question.sender, question.strict)
+    broken = verdict.violations
+    if question.strict and verdict.kind == "call" and verdict.action and not broken:
+        broken = ocpp.check_call(
+            question.sender, verdict.action, _json_text(verdict.payload, "frame")
+        ).violations
     way: Way = "request" if verdict.kind == "call" else "response"
     return Judgement(
-        verdict="unreadable" if verdict.kind == "unreadable" else _word(verdict),
+        verdict="unreadable" if verdict.kind == "unreadable" else _word(broken, verdict.deviations),
         kind=verdict.kind,
         unique_id=verdict.unique_id,
         action=verdict.action,
-        violations=_violations(protocol, verdict, verdict.action, way),
-        deviations=_deviations(verdict),
-        payload=verdict.payload,
+        violations=_violations(protocol, broken, verdict.action, way),
+        deviations=_deviations(verdict.deviations),
+        payload=None if broken else verdict.payload,
         answer=_call_error(text, _OTHER_ROLE[question.sender], question.strict),
     )
 
 
 def _judge_payload(protocol: ProtocolCatalog, question: Question, action: str) -> Judgement:
     text = _json_text(question.payload, "payload")
-    verdict = ocpp.check_payload(action, question.direction, text, question.strict)
+    said = protocol.messages_by_action[action].sender
+    sender: Role = "central_system" if said == "central_system" else "charge_point"
     answer = None
+    if question.direction == "request" and question.strict:
+        # As before sending: with the rules across fields.
+        verdict = ocpp.check_call(sender, action, text)
+    else:
+        verdict = ocpp.check_payload(action, question.direction, text, question.strict)
     # A response is never answered, so only a bad request draws a CALLERROR.
     if question.direction == "request" and verdict.violations:
-        sender = protocol.messages_by_action[action].sender
-        receiver: Role = "charge_point" if sender == "central_system" else "central_system"
         frame = f'[2,"{_PAYLOAD_UNIQUE_ID}","{action}",{text}]'
-        answer = _call_error(frame, receiver, question.strict)
+        answer = _call_error(frame, _OTHER_ROLE[sender], question.strict)
     return Judgement(
-        verdict=_word(verdict),
+        verdict=_word(verdict.violations, verdict.deviations),
         kind=None,
         unique_id=None,
         action=action,
-        violations=_violations(protocol, verdict, action, question.direction),
-        deviations=_deviations(verdict),
+        violations=_violations(protocol, verdict.violations, action, question.direction),
+        deviations=_deviations(verdict.deviations),
         payload=verdict.payload,
         answer=answer,
     )
@@ -164,10 +172,10 @@ def _json_text(value: Any, field: str) -> str:
         raise _refusal(field, "too_deep", "The JSON is nested too deeply.") from error
 
 
-def _word(verdict: _Verdict) -> VerdictWord:
-    if verdict.violations:
+def _word(broken: Sequence[ocpp.Violation], mended: Sequence[ocpp.Deviation]) -> VerdictWord:
+    if broken:
         return "invalid"
-    return "tolerated" if verdict.deviations else "valid"
+    return "tolerated" if mended else "valid"
 
 
 def _call_error(text: str, receiver: Role, strict: bool) -> list[Any] | None:
@@ -182,12 +190,12 @@ def _call_error(text: str, receiver: Role, strict: bool) -> list[Any] | None:
     return answer
 
 
-def _deviations(verdict: _Verdict) -> list[DeviationFound]:
-    return [DeviationFound(kind=d.kind, pointer=d.pointer, raw=d.raw) for d in verdict.deviations]
+def _deviations(mended: Iterable[ocpp.Deviation]) -> list[DeviationFound]:
+    return [DeviationFound(kind=found.kind, pointer=found.pointer, raw=found.raw) for found in mended]
 
 
 def _violations(
-    protocol: ProtocolCatalog, verdict: _Verdict, action: str | None, way: Way
+    protocol: ProtocolCatalog, broken: Iterable[ocpp.Violation], action: str | None, way: Way
 ) -> list[ViolationFound]:
     return [
         ViolationFound(
@@ -197,7 +205,7 @@ def _violations(
             detail=violation.detail,
             section=section_of(protocol, action, way, violation.pointer),
         )
-        for violation in verdict.violations
+        for violation in broken
     ]
 
 
