@@ -1,0 +1,32 @@
+//! Any bytes into a link: no panic, every answer is JSON, and what strict mode reads serde_json reads too.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ocpp_core::json::Limits;
+use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::validate::Mode;
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for mode in [Mode::Strict, Mode::Tolerant] {
+        let options = Options { role: Role::CentralSystem, mode, limits: Limits::default(), queue_limit: 4 };
+        let mut link = Link::new(options);
+        let _ = link.call("a", "Reset", r#"{"type":"Soft"}"#, 0.0, 30.0);
+        let mut dispatched = false;
+        for effect in link.receive(text, 0.0) {
+            match effect {
+                Effect::Send(answer) => {
+                    serde_json::from_str::<serde_json::Value>(&answer).expect("answers are JSON");
+                }
+                Effect::Dispatch { .. } => dispatched = true,
+                _ => {}
+            }
+        }
+        if dispatched && mode == Mode::Strict {
+            serde_json::from_str::<serde_json::Value>(text).expect("strict mode takes JSON only");
+        }
+        let _ = link.receive(text, 1.0);
+        let _ = link.disconnect();
+    }
+    let _ = ocpp_core::redact::redact(text);
+});
