@@ -1,0 +1,55 @@
+"""The passwords of virtual charge points, kept between runs in a file that only its owner reads.
+
+The central system shows a password once, so whoever made the charge point has to remember it.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from app.simulator.errors import SimulatorError
+
+
+class CredentialFile:
+    """One JSON object: identity to password. Written whole, by rename, mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            SimulatorError: it is there, but unreadable.
+        """
+        self._path = path
+        self._passwords: dict[str, str] = {}
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SimulatorError(f"credentials file {path}: {error.strerror}") from None
+        try:
+            self._passwords = dict(json.loads(text)["passwords"])
+        except (ValueError, KeyError, TypeError):
+            raise SimulatorError(f"credentials file {path} is damaged; delete it to start anew") from None
+
+    def password(self, identity: str) -> str | None:
+        """The password of one charge point; None: not known here."""
+        return self._passwords.get(identity)
+
+    def remember(self, passwords: dict[str, str]) -> None:
+        """Add passwords and write the file at once.
+
+        Raises:
+            SimulatorError: it cannot be written.
+        """
+        self._passwords.update(passwords)
+        beside = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            beside.unlink(missing_ok=True)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"passwords": self._passwords}, file, indent=1, sort_keys=True)
+            beside.replace(self._path)
+        except OSError as error:
+            raise SimulatorError(f"credentials file {self._path}: {error.strerror}") from None

@@ -1,0 +1,96 @@
+"""The little of the developer API that the simulator needs. Blocking: call it in a thread.
+
+Only the standard library, so that a simulator on another machine needs no HTTP client beside its WebSockets.
+"""
+
+import http.client
+import json
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from app.simulator.errors import SimulatorError
+
+Json = dict[str, Any]
+_TIMEOUT_S = 30.0
+_PAGE = 200
+
+
+class RestClient:
+    """One keep-alive connection to the API of a central system, with one API key."""
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        parts = urlsplit(base_url)
+        secure = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT_S)
+        self._base_url = base_url
+        self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+
+    def identities(self, prefix: str) -> Iterator[str]:
+        """The charge points whose identity begins so."""
+        return (row["identity"] for row in self._pages("/v1/charge-points", prefix))
+
+    def id_tags(self, prefix: str) -> Iterator[str]:
+        """The id tags that begin so."""
+        return (row["id_tag"] for row in self._pages("/v1/id-tags", prefix))
+
+    def create_charge_point(self, identity: str, name: str) -> Json:
+        """Make a charge point; returns its credential: `username`, `password`, `path`."""
+        made: Json = self._request("POST", "/v1/charge-points", {"identity": identity, "name": name})
+        credential: Json = made["credential"]
+        return credential
+
+    def replace_credential(self, identity: str) -> Json:
+        """A new credential for a charge point whose password is not known here."""
+        path = f"/v1/charge-points/{quote(identity, safe='')}/credentials"
+        return self._request("POST", path, None)
+
+    def create_id_tag(self, id_tag: str) -> None:
+        """Make an accepted id tag."""
+        self._request("POST", "/v1/id-tags", {"id_tag": id_tag, "status": "Accepted"})
+
+    def _pages(self, path: str, prefix: str) -> Iterator[Json]:
+        query: dict[str, str | int] = {"prefix": prefix, "limit": _PAGE}
+        while True:
+            page = self._request("GET", f"{path}?{urlencode(query)}", None)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def _request(self, method: str, path: str, body: Json | None) -> Json:
+        text = None if body is None else json.dumps(body)
+        try:
+            self._connection.request(method, path, text, self._headers)
+            response = self._connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise SimulatorError(
+                f"no answer from {self._base_url}: {error or type(error).__name__}"
+            ) from None
+        if response.status >= 300:
+            raise SimulatorError(f"{method} {path}: HTTP {response.status} {_problem(answer)}")
+        try:
+            found: Json = json.loads(answer)
+        except ValueError:
+            raise SimulatorError(f"{method} {path}: {self._base_url} does not answer in JSON") from None
+        return found
+
+    def __enter__(self) -> "RestClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+
+def _problem(answer: bytes) -> str:
+    """What a problem document (RFC 9457) says, on one line."""
+    try:
+        found = json.loads(answer)
+        return " ".join(str(found[name]) for name in ("title", "detail") if found.get(name))
+    except (ValueError, AttributeError):
+        return ""
