@@ -1,0 +1,103 @@
+"""The composition root: the only module that sees every layer. It builds one worker and holds no logic."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from uuid import uuid4
+
+from fastapi import FastAPI
+
+from app.api import Services, install_api
+from app.clock import SystemClock
+from app.console import console_routes
+from app.csms.commands import Commands
+from app.csms.credentials import Credentials
+from app.gateway.edge import Gateway
+from app.gateway.inbox import Inbox
+from app.gateway.registry import Registry
+from app.ids import WorkerId
+from app.live.command_bus import CommandBus
+from app.live.connect import open_redis
+from app.live.presence import Presence
+from app.logs import setup_logging
+from app.ocpp import describe
+from app.protocols.catalog import load_catalog
+from app.protocols.router import catalog_routes
+from app.settings import Settings, load_settings
+from app.store.database import Database
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return one worker's application. It connects to PostgreSQL and Redis when its lifespan begins.
+
+    settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
+    """
+    catalog = load_catalog(describe())
+    public = [*catalog_routes(catalog), *console_routes(catalog)]
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            services, gateway = await _start_worker(settings, stack)
+            app.state.services = services
+            app.router.routes.insert(len(public), gateway.route)
+            yield
+            app.router.routes.remove(gateway.route)
+
+    app = FastAPI(
+        title="Stationmaster",
+        summary="A multi-tenant OCPP 1.6J central system.",
+        version=version("stationmaster"),
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    # First in the list: a cached document must not wait for the patterns of other routes.
+    app.router.routes[:0] = public
+    install_api(app)
+    return app
+
+
+def application() -> FastAPI:
+    """What the server's workers import: the application with the settings of the environment."""
+    settings = load_settings()
+    setup_logging(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Gateway]:
+    """Start everything that one worker runs; the stack ends it in reverse order."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
+    clock = SystemClock()
+    worker_id = WorkerId(uuid4().hex)
+    database = await Database.open(settings.database_url, settings=settings, clock=clock)
+    stack.push_async_callback(database.close)
+    redis = open_redis(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    presence = Presence(
+        redis, worker_id, clock, lease_s=settings.worker_lease_s, renewal_s=settings.worker_renewal_s
+    )
+    bus = CommandBus(redis, worker_id, settings.credential_pepper)
+    registry = Registry(presence, bus, clock)
+    commands = Commands(database, presence, bus, clock, settings)
+    gateway = Gateway(
+        database=database,
+        commands=commands,
+        registry=registry,
+        credentials=Credentials(settings.credential_pepper),
+        clock=clock,
+        settings=settings,
+    )
+    inbox = Inbox(registry, commands, bus, clock)
+    await presence.start(registry)
+    stack.push_async_callback(presence.close)
+    stack.push_async_callback(registry.close)
+    await inbox.start()
+    stack.push_async_callback(inbox.close)
+    commands.start()
+    stack.push_async_callback(commands.close)
+    await gateway.start()
+    stack.push_async_callback(gateway.close)
+    return Services(database, presence, commands, bus, clock, settings), gateway
