@@ -5,7 +5,7 @@ The world's time is an aware UTC `datetime`; deadlines are monotonic seconds; th
 
 import re
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
 from typing import Protocol
 
 
@@ -50,22 +50,23 @@ def parse_time(text: str) -> datetime | None:
     """Read a charge point's time text tolerantly; the result is aware UTC, None when it cannot be read.
 
     Real chargers leave the zone out (taken as UTC), write `+02`, a space for the T, nanoseconds (cut to
-    microseconds) or the leap second `:60` (taken as the second that follows).
+    microseconds) or the leap second `:60` (taken as the second that follows). The years 1 and 9999 count as
+    unreadable: they are the unset and the largest value of common date types, and infinite to PostgreSQL.
     """
     try:
         # Nearly every text takes this path; it is the C parser and costs a tenth of the pattern below.
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is UTC:
-            return moment
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.tzinfo is not UTC:
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         match = _TEXT.fullmatch(text.strip())
-    if match is None:
-        return None
-    try:
-        return _from_match(match)
-    except (ValueError, OverflowError):
-        return None
+        if match is None:
+            return None
+        try:
+            moment = _from_match(match)
+        except (ValueError, OverflowError):
+            return None
+    return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
 def _from_match(match: re.Match[str]) -> datetime:

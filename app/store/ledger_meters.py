@@ -1,6 +1,6 @@
 """Meter values of one batch, as columns: the hot path, so each reading costs a few appends and one JSON text."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -8,7 +8,7 @@ from app.store.entries import MeterReadings, TransactionStop
 from app.store.ledger_sql import INSERT_METER_VALUES, INSERT_METER_VALUES_LOOKING_UP
 from app.store.text import json_text
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """A connection inside the batch's transaction."""
 
 

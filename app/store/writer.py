@@ -154,7 +154,7 @@ class Ledger:
         """Bring each entry to its end: an answer or an error."""
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
-        while entries := [entry for entry in entries if not _is_given_up(entry)]:
+        while entries := [entry for entry in entries if not self._is_given_up(entry)]:
             try:
                 answers = await self._commit([record for record, _, _ in entries])
             except Exception as error:
@@ -187,6 +187,14 @@ class Ledger:
         middle = len(entries) // 2
         await self._settle(entries[:middle])
         await self._settle(entries[middle:])
+
+    def _is_given_up(self, entry: _Entry) -> bool:
+        """Say whether an entry need not be written any more: overdue, so that its charge point will retry.
+
+        A cancelled one is still written while there is time: its charge point has only left.
+        """
+        _, future, deadline = entry
+        return deadline <= self._clock.monotonic() or (future.done() and not future.cancelled())
 
     async def _commit(self, records: list[LedgerRecord]) -> list[LedgerAnswer]:
         begun = time.perf_counter()
@@ -245,9 +253,3 @@ def _give_up(entry: _Entry) -> None:
     if not future.done():
         LEDGER_FAILURES.labels("overdue").inc()
         future.set_exception(StoreUnavailable("The record was not committed in time."))
-
-
-def _is_given_up(entry: _Entry) -> bool:
-    """An entry that was told to be overdue. A cancelled one is still written: its charge point just left."""
-    future = entry[1]
-    return future.done() and not future.cancelled()

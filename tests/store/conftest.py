@@ -1,0 +1,94 @@
+"""What the store's tests share: a charge point, and records with sensible fields."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.clock import Clock
+from app.settings import Settings
+from app.store.database import Database
+from app.store.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
+from app.store.records import ChargePointRecord, Json, TenantRecord
+from app.store.writer import Ledger
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Station:
+    """One charge point, and how to make its records."""
+
+    database: Database
+    tenant: TenantRecord
+    record: ChargePointRecord
+
+    @property
+    def place(self) -> dict[str, int]:
+        return {"tenant_id": self.tenant.id, "charge_point_id": self.record.id}
+
+    def start(self, **changes: Any) -> TransactionStart:
+        fields: dict[str, Any] = {
+            "connector_id": 1,
+            "id_tag": "TAG-1",
+            "started_at": NOW,
+            "received_at": NOW + timedelta(seconds=1),
+            "meter_start_wh": 1000,
+        }
+        return TransactionStart(**self.place, **(fields | changes))
+
+    def stop(self, transaction_id: int, **changes: Any) -> TransactionStop:
+        fields: dict[str, Any] = {
+            "stopped_at": NOW + timedelta(hours=1),
+            "received_at": NOW + timedelta(hours=1, seconds=1),
+            "meter_stop_wh": 9000,
+            "raw": {"transactionId": transaction_id, "meterStop": 9000},
+        }
+        return TransactionStop(**self.place, transaction_id=transaction_id, **(fields | changes))
+
+    def readings(self, *values: str, transaction_id: int | None = None, **changes: Any) -> MeterReadings:
+        readings = [
+            MeterReading(NOW + timedelta(minutes=number), [{"value": value}])
+            for number, value in enumerate(values, 1)
+        ]
+        fields: dict[str, Any] = {"connector_id": 1, "received_at": NOW, "readings": readings}
+        return MeterReadings(**self.place, transaction_id=transaction_id, **(fields | changes))
+
+    async def values_of(self, transaction_id: int) -> list[Json]:
+        async with self.database.tenant(self.tenant.id) as work:
+            transaction = await work.transactions.get(transaction_id)
+            assert transaction is not None
+            rows = await work.meter_values.for_transaction(transaction, 1000)
+        return [sampled for row in rows for sampled in row.sampled_values]
+
+
+StationMaker = Callable[[str], Awaitable[Station]]
+
+
+@pytest.fixture
+def make_station(database: Database, tenant: TenantRecord) -> StationMaker:
+    async def make(identity: str) -> Station:
+        async with database.tenant(tenant.id) as work:
+            record = await work.charge_points.create(identity)
+        return Station(database, tenant, record)
+
+    return make
+
+
+@pytest.fixture
+async def station(make_station: StationMaker, database: Database, tenant: TenantRecord) -> Station:
+    """A charge point, and the accepted tag TAG-1."""
+    async with database.tenant(tenant.id) as work:
+        await work.id_tags.create("TAG-1")
+    return await make_station("CP-1")
+
+
+@pytest.fixture
+async def second_ledger(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Ledger]:
+    """The ledger of another worker on the same database."""
+    ledger = Ledger(database_url, settings=settings, clock=clock)
+    ledger.start()
+    yield ledger
+    await ledger.close()
