@@ -1,4 +1,4 @@
-"""API keys: `/v1/api-keys` of the caller's own tenant or of the platform, `/v1/tenants/{slug}/api-keys` of any.
+"""API keys: `/v1/api-keys` of the caller's tenant or of the platform, `/v1/tenants/{slug}/api-keys` of any.
 
 A token is shown when its key is made and never again. To rotate one: make the next, move over, revoke the
 first.

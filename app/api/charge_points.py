@@ -169,7 +169,7 @@ async def change_charge_point(
 async def delete_charge_point(
     access: WriteAccess, services: ServicesDependency, identity: IdentityPath
 ) -> Response:
-    """Delete a charge point and close its connection. One with transactions stays: they are billing records."""
+    """Delete a charge point and close its connection. One with transactions stays: they are for billing."""
     async with services.database.tenant(access.tenant_id) as work:
         if not await work.charge_points.delete(identity):
             raise NotFound("There is no such charge point.", "identity")

@@ -1,6 +1,7 @@
 """What routes ask for: the services, and the caller with the scope the route needs.
 
-Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No scope contains another: a key has exactly what it lists.
+Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No
+scope contains another: a key has exactly what it lists.
 """
 
 from dataclasses import dataclass

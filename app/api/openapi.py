@@ -45,7 +45,8 @@ def _input_schemas() -> Json:
         if isinstance(model, type) and issubclass(model, Input) and model not in (Input, requests.Change)
     ]
     found: Json = {}
-    for model in [*models, Problem]:
+    models.append(Problem)
+    for model in models:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         found.update(schema.pop("$defs", {}))
         found[model.__name__] = schema

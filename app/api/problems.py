@@ -13,12 +13,15 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
-from app.errors import AppError, FieldViolation, InvalidInput
+from app.errors import AppError, Conflict, FieldViolation, InvalidInput
 
 MEDIA_TYPE = "application/problem+json"
+_FOREIGN_KEY_VIOLATION = "23503"
 _LOCATIONS_OF_PARAMETERS = frozenset({"query", "path", "header", "cookie"})
 _MESSAGES = {
     "missing": "is required",
@@ -114,8 +117,11 @@ def _framework_errors(error: RequestValidationError) -> InvalidInput:
     found: list[FieldViolation] = []
     for fault in error.errors()[:50]:
         location = fault["loc"]
-        if location and location[0] in _LOCATIONS_OF_PARAMETERS:
-            found.append(_violation(fault, ".".join(str(step) for step in location[1:]) or str(location[0])))
+        if fault["type"] == "none_required":
+            # The other branch of a parameter that may be left out: says nothing.
+            continue
+        if location[0] in _LOCATIONS_OF_PARAMETERS:
+            found.append(_violation(fault, str(location[1])))
         else:
             found.append(_violation(fault, _pointer(location[1:])))
     return InvalidInput(found)
@@ -164,7 +170,27 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         AppError(phrase.lower().replace(" ", "_"), error.status_code, phrase.capitalize(), detail)
     )
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_allowed_methods(request))
     return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method that is served at the path: the router names those of the first route only."""
+    methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+    served = []
+    for method in methods:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            served.append(method)
+    return sorted(served)
+
+
+async def _integrity_error(request: Request, error: Exception) -> Response:
+    """Two callers at once: what one refers to, the other has just deleted."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
+        return problem_response(Conflict("What this belongs to was deleted a moment ago."))
+    return await _last(request, error)
 
 
 async def _last(request: Request, error: Exception) -> Response:
@@ -184,6 +210,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(IntegrityError, _integrity_error)
     app.add_exception_handler(Exception, _last)
 
 

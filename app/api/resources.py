@@ -23,9 +23,7 @@ Json = dict[str, Any]
 class Resource(BaseModel):
     """Base of all resources."""
 
-    model_config = ConfigDict(
-        frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
-    )
+    model_config = ConfigDict(frozen=True, from_attributes=True, populate_by_name=True)
 
 
 class Tenant(Resource):
@@ -178,7 +176,7 @@ class IdTag(Resource):
 
 
 class Transaction(Resource):
-    """A transaction; `id` is the OCPP transactionId. `*_at` are the charge point's times, `*_received_at` ours."""
+    """A transaction; `id` is the OCPP transactionId. Times are the charge point's, `*_received_at` ours."""
 
     id: int
     charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
@@ -205,7 +203,7 @@ class Transaction(Resource):
         stop = record.meter_stop_wh
         energy = None if stop is None else stop - record.meter_start_wh
         values = {name: getattr(record, name) for name in _TRANSACTION_COLUMNS}
-        return cls(identity=record.identity, energy_wh=energy, **values)  # type: ignore[call-arg]  # alias
+        return cls(charge_point=record.identity, energy_wh=energy, **values)
 
 
 _TRANSACTION_COLUMNS = tuple(

@@ -1,0 +1,45 @@
+"""Fixtures of the API tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.settings import Settings
+from app.store.database import Database
+from app.store.records import TenantRecord
+from tests.api.edge import Edge, open_edge
+from tests.api.scripted import ScriptedCommands
+
+
+@pytest.fixture
+def scripted() -> ScriptedCommands:
+    """Commands that answer as a test tells them."""
+    return ScriptedCommands()
+
+
+@pytest.fixture
+async def edge(
+    database: Database, redis_url: str, settings: Settings, scripted: ScriptedCommands
+) -> AsyncIterator[Edge]:
+    """The API over the real store and Redis; commands are scripted."""
+    generous = settings.model_copy(update={"login_failures_per_minute": 1000})
+    async with open_edge(database, redis_url, generous, scripted) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def operator(edge: Edge) -> TenantRecord:
+    """A tenant of the test's own."""
+    return await edge.tenant()
+
+
+@pytest.fixture
+async def token(edge: Edge, operator: TenantRecord) -> str:
+    """A key of that tenant with every scope."""
+    return await edge.key(operator)
+
+
+@pytest.fixture
+async def platform_token(edge: Edge) -> str:
+    """A key of the platform."""
+    return await edge.key(None, "admin")

@@ -1,0 +1,51 @@
+"""Commands that answer as a test tells them: what the API makes of each outcome, without any charge point."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.csms.commands import Commands
+from app.ids import TenantId
+from app.store.records import CommandRecord
+
+
+@dataclass(frozen=True)
+class Issued:
+    """One call of `issue`."""
+
+    tenant_id: TenantId
+    identity: str
+    action: str
+    payload_text: str
+    options: dict[str, Any]
+
+
+class ScriptedCommands(Commands):
+    """Answers with `outcome`, or raises it; `final` is what waiting and cancelling give."""
+
+    def __init__(self) -> None:
+        self.issued: list[Issued] = []
+        self.waited: list[float] = []
+        self.outcome: CommandRecord | Exception | None = None
+        self.final: CommandRecord | Exception | None = None
+
+    async def issue(
+        self, tenant_id: TenantId, identity: str, action: str, payload_text: str, **options: Any
+    ) -> CommandRecord:
+        self.issued.append(Issued(tenant_id, identity, action, payload_text, options))
+        return _play(self.outcome)
+
+    async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
+        self.waited.append(seconds)
+        return _play(self.final)
+
+    async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
+        return _play(self.final)
+
+
+def _play(outcome: CommandRecord | Exception | None) -> CommandRecord:
+    if isinstance(outcome, Exception):
+        raise outcome
+    if outcome is None:
+        raise AssertionError("the test did not say what to answer")
+    return outcome

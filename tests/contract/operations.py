@@ -1,0 +1,57 @@
+"""The operations of the OpenAPI document that need a key, as rows for tests over all routes."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path. text: what the document says of it."""
+
+    method: str
+    path: str
+    text: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The operation id."""
+        return str(self.text["operationId"])
+
+    @property
+    def scope(self) -> str:
+        """The one scope it needs."""
+        ((scope,),) = [
+            list(scopes) for alternative in self.text["security"] for scopes in alternative.values()
+        ]
+        return str(scope)
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the variable parts of the path."""
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def of_platform(self) -> bool:
+        """Whether it is for keys of the platform."""
+        return self.path.startswith("/v1/tenants")
+
+    def filled(self, values: dict[str, str]) -> str:
+        """The path with each variable part replaced."""
+        return re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]], safe=""), self.path)
+
+    def request(self) -> dict[str, Any]:
+        """A valid body, as the document shows it; nothing where it takes none."""
+        body = self.text.get("requestBody")
+        return {} if body is None else {"json": body["content"]["application/json"]["example"]}
+
+
+def operations_of(document: dict[str, Any]) -> list[Operation]:
+    """Every operation that needs a key, in the order of the document."""
+    return [
+        Operation(method, path, text)
+        for path, item in document["paths"].items()
+        for method, text in item.items()
+        if text.get("security")
+    ]
