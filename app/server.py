@@ -1,0 +1,94 @@
+"""A whole server in one command: engines, schema, workers; started in this order, stopped in the other."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.embedded import start_embedded
+from app.settings import Settings
+from app.store.migrations import migrate
+from app.supervisor import Supervisor, first_of, open_listener, url_of
+
+# Never connected to: a command that needs no Redis must not start one.
+_NO_REDIS = "unix:///nonexistent"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that accepts connections. settings: complete, with the URLs of the engines."""
+
+    url: str
+    settings: Settings
+
+
+Companion = Callable[[RunningServer, asyncio.Event], Awaitable[None]]
+
+
+@asynccontextmanager
+async def prepared_store(settings: Settings, *, with_redis: bool) -> AsyncIterator[Settings]:
+    """The engines that have no URL are running and the schema is the newest one; gives complete settings.
+
+    Raises:
+        EmbeddedError: an engine cannot be started.
+        StoreUnavailable: the database cannot be reached.
+    """
+    if not with_redis and settings.redis_url is None:
+        settings = settings.model_copy(update={"redis_url": _NO_REDIS})
+    async with start_embedded(settings) as engines:
+        urls = {"database_url": engines.database_url, "redis_url": engines.redis_url}
+        await migrate(engines.database_url)
+        yield settings.model_copy(update=urls)
+
+
+async def run_server(settings: Settings, stop: asyncio.Event, companion: Companion) -> None:
+    """Serve until `stop` is set.
+
+    companion: runs beside the workers once they accept connections, and returns after `stop` was set (or
+    before, which stops the server too).
+
+    Raises:
+        ServeError, EmbeddedError, StoreUnavailable: the server cannot start.
+    """
+    # The port first: whoever starts a second server by mistake hears of it before anything is touched.
+    with await open_listener(settings) as listener:
+        async with prepared_store(settings, with_redis=True) as complete:
+            supervisor = Supervisor(complete, listener)
+            stop_workers = asyncio.Event()
+            server = RunningServer(url_of(listener), complete)
+            workers = asyncio.create_task(supervisor.run(stop_workers))
+            beside = asyncio.create_task(_beside(supervisor, server, stop, companion))
+            try:
+                await asyncio.wait({workers, beside}, return_when=asyncio.FIRST_COMPLETED)
+                if beside.done():
+                    beside.result()
+            finally:
+                # The companion talks to the workers, so it ends first; the engines end last.
+                beside.cancel()
+                await asyncio.gather(beside, return_exceptions=True)
+                stop_workers.set()
+                await workers
+
+
+async def _beside(
+    supervisor: Supervisor, server: RunningServer, stop: asyncio.Event, companion: Companion
+) -> None:
+    await first_of(supervisor.ready, stop)
+    if supervisor.ready.is_set():
+        await companion(server, stop)
+
+
+@asynccontextmanager
+async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
