@@ -93,6 +93,8 @@ pub struct Frame<'a> {
     pub message: Result<Message<'a>, Box<Fault>>,
     /// What was mended on the way.
     pub deviations: Vec<Deviation>,
+    /// The frame's own text: the same text twice is the same frame.
+    pub text: &'a str,
     /// A second frame in the same text; empty as a rule.
     pub rest: &'a str,
 }
@@ -105,6 +107,7 @@ pub fn read(text: &str, limits: Limits, mode: Mode) -> Frame<'_> {
         return Frame {
             message: Err(Box::new(Fault::Unreadable(violation))),
             deviations: Vec::new(),
+            text,
             rest: "",
         };
     }
@@ -167,7 +170,7 @@ impl FrameReader {
         let mut reader = Reader::new(text, self.limits, tolerant);
         if reader.peek() != Some(b'[') {
             let violation = formation("not_a_frame", "a frame is a JSON array".to_owned());
-            return self.unreadable(violation);
+            return self.unreadable(text, violation);
         }
         let outcome = reader.value();
         for mend in reader.take_mends() {
@@ -176,16 +179,17 @@ impl FrameReader {
         let Ok(Value::Array(items)) = outcome else {
             let violation = outcome.err().map_or_else(not_an_array, |error| syntax(&error));
             let message = Err(Box::new(self.recover(text, violation)));
-            return Frame { message, deviations: self.deviations, rest: "" };
+            return Frame { message, deviations: self.deviations, text, rest: "" };
         };
-        let rest = text[reader.offset()..].trim_ascii_start();
+        let (own_text, rest) = text.split_at(reader.offset());
         let message = self.message(items);
-        let (message, rest) = self.behind(message, rest);
-        Frame { message, deviations: self.deviations, rest }
+        let (message, rest) = self.behind(message, rest.trim_ascii_start());
+        Frame { message, deviations: self.deviations, text: own_text, rest }
     }
 
-    fn unreadable<'a>(self, violation: Violation) -> Frame<'a> {
-        Frame { message: Err(Box::new(Fault::Unreadable(violation))), deviations: self.deviations, rest: "" }
+    fn unreadable(self, text: &str, violation: Violation) -> Frame<'_> {
+        let message = Err(Box::new(Fault::Unreadable(violation)));
+        Frame { message, deviations: self.deviations, text, rest: "" }
     }
 
     /// Take away what firmware is known to put around a frame.

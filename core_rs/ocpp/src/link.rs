@@ -252,9 +252,8 @@ impl Link {
         let mut rest = text;
         for _ in 0..FRAMES_IN_ONE_TEXT {
             let frame = frame::read(rest, self.options.limits, self.options.mode);
-            let own_text = &rest[..rest.len() - frame.rest.len()];
             rest = frame.rest;
-            self.take(frame.message, frame.deviations, own_text, now, &mut effects);
+            self.take(frame.message, frame.deviations, frame.text, now, &mut effects);
             if rest.is_empty() {
                 break;
             }

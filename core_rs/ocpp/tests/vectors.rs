@@ -81,7 +81,7 @@ fn every_frame_comes_to_its_outcome() {
 #[test]
 fn two_frames_in_one_text_are_both_taken() {
     let mut link = Link::new(options(Mode::Tolerant));
-    let effects = link.receive(r#"[2,"1","Heartbeat",{}] [2,"2","Heartbeat",{}]"#, 0.0);
+    let effects = link.receive("[2,\"1\",\"Heartbeat\",{}] [2,\"2\",\"Heartbeat\",{}]\0\r\n", 0.0);
     let ids: Vec<&str> = effects
         .iter()
         .filter_map(|effect| match effect {
