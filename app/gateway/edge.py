@@ -85,6 +85,8 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "ws": "websockets-sansio",
         "loop": "uvloop",
         "http": "httptools",
+        # uvicorn would believe X-Forwarded-For of anybody on the loopback; `trusted_proxies` decides that here.
+        "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,
         "ws_ping_interval": settings.ping_interval_s,
         "ws_ping_timeout": settings.ping_timeout_s,

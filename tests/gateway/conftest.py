@@ -1,0 +1,97 @@
+"""A real server on a port of its own, in the test's event loop, and charge points to connect to it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from app.api import Services
+from app.csms.credentials import Credentials
+from app.gateway.edge import server_options
+from app.main import create_app
+from app.settings import Settings
+from app.store.database import Database
+from app.store.records import ChargePointRecord, TenantRecord
+from tests.gateway.raw_client import RawClient, close_all
+
+KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")
+"""The key of every charge point of these tests: no text, as the standard's own example is none."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Station:
+    """A running server, and the tenant whose charge points the test drives."""
+
+    port: int
+    app: FastAPI
+    database: Database
+    tenant: TenantRecord
+    settings: Settings
+
+    @property
+    def services(self) -> Services:
+        """What the application itself uses."""
+        services: Services = self.app.state.services
+        return services
+
+    async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
+        """Create a charge point that knows KEY."""
+        facts.setdefault("credential_hash", Credentials(self.settings.credential_pepper).hash(KEY))
+        async with self.database.tenant(self.tenant.id) as work:
+            return await work.charge_points.create(identity, **facts)
+
+    async def attempt(self, identity: str, **options: Any) -> RawClient:
+        """Try to connect; `response` of the result shows how it went."""
+        options.setdefault("user", identity)
+        return await RawClient.open(self.port, f"/ocpp/{self.tenant.slug}/{identity}", **options)
+
+    async def connect(self, identity: str, **options: Any) -> RawClient:
+        """Connect with the right key."""
+        client = await self.attempt(identity, password=KEY, **options)
+        assert client.response.status == 101, client.response
+        return client
+
+    async def flush(self) -> None:
+        """Write the frame log of the server down."""
+        await self.services.database.frame_log.flush()
+
+
+@contextlib.asynccontextmanager
+async def serve(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    """Run an application under uvicorn on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    options = {**server_options(settings), "loop": "none"}
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not task.done(), task.result()
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+@pytest.fixture
+async def station(database: Database, tenant: TenantRecord, settings: Settings) -> AsyncIterator[Station]:
+    """A server with the default settings."""
+    app = create_app(settings)
+    async with serve(app, settings) as port:
+        try:
+            yield Station(port, app, database, tenant, settings)
+        finally:
+            await close_all()

@@ -1,0 +1,278 @@
+"""Bad input over a real socket: the exact answer, and that everybody else and every record is unharmed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Station
+from tests.gateway.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
+
+HEARTBEAT = '[2,"hb","Heartbeat",{}]'
+START = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z"}
+AUTHORIZE = '[2,"%s","Authorize",%s]'
+
+# name, bytes of a text frame, code of the CALLERROR
+CALL_ERRORS = [
+    ("unknown action", b'[2,"b","Explode",{}]', "NotImplemented"),
+    ("action of the other side", b'[2,"b","Reset",{"type":"Soft"}]', "NotSupported"),
+    ("known and not supported", b'[2,"b","FirmwareStatusNotification",{"status":"Idle"}]', "NotSupported"),
+    ("missing field", b'[2,"b","Authorize",{}]', "ProtocolError"),
+    ("wrong type", b'[2,"b","MeterValues",{"connectorId":"one","meterValue":[]}]', "TypeConstraintViolation"),
+    ("payload is text", b'[2,"b","Authorize","TAG"]', "FormationViolation"),
+    ("duplicate key", b'[2,"b","Authorize",{"idTag":"A","idTag":"B"}]', "FormationViolation"),
+    (
+        "deep nesting",
+        b'[2,"b","Authorize",' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b"]",
+        "FormationViolation",
+    ),
+]
+
+
+async def witness(station: Station) -> tuple[RawClient, int]:
+    """Another charge point, in the middle of a transaction."""
+    await station.register("WITNESS")
+    client = await station.connect("WITNESS")
+    answer = await client.call("StartTransaction", START)
+    return client, answer[2]["transactionId"]
+
+
+async def assert_unharmed(station: Station, client: RawClient, transaction_id: int) -> None:
+    assert (await client.ask(HEARTBEAT))[0] == 3
+    async with station.database.tenant(station.tenant.id) as work:
+        (transaction,) = await work.transactions.page(10)
+    assert (transaction.id, transaction.meter_start_wh) == (transaction_id, 100)
+    assert transaction.stopped_at is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [row[1:] for row in CALL_ERRORS], ids=[row[0] for row in CALL_ERRORS]
+)
+async def test_a_bad_call_gets_its_error_and_the_socket_stays(
+    station: Station, text: bytes, code: str
+) -> None:
+    other, transaction_id = await witness(station)
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    answer = await client.ask(text)
+    assert answer[:3] == [4, "b", code]
+    assert answer[4] == {}
+    assert (await client.ask(HEARTBEAT))[0] == 3
+    await assert_unharmed(station, other, transaction_id)
+
+
+async def test_an_over_long_string_is_kept_by_a_tolerant_tenant_and_refused_by_a_strict_one(
+    station: Station,
+) -> None:
+    await station.register("CP1")
+    boot = {"chargePointVendor": "V" * 300, "chargePointModel": "M"}
+    tolerant = await station.connect("CP1")
+    assert (await tolerant.call("BootNotification", boot))[2]["status"] == "Accepted"
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.charge_points.get("CP1")
+    assert record is not None
+    assert record.vendor is not None
+    assert record.vendor.startswith("V" * 20)
+    async with station.database.platform() as platform:
+        await platform.tenants.update(station.tenant.slug, strict_protocol=True)
+    strict = await station.connect("CP1")
+    assert (await strict.call("BootNotification", boot))[2] == "PropertyConstraintViolation"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense", b"[", b"{}", b"[2]", b"[5,1,2]", b'[3,"x",{}]', b'[4,"x"]']
+)
+async def test_what_is_no_call_gets_no_answer(station: Station, text: bytes) -> None:
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    client.send(text)
+    # The next answer belongs to the next call: nothing was sent for the one before.
+    assert (await client.ask(HEARTBEAT))[:2] == [3, "hb"]
+
+
+async def test_twenty_unreadable_frames_close_with_1008(station: Station) -> None:
+    other, transaction_id = await witness(station)
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    for _ in range(20):
+        client.send("nonsense")
+    assert await client.close_code() == 1008
+    await assert_unharmed(station, other, transaction_id)
+
+
+def masked(opcode: int, payload: bytes, fin: bool = True) -> tuple[int, bytes, bool]:
+    return opcode, payload, fin
+
+
+# name, frames as (opcode, payload, fin), close code
+CLOSINGS: list[tuple[str, list[tuple[int, bytes, bool]], int]] = [
+    ("binary frame", [masked(BINARY, b"\x00\x01\x02")], 1003),
+    ("invalid UTF-8", [masked(TEXT, b'[2,"b","Heartbeat",{"a":"\xff\xfe"}]')], 1007),
+    ("UTF-8 cut short", [masked(TEXT, b'"\xc3')], 1007),
+    ("10 MB", [masked(TEXT, b"x" * 10_000_000)], 1009),
+    ("one byte too many", [masked(TEXT, b"x" * 262_145)], 1009),
+    (
+        "too big in fragments",
+        [masked(TEXT, b"x" * 131_072, False), *[masked(0, b"x" * 131_072, False)] * 2],
+        1009,
+    ),
+    ("continuation of nothing", [masked(0, b"x")], 1002),
+    ("unknown opcode", [masked(0x3, b"x")], 1002),
+    ("ping that is too long", [masked(0x9, b"x" * 126)], 1002),
+    ("ping in fragments", [masked(0x9, b"x", False)], 1002),
+    ("close with a bad code", [masked(CLOSE, b"\x00\x01")], 1002),
+]
+
+
+@pytest.mark.parametrize(("frames", "code"), [row[1:] for row in CLOSINGS], ids=[row[0] for row in CLOSINGS])
+async def test_what_is_no_text_message_closes_with_its_code(
+    station: Station, frames: list[tuple[int, bytes, bool]], code: int
+) -> None:
+    other, transaction_id = await witness(station)
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    for opcode, payload, fin in frames:
+        client.send(payload, opcode, fin=fin)
+    assert await client.close_code() == code
+    await assert_unharmed(station, other, transaction_id)
+    assert (await (await station.connect("CP1")).ask(HEARTBEAT))[0] == 3
+
+
+async def test_reserved_bits_without_an_extension_close_with_1002(station: Station) -> None:
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    client.send(HEARTBEAT, first_byte=0xC1)
+    assert await client.close_code() == 1002
+
+
+async def test_an_unmasked_frame_closes_with_1002(station: Station) -> None:
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    client.writer.write(bytes([0x81, 2]) + b"[]")
+    assert await client.close_code() == 1002
+
+
+async def test_a_fragmented_message_of_the_allowed_size_is_one_message(station: Station) -> None:
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    data = HEARTBEAT.encode()
+    client.send(data[:5], TEXT, fin=False)
+    client.send(b"", 0x9)
+    client.send(data[5:], 0)
+    assert (await client.frame())[0] == PONG
+    assert json.loads(await client.text())[:2] == [3, "hb"]
+
+
+async def test_before_acceptance_a_smaller_frame_is_too_big(station: Station) -> None:
+    await station.register("CP1", registration_status="Pending")
+    client = await station.connect("CP1")
+    boot = {"chargePointVendor": "V", "chargePointModel": "M", "firmwareVersion": "x" * 17_000}
+    client.send(json.dumps([2, "1", "BootNotification", boot]))
+    assert await client.close_code() == 1009
+
+
+async def test_text_in_a_binary_frame_is_answered(station: Station) -> None:
+    await station.register("CP1")
+    client = await station.connect("CP1")
+    client.send(HEARTBEAT, BINARY)
+    assert json.loads(await client.text())[:2] == [3, "hb"]
+    await station.flush()
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.charge_points.get("CP1")
+        assert record is not None
+        frames = await work.frames.page(record.id, 10)
+    kinds = [found["kind"] for frame in frames for found in frame.deviations or []]
+    assert kinds == ["binary_frame"]
+
+
+NUL = "A\\u0000B"
+SURROGATE = "A\\ud800B"
+
+
+@pytest.mark.parametrize("text", [NUL, SURROGATE], ids=["NUL", "lone surrogate"])
+async def test_characters_no_database_holds_are_replaced_and_nothing_fails(
+    station: Station, text: str
+) -> None:
+    other, transaction_id = await witness(station)
+    await station.register("CP1")
+    client = await station.connect("CP1")
+
+    async def call(action: str, payload: str) -> Any:
+        answer = await client.ask(f'[2,"{action}","{action}",{payload.replace("TEXT", text)}]')
+        assert answer[:2] == [3, action], answer
+        return answer[2]
+
+    await call("BootNotification", '{"chargePointVendor":"TEXT","chargePointModel":"TEXT"}')
+    await call("Authorize", '{"idTag":"TEXT"}')
+    await call(
+        "StatusNotification", '{"connectorId":1,"status":"Available","errorCode":"NoError","info":"TEXT"}'
+    )
+    started = await call(
+        "StartTransaction",
+        '{"connectorId":1,"idTag":"TEXT","meterStart":0,"timestamp":"2026-01-01T00:00:00Z"}',
+    )
+    await call(
+        "MeterValues",
+        '{"connectorId":1,"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"TEXT"}]}]}',
+    )
+    await call(
+        "StopTransaction",
+        f'{{"transactionId":{started["transactionId"]},"idTag":"TEXT","meterStop":5,'
+        '"timestamp":"2026-01-01T01:00:00Z"}',
+    )
+    await station.flush()
+    async with station.database.tenant(station.tenant.id) as work:
+        transaction = await work.transactions.get(started["transactionId"])
+    assert transaction is not None
+    assert transaction.id_tag == "A\ufffdB"
+    assert transaction.meter_stop_wh == 5
+    async with station.database.tenant(station.tenant.id) as work:
+        untouched = await work.transactions.get(transaction_id)
+    assert untouched is not None
+    assert untouched.stopped_at is None
+    assert (await other.ask(HEARTBEAT))[0] == 3
+
+
+async def test_a_refused_billing_message_is_kept_raw(station: Station) -> None:
+    record = await station.register("CP1")
+    client = await station.connect("CP1")
+    text = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG"}]'
+    assert (await client.ask(text))[:3] == [4, "s", "ProtocolError"]
+    async with station.database.tenant(station.tenant.id) as work:
+        (orphan,) = await work.orphans.page(10, charge_point_id=record.id)
+    assert (orphan.kind, orphan.action, orphan.raw) == ("invalid", "StartTransaction", text)
+
+
+async def test_a_defect_in_a_handler_costs_one_message(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, transaction_id = await witness(station)
+    await station.register("CP1")
+    client = await station.connect("CP1")
+
+    async def defect(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(station.services.database.ledger, "start_transaction", defect)
+        answer = await client.call("StartTransaction", START)
+    assert answer[:3] == [4, "1", "InternalError"]
+    assert "ZeroDivision" not in json.dumps(answer)
+    # The same message again is a new try, not the remembered error.
+    assert (await client.call("StartTransaction", START))[0] == 3
+    async with station.database.tenant(station.tenant.id) as work:
+        assert len(await work.transactions.page(10)) == 2
+        first = await work.transactions.get(transaction_id)
+    assert first is not None
+    assert (await other.ask(HEARTBEAT))[0] == 3
+
+
+async def test_new_connectors_have_a_limit_and_are_answered_beyond_it(station: Station) -> None:
+    record = await station.register("CP1")
+    client = await station.connect("CP1")
+    for n in range(70):
+        report = {"connectorId": n, "status": "Available", "errorCode": "NoError"}
+        assert (await client.call("StatusNotification", report, str(n)))[2] == {}
+    async with station.database.tenant(station.tenant.id) as work:
+        connectors = await work.connectors.for_charge_point(record.id)
+    assert len(connectors) == station.settings.connectors_per_charge_point + 1
