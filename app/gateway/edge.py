@@ -85,7 +85,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "ws": "websockets-sansio",
         "loop": "uvloop",
         "http": "httptools",
-        # uvicorn would believe X-Forwarded-For of anybody on the loopback; `trusted_proxies` decides that here.
+        # uvicorn would believe X-Forwarded-For of anyone on the loopback; `trusted_proxies` decides here.
         "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,
         "ws_ping_interval": settings.ping_interval_s,

@@ -86,10 +86,18 @@ async def serve(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
         listener.close()
 
 
+@pytest.fixture(scope="module")
+def apps() -> dict[str, FastAPI]:
+    """The application of the module's database: building it takes longer than most tests."""
+    return {}
+
+
 @pytest.fixture
-async def station(database: Database, tenant: TenantRecord, settings: Settings) -> AsyncIterator[Station]:
+async def station(
+    database: Database, tenant: TenantRecord, settings: Settings, apps: dict[str, FastAPI]
+) -> AsyncIterator[Station]:
     """A server with the default settings."""
-    app = create_app(settings)
+    app = apps.setdefault("default", apps.get("default") or create_app(settings))
     async with serve(app, settings) as port:
         try:
             yield Station(port, app, database, tenant, settings)

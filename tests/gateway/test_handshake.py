@@ -1,7 +1,7 @@
 """Logging in over a real socket: the exact HTTP answer, and what is tolerated. OCPP-J 3"""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -262,10 +262,8 @@ async def test_without_the_store_a_login_is_asked_to_come_again(
     await station.register("CP1")
     before = await station.connect("CP1")
 
-    @asynccontextmanager
-    async def unavailable() -> Any:
+    def unavailable() -> AbstractAsyncContextManager[Any]:
         raise StoreUnavailable
-        yield
 
     with monkeypatch.context() as patch:
         patch.setattr(station.services.database, "platform", unavailable)
