@@ -99,8 +99,10 @@ def judge(protocol: ProtocolCatalog, question: Question) -> Judgement:
         if beside := given & {"action", "payload", "direction"}:
             raise _refusal(min(beside), "not_beside_frame", "A frame carries its own; give one or the other.")
         return _judge_frame(protocol, question)
-    if "payload" not in given:
+    if not given & {"action", "payload"}:
         raise _refusal("frame", "missing", "Give a frame, or an action with its payload.")
+    if "payload" not in given:
+        raise _refusal("payload", "missing", "An action is judged with its payload.")
     if question.action is None:
         raise _refusal("action", "missing", "A payload needs its action.")
     if question.action not in protocol.actions:
@@ -203,10 +205,16 @@ def _violations(
             pointer=violation.pointer,
             reason=violation.reason,
             detail=violation.detail,
-            section=section_of(protocol, action, way, violation.pointer),
+            section=section_of(protocol, action, way, _place(violation)),
         )
         for violation in broken
     ]
+
+
+def _place(violation: ocpp.Violation) -> str:
+    """Where the rule is written: that a member must be there, and how often, is said of what holds it."""
+    of_holder = violation.reason in {"missing", "unknown_field", "too_few_items", "too_many_items"}
+    return violation.pointer.rpartition("/")[0] if of_holder else violation.pointer
 
 
 def section_of(protocol: ProtocolCatalog, action: str | None, way: Way, pointer: str) -> str | None:

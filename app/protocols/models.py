@@ -79,7 +79,7 @@ class FlowStepServed(Served):
     direction: Direction
     direction_text: Annotated[str, Field(description="The direction as people write it.")]
     text: str
-    href: Annotated[str | None, Field(description="The message in this API.")]
+    href: Annotated[str | None, Field(description="The message in this API.")] = None
 
 
 class Counts(Served):
@@ -100,7 +100,7 @@ class Protocol(ProtocolSummary):
     message_flow: tuple[FlowStepServed, ...]
     deployments: Deployments
     profiles: Annotated[tuple[Profile, ...], Field(description="Feature profiles, in the standard's order.")]
-    counts: Counts | None
+    counts: Counts | None = None
     api: tuple[ApiLink, ...]
     docs: Annotated[str, Field(description="The API's own documentation.")]
 
@@ -117,7 +117,9 @@ class MessageSummary(Served):
     ]
     summary: str
     billing: Annotated[bool, Field(description="Acknowledged only after it is durable.")]
-    flow_step: Annotated[int | None, Field(description="Place in the message flow of the protocol's page.")]
+    flow_step: Annotated[
+        int | None, Field(description="Place in the message flow of the protocol's page.")
+    ] = None
     href: str
     schema_href: str
 
@@ -125,9 +127,9 @@ class MessageSummary(Served):
 class MessageFilter(Served):
     """The filter that a list of messages was asked with."""
 
-    direction: Direction | None
-    profile: str | None
-    q: str | None
+    direction: Direction | None = None
+    profile: str | None = None
+    q: str | None = None
 
 
 class MessageList(Served):

@@ -4,12 +4,13 @@ Put them first, straight into `app.router.routes`; see `DocumentRoute`. The erro
 by the application's handler of `AppError`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from app.protocols import models
 from app.protocols.catalog import API_ROOT, Catalog, ProtocolCatalog
@@ -36,7 +37,7 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
     ]
     for protocol in catalog.protocols.values():
         routes += protocol_routes(protocol)
-    routes.append(_unknown_route(catalog))
+    routes.append(_unknown_route(catalog, routes))
     return routes
 
 
@@ -109,22 +110,38 @@ def _sends(document: Document) -> Callable[[], Awaitable[Response]]:
     return show
 
 
-def _unknown_route(catalog: Catalog) -> DocumentRoute:
+class _UnknownRoute(APIRoute):
+    """The last of the catalog's routes: whatever the method, a path that none of the others serves."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], served: Iterable[BaseRoute]) -> None:
+        super().__init__(path, endpoint, include_in_schema=False)
+        self._served = tuple(served)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Leave to the others what they serve by another method: that is a 405, not a 404."""
+        if any(route.matches(scope)[0] is not Match.NONE for route in self._served):
+            return Match.NONE, {}
+        match, child_scope = super().matches(scope)
+        return (Match.NONE if match is Match.NONE else Match.FULL), child_scope
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the endpoint for every method."""
+        await self.app(scope, receive, send)
+
+
+def _unknown_route(catalog: Catalog, served: Iterable[BaseRoute]) -> BaseRoute:
     """What lies below the catalog and is nothing: a slash too many leads back, a wrong name gets a hint."""
 
-    async def unknown(request: Request, rest: str) -> Response:
+    async def unknown(rest: str) -> Response:
         trimmed = rest.rstrip("/")
         if trimmed != rest or not rest:
             return RedirectResponse(f"{API_ROOT}/{trimmed}".rstrip("/"), 307)
         slug, _, resource = rest.partition("/")
         if slug not in catalog.protocols:
             raise UnknownName("protocol", slug, catalog.protocols, "protocol")
-        if resource == "validate":
-            raise HTTPException(405, headers={"Allow": "POST"})
         raise UnknownName(f"resource of {slug}", resource, _resources(catalog.protocols[slug]))
 
-    nothing: Mapping[str, Document] = {}
-    return DocumentRoute(f"{API_ROOT}/{{rest:path}}", unknown, documents=nothing, include_in_schema=False)
+    return _UnknownRoute(f"{API_ROOT}/{{rest:path}}", unknown, served)
 
 
 def _resources(protocol: ProtocolCatalog) -> Iterable[str]:

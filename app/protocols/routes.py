@@ -18,7 +18,7 @@ from app.protocols.documents import Document
 ALLOWED_METHODS = ("GET", "HEAD")
 
 
-def _route_path(scope: Scope) -> str:
+def route_path(scope: Scope) -> str:
     """The path below the mount point, percent-decoded."""
     path: str = scope["path"]
     root_path: str = scope.get("root_path", "")
@@ -48,10 +48,13 @@ class DocumentRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match by one look-up; by pattern only what the look-up does not know."""
-        if scope["type"] == "http" and _route_path(scope) in self._documents:
-            return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
-        match, child_scope = super().matches(scope)
-        return (Match.FULL if match is Match.PARTIAL else match), child_scope
+        if scope["type"] == "http" and route_path(scope) in self._documents:
+            child_scope: Scope = {"endpoint": self.endpoint, "path_params": {}, "route": self}
+        else:
+            match, child_scope = super().matches(scope)
+            if match is Match.NONE:
+                return match, child_scope
+        return (Match.FULL if scope["method"] in ALLOWED_METHODS else Match.PARTIAL), child_scope
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the document of the path, or run the endpoint.
@@ -62,7 +65,7 @@ class DocumentRoute(APIRoute):
         if scope["method"] not in ALLOWED_METHODS:
             raise HTTPException(405, headers={"Allow": ", ".join(ALLOWED_METHODS)})
         asked = bool(scope["query_string"]) and not self._ignores_query
-        document = None if asked else self._documents.get(_route_path(scope))
+        document = None if asked else self._documents.get(route_path(scope))
         if document is None:
             match, child_scope = super().matches(scope)
             if match is not Match.NONE:

@@ -1,0 +1,55 @@
+"""What the catalog says to a name it does not know."""
+
+import httpx
+import pytest
+
+from app.protocols.unknown import near_names
+from tests.catalog.conftest import ROOT
+
+ROWS = {
+    "protocol": ("/v1/protocols/ocpp16", ["ocpp-16j"], "protocol"),
+    "below an unknown protocol": ("/v1/protocols/ocpp-1.6j/messages", ["ocpp-16j"], "protocol"),
+    "resource": (f"{ROOT}/message", ["messages"], None),
+    "message in another case": (f"{ROOT}/messages/heartbeat", ["Heartbeat"], "action"),
+    "schema of a misspelt message": (f"{ROOT}/messages/Autorize/schema", ["Authorize"], "action"),
+    "message like no other": (f"{ROOT}/messages/Xyzzy", [], "action"),
+}
+
+
+@pytest.mark.parametrize(("path", "near", "field"), ROWS.values(), ids=ROWS)
+async def test_a_problem_with_near_names(
+    client: httpx.AsyncClient, path: str, near: list[str], field: str | None
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    problem = answer.json()
+    assert (problem["code"], problem.get("field"), problem["did_you_mean"]) == ("not_found", field, near)
+    assert all(name in problem["detail"] for name in near)
+
+
+async def test_the_classic_misspelling_comes_first(client: httpx.AsyncClient) -> None:
+    problem = (await client.get(f"{ROOT}/messages/BootNotificaton")).json()
+    assert problem["did_you_mean"][0] == "BootNotification"
+
+
+async def test_get_of_validate_says_post(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{ROOT}/validate")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/v1/protocols", ROOT, f"{ROOT}/messages"])
+async def test_a_slash_too_many_leads_back(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(f"{path}/")
+    assert (answer.status_code, answer.headers["location"]) == (307, path)
+
+
+async def test_a_very_long_name_is_cut(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{ROOT}/messages/{'x' * 5000}")
+    assert answer.status_code == 404
+    assert len(answer.content) < 500
+
+
+def test_near_names_are_few_and_best_first() -> None:
+    names = ["GetLog", "GetDiagnostics", "Reset", "SetChargingProfile", "GetLocalListVersion"]
+    assert near_names("getlog", names)[0] == "GetLog"
+    assert len(near_names("get", names)) <= 3

@@ -1,0 +1,239 @@
+"""Judging a developer's frame or payload: verdict, code, pointer, section and the CALLERROR, exactly."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.catalog.conftest import ROOT
+
+PATH = f"{ROOT}/validate"
+MISSING_MODEL = '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]'
+LOCAL_TIME = (
+    '[2,"7","MeterValues",{"connectorId":1,"meterValue":'
+    '[{"timestamp":"2026-01-01T00:00:00","sampledValue":[{"value":5}]}]}]'
+)
+NO_SAMPLES = (
+    '[2,"7","MeterValues",{"connectorId":1,"meterValue":'
+    '[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[]}]}]'
+)
+
+
+async def judged(client: httpx.AsyncClient, **question: Any) -> dict[str, Any]:
+    answer = await client.post(PATH, json=question)
+    assert answer.status_code == 200, answer.text
+    judgement: dict[str, Any] = answer.json()
+    return judgement
+
+
+VALID = {
+    "text": {"frame": '[2,"1","Heartbeat",{}]'},
+    "array": {"frame": [2, "1", "Heartbeat", {}]},
+    "strict": {"frame": [2, "1", "Heartbeat", {}], "strict": True},
+    "from the central system": {
+        "frame": [2, "1", "ChangeConfiguration", {"key": "HeartbeatInterval", "value": "300"}],
+        "sender": "central_system",
+    },
+    "payload of a request": {"action": "Heartbeat", "payload": {}},
+    "payload of a response": {
+        "action": "Heartbeat",
+        "direction": "response",
+        "payload": {"currentTime": "2026-01-01T00:00:00Z"},
+    },
+}
+
+
+@pytest.mark.parametrize("question", VALID.values(), ids=VALID)
+async def test_valid(client: httpx.AsyncClient, question: dict[str, Any]) -> None:
+    judgement = await judged(client, **question)
+    assert (judgement["verdict"], judgement["violations"], judgement["deviations"]) == ("valid", [], [])
+    assert judgement["answer"] is None
+
+
+ROWS: dict[str, tuple[dict[str, Any], str, str, str | None, list[Any] | None]] = {
+    "a field is missing": (
+        {"frame": MISSING_MODEL},
+        "ProtocolError",
+        "/chargePointModel",
+        "6.3",
+        [4, "19223201", "ProtocolError"],
+    ),
+    "an unknown action": (
+        {"frame": [2, "1", "Foo", {}]},
+        "NotImplemented",
+        "",
+        None,
+        [4, "1", "NotImplemented"],
+    ),
+    "an action of the other side": (
+        {"frame": [2, "1", "RemoteStartTransaction", {"idTag": "a"}]},
+        "NotSupported",
+        "",
+        "6.33",
+        [4, "1", "NotSupported"],
+    ),
+    "too few elements": (
+        {"frame": NO_SAMPLES, "strict": True},
+        "OccurenceConstraintViolation",
+        "/meterValue/0/sampledValue",
+        "7.33",
+        [4, "7", "OccurenceConstraintViolation"],
+    ),
+    "not an enumerated value": (
+        {
+            "frame": [
+                2,
+                "1",
+                "StatusNotification",
+                {"connectorId": 1, "errorCode": "Bad", "status": "Available"},
+            ],
+            "strict": True,
+        },
+        "PropertyConstraintViolation",
+        "/errorCode",
+        "7.6",
+        [4, "1", "PropertyConstraintViolation"],
+    ),
+    "too long": (
+        {"action": "ChangeConfiguration", "payload": {"key": "k" * 51, "value": "1"}, "strict": True},
+        "PropertyConstraintViolation",
+        "/key",
+        None,
+        [4, "payload", "PropertyConstraintViolation"],
+    ),
+    "a payload that is no object": (
+        {"action": "Heartbeat", "payload": "x"},
+        "FormationViolation",
+        "",
+        "6.29",
+        [4, "payload", "FormationViolation"],
+    ),
+    "a null payload is an empty one": (
+        {"action": "Reset", "payload": None},
+        "ProtocolError",
+        "/type",
+        "6.39",
+        [4, "payload", "ProtocolError"],
+    ),
+    "a response draws no answer": (
+        {"action": "Heartbeat", "direction": "response", "payload": {}},
+        "ProtocolError",
+        "/currentTime",
+        "6.30",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("question", "code", "pointer", "section", "answer"), ROWS.values(), ids=ROWS)
+async def test_invalid(
+    client: httpx.AsyncClient,
+    question: dict[str, Any],
+    code: str,
+    pointer: str,
+    section: str | None,
+    answer: list[Any] | None,
+) -> None:
+    judgement = await judged(client, **question)
+    assert judgement["verdict"] == "invalid"
+    found = judgement["violations"][0]
+    assert (found["code"], found["pointer"]) == (code, pointer)
+    if section is not None:
+        assert found["section"] == section
+    assert (judgement["answer"] or [])[:3] == (answer or [])
+    assert judgement["payload"] is None
+
+
+async def test_what_is_mended_is_listed(client: httpx.AsyncClient) -> None:
+    judgement = await judged(client, frame=LOCAL_TIME)
+    assert judgement["verdict"] == "tolerated"
+    pointers = [found["pointer"] for found in judgement["deviations"]]
+    assert pointers == ["/meterValue/0/timestamp", "/meterValue/0/sampledValue/0/value"]
+    assert judgement["payload"]["meterValue"][0]["sampledValue"][0]["value"] == "5"
+
+
+async def test_strict_refuses_what_would_be_mended(client: httpx.AsyncClient) -> None:
+    judgement = await judged(client, frame=LOCAL_TIME, strict=True)
+    assert judgement["verdict"] == "invalid"
+    assert judgement["violations"][0]["pointer"] == "/meterValue/0/timestamp"
+
+
+SCHEDULE_FROM_FIVE = {
+    "connectorId": 0,
+    "csChargingProfiles": {
+        "chargingProfileId": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "W",
+            "chargingSchedulePeriod": [{"startPeriod": 5, "limit": 11000}],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"action": "SetChargingProfile", "payload": SCHEDULE_FROM_FIVE},
+        {"frame": [2, "1", "SetChargingProfile", SCHEDULE_FROM_FIVE], "sender": "central_system"},
+    ],
+    ids=["payload", "frame"],
+)
+async def test_strict_applies_the_rules_across_fields(
+    client: httpx.AsyncClient, question: dict[str, Any]
+) -> None:
+    judgement = await judged(client, **question, strict=True)
+    assert judgement["verdict"] == "invalid"
+    assert judgement["violations"][0]["pointer"].endswith("/chargingSchedulePeriod/0/startPeriod")
+
+
+@pytest.mark.parametrize("frame", ["", "hello", "{}", [], "[2]", '[9,"1"]'])
+async def test_unreadable_frames_draw_no_answer(client: httpx.AsyncClient, frame: Any) -> None:
+    judgement = await judged(client, frame=frame)
+    assert (judgement["verdict"], judgement["answer"]) == ("unreadable", None)
+
+
+REFUSED: dict[str, tuple[bytes, int, str | None]] = {
+    "nothing given": (b"{}", 422, "/frame"),
+    "both given": (b'{"frame":"x","payload":{}}', 422, "/payload"),
+    "payload without action": (b'{"payload":{}}', 422, "/action"),
+    "unknown action": (b'{"action":"Heartbet","payload":{}}', 422, "/action"),
+    "action without payload": (b'{"action":"Heartbeat"}', 422, "/payload"),
+    "unknown sender": (b'{"frame":"x","sender":"me"}', 422, "/sender"),
+    "unknown member": (b'{"frame":"x","colour":1}', 422, "/colour"),
+    "half a surrogate pair": (b'{"frame":"\\ud800"}', 422, "/frame"),
+    "no JSON": (b"{", 422, None),
+    "nested a hundred thousand deep": (b'{"action":"Heartbeat","payload":' + b"[" * 100_000, 400, None),
+    "a number of 5000 digits": (b'{"frame":' + b"9" * 5000 + b"}", 400, None),
+    "two megabytes": (b'{"frame":"' + b"x" * 2_000_000 + b'"}', 413, None),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "field"), REFUSED.values(), ids=REFUSED)
+async def test_refused_questions_are_problems(
+    client: httpx.AsyncClient, body: bytes, status: int, field: str | None
+) -> None:
+    answer = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    if field is not None:
+        assert answer.json()["field"] == field
+
+
+HOSTILE: dict[str, bytes] = {
+    "a lone surrogate in an array": b'{"frame":[2,"\\ud800","Heartbeat",{}]}',
+    "not a number": b'{"frame":[2,"1","Heartbeat",{"a":NaN,"b":1e999}]}',
+    "a NUL": b'{"frame":[2,"\\u0000","Heartbeat",{"a":"\\u0000"}]}',
+    "nested nine hundred deep": b'{"frame":' + b"[" * 900 + b"]" * 900 + b"}",
+    "a frame over the limit": b'{"frame":"[2,\\"1\\",\\"DataTransfer\\",{\\"vendorId\\":\\"'
+    + b"x" * 300_000
+    + b'\\"}]"}',
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+async def test_hostile_questions_are_judged(client: httpx.AsyncClient, body: bytes) -> None:
+    answer = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
+    assert answer.json()["verdict"] in {"valid", "tolerated", "invalid", "unreadable"}
