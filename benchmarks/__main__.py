@@ -1,0 +1,92 @@
+"""`python -m benchmarks`: measure, write the figures and the plot, print a summary."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from app.embedded import Engines
+from benchmarks import catalog, core_python, core_rust, idle, wire
+from benchmarks.host import Cores, host_facts
+from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.plot import draw
+from benchmarks.report import summary_text
+from benchmarks.rig import running_rig, scratch_directory
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("micro", "wire", "idle", "catalog")
+
+
+def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -> None:
+    """Run the parts that are asked for. given: engines to use instead of private ones."""
+    options = _parse(arguments)
+    plan: Plan = QUICK if options.quick else FULL
+    parts = options.only or list(PARTS)
+    cores = Cores()
+    cores.keep_off_server_core()
+    output: Path = options.output or _default_output(options.quick, options.only)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_directory() as directory:
+        results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
+        if "micro" in parts:
+            _say("parse and validate, from Python")
+            results["micro"] = {"python": core_python.measure(plan)}
+            if plan.rust:
+                _say("parse and validate, in Rust")
+                results["micro"]["rust"] = core_rust.measure()
+        if any(part != "micro" for part in parts):
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                results |= runner.run(_with_server(parts, plan, cores, directory, given))
+    results["host"]["load_average_after"] = os.getloadavg()
+    output.write_text(json.dumps(results, indent=2) + "\n")
+    output.with_suffix(".svg").write_text(draw(results))
+    print(summary_text(results))
+    print(f"\nwritten: {output} and {output.with_suffix('.svg').name}")
+
+
+async def _with_server(
+    parts: Sequence[str], plan: Plan, cores: Cores, directory: Path, given: Engines | None
+) -> dict[str, Any]:
+    """Run the parts that need a server, all against the same one; memory first, while it is fresh."""
+    loaded, silent = max(plan.socket_counts), max(plan.idle_steps)
+    results: dict[str, Any] = {}
+    async with running_rig(cores, directory, loaded + silent, given) as rig:
+        if "idle" in parts:
+            _say("memory of idle connections")
+            results["idle"] = await idle.measure(rig, plan, loaded)
+        if "wire" in parts:
+            _say("sockets in a closed loop")
+            results["wire"] = await wire.measure(rig, plan)
+        if "catalog" in parts:
+            _say("catalog documents")
+            results["catalog"] = await catalog.measure(rig, cores, plan, directory)
+    return results
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that the kit works, no figures")
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
+    parser.add_argument("--output", type=Path, help="where the JSON goes; the plot lies beside it")
+    return parser.parse_args(arguments)
+
+
+def _default_output(quick: bool, only: list[str] | None) -> Path:
+    """Complete results are kept in the repository, others are local."""
+    if quick or only:
+        return RESULTS / "local" / f"{'quick' if quick else '-'.join(only or [])}.json"
+    return RESULTS / "results.json"
+
+
+def _say(what: str) -> None:
+    print(f"... {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What processes have used, by the kernel's own account: CPU time and memory. Linux only.
+
+`/proc/PID/task/*/schedstat` counts nanoseconds on a CPU; `/proc/PID/stat` splits the same into user and system
+in clock ticks (10 ms), which is exact enough over seconds and serves as a check.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class CpuUse:
+    """CPU time in seconds. exact_s: user and system together, from schedstat; the others in clock ticks."""
+
+    exact_s: float
+    user_s: float
+    system_s: float
+
+    def since(self, earlier: "CpuUse") -> "CpuUse":
+        """Return what was used in between."""
+        return CpuUse(
+            self.exact_s - earlier.exact_s, self.user_s - earlier.user_s, self.system_s - earlier.system_s
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes in RAM. resident: all pages; proportional: shared pages divided among those who share them."""
+
+    resident_bytes: int
+    proportional_bytes: int
+
+
+def family(root: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit():
+            parent = _parent(int(entry.name))
+            if parent is not None:
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [root]
+    for process_id in found:
+        found += children.get(process_id, [])
+    return found
+
+
+def cpu_use(processes: Iterable[int]) -> CpuUse:
+    """Return what living processes have used since their start, all threads together."""
+    exact_ns, user, system = 0, 0, 0
+    for process_id in processes:
+        fields = _stat(process_id)
+        if fields is None:
+            continue
+        exact_ns += _scheduled_ns(process_id)
+        user += int(fields[11])
+        system += int(fields[12])
+    return CpuUse(exact_ns / 1e9, user * TICK_S, system * TICK_S)
+
+
+def memory(processes: Iterable[int]) -> Memory:
+    """Return what living processes hold in RAM."""
+    resident = proportional = 0
+    for process_id in processes:
+        for line in (_PROC / str(process_id) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Rss:"):
+                resident += int(line.split()[1]) * 1024
+            elif line.startswith("Pss:"):
+                proportional += int(line.split()[1]) * 1024
+    return Memory(resident, proportional)
+
+
+def _stat(process_id: int) -> list[str] | None:
+    """The fields behind the command's name, which may hold blanks; the first is the state."""
+    try:
+        return (_PROC / str(process_id) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _parent(process_id: int) -> int | None:
+    fields = _stat(process_id)
+    return None if fields is None else int(fields[1])
+
+
+def _scheduled_ns(process_id: int) -> int:
+    total = 0
+    for task in (_PROC / str(process_id) / "task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total

@@ -1,0 +1,74 @@
+"""Parse and validate in the Rust core alone: runs criterion, and counts instructions where valgrind is there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.corpus import frames
+from benchmarks.host import REPOSITORY
+from benchmarks.summary import significant
+
+_CARGO = ("cargo", "bench", "--package", "ocpp-core")
+_CRITERION = ("--quiet", "--warm-up-time", "0.3", "--measurement-time", "1", "--sample-size", "40")
+_FEW, _MANY = 20, 40
+
+
+def measure() -> dict[str, Any]:
+    """Return CPU nanoseconds, and instructions, of each frame of the corpus.
+
+    Raises:
+        subprocess.CalledProcessError: the benchmark does not build or fails.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "CRITERION_HOME": home}
+        _run([*_CARGO, "--bench", "frames", "--", *_CRITERION], environment)
+        figures = {group.name: _group(group) for group in sorted(Path(home).iterdir()) if group.is_dir()}
+    return {"unit": "CPU nanoseconds per frame", **figures, "instructions": _instructions()}
+
+
+def _group(directory: Path) -> dict[str, Any]:
+    found = {}
+    for path in sorted(directory.glob("*/new/estimates.json")):
+        median = json.loads(path.read_text())["median"]
+        interval = median["confidence_interval"]
+        found[path.parent.parent.name] = {
+            "median": significant(median["point_estimate"]),
+            "lowest": significant(interval["lower_bound"]),
+            "highest": significant(interval["upper_bound"]),
+        }
+    return found
+
+
+def _instructions() -> dict[str, int] | None:
+    """Instructions per frame: what twenty frames more cost, so that the start is not counted."""
+    if shutil.which("valgrind") is None:
+        return None
+    command = [*_CARGO, "--bench", "instructions", "--no-run", "--message-format=json"]
+    messages = [json.loads(line) for line in _run(command, dict(os.environ)).splitlines()]
+    executable = next(message["executable"] for message in messages if message.get("executable"))
+    counts = {}
+    for frame in frames():
+        few, many = (_collected(executable, frame.name, count) for count in (_FEW, _MANY))
+        counts[frame.name] = (many - few) // (_MANY - _FEW)
+    return counts
+
+
+def _collected(executable: str, name: str, count: int) -> int:
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", executable, name, str(count)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = re.search(r"Collected : (\d+)", result.stderr)
+    if found is None:
+        raise ValueError(f"valgrind says nothing of instructions: {result.stderr[-300:]}")
+    return int(found.group(1))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    result = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return result.stdout

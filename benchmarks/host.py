@@ -1,0 +1,118 @@
+"""What the measurements ran on: facts that a reader needs to compare them with his own."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+REPOSITORY = Path(__file__).parent.parent
+_PACKAGES = (
+    "stationmaster",
+    "asyncpg",
+    "fastapi",
+    "hiredis",
+    "httptools",
+    "ocpp",
+    "orjson",
+    "redis",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "websockets",
+)
+
+
+def host_facts(directory: Path) -> dict[str, Any]:
+    """Return the facts of this machine. directory: on the disk that the database will use."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "virtual_machine": "hypervisor" in _cpu_flags(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.version.split('[')[-1]}",
+        "rustc": _output("rustc", "--version"),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "commit": _output("git", "rev-parse", "HEAD"),
+        "uncommitted_changes": bool(_output("git", "status", "--porcelain", "--", "app", "core_rs")),
+        "filesystem": _filesystem(directory),
+        "fsync_ms": round(_fsync_ms(directory), 3),
+        "load_average": os.getloadavg(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+class Cores:
+    """Which core the server gets and which everything else gets; the same one if there is only one."""
+
+    def __init__(self) -> None:
+        usable = sorted(os.sched_getaffinity(0))
+        self.server = usable[0]
+        self.others = usable[1:] or usable
+
+    def keep_off_server_core(self) -> None:
+        """Move this process, and with it what it starts from now on, away from the server's core."""
+        os.sched_setaffinity(0, self.others)
+
+    def facts(self) -> dict[str, Any]:
+        """Return how the cores were dealt out."""
+        return {"server": self.server, "load_generator_postgresql_redis": self.others}
+
+
+def _cpu_lines(name: str) -> list[str]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(name)]
+
+
+def _cpu_model() -> str:
+    return next(iter(_cpu_lines("model name")), platform.machine())
+
+
+def _cpu_flags() -> list[str]:
+    return next(iter(_cpu_lines("flags")), "").split()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _output(*command: str) -> str | None:
+    try:
+        result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
+
+
+def _filesystem(directory: Path) -> str:
+    """The type of the file system; on one in memory a commit would cost nothing and prove nothing."""
+    path = str(directory.resolve())
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    around = [(len(mount[1]), mount[2]) for mount in mounts if path.startswith(mount[1])]
+    return max(around)[1] if around else "unknown"
+
+
+def _fsync_ms(directory: Path) -> float:
+    """Median time of writing 8 KiB (a page of PostgreSQL) and making it durable."""
+    path = directory / "fsync-probe"
+    took: list[float] = []
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        for _ in range(25):
+            started = time.perf_counter()
+            os.write(descriptor, bytes(8192))
+            os.fdatasync(descriptor)
+            took.append(time.perf_counter() - started)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return median(took) * 1000.0

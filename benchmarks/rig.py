@@ -1,0 +1,199 @@
+"""What is measured against: real engines, the real server in a process and on a core of its own, charge points.
+
+The engines and the server live in a directory on the disk of the repository, which is removed at the end: on a
+file system in memory an fsync would cost nothing.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import AF_INET, SOCK_STREAM, create_connection, socket
+
+import asyncpg
+from redis.asyncio import Redis
+
+from app.clock import SystemClock
+from app.csms.credentials import Credentials, generate_key
+from app.embedded import Engines, start_embedded
+from app.settings import Settings
+from app.store.database import Database
+from app.store.migrations import migrate
+from benchmarks.accounting import family
+from benchmarks.host import Cores
+
+TENANT = "benchmark"
+HOST = "127.0.0.1"
+_LOCAL = Path(__file__).parent / "results" / "local"
+_PEPPER = "pepper of the benchmark"
+_START_LIMIT_S = 60.0
+_STOP_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A running server. server, postgres, redis: their processes, children included."""
+
+    port: int
+    key: str
+    server: list[int]
+    postgres: int
+    redis: int
+    engines: Engines
+    settings: Settings
+
+    def postgres_processes(self) -> list[int]:
+        """Return the postmaster and its backends as they are now."""
+        return family(self.postgres)
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A directory on the disk of the repository, gone at the end."""
+    _LOCAL.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=_LOCAL))
+    # The engines run as another user when we are root, and must be able to walk through.
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@asynccontextmanager
+async def running_rig(
+    cores: Cores, directory: Path, charge_points: int, given: Engines | None = None
+) -> AsyncIterator[Rig]:
+    """Engines, schema, `charge_points` charge points (`identity(0)`...), and one worker on the server's core.
+
+    given: engines that run already, with a migrated database; otherwise private ones are started.
+
+    Raises:
+        RuntimeError: the server does not start; the text holds the end of what it wrote.
+    """
+    port = free_port()
+    settings = Settings(
+        database_url=given.database_url if given else None,
+        redis_url=given.redis_url if given else None,
+        data_directory=directory / "data",
+        credential_pepper=_PEPPER,
+        port=port,
+        log_level="warning",
+        # A closed loop sends as fast as it is answered; the limits on a single charge point would slow it down.
+        rate_per_s=1_000_000.0,
+        rate_burst=1_000_000,
+    )
+    async with start_embedded(settings) as engines:
+        settings = settings.model_copy(
+            update={"database_url": engines.database_url, "redis_url": engines.redis_url}
+        )
+        await migrate(engines.database_url)
+        key = await _provision(settings, charge_points)
+        postgres, redis = await _engine_processes(engines)
+        log = directory / "server.log"
+        with _running_server(settings.environment(), cores, log) as process:
+            await _wait_until_serving(process, port, log)
+            yield Rig(port, key, family(process.pid), postgres, redis, engines, settings)
+
+
+def identity(number: int) -> str:
+    """Return the identity of a provisioned charge point."""
+    return f"BENCH-{number:05d}"
+
+
+async def _provision(settings: Settings, count: int) -> str:
+    """Create the tenant, an id tag and the charge points, all with one key; return the key."""
+    key = generate_key()
+    stored = Credentials(settings.credential_pepper).hash(bytes.fromhex(key))
+    database = await Database.open(str(settings.database_url), settings=settings, clock=SystemClock())
+    try:
+        async with database.platform() as platform:
+            tenant = await platform.tenants.create(TENANT, "Benchmark")
+        async with database.tenant(tenant.id) as work:
+            await work.id_tags.create("BENCHMARK")
+            for number in range(count):
+                await work.charge_points.create(identity(number), credential_hash=stored)
+    finally:
+        await database.close()
+    return key
+
+
+async def _engine_processes(engines: Engines) -> tuple[int, int]:
+    connection = await asyncpg.connect(engines.database_url)
+    try:
+        backend: int = await connection.fetchval("select pg_backend_pid()")
+        stat = Path(f"/proc/{backend}/stat").read_text()
+    finally:
+        await connection.close()
+    redis = Redis.from_url(engines.redis_url)
+    try:
+        process_id = int((await redis.info("server"))["process_id"])
+    finally:
+        await redis.aclose()
+    return int(stat.rpartition(")")[2].split()[1]), process_id
+
+
+@contextmanager
+def _running_server(
+    environment: Mapping[str, str], cores: Cores, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`stationmaster serve`, pinned; its workers inherit the core."""
+    command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
+    with pinned_process(command, environment, cores, log) as process:
+        yield process
+
+
+@contextmanager
+def pinned_process(
+    command: list[str], environment: Mapping[str, str], cores: Cores, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on the server's core, ended by SIGTERM. log: gets what it writes."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        # It has not started a thread yet, let alone a worker: everything in it inherits this.
+        os.sched_setaffinity(process.pid, {cores.server})
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def _wait_until_serving(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT_S
+    while not is_serving(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server does not start: {log.read_text(errors='replace')[-2000:]}")
+        await asyncio.sleep(0.05)
+
+
+def is_serving(port: int) -> bool:
+    """Say whether an HTTP server answers on the port."""
+    try:
+        with create_connection((HOST, port), timeout=5.0) as connection:
+            connection.sendall(b"GET /v1/protocols HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return connection.recv(12).startswith(b"HTTP/1.1 ")
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket(AF_INET, SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,171 @@
+"""N sockets in a closed loop against the running server: frames per second, latency, CPU of each process.
+
+Closed loop: each charge point sends its next CALL when the last one is answered, so N is the number of CALLs under
+way at any time. MeterValues is answered after its rows are committed with fsync; Heartbeat touches no record.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from benchmarks.accounting import CpuUse, cpu_use
+from benchmarks.corpus import UNIQUE_ID, frame
+from benchmarks.plan import Plan
+from benchmarks.rig import TENANT, Rig, identity
+from benchmarks.summary import percentile, significant, summarize
+from benchmarks.websocket_load import FrameTemplate, LoadError, LoadSocket
+
+_CONNECTING_AT_ONCE = 16
+_START_TIME = "2026-03-01T08:00:00.000Z"
+
+
+@dataclass(slots=True)
+class _Round:
+    """One measurement; `running` ends it."""
+
+    running: bool = True
+    answers: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+
+    def answered(self, took_s: float) -> bool:
+        self.answers += 1
+        self.latencies_s.append(took_s)
+        return self.running
+
+
+async def measure(rig: Rig, plan: Plan) -> dict[str, Any]:
+    """Return the figures by scenario and number of sockets."""
+    sockets = await connect_many(rig, 0, max(plan.socket_counts))
+    scenarios = {"meter_values": [], "heartbeat": []}  # type: dict[str, list[FrameTemplate]]
+    for number, socket in enumerate(sockets):
+        scenarios["meter_values"].append(await _meter_values_template(socket, number))
+        scenarios["heartbeat"].append(FrameTemplate(frame("heartbeat").text.replace(UNIQUE_ID, "{id}")))
+    rounds: dict[str, dict[int, list[dict[str, float]]]] = {
+        name: {count: [] for count in plan.socket_counts} for name in scenarios
+    }
+    # Rounds outside, so that what changes in the machine meanwhile meets every scenario.
+    for _ in range(plan.wire_rounds):
+        for name, templates in scenarios.items():
+            for count in plan.socket_counts:
+                found = await _measure_round(rig, sockets[:count], templates[:count], plan)
+                rounds[name][count].append(found)
+    for socket in sockets:
+        socket.close()
+    return {name: _figures(by_count) for name, by_count in rounds.items()}
+
+
+async def connect_many(rig: Rig, first: int, count: int) -> list[LoadSocket]:
+    """Connect and boot charge points, a few at a time."""
+    gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+    boot = frame("boot_notification").text.replace(UNIQUE_ID, "{id}")
+
+    async def connect(number: int) -> LoadSocket:
+        async with gate:
+            socket = LoadSocket()
+            name = identity(number)
+            await socket.connect(rig.port, f"/ocpp/{TENANT}/{name}", name, rig.key)
+            await socket.call(boot)
+            return socket
+
+    return await asyncio.gather(*(connect(number) for number in range(first, first + count)))
+
+
+async def _meter_values_template(socket: LoadSocket, number: int) -> FrameTemplate:
+    """Open a transaction; return the frame whose four sampled values belong to it."""
+    start = {"connectorId": 1, "idTag": "BENCHMARK", "meterStart": 1_000_000, "timestamp": _START_TIME}
+    answer = orjson.loads(
+        await socket.call(orjson.dumps([2, "{id}", "StartTransaction", start]).decode())
+    )
+    text = frame("meter_values").text
+    for old, new in (
+        (UNIQUE_ID, "{id}"),
+        ('"transactionId":100001', f'"transactionId":{answer[2]["transactionId"]}'),
+        ("30:00.000Z", "{time}Z"),
+        ('"1207080"', '"{register}"'),
+    ):
+        if old not in text:
+            raise LoadError(f"the corpus' MeterValues has no {old}")
+        text = text.replace(old, new, 1)
+    return FrameTemplate(text)
+
+
+async def _measure_round(
+    rig: Rig, sockets: list[LoadSocket], templates: list[FrameTemplate], plan: Plan
+) -> dict[str, float]:
+    current = _Round()
+    failure: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: failure.append(context.get("exception") or LoadError(context["message"]))
+    )
+    for socket, template in zip(sockets, templates, strict=True):
+        socket.start(template, current.answered)
+    await asyncio.sleep(plan.wire_warm_up_s)
+    current.latencies_s.clear()
+    before = _Usage.now(rig, current.answers)
+    await asyncio.sleep(plan.wire_round_s)
+    latencies_s = sorted(current.latencies_s)
+    after = _Usage.now(rig, current.answers)
+    current.running = False
+    last = -1
+    while last != current.answers:
+        last = current.answers
+        await asyncio.sleep(0.05)
+    if failure:
+        raise failure[0]
+    return after.since(before, latencies_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    at: float
+    answers: int
+    server: CpuUse
+    postgres: CpuUse
+    redis: CpuUse
+    load_s: float
+
+    @classmethod
+    def now(cls, rig: Rig, answers: int) -> "_Usage":
+        return cls(
+            time.perf_counter(),
+            answers,
+            cpu_use(rig.server),
+            cpu_use(rig.postgres_processes()),
+            cpu_use([rig.redis]),
+            time.process_time(),
+        )
+
+    def since(self, before: "_Usage", latencies_s: list[float]) -> dict[str, float]:
+        answers = max(1, self.answers - before.answers)
+        passed_s = self.at - before.at
+        server = self.server.since(before.server)
+        latencies_s = latencies_s or [passed_s]
+        return {
+            "frames_per_s": answers / passed_s,
+            "p50_ms": percentile(latencies_s, 0.5) * 1000.0,
+            "p99_ms": percentile(latencies_s, 0.99) * 1000.0,
+            "server_cpu_us": server.exact_s / answers * 1e6,
+            "server_user_us": server.user_s / answers * 1e6,
+            "server_system_us": server.system_s / answers * 1e6,
+            "server_busy": server.exact_s / passed_s,
+            "postgres_cpu_us": self.postgres.since(before.postgres).exact_s / answers * 1e6,
+            "redis_cpu_us": self.redis.since(before.redis).exact_s / answers * 1e6,
+            "load_generator_cpu_us": (self.load_s - before.load_s) / answers * 1e6,
+        }
+
+
+def _figures(by_count: dict[int, list[dict[str, float]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for count, rounds in by_count.items():
+        figures = {name: summarize([figure[name] for figure in rounds]) for name in rounds[0]}
+        found.append({"sockets": count, **figures})
+    return found
+
+
+def headline(wire: dict[str, Any]) -> dict[str, float]:
+    """Return the figure that the project is measured by: CPU of the server per durable MeterValues, most sockets."""
+    most = max(wire["meter_values"], key=lambda figures: figures["sockets"])
+    return {"sockets": most["sockets"], "server_cpu_us": significant(most["server_cpu_us"]["median"])}
