@@ -1,0 +1,436 @@
+"""Habits of real chargers in the ten messages: answered, kept if possible, and the socket stays open."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.clock import parse_time
+from app.store.records import MeterValueRecord, TransactionRecord
+from tests.gateway.conftest import Station
+from tests.gateway.raw_client import RawClient
+
+AT = "2026-01-01T10:00:00Z"
+START: dict[str, Any] = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": AT}
+STOP: dict[str, Any] = {"transactionId": 0, "meterStop": 900, "timestamp": "2026-01-01T11:00:00Z"}
+
+
+def reading(value: Any = "1", at: str = "2026-01-01T10:30:00Z", **more: Any) -> dict[str, Any]:
+    return {"timestamp": at, "sampledValue": [{"value": value, **more}]}
+
+
+@pytest.fixture
+async def charger(station: Station) -> RawClient:
+    await station.register("CP1")
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.id_tags.create("TAG")
+        await work.id_tags.create("GONE", status="Blocked")
+    return await station.connect("CP1")
+
+
+async def transaction(station: Station, transaction_id: int) -> TransactionRecord:
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.transactions.get(transaction_id)
+    assert record is not None
+    return record
+
+
+async def transactions(station: Station) -> list[TransactionRecord]:
+    async with station.database.tenant(station.tenant.id) as work:
+        return await work.transactions.page(100)
+
+
+async def values(station: Station) -> list[MeterValueRecord]:
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.charge_points.get("CP1")
+        assert record is not None
+        return await work.meter_values.for_charge_point(record.id, 100)
+
+
+async def orphans(station: Station) -> list[str]:
+    async with station.database.tenant(station.tenant.id) as work:
+        return [record.kind for record in await work.orphans.page(100)]
+
+
+async def connectors(station: Station) -> dict[int, tuple[str, str]]:
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.charge_points.get("CP1")
+        assert record is not None
+        known = await work.connectors.for_charge_point(record.id)
+    return {connector.connector_id: (connector.status, connector.error_code) for connector in known}
+
+
+async def start(client: RawClient, **changes: Any) -> int:
+    answer = await client.call("StartTransaction", {**START, **changes}, f"start{changes}")
+    assert answer[0] == 3, answer
+    transaction_id: int = answer[2]["transactionId"]
+    return transaction_id
+
+
+# Starting and stopping
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "status"), [("TAG", "Accepted"), ("tag", "Accepted"), ("GONE", "Blocked"), ("WHO", "Invalid")]
+)
+async def test_a_start_is_recorded_whatever_its_tag(
+    station: Station, charger: RawClient, id_tag: str, status: str
+) -> None:
+    answer = await charger.call("StartTransaction", {**START, "idTag": id_tag})
+    assert answer[2]["idTagInfo"]["status"] == status
+    assert 0 < answer[2]["transactionId"] < 2**31
+    record = await transaction(station, answer[2]["transactionId"])
+    assert (record.id_tag, record.meter_start_wh, record.started_at) == (id_tag, 100, parse_time(AT))
+
+
+async def test_a_replayed_start_gets_the_stored_answer(station: Station, charger: RawClient) -> None:
+    first = await charger.call("StartTransaction", START, "a")
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.id_tags.update("TAG", status="Blocked")
+    same_id = await charger.call("StartTransaction", START, "a")
+    new_id = await charger.call("StartTransaction", START, "b")
+    await charger.close()
+    reconnected = await station.connect("CP1")
+    after_reconnect = await reconnected.call("StartTransaction", START, "c")
+    assert first[2] == same_id[2] == new_id[2] == after_reconnect[2]
+    assert len(await transactions(station)) == 1
+
+
+async def test_a_start_hours_late_keeps_its_own_time(station: Station, charger: RawClient) -> None:
+    record = await transaction(station, await start(charger, timestamp="2025-12-31T23:00:00+01:00"))
+    assert record.started_at == datetime(2025, 12, 31, 22, tzinfo=UTC)
+    assert record.started_received_at > record.started_at
+
+
+async def test_a_stop_of_an_unknown_transaction_is_answered_and_kept(
+    station: Station, charger: RawClient
+) -> None:
+    assert (await charger.call("StopTransaction", {**STOP, "transactionId": 4711}))[2] == {}
+    assert await orphans(station) == ["stop_unknown_transaction"]
+
+
+async def test_the_transaction_of_another_charge_point_is_not_touched(
+    station: Station, charger: RawClient
+) -> None:
+    transaction_id = await start(charger)
+    await station.register("CP2")
+    thief = await station.connect("CP2")
+    assert (await thief.call("StopTransaction", {**STOP, "transactionId": transaction_id}))[2] == {}
+    assert (await transaction(station, transaction_id)).stopped_at is None
+    assert await orphans(station) == ["stop_unknown_transaction"]
+
+
+async def test_a_second_identical_stop_gets_the_same_answer(station: Station, charger: RawClient) -> None:
+    stop = {**STOP, "transactionId": await start(charger), "idTag": "TAG"}
+    first = await charger.call("StopTransaction", stop, "a")
+    second = await charger.call("StopTransaction", stop, "b")
+    assert first[2] == second[2] == {"idTagInfo": {"status": "Accepted"}}
+    assert await orphans(station) == []
+
+
+async def test_a_second_different_stop_is_kept_as_a_conflict(station: Station, charger: RawClient) -> None:
+    transaction_id = await start(charger)
+    stop = {**STOP, "transactionId": transaction_id}
+    await charger.call("StopTransaction", stop, "a")
+    assert (await charger.call("StopTransaction", {**stop, "meterStop": 950}, "b"))[0] == 3
+    assert (await transaction(station, transaction_id)).meter_stop_wh == 900
+    assert await orphans(station) == ["stop_conflict"]
+
+
+async def test_a_stop_without_tag_and_reason_counts_as_local(station: Station, charger: RawClient) -> None:
+    transaction_id = await start(charger)
+    assert (await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id}))[2] == {}
+    record = await transaction(station, transaction_id)
+    assert (record.stop_reason, record.stop_id_tag) == ("Local", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "flag"),
+    [({"meterStop": 50}, "meter_decreased"), ({"timestamp": "2026-01-01T09:00:00Z"}, "stop_before_start")],
+)
+async def test_an_odd_stop_is_kept_raw_and_flagged(
+    station: Station, charger: RawClient, changes: dict[str, Any], flag: str
+) -> None:
+    transaction_id = await start(charger)
+    stop = {**STOP, "transactionId": transaction_id, **changes}
+    assert (await charger.call("StopTransaction", stop))[0] == 3
+    record = await transaction(station, transaction_id)
+    assert flag in record.flags
+    assert record.meter_stop_wh == stop["meterStop"]
+
+
+@pytest.mark.parametrize("transaction_id", [-1, 0])
+async def test_a_stop_without_an_id_ends_the_open_transaction(
+    station: Station, charger: RawClient, transaction_id: int
+) -> None:
+    started = await start(charger)
+    await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id})
+    assert (await transaction(station, started)).stopped_at is not None
+
+
+async def test_a_stop_that_overtook_its_start_is_joined_to_it(station: Station, charger: RawClient) -> None:
+    assert (await charger.call("StopTransaction", {**STOP, "transactionId": -1}))[2] == {}
+    record = await transaction(station, await start(charger))
+    assert record.meter_stop_wh == 900
+
+
+@pytest.mark.parametrize("transaction_id", [2**31, 2**63 - 1, -(2**63)])
+async def test_a_transaction_id_beyond_32_bits_is_answered(
+    station: Station, charger: RawClient, transaction_id: int
+) -> None:
+    stop = {**STOP, "transactionId": transaction_id}
+    assert (await charger.call("StopTransaction", stop, "a"))[0] == 3
+    meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading()]}
+    assert (await charger.call("MeterValues", meter, "b"))[2] == {}
+    assert len(await values(station)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01T10:00:00", "2026-01-01T10:00:00Z"),
+        ("2026-01-01 10:00:00Z", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T12:00:00+02", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T10:00:00.123456789Z", "2026-01-01T10:00:00.123456Z"),
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        ("2000-01-01T00:00:00Z", "2000-01-01T00:00:00Z"),
+        ("2099-12-31T23:59:60Z", "2100-01-01T00:00:00Z"),
+    ],
+)
+async def test_an_odd_time_is_read(station: Station, charger: RawClient, text: str, expected: str) -> None:
+    record = await transaction(station, await start(charger, timestamp=text))
+    assert record.started_at == parse_time(expected)
+
+
+async def test_an_unreadable_time_never_refuses_a_billing_record(
+    station: Station, charger: RawClient
+) -> None:
+    transaction_id = await start(charger, timestamp="yesterday")
+    assert "time_unreadable" in (await transaction(station, transaction_id)).flags
+    meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading(at="soon")]}
+    assert (await charger.call("MeterValues", meter, "m"))[2] == {}
+    stop = {**STOP, "transactionId": transaction_id, "timestamp": "later"}
+    assert (await charger.call("StopTransaction", stop, "s"))[0] == 3
+    assert (await transaction(station, transaction_id)).stopped_at is not None
+
+
+@pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])
+async def test_any_connector_may_start(station: Station, charger: RawClient, connector_id: Any) -> None:
+    record = await transaction(station, await start(charger, connectorId=connector_id))
+    assert record.connector_id == int(connector_id)
+
+
+async def test_numbers_as_text_and_unknown_fields_are_understood(
+    station: Station, charger: RawClient
+) -> None:
+    record = await transaction(station, await start(charger, meterStart="100", vendorField={"a": 1}))
+    assert record.meter_start_wh == 100
+
+
+# Meter values
+
+
+async def test_a_retried_reading_is_stored_once(station: Station, charger: RawClient) -> None:
+    meter = {"connectorId": 1, "meterValue": [reading("5"), reading("6", "2026-01-01T10:31:00Z")]}
+    for unique_id in ("a", "b", "a"):
+        assert (await charger.call("MeterValues", meter, unique_id))[2] == {}
+    assert len(await values(station)) == 2
+
+
+@pytest.mark.parametrize("connector_id", [0, 1, 9])
+async def test_readings_of_any_connector_are_kept(
+    station: Station, charger: RawClient, connector_id: int
+) -> None:
+    meter = {"connectorId": connector_id, "meterValue": [reading()]}
+    assert (await charger.call("MeterValues", meter))[2] == {}
+    assert [value.connector_id for value in await values(station)] == [connector_id]
+
+
+async def test_readings_without_an_id_belong_to_the_transaction_under_way(
+    station: Station, charger: RawClient
+) -> None:
+    transaction_id = await start(charger)
+    await charger.call("MeterValues", {"connectorId": 1, "meterValue": [reading()]}, "m")
+    assert [value.transaction_id for value in await values(station)] == [transaction_id]
+
+
+async def test_readings_after_the_stop_are_kept(station: Station, charger: RawClient) -> None:
+    transaction_id = await start(charger)
+    await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id}, "s")
+    meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading()]}
+    assert (await charger.call("MeterValues", meter, "m"))[2] == {}
+    assert [value.transaction_id for value in await values(station)] == [transaction_id]
+
+
+async def test_the_readings_of_a_stop_are_kept_with_it(station: Station, charger: RawClient) -> None:
+    transaction_id = await start(charger)
+    stop = {**STOP, "transactionId": transaction_id, "transactionData": [reading("100"), reading("900", AT)]}
+    assert (await charger.call("StopTransaction", stop, "s"))[0] == 3
+    kept = await values(station)
+    assert {(value.context, value.transaction_id) for value in kept} == {("stop", transaction_id)}
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize(
+    ("sample", "changed"),
+    [
+        ({"value": "NaN"}, {}),
+        ({"value": ""}, {}),
+        ({"value": "12,5"}, {}),
+        ({"value": "x" * 5000, "format": "SignedData"}, {}),
+        ({"value": "1", "measurand": "Current,Power"}, {}),
+        ({"value": "50", "measurand": "frequency", "unit": "Hertz"}, {"measurand": "Frequency"}),
+        ({"value": "20", "unit": "Celcius", "measurand": "Temperature"}, {}),
+        (
+            {"value": "1", "unit": "kW h", "context": "Odd", "phase": "L9", "location": "Moon"},
+            {"unit": "kWh"},
+        ),
+    ],
+)
+async def test_an_odd_sample_is_kept_and_a_slip_of_the_pen_mended(
+    station: Station, charger: RawClient, sample: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    meter = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [sample]}]}
+    assert (await charger.call("MeterValues", meter))[2] == {}
+    (kept,) = await values(station)
+    assert kept.sampled_values == [{**sample, **changed}]
+
+
+async def test_a_number_for_a_value_is_kept_as_text(station: Station, charger: RawClient) -> None:
+    assert (await charger.call("MeterValues", {"connectorId": 1, "meterValue": [reading(12.5)]}))[2] == {}
+    (kept,) = await values(station)
+    assert kept.sampled_values == [{"value": "12.5"}]
+
+
+async def test_a_single_reading_need_not_be_in_a_list(station: Station, charger: RawClient) -> None:
+    assert (await charger.call("MeterValues", {"connectorId": 1, "meterValue": reading()}))[2] == {}
+    assert len(await values(station)) == 1
+
+
+async def test_a_reading_without_samples_is_answered(station: Station, charger: RawClient) -> None:
+    meter = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": []}]}
+    assert (await charger.call("MeterValues", meter))[2] == {}
+
+
+# Status, boot, heartbeat, authorize, data transfer
+
+
+async def test_an_unknown_status_is_kept_raw(station: Station, charger: RawClient) -> None:
+    report = {"connectorId": 3, "status": "Error", "errorCode": "Ouch"}
+    assert (await charger.call("StatusNotification", report))[2] == {}
+    assert await connectors(station) == {3: ("Error", "Ouch")}
+
+
+async def test_an_older_status_does_not_replace_a_newer_one(station: Station, charger: RawClient) -> None:
+    for unique_id, status, timestamp in (
+        ("1", "Charging", "2026-01-01T10:00:00Z"),
+        ("2", "Available", "2026-01-01T09:00:00Z"),
+    ):
+        report = {"connectorId": 1, "status": status, "errorCode": "NoError", "timestamp": timestamp}
+        assert (await charger.call("StatusNotification", report, unique_id))[2] == {}
+    assert await connectors(station) == {1: ("Charging", "NoError")}
+
+
+async def test_a_storm_of_flapping_states_ends_with_the_last_one(
+    station: Station, charger: RawClient
+) -> None:
+    for n in range(60):
+        status = "Preparing" if n % 2 else "Available"
+        charger.send(
+            json.dumps(
+                [
+                    2,
+                    str(n),
+                    "StatusNotification",
+                    {"connectorId": 1, "status": status, "errorCode": "NoError"},
+                ]
+            )
+        )
+    answers = [json.loads(await charger.text()) for _ in range(60)]
+    assert [answer[:2] for answer in answers] == [[3, str(n)] for n in range(60)]
+    assert await connectors(station) == {1: ("Preparing", "NoError")}
+
+
+async def test_a_boot_loop_is_answered_each_time(station: Station, charger: RawClient) -> None:
+    for n in range(5):
+        boot = {"chargePointVendor": "V", "chargePointModel": "M", "firmwareVersion": str(n)}
+        answer = await charger.call("BootNotification", boot, str(n))
+        assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 300)
+    async with station.database.tenant(station.tenant.id) as work:
+        record = await work.charge_points.get("CP1")
+    assert record is not None
+    assert (record.vendor, record.model, record.firmware_version) == ("V", "M", "4")
+
+
+async def test_the_operators_decision_counts_at_the_next_boot(station: Station) -> None:
+    await station.register("NEW", registration_status="Pending")
+    client = await station.connect("NEW")
+    boot = {"chargePointVendor": "V", "chargePointModel": "M"}
+    assert (await client.call("BootNotification", boot, "1"))[2]["status"] == "Pending"
+    assert (await client.call("Heartbeat", {}, "2"))[2] == "SecurityError"
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.charge_points.update("NEW", registration_status="Accepted", heartbeat_interval_s=77)
+    answer = await client.call("BootNotification", boot, "3")
+    assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 77)
+    assert (await client.call("Heartbeat", {}, "4"))[0] == 3
+
+
+async def test_billing_records_of_a_better_time_are_still_taken(station: Station, charger: RawClient) -> None:
+    transaction_id = await start(charger)
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.charge_points.update("CP1", registration_status="Rejected")
+    again = await station.connect("CP1")
+    assert (await again.call("Heartbeat", {}, "1"))[2] == "SecurityError"
+    assert (await again.call("StopTransaction", {**STOP, "transactionId": transaction_id}, "2"))[0] == 3
+    assert (await transaction(station, transaction_id)).stopped_at is not None
+
+
+async def test_a_heartbeat_may_be_used_as_a_ping(charger: RawClient) -> None:
+    for n in range(50):
+        answer = await charger.call("Heartbeat", {}, str(n))
+        assert parse_time(answer[2]["currentTime"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "status"), [("TAG", "Accepted"), ("tAg", "Accepted"), ("GONE", "Blocked"), ("WHO", "Invalid")]
+)
+async def test_authorize_always_has_a_status(charger: RawClient, id_tag: str, status: str) -> None:
+    assert (await charger.call("Authorize", {"idTag": id_tag}))[2] == {"idTagInfo": {"status": status}}
+
+
+@pytest.mark.parametrize("data", ["text", {"an": "object"}, None])
+async def test_a_vendors_own_message_is_answered(charger: RawClient, data: Any) -> None:
+    payload = {"vendorId": "com.example", "messageId": "m", "data": data}
+    assert (await charger.call("DataTransfer", payload))[2] == {"status": "UnknownVendorId"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[2,"q","Heartbeat",null]',
+        '[2,"q","Heartbeat",[]]',
+        '[2,"q","Heartbeat"]',
+        '[2,"q","heartbeat",{}]',
+        '\ufeff[2,"q","Heartbeat",{}]',
+        '[2,"q","Heartbeat",{}]\x00',
+        '[2,"q","Heartbeat",{}]\n',
+        '[,2,"q","Heartbeat",{}]',
+        '[2,"q","StopTransaction",{"transactionId":,"meterStop":1,"timestamp":"2026-01-01T00:00:00Z"}]',
+    ],
+)
+async def test_an_odd_frame_is_answered(charger: RawClient, text: str) -> None:
+    answer = await charger.ask(text)
+    assert answer[1] == "q"
+    # No transaction id can be made up: that one is refused, and kept; all others are understood.
+    assert answer[0] == (4 if "Stop" in text else 3)
+
+
+async def test_two_texts_in_one_frame_get_two_answers(charger: RawClient) -> None:
+    charger.send('[2,"a","Heartbeat",{}][2,"b","Heartbeat",{}]')
+    answers = [json.loads(await charger.text()) for _ in range(2)]
+    assert [answer[:2] for answer in answers] == [[3, "a"], [3, "b"]]
+
+
+async def test_a_numeric_id_is_echoed_as_a_number(charger: RawClient) -> None:
+    assert (await charger.ask('[2,17,"Heartbeat",{}]'))[:2] == [3, 17]
