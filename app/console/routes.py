@@ -10,6 +10,7 @@ from app.console.pages import PAGE_HEADERS, Pages
 from app.protocols.catalog import PAGE_ROOT, Catalog
 from app.protocols.documents import Document, DocumentResponse
 from app.protocols.routes import DocumentRoute
+from app.protocols.shortcut import DocumentLookup, documents_of
 
 
 def console_routes(catalog: Catalog) -> list[BaseRoute]:
@@ -18,7 +19,8 @@ def console_routes(catalog: Catalog) -> list[BaseRoute]:
     `/` leads to `/protocols`. The routes stand outside the OpenAPI document.
     """
     pages = Pages(catalog)
-    return [_pages_route(pages), _assets_route(pages.assets()), _root_route()]
+    routes: list[BaseRoute] = [_pages_route(pages), _assets_route(pages.assets()), _root_route()]
+    return [DocumentLookup(documents_of(routes)), *routes]
 
 
 def _pages_route(pages: Pages) -> DocumentRoute:

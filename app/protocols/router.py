@@ -1,7 +1,7 @@
 """The catalog's routes: public, documented, and answered from documents that are encoded once at start.
 
-Put them first, straight into `app.router.routes`; see `DocumentRoute`. The errors raised here are rendered
-by the application's handler of `AppError`.
+Put them first, straight into `app.router.routes` (see `DocumentRoute`), of an application that is a
+`DocumentsFirst`. The errors raised here are rendered by the application's handler of `AppError`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,6 +18,7 @@ from app.protocols.documents import Document, DocumentResponse, json_document
 from app.protocols.message_routes import message_routes
 from app.protocols.responses import TAG, answers
 from app.protocols.routes import DocumentRoute
+from app.protocols.shortcut import DocumentLookup, documents_of
 from app.protocols.unknown import UnknownName
 from app.protocols.validate_route import validate_route
 
@@ -38,7 +39,7 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
     for protocol in catalog.protocols.values():
         routes += protocol_routes(protocol)
     routes.append(_unknown_route(catalog, routes))
-    return routes
+    return [DocumentLookup(documents_of(routes)), *routes]
 
 
 def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:

@@ -43,12 +43,12 @@ class DocumentRoute(APIRoute):
         **options: Any,
     ) -> None:
         super().__init__(path, endpoint, **options)
-        self._documents = documents
+        self.documents = documents
         self._ignores_query = ignores_query
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match by one look-up; by pattern only what the look-up does not know."""
-        if scope["type"] == "http" and route_path(scope) in self._documents:
+        if scope["type"] == "http" and route_path(scope) in self.documents:
             child_scope: Scope = {"endpoint": self.endpoint, "path_params": {}, "route": self}
         else:
             match, child_scope = super().matches(scope)
@@ -65,7 +65,7 @@ class DocumentRoute(APIRoute):
         if scope["method"] not in ALLOWED_METHODS:
             raise HTTPException(405, headers={"Allow": ", ".join(ALLOWED_METHODS)})
         asked = bool(scope["query_string"]) and not self._ignores_query
-        document = None if asked else self._documents.get(route_path(scope))
+        document = None if asked else self.documents.get(route_path(scope))
         if document is None:
             match, child_scope = super().matches(scope)
             if match is not Match.NONE:

@@ -11,14 +11,19 @@ from app.api.problems import install_error_handlers
 from app.console import console_routes
 from app.protocols.catalog import Catalog, ProtocolCatalog, load_catalog
 from app.protocols.router import catalog_routes
+from app.protocols.shortcut import DocumentsFirst, documents_of
 
 ROOT = "/v1/protocols/ocpp-16j"
 
 
-def build_application(catalog: Catalog) -> FastAPI:
-    """An application that serves this catalog, as the composition root puts it in."""
-    application = FastAPI()
-    application.router.routes[:0] = [*catalog_routes(catalog), *console_routes(catalog)]
+def build_application(catalog: Catalog, *, documents_first: bool = True) -> FastAPI:
+    """An application that serves this catalog, as the composition root puts it in.
+
+    documents_first: answer documents before the application's own middleware; else by its routes alone.
+    """
+    routes = [*catalog_routes(catalog), *console_routes(catalog)]
+    application = DocumentsFirst(documents_of(routes) if documents_first else {})
+    application.router.routes[:0] = routes
     install_error_handlers(application)
     return application
 
@@ -33,9 +38,10 @@ def protocol(catalog: Catalog) -> ProtocolCatalog:
     return catalog.protocols["ocpp-16j"]
 
 
-@pytest.fixture(scope="session")
-def application(catalog: Catalog) -> FastAPI:
-    return build_application(catalog)
+@pytest.fixture(scope="session", params=[True, False], ids=["documents first", "routes alone"])
+def application(catalog: Catalog, request: pytest.FixtureRequest) -> FastAPI:
+    """Both ways to a document: no test may tell them apart."""
+    return build_application(catalog, documents_first=bool(request.param))
 
 
 @pytest.fixture

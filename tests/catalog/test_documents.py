@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import Request, Response
+from starlette.middleware.base import RequestResponseEndpoint
 
+from app.protocols.catalog import Catalog
 from app.protocols.documents import Document, json_document
-from tests.catalog.conftest import ROOT
+from tests.catalog.conftest import ROOT, build_application
 
 PATHS = [
     "/v1/protocols",
@@ -92,6 +95,39 @@ async def test_repeated_headers_count_as_one_list(client: httpx.AsyncClient) -> 
     tag = (await client.get(ROOT)).headers["etag"]
     headers = [("If-None-Match", '"x"'), ("If-None-Match", tag), ("Accept-Encoding", "br")]
     assert (await client.get(ROOT, headers=headers)).status_code == 304
+
+
+ODD_PATHS = {
+    "a letter percent-encoded": "/v1/%70rotocols",
+    "a hyphen percent-encoded": "/v1/protocols/ocpp%2D16j",
+}
+
+
+@pytest.mark.parametrize("path", ODD_PATHS.values(), ids=ODD_PATHS)
+async def test_another_spelling_of_the_path_is_the_same_document(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    spelled = await client.get(path)
+    plain = await client.get(path.replace("%70", "p").replace("%2D", "-"))
+    assert (spelled.status_code, spelled.headers["etag"]) == (200, plain.headers["etag"])
+
+
+async def test_middleware_is_not_run_for_documents_that_come_first(catalog: Catalog) -> None:
+    application = build_application(catalog)
+    seen: list[str] = []
+
+    @application.middleware("http")
+    async def note(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        seen.append(request.url.path)
+        return await call_next(request)
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application), base_url="http://catalog"
+    ) as client:
+        await client.get(ROOT)
+        await client.get(f"{ROOT}/messages?q=boot")
+        await client.post(ROOT)
+    assert seen == [f"{ROOT}/messages", ROOT]
 
 
 async def answer(document: Document, method: str = "GET", *headers: tuple[bytes, bytes]) -> list[Any]:
