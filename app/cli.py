@@ -23,6 +23,15 @@ SLUG_PATTERN = r"[a-z0-9-]{1,40}"
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
+_EXPECTED_ERRORS = (
+    ("app.settings", "SettingsError", 2),
+    ("app.administration", "ArgumentError", 2),
+    ("app.simulator.errors", "SimulatorError", 2),
+    ("app.errors", "AppError", 1),
+    ("app.embedded", "EmbeddedError", 1),
+    ("app.supervisor", "ServeError", 1),
+)
+
 application = typer.Typer(
     help="Stationmaster: a multi-tenant OCPP 1.6J central system.",
     no_args_is_help=True,
@@ -251,16 +260,12 @@ def main() -> None:
 
 def _exit_code(error: Exception) -> int | None:
     """2 for what the caller said, 1 for what the surroundings refuse, None for a fault of ours."""
-    from app.administration import ArgumentError
-    from app.embedded import EmbeddedError
-    from app.errors import AppError
-    from app.settings import SettingsError
-    from app.simulator.errors import SimulatorError
-    from app.supervisor import ServeError
-
-    if isinstance(error, SettingsError | ArgumentError | SimulatorError):
-        return 2
-    return 1 if isinstance(error, AppError | EmbeddedError | ServeError) else None
+    for module, name, code in _EXPECTED_ERRORS:
+        # An error can only be of a class whose module is loaded; importing the others here would take seconds.
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return code
+    return None
 
 
 def _format(error: TyperException) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.embedded import start_embedded
 from app.settings import Settings
 from app.store.migrations import migrate
-from app.supervisor import Supervisor, first_of, open_listener, url_of
+from app.supervisor import Supervisor, first_of, open_listener
 
 # Never connected to: a command that needs no Redis must not start one.
 _NO_REDIS = "unix:///nonexistent"
@@ -56,7 +56,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
         async with prepared_store(settings, with_redis=True) as complete:
             supervisor = Supervisor(complete, listener)
             stop_workers = asyncio.Event()
-            server = RunningServer(url_of(listener), complete)
+            server = RunningServer(listener.url, complete)
             workers = asyncio.create_task(supervisor.run(stop_workers))
             beside = asyncio.create_task(_beside(supervisor, server, stop, companion))
             try:

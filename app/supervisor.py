@@ -1,16 +1,17 @@
 """Keeps the worker processes of one server running: starts them, starts dead ones anew, stops them all.
 
-All workers accept from one listening socket, which lives here: connections that wait in it survive the death
-of a worker. Workers run in sessions of their own, so that Ctrl-C reaches this process only.
+Workers run in sessions of their own: Ctrl-C reaches this process only, which stops them in good order.
 """
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import socket
 import sys
 from collections.abc import Mapping
+from types import TracebackType
 
 from app.logs import get_logger
 from app.settings import Settings
@@ -28,44 +29,86 @@ class ServeError(Exception):
     """The server cannot start. The text is one line and says what to do."""
 
 
-async def open_listener(settings: Settings) -> socket.socket:
-    """Bind the server's address; port 0 takes any free one.
+class Listener:
+    """The address of one server. Holds the port, and gives each worker a socket to accept from.
+
+    Several workers get a socket each: the kernel spreads connections evenly, and nobody waits in the queue of
+    a dead one. A single worker gets this one: what connects while it is replaced waits and is not refused.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Bind the address; port 0 takes any free one.
+
+        Raises:
+            OSError: the port is in use, the address is not of this machine, or it is not allowed.
+        """
+        self._shared = settings.workers == 1
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        self._family = found[0][0]
+        # Without SO_REUSEPORT first: with it, a second server would share the port unnoticed.
+        with socket.socket(self._family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[0][4])
+            address = probe.getsockname()
+        self._socket = self._bound(address)
+
+    def for_worker(self) -> socket.socket:
+        """A socket for one worker; close it here as soon as the worker has it."""
+        return self._socket.dup() if self._shared else self._bound(self._socket.getsockname())
+
+    @property
+    def url(self) -> str:
+        """The http:// URL for somebody on this machine."""
+        host, port = self._socket.getsockname()[:2]
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            host = "127.0.0.1"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def _bound(self, address: tuple[str, int]) -> socket.socket:
+        made = socket.socket(self._family, socket.SOCK_STREAM)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            made.bind(address)
+            made.setblocking(False)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+
+async def open_listener(settings: Settings) -> Listener:
+    """Bind the server's address.
 
     Raises:
-        ServeError: the port is in use, the address is not of this machine, or it is not allowed.
+        ServeError: it cannot be had; says which setting to change.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PORT_PATIENCE_S
     while True:
         try:
-            return _bind(settings.host, settings.port)
+            return Listener(settings)
         except OSError as error:
-            in_use = error.errno in (98, 48)
-            if in_use and loop.time() < deadline:
+            if error.errno == errno.EADDRINUSE and loop.time() < deadline:
                 await asyncio.sleep(_PORT_LOOK_S)
                 continue
             raise ServeError(_bind_problem(settings, error)) from None
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def _bind_problem(settings: Settings, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"STATIONMASTER_HOST: {settings.host!r} is no address of this machine: {error.strerror}"
-    if error.errno in (98, 48):
+    if error.errno == errno.EADDRINUSE:
         return (
             f"port {settings.port} on {settings.host} is in use; "
             "set STATIONMASTER_PORT (or --port) to another, or stop what listens there"
@@ -74,14 +117,6 @@ def _bind_problem(settings: Settings, error: OSError) -> str:
         f"STATIONMASTER_HOST, STATIONMASTER_PORT: cannot listen on {settings.host}:{settings.port}: "
         f"{error.strerror}"
     )
-
-
-def url_of(listener: socket.socket) -> str:
-    """The http:// URL for somebody on this machine."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def raise_file_limit() -> None:
@@ -96,7 +131,7 @@ def raise_file_limit() -> None:
 class Supervisor:
     """The workers of one server. `ready` is set when all of them accept connections for the first time."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(self, settings: Settings, listener: Listener) -> None:
         """settings: complete, with the URLs of the engines; workers get them through their environment."""
         self.ready = asyncio.Event()
         self._settings = settings
@@ -138,19 +173,17 @@ class Supervisor:
     async def _run_one(self) -> bool:
         """Run one worker to its end; says whether it ever accepted connections."""
         ours, theirs = socket.socketpair()
-        try:
+        with theirs, self._listener.for_worker() as accepting:
+            descriptors = (accepting.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "app.worker",
-                str(self._listener.fileno()),
-                str(theirs.fileno()),
-                pass_fds=(self._listener.fileno(), theirs.fileno()),
+                *(str(descriptor) for descriptor in descriptors),
+                pass_fds=descriptors,
                 env=_environment(self._settings),
                 start_new_session=True,
             )
-        finally:
-            theirs.close()
         with ours:
             readiness = asyncio.create_task(self._wait_until_ready(ours))
             ended = asyncio.create_task(process.wait())
@@ -167,10 +200,14 @@ class Supervisor:
                     task.cancel()
                 if process.returncode is None:
                     process.kill()
+                    await process.wait()
 
     async def _wait_until_ready(self, channel: socket.socket) -> bool:
         channel.setblocking(False)
-        if await asyncio.get_running_loop().sock_recv(channel, 1) != READY:
+        try:
+            if await asyncio.get_running_loop().sock_recv(channel, 1) != READY:
+                return False
+        except ConnectionError:
             return False
         if self._waiting > 0:
             self._waiting -= 1

@@ -7,6 +7,7 @@ from above, means that the supervisor is gone, and then the worker stops in good
 import asyncio
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -43,19 +44,16 @@ class WorkerServer(uvicorn.Server):
 
 def make_config(settings: Settings) -> uvicorn.Config:
     """uvicorn's configuration; what sockets need comes from the gateway."""
-    return uvicorn.Config(
-        "app.main:application",
-        factory=True,
-        **server_options(settings),
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # X-Forwarded-For is read where it is needed, from trusted proxies only.
-        proxy_headers=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    options: dict[str, Any] = {
+        "factory": True,
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "backlog": _BACKLOG,
+        "timeout_graceful_shutdown": GRACE_S,
+    }
+    return uvicorn.Config("app.main:application", **{**options, **server_options(settings)})
 
 
 def main() -> None:

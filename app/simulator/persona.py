@@ -33,7 +33,7 @@ class Habits:
 
 HABITS: dict[Pace, Habits] = {
     # A person who watches should see a whole session within a few minutes.
-    "brisk": Habits((8, 45), (60, 300), 10, (240, 900), (15, 60)),
+    "brisk": Habits((5, 30), (60, 300), 10, (240, 900), (15, 60)),
     # What a public charge point sees in a day.
     "normal": Habits((300, 5400), (900, 7200), 60, (7200, 43_200), (60, 1800)),
 }

@@ -1,0 +1,263 @@
+"""The command line from outside: real processes, what they print, and how they end."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from app.embedded import Engines
+
+PEPPER = "0" * 64
+READY = re.compile(r"listens on (http://\S+)")
+TIMEOUT_S = 50.0
+
+
+def environment(directory: Path, **values: str) -> dict[str, str]:
+    """The environment of a new process, without the settings of this one."""
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("STATIONMASTER_") and name not in ("DATABASE_URL", "REDIS_URL")
+    }
+    return {**plain, "STATIONMASTER_DATA_DIRECTORY": str(directory), "COLUMNS": "100", **values}
+
+
+def command(*arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+@pytest.fixture
+def server_environment(tmp_path: Path, engines: Engines, database_url: str) -> dict[str, str]:
+    """Settings of a server on the engines of this test run."""
+    return environment(
+        tmp_path,
+        DATABASE_URL=database_url,
+        REDIS_URL=engines.redis_url,
+        STATIONMASTER_CREDENTIAL_PEPPER=PEPPER,
+        STATIONMASTER_PORT="0",
+        STATIONMASTER_LOG_LEVEL="warning",
+    )
+
+
+@contextlib.contextmanager
+def serving(env: Mapping[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and its URL; killed at the end if it did not stop."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve", *arguments], env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        found = READY.search(process.stdout.readline())
+        assert found is not None
+        yield process, found[1]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def workers_of(parent: int) -> set[int]:
+    """The worker processes whose parent this is."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return {int(child) for child in children if b"app.worker" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look until it is so; the test's own timeout is the limit."""
+    while not condition():
+        time.sleep(0.05)
+
+
+def gone(process: int) -> bool:
+    return not Path(f"/proc/{process}").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "named"),
+    [
+        pytest.param(["serve"], {"STATIONMASTER_PORT": "many"}, "STATIONMASTER_PORT", id="port no number"),
+        pytest.param(["serve", "--workers", "0"], {}, "STATIONMASTER_WORKERS", id="no workers"),
+        pytest.param(["serve"], {"DATABASE_URL": "mysql://x"}, "DATABASE_URL", id="another database"),
+        pytest.param(
+            ["serve"],
+            {"DATABASE_URL": "postgresql://x"},
+            "STATIONMASTER_CREDENTIAL_PEPPER",
+            id="no pepper for a database of one's own",
+        ),
+        pytest.param(
+            ["serve"], {"STATIONMASTER_TRUSTED_PROXIES": "x"}, "STATIONMASTER_TRUSTED_PROXIES", id="no CIDR"
+        ),
+        pytest.param(["simulate", "--tenant", "demo"], {}, "--count", id="simulate without count"),
+        pytest.param(["simulate", "--count", "1", "--tenant", "De mo"], {}, "--tenant", id="bad slug"),
+        pytest.param(
+            ["simulate", "--count", "1", "--tenant", "demo", "--url", "http://x"], {}, "--url", id="no ws URL"
+        ),
+        pytest.param(
+            ["simulate", "--count", "1", "--tenant", "demo", "--duration", "soon"],
+            {},
+            "--duration",
+            id="no duration",
+        ),
+        pytest.param(
+            ["simulate", "--count", "1", "--tenant", "demo", "--speed", "0"], {}, "--speed", id="no speed"
+        ),
+        pytest.param(
+            ["simulate", "--count", "1", "--tenant", "demo"], {}, "STATIONMASTER_API_KEY", id="no API key"
+        ),
+        pytest.param(["key", "create"], {}, "--tenant", id="key for nobody"),
+        pytest.param(
+            ["key", "create", "--tenant", "demo", "--scopes", "fly"], {}, "--scopes", id="unknown scope"
+        ),
+        pytest.param(["tenant", "create"], {}, "SLUG", id="tenant without name"),
+        pytest.param(["dance"], {}, "dance", id="unknown command"),
+    ],
+)
+def test_what_the_caller_got_wrong_is_named_in_one_line(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], named: str
+) -> None:
+    result = command(*arguments, env=environment(tmp_path, **variables))
+    assert result.returncode == 2
+    assert named in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = command("tenant", "list", env=environment(tmp_path / "file" / "below"))
+    assert result.returncode == 2
+    assert "STATIONMASTER_DATA_DIRECTORY" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_port_in_use_is_named_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = command("serve", "--port", port, env=environment(tmp_path))
+    assert result.returncode == 1
+    assert re.fullmatch(rf"stationmaster: port {port} on 127\.0\.0\.1 is in use; .*\n", result.stderr)
+
+
+def test_a_foreign_address_is_named_in_one_line(tmp_path: Path) -> None:
+    result = command("serve", "--host", "192.0.2.1", env=environment(tmp_path, STATIONMASTER_PORT="0"))
+    assert result.returncode == 1
+    assert "STATIONMASTER_HOST" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    env = environment(
+        tmp_path,
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
+        REDIS_URL="redis://127.0.0.1:1",
+        STATIONMASTER_CREDENTIAL_PEPPER=PEPPER,
+        STATIONMASTER_PORT="0",
+    )
+    result = command("serve", env=env)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_help_and_no_arguments_explain_the_commands(tmp_path: Path) -> None:
+    result = command("--help", env=environment(tmp_path))
+    assert result.returncode == 0
+    for name in ("serve", "demo", "simulate", "tenant", "key", "migrate-db"):
+        assert name in result.stdout
+
+
+def test_a_tenant_and_its_key_are_made_and_open_the_api(server_environment: dict[str, str]) -> None:
+    env = server_environment
+    assert command("tenant", "create", "north", "--name", "North", env=env).returncode == 0
+    assert command("tenant", "list", env=env).stdout == "north\tNorth\n"
+    again = command("tenant", "create", "north", env=env)
+    assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+    made = command("key", "create", "--tenant", "north", env=env)
+    assert re.fullmatch(r"sm_[0-9a-f]+_[0-9a-f]+\n", made.stdout)
+    nobody = command("key", "create", "--tenant", "south", env=env)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    with serving(env) as (_, url):
+        arguments = ("--count", "3", "--tenant", "north", "--url", url.replace("http", "ws", 1))
+        env = {**env, "STATIONMASTER_API_KEY": made.stdout.strip()}
+        fast = ("--duration", "4s", "--speed", "300", "--pace", "brisk", "--steady")
+        first = command("simulate", *arguments, *fast, env=env)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert _row(first.stdout, "charge points") == 3
+        assert _row(first.stdout, "transactions started") == _row(first.stdout, "transactions stopped") > 0
+        assert _row(first.stdout, "messages sent") == _row(first.stdout, "messages answered")
+        assert _row(first.stdout, "errors") == 0
+        passwords = Path(env["STATIONMASTER_DATA_DIRECTORY"]) / "simulator" / "north.json"
+        kept = passwords.read_bytes()
+        del env["STATIONMASTER_API_KEY"]
+        second = command("simulate", *arguments, "--duration", "1s", env=env)
+        assert second.returncode == 0, second.stdout + second.stderr
+        assert passwords.read_bytes() == kept
+
+
+def _row(table: str, name: str) -> int:
+    found = re.search(rf"│ {re.escape(name)} +│ +(\d+) │", table)
+    assert found is not None, table
+    return int(found[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_server_and_its_workers(
+    server_environment: dict[str, str], number: signal.Signals
+) -> None:
+    with serving(server_environment, "--workers", "2") as (process, url):
+        workers = workers_of(process.pid)
+        assert len(workers) == 2
+        assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 0
+        assert all(gone(worker) for worker in workers)
+
+
+def test_a_worker_that_dies_is_replaced(server_environment: dict[str, str]) -> None:
+    with serving(server_environment, "--workers", "2") as (process, url):
+        before = workers_of(process.pid)
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(workers_of(process.pid) - {victim}) == 2)
+        assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_workers_stop_when_their_supervisor_was_killed(server_environment: dict[str, str]) -> None:
+    with serving(server_environment, "--workers", "2") as (process, url):
+        workers = workers_of(process.pid)
+        process.kill()
+        process.wait(TIMEOUT_S)
+        until(lambda: all(gone(worker) for worker in workers))
+        port = int(url.rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", port)) as free:
+            assert free.getsockname()[1] == port
+
+
+def test_embedded_engines_start_with_the_server_and_end_with_it(tmp_path: Path) -> None:
+    env = environment(tmp_path, STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="warning")
+    with serving(env) as (process, url):
+        assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        beside = command("tenant", "create", "north", env=env)
+        assert beside.returncode == 0, beside.stderr
+        postgres = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+        assert gone(postgres)
+    assert command("tenant", "list", env=env).stdout == "north\tnorth\n"
