@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,13 @@ class Station:
     async def flush(self) -> None:
         """Write the frame log of the server down."""
         await self.services.database.frame_log.flush()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something of the server that cannot be waited for otherwise; fail after 20 seconds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - there is nothing to subscribe to
+            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,42 @@
+"""A charge point that does not read. FAULTS: slow consumer"""
+
+import asyncio
+
+import pytest
+
+from app.gateway import transport as module
+from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.session import Session
+from app.ids import TenantId
+from tests.gateway.conftest import Station, until
+
+
+def endpoint_of(station: Station) -> ChargePointEndpoint:
+    (route,) = (route for route in station.app.router.routes if isinstance(route, ChargePointRoute))
+    assert isinstance(route.endpoint, ChargePointEndpoint)
+    return route.endpoint
+
+
+@pytest.mark.parametrize("limit", ["OUTBOUND_LIMIT_BYTES", "SEND_DEADLINE_S"])
+async def test_who_does_not_read_is_cut_off_and_others_are_not(
+    station: Station, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    if limit == "SEND_DEADLINE_S":
+        monkeypatch.setattr(module, limit, 0.05)
+    await station.register("DEAF")
+    await station.register("CP1")
+    deaf = await station.connect("DEAF")
+    other = await station.connect("CP1")
+    registry = endpoint_of(station)._registry
+    place = TenantId(station.tenant.id)
+    session = registry.get(place, "DEAF")
+    assert isinstance(session, Session)
+    # More than all buffers of the two sockets hold.
+    for _ in range(300 if limit == "OUTBOUND_LIMIT_BYTES" else 100):
+        session._transport.send_text("x" * 100_000)
+        await asyncio.sleep(0)
+
+    await until(lambda: registry.get(place, "DEAF") is None)
+    assert (await other.call("Heartbeat", {}))[0] == 3
+    await deaf.close()
+    assert (await (await station.connect("DEAF")).call("Heartbeat", {}))[0] == 3
