@@ -52,9 +52,10 @@ WorkersOption = Annotated[int | None, typer.Option(help="Processes. [STATIONMAST
 @application.command()
 def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOption = None) -> None:
     """Run the server; without DATABASE_URL or REDIS_URL it starts private engines."""
-    from app.server import RunningServer, run_server, stop_on_signals
-
+    # Before the imports: whoever mistyped a setting should not wait for them.
     settings = _settings(workers=workers, host=host, port=port)
+    from app.server import RunningServer, run_server
+    from app.signals import stop_on_signals
 
     async def announce(server: RunningServer, stop: asyncio.Event) -> None:
         typer.echo(f"Stationmaster listens on {server.url} (workers: {server.settings.workers})")
@@ -75,14 +76,15 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Run a server with a demo tenant, an API key and a small simulated fleet."""
+    # Who looks at a demo reads the table on the screen; warnings still come through.
+    os.environ.setdefault("STATIONMASTER_LOG_LEVEL", "warning")
+    os.environ.setdefault("STATIONMASTER_LOG_FORMAT", "console")
+    settings = _settings(workers=workers, host=host, port=port)
     from rich.console import Console
 
     from app.demo import run_demo
 
-    # Who looks at a demo reads the table on the screen; warnings still come through.
-    os.environ.setdefault("STATIONMASTER_LOG_LEVEL", "warning")
-    os.environ.setdefault("STATIONMASTER_LOG_FORMAT", "console")
-    _run(run_demo(_settings(workers=workers, host=host, port=port), count, Console()))
+    _run(run_demo(settings, count, Console()))
 
 
 @application.command()
@@ -145,7 +147,7 @@ async def _simulate(options: Any) -> bool:
     from rich.console import Console
 
     from app.clock import SystemClock
-    from app.server import stop_on_signals
+    from app.signals import stop_on_signals
     from app.simulator.fleet import Fleet
     from app.simulator.progress import display_for, print_summary
 
@@ -209,10 +211,10 @@ def key_create(
     ] = None,
 ) -> None:
     """Create an API key and print it on standard output, this once."""
-    from app.administration import TENANT_SCOPES, create_key, parse_scopes
-
     if admin == (tenant is not None):
         raise typer.BadParameter("give one of --tenant and --admin", param_hint="--tenant")
+    from app.administration import TENANT_SCOPES, create_key, parse_scopes
+
     chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)
     settings = _settings()
     lifetime = None if expires_days is None else timedelta(days=expires_days)
@@ -261,7 +263,7 @@ def main() -> None:
 def _exit_code(error: Exception) -> int | None:
     """2 for what the caller said, 1 for what the surroundings refuse, None for a fault of ours."""
     for module, name, code in _EXPECTED_ERRORS:
-        # An error can only be of a class whose module is loaded; importing the others here would take seconds.
+        # An error can only be of a class whose module is loaded; to import the others takes seconds.
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(error, kind):
             return code

@@ -10,8 +10,9 @@ from rich.console import Console
 from app.administration import TENANT_SCOPES, create_key, create_tenant, key_works
 from app.clock import SystemClock
 from app.errors import Conflict
-from app.server import RunningServer, run_server, stop_on_signals
+from app.server import RunningServer, run_server
 from app.settings import Settings, SettingsError
+from app.signals import stop_on_signals
 from app.simulator.fleet import Fleet, FleetOptions
 from app.simulator.progress import display_for, print_summary
 from app.store.database import Database

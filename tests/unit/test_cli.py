@@ -1,6 +1,7 @@
 """The command line from outside: real processes, what they print, and how they end."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -124,7 +125,7 @@ def gone(process: int) -> bool:
         pytest.param(
             ["key", "create", "--tenant", "demo", "--scopes", "fly"], {}, "--scopes", id="unknown scope"
         ),
-        pytest.param(["tenant", "create"], {}, "SLUG", id="tenant without name"),
+        pytest.param(["tenant", "create"], {}, "slug", id="tenant without name"),
         pytest.param(["dance"], {}, "dance", id="unknown command"),
     ],
 )
@@ -261,3 +262,42 @@ def test_embedded_engines_start_with_the_server_and_end_with_it(tmp_path: Path) 
         assert process.wait(TIMEOUT_S) == 0
         assert gone(postgres)
     assert command("tenant", "list", env=env).stdout == "north\tnorth\n"
+
+
+def test_a_second_demo_prints_the_same_line_and_finds_its_data(tmp_path: Path) -> None:
+    env = environment(tmp_path, STATIONMASTER_PORT="0")
+    first, second = _demo(env), _demo(env)
+    assert first[0] == second[0]
+    assert first[1] == second[1] == ["DEMO-00001", "DEMO-00002"]
+    key = tmp_path / "demo-api-key"
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+def _demo(env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Start a demo, follow its curl line once the fleet is there, stop it; the key and the charge points seen."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "demo", "--count", "2"], env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.strip().startswith("curl "))
+        found = re.fullmatch(r"curl -s -H 'Authorization: Bearer (\S+)' (http://\S+)", line.strip())
+        assert found is not None
+        seen: list[str] = []
+        request = Request(found[2], headers={"Authorization": f"Bearer {found[1]}"})  # noqa: S310
+
+        def connected() -> bool:
+            with urlopen(request) as answer:  # noqa: S310
+                items = json.load(answer)["items"]
+            seen[:] = [item["identity"] for item in items if item["connected"]]
+            return len(seen) == 2
+
+        until(connected)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+        assert "Stopped" in process.stdout.read()
+        return found[1], seen
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
