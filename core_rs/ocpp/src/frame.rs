@@ -366,7 +366,8 @@ fn call_error<'a>(
 fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId, Violation> {
     let (text, numeric) = match item {
         Some(Value::String(text)) => (text.into_owned(), false),
-        Some(Value::Number(text)) => (text.to_owned(), true),
+        // What is no integer would be echoed as a number that some readers refuse.
+        Some(Value::Number(text)) if text.parse::<i64>().is_ok() => (text.to_owned(), true),
         _ => {
             return Err(formation("no_unique_id", "the second element must be the unique id".to_owned()));
         }
@@ -391,7 +392,6 @@ fn not_an_array() -> Violation {
 
 fn syntax(error: &SyntaxError) -> Violation {
     let reason = match error.fault {
-        JsonFault::DuplicateName(_) => "duplicate_name",
         JsonFault::TooDeep => "too_deep",
         JsonFault::TooManyItems => "too_many_items",
         JsonFault::TooManyMembers => "too_many_members",

@@ -1,7 +1,7 @@
 //! Judges single payloads and frames outside of any connection: for what we send, and for the catalog.
 
 use crate::frame::{self, Fault, Message};
-use crate::json::{Limits, Reader, SyntaxError};
+use crate::json::{Limits, Reader};
 use crate::link::Role;
 use crate::schema::{self, Direction, MessageSchema};
 use crate::validate::{Mode, Report, validate};
@@ -44,7 +44,7 @@ pub fn payload_text<'a>(
     let mut payload = match reader.value() {
         Ok(payload) if reader.peek().is_none() => payload,
         Ok(_) => return broken("text stands behind the payload".to_owned()),
-        Err(SyntaxError { fault, offset }) => return broken(format!("{fault} at byte {offset}")),
+        Err(error) => return broken(format!("{} at byte {}", error.fault, error.offset)),
     };
     let schema = schema::v16();
     let report = validate(schema, schema.payload(message, direction), &mut payload, mode);

@@ -7,7 +7,7 @@
 //!
 //! | what | code |
 //! |---|---|
-//! | payload not an object, unknown member | `FormationViolation` |
+//! | payload not an object, unknown member, member that stands twice | `FormationViolation` |
 //! | required member missing | `ProtocolError` |
 //! | another JSON type | `TypeConstraintViolation` |
 //! | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
@@ -91,6 +91,9 @@ impl<'s> Walk<'s> {
                 self.deviation("null_field", &path.name(field.name), "null".to_owned());
                 return false;
             }
+            if seen & (1 << place) != 0 {
+                self.stands_twice(&path.name(field.name));
+            }
             seen |= 1 << place;
             *key = Key::Symbol(field.symbol);
             self.field(field, value, &path.name(field.name));
@@ -114,6 +117,13 @@ impl<'s> Walk<'s> {
                 false
             }
         }
+    }
+
+    /// Which of the two is meant nobody can know, so it is refused in tolerant mode too.
+    #[cold]
+    fn stands_twice(&mut self, path: &Path<'_>) {
+        let detail = "the field stands twice in one object".to_owned();
+        self.violation(ErrorCode::FormationViolation, path, "duplicate_field", detail);
     }
 
     fn missing(&mut self, object: &ObjectSchema, seen: u64, path: &Path<'_>) {

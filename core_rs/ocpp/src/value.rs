@@ -49,7 +49,7 @@ pub enum Value<'a> {
     Symbol(Symbol),
     /// An array.
     Array(Vec<Value<'a>>),
-    /// An object with distinct names, in the order they came.
+    /// An object, in the order it came. A name may stand twice; `validate` refuses that.
     Object(Vec<Member<'a>>),
 }
 
