@@ -1,6 +1,6 @@
 """What all tests share: one PostgreSQL and one Redis for the run, and a fresh database for each module.
 
-The engines are the embedded ones, started as `make run` starts them; DATABASE_URL and REDIS_URL are not looked at.
+The engines are the embedded ones, started as `make run` starts them; the environment's URLs do not matter.
 """
 
 import asyncio
@@ -8,11 +8,13 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import structlog
 from redis import Redis
 
 from app.clock import Clock, SystemClock
@@ -22,25 +24,48 @@ from app.store.database import Database
 from app.store.migrations import migrate
 from app.store.records import TenantRecord
 
+# Plain tracebacks: the default ones print every local variable, which takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 _TEMPLATE = "stationmaster_template"
 _NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def _private_directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="stationmaster-test-"))
+    # As root the engines run as another user, who must get through. pytest's own tmp_path would be closed again
+    # by whatever pytest starts next.
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def engine_directory() -> Iterator[Path]:
+    """A data directory for a test that starts embedded engines of its own; use this, not `tmp_path`."""
+    with _private_directory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
     """A private PostgreSQL and Redis, empty, for the whole run."""
-    directory = Path(tempfile.mkdtemp(prefix="stationmaster-test-"))
-    settings = Settings(database_url=None, redis_url=None, data_directory=directory)
-    try:
-        with asyncio.Runner() as runner:
-            context = start_embedded(settings)
-            started = runner.run(context.__aenter__())
-            try:
-                yield started
-            finally:
-                runner.run(context.__aexit__(None, None, None))
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with _private_directory() as directory, asyncio.Runner() as runner:
+        settings = Settings(database_url=None, redis_url=None, data_directory=directory)
+        context = start_embedded(settings)
+        started = runner.run(context.__aenter__())
+        try:
+            yield started
+        finally:
+            runner.run(context.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="session")

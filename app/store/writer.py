@@ -154,7 +154,7 @@ class Ledger:
         """Bring each entry to its end: an answer or an error."""
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
-        while entries := [entry for entry in entries if not self._is_given_up(entry)]:
+        while entries := [entry for entry in entries if self._is_due(entry)]:
             try:
                 answers = await self._commit([record for record, _, _ in entries])
             except Exception as error:
@@ -188,19 +188,27 @@ class Ledger:
         await self._settle(entries[:middle])
         await self._settle(entries[middle:])
 
-    def _is_given_up(self, entry: _Entry) -> bool:
-        """Say whether an entry need not be written any more: overdue, so that its charge point will retry.
+    def _is_due(self, entry: _Entry) -> bool:
+        """Say whether an entry is still to be written; tell an overdue one so, its charge point will retry.
 
-        A cancelled one is still written while there is time: its charge point has only left.
+        A cancelled one is written while there is time: its charge point has only left.
         """
         _, future, deadline = entry
-        return deadline <= self._clock.monotonic() or (future.done() and not future.cancelled())
+        if deadline <= self._clock.monotonic():
+            _give_up(entry)
+            return False
+        return not future.done() or future.cancelled()
 
     async def _commit(self, records: list[LedgerRecord]) -> list[LedgerAnswer]:
         begun = time.perf_counter()
-        # Longer than this nobody waits; what hangs in a lock or a dead connection is abandoned and tried anew.
-        async with asyncio.timeout(self._wait_s):
-            answers = await write_batch(await self._connected(), records, self._window)
+        connection = await self._connected()
+        # Longer than this nobody waits. Ending the connection ends whatever hangs, in a lock or in a dead network;
+        # cancelling would first ask the server for a ROLLBACK, and hang in that.
+        guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
+        try:
+            answers = await write_batch(connection, records, self._window)
+        finally:
+            guard.cancel()
         LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
         LEDGER_BATCH_RECORDS.observe(len(records))
         for kind, count in Counter(type(record).__name__ for record in records).items():
