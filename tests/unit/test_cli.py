@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -54,6 +55,13 @@ def server_environment(tmp_path: Path, engines: Engines, database_url: str) -> d
         STATIONMASTER_PORT="0",
         STATIONMASTER_LOG_LEVEL="warning",
     )
+
+
+@pytest.fixture
+def data_directory() -> Iterator[Path]:
+    """A directory that the engines' own user may reach; pytest's closes itself to others at each start."""
+    with tempfile.TemporaryDirectory(prefix="stationmaster-test-") as path:
+        yield Path(path)
 
 
 @contextlib.contextmanager
@@ -251,30 +259,30 @@ def test_workers_stop_when_their_supervisor_was_killed(server_environment: dict[
             assert free.getsockname()[1] == port
 
 
-def test_embedded_engines_start_with_the_server_and_end_with_it(tmp_path: Path) -> None:
-    env = environment(tmp_path, STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="warning")
+def test_embedded_engines_start_with_the_server_and_end_with_it(data_directory: Path) -> None:
+    env = environment(data_directory, STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="warning")
     with serving(env) as (process, url):
         assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
         beside = command("tenant", "create", "north", env=env)
         assert beside.returncode == 0, beside.stderr
-        postgres = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
+        postgres = int((data_directory / "postgres" / "postmaster.pid").read_text().split()[0])
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT_S) == 0
         assert gone(postgres)
     assert command("tenant", "list", env=env).stdout == "north\tnorth\n"
 
 
-def test_a_second_demo_prints_the_same_line_and_finds_its_data(tmp_path: Path) -> None:
-    env = environment(tmp_path, STATIONMASTER_PORT="0")
+def test_a_second_demo_prints_the_same_line_and_finds_its_data(data_directory: Path) -> None:
+    env = environment(data_directory, STATIONMASTER_PORT="0")
     first, second = _demo(env), _demo(env)
     assert first[0] == second[0]
     assert first[1] == second[1] == ["DEMO-00001", "DEMO-00002"]
-    key = tmp_path / "demo-api-key"
+    key = data_directory / "demo-api-key"
     assert key.stat().st_mode & 0o777 == 0o600
 
 
 def _demo(env: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Start a demo, follow its curl line once the fleet is there, stop it; the key and the charge points seen."""
+    """Start a demo, follow its curl line until the fleet is there, stop it; gives the key and the fleet."""
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "demo", "--count", "2"], env=env, stdout=subprocess.PIPE, text=True
     )
