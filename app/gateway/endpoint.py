@@ -21,7 +21,8 @@ from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session, SessionServices
 from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport
+from app.gateway.transport import AsgiTransport, EndpointTransport
+from app.gateway.websocket_protocol import EXTENSION
 from app.ids import ChargePointId, TenantId
 from app.logs import get_logger
 from app.ocpp import Link
@@ -66,10 +67,13 @@ class ChargePointEndpoint:
                     {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
                 )
             case Admitted():
-                await self._serve(decision, receive, send)
+                direct = (scope.get("extensions") or {}).get(EXTENSION)
+                transport = direct or AsgiTransport(send, _abort_of(receive))
+                await self._serve(decision, transport, receive, send)
 
-    async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
-        transport = AsgiTransport(send, _abort_of(receive))
+    async def _serve(
+        self, admitted: Admitted, transport: EndpointTransport, receive: Receive, send: Send
+    ) -> None:
         connection = self._connection(admitted)
         session = Session(connection, self._link(connection), transport, self._services)
         facts = {
@@ -82,7 +86,7 @@ class ChargePointEndpoint:
         try:
             await self._registry.admit(session)
             await send({"type": "websocket.accept", "subprotocol": admitted.subprotocol})
-            transport.open()
+            transport.open(session)
             metrics.CONNECTIONS_OPENED.inc()
             log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
             for kind in admitted.deviations:
@@ -145,7 +149,7 @@ class ChargePointRoute(BaseRoute):
         await self.endpoint(scope, receive, send)
 
 
-async def _pump(receive: Receive, session: Session, transport: AsgiTransport) -> int:
+async def _pump(receive: Receive, session: Session, transport: EndpointTransport) -> int:
     """Hand messages to the session until the socket is closed; return the close code."""
     while True:
         message = await receive()
@@ -155,8 +159,9 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
                 session.receive_text(text)
             else:
                 session.receive_binary(message["bytes"])
-            if transport.readable is not None:
-                await transport.readable
+            readable = transport.readable
+            if readable is not None:
+                await readable
         else:
             code: int = message.get("code") or 1005
             return code

@@ -32,6 +32,30 @@ class Transport(Protocol):
         """Read on."""
 
 
+class Receiver(Protocol):
+    """Who takes the messages of a connection."""
+
+    def receive_text(self, text: str) -> None:
+        """Take one text message."""
+
+    def receive_binary(self, data: bytes) -> None:
+        """Take one binary message."""
+
+
+class EndpointTransport(Transport, Protocol):
+    """What the endpoint needs beside. Before `open` everything that is sent is held."""
+
+    def open(self, receiver: Receiver) -> None:
+        """The handshake is done: what was held goes out; messages may go straight to the receiver."""
+
+    @property
+    def readable(self) -> Awaitable[None] | None:
+        """What to wait for before the next ASGI message is read; None: nothing."""
+
+    def closed(self) -> None:
+        """The session has ended: forget what waits."""
+
+
 class AsgiTransport:
     """Writes through the `send` of an ASGI server.
 
@@ -63,8 +87,8 @@ class AsgiTransport:
         self._writer: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    def open(self) -> None:
-        """The handshake is done: what was sent until now goes out."""
+    def open(self, receiver: Receiver) -> None:
+        """The handshake is done: what was held goes out. Messages come by ASGI, not from here."""
         self._opened = True
         self._backlog_bytes = 0
         waiting, self._backlog = self._backlog, deque()

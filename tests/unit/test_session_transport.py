@@ -1,7 +1,7 @@
 """Writing through an ASGI server: at once when it takes it, in order when it does not, and not for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import pytest
@@ -27,6 +27,16 @@ class Server:
         self.taken.append(message.get("text") or message.get("code"))
 
 
+class Nobody:
+    """A receiver of nothing: over ASGI messages do not come from the transport."""
+
+    def receive_text(self, text: str) -> None:
+        raise AssertionError(text)
+
+    def receive_binary(self, data: bytes) -> None:
+        raise AssertionError(data)
+
+
 @pytest.fixture
 async def server() -> Server:
     return Server()
@@ -35,7 +45,7 @@ async def server() -> Server:
 @pytest.fixture
 async def transport(server: Server) -> AsyncIterator[AsgiTransport]:
     transport = AsgiTransport(server.send, server.aborted.set)
-    transport.open()
+    transport.open(Nobody())
     yield transport
     transport.closed()
 
@@ -57,7 +67,7 @@ async def test_what_is_sent_before_the_handshake_waits_for_it(server: Server) ->
     transport.send_text("a")
     transport.close(4009, "superseded")
     assert server.taken == []
-    transport.open()
+    transport.open(Nobody())
     assert server.taken == ["a", 4009]
 
 
@@ -121,18 +131,20 @@ async def test_a_peer_that_goes_during_a_jam_is_no_error(server: Server, transpo
     assert not server.aborted.is_set()
 
 
+async def waited(waiting: Awaitable[None] | None) -> None:
+    assert waiting is not None
+    await waiting
+
+
 async def test_reading_waits_until_it_is_resumed(transport: AsgiTransport) -> None:
-    assert transport.readable is None
     transport.pause_reading()
     waiting = transport.readable
-    assert waiting is not None
     transport.resume_reading()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waited(waiting), 10)
 
 
 async def test_closing_lets_the_reading_go_on_to_the_end(transport: AsgiTransport) -> None:
     transport.pause_reading()
     waiting = transport.readable
-    assert waiting is not None
     transport.close(1008, "policy")
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waited(waiting), 10)
