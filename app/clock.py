@@ -32,7 +32,7 @@ class SystemClock:
 
 
 def utc_text(moment: datetime) -> str:
-    """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. A time without zone is taken as UTC."""
+    """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. No zone counts as UTC."""
     if moment.tzinfo is not UTC:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

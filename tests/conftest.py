@@ -39,8 +39,8 @@ _NUMBERS = itertools.count(1)
 @contextmanager
 def _private_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="stationmaster-test-"))
-    # As root the engines run as another user, who must get through. pytest's own tmp_path would be closed again
-    # by whatever pytest starts next.
+    # As root the engines run as another user, who must get through. pytest's own tmp_path would be closed
+    # again by whatever pytest starts next.
     directory.chmod(0o711)
     try:
         yield directory

@@ -1,4 +1,4 @@
-"""API keys: of one tenant (`ApiKeys`) and of the whole platform (`PlatformApiKeys`, for logins and administrators).
+"""API keys: of one tenant (`ApiKeys`) and of the whole platform (`PlatformApiKeys`).
 
 Only hashes are stored; the token `sm_<prefix>_<secret>` is shown once by whoever made it.
 """

@@ -1,4 +1,4 @@
-"""What an id tag may do: one pure decision, used by Authorize and inside the ledger's transaction (OCPP 1.6 4.1)."""
+"""What an id tag may do: one pure decision, used by Authorize and in the ledger (OCPP 1.6 4.1)."""
 
 from datetime import datetime
 
@@ -14,8 +14,8 @@ def fold_id_tag(id_tag: str) -> str:
 def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
     """Return the `idTagInfo` of a tag in wire form; an unknown tag (None) is Invalid.
 
-    at: the time at which the tag is presented. active_transactions: how many run on it already, when a new one is
-    to start; None for a mere question, which never answers ConcurrentTx (OCPP 1.6 7.2).
+    at: the time at which the tag is presented. active_transactions: how many run on it already, when a new
+    one is to start; None for a mere question, which never answers ConcurrentTx (OCPP 1.6 7.2).
     """
     if tag is None:
         return {"status": "Invalid"}

@@ -87,7 +87,7 @@ class ChargePoints(Repository):
         return [ChargePointRecord(*row) for row in rows]
 
     async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:
-        """Change name, registration_status, no_credential or heartbeat_interval_s; None: no such charge point."""
+        """Change name, registration_status, no_credential or heartbeat_interval_s; None: unknown."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise TypeError(f"a charge point's {sorted(unknown)} cannot be changed")

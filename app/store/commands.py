@@ -1,7 +1,7 @@
 """Commands of one tenant: a resource with a state machine. Every change is guarded by the state it leaves.
 
-queued -> sent -> accepted | rejected | call_error | timed_out | connection_lost; queued -> offline | expired |
-cancelled. The first terminal state stays.
+queued -> sent -> accepted | rejected | call_error | timed_out | connection_lost; queued -> offline | expired
+| cancelled. The first terminal state stays.
 """
 
 from dataclasses import fields
@@ -29,8 +29,8 @@ class Commands(Repository):
     async def insert(self, command: CommandRecord) -> CommandRecord:
         """Record a command; its tenant_id is replaced by the tenant's own.
 
-        Returns the command itself, or the one that was recorded before under the same idempotency key: its `id`
-        tells them apart, and the caller compares `request_digest`.
+        Returns the command itself, or the one that was recorded before under the same idempotency key: its
+        `id` tells them apart, and the caller compares `request_digest`.
         """
         values = {name: getattr(command, name) for name in _STORED}
         statement = insert(_TABLE).values(tenant_id=self.tenant_id, **values)

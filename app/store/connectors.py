@@ -59,8 +59,8 @@ class Connectors(Repository):
     async def record_status(self, charge_point_id: int, report: StatusReport) -> bool:
         """Keep a report if it is not older than the known one; an unknown connector is created.
 
-        A time from the future counts as the time of arrival, else a charge point whose clock was once wrong would
-        hide all its later reports. False: the report is older, or the limit of connectors is reached.
+        A time from the future counts as the time of arrival, else a charge point whose clock was once wrong
+        would hide all its later reports. False: the report is older, or the limit of connectors is reached.
         """
         if not 0 <= report.connector_id <= LARGEST_INT32:
             return False

@@ -44,7 +44,7 @@ class Database:
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            RuntimeError: fsync or synchronous_commit is off, so that an acknowledgement would promise too much.
+            RuntimeError: fsync or synchronous_commit is off, an acknowledgement would be no promise.
         """
         plain = plain_url(url)
         engine = make_engine(plain)

@@ -1,6 +1,7 @@
 """What goes into the ledger, and what comes back: one frozen record for each billing message.
 
-`flags` name what is odd about a record (`time_unreadable`, ...); they are stored, and never a reason to refuse it.
+`flags` name what is odd about a record (`time_unreadable`, ...); they are stored, and never a reason to
+refuse it.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from app.store.records import Json
 
 TIME_UNREADABLE = "time_unreadable"
-"""Flag: the time text could not be read; the time of arrival stands in for it, and is no part of a retry's key."""
+"""Flag: the time could not be read; the time of arrival stands in for it, but not in a retry's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class StopRecorded:
 
 @dataclass(frozen=True, slots=True)
 class MeterReadings:
-    """MeterValues (OCPP 1.6 4.7). transaction_id: as reported; without a valid one the store looks it up by time."""
+    """MeterValues (OCPP 1.6 4.7). transaction_id as reported; without a valid one it is looked up by time."""
 
     tenant_id: int
     charge_point_id: int

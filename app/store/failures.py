@@ -1,4 +1,4 @@
-"""What a failure of the database means: come back later, try again at once, or the data itself is at fault."""
+"""What a failure of the database means: come back later, try again, or the data is at fault."""
 
 from enum import StrEnum
 
@@ -35,7 +35,8 @@ def failure_of(error: BaseException) -> Failure:
         return _of_state(error.sqlstate)
     if isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError, PoolTimeout, EOFError)):
         return Failure.UNAVAILABLE
-    # asyncpg's client-side DataError is an InterfaceError as well; all other InterfaceErrors are the connection's.
+    # asyncpg's client-side DataError is an InterfaceError as well; all other InterfaceErrors are the
+    # connection's.
     if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, (asyncpg.DataError, ValueError)):
         return Failure.UNAVAILABLE
     return Failure.DATA

@@ -1,4 +1,4 @@
-"""What a page of rows can be narrowed by. None means: do not narrow. Times are aware UTC, `to_at` is exclusive."""
+"""What a page of rows can be narrowed by. None: do not narrow. Times are aware UTC, `to_at` is exclusive."""
 
 from dataclasses import dataclass
 from datetime import datetime

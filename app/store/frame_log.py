@@ -1,6 +1,7 @@
 """The frame log: what was on the wire, kept for people who look into a charge point's behaviour.
 
-Best effort by design: it sheds under pressure, and never slows a charge point down. Nothing else depends on it.
+Best effort by design: it sheds under pressure, and never slows a charge point down. Nothing else depends on
+it.
 """
 
 import asyncio

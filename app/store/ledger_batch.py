@@ -1,4 +1,4 @@
-"""One group commit: records of any kind and number in one transaction, answers in the order of the records."""
+"""One group commit: records of any kind in one transaction, answers in the order of the records."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -43,7 +43,7 @@ async def join_waiting_stops(connection: Connection, started: Mapping[int, Trans
 
 
 def _fits(row: asyncpg.Record, payload: Json, start: TransactionStart) -> bool:
-    """Say whether a waiting stop can be this start's: same place, later, register not below, same tag if any."""
+    """Say whether a waiting stop can be this start's: same place, later, more on the register, same tag."""
     if (row["tenant_id"], row["charge_point_id"]) != (start.tenant_id, start.charge_point_id):
         return False
     if payload["transactionId"] > 0 or row["stopped_at"] < start.started_at:

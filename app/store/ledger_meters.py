@@ -1,4 +1,4 @@
-"""Meter values of one batch, as columns: the hot path, so each reading costs a few appends and one JSON text."""
+"""Meter values of one batch, as columns: the hot path, so a reading costs one tuple and one JSON text."""
 
 from typing import Any, TypeAlias
 

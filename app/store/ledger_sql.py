@@ -1,6 +1,7 @@
 """The ledger's SQL: one statement for each step of a batch, whatever the number of records in it.
 
-Arrays go in by `unnest`. `digest` is a hash of the content, made by the database: it is what a retry runs into.
+Arrays go in by `unnest`. `digest` is a hash of the content, made by the database: it is what a retry runs
+into.
 """
 
 # The f-strings join constants of this module only; every value is a parameter.

@@ -1,8 +1,8 @@
 """StartTransaction in the ledger: the same start gets the same answer, and a tag's limit holds under races.
 
-Order of work on the starts of a batch: find what is known; judge the tags (limited ones under a lock); link the
-remote start that asked for it; insert; join a stop that came first. Whoever loses the race on the unique key reads
-the winner's row.
+Order of work on the starts of a batch: find what is known; judge the tags (limited ones under a lock); link
+the remote start that asked for it; insert; join a stop that came first. Whoever loses the race on the unique
+key reads the winner's row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """StopTransaction in the ledger: the first stop of a transaction is its billing record, and each one is kept.
 
-A stop for an open transaction closes it. The same stop again gets the same answer; another one is kept beside it
-as a conflict. A stop that fits nothing is kept as an orphan (`ledger_joins` brings late starts to it).
+A stop for an open transaction closes it. The same stop again gets the same answer; another one is kept beside
+it as a conflict. A stop that fits nothing is kept as an orphan (`ledger_joins` brings late starts to it).
 """
 
 from collections.abc import Sequence

@@ -68,6 +68,6 @@ class CommandsReaper:
         return [Reaped(*row) for row in await self.connection.execute(_LOST, values)]
 
     async def no_effect(self, at: datetime, window_s: float) -> int:
-        """Note on accepted remote starts older than the window that no transaction followed; return how many."""
+        """Note on accepted remote starts older than the window that nothing followed; count them."""
         result = await self.connection.execute(_NO_EFFECT, {"before": at - timedelta(seconds=window_s)})
         return len(result.all())

@@ -43,7 +43,7 @@ class TenantRecord:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """One API key. tenant_id None: an administrator of the platform. secret_hash: HMAC-SHA256(pepper, secret)."""
+    """One API key. tenant_id None: a platform administrator. secret_hash: HMAC-SHA256(pepper, secret)."""
 
     id: UUID
     tenant_id: int | None
@@ -154,7 +154,7 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class IdTagRecord:
-    """One id tag. id_tag_key is the folded form that is unique; max_active_transactions None means no limit."""
+    """One id tag. id_tag_key: the folded form, unique; max_active_transactions None: no limit."""
 
     tenant_id: int
     id_tag: str
@@ -170,7 +170,7 @@ class IdTagRecord:
 
 @dataclass(frozen=True, slots=True)
 class TransactionRecord:
-    """One transaction; `id` is the OCPP transactionId. `started_at` and `stopped_at` are the charge point's times."""
+    """One transaction; `id` is the OCPP transactionId. Its two times are the charge point's."""
 
     id: int
     tenant_id: int
@@ -214,7 +214,7 @@ OrphanKind = Literal["stop_unknown_transaction", "stop_conflict", "invalid"]
 
 @dataclass(frozen=True, slots=True)
 class OrphanRecord:
-    """A billing message that fits no transaction, kept as it came. transaction_id: what it was joined to later."""
+    """A billing message that fits no transaction, kept as it came. transaction_id: what it was joined to."""
 
     id: int
     tenant_id: int
@@ -229,7 +229,7 @@ class OrphanRecord:
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """One command and how it ended. payload: without secrets; error: {code, description}; effect: what was observed.
+    """One command. payload: without secrets; error: {code, description}; effect: what was observed.
 
     worker and epoch: the process and the session that hold it.
     """

@@ -1,6 +1,7 @@
 """Text that PostgreSQL can hold: NUL characters and lone surrogates become U+FFFD.
 
-Both are legal in JSON and impossible in `text` and `jsonb`: without this, one such message would fail for ever.
+Both are legal in JSON and impossible in `text` and `jsonb`: without this, one such message would fail for
+ever.
 """
 
 import re
@@ -22,7 +23,7 @@ def clean_optional(value: str | None) -> str | None:
 
 
 def clean_json(value: Any) -> Any:
-    """Return a JSON value with each text in it cleaned, keys included; integers beyond 64 bits become texts."""
+    """Return a JSON value with each text in it cleaned, keys included; integers beyond 64 bits as texts."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):

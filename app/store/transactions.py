@@ -1,4 +1,4 @@
-"""Reading transactions, their meter values, and what fits no transaction. They are written by the ledger only."""
+"""Reading transactions, their meter values, and what fits no transaction. The ledger writes them."""
 
 from datetime import datetime
 from typing import Any

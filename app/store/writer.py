@@ -1,10 +1,11 @@
 """The ledger: group commit of everything that is worth money. SQL in `ledger_sql` and its neighbours.
 
-Theory of operation. Records queue in memory; one task takes all that waits, writes it in one transaction, and wakes
-everybody after the COMMIT (which PostgreSQL has fsynced by then). What arrives meanwhile is the next batch: no
-artificial delay, and the busier it gets the cheaper a record becomes. Every record ends in one of three ways: its
-answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in `durable_wait_s`; it
-may be there or not, and the charge point's retry meets it). Nothing is acknowledged without its commit.
+Theory of operation. Records queue in memory; one task takes all that waits, writes it in one transaction, and
+wakes everybody after the COMMIT (which PostgreSQL has fsynced by then). What arrives meanwhile is the next
+batch: no artificial delay, and the busier it gets the cheaper a record becomes. Every record ends in one of
+three ways: its answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in
+`durable_wait_s`; it may be there or not, and the charge point's retry meets it). Nothing is acknowledged
+without its commit.
 """
 
 import asyncio
@@ -202,8 +203,8 @@ class Ledger:
     async def _commit(self, records: list[LedgerRecord]) -> list[LedgerAnswer]:
         begun = time.perf_counter()
         connection = await self._connected()
-        # Longer than this nobody waits. Ending the connection ends whatever hangs, in a lock or in a dead network;
-        # cancelling would first ask the server for a ROLLBACK, and hang in that.
+        # Longer than this nobody waits. Ending the connection ends whatever hangs, in a lock or in a dead
+        # network; cancelling would first ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
         try:
             answers = await write_batch(connection, records, self._window)

@@ -26,7 +26,7 @@ class Station:
     record: ChargePointRecord
 
     @property
-    def place(self) -> dict[str, int]:
+    def place(self) -> dict[str, Any]:
         return {"tenant_id": self.tenant.id, "charge_point_id": self.record.id}
 
     def start(self, **changes: Any) -> TransactionStart:

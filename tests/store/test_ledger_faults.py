@@ -15,7 +15,7 @@ from app.clock import SystemClock
 from app.embedded import start_embedded
 from app.errors import CallFailed, StoreUnavailable
 from app.settings import Settings
-from app.store import writer
+from app.store import ledger_batch
 from app.store.database import Database
 from app.store.entries import TransactionStarted
 from app.store.migrations import migrate
@@ -53,7 +53,7 @@ async def test_a_record_that_cannot_be_stored_fails_alone(station: Station, pois
 
 
 async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_batch = writer.write_batch
+    write_batch = ledger_batch.write_batch
     failures = [asyncpg.DeadlockDetectedError("deadlock"), asyncpg.SerializationError("serialization")]
 
     async def failing(*arguments: Any) -> Any:
@@ -61,7 +61,7 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
             raise failures.pop()
         return await write_batch(*arguments)
 
-    monkeypatch.setattr(writer, "write_batch", failing)
+    monkeypatch.setattr("app.store.writer.write_batch", failing)
     answer = await station.database.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
