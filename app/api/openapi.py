@@ -14,7 +14,7 @@ from app.api import commands, requests
 from app.api.command_operations import PATH, component_schemas, operations
 from app.api.examples import COMMAND, PAGED, RESOURCE_EXAMPLES
 from app.api.inputs import Input
-from app.api.problems import Problem
+from app.api.problems import Problem, documented
 
 Json = dict[str, Any]
 
@@ -65,6 +65,14 @@ def _command_pattern() -> Json:
     return operation
 
 
+def _replace_framework_errors(document: Json) -> None:
+    """Describe the framework's own refusals as what they are here: problem details."""
+    for path_item in document["paths"].values():
+        for operation in path_item.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                operation["responses"]["422"] = documented(422)
+
+
 def _success_examples(document: Json) -> None:
     """Give each successful answer the example of its resource."""
     by_reference = {f"#/components/schemas/{name}": text for name, text in RESOURCE_EXAMPLES.items()}
@@ -113,6 +121,7 @@ def build_openapi(app: FastAPI) -> Json:
     schemas |= component_schemas()
     for name, schema in _input_schemas().items():
         schemas.setdefault(name, schema)
+    _replace_framework_errors(document)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _success_examples(document)

@@ -9,12 +9,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.problems import invalid_parameter, problem_response
 
-_ENCODED_SEPARATOR = re.compile(rb"%(?:2f|5c|00)", re.IGNORECASE)
+_ENCODED_SEPARATOR = re.compile(rb"%(?:2f|00)", re.IGNORECASE)
 _PREFIX = b"/v1/"
 
 
 class EncodedSlashGuard:
-    """ASGI middleware that refuses `%2F`, `%5C` and `%00` in the paths of the API with 422."""
+    """ASGI middleware that refuses `%2F` and `%00` in the paths of the API with 422."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,5 +26,5 @@ class EncodedSlashGuard:
         if not refused:
             await self._app(scope, receive, send)
             return
-        error = invalid_parameter("path", "holds an encoded slash, backslash or NUL, which no name here has")
+        error = invalid_parameter("path", "holds an encoded slash or NUL, which no name here has")
         await problem_response(error)(scope, receive, send)

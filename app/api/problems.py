@@ -3,6 +3,7 @@
 Handlers for everything that can leave a route: our own refusals, the framework's, and, last, our own faults.
 """
 
+import traceback
 import uuid
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -196,8 +197,10 @@ async def _integrity_error(request: Request, error: Exception) -> Response:
 async def _last(request: Request, error: Exception) -> Response:
     """A fault of ours: the log has the stack under an id, the caller has the id."""
     occurrence = uuid.uuid4().urn
+    # As text made here: a renderer of the log could add local variables, and with them a secret.
+    stack = "".join(traceback.format_exception(error))
     _log.error(
-        "request_failed", method=request.method, path=request.url.path, instance=occurrence, exc_info=error
+        "request_failed", method=request.method, path=request.url.path, instance=occurrence, exception=stack
     )
     document = AppError(
         "internal_error", 500, "Internal error", "The server failed; its log has the reason."
@@ -249,7 +252,8 @@ _EXAMPLES: dict[int, tuple[str, dict[str, Any]]] = {
 }
 
 
-def _documented(status: int) -> dict[str, Any]:
+def documented(status: int) -> dict[str, Any]:
+    """The OpenAPI text of one error response."""
     if status == 304:
         return {"description": "The ETag you sent is still current; no body."}
     description, given = _EXAMPLES[status]
@@ -275,4 +279,4 @@ def problems(*statuses: Documented, body: bool = False) -> dict[int | str, dict[
     """
     always: Iterable[int] = (401, 403, 422, 429, 503)
     of_body: Iterable[int] = (400, 413, 415) if body else ()
-    return {status: _documented(status) for status in sorted({*always, *of_body, *statuses})}
+    return {status: documented(status) for status in sorted({*always, *of_body, *statuses})}

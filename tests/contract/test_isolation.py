@@ -7,6 +7,13 @@ from tests.contract.conftest import Estate, make_estate
 from tests.contract.operations import operations_of
 
 
+def masked(text: str, values: dict[str, str]) -> str:
+    """An answer without the names that the caller itself wrote."""
+    for name in ("slug", "identity", "id_tag", "command_id", "key_id"):
+        text = text.replace(values[name], "*")
+    return text
+
+
 async def snapshot(edge: Edge, estate: Estate) -> dict[str, Any]:
     """All that the owner sees of its own things."""
     seen = {}
@@ -49,7 +56,11 @@ async def test_a_missing_thing_and_anothers_look_the_same(edge: Edge, estate: Es
                 await edge.call(operation.method, operation.filled(values), intruder, **operation.request())
                 for values in (estate.values, missing)
             ]
-            assert answers[0].content == answers[1].content, operation
+            shown = [
+                masked(answer.text, values)
+                for answer, values in zip(answers, (estate.values, missing), strict=True)
+            ]
+            assert shown[0] == shown[1], operation
 
 
 async def test_listings_show_the_callers_own_only(edge: Edge, estate: Estate) -> None:
