@@ -1,1 +1,1 @@
-"""The benchmark kit: `python -m benchmarks`. What it measures and how stands in README.md beside this file."""
+"""The benchmark kit: `python -m benchmarks`. README.md says what it measures, and how."""

@@ -28,18 +28,13 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     options = _parse(arguments)
     plan: Plan = QUICK if options.quick else FULL
     parts = options.only or list(PARTS)
-    cores = Cores()
-    cores.keep_off_server_core()
     output: Path = options.output or _default_output(options.quick, options.only)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_directory() as directory:
+    cores = Cores()
+    with cores.kept_off_server_core(), scratch_directory() as directory:
         results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
         if "micro" in parts:
-            _say("parse and validate, from Python")
-            results["micro"] = {"python": core_python.measure(plan)}
-            if plan.rust:
-                _say("parse and validate, in Rust")
-                results["micro"]["rust"] = core_rust.measure()
+            results["micro"] = _micro(plan)
         if any(part != "micro" for part in parts):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 results |= runner.run(_with_server(parts, plan, cores, directory, given))
@@ -48,6 +43,15 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     output.with_suffix(".svg").write_text(draw(results))
     print(summary_text(results))
     print(f"\nwritten: {output} and {output.with_suffix('.svg').name}")
+
+
+def _micro(plan: Plan) -> dict[str, Any]:
+    _say("parse and validate, from Python")
+    results = {"python": core_python.measure(plan)}
+    if plan.rust:
+        _say("parse and validate, in Rust")
+        results["rust"] = core_rust.measure()
+    return results
 
 
 async def _with_server(
@@ -71,7 +75,7 @@ async def _with_server(
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that the kit works, no figures")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: the kit works, no figures")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
     parser.add_argument("--output", type=Path, help="where the JSON goes; the plot lies beside it")
     return parser.parse_args(arguments)

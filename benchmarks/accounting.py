@@ -1,7 +1,7 @@
 """What processes have used, by the kernel's own account: CPU time and memory. Linux only.
 
-`/proc/PID/task/*/schedstat` counts nanoseconds on a CPU; `/proc/PID/stat` splits the same into user and system
-in clock ticks (10 ms), which is exact enough over seconds and serves as a check.
+`/proc/PID/task/*/schedstat` counts nanoseconds on a CPU; `/proc/PID/stat` splits the same into user and
+system in clock ticks (10 ms), which is exact enough over seconds and serves as a check.
 """
 
 import os
@@ -41,9 +41,9 @@ def family(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
-            parent = _parent(int(entry.name))
-            if parent is not None:
-                children.setdefault(parent, []).append(int(entry.name))
+            above = parent(int(entry.name))
+            if above is not None:
+                children.setdefault(above, []).append(int(entry.name))
     found = [root]
     for process_id in found:
         found += children.get(process_id, [])
@@ -83,7 +83,8 @@ def _stat(process_id: int) -> list[str] | None:
         return None
 
 
-def _parent(process_id: int) -> int | None:
+def parent(process_id: int) -> int | None:
+    """Return the parent of a process; None: the process is gone."""
     fields = _stat(process_id)
     return None if fields is None else int(fields[1])
 

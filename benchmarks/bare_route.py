@@ -1,7 +1,7 @@
 """The yardstick of the catalog: a Starlette application with one route that returns fixed bytes.
 
-As a process: `uvicorn --factory benchmarks.bare_route:application` with the bytes' files in `BARE_ROUTE_FILES`,
-as `path=file` separated by blanks.
+As a process: `uvicorn --factory benchmarks.bare_route:application` with the bytes' files in
+`BARE_ROUTE_FILES`, as `path=file` separated by blanks.
 """
 
 import os

@@ -1,14 +1,14 @@
 """A cached catalog document beside a bare Starlette route that returns the same bytes, in one run, in turns.
 
-`asgi`: calls into the application, without a socket. `http`: keep-alive connections against two servers with the
-same uvicorn options, on the same core.
+`asgi`: calls into the application, without a socket. `http`: keep-alive connections against two servers with
+the same uvicorn options, on the same core.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,13 +16,12 @@ from typing import Any
 from starlette.types import Message, Scope
 
 from app.main import create_app
-from app.settings import Settings
 from benchmarks import bare_route
 from benchmarks.accounting import cpu_use, family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpSocket
 from benchmarks.plan import Plan
-from benchmarks.rig import HOST, Rig, free_port, is_serving, pinned_process
+from benchmarks.rig import HOST, Rig, free_port, pinned_process, wait_until_serving
 from benchmarks.summary import significant, summarize
 
 PATHS = ("/v1/protocols/ocpp-16j", "/v1/protocols/ocpp-16j/messages/MeterValues")
@@ -162,7 +161,9 @@ def _http_round(port: int, processes: list[int], path: str, body: bytes, plan: P
 
 
 @asynccontextmanager
-async def _bare_server(documents: dict[str, bytes], cores: Cores, directory: Path) -> Any:
+async def _bare_server(
+    documents: dict[str, bytes], cores: Cores, directory: Path
+) -> AsyncIterator[tuple[int, int]]:
     files = []
     for number, (path, body) in enumerate(documents.items()):
         file = directory / f"document-{number}"
@@ -175,8 +176,5 @@ async def _bare_server(documents: dict[str, bytes], cores: Cores, directory: Pat
     options += ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
     environment = {bare_route.VARIABLE: " ".join(files)}
     with pinned_process([*command, *options], environment, cores, directory / "bare.log") as process:
-        async with asyncio.timeout(30.0):
-            while not is_serving(port):
-                await asyncio.sleep(0.05)
-        with suppress(GeneratorExit):
-            yield process.pid, port
+        await wait_until_serving(process, port, directory / "bare.log")
+        yield process.pid, port

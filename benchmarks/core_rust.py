@@ -1,4 +1,4 @@
-"""Parse and validate in the Rust core alone: runs criterion, and counts instructions where valgrind is there."""
+"""Parse and validate in the Rust core alone: criterion, and instructions where valgrind is there."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The frames that every part measures, one per file of `corpus/`; the Rust benchmarks include the same files."""
+"""The frames that every part measures: `corpus/`, one a file; Rust's benchmarks include them too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

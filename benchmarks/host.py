@@ -3,8 +3,9 @@
 import os
 import platform
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -36,7 +37,8 @@ def host_facts(directory: Path) -> dict[str, Any]:
         "virtual_machine": "hypervisor" in _cpu_flags(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()} ({sys.version.split('[')[-1]}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python_compiler": platform.python_compiler(),
         "rustc": _output("rustc", "--version"),
         "packages": {name: _version(name) for name in _PACKAGES},
         "commit": _output("git", "rev-parse", "HEAD"),
@@ -56,9 +58,15 @@ class Cores:
         self.server = usable[0]
         self.others = usable[1:] or usable
 
-    def keep_off_server_core(self) -> None:
-        """Move this process, and with it what it starts from now on, away from the server's core."""
+    @contextmanager
+    def kept_off_server_core(self) -> Iterator[None]:
+        """This process, and what it starts meanwhile, leaves the server's core alone."""
+        before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, self.others)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, before)
 
     def facts(self) -> dict[str, Any]:
         """Return how the cores were dealt out."""

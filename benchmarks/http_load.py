@@ -1,4 +1,4 @@
-"""Keep-alive HTTP clients in a closed loop that cost next to nothing: a fixed request, an answer of known length."""
+"""Cheap keep-alive HTTP clients in a closed loop: a fixed request, an answer of known length."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,9 @@ class HttpSocket(asyncio.Protocol):
     @classmethod
     async def open(cls, port: int, path: str) -> "HttpSocket":
         """Connect to this machine."""
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n".encode()
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n".encode()
+        )
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_connection(lambda: cls(request), "127.0.0.1", port)
         return protocol

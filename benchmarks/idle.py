@@ -26,8 +26,8 @@ async def measure(rig: Rig, plan: Plan, first: int) -> dict[str, Any]:
     for socket in sockets:
         socket.close()
     last, empty = points[-1], points[0]
-    # What the first connections cost once (code that is loaded, pools that fill) is not theirs: it is left out
-    # of the slope, and stays in the mean.
+    # What the first connections cost once (code that is loaded, pools that fill) is not theirs: it is left
+    # out of the slope, and stays in the mean.
     later = points[1:]
     return {
         "unit": "bytes of the server's processes",

@@ -24,47 +24,56 @@ def summary_text(results: dict[str, Any]) -> str:
 
 
 def _micro(micro: dict[str, Any]) -> list[str]:
-    lines = ["Parse + validate, CPU us per frame (median)"]
-    rust = micro.get("rust", {})
-    lines.append(
-        f"  {'':20} {'bytes':>6} {'Rust':>8} {'Python':>8} {'ocpp':>9} {'times':>7}  | with answer: {'Python':>8} {'ocpp':>9}"
-    )
+    rust = micro.get("rust", {}).get("judge_tolerant")
+    columns = ("bytes", "Rust", "Python", "ocpp", "times", "answer", "ocpp")
+    lines = [
+        "Parse + validate, CPU us per frame (median); answer: the same with a validated answer",
+        f"  {'':20}" + "".join(f"{name:>9}" for name in columns),
+    ]
     for name, row in micro["python"]["frames"].items():
-        alone = rust["judge_tolerant"][name]["median"] / 1000 if rust else float("nan")
+        alone = f"{rust[name]['median'] / 1000.0:9.2f}" if rust else f"{'-':>9}"
         lines.append(
-            f"  {name:20} {row['bytes']:6} {alone:8.2f} {row['payload']['median']:8.2f} "
-            f"{row['ocpp_payload']['median']:9.1f} {row['payload_times_faster']:7.1f}  "
-            f"| {'':12} {row['answer']['median']:8.2f} {row['ocpp_answer']['median']:9.1f}"
+            f"  {name:20}{row['bytes']:9}{alone}{row['payload']['median']:9.2f}"
+            f"{row['ocpp_payload']['median']:9.1f}{row['payload_times_faster']:9.1f}"
+            f"{row['answer']['median']:9.2f}{row['ocpp_answer']['median']:9.1f}"
         )
-    lines.append(
-        f"  goals for meter_values: Rust {GOALS['rust_us']} us, Python {GOALS['python_us']} us, {GOALS['times_faster']:.0f} times"
-    )
+    rust_us, python_us, times = GOALS["rust_us"], GOALS["python_us"], GOALS["times_faster"]
+    lines.append(f"  goals for meter_values: Rust {rust_us} us, Python {python_us} us, {times:.0f} times")
     return lines
 
 
+_WIRE_COLUMNS = {
+    "frames/s": ("frames_per_s", 0),
+    "p50 ms": ("p50_ms", 2),
+    "p99 ms": ("p99_ms", 2),
+    "server": ("server_cpu_us", 1),
+    "busy": ("server_busy", 2),
+    "postgres": ("postgres_cpu_us", 1),
+    "redis": ("redis_cpu_us", 2),
+    "load": ("load_generator_cpu_us", 1),
+}
+"""Heading: name of the figure, digits behind the point."""
+
+
 def _wire(wire: dict[str, Any]) -> list[str]:
-    lines = ["Sockets in a closed loop, server on one core; CPU us per frame (median)"]
-    lines.append(
-        f"  {'':14} {'sockets':>7} {'frames/s':>9} {'p50 ms':>7} {'p99 ms':>7} {'server':>7} {'busy':>5} "
-        f"{'postgres':>8} {'redis':>6} {'load':>6}"
-    )
+    lines = [
+        "Sockets in a closed loop, server on one core; CPU us per frame (median)",
+        f"  {'':14}{'sockets':>9}" + "".join(f"{heading:>9}" for heading in _WIRE_COLUMNS),
+    ]
     for scenario, rows in wire.items():
         for row in rows:
-            value = {name: figure["median"] for name, figure in row.items() if name != "sockets"}
-            lines.append(
-                f"  {scenario:14} {row['sockets']:7} {value['frames_per_s']:9.0f} {value['p50_ms']:7.2f} "
-                f"{value['p99_ms']:7.2f} {value['server_cpu_us']:7.1f} {value['server_busy']:5.0%} "
-                f"{value['postgres_cpu_us']:8.1f} {value['redis_cpu_us']:6.2f} {value['load_generator_cpu_us']:6.1f}"
-            )
+            values = (f"{row[name]['median']:9.{digits}f}" for name, digits in _WIRE_COLUMNS.values())
+            lines.append(f"  {scenario:14}{row['sockets']:9}" + "".join(values))
     lines.append(f"  goal for meter_values: server {GOALS['durable_us']:.0f} us")
     return lines
 
 
 def _idle(idle: dict[str, Any]) -> list[str]:
-    kilobytes = idle["resident_bytes_per_connection"] / 1000, idle["mean_resident_bytes_per_connection"] / 1000
+    each = idle["resident_bytes_per_connection"] / 1000.0
+    mean = idle["mean_resident_bytes_per_connection"] / 1000.0
     return [
-        f"Memory per idle connection: {kilobytes[0]:.1f} KB (slope), {kilobytes[1]:.1f} KB (mean, with what is "
-        f"loaded once); goal {GOALS['idle_bytes'] / 1000:.0f} KB"
+        f"Memory per idle connection: {each:.1f} KB (slope), {mean:.1f} KB (mean, with what is loaded once); "
+        f"goal {GOALS['idle_bytes'] / 1000:.0f} KB"
     ]
 
 
@@ -73,10 +82,12 @@ def _catalog(catalog: dict[str, Any]) -> list[str]:
     for path, document in catalog["documents"].items():
         for way in ("asgi", "http"):
             found = document[way]
+            rates, cpu = (
+                [found[name][figure]["median"] for name in ("catalog", "bare")]
+                for figure in ("requests_per_s", "cpu_us")
+            )
             lines.append(
-                f"  {path} {way}: {found['throughput_of_bare']:.0%} "
-                f"({found['catalog']['requests_per_s']['median']:.0f} and "
-                f"{found['bare']['requests_per_s']['median']:.0f} requests/s; CPU {found['catalog']['cpu_us']['median']:.1f} "
-                f"and {found['bare']['cpu_us']['median']:.1f} us)"
+                f"  {path} {way}: {found['throughput_of_bare']:.0%} ({rates[0]:.0f} and {rates[1]:.0f} "
+                f"requests/s; CPU {cpu[0]:.1f} and {cpu[1]:.1f} us)"
             )
     return lines

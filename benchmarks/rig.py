@@ -1,7 +1,7 @@
-"""What is measured against: real engines, the real server in a process and on a core of its own, charge points.
+"""What is measured against: real engines, the real server in a process on its own core, charge points.
 
-The engines and the server live in a directory on the disk of the repository, which is removed at the end: on a
-file system in memory an fsync would cost nothing.
+The engines and the server live in a directory on the disk of the repository, which is removed at the end: on
+a file system in memory an fsync would cost nothing.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from app.embedded import Engines, start_embedded
 from app.settings import Settings
 from app.store.database import Database
 from app.store.migrations import migrate
-from benchmarks.accounting import family
+from benchmarks.accounting import family, parent
 from benchmarks.host import Cores
 
 TENANT = "benchmark"
@@ -36,6 +36,7 @@ _LOCAL = Path(__file__).parent / "results" / "local"
 _PEPPER = "pepper of the benchmark"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ async def running_rig(
         credential_pepper=_PEPPER,
         port=port,
         log_level="warning",
-        # A closed loop sends as fast as it is answered; the limits on a single charge point would slow it down.
+        # A closed loop sends as fast as it is answered; the limits on one charge point would be hit.
         rate_per_s=1_000_000.0,
         rate_burst=1_000_000,
     )
@@ -100,7 +101,7 @@ async def running_rig(
         postgres, redis = await _engine_processes(engines)
         log = directory / "server.log"
         with _running_server(settings.environment(), cores, log) as process:
-            await _wait_until_serving(process, port, log)
+            await wait_until_serving(process, port, log)
             yield Rig(port, key, family(process.pid), postgres, redis, engines, settings)
 
 
@@ -130,7 +131,7 @@ async def _engine_processes(engines: Engines) -> tuple[int, int]:
     connection = await asyncpg.connect(engines.database_url)
     try:
         backend: int = await connection.fetchval("select pg_backend_pid()")
-        stat = Path(f"/proc/{backend}/stat").read_text()
+        postmaster = parent(backend)
     finally:
         await connection.close()
     redis = Redis.from_url(engines.redis_url)
@@ -138,7 +139,9 @@ async def _engine_processes(engines: Engines) -> tuple[int, int]:
         process_id = int((await redis.info("server"))["process_id"])
     finally:
         await redis.aclose()
-    return int(stat.rpartition(")")[2].split()[1]), process_id
+    if postmaster is None:
+        raise RuntimeError("PostgreSQL does not run on this machine")
+    return postmaster, process_id
 
 
 @contextmanager
@@ -173,12 +176,22 @@ def pinned_process(
             process.wait()
 
 
-async def _wait_until_serving(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+async def wait_until_serving(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a server answers.
+
+    Raises:
+        RuntimeError: it does not; the text holds the end of its log.
+    """
     deadline = time.monotonic() + _START_LIMIT_S
+    # Another process: there is no event to wait for.
     while not is_serving(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server does not start: {log.read_text(errors='replace')[-2000:]}")
-        await asyncio.sleep(0.05)
+            raise RuntimeError(f"the server does not start: {_tail(log)}")
+        await asyncio.sleep(_LOOK_S)
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 def is_serving(port: int) -> bool:

@@ -1,8 +1,8 @@
-"""A charge point that costs next to nothing: RFC 6455 by hand on an asyncio protocol, frames built beforehand.
+"""A charge point that costs next to nothing: RFC 6455 by hand, on an asyncio protocol.
 
-It must cost far less than what it measures, so there is no JSON, no task and no WebSocket library on its way: a
-frame is bytes in which digits are overwritten, and an answer is compared by its first bytes. The masking key is
-zero, which leaves the text as it is; the server has to unmask it all the same.
+It must cost far less than what it measures, so there is no JSON, no task and no WebSocket library on its way:
+a frame is built beforehand and only digits in it are overwritten, an answer is compared by its first bytes.
+The masking key is zero, which leaves the text as it is; the server has to unmask it all the same.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class FrameTemplate:
         self._register = places["register"] + len(header) if "register" in places else 0
 
     def frame(self, number: int) -> tuple[bytes, bytes]:
-        """Return the frame of that number, and how the text of its CALLRESULT begins. number: below an hour of ms."""
+        """Return a frame, and how the text of its CALLRESULT begins. number: below 3 600 000."""
         buffer = self._buffer
         unique_id = b"%036d" % number
         buffer[self._id : self._id + 36] = unique_id
@@ -103,7 +103,8 @@ class LoadSocket(asyncio.Protocol):
         credential = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._write(
             (
-                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
                 f"Sec-WebSocket-Protocol: ocpp1.6\r\nAuthorization: Basic {credential}\r\n\r\n"
             ).encode()
@@ -142,10 +143,10 @@ class LoadSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take an answer on the short way; everything else on the long one."""
-        if self._on_answer is not None and not self._buffer and data.startswith(self._expected, 2):
-            if data[0] == _TEXT and data[1] == len(data) - 2:
-                self._answered()
-                return
+        is_answer = self._on_answer is not None and not self._buffer and data.startswith(self._expected, 2)
+        if is_answer and data[0] == _TEXT and data[1] == len(data) - 2:
+            self._answered()
+            return
         self._buffer += data
         try:
             self._take_all()
@@ -171,7 +172,8 @@ class LoadSocket(asyncio.Protocol):
 
     def _answered(self) -> None:
         on_answer = self._on_answer
-        assert on_answer is not None and self._template is not None
+        assert on_answer is not None
+        assert self._template is not None
         if on_answer(perf_counter() - self._sent_at):
             self._send(self._template)
         else:

@@ -1,7 +1,8 @@
 """N sockets in a closed loop against the running server: frames per second, latency, CPU of each process.
 
-Closed loop: each charge point sends its next CALL when the last one is answered, so N is the number of CALLs under
-way at any time. MeterValues is answered after its rows are committed with fsync; Heartbeat touches no record.
+Closed loop: each charge point sends its next CALL when the last one is answered, so N is the number of CALLs
+under way at any time. MeterValues is answered after its rows are committed with fsync; Heartbeat touches no
+record.
 """
 
 import asyncio
@@ -9,13 +10,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import orjson
 
 from benchmarks.accounting import CpuUse, cpu_use
 from benchmarks.corpus import UNIQUE_ID, frame
 from benchmarks.plan import Plan
 from benchmarks.rig import TENANT, Rig, identity
-from benchmarks.summary import percentile, significant, summarize
+from benchmarks.summary import percentile, summarize
 from benchmarks.websocket_load import FrameTemplate, LoadError, LoadSocket
 
 _CONNECTING_AT_ONCE = 16
@@ -39,21 +41,24 @@ class _Round:
 async def measure(rig: Rig, plan: Plan) -> dict[str, Any]:
     """Return the figures by scenario and number of sockets."""
     sockets = await connect_many(rig, 0, max(plan.socket_counts))
-    scenarios = {"meter_values": [], "heartbeat": []}  # type: dict[str, list[FrameTemplate]]
+    scenarios: dict[str, list[FrameTemplate]] = {"meter_values": [], "heartbeat": []}
     for number, socket in enumerate(sockets):
         scenarios["meter_values"].append(await _meter_values_template(socket, number))
         scenarios["heartbeat"].append(FrameTemplate(frame("heartbeat").text.replace(UNIQUE_ID, "{id}")))
     rounds: dict[str, dict[int, list[dict[str, float]]]] = {
         name: {count: [] for count in plan.socket_counts} for name in scenarios
     }
+    answered = 0
     # Rounds outside, so that what changes in the machine meanwhile meets every scenario.
     for _ in range(plan.wire_rounds):
         for name, templates in scenarios.items():
             for count in plan.socket_counts:
-                found = await _measure_round(rig, sockets[:count], templates[:count], plan)
+                found, answers = await _measure_round(rig, sockets[:count], templates[:count], plan)
                 rounds[name][count].append(found)
+                answered += answers if name == "meter_values" else 0
     for socket in sockets:
         socket.close()
+    await _assert_stored(rig, answered)
     return {name: _figures(by_count) for name, by_count in rounds.items()}
 
 
@@ -76,9 +81,7 @@ async def connect_many(rig: Rig, first: int, count: int) -> list[LoadSocket]:
 async def _meter_values_template(socket: LoadSocket, number: int) -> FrameTemplate:
     """Open a transaction; return the frame whose four sampled values belong to it."""
     start = {"connectorId": 1, "idTag": "BENCHMARK", "meterStart": 1_000_000, "timestamp": _START_TIME}
-    answer = orjson.loads(
-        await socket.call(orjson.dumps([2, "{id}", "StartTransaction", start]).decode())
-    )
+    answer = orjson.loads(await socket.call(orjson.dumps([2, "{id}", "StartTransaction", start]).decode()))
     text = frame("meter_values").text
     for old, new in (
         (UNIQUE_ID, "{id}"),
@@ -94,7 +97,8 @@ async def _meter_values_template(socket: LoadSocket, number: int) -> FrameTempla
 
 async def _measure_round(
     rig: Rig, sockets: list[LoadSocket], templates: list[FrameTemplate], plan: Plan
-) -> dict[str, float]:
+) -> tuple[dict[str, float], int]:
+    """Return the figures of the measured part, and all answers, those of the warm-up included."""
     current = _Round()
     failure: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(
@@ -115,7 +119,24 @@ async def _measure_round(
         await asyncio.sleep(0.05)
     if failure:
         raise failure[0]
-    return after.since(before, latencies_s)
+    return after.since(before, latencies_s), current.answers
+
+
+async def _assert_stored(rig: Rig, answered: int) -> None:
+    """A fast answer that stored nothing would be no result.
+
+    Raises:
+        LoadError: the answered MeterValues are not in the database, one row each.
+    """
+    connection = await asyncpg.connect(rig.engines.database_url)
+    try:
+        stored: int = await connection.fetchval(
+            "select count(*) from meter_values join tenants on tenants.id = tenant_id where slug = $1", TENANT
+        )
+    finally:
+        await connection.close()
+    if stored != answered:
+        raise LoadError(f"{answered} MeterValues were answered, {stored} are stored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +184,3 @@ def _figures(by_count: dict[int, list[dict[str, float]]]) -> list[dict[str, Any]
         figures = {name: summarize([figure[name] for figure in rounds]) for name in rounds[0]}
         found.append({"sockets": count, **figures})
     return found
-
-
-def headline(wire: dict[str, Any]) -> dict[str, float]:
-    """Return the figure that the project is measured by: CPU of the server per durable MeterValues, most sockets."""
-    most = max(wire["meter_values"], key=lambda figures: figures["sockets"])
-    return {"sockets": most["sockets"], "server_cpu_us": significant(most["server_cpu_us"]["median"])}
