@@ -23,6 +23,7 @@ from app.logs import setup_logging
 from app.ocpp import describe
 from app.protocols.catalog import load_catalog
 from app.protocols.router import catalog_routes
+from app.protocols.shortcut import DocumentsFirst, documents_of
 from app.settings import Settings, load_settings
 from app.store.database import Database
 
@@ -44,7 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
             yield
             app.router.routes.remove(gateway.route)
 
-    app = FastAPI(
+    app = DocumentsFirst(
+        documents_of(public),
         title="Stationmaster",
         summary="A multi-tenant OCPP 1.6J central system.",
         version=version("stationmaster"),
