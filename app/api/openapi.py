@@ -71,6 +71,8 @@ def _replace_framework_errors(document: Json) -> None:
         for operation in path_item.values():
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 operation["responses"]["422"] = documented(422)
+            if "requestBody" in operation:
+                operation["responses"].setdefault("400", documented(400))
 
 
 def _success_examples(document: Json) -> None:

@@ -38,10 +38,15 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def running_server(settings: Settings) -> Iterator[str]:
-    """Run the server; gives its base URL."""
-    config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, loop="asyncio", log_config=None, access_log=False
-    )
+    """Run the whole server; gives its base URL."""
+    app = create_app(settings)
+    with serving(uvicorn.Config(app, port=0, loop="asyncio", log_config=None, access_log=False)) as url:
+        yield url
+
+
+@contextmanager
+def serving(config: uvicorn.Config) -> Iterator[str]:
+    """Serve an application on a free port; gives its base URL."""
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()

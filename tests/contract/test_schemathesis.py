@@ -21,15 +21,15 @@ from tests.contract.server import Things, make_platform_key, make_things, runnin
 load_all_checks()
 SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(credential_pepper="pepper")).openapi())
 BOUNDED = hypothesis_settings(
-    max_examples=10,
+    max_examples=6,
     derandomize=True,
     database=None,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# No schema can say which cursor a listing gave out, which ETag is current, that an expiry lies ahead, or what the
-# protocol's rules across fields are.
+# No schema can say which cursor a listing gave out, which ETag is current, that an expiry lies ahead, or what
+# the protocol's rules across fields are.
 UNDESCRIBABLE = [positive_data_acceptance]
 CATALOG = "/v1/protocols"
 """Its validator takes bad input in order to judge it."""
