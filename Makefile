@@ -1,0 +1,121 @@
+# Everything a developer types. `make` alone explains itself.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+# Which Python makes the virtual environment; without it the newest one that is new enough.
+PYTHON ?=
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/python -name '*.rs' -o -name '*.toml')
+FUZZ_SECONDS ?= 60
+# Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
+ARGS ?=
+
+export PYO3_PYTHON := $(abspath $(BIN)/python)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## Explain the targets
+	@echo "Stationmaster. Needs Python >= 3.11 and a Rust toolchain >= 1.91; everything else is fetched."
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: build ## Start engines, server, demo tenant and a small simulated fleet; Ctrl-C stops it all
+	@$(BIN)/stationmaster demo $(ARGS)
+
+.PHONY: test
+test: build lint rust-test pytest ## Everything: format, lints, types, layers, cargo test, pytest
+
+.PHONY: bench
+bench: build ## Measure, and write figures and plot to benchmarks/results
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: build
+build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
+
+.PHONY: lint
+lint: build rust-lint ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest app._core
+	$(BIN)/lint-imports --no-logo
+	@$(MAKE) fresh
+
+.PHONY: rust-lint
+rust-lint: $(STAMPS)/python check-rust
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: rust-test
+rust-test: check-rust
+	cargo test -p ocpp-core --locked
+
+.PHONY: fresh
+fresh: check-rust
+	@cargo run --quiet --locked -p ocpp-core --example generate_python_types | cmp -s - app/ocpp/v16.py \
+		|| { echo "app/ocpp/v16.py is stale: run 'make generate'" >&2; exit 1; }
+
+.PHONY: generate
+generate: check-rust ## Write the files that derive from the protocol definition
+	cargo run --quiet -p ocpp-core --example generate_python_types > app/ocpp/v16.py.new
+	mv app/ocpp/v16.py.new app/ocpp/v16.py
+
+.PHONY: pytest
+pytest: build ## The Python tests alone
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: format
+format: build check-rust ## Format everything
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: fuzz
+fuzz: check-rust ## Fuzz the link for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "nightly Rust is missing: rustup toolchain install nightly" >&2; exit 1; }
+	@mkdir -p core_rs/fuzz/corpus/receive
+	cargo +nightly fuzz run --fuzz-dir core_rs/fuzz receive -- -max_total_time=$(FUZZ_SECONDS)
+
+.PHONY: clean
+clean: ## Remove what was built; data/ stays
+	rm -rf $(VENV) target core_rs/fuzz/target app/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find app tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: check-rust
+check-rust:
+	@command -v cargo >/dev/null || { echo "A Rust toolchain (cargo >= 1.91) is missing: see https://rustup.rs/" >&2; exit 1; }
+	@read -r _ version _ < <(cargo --version) && printf '%s\n' 1.91.0 "$$version" | sort -CV \
+		|| { echo "cargo is older than 1.91: run 'rustup update stable'" >&2; exit 1; }
+
+# Sets $python, or says in one line what is missing.
+define FIND_PYTHON
+python=; for name in $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python); do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { python="$$name"; break; } || true; \
+done; \
+[ -n "$$python" ] || { echo "Python 3.11 or newer is missing: install it, or name it with 'make PYTHON=...'" >&2; exit 1; }; \
+"$$python" -c 'import venv, ensurepip' 2>/dev/null || \
+	{ echo "$$python has no module venv: on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+endef
+
+# Stamps say what is done; their prerequisites say when to do it again.
+$(STAMPS)/python: pyproject.toml
+	@[ -x $(BIN)/python ] || { $(FIND_PYTHON); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); }
+	@echo "Installing the development tools"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.16,<2'
+	@$(BIN)/python -m pip install --quiet --group dev
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
+	@$(MAKE) check-rust
+	@echo "Building the Rust extension and installing what the server needs"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked > $(STAMPS)/build.log 2>&1 \
+		|| { cat $(STAMPS)/build.log >&2; exit 1; }
+	@touch $@
