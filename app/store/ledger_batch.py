@@ -24,13 +24,8 @@ async def write_batch(
     connection: Connection, records: Sequence[LedgerRecord], remote_start_window: timedelta
 ) -> list[LedgerAnswer]:
     """Commit a batch. Returns after the COMMIT; on an error nothing of it is stored."""
-    meters = MeterRows()
-    others = []
-    for position, record in enumerate(records):
-        if isinstance(record, MeterReadings):
-            meters.add(record)
-        else:
-            others.append((position, record))
+    meters = MeterRows([record for record in records if type(record) is MeterReadings])
+    others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
     answers: list[LedgerAnswer] = [None] * len(records)
     if not others and not meters.needs_lookup:
         # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.

@@ -1,5 +1,11 @@
-"""Meter values of one batch, as columns: the hot path, so a reading costs one tuple and one JSON text."""
+"""Meter values of one batch: the hot path, so all of them are one JSON text and one statement.
 
+Measured in batches of 100 rows with four sampled values each: arrays for `unnest` cost 10 us of our CPU a row
+(asyncpg looks into each element), this costs 2 us at about the same CPU of PostgreSQL (25 us a row, commit
+included). COPY into a staging table would need three more statements a batch.
+"""
+
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -13,56 +19,40 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class MeterRows:
-    """Collects readings column by column. Those without a valid transactionId (1 and up) go their own way."""
+    """Collects readings. Those without a valid transactionId (1 and up) go their own way."""
 
     __slots__ = ("_named", "_unnamed")
 
-    def __init__(self) -> None:
-        self._named: list[tuple[Any, ...]] = []
-        self._unnamed: list[tuple[Any, ...]] = []
+    def __init__(self, records: Sequence[MeterReadings]) -> None:
+        # The encoder walks the records itself; no work is done here for each of them but this test.
+        self._named: list[Any] = [record for record in records if (record.transaction_id or 0) > 0]
+        self._unnamed: list[Any] = []
+        if len(self._named) != len(records):
+            self._unnamed = [record for record in records if (record.transaction_id or 0) <= 0]
 
     @property
     def needs_lookup(self) -> bool:
         """Whether a row has to find its transaction."""
         return bool(self._unnamed)
 
-    def add(self, record: MeterReadings) -> None:
-        """Take the readings of one MeterValues."""
-        transaction_id = record.transaction_id
-        rows = self._named if transaction_id is not None and transaction_id > 0 else self._unnamed
-        for reading in record.readings:
-            rows.append(
-                (
-                    record.tenant_id,
-                    record.charge_point_id,
-                    record.connector_id,
-                    transaction_id,
-                    reading.sampled_at,
-                    record.received_at,
-                    "periodic",
-                    json_text(reading.sampled_values),
-                )
-            )
-
     def add_stop(self, stop: TransactionStop, transaction_id: int, connector_id: int) -> None:
         """Take the transactionData of a StopTransaction. connector_id: 0 when no transaction tells it."""
-        for reading in stop.transaction_data:
+        if stop.transaction_data:
             self._named.append(
-                (
-                    stop.tenant_id,
-                    stop.charge_point_id,
-                    connector_id,
-                    transaction_id,
-                    reading.sampled_at,
-                    stop.received_at,
-                    "stop",
-                    json_text(reading.sampled_values),
-                )
+                {
+                    "tenant_id": stop.tenant_id,
+                    "charge_point_id": stop.charge_point_id,
+                    "connector_id": connector_id,
+                    "transaction_id": transaction_id,
+                    "received_at": stop.received_at,
+                    "context": "stop",
+                    "readings": stop.transaction_data,
+                }
             )
 
     async def write(self, connection: Connection) -> None:
         """Insert what was collected; what is there already stays as it is."""
         if self._named:
-            await connection.execute(INSERT_METER_VALUES, *zip(*self._named, strict=True))
+            await connection.execute(INSERT_METER_VALUES, json_text(self._named))
         if self._unnamed:
-            await connection.execute(INSERT_METER_VALUES_LOOKING_UP, *zip(*self._unnamed, strict=True))
+            await connection.execute(INSERT_METER_VALUES_LOOKING_UP, json_text(self._unnamed))

@@ -5,6 +5,7 @@ ever.
 """
 
 import re
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ def clean_optional(value: str | None) -> str | None:
 
 
 def clean_json(value: Any) -> Any:
-    """Return a JSON value with each text in it cleaned, keys included; integers beyond 64 bits as texts."""
+    """Return a JSON value with each text cleaned; dataclasses as objects, integers beyond 64 bits as texts."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
@@ -32,6 +33,8 @@ def clean_json(value: Any) -> Any:
         return [clean_json(item) for item in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: clean_json(getattr(value, field.name)) for field in fields(value)}
     return value
 
 

@@ -155,7 +155,7 @@ class Ledger:
         """Bring each entry to its end: an answer or an error."""
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
-        while entries := [entry for entry in entries if self._is_due(entry)]:
+        while entries:
             try:
                 answers = await self._commit([record for record, _, _ in entries])
             except Exception as error:
@@ -172,6 +172,7 @@ class Ledger:
                     await self._disconnect()
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                entries = [entry for entry in entries if self._is_due(entry)]
             else:
                 _resolve(entries, answers)
                 return
@@ -212,8 +213,8 @@ class Ledger:
             guard.cancel()
         LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
         LEDGER_BATCH_RECORDS.observe(len(records))
-        for kind, count in Counter(type(record).__name__ for record in records).items():
-            LEDGER_RECORDS.labels(kind).inc(count)
+        for kind, count in Counter(map(type, records)).items():
+            LEDGER_RECORDS.labels(kind.__name__).inc(count)
         return answers
 
     async def _connected(self) -> Connection:
