@@ -23,7 +23,7 @@ from app.csms.connection import Connection
 from app.csms.credentials import Credentials
 from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
 from app.ids import CommandId, TenantId
-from app.live.background import Background
+from app.live.background import Background, Loop
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.live.presence import Owner, Presence
@@ -72,17 +72,16 @@ class Commands:
         self._waiters = Waiters()
         self._routes = Routes()
         self.journal = CommandJournal(database, bus, clock, self._waiters, self._background)
-        self._reaper: asyncio.Task[None] | None = None
+        self._reaper: Loop | None = None
 
     def start(self) -> None:
         """Reap every few seconds in the background."""
-        self._reaper = asyncio.create_task(self._reap_always(), name="commands_reaper")
+        self._reaper = Loop(self._reap_and_pause, "commands_reaper")
 
     async def close(self) -> None:
         """Stop reaping, and finish recording what has ended so far."""
         if self._reaper is not None:
-            self._reaper.cancel()
-            await asyncio.wait([self._reaper])
+            await self._reaper.stop()
             self._reaper = None
         await self._background.settle_within(self._settings.durable_wait_s)
 
@@ -328,13 +327,12 @@ class Commands:
             raise NotFound(f"There is no command {command_id}.")
         return command
 
-    async def _reap_always(self) -> None:
-        while True:
-            await asyncio.sleep(_REAP_S)
-            try:
-                await self.reap()
-            except StoreUnavailable:
-                log.warning("commands_not_reaped")
+    async def _reap_and_pause(self) -> float:
+        try:
+            await self.reap()
+        except StoreUnavailable:
+            log.warning("commands_not_reaped")
+        return _REAP_S
 
 
 def _repeated(recorded: CommandRecord, request: CommandRequest) -> CommandRecord:

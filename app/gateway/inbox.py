@@ -1,6 +1,5 @@
 """From the command bus to the sessions: what to do with each envelope. Nothing waits for a socket here."""
 
-import asyncio
 from typing import assert_never
 
 import structlog
@@ -9,6 +8,7 @@ from app.clock import Clock
 from app.csms.command_outcome import Outcome
 from app.csms.commands import Commands
 from app.gateway.registry import LiveSession, Registry
+from app.live.background import Loop
 from app.live.command_bus import CommandBus
 from app.live.envelopes import (
     CallEnvelope,
@@ -38,18 +38,17 @@ class Inbox:
         self._custody = commands.journal.custody
         self._bus = bus
         self._clock = clock
-        self._ticker: asyncio.Task[None] | None = None
+        self._ticker: Loop | None = None
 
     async def start(self) -> None:
         """Take envelopes from now on."""
         await self._bus.start(self.receive)
-        self._ticker = asyncio.create_task(self._tick_always(), name="inbox_ticker")
+        self._ticker = Loop(self._tick, "inbox_ticker")
 
     async def close(self) -> None:
         """Take no more envelopes."""
         if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.wait([self._ticker])
+            await self._ticker.stop()
             self._ticker = None
         await self._bus.close()
 
@@ -117,7 +116,6 @@ class Inbox:
             return None
         return session
 
-    async def _tick_always(self) -> None:
-        while True:
-            await asyncio.sleep(_TICK_S)
-            self.withdraw_overdue()
+    async def _tick(self) -> float:
+        self.withdraw_overdue()
+        return _TICK_S

@@ -1,12 +1,43 @@
-"""Tasks nobody awaits: kept from the garbage collector, their failures logged, all ended together."""
+"""Work nobody awaits: kept from the garbage collector, its failures logged, ended on request."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
 
+_AFTER_FAULT_S = 1.0
+_CANCEL_AGAIN_S = 0.2
+
 log = structlog.get_logger(__name__)
+
+
+class Loop:
+    """One step over and over, until it is stopped.
+
+    step: returns the seconds to pause before the next one. A fault of ours in a step is logged and the loop
+    goes on: a worker without its renewal or its inbox would be worse than one with a fault.
+    """
+
+    def __init__(self, step: Callable[[], Awaitable[float]], name: str) -> None:
+        self._step = step
+        self._task = asyncio.create_task(self._run(), name=name)
+
+    async def stop(self) -> None:
+        """End the loop and wait until it has ended."""
+        # redis-py loses a cancellation that comes while it gives a connection back, so one may not be enough.
+        while not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                pause_s = await self._step()
+            except Exception:
+                log.exception("loop_step_failed", loop=self._task.get_name())
+                pause_s = _AFTER_FAULT_S
+            await asyncio.sleep(pause_s)
 
 
 class Background:

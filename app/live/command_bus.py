@@ -5,7 +5,6 @@ receivers drop what they have seen. What Redis loses was never acted on: the sen
 expires.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from redis.asyncio import Redis
 
 from app.errors import Unavailable
 from app.ids import WorkerId
+from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.envelopes import VERSION, Envelope
 from app.live.keys import WorkerKeys
@@ -52,19 +52,18 @@ class CommandBus:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self._receiver: Receiver | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop: Loop | None = None
 
     async def start(self, receiver: Receiver) -> None:
         """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
         self._receiver = receiver
-        self._task = asyncio.create_task(self._read_always(), name="command_bus_inbox")
+        self._loop = Loop(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
         """Stop reading, and remove the inbox: nobody will answer any more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
         try:
             await self._redis.delete(self._inbox)
         except FAILURES:
@@ -93,13 +92,13 @@ class CommandBus:
             raise Unavailable("The command bus is out of reach.", "bus_unavailable") from error
         BUS_MESSAGES.labels("out", kind).inc()
 
-    async def _read_always(self) -> None:
-        while True:
-            try:
-                await self._read_once()
-            except FAILURES:
-                REDIS_FAILURES.labels("inbox").inc()
-                await asyncio.sleep(_RETRY_S)
+    async def _read(self) -> float:
+        try:
+            await self._read_once()
+        except FAILURES:
+            REDIS_FAILURES.labels("inbox").inc()
+            return _RETRY_S
+        return 0.0
 
     async def _read_once(self) -> None:
         # Always from the beginning: what was taken is deleted, and so ids that go backwards after a failover

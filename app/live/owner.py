@@ -40,11 +40,10 @@ return {1, stored[3]}
 
 _REMOVE = """
 local stored = redis.call('HMGET', KEYS[1], 'c', 'e')
-if not stored[1] then return 0 end
-local point, epoch = tonumber(stored[1]), tonumber(stored[2])
-local our_point, our_epoch = tonumber(ARGV[1]), tonumber(ARGV[2])
-if point > our_point or (point == our_point and epoch > our_epoch) then return 0 end
-return redis.call('DEL', KEYS[1])
+if stored[1] == ARGV[1] and stored[2] == ARGV[2] then
+  return redis.call('DEL', KEYS[1])
+end
+return 0
 """
 
 
@@ -106,7 +105,7 @@ class OwnerEntries:
         ]
 
     async def remove(self, owners: Sequence[Owner]) -> None:
-        """Remove entries, each unless it is of a higher rank; what is lower was replaced by ours."""
+        """Remove entries, each only if it is of exactly this rank."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
                 pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.place).owner, *owner.rank)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from redis.asyncio import Redis
 from app.clock import Clock
 from app.errors import Unavailable
 from app.ids import TenantId, WorkerId
+from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
 from app.live.owner import Entered, Owner, OwnerEntries, Place, Rank
@@ -66,11 +68,12 @@ class Presence:
         self._listener: OwnershipListener | None = None
         self._local: dict[Place, Owner] = {}
         self._unwritten: set[Place] = set()
-        self._unremoved: dict[Place, Owner] = {}
+        self._unremoved: dict[tuple[Place, Rank], Owner] = {}
         self._sweep: list[Place] = []
+        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._reachable = False
         self._republish = True
-        self._task: asyncio.Task[None] | None = None
+        self._loop: Loop | None = None
 
     @property
     def reachable(self) -> bool:
@@ -81,18 +84,17 @@ class Presence:
         """Take the lease, if Redis is there, and renew it in the background."""
         self._listener = listener
         await self.renew()
-        self._task = asyncio.create_task(self._renew_always(), name="presence_renewal")
+        self._loop = Loop(self._renew_later, "presence_renewal")
 
     async def close(self) -> None:
         """End the renewal and give the lease back."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
         try:
             await self._lease.give_back()
-        except FAILURES:
-            self._failed("give_back")
+        except FAILURES as error:
+            self._failed("give_back", error)
 
     async def take_over(self, owner: Owner) -> Owner | None:
         """Enter an owner of this worker; return the one that stood there, None too when Redis is out of
@@ -105,34 +107,33 @@ class Presence:
             return local
         self._local[owner.place] = owner
         self._unwritten.add(owner.place)
-        if not self._reachable:
-            return local
-        try:
-            entered = (await self._enter([owner]))[0]
-            if self._local.get(owner.place) is not owner:
-                # Released or replaced while Redis wrote: the removal may have come before the entry.
-                await self._entries.remove([owner])
-        except FAILURES:
-            self._failed("take_over")
-            return local
-        if not entered.won and self._local.get(owner.place) is owner:
-            del self._local[owner.place]
-        return entered.other or local
+        async with self._turn(owner.place):
+            if not self._reachable or self._local.get(owner.place) is not owner:
+                return local
+            try:
+                (entered,) = await self._enter([owner])
+            except FAILURES as error:
+                self._failed("take_over", error)
+                return local
+            if not entered.won and self._local.get(owner.place) is owner:
+                del self._local[owner.place]
+            return entered.other or local
 
     async def release(self, owner: Owner) -> None:
         """Remove an owner whose socket is closed, unless a newer one has its place."""
-        if (local := self._local.get(owner.place)) is not None and local.rank == owner.rank:
+        if self._is_local(owner):
             del self._local[owner.place]
             self._unwritten.discard(owner.place)
-        self._unremoved[owner.place] = owner
-        if not self._reachable:
-            return
-        try:
-            await self._entries.remove([owner])
-        except FAILURES:
-            self._failed("release")
-        else:
-            self._forget_removed([owner])
+        self._unremoved[owner.place, owner.rank] = owner
+        async with self._turn(owner.place):
+            if not self._reachable:
+                return
+            try:
+                await self._entries.remove([owner])
+            except FAILURES as error:
+                self._failed("release", error)
+            else:
+                self._forget_removed([owner])
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
         """Return the owner if its worker is alive. With Redis out of reach: what this worker itself holds."""
@@ -159,8 +160,8 @@ class Presence:
             try:
                 stored = await self._entries.read(places)
                 living = await self._lease.living({o.worker for o in stored if o is not None})
-            except FAILURES:
-                self._failed("find")
+            except FAILURES as error:
+                self._failed("find", error)
         found = (self._judge(place, entry, living) for place, entry in zip(places, stored, strict=True))
         return {owner.identity: owner for owner in found if owner is not None}
 
@@ -176,13 +177,13 @@ class Presence:
             self._reachable = True
             await self._synchronize()
             await self._lease.watch()
-        except FAILURES:
-            self._failed("renew")
+        except FAILURES as error:
+            self._failed("renew", error)
 
-    async def _renew_always(self) -> None:
-        while True:
-            await asyncio.sleep(self._renewal_s if self._reachable else min(_RETRY_S, self._renewal_s))
-            await self.renew()
+    async def _renew_later(self) -> float:
+        await asyncio.sleep(self._renewal_s if self._reachable else min(_RETRY_S, self._renewal_s))
+        await self.renew()
+        return 0.0
 
     async def _synchronize(self) -> None:
         if removed := list(self._unremoved.values()):
@@ -201,6 +202,9 @@ class Presence:
             owners = [owner for place in batch if (owner := self._local.get(place)) is not None]
             if owners:
                 self._tell(await self._enter(owners))
+                # Released while Redis wrote: the removal may have come before the entry.
+                if gone := [owner for owner in owners if not self._is_local(owner)]:
+                    await self._entries.remove(gone)
 
     def _next_slice(self) -> list[Place]:
         if not self._sweep:
@@ -213,7 +217,9 @@ class Presence:
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):
             if not entered.won and entered.other is not None and entered.other.rank in dead:
-                results[index] = (await self._entries.enter([entered.owner], beaten=entered.other.rank))[0]
+                (again,) = await self._entries.enter([entered.owner], beaten=entered.other.rank)
+                # The dead one is nobody's business any more, least of all of those who compare ranks.
+                results[index] = again if not again.won else Entered(again.owner, True, None)
         for entered in results:
             if self._local.get(entered.owner.place) is entered.owner:
                 self._unwritten.discard(entered.owner.place)
@@ -228,9 +234,16 @@ class Presence:
 
     def _holds(self, holder: Owner, living: set[WorkerId]) -> bool:
         if holder.worker == self.worker_id:
-            local = self._local.get(holder.place)
-            return local is not None and local.rank == holder.rank
+            return self._is_local(holder)
         return holder.worker in living or self._lease.seen_lately(holder.worker)
+
+    def _is_local(self, owner: Owner) -> bool:
+        local = self._local.get(owner.place)
+        return local is not None and local.rank == owner.rank
+
+    def _turn(self, place: Place) -> asyncio.Lock:
+        """One write at a time for each charge point: Redis sees our entries and removals in our order."""
+        return self._turns.setdefault(place, asyncio.Lock())
 
     def _judge(self, place: Place, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
         local = self._local.get(place)
@@ -249,13 +262,12 @@ class Presence:
 
     def _forget_removed(self, removed: Iterable[Owner]) -> None:
         for owner in removed:
-            if self._unremoved.get(owner.place) is owner:
-                del self._unremoved[owner.place]
+            self._unremoved.pop((owner.place, owner.rank), None)
 
-    def _failed(self, operation: str) -> None:
+    def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()
         if self._reachable:
-            log.warning("redis_unreachable", operation=operation)
+            log.warning("redis_unreachable", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True
         self._lease.interrupt()
