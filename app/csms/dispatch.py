@@ -48,6 +48,9 @@ NOT_SUPPORTED: Final = frozenset(
 BILLING_ACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
 """Messages that bill somebody: never refused to a charge point that was Accepted once."""
 
+LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS | {"Heartbeat", "DataTransfer"}
+"""Actions whose handlers wait for the ledger or for nothing, so that they need no task of asyncio."""
+
 
 class Dispatcher:
     """The table of handlers, with the registration as its gate."""

@@ -1,25 +1,28 @@
-"""One thing at a time, in order, and no task while there is nothing to do."""
+"""One thing at a time, in order, and nothing in the event loop while there is nothing to do."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_running: set[asyncio.Task[None]] = set()
-"""The event loop keeps only weak references to tasks; a lane that works must not be collected."""
-
 
 class Lane(Generic[Item]):
-    """Works off items one after the other. The work must not raise: what it raises ends the lane's task."""
+    """Works off items one after the other. The work must not raise: what it raises ends the lane loudly.
 
-    __slots__ = ("_items", "_task", "_work")
+    The work is a coroutine that is stepped here and not by a task of asyncio: a task for each CALL would cost
+    as much as reading its frame. It begins at once, within `push`. So it may await futures and tasks, and
+    nothing that asks for the current task (`asyncio.timeout`, database drivers): such work belongs in a task.
+    """
+
+    __slots__ = ("_coroutine", "_idle", "_items", "_work")
 
     def __init__(self, work: Callable[[Item], Awaitable[None]]) -> None:
         self._work = work
         self._items: deque[Item] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._coroutine: Coroutine[Any, None, None] | None = None
+        self._idle: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         """Items that wait; the one being worked on is not counted."""
@@ -28,10 +31,9 @@ class Lane(Generic[Item]):
     def push(self, item: Item) -> None:
         """Put an item at the end."""
         self._items.append(item)
-        if self._task is None:
-            self._task = task = asyncio.get_running_loop().create_task(self._run())
-            _running.add(task)
-            task.add_done_callback(_running.discard)
+        if self._coroutine is None:
+            self._coroutine = self._run()
+            self._step()
 
     def clear(self) -> None:
         """Forget what waits; the item being worked on is finished."""
@@ -39,12 +41,36 @@ class Lane(Generic[Item]):
 
     async def settled(self) -> None:
         """Wait until everything pushed so far is done."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while self._coroutine is not None:
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
 
     async def _run(self) -> None:
+        while self._items:
+            await self._work(self._items.popleft())
+
+    def _step(self, _done: object = None) -> None:
+        """Run up to the next wait. Futures call this when they are done."""
+        coroutine = self._coroutine
+        if coroutine is None:
+            return
         try:
-            while self._items:
-                await self._work(self._items.popleft())
-        finally:
-            self._task = None
+            blocker = coroutine.send(None)
+        except BaseException as error:
+            self._end()
+            if not isinstance(error, StopIteration):
+                raise
+            return
+        if blocker is None:
+            asyncio.get_running_loop().call_soon(self._step)
+        else:
+            # What a task does with the future that its coroutine yields.
+            blocker._asyncio_future_blocking = False
+            blocker.add_done_callback(self._step)
+
+    def _end(self) -> None:
+        self._coroutine = None
+        if self._idle is not None:
+            self._idle.set_result(None)
+            self._idle = None

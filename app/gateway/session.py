@@ -5,18 +5,20 @@ are answered one at a time in their order (OCPP 1.6 3.7); results of our CALLs a
 directions cannot block each other. Nothing runs for a session that has nothing to do.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import orjson
 
 from app import metrics
 from app.clock import Clock
 from app.csms.connection import Connection
-from app.csms.dispatch import BILLING_ACTIONS, Dispatcher
+from app.csms.dispatch import BILLING_ACTIONS, LEDGER_ONLY_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
 from app.gateway.budget import FrameBudget, UnreadableWindow
+from app.gateway.frame_facts import as_internal_error, deviations_of, payload_of
 from app.gateway.lane import Lane
 from app.gateway.tally import Tally
 from app.gateway.transport import Transport
@@ -139,12 +141,9 @@ class Session:
         if pause_s > 0.0:
             self._throttle(pause_s)
         effects = self._link.receive(text, now)
-        deviations = _deviations(effects, deviation)
+        deviations = deviations_of(effects, deviation)
         self._log_frame("in", text, deviations)
-        if deviations:
-            for found in deviations:
-                metrics.DEVIATIONS.labels(found["kind"]).inc()
-        if len(effects) == 1 and type(effects[0]) is Dispatch:
+        if len(effects) == 1 and isinstance(effects[0], Dispatch):
             self._enqueue(effects[0])
         else:
             self._apply(effects, text, now)
@@ -234,40 +233,51 @@ class Session:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
     async def _work(self, item: Dispatch | _RefusedBilling) -> None:
+        """Answer one CALL of the charge point. Whatever fails costs this message only."""
         if self._closed:
             return
-        if isinstance(item, Dispatch):
-            await self._answer(item)
-        else:
+        if not isinstance(item, Dispatch):
             await self._keep(item)
+        else:
+            services = self._services
+            started = services.clock.monotonic()
+            try:
+                answering = services.dispatcher.answer(self.connection, item)
+                if item.action not in LEDGER_ONLY_ACTIONS:
+                    answering = asyncio.ensure_future(answering)
+                payload = await answering
+            except Exception as error:
+                self._fail(item, error)
+            else:
+                self._reply(item, payload)
+            services.tally.answered(item.action, services.clock.monotonic() - started)
         if self._pauses & _QUEUE_FULL and len(self._inbound) * 2 <= self._services.limits.inbound_queue:
             self._resume(_QUEUE_FULL)
 
-    async def _answer(self, call: Dispatch) -> None:
-        """Answer one CALL of the charge point. Whatever fails costs this message only."""
-        services = self._services
-        started = services.clock.monotonic()
+    def _reply(self, call: Dispatch, payload: Any) -> None:
+        if self._closed:
+            return
         try:
-            payload = await services.dispatcher.answer(self.connection, call)
-            if self._closed:
-                return
-            effects = self._link.reply(call.unique_id, orjson.dumps(payload).decode())
-        except CallFailed as failure:
-            effects = self._fail(call, failure.code, failure.description)
-        except AppError as error:
-            log.warning("call_not_answered", action=call.action, detail=error.detail, **self._facts())
-            effects = self._fail(call, "InternalError", error.title)
-        except Exception:
-            log.exception("handler_failed", action=call.action, message_id=call.unique_id, **self._facts())
-            effects = self._fail(call, "InternalError", "")
-        services.tally.answered(call.action, services.clock.monotonic() - started)
-        for effect in effects:
-            if isinstance(effect, Send):
-                self._send(effect.text)
+            (effect,) = self._link.reply(call.unique_id, orjson.dumps(payload).decode())
+        except (ValueError, TypeError) as error:
+            self._fail(call, error)
+        else:
+            self._send(cast(Send, effect).text)
 
-    def _fail(self, call: Dispatch, code: str, description: str) -> list[Effect]:
+    def _fail(self, call: Dispatch, error: Exception) -> None:
+        code, description = "InternalError", ""
+        if isinstance(error, CallFailed):
+            code, description = error.code, error.description
+        elif isinstance(error, AppError):
+            description = error.title
+            log.warning("call_not_answered", action=call.action, detail=error.detail, **self._facts())
+        else:
+            # A defect of ours; what it says is for the log, not for the charge point.
+            log.error("handler_failed", action=call.action, exc_info=error, **self._facts())
         metrics.CALLS_REFUSED.labels(code).inc()
-        return [] if self._closed else self._link.reply_error(call.unique_id, code, description[:255])
+        if not self._closed:
+            (effect,) = self._link.reply_error(call.unique_id, code, description[:255])
+            self._send(cast(Send, effect).text)
 
     async def _keep(self, item: _RefusedBilling) -> None:
         """Keep a refused billing message durably, then let its CALLERROR go out."""
@@ -276,7 +286,7 @@ class Session:
             connection.tenant_id,
             connection.charge_point_id,
             item.action,
-            _payload_of(item.raw),
+            payload_of(item.raw),
             item.raw,
             self._services.clock.now(),
         )
@@ -286,7 +296,7 @@ class Session:
         except Exception:
             # Not kept, so the refusal must not sound final: the charge point shall come again with it.
             log.exception("invalid_record_not_kept", action=item.action, **self._facts())
-            answer = _as_internal_error(answer)
+            answer = as_internal_error(answer)
         if not self._closed:
             self._send(answer)
 
@@ -294,9 +304,9 @@ class Session:
         commands = self._services.commands
         try:
             if isinstance(effect, CallSent):
-                await commands.sent(self.connection, effect.unique_id)
+                await asyncio.ensure_future(commands.sent(self.connection, effect.unique_id))
             else:
-                await commands.resolved(self.connection, effect)
+                await asyncio.ensure_future(commands.resolved(self.connection, effect))
         except Exception:
             log.exception("command_not_recorded", command=effect.unique_id, **self._facts())
 
@@ -369,27 +379,3 @@ class Session:
             "charge_point": connection.identity,
             "connection": connection.connection_id,
         }
-
-
-def _deviations(effects: list[Effect], deviation: str | None) -> list[Json] | None:
-    """What was tolerated in one frame, as the frame log keeps it."""
-    found: list[Json] = [{"kind": deviation, "pointer": "", "raw": ""}] if deviation else []
-    for effect in effects:
-        if isinstance(effect, Dispatch | Resolve):
-            found += [{"kind": d.kind, "pointer": d.pointer, "raw": d.raw} for d in effect.deviations]
-    return found or None
-
-
-def _payload_of(raw: str) -> Any:
-    """The payload of a CALL that broke a rule, as far as it is JSON at all."""
-    try:
-        frame = orjson.loads(raw)
-    except ValueError:
-        return None
-    return frame[3] if isinstance(frame, list) and len(frame) > 3 else None
-
-
-def _as_internal_error(answer: str) -> str:
-    """The same CALLERROR with the code that says: our fault, try again."""
-    frame = orjson.loads(answer)
-    return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()

@@ -1,0 +1,36 @@
+"""What to note of a frame beside its effects: tolerated departures, and refused payloads as they came."""
+
+from typing import Any
+
+import orjson
+
+from app import metrics
+from app.ocpp import Dispatch, Effect, Resolve
+from app.store.records import Json
+
+
+def deviations_of(effects: list[Effect], deviation: str | None) -> list[Json] | None:
+    """What was tolerated in one frame, as the frame log keeps it."""
+    found: list[Json] | None = None if deviation is None else [{"kind": deviation, "pointer": "", "raw": ""}]
+    for effect in effects:
+        if isinstance(effect, Dispatch | Resolve) and (some := effect.deviations):
+            found = found or []
+            found += [{"kind": one.kind, "pointer": one.pointer, "raw": one.raw} for one in some]
+    for one in found or ():
+        metrics.DEVIATIONS.labels(one["kind"]).inc()
+    return found
+
+
+def payload_of(raw: str) -> Any:
+    """The payload of a CALL that broke a rule, as far as it is JSON at all."""
+    try:
+        frame = orjson.loads(raw)
+    except ValueError:
+        return None
+    return frame[3] if isinstance(frame, list) and len(frame) > 3 else None
+
+
+def as_internal_error(answer: str) -> str:
+    """The same CALLERROR with the code that says: our fault, try again."""
+    frame = orjson.loads(answer)
+    return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()
