@@ -29,7 +29,8 @@ _TAGS: tuple[tuple[str, str], ...] = (
     ("Protocol catalog", "What the protocols are, message by message. Public: no key is needed."),
 )
 _DESCRIPTION = """Send `Authorization: Bearer sm_...`. The tenant comes from the key; what belongs to another
-tenant answers with status 404. Each operation names the scope it needs (`read`, `write`, `command`, `admin`); no scope contains another.
+tenant answers with status 404. Each operation names the scope it needs (`read`, `write`, `command`, `admin`);
+no scope contains another.
 
 Errors are `application/problem+json` (RFC 9457): look at `code`; `errors` names each field at fault. Listings
 take `limit` (1 to 200) and `cursor`, and answer `next_cursor`. Times are RFC 3339 UTC. Single resources have
