@@ -24,7 +24,7 @@ def clean_optional(value: str | None) -> str | None:
 
 
 def clean_json(value: Any) -> Any:
-    """Return a JSON value with each text cleaned; dataclasses as objects, integers beyond 64 bits as texts."""
+    """Return JSON with each text cleaned; dataclasses as objects, integers beyond 64 bits as texts."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
