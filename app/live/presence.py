@@ -95,6 +95,8 @@ class Presence:
             await self._lease.give_back()
         except FAILURES as error:
             self._failed("give_back", error)
+        # Sessions that end later leave entries of a dead worker, which count for nothing.
+        self._reachable = False
 
     async def take_over(self, owner: Owner) -> Owner | None:
         """Enter an owner of this worker; return the one that stood there, None too when Redis is out of

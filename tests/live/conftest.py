@@ -8,7 +8,12 @@ import pytest
 from redis.asyncio import Redis
 
 from app.live.connect import open_redis
-from tests.live.support import RedisServer
+from app.settings import Settings
+from app.store.database import Database
+from app.store.records import TenantRecord
+from tests.live.site import Site
+from tests.live.support import RedisServer, SetClock
+from tests.live.workers import running_workers
 
 
 @pytest.fixture
@@ -35,3 +40,23 @@ async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
     """A client of the Redis that may be killed."""
     async with open_redis(server.url) as client:
         yield client
+
+
+@pytest.fixture
+async def site(
+    redis_url: str, redis: Redis, database: Database, settings: Settings, tenant: TenantRecord
+) -> AsyncIterator[Site]:
+    """Two workers on the run's Redis."""
+    clock = SetClock()
+    async with running_workers(redis_url, database, clock, settings, "a", "b") as workers:
+        yield Site(workers, database, tenant, clock)
+
+
+@pytest.fixture
+async def fragile_site(
+    server: RedisServer, database: Database, settings: Settings, tenant: TenantRecord
+) -> AsyncIterator[Site]:
+    """Two workers on a Redis that may be killed."""
+    clock = SetClock()
+    async with running_workers(server.url, database, clock, settings, "a", "b") as workers:
+        yield Site(workers, database, tenant, clock)

@@ -1,0 +1,176 @@
+"""Commands between workers that die, lose Redis or lose the session: each ends once, none is sent twice."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from app.errors import Unavailable
+from app.ids import CommandId, TenantId, WorkerId
+from app.live.envelopes import CallEnvelope, MovedEnvelope
+from app.live.keys import WorkerKeys
+from tests.live.site import RESET, Site, received
+from tests.live.support import RedisServer
+from tests.live.workers import Charger, accept, silence
+
+
+def envelope_of(site: Site, charger: Charger, **changes: Any) -> CallEnvelope:
+    envelope = CallEnvelope(
+        tenant_id=site.tenant_id,
+        identity=charger.connection.identity,
+        epoch=charger.connection.epoch,
+        deadline=site.clock.now().timestamp() + 300,
+        issuer=WorkerId("a"),
+        command_id=CommandId("00000000-0000-0000-0000-000000000001"),
+        action="Reset",
+        payload=RESET,
+        timeout_s=30.0,
+    )
+    return msgspec.structs.replace(envelope, **changes)
+
+
+async def test_a_second_delivery_sends_no_second_call(site: Site) -> None:
+    charger = await site.charger(site.b)
+    envelope = envelope_of(site, charger)
+    for _ in range(3):
+        await site.a.bus.deliver(WorkerId("b"), envelope)
+    await site.a.bus.deliver(
+        WorkerId("b"), envelope_of(site, charger, command_id=CommandId(str(UUID(int=2))))
+    )
+    await received(charger, 2)
+    await charger.reported()
+    assert [call[0] for call in charger.received] == [str(UUID(int=1)), str(UUID(int=2))]
+
+
+async def test_an_envelope_for_another_epoch_is_reported_not_sent(site: Site) -> None:
+    charger = await site.charger(site.b)
+    site.b.inbox.receive(envelope_of(site, charger, epoch=charger.connection.epoch - 1))
+    site.b.inbox.receive(envelope_of(site, charger, identity="nobody"))
+    await charger.reported()
+    assert charger.received == []
+
+
+async def test_a_command_follows_its_charge_point_to_another_worker(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The envelope reaches the old worker although the charge point has logged in elsewhere meanwhile."""
+    record = await site.charge_point()
+    old = await site.b.connect(site.database, record, accept)
+    site.b.registry._forget(old)
+    take_report, reports = site.a.commands.moved, asyncio.Queue[MovedEnvelope]()
+    monkeypatch.setattr(site.a.commands, "moved", reports.put_nowait)
+    command = await site.issue(site.a, old)
+    reported = await asyncio.wait_for(reports.get(), 20)
+    new = await site.a.connect(site.database, record, accept)
+    # Reported twice: the second must not end what the first has sent on its way.
+    take_report(reported)
+    take_report(reported)
+    await new.reported()
+    ended = await site.end(site.a, command)
+    assert (ended.state, ended.worker, ended.epoch) == ("accepted", "a", new.connection.epoch)
+    assert (len(old.received), len(new.received)) == (0, 1)
+
+
+async def test_a_session_that_is_gone_everywhere_is_offline(site: Site) -> None:
+    charger = await site.charger(site.b)
+    site.b.registry._forget(charger)
+    command = await site.issue(site.a, charger)
+    assert (await site.end(site.a, command)).state == "offline"
+
+
+async def test_commands_of_a_dead_worker_become_connection_lost(site: Site, redis: Redis) -> None:
+    charger = await site.charger(site.b, silence)
+    sent = await site.issue(site.a, charger)
+    queued = await site.issue(site.a, charger)
+    await received(charger)
+    await charger.reported()
+    charger.vanish()
+    await redis.delete(WorkerKeys(WorkerId("b")).lease)
+    await site.a.commands.reap()
+    assert (await site.command(sent.id)).state == "sent"
+    for _ in range(4):
+        site.clock.advance(300)
+        await site.a.presence.renew()
+    await site.a.commands.reap()
+    assert [(await site.command(c.id)).state for c in (sent, queued)] == ["connection_lost"] * 2
+
+
+async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redis) -> None:
+    charger = await site.charger(site.b, silence)
+    command = await site.issue(site.a, charger)
+    await received(charger)
+    await charger.reported()
+    async with site.database.tenant(site.tenant_id) as work:
+        await work.commands.finish(command.id, "connection_lost", site.clock.now())
+    charger.reply(0, {"status": "Accepted"})
+    await charger.reported()
+    kept = await site.command(command.id)
+    assert kept.state == "connection_lost"
+    assert kept.late_result is not None
+
+
+async def test_a_new_login_needs_nothing_of_the_dead_worker(site: Site, redis: Redis) -> None:
+    record = await site.charge_point()
+    dead = await site.b.connect(site.database, record, silence)
+    dead.vanish()
+    alive = await site.a.connect(site.database, record, accept)
+    command = await site.issue(site.a, alive)
+    assert (await site.end(site.a, command)).state == "accepted"
+
+
+async def test_without_redis_local_commands_work_and_others_fail_at_once(
+    fragile_site: Site, server: RedisServer
+) -> None:
+    site = fragile_site
+    local, remote = await site.charger(site.a), await site.charger(site.b)
+    server.kill()
+    with pytest.raises(Unavailable) as refused:
+        await site.issue(site.a, remote)
+    assert refused.value.code == "bus_unavailable"
+    command = await site.issue(site.a, local)
+    assert (await site.end(site.a, command)).state == "accepted"
+    server.start()
+    for worker in (site.a, site.b):
+        await worker.presence.renew()
+    command = await site.issue(site.a, remote)
+    assert (await site.end(site.a, command)).state == "accepted"
+    assert len(remote.received) == 1
+
+
+async def test_a_bus_that_breaks_in_between_leaves_a_known_end(
+    fragile_site: Site, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis answered the question for the owner, and is gone when the command is to be sent."""
+    site = fragile_site
+    charger = await site.charger(site.b)
+    locate = site.a.presence.locate
+
+    async def locate_and_lose(tenant_id: TenantId, identity: str) -> Any:
+        found = await locate(tenant_id, identity)
+        server.kill()
+        return found
+
+    monkeypatch.setattr(site.a.presence, "locate", locate_and_lose)
+    with pytest.raises(Unavailable):
+        await site.issue(site.a, charger)
+    async with site.database.tenant(site.tenant_id) as work:
+        (command,) = await work.commands.page(10)
+    assert command.state == "connection_lost"
+
+
+async def test_a_flush_during_a_command_loses_nothing(site: Site, redis: Redis) -> None:
+    charger = await site.charger(site.b, silence)
+    command = await site.issue(site.a, charger)
+    await received(charger)
+    await redis.flushall()
+    charger.reply(0, {"status": "Accepted"})
+    assert (await site.end(site.a, command)).state == "accepted"
+    for worker in (site.a, site.b):
+        await worker.presence.renew()
+    again = await site.issue(site.a, charger)
+    await received(charger, 2)
+    charger.reply(1, {"status": "Accepted"})
+    assert (await site.end(site.a, again)).state == "accepted"
