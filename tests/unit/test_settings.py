@@ -1,0 +1,106 @@
+"""Settings: read once, frozen, and a bad one refuses to start in one line that names its variable."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, load_settings, variable_of
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable_of(field), raising=False)
+
+
+def test_defaults_make_a_private_server(tmp_path: Path) -> None:
+    settings = load_settings(data_directory=tmp_path)
+    assert settings.database_url is None
+    assert settings.redis_url is None
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8080, 1)
+
+
+def test_the_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
+    monkeypatch.setenv("REDIS_URL", "redis://cache/1")
+    monkeypatch.setenv("STATIONMASTER_PORT", "9000")
+    monkeypatch.setenv("STATIONMASTER_CREDENTIAL_PEPPER", "secret")
+    monkeypatch.setenv("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    settings = load_settings(data_directory=tmp_path)
+    assert (settings.database_url, settings.redis_url) == ("postgresql://db/x", "redis://cache/1")
+    assert settings.port == 9000
+    assert settings.trusted_proxies == ["10.0.0.0/8", "::1"]
+    assert "secret" not in repr(settings)
+
+
+def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STATIONMASTER_PORT", "9000")
+    assert load_settings(port=9001, data_directory=tmp_path).port == 9001
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "mysql://db/x"),
+        ("DATABASE_URL", "postgresql"),
+        ("REDIS_URL", "http://cache"),
+        ("STATIONMASTER_PORT", "99999"),
+        ("STATIONMASTER_PORT", "many"),
+        ("STATIONMASTER_HOST", ""),
+        ("STATIONMASTER_WORKERS", "0"),
+        ("STATIONMASTER_LOG_LEVEL", "loud"),
+        ("STATIONMASTER_CALL_TIMEOUT_S", "-1"),
+        ("STATIONMASTER_FRAME_LIMIT_BYTES", "1"),
+        ("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("STATIONMASTER_REVEAL_UNKNOWN_IDENTITY", "perhaps"),
+        ("STATIONMASTER_WORKER_RENEWAL_S", "60"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(data_directory=tmp_path)
+    assert variable in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_database_of_ones_own_needs_a_pepper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
+    with pytest.raises(SettingsError, match="STATIONMASTER_CREDENTIAL_PEPPER"):
+        load_settings(data_directory=tmp_path)
+
+
+def test_the_generated_pepper_is_private_and_stays(tmp_path: Path) -> None:
+    first = load_settings(data_directory=tmp_path).credential_pepper
+    assert len(first) == 64
+    assert load_settings(data_directory=tmp_path).credential_pepper == first
+    assert (tmp_path / "pepper").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("fault", ["file in the way", "empty pepper"])
+def test_an_unusable_data_directory_is_named(tmp_path: Path, fault: str) -> None:
+    directory = tmp_path / "data"
+    if fault == "empty pepper":
+        directory.mkdir()
+        (directory / "pepper").write_text("")
+    else:
+        directory.write_text("")
+    with pytest.raises(SettingsError, match="STATIONMASTER_DATA_DIRECTORY"):
+        load_settings(data_directory=directory)
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    settings = load_settings(data_directory=tmp_path)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+
+
+def test_workers_get_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = load_settings(
+        data_directory=tmp_path, port=9001, trusted_proxies=["10.0.0.0/8"], reveal_unknown_identity=True
+    )
+    for variable, value in settings.environment().items():
+        monkeypatch.setenv(variable, value)
+    assert load_settings() == settings
