@@ -1,0 +1,87 @@
+"""Two servers on one database and one Redis: commands find the socket wherever it is, also after a death."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from app.store.database import Database
+from app.store.records import TenantRecord
+from tests.serving import ClientConnection, Operator, connecting, serving
+from tests.serving_fixtures import open_account
+
+
+async def _answer(socket: ClientConnection, payload: dict[str, Any]) -> list[Any]:
+    """Take one CALL and answer it; the CALL."""
+    async with asyncio.timeout(20):
+        call: list[Any] = json.loads(await socket.recv())
+    assert call[0] == 2
+    await socket.send(json.dumps([3, call[1], payload]))
+    return call
+
+
+@pytest.mark.timeout(180)
+async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_death(
+    database: Database, settings: Settings, tenant: TenantRecord
+) -> None:
+    account = await open_account(database, settings, tenant)
+    async with serving(settings) as first, serving(settings) as second:
+        async with Operator(second.url, account.token) as operator:
+            key = await operator.register("CP-1")
+            async with connecting(first, account.slug, "CP-1", key) as socket:
+                command = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Soft"}))
+                call = await _answer(socket, {"status": "Accepted"})
+                done = await command
+                assert (done["id"], done["state"]) == (call[1], "accepted")
+                assert (await operator.get("/charge-points/CP-1"))["connected"] is True
+
+                # The first server dies with a command on the wire: its outcome is unknown, and said so.
+                lost = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Hard"}, wait_s=60))
+                async with asyncio.timeout(20):
+                    await socket.recv()
+                await first.kill()
+                async with connecting(second, account.slug, "CP-1", key) as newer:
+                    again = asyncio.create_task(operator.command("CP-1", "ClearCache", {}))
+                    await _answer(newer, {"status": "Accepted"})
+                    assert (await again)["state"] == "accepted"
+                    assert (await lost)["state"] == "connection_lost"
+
+
+@pytest.mark.timeout(180)
+async def test_the_newest_connection_wins_on_whichever_server_it_comes_in(
+    database: Database, settings: Settings, tenant: TenantRecord
+) -> None:
+    account = await open_account(database, settings, tenant)
+    async with serving(settings) as first, serving(settings) as second:
+        async with Operator(first.url, account.token) as operator:
+            key = await operator.register("CP-2")
+            async with connecting(first, account.slug, "CP-2", key) as older:
+                async with connecting(second, account.slug, "CP-2", key) as newer:
+                    async with asyncio.timeout(20):
+                        await older.wait_closed()
+                    assert older.close_code == 4009
+                    command = asyncio.create_task(operator.command("CP-2", "ClearCache", {}))
+                    await _answer(newer, {"status": "Accepted"})
+                    assert (await command)["state"] == "accepted"
+
+
+@pytest.mark.timeout(180)
+async def test_a_command_finds_the_worker_of_one_server(
+    database: Database, settings: Settings, tenant: TenantRecord
+) -> None:
+    account = await open_account(database, settings, tenant)
+    async with serving(settings, workers=2) as served, Operator(served.url, account.token) as operator:
+        sockets = []
+        for number in range(8):
+            name = f"CP-{number + 10}"
+            key = await operator.register(name)
+            sockets.append((name, await connecting(served, account.slug, name, key)))
+        for name, socket in sockets:
+            # A client of its own each time: the kernel gives its connection to either worker.
+            async with Operator(served.url, account.token) as caller:
+                command = asyncio.create_task(caller.command(name, "ClearCache", {}))
+                await _answer(socket, {"status": "Accepted"})
+                assert (await command)["state"] == "accepted"
+            await socket.close()

@@ -1,0 +1,140 @@
+"""The server as an operator runs it: `stationmaster serve` in processes of its own, on the engines of the tests."""
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from app.settings import Settings
+
+_ANNOUNCED = "listens on "
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 40.0
+
+
+@dataclass
+class Served:
+    """One running server. url: http://host:port."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+    def websocket_url(self, tenant: str, identity: str) -> str:
+        """Where a charge point connects."""
+        return f"ws{self.url.removeprefix('http')}/ocpp/{tenant}/{quote(identity)}"
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def kill_workers(self) -> None:
+        """SIGKILL every worker; the supervisor starts new ones."""
+        for pid in self.workers():
+            os.kill(pid, signal.SIGKILL)
+
+    async def kill(self) -> None:
+        """SIGKILL the whole server, supervisor first so that nobody restarts a worker."""
+        workers = self.workers()
+        self.process.kill()
+        await self.process.wait()
+        for pid in workers:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Served]:
+    """Run a server on a free port; stop it in good order at the end, if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.cli",
+        "serve",
+        "--workers",
+        str(workers),
+        "--port",
+        "0",
+        env={**os.environ, **settings.environment(), "STATIONMASTER_LOG_LEVEL": "warning"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Served(await _announced_url(process), process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await process.wait()
+
+
+async def _announced_url(process: asyncio.subprocess.Process) -> str:
+    if process.stdout is None:
+        raise AssertionError("the server was started with a pipe")
+    async with asyncio.timeout(_START_TIMEOUT_S):
+        line = (await process.stdout.readline()).decode()
+    if _ANNOUNCED not in line:
+        raise AssertionError(f"the server did not start: {line!r}")
+    return line.split(_ANNOUNCED, 1)[1].split()[0]
+
+
+class Operator:
+    """A tenant's developer: the REST API with a key."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30.0
+        )
+
+    async def __aenter__(self) -> "Operator":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """GET, and the JSON of a 200."""
+        response = await self._client.get(f"/v1{path}", params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, path: str, body: Any) -> Any:
+        """POST, and the JSON of a success."""
+        response = await self._client.post(f"/v1{path}", json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def register(self, identity: str) -> str:
+        """Register a charge point; its key as 40 hex characters."""
+        made = await self.post("/charge-points", {"identity": identity})
+        password: str = made["credential"]["password"]
+        return password
+
+    async def command(self, identity: str, action: str, payload: Any, wait_s: int = 20) -> Any:
+        """Issue a command and wait for its end."""
+        return await self.post(f"/charge-points/{identity}/commands/{action}?wait={wait_s}", payload)
+
+
+def connecting(served: Served, tenant: str, identity: str, key: str) -> connect:
+    """Connect as a charge point whose AuthorizationKey is `key` (hex)."""
+    secret = base64.b64encode(identity.encode() + b":" + bytes.fromhex(key)).decode()
+    return connect(
+        served.websocket_url(tenant, identity),
+        subprotocols=["ocpp1.6"],  # type: ignore[list-item]  # the library's NewType of str
+        additional_headers={"Authorization": f"Basic {secret}"},
+        compression=None,
+    )
+
+
+__all__ = ["ClientConnection", "Operator", "Served", "connecting", "serving"]
