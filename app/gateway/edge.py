@@ -10,6 +10,7 @@ from app.csms.dispatch import Dispatcher
 from app.csms.handlers.context import HandlerContext
 from app.gateway.admission import Admission
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, CommandResults, Session, SessionLimits, SessionServices
 from app.gateway.tally import Tally
@@ -81,11 +82,12 @@ def server_options(settings: Settings) -> dict[str, Any]:
 
     ws: stands on websockets-sansio, of uvicorn's implementations the cheapest (an echo costs 31 us of CPU,
     the older one 70 us), with pings, the denial response extension, and a size limit that closes with 1009.
+    http: httptools, and a handshake without `Connection: Upgrade` is understood.
     """
     return {
         "ws": ChargePointProtocol,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": ChargePointHttpProtocol,
         # uvicorn would believe X-Forwarded-For of anyone on the loopback; `trusted_proxies` decides here.
         "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,

@@ -78,7 +78,7 @@ class RawClient:
         client = cls(reader, writer)
         _opened.append(client)
         writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n" + extra + b"\r\n")
-        client.response = await asyncio.wait_for(client._read_response(), WAIT_S)
+        client.response = await asyncio.wait_for(client.read_response(), WAIT_S)
         return client
 
     def send(
@@ -140,7 +140,8 @@ class RawClient:
             length = int.from_bytes(await self.reader.readexactly(8), "big")
         return first & 0x0F, await self.reader.readexactly(length)
 
-    async def _read_response(self) -> Response:
+    async def read_response(self) -> Response:
+        """Return the next HTTP response."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {
             name.lower(): value.strip()

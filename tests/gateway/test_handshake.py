@@ -54,6 +54,7 @@ async def test_a_key_may_hold_a_colon(station: Station) -> None:
         ({"subprotocol": "ocpp1.6, ocpp1.5"}, None),
         ({"headers": {"Connection": "keep-alive, Upgrade"}}, None),
         ({"headers": {"Connection": "upgrade", "Upgrade": "WebSocket"}}, None),
+        ({"headers": {"Connection": None}}, None),
         ({"headers": {"Sec-WebSocket-Extensions": "permessage-deflate"}}, None),
         (
             {
@@ -213,6 +214,15 @@ async def test_a_plain_request_is_told_to_upgrade(station: Station) -> None:
     assert client.response.status == 426
     assert client.response.headers["upgrade"] == "websocket"
     assert client.response.problem["code"] == "upgrade_required"
+
+
+async def test_a_plain_request_may_follow_a_plain_request(station: Station) -> None:
+    client = await station.attempt(
+        "CP1", headers={"Upgrade": None, "Connection": None, "Sec-WebSocket-Key": None}
+    )
+    assert client.response.status == 426
+    client.writer.write(b"GET /v1/protocols HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await client.read_response()).status == 200
 
 
 async def test_another_websocket_version_is_refused(station: Station) -> None:
