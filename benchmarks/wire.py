@@ -21,13 +21,16 @@ from benchmarks.summary import percentile, summarize
 from benchmarks.websocket_load import FrameTemplate, LoadError, LoadSocket
 
 _CONNECTING_AT_ONCE = 16
+_LAST_ANSWER_S = 30.0
 _START_TIME = "2026-03-01T08:00:00.000Z"
 
 
 @dataclass(slots=True)
 class _Round:
-    """One measurement; `running` ends it."""
+    """One measurement of so many sockets; `running` ends it, `stopped` is set by the last answer."""
 
+    sockets: int
+    stopped: asyncio.Event
     running: bool = True
     answers: int = 0
     latencies_s: list[float] = field(default_factory=list)
@@ -35,6 +38,10 @@ class _Round:
     def answered(self, took_s: float) -> bool:
         self.answers += 1
         self.latencies_s.append(took_s)
+        if not self.running:
+            self.sockets -= 1
+            if self.sockets == 0:
+                self.stopped.set()
         return self.running
 
 
@@ -99,7 +106,7 @@ async def _measure_round(
     rig: Rig, sockets: list[LoadSocket], templates: list[FrameTemplate], plan: Plan
 ) -> tuple[dict[str, float], int]:
     """Return the figures of the measured part, and all answers, those of the warm-up included."""
-    current = _Round()
+    current = _Round(len(sockets), asyncio.Event())
     failure: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: failure.append(context.get("exception") or LoadError(context["message"]))
@@ -113,12 +120,11 @@ async def _measure_round(
     latencies_s = sorted(current.latencies_s)
     after = _Usage.now(rig, current.answers)
     current.running = False
-    last = -1
-    while last != current.answers:
-        last = current.answers
-        await asyncio.sleep(0.05)
-    if failure:
-        raise failure[0]
+    try:
+        async with asyncio.timeout(_LAST_ANSWER_S):
+            await current.stopped.wait()
+    except TimeoutError:
+        raise failure[0] if failure else LoadError("some answers never came") from None
     return after.since(before, latencies_s), current.answers
 
 
