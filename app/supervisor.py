@@ -146,6 +146,7 @@ class Supervisor:
             ServeError: a worker could not even start the first time.
         """
         raise_file_limit()
+        failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.workers):
@@ -153,7 +154,10 @@ class Supervisor:
                 await first_of(stop, self._stopping)
                 self._stopping.set()
         except* ServeError as failures:
-            raise failures.exceptions[0] from None
+            # Raised in here it would be a group again.
+            failure = failures.exceptions[0]
+        if failure is not None:
+            raise failure
 
     async def _keep(self) -> None:
         """One place for a worker: whoever dies in it is replaced."""

@@ -18,6 +18,9 @@ import pytest
 
 from app.embedded import Engines
 
+# Processes start slowly on a busy machine with two cores.
+pytestmark = pytest.mark.timeout(180)
+
 PEPPER = "0" * 64
 READY = re.compile(r"listens on (http://\S+)")
 TIMEOUT_S = 50.0
@@ -309,3 +312,14 @@ def _demo(env: Mapping[str, str]) -> tuple[str, list[str]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def test_a_worker_that_cannot_start_ends_the_server_with_one_line_of_its_own(
+    server_environment: dict[str, str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text("import os, sys\nif 'app.worker' in sys.orig_argv: os._exit(7)\n")
+    result = command("serve", "--workers", "2", env={**server_environment, "PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("stationmaster: a worker ended while it started")
