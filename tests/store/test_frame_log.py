@@ -1,0 +1,132 @@
+"""The frame log: best effort, bounded, and readable."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.settings import Settings
+from app.store.filters import FrameFilter
+from app.store.frame_log import FrameLog
+from app.store.records import FrameRecord
+from tests.store.conftest import NOW, Station
+
+
+class _SetClock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+
+@pytest.fixture
+def set_clock() -> _SetClock:
+    return _SetClock()
+
+
+@pytest.fixture
+async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock) -> AsyncIterator[FrameLog]:
+    log = FrameLog(
+        database_url, settings=settings.model_copy(update={"frame_log_buffer": 5}), clock=set_clock
+    )
+    yield log
+    await log.close()
+
+
+async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
+    async with station.database.tenant(station.tenant.id) as work:
+        return await work.frames.page(station.record.id, 100, None, FrameFilter(**filters))
+
+
+def _record(log: FrameLog, station: Station, text: str, direction: Any = "in", **options: Any) -> None:
+    log.record(**station.place, direction=direction, text=text, connection_id="c1", **options)
+
+
+async def test_frames_are_read_the_newest_first(
+    station: Station, frame_log: FrameLog, set_clock: _SetClock
+) -> None:
+    texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2, "2", "MeterValues", {}]']
+    for text, direction in zip(texts, ("in", "out", "in"), strict=True):
+        _record(frame_log, station, text, direction)
+        set_clock.at += timedelta(seconds=1)
+    await frame_log.flush()
+    found = await _frames(station)
+    assert [frame.text for frame in found] == texts[::-1]
+    assert [frame.text for frame in await _frames(station, direction="out")] == [texts[1]]
+    assert [frame.text for frame in await _frames(station, action="MeterValues")] == [texts[2]]
+    late = NOW + timedelta(seconds=1)
+    assert [frame.text for frame in await _frames(station, from_at=late)] == texts[:0:-1]
+    assert [frame.text for frame in await _frames(station, to_at=late)] == texts[:1]
+    async with station.database.tenant(station.tenant.id) as work:
+        after = (found[0].at, found[0].id)
+        assert await work.frames.page(station.record.id, 1, after) == found[1:2]
+
+
+async def test_deviations_are_kept_with_the_frame(station: Station, frame_log: FrameLog) -> None:
+    deviations = [{"kind": "null_payload", "pointer": "", "raw": "\x00"}]
+    _record(frame_log, station, "[]", deviations=deviations)
+    await frame_log.flush()
+    [frame] = await _frames(station)
+    assert frame.deviations == [{"kind": "null_payload", "pointer": "", "raw": "\ufffd"}]
+
+
+async def test_text_that_cannot_be_stored_is_replaced(station: Station, frame_log: FrameLog) -> None:
+    for text in ("a", "b\x00", "c\ud800"):
+        _record(frame_log, station, text)
+    await frame_log.flush()
+    assert sorted(frame.text for frame in await _frames(station)) == ["a", "b\ufffd", "c\ufffd"]
+
+
+async def test_a_full_buffer_sheds(station: Station, frame_log: FrameLog) -> None:
+    for number in range(9):
+        _record(frame_log, station, str(number))
+    await frame_log.flush()
+    assert sorted(frame.text for frame in await _frames(station)) == list("01234")
+
+
+async def test_old_frames_are_purged(
+    station: Station, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
+) -> None:
+    _record(frame_log, station, "old")
+    set_clock.at += timedelta(days=settings.frame_log_retention_days)
+    _record(frame_log, station, "new")
+    await frame_log.flush()
+    set_clock.at += timedelta(seconds=1)
+    assert await frame_log.purge() >= 1
+    assert [frame.text for frame in await _frames(station)] == ["new"]
+
+
+async def test_the_log_writes_in_the_background_and_at_its_end(station: Station) -> None:
+    _record(station.database.frame_log, station, "last")
+    await station.database.frame_log.close()
+    assert [frame.text for frame in await _frames(station)] == ["last"]
+
+
+async def test_a_lost_connection_costs_frames_and_no_more(
+    station: Station, frame_log: FrameLog, database_url: str
+) -> None:
+    _record(frame_log, station, "before")
+    await frame_log.flush()
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'stationmaster frame log'"
+    )
+    await connection.close()
+    _record(frame_log, station, "perhaps lost")
+    # Whether the loss is noticed before the next write is up to the network.
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await frame_log.flush()
+    _record(frame_log, station, "after")
+    await frame_log.flush()
+    texts = {frame.text for frame in await _frames(station)}
+    assert {"before", "after"} <= texts
