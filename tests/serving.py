@@ -1,4 +1,4 @@
-"""The server as an operator runs it: `stationmaster serve` in processes of its own, on the engines of the tests."""
+"""The server as an operator runs it: `stationmaster serve`, on the engines of the tests."""
 
 import asyncio
 import base64

@@ -27,26 +27,29 @@ async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_d
     database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with serving(settings) as first, serving(settings) as second:
-        async with Operator(second.url, account.token) as operator:
-            key = await operator.register("CP-1")
-            async with connecting(first, account.slug, "CP-1", key) as socket:
-                command = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Soft"}))
-                call = await _answer(socket, {"status": "Accepted"})
-                done = await command
-                assert (done["id"], done["state"]) == (call[1], "accepted")
-                assert (await operator.get("/charge-points/CP-1"))["connected"] is True
+    async with (
+        serving(settings) as first,
+        serving(settings) as second,
+        Operator(second.url, account.token) as operator,
+    ):
+        key = await operator.register("CP-1")
+        async with connecting(first, account.slug, "CP-1", key) as socket:
+            command = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Soft"}))
+            call = await _answer(socket, {"status": "Accepted"})
+            done = await command
+            assert (done["id"], done["state"]) == (call[1], "accepted")
+            assert (await operator.get("/charge-points/CP-1"))["connected"] is True
 
-                # The first server dies with a command on the wire: its outcome is unknown, and said so.
-                lost = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Hard"}, wait_s=60))
-                async with asyncio.timeout(20):
-                    await socket.recv()
-                await first.kill()
-                async with connecting(second, account.slug, "CP-1", key) as newer:
-                    again = asyncio.create_task(operator.command("CP-1", "ClearCache", {}))
-                    await _answer(newer, {"status": "Accepted"})
-                    assert (await again)["state"] == "accepted"
-                    assert (await lost)["state"] == "connection_lost"
+            # The first server dies with a command on the wire: its outcome is unknown, and said so.
+            lost = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Hard"}, wait_s=60))
+            async with asyncio.timeout(20):
+                await socket.recv()
+            await first.kill()
+            async with connecting(second, account.slug, "CP-1", key) as newer:
+                again = asyncio.create_task(operator.command("CP-1", "ClearCache", {}))
+                await _answer(newer, {"status": "Accepted"})
+                assert (await again)["state"] == "accepted"
+                assert (await lost)["state"] == "connection_lost"
 
 
 @pytest.mark.timeout(180)
@@ -54,17 +57,20 @@ async def test_the_newest_connection_wins_on_whichever_server_it_comes_in(
     database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with serving(settings) as first, serving(settings) as second:
-        async with Operator(first.url, account.token) as operator:
-            key = await operator.register("CP-2")
-            async with connecting(first, account.slug, "CP-2", key) as older:
-                async with connecting(second, account.slug, "CP-2", key) as newer:
-                    async with asyncio.timeout(20):
-                        await older.wait_closed()
-                    assert older.close_code == 4009
-                    command = asyncio.create_task(operator.command("CP-2", "ClearCache", {}))
-                    await _answer(newer, {"status": "Accepted"})
-                    assert (await command)["state"] == "accepted"
+    async with (
+        serving(settings) as first,
+        serving(settings) as second,
+        Operator(first.url, account.token) as operator,
+    ):
+        key = await operator.register("CP-2")
+        older = await connecting(first, account.slug, "CP-2", key)
+        async with connecting(second, account.slug, "CP-2", key) as newer:
+            async with asyncio.timeout(20):
+                await older.wait_closed()
+            assert older.close_code == 4009
+            command = asyncio.create_task(operator.command("CP-2", "ClearCache", {}))
+            await _answer(newer, {"status": "Accepted"})
+            assert (await command)["state"] == "accepted"
 
 
 @pytest.mark.timeout(180)

@@ -1,7 +1,7 @@
 """Charge points that keep a ledger: every transaction message they sent and every answer they got.
 
-Like real ones they send one message at a time, in order, and send it again after each lost connection until it is
-answered. Now and then they behave as if an answer had been lost, and ask again.
+Like real ones they send one message at a time, in order, and send it again after each lost connection
+until it is answered. Now and then they behave as if an answer had been lost, and ask again.
 """
 
 import asyncio
@@ -82,6 +82,11 @@ class LedgeredChargePoint:
                 socket = await self._connected(served)
                 message.tries += 1
                 message.answers.append(await self._ask(socket, action, payload))
+            except InvalidStatus as refusal:
+                # 503: the store is not up yet. Any other refusal would be for good.
+                if refusal.response.status_code != 503:
+                    raise
+                await self._hang_up()
             except (OSError, ConnectionClosed, InvalidHandshake, TimeoutError):
                 await self._hang_up()
         return message.answers[0]
@@ -102,12 +107,7 @@ class LedgeredChargePoint:
 
     async def _connected(self, served: Callable[[], Served]) -> ClientConnection:
         if self._socket is None:
-            try:
-                self._socket = await connecting(served(), self.tenant, self.identity, self.key)
-            except InvalidStatus as error:
-                # 503: the server has just come up and its store has not. Any other refusal would be for good.
-                assert error.response.status_code == 503, error
-                raise
+            self._socket = await connecting(served(), self.tenant, self.identity, self.key)
         return self._socket
 
     async def _hang_up(self) -> None:

@@ -1,5 +1,6 @@
-"""SIGKILL under load: what was acknowledged is in the database exactly once, the rest arrives by retry, and no
-answer ever changes."""
+"""SIGKILL under load: what was acknowledged is stored exactly once, the rest arrives by retry, and no answer
+ever changes.
+"""
 
 import asyncio
 import json
@@ -95,7 +96,8 @@ async def _check(
     stops = {stop.payload["transactionId"]: stop.payload["meterStop"] for stop in _of(one, "StopTransaction")}
     assert {row["id"]: row["meter_stop_wh"] for row in rows} == stops
     values = await connection.fetch(
-        "select transaction_id, sampled_values from meter_values where charge_point_id = $1 order by sampled_at",
+        "select transaction_id, sampled_values from meter_values "
+        "where charge_point_id = $1 order by sampled_at",
         charge_point_id,
     )
     sent = [

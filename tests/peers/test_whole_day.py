@@ -1,4 +1,4 @@
-"""A day in the life of a charge point that is not ours: written with the PyPI package `ocpp`, over real sockets."""
+"""A day of a charge point that is not ours: written with the PyPI package `ocpp`, over real sockets."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
