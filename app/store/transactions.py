@@ -1,12 +1,13 @@
 """Reading transactions, their meter values, and what fits no transaction. The ledger writes them."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, select, tuple_
 
 from app.store import tables
 from app.store.authorization import fold_id_tag
+from app.store.entries import TIME_UNREADABLE
 from app.store.filters import MeterValueFilter, TransactionFilter
 from app.store.records import MeterValueRecord, OrphanRecord, TransactionRecord
 from app.store.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, Repository, columns_of
@@ -18,6 +19,9 @@ _VALUES = tables.meter_values
 _VALUE_COLUMNS = columns_of(MeterValueRecord, _VALUES)
 _ORPHANS = tables.orphan_records
 _ORPHAN_COLUMNS = columns_of(OrphanRecord, _ORPHANS)
+# A clock that was never set starts at 1970 or 2000.
+_PLAUSIBLE_FROM = datetime(2015, 1, 1, tzinfo=UTC)
+_SLACK = timedelta(days=1)
 
 
 class Transactions(Repository):
@@ -70,11 +74,18 @@ class MeterValues(Repository):
     async def for_transaction(
         self, transaction: TransactionRecord, limit: int, after: tuple[datetime, int] | None = None
     ) -> list[MeterValueRecord]:
-        """Return the values of a transaction: those that name it, and its own stop's."""
-        # Bounded below by the charge point alone: samples may bear any time, a wrong clock's too.
+        """Return the values of a transaction: those that name it, and its own stop's.
+
+        A sample whose time lies more than a day outside the transaction is found by `for_charge_point` only.
+        """
         statement = self._select(transaction.charge_point_id).where(
             _VALUES.c.transaction_id == transaction.id
         )
+        # Not the charge point's whole history; but a clock that was set in between makes any time possible.
+        if transaction.started_at >= _PLAUSIBLE_FROM and TIME_UNREADABLE not in transaction.flags:
+            statement = statement.where(_VALUES.c.sampled_at >= transaction.started_at - _SLACK)
+            if transaction.stopped_at is not None and transaction.stopped_at >= transaction.started_at:
+                statement = statement.where(_VALUES.c.sampled_at <= transaction.stopped_at + _SLACK)
         return await self._page(statement, limit, after)
 
     async def for_charge_point(

@@ -1,7 +1,7 @@
 """MeterValues in the ledger: each sample once, whatever it holds."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,25 @@ async def test_readings_are_read_in_the_order_of_their_time(station: Station) ->
     late = [MeterReading(NOW + timedelta(minutes=9 - n), [{"value": str(n)}]) for n in range(3)]
     await station.database.ledger.meter_values(station.readings(transaction_id=number, readings=late))
     assert await station.values_of(number) == [{"value": "2"}, {"value": "1"}, {"value": "0"}]
+
+
+@pytest.mark.parametrize(
+    ("started_at", "sampled_at"),
+    [
+        pytest.param(NOW, NOW - timedelta(hours=23), id="a little before"),
+        pytest.param(NOW, NOW + timedelta(hours=24), id="after its stop"),
+        pytest.param(datetime(1970, 1, 1, tzinfo=UTC), NOW, id="the clock was set in between"),
+    ],
+)
+async def test_readings_that_name_their_transaction_are_read_with_it(
+    station: Station, started_at: datetime, sampled_at: datetime
+) -> None:
+    ledger = station.database.ledger
+    number = (await ledger.start_transaction(station.start(started_at=started_at))).transaction_id
+    reading = MeterReading(sampled_at, [{"value": "1"}])
+    await ledger.meter_values(station.readings(transaction_id=number, readings=[reading]))
+    await ledger.stop_transaction(station.stop(number))
+    assert await station.values_of(number) == [{"value": "1"}]
 
 
 async def test_repeated_readings_are_stored_once(station: Station) -> None:
