@@ -33,6 +33,14 @@ class CommandRequest:
     new_key: bytes | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who issued a command, and under which idempotency key if any."""
+
+    issued_by: str
+    idempotency_key: str | None
+
+
 def is_authorization_key(key: object) -> bool:
     """Tell whether a configuration key is the AuthorizationKey; keys are case-insensitive (OCPP 1.6 7.29)."""
     return isinstance(key, str) and key.lower() == "authorizationkey"

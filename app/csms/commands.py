@@ -18,7 +18,7 @@ from app.csms.command_custody import Held, Route, Routes, Waiters
 from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, changes_credential_already
 from app.csms.command_journal import CommandJournal
 from app.csms.command_outcome import Outcome
-from app.csms.command_request import CommandRequest, judge_request, require_permitted
+from app.csms.command_request import CommandRequest, Origin, judge_request, require_permitted
 from app.csms.connection import Connection
 from app.csms.credentials import Credentials
 from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
@@ -115,22 +115,13 @@ class Commands:
         """
         request = judge_request(identity, action, payload_text, timeout_s, self._settings)
         owner = await self._presence.locate(tenant_id, identity)
-        async with self._database.tenant(tenant_id) as work:
-            charge_point = await work.charge_points.get(identity)
-            if charge_point is None:
-                raise NotFound(f"There is no charge point {identity}.")
-            if owner is not None and owner.charge_point_id != charge_point.id:
-                owner = None
-            command = self._new_record(charge_point, request, owner, idempotency_key, issued_by)
-            recorded = await work.commands.insert(command)
-            if recorded.id != command.id:
-                return _repeated(recorded, request)
-            require_permitted(charge_point, action)
-            if owner is not None:
-                await self._reserve(work, command, request)
+        origin = Origin(issued_by, idempotency_key)
+        command, repeated = await self._record(tenant_id, identity, request, owner, origin)
+        if repeated:
+            return command
         COMMANDS_ISSUED.labels(action).inc()
-        if owner is None:
-            self.journal.count(command.state)
+        if owner is None or command.state == "offline":
+            self.journal.count("offline")
         else:
             await self._send(command, request, owner)
         return command
@@ -220,13 +211,32 @@ class Commands:
         """Wait until everything that is being recorded in the background is."""
         await self._background.settle()
 
-    def _new_record(
+    async def _record(
         self,
-        charge_point: ChargePointRecord,
+        tenant_id: TenantId,
+        identity: str,
         request: CommandRequest,
         owner: Owner | None,
-        idempotency_key: str | None,
-        issued_by: str,
+        origin: Origin,
+    ) -> tuple[CommandRecord, bool]:
+        """Record a new command; True: it is an old one, recorded under the same idempotency key."""
+        async with self._database.tenant(tenant_id) as work:
+            charge_point = await work.charge_points.get(identity)
+            if charge_point is None:
+                raise NotFound(f"There is no charge point {identity}.")
+            if owner is not None and owner.charge_point_id != charge_point.id:
+                owner = None
+            command = self._new_record(charge_point, request, owner, origin)
+            recorded = await work.commands.insert(command)
+            if recorded.id != command.id:
+                return _repeated(recorded, request), True
+            require_permitted(charge_point, request.action)
+            if owner is not None:
+                await self._reserve(work, command, request)
+        return command, False
+
+    def _new_record(
+        self, charge_point: ChargePointRecord, request: CommandRequest, owner: Owner | None, origin: Origin
     ) -> CommandRecord:
         now = self._clock.now()
         command = CommandRecord(
@@ -240,8 +250,8 @@ class Commands:
             created_at=now,
             deadline_at=now + timedelta(seconds=self._queue_s + _CLOCK_DIFFERENCE_S),
             timeout_s=request.timeout_s,
-            issued_by=issued_by,
-            idempotency_key=idempotency_key,
+            issued_by=origin.issued_by,
+            idempotency_key=origin.idempotency_key,
             request_digest=request.digest,
         )
         if owner is None:

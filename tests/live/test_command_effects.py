@@ -1,4 +1,4 @@
-"""What a command's answer changes: the configuration view and the credential; and that no secret stays behind."""
+"""What an answer changes: the configuration view and the credential; and that no secret stays behind."""
 
 from typing import Any
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.errors import Unavailable
+from app.csms import command_journal
+from app.errors import StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
@@ -174,3 +175,37 @@ async def test_a_flush_during_a_command_loses_nothing(site: Site, redis: Redis) 
     await received(charger, 2)
     charger.reply(1, {"status": "Accepted"})
     assert (await site.end(site.a, again)).state == "accepted"
+
+
+async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charger = await site.charger(site.b)
+    journal = site.b.commands.journal
+    record, failures = journal._record, iter(range(3))
+
+    async def fail_three_times(ending: Any) -> None:
+        if next(failures, None) is not None:
+            raise StoreUnavailable
+        await record(ending)
+
+    monkeypatch.setattr(journal, "_record", fail_three_times)
+    monkeypatch.setattr(command_journal, "_RETRY_S", 0.0)
+    command = await site.issue(site.a, charger)
+    assert (await site.end(site.a, command)).state == "accepted"
+
+
+async def test_a_full_link_ends_a_command_that_was_never_sent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charger = await site.charger(site.b)
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("the queue is full")
+
+    monkeypatch.setattr(charger, "issue", refuse)
+    ended = await site.end(site.a, await site.issue(site.a, charger))
+    assert (ended.state, ended.error) == (
+        "expired",
+        {"code": "NotQueued", "description": "the queue is full"},
+    )
