@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,7 +12,7 @@ from app.clock import Clock
 from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
-from app.store.records import ChargePointRecord, Json, TenantRecord
+from app.store.records import ChargePointRecord, CommandRecord, Json, TenantRecord
 from app.store.writer import Ledger
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -62,6 +63,21 @@ class Station:
             assert transaction is not None
             rows = await work.meter_values.for_transaction(transaction, 1000)
         return [sampled for row in rows for sampled in row.sampled_values]
+
+
+def make_command(station: Station, **changes: Any) -> CommandRecord:
+    fields: dict[str, Any] = {
+        "id": uuid4(),
+        "identity": station.record.identity,
+        "action": "Reset",
+        "payload": {"type": "Soft"},
+        "state": "queued",
+        "created_at": NOW,
+        "deadline_at": NOW + timedelta(seconds=60),
+        "timeout_s": 30.0,
+        "issued_by": "test",
+    }
+    return CommandRecord(**station.place, **(fields | changes))
 
 
 StationMaker = Callable[[str], Awaitable[Station]]
