@@ -11,11 +11,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-# The package has no types.
-import ocpp.messages  # type: ignore[import-untyped]
-from ocpp.charge_point import camel_to_snake_case  # type: ignore[import-untyped]
-from ocpp.routing import on  # type: ignore[import-untyped]
-from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped]
+import ocpp.messages
+from ocpp.charge_point import camel_to_snake_case
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint, call, call_result
 
 from app.ocpp import Dispatch, Link, Send, check_frame
 from benchmarks.corpus import Frame, frames

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.corpus import frames
 from benchmarks.host import REPOSITORY
-from benchmarks.summary import significant
+from benchmarks.summary import Summary, summarize
 
 _CARGO = ("cargo", "bench", "--package", "ocpp-core")
 _CRITERION = ("--quiet", "--warm-up-time", "0.3", "--measurement-time", "0.6", "--sample-size", "40")
@@ -31,16 +31,13 @@ def measure() -> dict[str, Any]:
     return {"unit": "CPU nanoseconds per frame", **figures, "instructions": _instructions()}
 
 
-def _group(directory: Path) -> dict[str, Any]:
+def _group(directory: Path) -> dict[str, Summary]:
+    """Summaries over criterion's samples, by frame."""
     found = {}
-    for path in sorted(directory.glob("*/new/estimates.json")):
-        median = json.loads(path.read_text())["median"]
-        interval = median["confidence_interval"]
-        found[path.parent.parent.name] = {
-            "median": significant(median["point_estimate"]),
-            "lowest": significant(interval["lower_bound"]),
-            "highest": significant(interval["upper_bound"]),
-        }
+    for path in sorted(directory.glob("*/new/sample.json")):
+        sample = json.loads(path.read_text())
+        each = [time / count for time, count in zip(sample["times"], sample["iters"], strict=True)]
+        found[path.parent.parent.name] = summarize(each)
     return found
 
 

@@ -88,7 +88,7 @@ def _draw_micro(sheet: _Sheet, micro: dict[str, Any]) -> None:
         keys.insert(0, ("second", "Stationmaster, Rust alone"))
     sheet.heading("Parse and validate one frame: CPU microseconds, logarithmic", keys)
     frames = micro["python"]["frames"]
-    low, high = 0.1, max(row["ocpp_payload"]["highest"] for row in frames.values()) * 4
+    low, high = 0.1, max(row["ocpp_payload"]["highest"] for row in frames.values()) * 40
     top = sheet.y
     for name, row in frames.items():
         bars: list[tuple[str, float, str]] = []
@@ -101,11 +101,15 @@ def _draw_micro(sheet: _Sheet, micro: dict[str, Any]) -> None:
         for style, value, note in bars:
             width = (_RIGHT - _LEFT) * math.log(max(value, low) / low) / math.log(high / low)
             sheet.box(_LEFT, sheet.y, width, style)
-            sheet.text(_LEFT + width + 6, sheet.y + 11, f"{value:.3g}{note}", "note")
+            sheet.text(_LEFT + width + 6, sheet.y + 11, f"{_short(value)}{note}", "note")
             sheet.y += 15
         sheet.y += 8
     sheet.line(_LEFT, top, sheet.y - 8, "grid")
     sheet.y += 26
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ") if value >= 100.0 else f"{value:.3g}"
 
 
 def _draw_wire(sheet: _Sheet, wire: dict[str, Any]) -> None:
