@@ -286,7 +286,7 @@ impl FrameReader {
 
     /// Why a CALL with this id is refused; in tolerant mode only an empty id is.
     fn refused_id(&mut self, unique_id: &UniqueId) -> Option<Violation> {
-        let too_long = unique_id.text.chars().count() > UNIQUE_ID_LIMIT;
+        let too_long = is_longer(&unique_id.text, UNIQUE_ID_LIMIT);
         let (kind, detail) = if unique_id.text.is_empty() {
             return Some(formation("unique_id_empty", "the unique id is empty".to_owned()));
         } else if unique_id.numeric {
@@ -372,10 +372,15 @@ fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId, Violation> {
             return Err(formation("no_unique_id", "the second element must be the unique id".to_owned()));
         }
     };
-    if text.chars().count() > UNIQUE_ID_ECHO_LIMIT {
+    if is_longer(&text, UNIQUE_ID_ECHO_LIMIT) {
         return Err(formation("unique_id_too_long", "too long to be echoed".to_owned()));
     }
     Ok(UniqueId { text, numeric })
+}
+
+/// Whether a text has more characters than `limit`; counted only where bytes leave a doubt.
+fn is_longer(text: &str, limit: usize) -> bool {
+    text.len() > limit && text.chars().count() > limit
 }
 
 fn formation(reason: &'static str, detail: String) -> Violation {

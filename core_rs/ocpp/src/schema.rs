@@ -11,7 +11,8 @@ use crate::symbol::Symbol;
 
 /// Every message of the protocol, ready to judge payloads.
 pub struct Schema {
-    messages: HashMap<&'static str, MessageSchema>,
+    /// Sorted by action: forty names are found faster by halves than by a hash.
+    messages: Vec<MessageSchema>,
     objects: Vec<ObjectSchema>,
     enumerations: Vec<EnumerationSchema>,
 }
@@ -122,13 +123,14 @@ impl Schema {
     /// The message of an action, by its exact name.
     #[must_use]
     pub fn message(&self, action: &str) -> Option<&MessageSchema> {
-        self.messages.get(action)
+        let place = self.messages.binary_search_by(|message| message.action.cmp(action)).ok()?;
+        Some(&self.messages[place])
     }
 
     /// The message whose action is meant when case is not looked at.
     #[must_use]
     pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
-        self.messages.values().find(|message| message.action.eq_ignore_ascii_case(action))
+        self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
     }
 
     /// The payload of a message.
@@ -189,7 +191,7 @@ impl Builder {
                 NamedType::String { .. } => {}
             }
         }
-        let mut messages = HashMap::new();
+        let mut messages = Vec::new();
         for (action, message) in &self.definition.messages {
             let request = objects.len();
             objects.push(self.object(&message.request));
@@ -203,8 +205,9 @@ impl Builder {
                 request,
                 response: request + 1,
             };
-            messages.insert(action.as_str(), compiled);
+            messages.push(compiled);
         }
+        messages.sort_by_key(|message| message.action);
         Schema { messages, objects, enumerations }
     }
 
