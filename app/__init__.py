@@ -1,0 +1,1 @@
+"""Stationmaster: a multi-tenant OCPP 1.6J central system."""

@@ -30,7 +30,7 @@ _Json: TypeAlias = dict[str, Any]
 
 @final
 class Violation:
-    """One broken rule: `code` is an OCPP-J error code (4.2.3), `pointer` a JSON pointer into the payload or frame."""
+    """One broken rule: `code` as in OCPP-J 4.2.3, `pointer` a JSON pointer into the payload or frame."""
 
     @property
     def code(self) -> str: ...
@@ -43,7 +43,7 @@ class Violation:
 
 @final
 class Deviation:
-    """One departure from the standard that was mended or kept raw. `raw` is the text as it came, shortened."""
+    """One departure from the standard, mended or kept raw. `raw` is the text as it came, shortened."""
 
     @property
     def kind(self) -> str: ...
@@ -105,7 +105,7 @@ class Dispatch:
 
 @final
 class CallSent:
-    """The CALL given to `Link.call` under this id has left the queue; its `Send` stands beside this effect."""
+    """The CALL given to `Link.call` under this id goes out with the `Send` beside this effect."""
 
     @property
     def unique_id(self) -> str: ...
@@ -175,9 +175,7 @@ class Link:
     def receive(self, text: str, now: float) -> list[_Effect]:
         """Take one text message of the other side."""
 
-    def call(
-        self, unique_id: str, action: str, payload: str, now: float, timeout_s: float
-    ) -> list[_Effect]:
+    def call(self, unique_id: str, action: str, payload: str, now: float, timeout_s: float) -> list[_Effect]:
         """Send a CALL, or queue it behind the one that is out. `payload` is strict JSON text.
 
         Raises:

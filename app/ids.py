@@ -6,7 +6,7 @@ TenantId = NewType("TenantId", int)
 """Primary key of a tenant. Repositories and key builders cannot be made without one."""
 
 ChargePointId = NewType("ChargePointId", int)
-"""Primary key of a charge point, unique over all tenants. The `identity` is what the charge point calls itself."""
+"""Primary key of a charge point over all tenants. The `identity` is what it calls itself."""
 
 WorkerId = NewType("WorkerId", str)
 """One server process, from its start to its end."""

@@ -30,7 +30,7 @@ BAD = [
     ("no escape", b"/ocpp/demo/A%zz"),
     ("line break", b"/ocpp/demo/CP1%0A"),
     ("NUL", b"/ocpp/demo/CP1%00"),
-    ("look-alike letter", "/ocpp/demo/%D0%A1P1".encode()),
+    ("look-alike letter", b"/ocpp/demo/%D0%A1P1"),
     ("raw byte beyond ASCII", b"/ocpp/demo/CP\xff"),
     ("49 characters", b"/ocpp/demo/" + b"x" * 49),
     ("upper-case tenant", b"/ocpp/Demo/CP1"),

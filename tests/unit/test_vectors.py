@@ -1,4 +1,4 @@
-"""The frames of tests/vectors/frames.toml through the Python face of the core; the Rust tests read the same file."""
+"""The frames of tests/vectors/frames.toml through the core's Python face; the Rust tests read them too."""
 
 import json
 import tomllib
