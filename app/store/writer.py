@@ -70,9 +70,12 @@ class Ledger:
         self._closing = False
         self._connection: Connection | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin to write in the background."""
+        # Kept: to ask for the running loop costs a system call for each record.
+        self._loop = asyncio.get_running_loop()
         self._tasks = [
             asyncio.create_task(self._run(), name="ledger"),
             asyncio.create_task(self._expire(), name="ledger-expiry"),
@@ -127,12 +130,12 @@ class Ledger:
         await self._submit(record)
 
     def _submit(self, record: LedgerRecord) -> "asyncio.Future[Any]":
-        if self._closing:
+        if self._closing or self._loop is None:
             raise StoreUnavailable("The server is stopping.")
         if len(self._waiting) >= _QUEUE_LIMIT:
             LIMITS_HIT.labels("ledger_queue").inc()
             raise StoreUnavailable("Too many records wait for the database.")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append((record, future, self._clock.monotonic() + self._wait_s))
         self._awake.set()
         return future
