@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     call_timeout_s: float = Field(default=30.0, gt=0, le=600)
     # Commands that may wait for one charge point; more than this is a runaway client.
     command_queue_limit: int = Field(default=50, ge=1, le=10_000)
+    # Seconds a command may wait for its turn: what was wanted longer ago is seldom wanted still.
+    command_expiry_s: float = Field(default=300.0, gt=0, le=86_400)
     # Upper bound of a command's own timeout, seconds.
     command_timeout_limit_s: float = Field(default=600, gt=0, le=3600)
     # CALLs of one charge point that may wait; then its socket is not read any more.

@@ -35,9 +35,6 @@ from app.store.filters import CommandFilter
 from app.store.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
 from app.store.unit_of_work import TenantWork
 
-_QUEUE_S = 300.0
-"""Seconds a command may wait for its turn: what was wanted longer ago is seldom wanted still."""
-
 _CLOCK_DIFFERENCE_S = 10.0
 """The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
 
@@ -49,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class Commands:
-    """Issues commands, and records what becomes of them. queue_s: seconds a command may wait to be sent."""
+    """Issues commands, and records what becomes of them."""
 
     def __init__(
         self,
@@ -58,15 +55,12 @@ class Commands:
         bus: CommandBus,
         clock: Clock,
         settings: Settings,
-        *,
-        queue_s: float = _QUEUE_S,
     ) -> None:
         self._database = database
         self._presence = presence
         self._bus = bus
         self._clock = clock
         self._settings = settings
-        self._queue_s = queue_s
         self._credentials = Credentials(settings.credential_pepper)
         self._background = Background()
         self._waiters = Waiters()
@@ -193,14 +187,13 @@ class Commands:
     async def reap(self) -> None:
         """End the commands of dead workers and overdue ones; note remote starts that had no effect.
 
-        While it is not certain which workers live, no command is taken from any.
+        While it is not certain which workers live, no command is taken from any; overdue ones end all the
+        same, for their time is up whoever holds them.
         """
         alive = self._presence.alive_workers()
         now = self._clock.now()
         async with self._database.platform() as work:
-            reaped = []
-            if alive is not None:
-                reaped = await work.commands_reaper.lost(sorted(alive), now)
+            reaped = await work.commands_reaper.lost(None if alive is None else sorted(alive), now)
             await work.commands_reaper.no_effect(now, self._settings.remote_start_window_s)
         for ended in reaped:
             self.journal.count(ended.state)
@@ -248,7 +241,7 @@ class Commands:
             payload=request.payload,
             state="queued",
             created_at=now,
-            deadline_at=now + timedelta(seconds=self._queue_s + _CLOCK_DIFFERENCE_S),
+            deadline_at=now + timedelta(seconds=self._settings.command_expiry_s + _CLOCK_DIFFERENCE_S),
             timeout_s=request.timeout_s,
             issued_by=origin.issued_by,
             idempotency_key=origin.idempotency_key,

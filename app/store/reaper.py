@@ -59,12 +59,15 @@ class CommandsReaper:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
 
-    async def lost(self, alive_workers: Sequence[str], at: datetime) -> list[Reaped]:
+    async def lost(self, alive_workers: Sequence[str] | None, at: datetime) -> list[Reaped]:
         """End commands of workers that are not alive (connection_lost) and overdue ones (expired, timed_out).
 
-        alive_workers must be complete: a worker missing here loses its commands. None is ever sent again.
+        alive_workers must be complete: a worker missing here loses its commands. None: not known, and only
+        what is overdue ends. No command is ever sent again.
         """
-        values = {"alive": list(alive_workers), "at": at, "grace_s": _GRACE_S}
+        # Compared with an unknown list, no worker is missing from it: NULL is not true.
+        alive = None if alive_workers is None else list(alive_workers)
+        values = {"alive": alive, "at": at, "grace_s": _GRACE_S}
         return [Reaped(*row) for row in await self.connection.execute(_LOST, values)]
 
     async def no_effect(self, at: datetime, window_s: float) -> int:

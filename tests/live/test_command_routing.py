@@ -99,6 +99,19 @@ async def test_commands_of_a_dead_worker_become_connection_lost(site: Site, redi
     assert [(await site.command(c.id)).state for c in (sent, queued)] == ["connection_lost"] * 2
 
 
+async def test_overdue_commands_end_while_redis_does_not_say_who_lives(site: Site, redis: Redis) -> None:
+    charger = await site.charger(site.b, silence)
+    sent = await site.issue(site.a, charger)
+    queued = await site.issue(site.a, charger)
+    await received(charger)
+    await charger.reported()
+    charger.vanish()
+    site.clock.advance(311)
+    assert site.a.presence.alive_workers() is None
+    await site.a.commands.reap()
+    assert [(await site.command(c.id)).state for c in (sent, queued)] == ["timed_out", "expired"]
+
+
 async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redis) -> None:
     charger = await site.charger(site.b, silence)
     command = await site.issue(site.a, charger)

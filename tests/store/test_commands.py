@@ -100,6 +100,36 @@ async def test_the_reaper_ends_what_nobody_else_will(
     assert again == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        pytest.param({"worker": "dead"}, "queued", id="queued somewhere"),
+        pytest.param({"worker": "dead", "deadline_at": NOW - _HOUR}, "expired", id="overdue in the queue"),
+        pytest.param(
+            {"worker": "dead", "state": "sent", "sent_at": NOW - timedelta(seconds=41)},
+            "timed_out",
+            id="unanswered",
+        ),
+        pytest.param(
+            {"worker": "dead", "state": "sent", "sent_at": NOW - timedelta(seconds=39)}, "sent", id="in time"
+        ),
+    ],
+)
+async def test_without_knowing_who_lives_only_what_is_overdue_ends(
+    station: Station, changes: dict[str, Any], state: str
+) -> None:
+    command = make_command(station, **changes)
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.commands.insert(command)
+    async with station.database.platform() as platform:
+        reaped = await platform.commands_reaper.lost(None, NOW)
+    assert [item.state for item in reaped] == ([state] if state != command.state else [])
+    async with station.database.tenant(station.tenant.id) as work:
+        stored = await work.commands.get(command.id)
+    assert stored is not None
+    assert stored.state == state
+
+
 async def test_a_remote_start_without_effect_is_noted(station: Station) -> None:
     fields: dict[str, Any] = {"action": "RemoteStartTransaction", "state": "accepted"}
     old = make_command(station, finished_at=NOW - timedelta(seconds=301), **fields)

@@ -50,6 +50,7 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("STATIONMASTER_WORKERS", "0"),
         ("STATIONMASTER_LOG_LEVEL", "loud"),
         ("STATIONMASTER_CALL_TIMEOUT_S", "-1"),
+        ("STATIONMASTER_COMMAND_EXPIRY_S", "0"),
         ("STATIONMASTER_FRAME_LIMIT_BYTES", "1"),
         ("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("STATIONMASTER_REVEAL_UNKNOWN_IDENTITY", "perhaps"),
