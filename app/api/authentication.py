@@ -94,9 +94,10 @@ class FailureLimit:
 
 
 class KeyRing:
-    """Verifies tokens; keeps what it verified for seconds, bounded, so that hot reads do not query each time.
+    """Verifies tokens; believes what it verified for seconds, so that hot reads do not query each time.
 
-    The secret is compared on each request. What is kept is the stored row, never a token.
+    The secret is compared on each request. What is kept is the stored row, never a token; rows that are too
+    old to be believed still tell the keys in use from guesses.
     """
 
     def __init__(self, database: Database, clock: Clock, pepper: str, failures_per_minute: int) -> None:
@@ -111,18 +112,24 @@ class KeyRing:
 
         Raises:
             Unauthorized: no token, or one that is unknown, expired or revoked.
-            TooManyRequests: this address failed too often; keys in use are not affected by it.
+            TooManyRequests: this address failed too often; keys that were used here before are not affected.
         """
         if token is None:
             raise Unauthorized
         match = _TOKEN.fullmatch(token)
-        kept = None if match is None else self._kept(match["prefix"])
-        if kept is None:
+        prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
+        given = secret_hash(self._pepper, secret)
+        known = self._known.get(prefix)
+        # Who showed this very key before is no guesser, whatever others try from the same address.
+        if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._limit.refuse_flood(address)
-        record = kept or (None if match is None else await self._find(match["prefix"]))
+        kept = self._kept(prefix)
+        record = kept or (None if match is None else await self._find(prefix))
         expected = _UNKNOWN_SECRET_HASH if record is None else record.secret_hash
-        given = secret_hash(self._pepper, "" if match is None else match["secret"])
-        if not hmac.compare_digest(given, expected) or record is None or not self._usable(record):
+        usable = record is not None and self._usable(record)
+        if not usable:
+            self._known.pop(prefix, None)
+        if not hmac.compare_digest(given, expected) or record is None or not usable:
             self._limit.failed(address)
             raise Unauthorized
         if kept is None:
@@ -132,7 +139,8 @@ class KeyRing:
 
     def forget(self) -> None:
         """Verify every key anew: one was revoked, or a tenant deleted, here."""
-        self._known.clear()
+        for prefix, (_, record) in self._known.items():
+            self._known[prefix] = (float("-inf"), record)
 
     def _usable(self, record: ApiKeyRecord) -> bool:
         expired = record.expires_at is not None and record.expires_at <= self._clock.now()

@@ -150,6 +150,23 @@ async def test_an_address_that_keeps_failing_has_to_wait_but_keys_in_use_go_on(
         assert (await edge.call("GET", PATH, unknown)).status_code == 401
 
 
+async def test_a_key_in_use_outlasts_the_failures_of_its_neighbours(
+    edge: Edge, operator: TenantRecord, token: str
+) -> None:
+    clock = SetClock()
+    ring = KeyRing(edge.services.database, clock, edge.services.settings.credential_pepper, 1)
+    await ring.authenticate(token, "192.0.2.1")
+    with pytest.raises(Unauthorized):
+        await ring.authenticate(mint_key("x").token, "192.0.2.1")
+    clock.advance(CACHE_LIFETIME_S + 1)
+    assert (await ring.authenticate(token, "192.0.2.1")).tenant_id == operator.id
+    ring.forget()
+    assert (await ring.authenticate(token, "192.0.2.1")).tenant_id == operator.id
+    guess = token[:-1] + ("0" if token[-1] != "0" else "1")
+    with pytest.raises(TooManyRequests):
+        await ring.authenticate(guess, "192.0.2.1")
+
+
 async def test_the_memory_of_the_key_ring_is_bounded(edge: Edge, operator: TenantRecord) -> None:
     ring = KeyRing(edge.services.database, SetClock(), edge.services.settings.credential_pepper, 1)
     with pytest.raises(Unauthorized):
