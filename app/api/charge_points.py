@@ -46,13 +46,15 @@ class ChargePointQuery(Paging):
     registration_status: RegistrationStatus | SkipJsonSchema[None] = None
 
 
-async def existing_charge_point(work: TenantWork, identity: str) -> ChargePointRecord:
-    """The charge point of this identity.
+async def existing_charge_point(
+    work: TenantWork, identity: str, *, to_change: bool = False
+) -> ChargePointRecord:
+    """The charge point of this identity. to_change: locked, so that what is compared is what is changed.
 
     Raises:
         NotFound: the tenant has none.
     """
-    record = await work.charge_points.get(identity)
+    record = await work.charge_points.get(identity, to_change=to_change)
     if record is None:
         raise NotFound("There is no such charge point.", "identity")
     return record
@@ -157,7 +159,7 @@ async def change_charge_point(
 ) -> Response:
     """Change a charge point (merge patch, RFC 7396). A new status counts from its next boot on."""
     async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
+        record = await existing_charge_point(work, identity, to_change=True)
         require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
         if body.changes():
             record = await work.charge_points.update(identity, **body.changes()) or record
@@ -169,11 +171,11 @@ async def change_charge_point(
 async def delete_charge_point(
     access: WriteAccess, services: ServicesDependency, identity: IdentityPath
 ) -> Response:
-    """Delete a charge point and close its connection. One with transactions stays: they are for billing."""
+    """Delete a charge point and close its connection. One with billing records stays, as they do."""
     async with services.database.tenant(access.tenant_id) as work:
         if not await work.charge_points.delete(identity):
             raise NotFound("There is no such charge point.", "identity")
-    await evict(services, access.tenant_id, identity)
+    await evict(services, access.tenant_id, [identity])
     return Response(status_code=204)
 
 
@@ -187,5 +189,5 @@ async def replace_credentials(
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
         await work.charge_points.set_credential(record.id, minted.stored)
-    await evict(services, access.tenant_id, identity)
+    await evict(services, access.tenant_id, [identity])
     return secret_response(minted.shown)

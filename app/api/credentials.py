@@ -1,5 +1,6 @@
 """Credentials of charge points at this edge: making one to show once, ending the session of an old one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,8 +13,12 @@ from app.csms.credentials import Credentials, generate_key, key_bytes
 from app.errors import Unavailable
 from app.ids import TenantId
 from app.live.envelopes import EvictEnvelope
+from app.live.presence import Owner
 
 _EVICTION_WITHIN = timedelta(seconds=30)
+_EVICTED_AT_ONCE = 500
+"""Charge points looked up in one round trip to Redis."""
+
 _log = structlog.get_logger("app.api")
 
 
@@ -36,18 +41,22 @@ def new_credential(services: Services, slug: str, identity: str) -> MintedCreden
     return MintedCredential(Credential(username=identity, password=key, path=path), stored)
 
 
-async def evict(services: Services, tenant_id: TenantId, identity: str) -> None:
-    """Close the connection of a charge point whose credential has ended.
+async def evict(services: Services, tenant_id: TenantId, identities: Sequence[str]) -> None:
+    """Close the connections of charge points whose credentials have ended.
 
-    When the worker that holds it cannot be reached, the change stands all the same: the session ends with its
-    socket.
+    When the worker that holds one cannot be reached, the change stands all the same: the session ends with
+    its socket.
     """
-    owner = await services.presence.find(tenant_id, identity)
-    if owner is None:
-        return
+    for start in range(0, len(identities), _EVICTED_AT_ONCE):
+        owners = await services.presence.find_many(tenant_id, identities[start : start + _EVICTED_AT_ONCE])
+        for owner in owners.values():
+            await _evict(services, owner)
+
+
+async def _evict(services: Services, owner: Owner) -> None:
     envelope = EvictEnvelope(
-        tenant_id=tenant_id,
-        identity=identity,
+        tenant_id=owner.tenant_id,
+        identity=owner.identity,
         epoch=owner.epoch + 1,
         deadline=(services.clock.now() + _EVICTION_WITHIN).timestamp(),
         issuer=owner.worker,
@@ -56,4 +65,9 @@ async def evict(services: Services, tenant_id: TenantId, identity: str) -> None:
     try:
         await services.bus.deliver(owner.worker, envelope)
     except Unavailable:
-        _log.warning("eviction_undelivered", tenant_id=tenant_id, charge_point=identity, worker=owner.worker)
+        _log.warning(
+            "eviction_undelivered",
+            tenant_id=owner.tenant_id,
+            charge_point=owner.identity,
+            worker=owner.worker,
+        )

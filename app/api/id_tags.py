@@ -44,8 +44,8 @@ class IdTagQuery(Paging):
     status: IdTagStatus | SkipJsonSchema[None] = None
 
 
-async def _existing(work: TenantWork, id_tag: str) -> IdTagRecord:
-    record = await work.id_tags.get(id_tag)
+async def _existing(work: TenantWork, id_tag: str, *, to_change: bool = False) -> IdTagRecord:
+    record = await work.id_tags.get(id_tag, to_change=to_change)
     if record is None:
         raise NotFound("There is no such id tag.", "id_tag")
     return record
@@ -117,7 +117,7 @@ async def change_id_tag(
 ) -> Response:
     """Change an id tag (merge patch, RFC 7396). A transaction that runs is not stopped by it."""
     async with services.database.tenant(access.tenant_id) as work:
-        record = await _existing(work, id_tag)
+        record = await _existing(work, id_tag, to_change=True)
         require_match(if_match, entity_tag(IdTag.model_validate(record)))
         if body.changes():
             record = await work.id_tags.update(id_tag, **body.changes()) or record

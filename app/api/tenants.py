@@ -13,6 +13,7 @@ from app.api.conditional import (
     require_match,
     resource_response,
 )
+from app.api.credentials import evict
 from app.api.deps import PlatformAccess, ServicesDependency
 from app.api.inputs import PagingQuery, SlugPath
 from app.api.json_body import body_of, json_body
@@ -22,6 +23,7 @@ from app.api.requests import TenantChange, TenantCreate
 from app.api.resources import Tenant
 from app.api.routers import api_router
 from app.errors import NotFound
+from app.ids import TenantId
 from app.store.records import TenantRecord
 from app.store.unit_of_work import PlatformWork
 
@@ -35,13 +37,13 @@ _EXAMPLE = {
 }
 
 
-async def existing_tenant(work: PlatformWork, slug: str) -> TenantRecord:
-    """The tenant of this name.
+async def existing_tenant(work: PlatformWork, slug: str, *, to_change: bool = False) -> TenantRecord:
+    """The tenant of this name. to_change: locked, so that what is compared is what is changed.
 
     Raises:
         NotFound: there is none.
     """
-    record = await work.tenants.by_slug(slug)
+    record = await work.tenants.by_slug(slug, to_change=to_change)
     if record is None:
         raise NotFound("There is no such tenant.", "slug")
     return record
@@ -49,7 +51,7 @@ async def existing_tenant(work: PlatformWork, slug: str) -> TenantRecord:
 
 @router.get("", response_model=Page[Tenant], responses=problems())
 async def list_tenants(access: PlatformAccess, services: ServicesDependency, paging: PagingQuery) -> Response:
-    """List tenants, in the order of their creation."""
+    """List tenants in the order of their slug."""
     after = decode_cursor(paging.cursor, TextKey)
     async with services.database.platform() as work:
         rows = await work.tenants.page(paging.limit + 1, after)
@@ -109,7 +111,7 @@ async def change_tenant(
 ) -> Response:
     """Change a tenant (merge patch, RFC 7396). Sessions that are open keep what they began with."""
     async with services.database.platform() as work:
-        record = await existing_tenant(work, slug)
+        record = await existing_tenant(work, slug, to_change=True)
         require_match(if_match, entity_tag(Tenant.model_validate(record)))
         if body.changes():
             record = await work.tenants.update(slug, **body.changes()) or record
@@ -120,7 +122,9 @@ async def change_tenant(
 async def delete_tenant(access: PlatformAccess, services: ServicesDependency, slug: SlugPath) -> Response:
     """Delete a tenant with everything it has: charge points, tags, transactions, keys. It is final."""
     async with services.database.platform() as work:
-        await existing_tenant(work, slug)
+        tenant = await existing_tenant(work, slug)
+        identities = await work.tenants.identities(tenant.id)
         await work.tenants.delete(slug)
     services.keys.forget()
+    await evict(services, TenantId(tenant.id), identities)
     return Response(status_code=204)

@@ -64,9 +64,12 @@ class ChargePoints(Repository):
             raise Conflict(f"The charge point {identity!r} exists already.", "identity") from None
         return ChargePointRecord(*row)
 
-    async def get(self, identity: str) -> ChargePointRecord | None:
-        """Return a charge point by its OCPP identity, compared exactly."""
-        return await self._one(_TABLE.c.identity == identity)
+    async def get(self, identity: str, *, to_change: bool = False) -> ChargePointRecord | None:
+        """Return a charge point by its OCPP identity, compared exactly.
+
+        to_change: nobody else changes it until the end of this transaction.
+        """
+        return await self._one(_TABLE.c.identity == identity, to_change)
 
     async def by_id(self, charge_point_id: int) -> ChargePointRecord | None:
         """Return a charge point by its primary key."""
@@ -99,7 +102,7 @@ class ChargePoints(Repository):
         """Remove a charge point and its connectors, commands and configuration. False: there is none.
 
         Raises:
-            Conflict: it has transactions, which are billing records.
+            Conflict: it has transactions, or billing messages that fit none.
         """
         owned = select(_TABLE.c.id).where(_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity)
         statement = delete(_TABLE).where(_TABLE.c.id.in_(owned)).returning(_TABLE.c.id)
@@ -107,7 +110,7 @@ class ChargePoints(Repository):
             async with self.connection.begin_nested():
                 return (await self.connection.execute(statement)).one_or_none() is not None
         except IntegrityError:
-            raise Conflict(f"The charge point {identity!r} has transactions; they are kept.") from None
+            raise Conflict(f"The charge point {identity!r} has billing records; they are kept.") from None
 
     async def record_boot(self, charge_point_id: int, facts: BootFacts) -> ChargePointRecord | None:
         """Keep what a BootNotification said (OCPP 1.6 4.2). None: the charge point was deleted meanwhile."""
@@ -160,7 +163,9 @@ class ChargePoints(Repository):
         statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())
         return statement if charge_point_id is None else statement.where(_TABLE.c.id == charge_point_id)
 
-    async def _one(self, condition: Any) -> ChargePointRecord | None:
+    async def _one(self, condition: Any, to_change: bool = False) -> ChargePointRecord | None:
         statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id, condition)
+        if to_change:
+            statement = statement.with_for_update(key_share=True)
         row = (await self.connection.execute(statement)).one_or_none()
         return ChargePointRecord(*row) if row is not None else None

@@ -57,9 +57,11 @@ class IdTags(Repository):
             raise Conflict(f"The id tag {id_tag!r} exists already.", "id_tag") from None
         return IdTagRecord(*row)
 
-    async def get(self, id_tag: str) -> IdTagRecord | None:
-        """Return a tag."""
+    async def get(self, id_tag: str, *, to_change: bool = False) -> IdTagRecord | None:
+        """Return a tag. to_change: nobody else changes it until the end of this transaction."""
         statement = select(*_COLUMNS).where(*self._is(id_tag))
+        if to_change:
+            statement = statement.with_for_update()
         row = (await self.connection.execute(statement)).one_or_none()
         return IdTagRecord(*row) if row is not None else None
 

@@ -222,7 +222,8 @@ orphan_records = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     _tenant(),
-    _charge_point(),
+    # As with transactions: a stop that fits none is for billing all the same.
+    _charge_point(ondelete="NO ACTION"),
     Column("kind", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("payload", JSONB, nullable=False),

@@ -15,7 +15,7 @@ _TABLE = tables.tenants
 _COLUMNS = columns_of(TenantRecord, _TABLE)
 _CHANGEABLE = frozenset({"name", "strict_protocol", "default_registration"})
 # Children first: these are not removed by the cascade, or block it.
-_CHILDREN = (tables.meter_values, tables.frames, tables.transactions)
+_CHILDREN = (tables.meter_values, tables.frames, tables.orphan_records, tables.transactions)
 
 
 class Tenants:
@@ -56,9 +56,12 @@ class Tenants:
         """Return a tenant by its key."""
         return await self._one(_TABLE.c.id == tenant_id)
 
-    async def by_slug(self, slug: str) -> TenantRecord | None:
-        """Return a tenant by the name it has in addresses."""
-        return await self._one(_TABLE.c.slug == slug)
+    async def by_slug(self, slug: str, *, to_change: bool = False) -> TenantRecord | None:
+        """Return a tenant by the name it has in addresses.
+
+        to_change: nobody else changes it until the end of this transaction.
+        """
+        return await self._one(_TABLE.c.slug == slug, to_change)
 
     async def page(self, limit: int, after: str | None = None) -> list[TenantRecord]:
         """Return tenants in the order of their slug. after: slug of the last one seen."""
@@ -76,6 +79,12 @@ class Tenants:
         row = (await self.connection.execute(statement)).one_or_none()
         return TenantRecord(*row) if row is not None else None
 
+    async def identities(self, tenant_id: int) -> list[str]:
+        """Return the identities of all charge points of a tenant."""
+        points = tables.charge_points
+        statement = select(points.c.identity).where(points.c.tenant_id == tenant_id)
+        return list((await self.connection.execute(statement)).scalars())
+
     async def delete(self, slug: str) -> bool:
         """Remove a tenant and everything it owns, billing records included. False: there is none."""
         tenant = await self.by_slug(slug)
@@ -86,8 +95,11 @@ class Tenants:
         await self.connection.execute(delete(_TABLE).where(_TABLE.c.id == tenant.id))
         return True
 
-    async def _one(self, condition: Any) -> TenantRecord | None:
-        row = (await self.connection.execute(select(*_COLUMNS).where(condition))).one_or_none()
+    async def _one(self, condition: Any, to_change: bool = False) -> TenantRecord | None:
+        statement = select(*_COLUMNS).where(condition)
+        if to_change:
+            statement = statement.with_for_update(key_share=True)
+        row = (await self.connection.execute(statement)).one_or_none()
         return TenantRecord(*row) if row is not None else None
 
 

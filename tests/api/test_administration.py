@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.live.envelopes import EvictEnvelope
 from app.store.records import TenantRecord
 from tests.api.edge import Edge
 
@@ -34,6 +35,18 @@ async def test_deleting_a_tenant_ends_its_keys(edge: Edge, platform_token: str) 
     deleted = await edge.call("DELETE", f"{TENANTS}/{tenant.slug}", platform_token)
     assert deleted.status_code == 204
     assert (await edge.call("GET", "/v1/id-tags", token)).status_code == 401
+
+
+async def test_deleting_a_tenant_ends_its_sessions(edge: Edge, platform_token: str) -> None:
+    tenant, other = await edge.tenant(), await edge.tenant()
+    for owner, identity in ((tenant, "RDAM-1"), (tenant, "RDAM-2"), (other, "RDAM-1")):
+        await edge.connect(owner, await edge.charge_point(owner, identity), identity)
+    assert (await edge.call("DELETE", f"{TENANTS}/{tenant.slug}", platform_token)).status_code == 204
+    evictions = [found for found in edge.delivered if isinstance(found, EvictEnvelope)]
+    assert {(found.tenant_id, found.identity) for found in evictions} == {
+        (tenant.id, "RDAM-1"),
+        (tenant.id, "RDAM-2"),
+    }
 
 
 async def test_what_a_deleted_tenant_still_sends_through_another_worker_is_no_failure_of_ours(

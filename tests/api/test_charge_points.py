@@ -1,5 +1,6 @@
 """`/v1/charge-points`: what it creates, shows, changes and deletes."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.csms.credentials import Credentials, key_bytes
 from app.ids import ChargePointId
 from app.live.envelopes import EvictEnvelope
+from app.store.entries import TransactionStop
 from app.store.records import BootFacts, StatusReport, TenantRecord
 from tests.api.edge import NOW, Edge
 
@@ -120,6 +122,22 @@ async def test_if_match_refuses_a_change_of_an_older_state(
     assert (second.status_code, second.json()["code"]) == (412, "precondition_failed")
 
 
+@pytest.mark.parametrize("listing", [PATH, "/v1/id-tags", "/v1/tenants"])
+async def test_of_changes_at_once_with_one_tag_one_is_made(
+    edge: Edge, token: str, platform_token: str, listing: str
+) -> None:
+    body, change = {
+        PATH: ({"identity": "RDAM-1"}, "name"),
+        "/v1/id-tags": ({"id_tag": "A1"}, "note"),
+        "/v1/tenants": ({"slug": "at-once", "name": "At once"}, "name"),
+    }[listing]
+    key = platform_token if listing == "/v1/tenants" else token
+    path = (await edge.call("POST", listing, key, json=body)).headers["location"]
+    headers = {"If-Match": (await edge.call("GET", path, key)).headers["etag"]}
+    changes = (edge.call("PATCH", path, key, json={change: f"{n}"}, headers=headers) for n in range(6))
+    assert sorted(answer.status_code for answer in await asyncio.gather(*changes)) == [200] + [412] * 5
+
+
 async def test_a_boot_between_read_and_change_is_no_conflict(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
@@ -176,6 +194,17 @@ async def test_a_charge_point_with_billing_records_stays(
     key = await edge.charge_point(operator)
     await edge.transaction(operator, key)
     assert (await edge.call("DELETE", f"{PATH}/RDAM-1", token)).status_code == 409
+
+
+async def test_a_charge_point_with_a_stop_that_fits_no_transaction_stays(
+    edge: Edge, operator: TenantRecord, token: str
+) -> None:
+    key = await edge.charge_point(operator)
+    stop = TransactionStop(operator.id, key, 99, NOW, NOW, 5000)
+    assert (await edge.services.database.ledger.stop_transaction(stop)).outcome == "orphan"
+    assert (await edge.call("DELETE", f"{PATH}/RDAM-1", token)).status_code == 409
+    async with edge.services.database.tenant(operator.id) as work:
+        assert len(await work.orphans.page(10)) == 1
 
 
 async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: str) -> None:
