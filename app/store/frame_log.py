@@ -50,15 +50,19 @@ class FrameLog:
         direction: Direction,
         text: str,
         *,
+        at: datetime,
         connection_id: str,
         deviations: Sequence[Json] | None = None,
     ) -> None:
-        """Take one frame, its secrets already redacted. Never waits; drops it when the buffer is full."""
+        """Take one frame, its secrets already redacted. Never waits; drops it when the buffer is full.
+
+        at: when it was received or sent.
+        """
         if len(self._rows) >= self._limit:
             FRAME_LOG_SHED.labels("buffer_full").inc()
             return
         found = json_text(list(deviations)) if deviations else None
-        row = (tenant_id, charge_point_id, self._clock.now(), direction, text, found, connection_id)
+        row = (tenant_id, charge_point_id, at, direction, text, found, connection_id)
         self._rows.append(row)
 
     def start(self) -> None:

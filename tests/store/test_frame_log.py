@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -48,6 +48,7 @@ async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
 
 
 def _record(log: FrameLog, station: Station, text: str, direction: Any = "in", **options: Any) -> None:
+    options.setdefault("at", datetime.now(UTC))
     log.record(**station.place, direction=direction, text=text, connection_id="c1", **options)
 
 
@@ -56,7 +57,7 @@ async def test_frames_are_read_the_newest_first(
 ) -> None:
     texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2, "2", "MeterValues", {}]']
     for text, direction in zip(texts, ("in", "out", "in"), strict=True):
-        _record(frame_log, station, text, direction)
+        _record(frame_log, station, text, direction, at=set_clock.at)
         set_clock.at += timedelta(seconds=1)
     await frame_log.flush()
     found = await _frames(station)
@@ -96,9 +97,9 @@ async def test_a_full_buffer_sheds(station: Station, frame_log: FrameLog) -> Non
 async def test_old_frames_are_purged(
     station: Station, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
 ) -> None:
-    _record(frame_log, station, "old")
+    _record(frame_log, station, "old", at=set_clock.at)
     set_clock.at += timedelta(days=settings.frame_log_retention_days)
-    _record(frame_log, station, "new")
+    _record(frame_log, station, "new", at=set_clock.at)
     await frame_log.flush()
     set_clock.at += timedelta(seconds=1)
     assert await frame_log.purge() >= 1

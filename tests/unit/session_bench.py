@@ -94,6 +94,7 @@ class FakeFrameLog:
         direction: str,
         text: str,
         *,
+        at: datetime,
         connection_id: str,
         deviations: Any = None,
     ) -> None:

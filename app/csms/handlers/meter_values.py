@@ -15,7 +15,7 @@ async def handle(
     context: HandlerContext, connection: Connection, request: v16.MeterValuesRequest
 ) -> v16.MeterValuesResponse:
     """Record the readings durably, then answer."""
-    received_at = context.clock.now()
+    received_at = connection.last_seen
     await context.database.ledger.meter_values(
         MeterReadings(
             connection.tenant_id,
