@@ -214,8 +214,9 @@ fn is_multiple_of_tenth(text: &str) -> bool {
         return true;
     }
     let Ok(exponent) = exponent.parse::<i64>() else { return false };
-    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX) - exponent;
-    places - i64::try_from(trailing_zeros).unwrap_or(0) <= 1
+    // Saturating: the exponent may be any number, the comparison stays right.
+    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
+    places.saturating_sub(i64::try_from(trailing_zeros).unwrap_or(0)) <= 1
 }
 
 /// RFC 3339 `date-time`, with ranges of each part; a leap second passes.

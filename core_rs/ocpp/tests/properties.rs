@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ocpp_core::json::{Limits, Reader};
 use ocpp_core::link::{Effect, Link, Options, Outcome, Role};
 use ocpp_core::redact::redact;
+use ocpp_core::schema::Direction;
 use ocpp_core::validate::Mode;
 use proptest::prelude::*;
 
@@ -177,6 +178,40 @@ proptest! {
     fn no_secret_is_left_in_any_readable_frame(secret in "[a-z0-9]{8,40}") {
         let text = format!(r#"[2,"1","ChangeConfiguration",{{"value":"{secret}","key":"authorizationkey"}}]"#);
         prop_assert!(!redact(&text).contains(&secret));
+    }
+
+    #[test]
+    fn a_limit_with_any_exponent_is_judged(
+        digits in "(0|[1-9][0-9]{0,3})([.][0-9]{1,3})?",
+        exponent in prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), -3..3_i64],
+    ) {
+        let payload = format!(
+            r#"{{"status":"Accepted","chargingSchedule":{{"chargingRateUnit":"A","chargingSchedulePeriod":[{{"startPeriod":0,"limit":{digits}e{exponent}}}]}}}}"#
+        );
+        let message = ocpp_core::schema::v16().message("GetCompositeSchedule").expect("an action");
+        for mode in [Mode::Strict, Mode::Tolerant] {
+            let report = ocpp_core::judge::payload(message, Direction::Response, &payload, mode);
+            prop_assert!(report.violations.iter().all(|found| found.reason != "not_json"), "{payload}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_hidden_however_its_key_is_written() {
+    for text in [
+        r#"[2,"1","ChangeConfiguration",{"key":"Authorizatio\u006eKey","value":"secret"}]"#,
+        r#"[2,"1","ChangeConfiguration",{"Key":"AuthorizationKey","Value":"secret"}]"#,
+        r#"[2,"1","Heartbeat",{}][3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret"}]}]"#,
+        r#"[2,"1","Heartbeat",{}][3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret}"#,
+        r#"[3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret"}]}]["secret"#,
+    ] {
+        assert!(!redact(text).contains("secret"), "{text}");
+    }
+    for text in [
+        r#"[2,"1","Authorize",{"idTag":"\u0041"}]"#,
+        r#"[2,"1","GetConfiguration",{"key":["AuthorizationKey"]}] "#,
+    ] {
+        assert_eq!(redact(text), text);
     }
 }
 

@@ -1,9 +1,11 @@
 //! The only place that makes a Python exception.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use ocpp_core::link::Rejected;
 use ocpp_core::violation::Violation;
-use pyo3::PyErr;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
+use pyo3::{PyErr, PyResult};
 
 pub fn unknown_action(action: &str) -> PyErr {
     PyKeyError::new_err(format!("no such action in OCPP 1.6: {action}"))
@@ -23,9 +25,10 @@ pub fn rejected(rejected: Rejected) -> PyErr {
     PyValueError::new_err(text)
 }
 
-/// A panic of the core, caught at the border: a fault of ours that costs one message.
-pub fn panicked() -> PyErr {
-    PyRuntimeError::new_err("the core panicked")
+/// Call the core. A panic of it is caught here: a fault of ours that costs one message, and an exception
+/// that Python code catches, as `PanicException` is not.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| PyRuntimeError::new_err("the core panicked"))
 }
 
 fn describe(violation: &Violation) -> String {

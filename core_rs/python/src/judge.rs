@@ -36,19 +36,22 @@ pub fn check_payload(
     strict: bool,
 ) -> PyResult<Verdict> {
     let message = schema::v16().message(action).ok_or_else(|| errors::unknown_action(action))?;
-    verdict(py, judge::payload_text(message, self::direction(direction)?, payload, mode(strict)))
+    let direction = self::direction(direction)?;
+    verdict(py, errors::guarded(|| judge::payload_text(message, direction, payload, mode(strict)))?)
 }
 
 #[pyfunction]
 pub fn check_call(py: Python<'_>, sender: &str, action: &str, payload: &str) -> PyResult<Verdict> {
-    let judged = judge::call_text(role(sender)?, action, payload);
+    let sender = role(sender)?;
+    let judged = errors::guarded(|| judge::call_text(sender, action, payload))?;
     verdict(py, judged.ok_or_else(|| errors::unknown_action(action))?)
 }
 
 #[pyfunction]
 #[pyo3(signature = (text, sender, strict=false))]
 pub fn check_frame(py: Python<'_>, text: &str, sender: &str, strict: bool) -> PyResult<FrameVerdict> {
-    let judged = judge::frame_text(text, role(sender)?, mode(strict));
+    let sender = role(sender)?;
+    let judged = errors::guarded(|| judge::frame_text(text, sender, mode(strict)))?;
     let payload = judged.payload.map(|payload| convert::value(py, &payload)).transpose()?;
     Ok(FrameVerdict {
         kind: judged.kind,
@@ -61,8 +64,8 @@ pub fn check_frame(py: Python<'_>, text: &str, sender: &str, strict: bool) -> Py
 }
 
 #[pyfunction]
-pub fn redact(text: &str) -> String {
-    core_redact::redact(text).into_owned()
+pub fn redact(text: &str) -> PyResult<String> {
+    errors::guarded(|| core_redact::redact(text).into_owned())
 }
 
 #[pyfunction]

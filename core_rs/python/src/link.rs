@@ -1,7 +1,5 @@
 //! The link as a Python class.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use ocpp_core::json::Limits;
 use ocpp_core::link::{self, Options, Role};
 use ocpp_core::validate::Mode;
@@ -39,8 +37,7 @@ impl Link {
     }
 
     fn receive(&mut self, py: Python<'_>, text: &str, now: f64) -> PyResult<Py<PyList>> {
-        let received = catch_unwind(AssertUnwindSafe(|| self.link.receive(text, now)));
-        effects::list(py, received.map_err(|_| errors::panicked())?)
+        effects::list(py, errors::guarded(|| self.link.receive(text, now))?)
     }
 
     fn call(
@@ -52,12 +49,12 @@ impl Link {
         now: f64,
         timeout_s: f64,
     ) -> PyResult<Py<PyList>> {
-        let called = self.link.call(unique_id, action, payload, now, timeout_s);
+        let called = errors::guarded(|| self.link.call(unique_id, action, payload, now, timeout_s))?;
         effects::list(py, called.map_err(errors::rejected)?)
     }
 
     fn reply(&mut self, py: Python<'_>, unique_id: &str, payload: &str) -> PyResult<Py<PyList>> {
-        let replied = self.link.reply(unique_id, payload);
+        let replied = errors::guarded(|| self.link.reply(unique_id, payload))?;
         effects::list(py, vec![replied.map_err(errors::rejected)?])
     }
 
