@@ -29,6 +29,7 @@ use crate::definition::Sender;
 use crate::frame::{self, Fault, Message, UniqueId};
 use crate::json::Limits;
 use crate::judge;
+use crate::redact;
 use crate::schema::{self, Direction, Kind, MessageSchema};
 use crate::validate::{Mode, validate};
 use crate::value::Value;
@@ -258,6 +259,7 @@ impl Link {
                 break;
             }
         }
+        hide_secrets(text, &mut effects);
         effects
     }
 
@@ -569,6 +571,22 @@ struct ReceivedCall {
 fn may_be_repeated(message: &MessageSchema) -> bool {
     let response = schema::v16().payload(message, Direction::Response);
     !response.fields.iter().any(|field| matches!(field.kind, Kind::DateTime))
+}
+
+/// Departures quote the frame, and what is said of a frame is logged.
+fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
+    let found = effects.iter_mut().filter_map(|effect| match effect {
+        Effect::Dispatch { deviations, .. } => Some(deviations),
+        Effect::Resolve(resolution) => Some(&mut resolution.deviations),
+        _ => None,
+    });
+    let mut found = found.flatten().peekable();
+    if found.peek().is_none() {
+        return;
+    }
+    if let Some(mask) = redact::mask(text) {
+        found.for_each(|deviation| mask.clone_into(&mut deviation.raw));
+    }
 }
 
 fn hash(text: &str) -> u64 {

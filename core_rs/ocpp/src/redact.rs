@@ -7,47 +7,65 @@
 use std::borrow::Cow;
 
 use crate::json::{Limits, Reader};
-use crate::value::{Key, Value};
+use crate::value::Value;
 
 const SECRET_KEY: &str = "AuthorizationKey";
 const HIDDEN: &str = "***";
+const UNREADABLE: &str = "(hidden: an unreadable frame that names AuthorizationKey)";
 
-/// The frame without its secrets; borrowed when there are none.
+/// The text without its secrets; borrowed when there are none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    if !names_secret(text) {
+    let is_named = names_secret(text);
+    // The name may be written with escapes.
+    if !is_named && !text.contains("\\u") {
         return Cow::Borrowed(text);
     }
-    match Reader::new(text, Limits::default(), true).value() {
-        Ok(mut frame) => {
-            hide(&mut frame);
-            Cow::Owned(frame.to_json(usize::MAX))
+    let mut reader = Reader::new(text, Limits::default(), true);
+    let mut cleaned = String::new();
+    let mut is_hidden = false;
+    while reader.peek().is_some() {
+        match reader.value() {
+            Ok(mut frame) => {
+                is_hidden |= hide(&mut frame);
+                cleaned.push_str(&frame.to_json(usize::MAX));
+            }
+            // What cannot be read cannot be cleaned.
+            Err(_) if is_named && !is_hidden => return Cow::Borrowed(UNREADABLE),
+            Err(_) => break,
         }
-        // What cannot be read cannot be cleaned.
-        Err(_) => Cow::Borrowed("(hidden: an unreadable frame that names AuthorizationKey)"),
     }
+    if is_hidden { Cow::Owned(cleaned) } else { Cow::Borrowed(text) }
+}
+
+/// What stands in the place of everything that was found in `text`, if a secret is in it; `None` otherwise.
+#[must_use]
+pub(crate) fn mask(text: &str) -> Option<&'static str> {
+    (redact(text) != text).then_some(HIDDEN)
 }
 
 fn names_secret(text: &str) -> bool {
     text.as_bytes().windows(SECRET_KEY.len()).any(|window| window.eq_ignore_ascii_case(SECRET_KEY.as_bytes()))
 }
 
-fn hide(value: &mut Value<'_>) {
+/// Hide the secret values; whether there were any. Names in any case: firmware drifts there.
+fn hide(value: &mut Value<'_>) -> bool {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Array(items) => items.iter_mut().fold(false, |hidden, item| hide(item) | hidden),
         Value::Object(members) => {
             let is_secret = members.iter().any(|(key, value)| {
-                key.as_str() == "key"
+                key.as_str().eq_ignore_ascii_case("key")
                     && value.as_str().is_some_and(|key| key.eq_ignore_ascii_case(SECRET_KEY))
             });
-            for (key, value) in members {
-                if is_secret && matches!(key, Key::Text(name) if name == "value") {
+            members.iter_mut().fold(false, |hidden, (key, value)| {
+                if is_secret && key.as_str().eq_ignore_ascii_case("value") {
                     *value = Value::String(Cow::Borrowed(HIDDEN));
+                    true
                 } else {
-                    hide(value);
+                    hide(value) | hidden
                 }
-            }
+            })
         }
-        _ => {}
+        _ => false,
     }
 }

@@ -271,3 +271,25 @@ fn the_same_link_serves_the_charge_point() {
     let effects = link.receive(r#"[2,"x","Heartbeat",{}]"#, 0.1);
     assert!(matches!(effects.as_slice(), [Effect::Refused { .. }, Effect::Send(_)]));
 }
+
+#[test]
+fn a_departure_quotes_no_secret() {
+    for text in [
+        r#"[3,"u",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":12345678901234567890}]}]"#,
+        r#"[2,"1","Heartbeat",{}][3,"u",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"12345678901234567890"}]}]"#,
+    ] {
+        let mut link = central_system();
+        let _ = link.call("u", "GetConfiguration", "{}", 0.0, 30.0).expect("a valid call");
+        let effects = link.receive(text, 1.0);
+        let deviations: Vec<_> = effects
+            .iter()
+            .flat_map(|effect| match effect {
+                Effect::Dispatch { deviations, .. } => deviations.as_slice(),
+                Effect::Resolve(resolution) => &resolution.deviations,
+                _ => &[],
+            })
+            .collect();
+        assert!(!deviations.is_empty(), "{text}");
+        assert!(deviations.iter().all(|deviation| !deviation.raw.contains("1234567890")), "{deviations:?}");
+    }
+}
