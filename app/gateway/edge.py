@@ -1,7 +1,6 @@
 """The charge-point edge of one worker, put together: what the composition root needs, and nothing else."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 from app.clock import Clock
@@ -56,14 +55,13 @@ class Gateway:
             call_later=_call_later,
         )
         self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
-        self._task: asyncio.Task[None] | None = None
         admission = Admission(database, credentials, clock, settings)
         self.endpoint = ChargePointEndpoint(admission, registry, self.services, self._last_seen, settings)
         self.route = ChargePointRoute(self.endpoint)
 
     async def start(self) -> None:
         """Start the ticker."""
-        self._task = asyncio.create_task(self._ticker.run())
+        self._ticker.start()
 
     async def close(self) -> None:
         """Close every session with 1001 and stop the ticker; the server has stopped accepting before."""
@@ -71,10 +69,7 @@ class Gateway:
         for session in sessions:
             session.close(CLOSE_GOING_AWAY, "the server is going away")
         await self._last_seen.write([session.connection for session in sessions])
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._ticker.close()
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

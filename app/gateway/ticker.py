@@ -1,6 +1,5 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
-import asyncio
 from datetime import datetime
 
 from app import metrics
@@ -11,6 +10,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.tally import Tally
 from app.ids import TenantId
+from app.live.background import Loop
 from app.logs import get_logger
 from app.store.database import Database
 
@@ -36,8 +36,10 @@ class Deadlines:
     def tick(self, now: float) -> None:
         """Let each session look at its deadlines."""
         for session in list(self._sessions):
-            if not session.tick(now):
-                self._sessions.discard(session)
+            # One whose tick fails is not asked again, so that it cannot hold up the others.
+            self._sessions.discard(session)
+            if session.tick(now):
+                self._sessions.add(session)
 
 
 class LastSeen:
@@ -85,7 +87,7 @@ class LastSeen:
 
 
 class Ticker:
-    """Runs all of it, in one task."""
+    """Runs all of it. A fault in one tick is logged and costs that tick only."""
 
     def __init__(
         self, deadlines: Deadlines, tally: Tally, last_seen: LastSeen, registry: Registry, clock: Clock
@@ -95,27 +97,29 @@ class Ticker:
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
+        self._due = 0.0
+        self._loops: list[Loop] = []
 
-    async def run(self) -> None:
-        """Tick until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_deadlines())
-            group.create_task(self._write_last_seen())
+    def start(self) -> None:
+        """Tick from now on."""
+        self._due = self._clock.monotonic()
+        self._loops = [Loop(self._watch_deadlines, "deadlines"), Loop(self._write_last_seen, "last_seen")]
 
-    async def _watch_deadlines(self) -> None:
-        due = self._clock.monotonic()
-        while True:
-            due += TICK_S
-            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
-            now = self._clock.monotonic()
-            metrics.LOOP_LAG_SECONDS.set(now - due)
-            metrics.CONNECTIONS_OPEN.set(len(self._registry))
-            # After a stall the missed ticks are not made up for.
-            due = max(due, now - TICK_S)
-            self._deadlines.tick(now)
-            self._tally.publish()
+    async def close(self) -> None:
+        """Tick no more."""
+        for loop in self._loops:
+            await loop.stop()
 
-    async def _write_last_seen(self) -> None:
-        while True:
-            await asyncio.sleep(LAST_SEEN_PERIOD_S)
-            await self._last_seen.write([session.connection for session in self._registry.sessions()])
+    async def _watch_deadlines(self) -> float:
+        now = self._clock.monotonic()
+        metrics.LOOP_LAG_SECONDS.set(max(0.0, now - self._due))
+        metrics.CONNECTIONS_OPEN.set(len(self._registry))
+        # After a stall the missed ticks are not made up for.
+        self._due = max(self._due + TICK_S, now)
+        self._tally.publish()
+        self._deadlines.tick(now)
+        return self._due - now
+
+    async def _write_last_seen(self) -> float:
+        await self._last_seen.write([session.connection for session in self._registry.sessions()])
+        return LAST_SEEN_PERIOD_S
