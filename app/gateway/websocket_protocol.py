@@ -82,7 +82,7 @@ class ChargePointProtocol(WebSocketsSansIOProtocol):
         else:
             head = bytes((_WHOLE_TEXT, 127)) + length.to_bytes(8, "big")
         self.transport.write(head + data)
-        if self._stall is not None and self.transport.get_write_buffer_size() > OUTBOUND_LIMIT_BYTES:
+        if self._is_overfull():
             self._cut_off("outbound_buffer")
 
     def close(self, code: int, reason: str) -> None:
@@ -188,13 +188,26 @@ class ChargePointProtocol(WebSocketsSansIOProtocol):
             cast(dict[str, Any], self.scope["extensions"])[EXTENSION] = self
 
     def keepalive_timeout(self) -> None:
-        """No pong came. A peer that sent anything else since the ping lives all the same (OCPP 1.6 4.6)."""
-        if self._heard_at > self.ping_sent_at:
+        """No pong came. A peer that sent anything else since the ping lives all the same (OCPP 1.6 4.6).
+
+        So does one that we do not read from: its pong waits in the socket for our own slowness.
+        """
+        if not self._reading or self._heard_at > self.ping_sent_at:
             self.pong_timer = None
             self.pending_ping_payload = None
             self.schedule_ping()
             return
         super().keepalive_timeout()
+        if self.close_timer is None:
+            # What a dead peer has not taken would keep the socket open for ever.
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def handle_ping(self) -> None:
+        """Answer a ping; one who sends them and does not read the pongs is cut off."""
+        if self._is_overfull():
+            self._cut_off("outbound_buffer")
+        else:
+            super().handle_ping()
 
     def pause_writing(self) -> None:
         """The peer does not read: from now on it has a deadline."""
@@ -218,6 +231,9 @@ class ChargePointProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.conn.fail(code, reason)
             self.handle_parser_exception()
+
+    def _is_overfull(self) -> bool:
+        return self._stall is not None and self.transport.get_write_buffer_size() > OUTBOUND_LIMIT_BYTES
 
     def _end_stall(self) -> None:
         if self._stall is not None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.gateway import transport as module
+from app.gateway import websocket_protocol as module
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.session import Session
 from app.ids import TenantId
@@ -23,6 +23,7 @@ async def test_who_does_not_read_is_cut_off_and_others_are_not(
 ) -> None:
     if limit == "SEND_DEADLINE_S":
         monkeypatch.setattr(module, limit, 0.05)
+        monkeypatch.setattr(module, "OUTBOUND_LIMIT_BYTES", 1 << 40)
     await station.register("DEAF")
     await station.register("CP1")
     deaf = await station.connect("DEAF")

@@ -7,6 +7,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app.gateway.transport import OUTBOUND_LIMIT_BYTES
 from app.gateway.websocket_protocol import EXTENSION, FRAGMENTS_LIMIT, ChargePointProtocol
 
 HANDSHAKE = (
@@ -23,6 +24,8 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.closing = False
         self.reading = True
+        self.aborted = False
+        self.unsent_bytes = 0
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
@@ -31,7 +34,7 @@ class Wire(asyncio.Transport):
         self.closing = True
 
     def abort(self) -> None:
-        self.closing = True
+        self.closing = self.aborted = True
 
     def is_closing(self) -> bool:
         return self.closing
@@ -43,7 +46,7 @@ class Wire(asyncio.Transport):
         self.reading = True
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent_bytes
 
 
 class Inbox:
@@ -207,3 +210,29 @@ async def test_any_sign_of_life_stands_in_for_a_pong(connection: Connection) -> 
     connection.protocol._heard_at = connection.protocol.ping_sent_at - 1
     connection.protocol.keepalive_timeout()
     assert connection.wire.closing
+
+
+async def test_our_own_pause_is_not_held_against_the_peer(connection: Connection) -> None:
+    connection.protocol.send_keepalive_ping()
+    connection.protocol.pause_reading()
+    connection.protocol.keepalive_timeout()
+    assert not connection.wire.closing
+    assert connection.protocol.ping_timer is not None
+
+
+async def test_a_dead_peer_does_not_keep_the_socket_by_what_it_has_not_read(connection: Connection) -> None:
+    connection.protocol.close_timeout = 0.0
+    connection.protocol._heard_at = -1.0
+    connection.protocol.send_keepalive_ping()
+    connection.protocol.keepalive_timeout()
+    assert not connection.wire.aborted, "the close frame has its time to go out"
+    await asyncio.sleep(0.01)
+    assert connection.wire.aborted
+
+
+async def test_who_pings_and_does_not_read_the_pongs_is_cut_off(connection: Connection) -> None:
+    connection.wire.unsent_bytes = OUTBOUND_LIMIT_BYTES + 1
+    connection.protocol.pause_writing()
+    connection.protocol.data_received(frame(b"x", 0x89))
+    assert connection.wire.aborted
+    assert connection.wire.written == b""
