@@ -57,7 +57,7 @@ class ChargePointEndpoint:
             await _answer_http(scope, send)
             return
         await receive()
-        decision = await self._admission.decide(_handshake(scope, self._services.clock.monotonic()))
+        decision = await self._admission.decide(_handshake(scope))
         match decision:
             case Denied():
                 await _deny(scope, send, decision)
@@ -172,14 +172,13 @@ def _raw_path(scope: Scope) -> bytes:
     return scope["path"].encode() if raw is None else raw
 
 
-def _handshake(scope: Scope, now: float) -> Handshake:
+def _handshake(scope: Scope) -> Handshake:
     client = scope.get("client")
     return Handshake(
         raw_path=_raw_path(scope),
         root_path=scope.get("root_path", ""),
         headers=scope["headers"],
         peer=client[0] if client else "",
-        connecting_at=now,
     )
 
 

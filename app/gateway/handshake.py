@@ -14,16 +14,12 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One attempt to connect.
-
-    peer: address of the other end of the TCP connection. connecting_at: monotonic seconds.
-    """
+    """One attempt to connect. peer: address of the other end of the TCP connection."""
 
     raw_path: bytes
     root_path: str
     headers: Headers
     peer: str
-    connecting_at: float
 
     def values(self, name: bytes) -> list[bytes]:
         """All values of a field, in order."""
