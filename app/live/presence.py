@@ -2,9 +2,10 @@
 needed to let a charge point in.
 
 Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy. What could not be written waits in `_unwritten` and `_unremoved`. Each renewal of the lease (a) writes
-what waits and checks a slice of the rest, or (b) after an outage or when Redis has lost something, enters all
-of `_local` anew. Whoever has the higher rank wins; the loser is told through the `OwnershipListener`.
+a copy, and `_offered` are those that may have one. What could not be written waits in `_unwritten` and
+`_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest, or (b) after an
+outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher rank wins; the
+loser is told through the `OwnershipListener`.
 """
 
 import asyncio
@@ -68,6 +69,7 @@ class Presence:
         self._listener: OwnershipListener | None = None
         self._local: dict[Place, Owner] = {}
         self._unwritten: set[Place] = set()
+        self._offered: set[tuple[Place, Rank]] = set()
         self._unremoved: dict[tuple[Place, Rank], Owner] = {}
         self._sweep: list[Place] = []
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
@@ -126,6 +128,10 @@ class Presence:
         if self._is_local(owner):
             del self._local[owner.place]
             self._unwritten.discard(owner.place)
+        if (owner.place, owner.rank) not in self._offered:
+            # Redis never heard of it. During an outage these would add up without end.
+            return
+        self._offered.discard((owner.place, owner.rank))
         self._unremoved[owner.place, owner.rank] = owner
         async with self._turn(owner.place):
             if not self._reachable:
@@ -215,6 +221,7 @@ class Presence:
         return due
 
     async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
+        self._offered.update((owner.place, owner.rank) for owner in owners)
         results = await self._entries.enter(owners)
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):

@@ -277,6 +277,19 @@ async def test_a_flush_kills_no_worker(redis: Redis) -> None:
     assert alive(a) == {"a", "b"}
 
 
+async def test_sessions_that_come_and_go_in_an_outage_leave_nothing_to_do(
+    server: RedisServer, fragile: Redis
+) -> None:
+    (a,) = await workers(fragile, SetClock(), "a")
+    await a.take_over(owner("a", 1))
+    server.kill()
+    await a.release(owner("a", 1))
+    for epoch in range(2, 50):
+        await a.take_over(owner("a", epoch))
+        await a.release(owner("a", epoch))
+    assert [waiting.epoch for waiting in a._unremoved.values()] == [1]
+
+
 async def test_an_outage_of_redis_says_nothing_about_the_others(server: RedisServer, fragile: Redis) -> None:
     clock = SetClock()
     a, b = await workers(fragile, clock, "a", "b")
