@@ -163,7 +163,12 @@ class Supervisor:
         """One place for a worker: whoever dies in it is replaced."""
         pause_s = _PAUSE_LEAST_S
         while not self._stopping.is_set():
-            was_ready = await self._run_one()
+            try:
+                was_ready = await self._run_one()
+            except OSError as error:
+                # The system has no process or no descriptor to give; the other workers go on.
+                _LOG.error("worker_not_started", error=str(error))
+                was_ready = False
             if self._stopping.is_set():
                 return
             if not was_ready and not self.ready.is_set():
