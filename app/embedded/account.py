@@ -17,6 +17,7 @@ from app.logs import get_logger
 _LOG = get_logger("embedded")
 # sun_path holds 108 bytes, the longest name in it is `.s.PGSQL.5432.lock`.
 _SOCKET_PATH_LIMIT = 85
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class EmbeddedError(Exception):
@@ -58,10 +59,14 @@ def account_for(directory: Path) -> Account:
 
 
 def as_user(account: Account) -> dict[str, Any]:
-    """Return the options with which `subprocess` runs a command as that user."""
+    """Return the options with which `subprocess` runs a command as that user.
+
+    Our environment stays with us: it may hold the pepper, and variables such as PGDATA mislead an engine.
+    """
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     if account.is_ourselves:
-        return {}
-    return {"user": account.user_id, "group": account.group_id, "extra_groups": []}
+        return {"env": environment}
+    return {"env": environment, "user": account.user_id, "group": account.group_id, "extra_groups": []}
 
 
 def open_directory(path: Path) -> Path:

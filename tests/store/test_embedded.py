@@ -52,6 +52,12 @@ def _engine_processes(directory: Path) -> set[str]:
     return found
 
 
+def _environments(directory: Path) -> dict[str, bytes]:
+    files = {"postgres": "postgres/postmaster.pid", "redis": "redis/redis.pid"}
+    processes = {name: (directory / file).read_text().split("\n", 1)[0] for name, file in files.items()}
+    return {name: Path(f"/proc/{number}/environ").read_bytes() for name, number in processes.items()}
+
+
 async def _count(database_url: str, redis_url: str) -> tuple[int, int]:
     """Add one to a number in each engine and return both."""
     connection = await asyncpg.connect(database_url)
@@ -186,3 +192,13 @@ def test_an_ordinary_user_runs_the_engines_as_themselves(engine_directory: Path)
     assert (engine_directory / "postgres").stat().st_uid == nobody.pw_uid
     assert _end(process) == 0
     assert _engine_processes(engine_directory) == set()
+
+
+async def test_the_engines_do_not_inherit_secrets(
+    engine_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATIONMASTER_CREDENTIAL_PEPPER", "canary")
+    directory = engine_directory / "no secrets"
+    async with start_embedded(_settings(directory)):
+        assert _environments(directory).keys() == {"postgres", "redis"}
+        assert not [name for name, text in _environments(directory).items() if b"canary" in text]
