@@ -4,9 +4,11 @@ Each field names its unit, and the reason for its default. `load_settings` is fo
 build `Settings(...)` themselves.
 """
 
+import contextlib
 import ipaddress
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -24,7 +26,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Every knob. Environment: `STATIONMASTER_<FIELD>`, but plain `DATABASE_URL` and `REDIS_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False
+    )
 
     # postgresql://...; None starts a private PostgreSQL in the data directory.
     database_url: str | None = Field(
@@ -69,23 +73,23 @@ class Settings(BaseSettings):
     # guessing.
     login_failures_per_minute: int = Field(default=10, ge=1)
     # WebSocket pings, seconds: below the 60 s idle limit that mobile networks commonly have.
-    ping_interval_s: float = Field(default=30.0, gt=0)
-    ping_timeout_s: float = Field(default=20.0, gt=0)
+    ping_interval_s: float = Field(default=30.0, gt=0, le=86_400)
+    ping_timeout_s: float = Field(default=20.0, gt=0, le=86_400)
     # Heartbeat interval given to charge points, seconds. Pings do the liveness; this is for their clock.
     heartbeat_interval_s: int = Field(default=300, ge=0, le=86_400)
 
     # Seconds a worker counts as alive without renewal, and how often it renews: two renewals may fail.
-    worker_lease_s: float = Field(default=15.0, gt=0)
-    worker_renewal_s: float = Field(default=5.0, gt=0)
+    worker_lease_s: float = Field(default=15.0, gt=0, le=3600)
+    worker_renewal_s: float = Field(default=5.0, gt=0, le=3600)
 
     # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own
     # timeout.
-    durable_wait_s: float = Field(default=20.0, gt=0)
+    durable_wait_s: float = Field(default=20.0, ge=0.1, le=600)
     # Records of one group commit: bounds the time one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
     frame_log_buffer: int = Field(default=20_000, ge=1)
-    frame_log_retention_days: int = Field(default=14, ge=1)
+    frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
     # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody
     # can probe.
     reveal_unknown_identity: bool = False
@@ -93,7 +97,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[list[str], NoDecode] = []
     # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk
     # slowly.
-    remote_start_window_s: float = Field(default=300, gt=0)
+    remote_start_window_s: float = Field(default=300, gt=0, le=86_400)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -183,18 +187,25 @@ def _generated_pepper(directory: Path) -> str:
     path = directory / "pepper"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pepper = path.read_text().strip()
-        else:
-            pepper = secrets.token_hex(32)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(pepper)
-                file.flush()
-                os.fsync(file.fileno())
+        if not path.exists():
+            _write_pepper(path)
+        pepper = path.read_text().strip()
     except OSError as error:
         raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path}: {error.strerror}") from None
     if not pepper:
         raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} is empty; credentials made with it are lost")
     return pepper
+
+
+def _write_pepper(path: Path) -> None:
+    """Write it whole beside its place, then give it its name: a crash leaves no half of it, a rival wins."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".pepper-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        os.unlink(name)
