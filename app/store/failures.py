@@ -6,8 +6,11 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# SQLSTATE classes: connection, insufficient resources (disk full too), operator intervention, system error.
-_TRANSIENT_CLASSES = ("08", "53", "57", "58")
+# SQLSTATE classes: connection, login refused, no such database (both while an operator works on it),
+# insufficient resources (disk full too), operator intervention, system error.
+_TRANSIENT_CLASSES = ("08", "28", "3D", "53", "57", "58")
+# A read-only server (we are connected to a standby after a failover), a transaction that idled too long.
+_TRANSIENT_STATES = ("25006", "25P03")
 _RETRY_STATES = ("40001", "40P01", "55P03")
 
 
@@ -31,6 +34,9 @@ def failure_of(error: BaseException) -> Failure:
         if state is None and error.orig is not None and error.orig.__cause__ is not None:
             return failure_of(error.orig.__cause__)
         return _of_state(state)
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        # Prepared before a migration; the next try prepares it anew.
+        return Failure.CONFLICT
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(error.sqlstate)
     if isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError, PoolTimeout, EOFError)):
@@ -47,4 +53,5 @@ def _of_state(state: str | None) -> Failure:
         return Failure.DATA
     if state in _RETRY_STATES:
         return Failure.CONFLICT
-    return Failure.UNAVAILABLE if state[:2] in _TRANSIENT_CLASSES else Failure.DATA
+    transient = state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
+    return Failure.UNAVAILABLE if transient else Failure.DATA

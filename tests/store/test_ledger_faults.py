@@ -67,6 +67,17 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
     assert failures == []
 
 
+async def test_a_database_that_became_read_only_is_left_for_a_new_connection(station: Station) -> None:
+    ledger = station.database.ledger
+    await ledger.start_transaction(station.start())
+    connection = ledger._connection
+    assert connection is not None
+    await connection.execute("set default_transaction_read_only = on")
+    second = await ledger.start_transaction(station.start(connector_id=2))
+    assert not second.repeated
+    assert ledger._connection is not connection
+
+
 @asynccontextmanager
 async def _impatient(station: Station, database_url: str, settings: Settings) -> AsyncIterator[Ledger]:
     ledger = Ledger(
