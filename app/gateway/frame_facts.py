@@ -34,3 +34,16 @@ def as_internal_error(answer: str) -> str:
     """The same CALLERROR with the code that says: our fault, try again."""
     frame = orjson.loads(answer)
     return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()
+
+
+def internal_error_for(text: str) -> str | None:
+    """The answer to a CALL that our own core could not take; None for what is no CALL, or not readable."""
+    try:
+        frame = orjson.loads(text)
+    except ValueError:
+        return None
+    match frame:
+        case [2, str() | int() as unique_id, *_]:
+            return orjson.dumps([4, unique_id, "InternalError", "", {}]).decode()
+        case _:
+            return None

@@ -93,8 +93,8 @@ class Inbox:
         try:
             session.issue(envelope.command_id, envelope.action, envelope.payload, envelope.timeout_s)
         except ValueError as error:
-            # The payload was judged before; what is left is a full queue, or another version of the
-            # definition.
+            # The payload was judged before; what is left is a full queue, a socket that is being closed, or
+            # another version of the definition.
             reason = {"code": "NotQueued", "description": str(error)}
             self._journal.end_soon(held, Outcome("expired", error=reason))
 

@@ -35,7 +35,7 @@ class LiveSession(Protocol):
         """Send a CALL or queue it in the link; then `Commands.sent`, `Commands.resolved`.
 
         Raises:
-            ValueError: the payload breaks the definition; nothing was queued.
+            ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
         """
 
     def withdraw(self, command_id: CommandId) -> bool:

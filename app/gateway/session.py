@@ -19,7 +19,7 @@ from app.csms.connection import Connection
 from app.csms.dispatch import BILLING_ACTIONS, LEDGER_ONLY_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
 from app.gateway.budget import FrameBudget, UnreadableWindow
-from app.gateway.frame_facts import as_internal_error, deviations_of, payload_of
+from app.gateway.frame_facts import as_internal_error, deviations_of, internal_error_for, payload_of
 from app.gateway.lane import Lane
 from app.gateway.tally import Tally
 from app.gateway.transport import Transport
@@ -141,7 +141,11 @@ class Session:
         pause_s = self._budget.take(now)
         if pause_s > 0.0:
             self._throttle(pause_s)
-        effects = self._link.receive(text, now)
+        try:
+            effects = self._link.receive(text, now)
+        except RuntimeError:
+            self._core_failed(text, at)
+            return
         deviations = deviations_of(effects, deviation)
         if len(effects) == 1 and isinstance(effects[0], Dispatch):
             # A CALL of a charge point has no field for a secret; only a vendor's own data could hold one.
@@ -171,8 +175,10 @@ class Session:
         """Send a CALL, or queue it behind the one that is out.
 
         Raises:
-            ValueError: the payload breaks the definition; nothing was queued.
+            ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
         """
+        if self._closed:
+            raise ValueError("the connection is closing")
         now = self._services.clock.monotonic()
         self._apply(self._link.call(command_id, action, payload_text, now, timeout_s), "", now)
 
@@ -281,6 +287,13 @@ class Session:
         if not self._closed:
             (effect,) = self._link.reply_error(call.unique_id, code, description[:255])
             self._send(cast(Send, effect).text)
+
+    def _core_failed(self, text: str, at: datetime) -> None:
+        """A panic of the core: it costs this message, not the connection."""
+        log.exception("core_failed", **self._facts())
+        self._log_frame("in", redact(text), at, None)
+        if (answer := internal_error_for(text)) is not None:
+            self._send(answer)
 
     async def _keep(self, item: _RefusedBilling) -> None:
         """Keep a refused billing message durably, then let its CALLERROR go out."""

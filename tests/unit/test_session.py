@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -387,3 +387,43 @@ async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() 
     gate.set()
     await bench.session.settled()
     assert bench.transport.sent == []
+
+
+class PanickingLink:
+    """A core with a defect: every frame of a charge point is too much for it."""
+
+    def __init__(self, link: Any) -> None:
+        self._link = link
+
+    def receive(self, text: str, now: float) -> Any:
+        raise RuntimeError("the core panicked")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._link, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        (METER_VALUES, ['[4,"m1","InternalError","",{}]']),
+        ('[2,7,"Heartbeat",{}]', ['[4,7,"InternalError","",{}]']),
+        ('[3,"c1",{}]', []),
+        ("[2,", []),
+    ],
+)
+async def test_a_panic_of_the_core_costs_its_own_message_only(text: str, answers: list[str]) -> None:
+    bench = Bench()
+    sound, bench.session._link = bench.link, cast(Any, PanickingLink(bench.link))
+    assert await bench.receive(text) == answers
+    bench.session._link = sound
+    assert await bench.receive(METER_VALUES) == ['[3,"m1",{}]']
+
+
+async def test_a_call_for_a_closing_socket_is_not_taken_for_sent() -> None:
+    bench = Bench()
+    bench.session.close(1001, "the server is going away")
+    with pytest.raises(ValueError, match="closing"):
+        bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    bench.session.closed()
+    await bench.session.settled()
+    assert bench.commands.events == []
