@@ -122,6 +122,8 @@ def make_engine(url: str) -> AsyncEngine:
         # The pool heals by itself after a restart of the database.
         pool_pre_ping=True,
         pool_use_lifo=True,
+        # The texts of errors go to the log; the values of rows do not.
+        hide_parameters=True,
         json_serializer=json_text,
         json_deserializer=orjson.loads,
         connect_args={

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.errors import Conflict, InvalidInput
 from app.settings import Settings
@@ -327,3 +329,11 @@ async def test_an_error_rolls_the_work_back(station: Station) -> None:
         point = await work.charge_points.get("CP-1")
     assert point is not None
     assert point.name is None
+
+
+async def test_the_text_of_an_error_shows_no_values(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        async with database.platform() as work:
+            await work.connection.execute(text("select 1 from nowhere where x = :x"), {"x": "canary"})
+    assert "nowhere" in str(failed.value)
+    assert "canary" not in str(failed.value)
