@@ -11,10 +11,15 @@ from typing import Any, Final, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 from websockets.protocol import OPEN
-from websockets.speedups import apply_mask
 
 from app import metrics
 from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Receiver
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    # The wheel for platforms without a C extension.
+    from websockets.utils import apply_mask
 
 EXTENSION: Final = "stationmaster.direct"
 """Name in the scope's extensions under which the endpoint finds the protocol."""

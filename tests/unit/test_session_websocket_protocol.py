@@ -1,6 +1,8 @@
 """The short way for whole text frames, cut at every place where TCP may cut it. RFC 6455 5"""
 
 import asyncio
+import subprocess
+import sys
 from typing import Any, cast
 
 import pytest
@@ -236,3 +238,8 @@ async def test_who_pings_and_does_not_read_the_pongs_is_cut_off(connection: Conn
     connection.protocol.data_received(frame(b"x", 0x89))
     assert connection.wire.aborted
     assert connection.wire.written == b""
+
+
+def test_the_c_extension_of_websockets_is_not_needed() -> None:
+    program = "import sys; sys.modules['websockets.speedups'] = None; import app.gateway.websocket_protocol"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
