@@ -233,6 +233,7 @@ impl<'a> Reader<'a> {
     }
 
     /// After an item: take the comma before the next one, or stand before the closing bracket.
+    #[inline(always)]
     fn end_of_item(&mut self, close: u8) -> Read<()> {
         match self.peek() {
             Some(b',') => {
@@ -323,6 +324,7 @@ impl<'a> Reader<'a> {
         self.at - start
     }
 
+    #[inline(always)]
     fn string(&mut self) -> Read<Cow<'a, str>> {
         let start = self.at + 1;
         let end = self.plain_run(start);
@@ -335,6 +337,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the run of characters that need no care ends. Strings are most of a frame, so eight bytes a step.
+    #[inline(always)]
     fn plain_run(&self, start: usize) -> usize {
         let mut at = start;
         while let Some(chunk) = self.bytes[at..].first_chunk::<8>() {

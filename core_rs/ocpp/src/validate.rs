@@ -135,6 +135,7 @@ impl<'s> Walk<'s> {
         }
     }
 
+    #[inline(always)]
     fn field(&mut self, field: &'s FieldSchema, value: &mut Value<'_>, path: &Path<'_>) {
         let Some(bounds) = field.many else {
             return self.single(&field.kind, value, path);
