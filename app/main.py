@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from app.csms.commands import Commands
 from app.csms.credentials import Credentials
 from app.gateway.edge import Gateway
 from app.gateway.inbox import Inbox
+from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.ids import WorkerId
 from app.live.command_bus import CommandBus
@@ -102,4 +104,5 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(commands.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
-    return Services(database, presence, commands, bus, clock, settings), gateway
+    address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
+    return Services(database, presence, commands, bus, clock, settings, address), gateway

@@ -4,6 +4,7 @@ Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; Op
 scope contains another: a key has exactly what it lists.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -32,6 +33,8 @@ class Services:
     bus: CommandBus
     clock: Clock
     settings: Settings
+    client_address: Callable[[str, str | None], str]
+    """From the peer and the value of X-Forwarded-For to the address that answers for a request."""
 
     @cached_property
     def keys(self) -> KeyRing:
@@ -86,7 +89,9 @@ async def get_principal(
         Unauthorized: no valid key.
         Forbidden: the key lacks a scope.
     """
-    address = request.client.host if request.client else ""
+    peer = request.client.host if request.client else ""
+    forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
+    address = services.client_address(peer, forwarded_for)
     token = None if credentials is None else credentials.credentials
     principal = await services.keys.authenticate(token, address)
     missing = [scope for scope in required.scopes if scope not in principal.scopes]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from app.api import Services, install_api
 from app.api.authentication import mint_key
 from app.clock import Clock
 from app.csms.commands import Commands
+from app.gateway.limiter import client_address, parse_networks
 from app.ids import ChargePointId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
@@ -192,7 +194,8 @@ async def open_edge(
     try:
         as_clock: Clock = clock
         used = commands or Commands(database, presence, bus, as_clock, settings)
-        services = Services(database, presence, used, bus, clock, settings)
+        address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
+        services = Services(database, presence, used, bus, clock, settings, address)
         app = build_app(services)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -150,6 +150,18 @@ async def test_an_address_that_keeps_failing_has_to_wait_but_keys_in_use_go_on(
         assert (await edge.call("GET", PATH, unknown)).status_code == 401
 
 
+async def test_behind_a_trusted_proxy_each_client_answers_for_itself(
+    database: Database, redis_url: str, settings: Settings
+) -> None:
+    few = settings.model_copy(update={"login_failures_per_minute": 1, "trusted_proxies": ["127.0.0.0/8"]})
+    guesser, other = ({"X-Forwarded-For": address} for address in ("203.0.113.66", "198.51.100.1"))
+    async with open_edge(database, redis_url, few) as edge:
+        token, unknown = await edge.key(await edge.tenant()), mint_key("x").token
+        guesses = [await edge.call("GET", PATH, unknown, headers=guesser) for _ in range(2)]
+        assert [guess.status_code for guess in guesses] == [401, 429]
+        assert (await edge.call("GET", PATH, token, headers=other)).status_code == 200
+
+
 async def test_a_key_in_use_outlasts_the_failures_of_its_neighbours(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
