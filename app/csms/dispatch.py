@@ -17,7 +17,7 @@ from app.csms.handlers import (
 from app.csms.handlers.context import HandlerContext
 from app.errors import CallFailed
 from app.ocpp import Dispatch
-from app.ocpp.v16 import ChargePointAction
+from app.ocpp.v16 import BILLING_ACTIONS, ChargePointAction
 
 Handler = Callable[[HandlerContext, Connection, Any], Awaitable[Any]]
 """Answers one action: (context, connection, request) -> response, payloads being TypedDicts."""
@@ -44,9 +44,6 @@ NOT_SUPPORTED: Final = frozenset(
     }
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
-
-BILLING_ACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues"})
-"""Messages that bill somebody: never refused to a charge point that was Accepted once."""
 
 LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS | {"Heartbeat", "DataTransfer"}
 """Actions whose handlers wait for the ledger or for nothing, so that they need no task of asyncio."""

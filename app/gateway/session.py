@@ -16,7 +16,7 @@ import orjson
 from app import metrics
 from app.clock import Clock
 from app.csms.connection import Connection
-from app.csms.dispatch import BILLING_ACTIONS, LEDGER_ONLY_ACTIONS, Dispatcher
+from app.csms.dispatch import LEDGER_ONLY_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
 from app.gateway.budget import FrameBudget, UnreadableWindow
 from app.gateway.frame_facts import as_internal_error, deviations_of, internal_error_for, payload_of
@@ -26,6 +26,7 @@ from app.gateway.transport import Transport
 from app.ids import CommandId
 from app.logs import get_logger
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, redact
+from app.ocpp.v16 import BILLING_ACTIONS
 from app.store.database import Database
 from app.store.entries import InvalidRecord
 from app.store.records import Direction, Json

@@ -26,6 +26,7 @@ _INTERVAL_S = 0.25
 _RETRY_S = 2.0
 _PURGE_INTERVAL_S = 3600.0
 _PURGE_ROWS = 20_000
+_ROWS_AT_ONCE = 5000
 _COLUMNS = ("tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id")
 _Row = tuple[int, int, datetime, str, str, str | None, str]
 
@@ -37,6 +38,8 @@ class FrameLog:
         self._url = url
         self._clock = clock
         self._limit = settings.frame_log_buffer
+        self._characters_limit = settings.frame_log_buffer_characters
+        self._characters = 0
         self._retention = timedelta(days=settings.frame_log_retention_days)
         self._rows: deque[_Row] = deque()
         self._connection: asyncpg.Connection[Any] | None = None
@@ -58,12 +61,13 @@ class FrameLog:
 
         at: when it was received or sent.
         """
-        if len(self._rows) >= self._limit:
+        if len(self._rows) >= self._limit or self._characters + len(text) > self._characters_limit:
             FRAME_LOG_SHED.labels("buffer_full").inc()
             return
         found = json_text(list(deviations)) if deviations else None
         row = (tenant_id, charge_point_id, at, direction, text, found, connection_id)
         self._rows.append(row)
+        self._characters += len(text)
 
     def start(self) -> None:
         """Begin to write in the background."""
@@ -73,13 +77,19 @@ class FrameLog:
         """Write all that was recorded so far; what cannot be written is dropped and counted."""
         async with self._lock:
             while self._rows:
-                rows = [self._rows.popleft() for _ in range(min(len(self._rows), 5000))]
+                rows = self._take()
                 try:
                     await self._write(rows)
                 except BaseException:
                     FRAME_LOG_SHED.labels("not_written").inc(len(rows))
                     raise
                 FRAME_LOG_WRITTEN.inc(len(rows))
+
+    def _take(self) -> list[_Row]:
+        """The rows of one COPY."""
+        rows = [self._rows.popleft() for _ in range(min(len(self._rows), _ROWS_AT_ONCE))]
+        self._characters -= sum(len(row[4]) for row in rows)
+        return rows
 
     async def purge(self) -> int:
         """Delete frames beyond the retention, in portions; return how many."""

@@ -131,3 +131,16 @@ async def test_a_lost_connection_costs_frames_and_no_more(
     await frame_log.flush()
     texts = {frame.text for frame in await _frames(station)}
     assert {"before", "after"} <= texts
+
+
+async def test_large_frames_are_shed_before_they_fill_the_memory(
+    database_url: str, station: Station, settings: Settings, set_clock: _SetClock
+) -> None:
+    small = settings.model_copy(update={"frame_log_buffer_characters": 100})
+    log = FrameLog(database_url, settings=small, clock=set_clock)
+    for text in ("a" * 90, "b" * 20, "c" * 10):
+        _record(log, station, text)
+    await log.flush()
+    _record(log, station, "d" * 100)
+    await log.close()
+    assert {frame.text[0] for frame in await _frames(station)} == {"a", "c", "d"}

@@ -24,8 +24,6 @@ pub struct MessageSchema {
     pub action: &'static str,
     /// Who may send the request.
     pub sender: Sender,
-    /// Whether money depends on it.
-    pub billing: bool,
     /// Rules across fields of the request; judged on what we send only.
     pub rules: Vec<Rule>,
     request: usize,
@@ -200,7 +198,6 @@ impl Builder {
             let compiled = MessageSchema {
                 action,
                 sender: message.sender,
-                billing: message.billing,
                 rules,
                 request,
                 response: request + 1,
