@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from app.csms.command_outcome import Outcome
 from app.csms.command_request import is_authorization_key, sets_authorization_key
 from app.store.filters import CommandFilter
-from app.store.records import OPEN_COMMAND_STATES, CommandRecord
+from app.store.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
 from app.store.unit_of_work import TenantWork
 
 PENDING_CREDENTIAL_LIFE = timedelta(hours=24)
 """How long both credentials log in when it is not known whether the charge point took the new one."""
 
 _RECENT = 50
-"""ChangeConfiguration commands searched for a newer change of the credential."""
+"""Open ChangeConfiguration commands searched for another change of the credential."""
 
 
 async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
@@ -36,7 +36,7 @@ async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outco
 
 
 async def changes_credential_already(work: TenantWork, command: CommandRecord) -> bool:
-    """Tell whether another change of the credential is under way: there is one pending place only."""
+    """Tell whether another change of the credential is under way."""
     for state in OPEN_COMMAND_STATES:
         filters = CommandFilter(identity=command.identity, action="ChangeConfiguration", state=state)
         for other in await work.commands.page(_RECENT, filters=filters):
@@ -45,25 +45,28 @@ async def changes_credential_already(work: TenantWork, command: CommandRecord) -
     return False
 
 
+def live_pending(charge_point: ChargePointRecord, at: datetime) -> bytes | None:
+    """Return the credential that the charge point may have taken, while it may log in with it."""
+    if charge_point.pending_until is None or charge_point.pending_until <= at:
+        return None
+    return charge_point.pending_credential_hash
+
+
 async def _settle_credential(work: TenantWork, command: CommandRecord, outcome: Outcome) -> None:
     """Accepted: the new one counts from now on; refused or never sent: the old one (security whitepaper A01).
 
     RebootRequired and an unknown outcome leave both, until the first login with the new one or its end of
-    life.
+    life; so does a refusal while the charge point may have taken the same key from another command. An answer
+    decides on the key of its own command only.
     """
     unsettled = outcome.status == "RebootRequired" or outcome.state in ("timed_out", "connection_lost")
-    if unsettled or not await _is_newest_change(work, command):
+    key = command.credential_hash
+    if unsettled or key is None:
         return
     if outcome.state == "accepted":
-        await work.charge_points.promote_pending(command.charge_point_id)
-    else:
-        await work.charge_points.drop_pending(command.charge_point_id)
-
-
-async def _is_newest_change(work: TenantWork, command: CommandRecord) -> bool:
-    """A late answer to an earlier change must not decide on the credential of a later one."""
-    filters = CommandFilter(identity=command.identity, action="ChangeConfiguration")
-    for recent in await work.commands.page(_RECENT, filters=filters):
-        if is_authorization_key(recent.payload.get("key")):
-            return recent.id == command.id
-    return False
+        await work.charge_points.promote_pending(command.charge_point_id, key)
+        return
+    # Nobody may send the same key again between the question and the answer to it.
+    await work.charge_points.get(command.identity, to_change=True)
+    if not await work.commands.another_may_have_set(command):
+        await work.charge_points.drop_pending(command.charge_point_id, key)

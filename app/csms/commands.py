@@ -15,7 +15,7 @@ import structlog
 
 from app.clock import Clock
 from app.csms.command_custody import Held, Route, Routes, Waiters
-from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, changes_credential_already
+from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, changes_credential_already, live_pending
 from app.csms.command_journal import CommandJournal
 from app.csms.command_outcome import Outcome
 from app.csms.command_request import CommandRequest, Origin, judge_request, require_permitted
@@ -38,6 +38,10 @@ from app.store.unit_of_work import TenantWork
 _CLOCK_DIFFERENCE_S = 10.0
 """The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
 
+_KEY_IN_DOUBT = (
+    "The charge point may have taken an earlier AuthorizationKey: send that one again, let it log in with "
+    "that one, or replace its credentials."
+)
 _CANCEL_S = 5.0
 _REREAD_S = 2.0
 _REAP_S = 5.0
@@ -214,7 +218,8 @@ class Commands:
     ) -> tuple[CommandRecord, bool]:
         """Record a new command; True: it is an old one, recorded under the same idempotency key."""
         async with self._database.tenant(tenant_id) as work:
-            charge_point = await work.charge_points.get(identity)
+            # Changes of the credential go one after the other: each must see what the one before left.
+            charge_point = await work.charge_points.get(identity, to_change=request.new_key is not None)
             if charge_point is None:
                 raise NotFound(f"There is no charge point {identity}.")
             if owner is not None and owner.charge_point_id != charge_point.id:
@@ -225,7 +230,7 @@ class Commands:
                 return _repeated(recorded, request), True
             require_permitted(charge_point, request.action)
             if owner is not None:
-                await self._reserve(work, command, request)
+                await self._reserve(work, charge_point, command)
         return command, False
 
     def _new_record(
@@ -249,21 +254,32 @@ class Commands:
         )
         if owner is None:
             return replace(command, state="offline", finished_at=now)
-        return replace(command, worker=owner.worker, epoch=owner.epoch)
+        command = replace(command, worker=owner.worker, epoch=owner.epoch)
+        if request.new_key is None:
+            return command
+        pending = live_pending(charge_point, now)
+        if pending is None or not self._credentials.matches(request.new_key, pending):
+            pending = self._credentials.hash(request.new_key)
+        return replace(command, credential_hash=pending)
 
-    async def _reserve(self, work: TenantWork, command: CommandRecord, request: CommandRequest) -> None:
+    async def _reserve(
+        self, work: TenantWork, charge_point: ChargePointRecord, command: CommandRecord
+    ) -> None:
         """Make room for the command: a place in the queue and, if it sets a credential, the pending place."""
         limit = self._settings.command_queue_limit
         filters = CommandFilter(identity=command.identity, state="queued")
         if len(await work.commands.page(limit + 1, filters=filters)) > limit:
             LIMITS_HIT.labels("command_queue").inc()
             raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
-        if request.new_key is not None:
+        if command.credential_hash is not None:
             if await changes_credential_already(work, command):
                 raise Conflict("Another change of the AuthorizationKey is under way.")
+            # There is one pending place: a key that the charge point may have taken must not lose it.
+            if live_pending(charge_point, command.created_at) not in (None, command.credential_hash):
+                raise Conflict(_KEY_IN_DOUBT)
             await work.charge_points.set_pending_credential(
                 command.charge_point_id,
-                self._credentials.hash(request.new_key),
+                command.credential_hash,
                 command.created_at + PENDING_CREDENTIAL_LIFE,
             )
 

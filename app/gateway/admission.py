@@ -125,8 +125,8 @@ class Admission:
             # It was deleted between the two statements.
             return self._failed(attempt, _denied_credential())
         self._limiter.succeeded(attempt.remote, address.tenant, address.identity)
-        if judged.pending:
-            await self._promote(login)
+        if judged.pending is not None:
+            await self._promote(login, judged.pending)
         mended = () if negotiation.deviation is None else (negotiation.deviation,)
         return Admitted(
             login,
@@ -156,7 +156,8 @@ class Admission:
                 return _denied_credential()
         if login.strict_protocol and attempt.address.deviations:
             return _denied_path("The path is not exactly /ocpp/{tenant}/{identity}.")
-        return _Judged(() if deviation is None else (deviation,), pending_fits and not current_fits)
+        promoted = pending if pending_fits and not current_fits else None
+        return _Judged(() if deviation is None else (deviation,), promoted)
 
     def _failed(self, attempt: _Attempt, denied: Denied) -> Denied:
         address = attempt.address
@@ -172,11 +173,13 @@ class Admission:
         )
         return denied
 
-    async def _promote(self, login: Login) -> None:
+    async def _promote(self, login: Login, credential_hash: bytes) -> None:
         """The charge point has taken its new key: the old one ends here (OCPP-J 6.2.2)."""
         async with self._database.tenant(login.tenant_id) as work:
-            await work.charge_points.promote_pending(login.charge_point_id)
-        log.info("credential_promoted", tenant=login.tenant_slug, charge_point=login.identity)
+            # Another key may have become the pending one since this one was judged: this login proves none.
+            promoted = await work.charge_points.promote_pending(login.charge_point_id, credential_hash)
+        if promoted:
+            log.info("credential_promoted", tenant=login.tenant_slug, charge_point=login.identity)
 
     async def _was_accepted(self, login: Login) -> bool:
         """Whether it may hold billing records: it is Accepted, or it charged before that was taken back."""
@@ -188,10 +191,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A credential that fits. pending: it is the new key of a change whose outcome was not known."""
+    """A credential that fits. pending: its hash if it is the new key of a change of unknown outcome."""
 
     deviations: tuple[str, ...]
-    pending: bool
+    pending: bytes | None
 
 
 def _pending(login: Login, clock: Clock) -> bytes | None:

@@ -143,21 +143,18 @@ class ChargePoints(Repository):
             self._update(charge_point_id).values(pending_credential_hash=credential_hash, pending_until=until)
         )
 
-    async def promote_pending(self, charge_point_id: int) -> bool:
-        """Make the pending credential the only one. False: there is none pending."""
-        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash.is_not(None))
+    async def promote_pending(self, charge_point_id: int, credential_hash: bytes) -> bool:
+        """Make this pending credential the only one. False: it is not the one that is pending."""
+        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash == credential_hash)
         statement = statement.values(
-            credential_hash=_TABLE.c.pending_credential_hash,
-            pending_credential_hash=None,
-            pending_until=None,
+            credential_hash=credential_hash, pending_credential_hash=None, pending_until=None
         )
         return (await self.connection.execute(statement.returning(_TABLE.c.id))).one_or_none() is not None
 
-    async def drop_pending(self, charge_point_id: int) -> None:
-        """Forget the pending credential: the charge point refused it."""
-        await self.connection.execute(
-            self._update(charge_point_id).values(pending_credential_hash=None, pending_until=None)
-        )
+    async def drop_pending(self, charge_point_id: int, credential_hash: bytes) -> None:
+        """Forget this pending credential, if it is the one: the charge point refused it."""
+        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash == credential_hash)
+        await self.connection.execute(statement.values(pending_credential_hash=None, pending_until=None))
 
     def _update(self, charge_point_id: int | None = None) -> Any:
         statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())

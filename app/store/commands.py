@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.store import tables
@@ -21,6 +21,7 @@ _TABLE = tables.commands
 _CHARGE_POINTS = tables.charge_points
 _COLUMNS = columns_of(CommandRecord, _TABLE, identity=_CHARGE_POINTS.c.identity)
 _STORED = tuple(field.name for field in fields(CommandRecord) if field.name not in {"identity", "tenant_id"})
+_REFUSED: tuple[CommandState, ...] = ("rejected", "call_error")
 
 
 class Commands(Repository):
@@ -77,6 +78,22 @@ class Commands(Repository):
         return await self._change(
             command_id, OPEN_COMMAND_STATES, state=state, finished_at=at, result=result, error=error
         )
+
+    async def another_may_have_set(self, command: CommandRecord) -> bool:
+        """Tell whether the charge point may have taken the key of a command from another one.
+
+        What expired may have gone out unrecorded: only a refusal is proof, or that it was never routed.
+        """
+        late_refusal = _TABLE.c.late_result["state"].astext.in_(_REFUSED)
+        statement = select(_TABLE.c.id).where(
+            _TABLE.c.tenant_id == self.tenant_id,
+            _TABLE.c.charge_point_id == command.charge_point_id,
+            _TABLE.c.credential_hash == command.credential_hash,
+            _TABLE.c.id != command.id,
+            _TABLE.c.state.not_in((*_REFUSED, "offline", "cancelled")),
+            func.coalesce(late_refusal, False).is_(False),
+        )
+        return (await self.connection.execute(statement.limit(1))).first() is not None
 
     async def late(self, command_id: UUID, result: Json) -> bool:
         """Keep a result that came after the end; the first late one stays."""

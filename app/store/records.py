@@ -231,7 +231,8 @@ class OrphanRecord:
 class CommandRecord:
     """One command. payload: without secrets; error: {code, description}; effect: what was observed.
 
-    worker and epoch: the process and the session that hold it.
+    worker and epoch: the process and the session that hold it; credential_hash: of the key it sets, if it
+    sets one.
     """
 
     id: UUID
@@ -255,6 +256,7 @@ class CommandRecord:
     effect: Json | None = None
     idempotency_key: str | None = None
     request_digest: bytes | None = None
+    credential_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,7 @@ commands = Table(
     Column("effect", JSONB(none_as_null=True)),
     Column("idempotency_key", Text),
     Column("request_digest", LargeBinary),
+    Column("credential_hash", LargeBinary),
     Column("issued_by", Text, nullable=False),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),

@@ -9,8 +9,9 @@ import pytest
 
 from app.csms.credentials import Credentials
 from app.errors import StoreUnavailable
+from app.gateway.admission import Admission
 from app.main import create_app
-from app.store.records import RegistrationStatus
+from app.store.records import Login, RegistrationStatus
 from tests.gateway.conftest import KEY, Station, serve
 from tests.gateway.raw_client import RawClient
 
@@ -311,6 +312,31 @@ async def test_a_new_key_of_unknown_fate_works_beside_the_old_one_until_it_is_us
     assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
     assert (await station.attempt("CP1", password=KEY)).response.status == 401
     assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
+
+
+async def test_a_login_promotes_no_other_key_than_the_one_it_proved(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await station.register("CP1")
+    hashed = Credentials(station.settings.credential_pepper).hash
+    proved, newer = hashed(b"0123456789abcdef"), hashed(b"fedcba9876543210")
+    until = datetime.now(UTC) + timedelta(hours=24)
+    promote = Admission._promote
+
+    async def replaced_before(admission: Admission, login: Login, credential_hash: bytes) -> None:
+        async with station.database.tenant(station.tenant.id) as work:
+            await work.charge_points.set_pending_credential(record.id, newer, until)
+        await promote(admission, login, credential_hash)
+
+    monkeypatch.setattr(Admission, "_promote", replaced_before)
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.charge_points.set_pending_credential(record.id, proved, until)
+    assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
+    async with station.database.tenant(station.tenant.id) as work:
+        point = await work.charge_points.get("CP1")
+    assert point is not None
+    assert point.credential_hash == record.credential_hash
+    assert point.pending_credential_hash == newer
 
 
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])

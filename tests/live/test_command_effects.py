@@ -5,16 +5,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from app.csms.command_effects import PENDING_CREDENTIAL_LIFE
 from app.csms.command_request import REDACTED
 from app.csms.credentials import Credentials
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
 from tests.live.site import Site
-from tests.live.workers import silence
+from tests.live.workers import Charger, silence
 
 NEW_KEY = "00112233445566778899aabbccddeeff00112233"
 SET_KEY = f'{{"key":"AuthorizationKey","value":"{NEW_KEY}"}}'
+OTHER_KEY = NEW_KEY.replace("0011", "ffff")
+OTHER_SET_KEY = SET_KEY.replace(NEW_KEY, OTHER_KEY)
 
 
 async def test_the_configuration_view_follows_what_was_accepted(site: Site) -> None:
@@ -74,7 +77,7 @@ async def test_no_answer_leaves_both_credentials_until_a_late_one(site: Site, se
     await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY)
     await charger.reported()
     with pytest.raises(Conflict):
-        await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY.replace("0011", "ffff"))
+        await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     site.clock.advance(31)
     charger.expire()
     await charger.reported()
@@ -88,22 +91,83 @@ async def test_no_answer_leaves_both_credentials_until_a_late_one(site: Site, se
     assert point.pending_credential_hash is None
 
 
-async def test_a_late_answer_does_not_decide_on_a_newer_credential(site: Site, settings: Settings) -> None:
-    credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    newer = SET_KEY.replace("0011", "ffff")
-    await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY)
+async def _issue_unanswered(site: Site, charger: Charger, text: str) -> None:
+    await site.issue(site.a, charger, "ChangeConfiguration", text)
     await charger.reported()
     site.clock.advance(31)
     charger.expire()
     await charger.reported()
-    await site.issue(site.a, charger, "ChangeConfiguration", newer)
+
+
+async def test_a_late_answer_does_not_decide_on_a_newer_credential(site: Site, settings: Settings) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await site.charger(site.a, silence)
+    await _issue_unanswered(site, charger, SET_KEY)
+    async with site.database.tenant(site.tenant_id) as work:
+        await work.charge_points.set_credential(charger.connection.charge_point_id, b"fresh")
+    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     await charger.reported()
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
     point = await site.point(charger)
-    assert point.credential_hash is None
-    assert credentials.matches(bytes.fromhex(NEW_KEY.replace("0011", "ffff")), point.pending_credential_hash)
+    assert point.credential_hash == b"fresh"
+    assert credentials.matches(OTHER_KEY.encode(), point.pending_credential_hash)
+
+
+async def test_a_key_that_may_have_been_taken_keeps_its_place(site: Site, settings: Settings) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await site.charger(site.a, silence)
+    await _issue_unanswered(site, charger, SET_KEY)
+    with pytest.raises(Conflict):
+        await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    charger.reply(0, {"status": "Accepted"})
+    await charger.reported()
+    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    await charger.reported()
+    charger.reply(1, {"status": "Rejected"})
+    await charger.reported()
+    point = await site.point(charger)
+    assert credentials.matches(NEW_KEY.encode(), point.credential_hash)
+    assert point.pending_credential_hash is None
+
+
+async def test_a_key_of_unknown_fate_ends_after_its_life(site: Site, settings: Settings) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await site.charger(site.a, silence)
+    await _issue_unanswered(site, charger, SET_KEY)
+    site.clock.advance(PENDING_CREDENTIAL_LIFE.total_seconds())
+    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    point = await site.point(charger)
+    assert credentials.matches(OTHER_KEY.encode(), point.pending_credential_hash)
+
+
+@pytest.mark.parametrize(
+    ("answers", "current", "pending"),
+    [
+        ([(1, "Accepted")], True, False),
+        ([(1, "Accepted"), (0, "Rejected")], True, False),
+        ([(0, "Accepted"), (1, "Rejected")], True, False),
+        ([(0, "Rejected")], False, True),
+        ([(1, "Rejected")], False, True),
+        ([(1, "RebootRequired"), (0, "Rejected")], False, True),
+        ([(0, "Rejected"), (1, "Rejected")], False, False),
+        ([(1, "Rejected"), (0, "Rejected")], False, False),
+        ([(1, "Rejected"), (0, "Accepted")], True, False),
+    ],
+)
+async def test_the_same_key_again_is_the_same_pending_key(
+    site: Site, settings: Settings, answers: list[tuple[int, str]], current: bool, pending: bool
+) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await site.charger(site.a, silence)
+    await _issue_unanswered(site, charger, SET_KEY)
+    await _issue_unanswered(site, charger, SET_KEY)
+    for number, status in answers:
+        charger.reply(number, {"status": status})
+        await charger.reported()
+    point = await site.point(charger)
+    assert credentials.matches(NEW_KEY.encode(), point.credential_hash) is current
+    assert credentials.matches(NEW_KEY.encode(), point.pending_credential_hash) is pending
 
 
 async def test_no_secret_is_left_anywhere(site: Site, redis: Redis, caplog: pytest.LogCaptureFixture) -> None:

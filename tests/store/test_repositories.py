@@ -128,15 +128,19 @@ async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> 
     async with station.database.tenant(station.tenant.id) as work:
         points = work.charge_points
         await points.set_credential(station.record.id, b"old")
-        assert not await points.promote_pending(station.record.id)
+        assert not await points.promote_pending(station.record.id, b"new")
         await points.set_pending_credential(station.record.id, b"new", NOW + _HOUR)
     assert await credentials() == (b"old", b"new", NOW + _HOUR)
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.drop_pending(station.record.id)
+        await work.charge_points.drop_pending(station.record.id, b"older")
+        assert not await work.charge_points.promote_pending(station.record.id, b"older")
+    assert await credentials() == (b"old", b"new", NOW + _HOUR)
+    async with station.database.tenant(station.tenant.id) as work:
+        await work.charge_points.drop_pending(station.record.id, b"new")
     assert await credentials() == (b"old", None, None)
     async with station.database.tenant(station.tenant.id) as work:
         await work.charge_points.set_pending_credential(station.record.id, b"new", NOW + _HOUR)
-        assert await work.charge_points.promote_pending(station.record.id)
+        assert await work.charge_points.promote_pending(station.record.id, b"new")
     assert await credentials() == (b"new", None, None)
 
 
