@@ -9,6 +9,8 @@ from app.api import (
     connectors,
     frames,
     id_tags,
+    meter_values,
+    orphan_records,
     tenants,
     transactions,
 )
@@ -36,6 +38,8 @@ def api_routers() -> list[APIRouter]:
         connectors.router,
         commands.router,
         transactions.router,
+        meter_values.router,
+        orphan_records.router,
         id_tags.router,
         frames.router,
         api_keys.router,

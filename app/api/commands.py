@@ -35,7 +35,6 @@ from app.store.records import OPEN_COMMAND_STATES, CommandRecord, CommandState
 router = api_router(tags=["commands"])
 
 WAIT_MAXIMUM_S = 60
-TIMEOUT_MAXIMUM_S = 600
 _NUL = rb"\u0000"
 
 CommandIdPath = Annotated[UUID, Path(description="Id of the command, and unique id of its CALL.")]
@@ -53,8 +52,11 @@ class IssueQuery(BaseModel):
         Field(description="Seconds to wait for the final state; 0: answer at once."),
     ] = 0
     timeout_s: Annotated[
-        Annotated[int, Field(ge=1, le=TIMEOUT_MAXIMUM_S), DIGITS] | SkipJsonSchema[None],
-        Field(description="Seconds the charge point has for its answer; the server's default when left out."),
+        Annotated[int, Field(ge=1), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Seconds the charge point has for its answer, up to the server's "
+            "command_timeout_limit_s; its default when left out."
+        ),
     ] = None
 
 

@@ -107,6 +107,14 @@ METER_VALUE = {
     "context": "periodic",
     "sampled_values": [_SAMPLE],
 }
+ORPHAN_RECORD = {
+    "kind": "stop_unknown_transaction",
+    "action": "StopTransaction",
+    "payload": {"transactionId": -1, "timestamp": _AT, "meterStop": 18250, "reason": "PowerLoss"},
+    "raw": None,
+    "received_at": _AT,
+    "transaction_id": None,
+}
 COMMAND = {
     "id": _COMMAND_ID,
     "charge_point": "RDAM-0123",
@@ -146,8 +154,12 @@ RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
     "IdTag": ID_TAG,
     "Transaction": TRANSACTION,
     "MeterValue": METER_VALUE,
+    "OrphanRecord": ORPHAN_RECORD,
     "Command": COMMAND,
     "Frame": FRAME,
 }
-PAGED = ("Tenant", "ApiKey", "ChargePoint", "IdTag", "Transaction", "MeterValue", "Command", "Frame")
+PAGED = (
+    *("Tenant", "ApiKey", "ChargePoint", "IdTag", "Transaction", "MeterValue", "OrphanRecord", "Command"),
+    "Frame",
+)
 """Resources that have a listing; its example is a page of one."""

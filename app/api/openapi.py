@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _TAGS: tuple[tuple[str, str], ...] = (
     ("charge-points", "Charge points: what you set, what they report, whether they are connected now."),
     ("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back."),
-    ("transactions", "Billing records and their meter values, to read."),
+    ("transactions", "Billing records, meter values and what fits no transaction, to read."),
     ("id-tags", "Who may charge."),
     ("frames", "What went over the socket."),
     ("api-keys", "Keys: hashed, scoped, expiring. A token is shown once."),

@@ -27,6 +27,7 @@ CURSOR_MAX_LENGTH = 256
 
 TextKey = Annotated[str, Meta(min_length=1, max_length=48, pattern=r"^[ -~]+$")]
 IntegerKey = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+LargeIntegerKey = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Moment = Annotated[datetime, Meta(tz=True)]
 

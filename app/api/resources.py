@@ -224,6 +224,22 @@ class MeterValue(Resource):
     )
 
 
+class OrphanRecord(Resource):
+    """A billing message that fits no transaction, kept as it came."""
+
+    kind: records.OrphanKind = Field(
+        description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
+        "stopped before, otherwise; `invalid`: refused for its structure."
+    )
+    action: str
+    payload: Any = Field(description="As far as it could be read; any JSON value, if `kind` is `invalid`.")
+    raw: str | None = Field(description="The frame as it came, if `kind` is `invalid`.")
+    received_at: Instant
+    transaction_id: int | None = Field(
+        description="The transaction it names, or was joined to since; null: none known."
+    )
+
+
 class CommandError(Resource):
     """Why a command has no result."""
 

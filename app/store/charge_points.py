@@ -69,11 +69,13 @@ class ChargePoints(Repository):
 
         to_change: nobody else changes it until the end of this transaction.
         """
-        return await self._one(_TABLE.c.identity == identity, to_change)
-
-    async def by_id(self, charge_point_id: int) -> ChargePointRecord | None:
-        """Return a charge point by its primary key."""
-        return await self._one(_TABLE.c.id == charge_point_id)
+        statement = select(*_COLUMNS).where(
+            _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity
+        )
+        if to_change:
+            statement = statement.with_for_update(key_share=True)
+        row = (await self.connection.execute(statement)).one_or_none()
+        return ChargePointRecord(*row) if row is not None else None
 
     async def page(
         self, limit: int, after: str | None = None, filters: ChargePointFilter | None = None
@@ -159,10 +161,3 @@ class ChargePoints(Repository):
     def _update(self, charge_point_id: int | None = None) -> Any:
         statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())
         return statement if charge_point_id is None else statement.where(_TABLE.c.id == charge_point_id)
-
-    async def _one(self, condition: Any, to_change: bool = False) -> ChargePointRecord | None:
-        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id, condition)
-        if to_change:
-            statement = statement.with_for_update(key_share=True)
-        row = (await self.connection.execute(statement)).one_or_none()
-        return ChargePointRecord(*row) if row is not None else None

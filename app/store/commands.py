@@ -100,11 +100,6 @@ class Commands(Repository):
         statement = self._update(command_id).where(_TABLE.c.late_result.is_(None))
         return await self._done(statement.values(late_result=result))
 
-    async def set_effect(self, command_id: UUID, effect: Json) -> bool:
-        """Note what was observed after the command; the first observation stays."""
-        statement = self._update(command_id).where(_TABLE.c.effect.is_(None))
-        return await self._done(statement.values(effect=effect))
-
     async def _change(self, command_id: UUID, states: tuple[str, ...], **values: Any) -> bool:
         return await self._done(self._update(command_id).where(_TABLE.c.state.in_(states)).values(**values))
 

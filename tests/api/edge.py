@@ -138,6 +138,42 @@ class Edge:
             await work.connection.execute(tables.transactions.insert().values(values))
         return transaction_id
 
+    async def meter_value(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> None:
+        """A meter value of no transaction, as the ledger would have written it."""
+        values = {
+            "tenant_id": tenant.id,
+            "charge_point_id": charge_point_id,
+            "connector_id": 1,
+            "transaction_id": None,
+            "sampled_at": NOW,
+            "received_at": NOW,
+            "context": "periodic",
+            "sampled_values": [{"value": "1"}],
+            "digest": next(_NUMBERS),
+            **columns,
+        }
+        async with self.services.database.tenant(tenant.id) as work:
+            await work.connection.execute(tables.meter_values.insert().values(values))
+
+    async def orphan_record(
+        self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
+    ) -> None:
+        """A stop of an unknown transaction, as the ledger would have written it."""
+        values = {
+            "tenant_id": tenant.id,
+            "charge_point_id": charge_point_id,
+            "kind": "stop_unknown_transaction",
+            "action": "StopTransaction",
+            "payload": {"transactionId": -1},
+            "raw": None,
+            "received_at": NOW,
+            "transaction_id": None,
+            "digest": next(_NUMBERS),
+            **columns,
+        }
+        async with self.services.database.tenant(tenant.id) as work:
+            await work.connection.execute(tables.orphan_records.insert().values(values))
+
     async def command(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> CommandRecord:

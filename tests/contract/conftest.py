@@ -47,6 +47,8 @@ async def make_estate(edge: Edge) -> Estate:
         await work.configuration.put(charge_point, "HeartbeatInterval", "300", False, NOW)
         (key,) = await work.api_keys.list()
     transaction = await edge.transaction(tenant, charge_point)
+    await edge.meter_value(tenant, charge_point)
+    await edge.orphan_record(tenant, charge_point)
     command = await edge.command(tenant, charge_point, identity=identity)
     values = {
         "slug": tenant.slug,

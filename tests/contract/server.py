@@ -16,7 +16,7 @@ from app.clock import SystemClock
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
-from app.store.entries import TransactionStart
+from app.store.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
 from app.store.records import ApiKeyRecord, CommandRecord, StatusReport
 from tests.api.edge import ALL_SCOPES
 
@@ -96,6 +96,11 @@ def make_things(settings: Settings, slug: str) -> Things:
             await work.commands.insert(command)
         started = await database.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
+        )
+        reading = MeterReading(now, [{"value": "1"}])
+        await database.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now, [reading]))
+        await database.ledger.keep_invalid(
+            InvalidRecord(tenant.id, point.id, "StopTransaction", [], '[2,"1","StopTransaction",[]]', now)
         )
         names = {
             "slug": slug,

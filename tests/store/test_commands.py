@@ -23,8 +23,6 @@ async def test_a_command_ends_once(station: Station) -> None:
         assert not await commands.finish(command.id, "accepted", NOW, result={"status": "Accepted"})
         assert await commands.late(command.id, {"status": "Accepted\x00"})
         assert not await commands.late(command.id, {"status": "Rejected"})
-        assert await commands.set_effect(command.id, {"observed": "boot"})
-        assert not await commands.set_effect(command.id, {"observed": "other"})
         stored = await commands.get(command.id)
     assert stored == replace(
         command,
@@ -34,7 +32,6 @@ async def test_a_command_ends_once(station: Station) -> None:
         sent_at=NOW,
         finished_at=NOW,
         late_result={"status": "Accepted\ufffd"},
-        effect={"observed": "boot"},
     )
 
 
