@@ -44,10 +44,16 @@ def setup_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    # uvicorn says so of each refused handshake although it was answered: no error of ours.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
     root = logging.getLogger()
     root.handlers = [handler]
     # Libraries are heard from warning on: their chatter is no event of ours.
     root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:

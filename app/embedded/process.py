@@ -19,6 +19,7 @@ _LOG = get_logger("embedded")
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.05
+_WATCH_S = 1.0
 _LOG_LIMIT_BYTES = 10_000_000
 
 
@@ -55,17 +56,49 @@ async def running(engine: Engine, owner: bool) -> AsyncIterator[str]:
         await _wait_until_ready(engine, None)
         yield engine.url
         return
-    process: subprocess.Popen[bytes] | None = None
+    kept = _KeptProcess(engine)
     await asyncio.to_thread(engine.prepare)
     if engine.process_id() is None:
-        process = await asyncio.to_thread(_spawn, engine)
+        kept.process = await asyncio.to_thread(_spawn, engine)
     else:
         _LOG.warning("engine_taken_over", engine=engine.name, reason="its owner was killed")
+    watcher: asyncio.Task[None] | None = None
     try:
-        await _wait_until_ready(engine, process)
+        await _wait_until_ready(engine, kept.process)
+        watcher = asyncio.create_task(kept.replace_when_dead(), name=f"embedded-{engine.name}")
         yield engine.url
     finally:
-        await asyncio.to_thread(_stop, engine, process)
+        if watcher is not None:
+            watcher.cancel()
+            await asyncio.wait([watcher])
+        await asyncio.to_thread(_stop, engine, kept.process)
+
+
+class _KeptProcess:
+    """The process of an engine that we own. process: None while one that another owner started serves."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.process: subprocess.Popen[bytes] | None = None
+
+    async def replace_when_dead(self) -> None:
+        """Start the engine anew whenever it has ended without being told to."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            if self._runs():
+                continue
+            _LOG.error("engine_died", engine=self._engine.name, log=str(_log_path(self._engine)))
+            try:
+                await asyncio.to_thread(self._engine.prepare)
+                # Not in a thread: a cancellation must not leave a process behind that nobody knows.
+                self.process = _spawn(self._engine)
+            except (OSError, EmbeddedError) as error:
+                _LOG.error("engine_not_restarted", engine=self._engine.name, error=str(error))
+
+    def _runs(self) -> bool:
+        if self.process is not None:
+            return self.process.poll() is None
+        return self._engine.process_id() is not None
 
 
 def runs_in(process_id: int, home: Path) -> bool:

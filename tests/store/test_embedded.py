@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from app.embedded import EmbeddedError, start_embedded
 from app.settings import Settings
@@ -155,6 +157,32 @@ async def test_a_stale_process_file_does_not_prevent_the_start(engine_directory:
     else:
         async with start_embedded(_settings(engine_directory)) as engines:
             assert (await _count(engines.database_url, engines.redis_url))[0] == 2
+
+
+async def test_an_engine_that_dies_is_started_anew(engine_directory: Path) -> None:
+    async with start_embedded(_settings(engine_directory)) as engines:
+        redis = Redis.from_url(engines.redis_url)
+        try:
+            await redis.set("kept", "yes")
+            first = (await redis.info("server"))["process_id"]
+            await redis.config_set("appendfsync", "always")
+            await redis.set("kept", "still")
+            os.kill(first, signal.SIGKILL)
+            async with asyncio.timeout(40):
+                await _wait_for_another(redis, first)
+            assert await redis.get("kept") == b"still"
+        finally:
+            await redis.aclose()
+    assert _engine_processes(engine_directory) == set()
+
+
+async def _wait_for_another(redis: Redis, process_id: int) -> None:
+    """Ask until another process answers; nothing tells when it does."""
+    while True:
+        with suppress(RedisError):
+            if (await redis.info("server"))["process_id"] != process_id:
+                return
+        await asyncio.sleep(0.1)
 
 
 async def test_a_long_path_gets_a_socket_elsewhere(engine_directory: Path) -> None:

@@ -195,13 +195,8 @@ impl Builder {
             objects.push(self.object(&message.request));
             objects.push(self.object(&message.response));
             let rules = message.rules.iter().map(|name| Rule::named(name)).collect();
-            let compiled = MessageSchema {
-                action,
-                sender: message.sender,
-                rules,
-                request,
-                response: request + 1,
-            };
+            let compiled =
+                MessageSchema { action, sender: message.sender, rules, request, response: request + 1 };
             messages.push(compiled);
         }
         messages.sort_by_key(|message| message.action);
