@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from app.embedded import start_embedded
+from app.errors import StoreUnavailable
 from app.settings import Settings
 from app.store.migrations import migrate
-from app.supervisor import Supervisor, first_of, open_listener
+from app.supervisor import ServeError, Supervisor, first_of, open_listener
 
 # Never connected to: a command that needs no Redis must not start one.
 _NO_REDIS = "unix:///nonexistent"
@@ -31,14 +33,23 @@ async def prepared_store(settings: Settings, *, with_redis: bool) -> AsyncIterat
 
     Raises:
         EmbeddedError: an engine cannot be started.
-        StoreUnavailable: the database cannot be reached.
+        ServeError: the database cannot be reached.
     """
     if not with_redis and settings.redis_url is None:
         settings = settings.model_copy(update={"redis_url": _NO_REDIS})
     async with start_embedded(settings) as engines:
         urls = {"database_url": engines.database_url, "redis_url": engines.redis_url}
-        await migrate(engines.database_url)
+        try:
+            await migrate(engines.database_url)
+        except StoreUnavailable:
+            raise ServeError(f"DATABASE_URL: {_place(engines.database_url)} does not answer") from None
         yield settings.model_copy(update=urls)
+
+
+def _place(url: str) -> str:
+    """Host and port of a URL, without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'the local socket'}:{parts.port or 5432}"
 
 
 async def run_server(settings: Settings, stop: asyncio.Event, companion: Companion) -> None:
@@ -48,7 +59,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
     before, which stops the server too).
 
     Raises:
-        ServeError, EmbeddedError, StoreUnavailable: the server cannot start.
+        ServeError, EmbeddedError: the server cannot start.
     """
     # The port first: whoever starts a second server by mistake hears of it before anything is touched.
     with await open_listener(settings) as listener:

@@ -8,6 +8,7 @@ from app.api import (
     commands,
     connectors,
     frames,
+    health,
     id_tags,
     meter_values,
     orphan_records,
@@ -53,6 +54,7 @@ def install_api(app: FastAPI) -> None:
     The application must be made with `openapi_url=None, docs_url=None, redoc_url=None`, and must have
     `Services` at `app.state.services` before the first request.
     """
+    app.include_router(health.router)
     for router in api_routers():
         app.include_router(router)
     install_error_handlers(app)
