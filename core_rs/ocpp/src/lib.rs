@@ -11,6 +11,7 @@
 
 pub mod definition;
 pub mod describe;
+mod effect;
 pub mod frame;
 pub mod json;
 pub mod json_schema;
