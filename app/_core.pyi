@@ -148,7 +148,7 @@ class Refused:
 
 @final
 class Ignored:
-    """A frame was dropped: `reason` is one of the names in `link.rs`, `detail` says more."""
+    """A frame was dropped: `reason` is one of the names in the core's `effect.rs`, `detail` says more."""
 
     @property
     def reason(self) -> str: ...
