@@ -201,7 +201,7 @@ async def test_a_wrong_method_learns_the_right_ones(
 
 
 async def test_a_store_that_is_away_is_503(edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(*_: Any) -> None:
+    async def away(*_: Any, **__: Any) -> None:
         raise StoreUnavailable
 
     monkeypatch.setattr(IdTags, "get", away)
@@ -213,7 +213,7 @@ async def test_a_store_that_is_away_is_503(edge: Edge, token: str, monkeypatch: 
 async def test_a_fault_of_ours_shows_no_stack(
     edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(*_: Any) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(IdTags, "get", broken)
