@@ -4,12 +4,13 @@ Everything here is a value in, a value out: no clock, no socket, no callback. Im
 `now` and deadlines are monotonic seconds. Classes are frozen.
 """
 
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
     "CallSent",
     "Deviation",
     "Dispatch",
+    "FrameBuffer",
     "FrameVerdict",
     "Ignored",
     "Link",
@@ -82,6 +83,33 @@ class FrameVerdict:
     def violations(self) -> list[Violation]: ...
     @property
     def deviations(self) -> list[Deviation]: ...
+
+@final
+class FrameBuffer:
+    """Frames that wait to be logged, encoded as PostgreSQL's binary COPY of the columns `COLUMNS`."""
+
+    COLUMNS: ClassVar[list[str]]
+
+    def __new__(cls, rows_limit: int, bytes_limit: int) -> FrameBuffer: ...
+    def record(
+        self,
+        tenant_id: int,
+        charge_point_id: int,
+        at_us: int,
+        direction: Literal["in", "out"],
+        text: str,
+        deviations: str | None,
+        connection_id: str,
+    ) -> bool:
+        """Take one frame, its secrets hidden. False: it was dropped, for the buffer is full.
+
+        at_us: microseconds since 1970; deviations: JSON that `jsonb` can hold.
+        """
+
+    def take(self) -> tuple[bytes, int] | None:
+        """Return the COPY data of all that waits and the number of rows; None when nothing waits."""
+
+    def __len__(self) -> int: ...
 
 @final
 class Send:

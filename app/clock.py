@@ -1,8 +1,10 @@
 """Time: the clock as a parameter, and the standard's time texts (OCPP 1.6 3.15, RFC 3339).
 
-The world's time is an aware UTC `datetime`; deadlines are monotonic seconds; the two never mix.
+The world's time is an aware UTC `datetime`, or microseconds since 1970 (`_us`) where each frame needs it;
+deadlines are monotonic seconds; the two never mix.
 """
 
+import functools
 import re
 import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
@@ -15,6 +17,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present time, aware, in UTC."""
 
+    def now_us(self) -> int:
+        """Return the same moment in microseconds since 1970."""
+
     def monotonic(self) -> float:
         """Return seconds that only grow, for deadlines."""
 
@@ -25,6 +30,10 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present time, aware, in UTC."""
         return datetime.now(UTC)
+
+    def now_us(self) -> int:
+        """Return the same moment in microseconds since 1970."""
+        return time.time_ns() // 1000
 
     def monotonic(self) -> float:
         """Return seconds that only grow, for deadlines; the same scale as the event loop's time."""
@@ -37,6 +46,30 @@ def utc_text(moment: datetime) -> str:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
+
+def utc_text_of(moment_us: int) -> str:
+    """Return the same text for microseconds since 1970; cheap, since each Heartbeat asks for it."""
+    seconds, microseconds = divmod(moment_us, 1_000_000)
+    return f"{_second_text(seconds)}.{microseconds // 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=2)
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def moment_of(moment_us: int) -> datetime:
+    """Return the aware UTC `datetime` of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=moment_us)
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Return the microseconds since 1970 of an aware `datetime`, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 _TEXT = re.compile(
     r"""(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})

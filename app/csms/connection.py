@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.clock import moment_of
 from app.ids import ChargePointId, TenantId
 from app.store.records import RegistrationStatus
 
@@ -13,8 +14,8 @@ class Connection:
 
     identity: what the charge point calls itself, decoded; connection_id: unique per socket; epoch: issued by
     SQL at login, grows with each login of this charge point; strict: refuse what tolerance would mend;
-    remote: address of the peer; subprotocol: as negotiated, None when the client named none; last_seen: when
-    anything last arrived.
+    remote: address of the peer; subprotocol: as negotiated, None when the client named none; last_seen_us:
+    when anything last arrived, in microseconds since 1970.
     """
 
     tenant_id: TenantId
@@ -29,6 +30,11 @@ class Connection:
     remote: str
     subprotocol: str | None
     connected_at: datetime
-    last_seen: datetime
+    last_seen_us: int
     accepted_before: bool = False
     clock_skew_s: float | None = None
+
+    @property
+    def last_seen(self) -> datetime:
+        """When anything last arrived."""
+        return moment_of(self.last_seen_us)

@@ -19,8 +19,11 @@ from app.errors import CallFailed
 from app.ocpp import Dispatch
 from app.ocpp.v16 import BILLING_ACTIONS, ChargePointAction
 
-Handler = Callable[[HandlerContext, Connection, Any], Awaitable[Any]]
-"""Answers one action: (context, connection, request) -> response, payloads being TypedDicts."""
+Handler = Callable[[HandlerContext, Connection, Any], Any]
+"""Answers one action: (context, connection, request) -> response, payloads being TypedDicts.
+
+Without any I/O the response comes at once, otherwise as an awaitable.
+"""
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "Authorize": authorize.handle,
@@ -45,8 +48,8 @@ NOT_SUPPORTED: Final = frozenset(
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
-LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS | {"Heartbeat", "DataTransfer"}
-"""Actions whose handlers wait for the ledger or for nothing, so that they need no task of asyncio."""
+LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS
+"""Actions whose handlers wait for the ledger and for nothing else, so that they need no task of asyncio."""
 
 
 class Dispatcher:
@@ -66,8 +69,8 @@ class Dispatcher:
         self._context = context
         self._handlers = dict(handlers)
 
-    def answer(self, connection: Connection, call: Dispatch) -> Awaitable[Any]:
-        """Start the handler of a CALL; the result is the response payload.
+    def answer(self, connection: Connection, call: Dispatch) -> dict[str, Any] | Awaitable[Any]:
+        """Start the handler of a CALL; the result is the response payload, or what to await for it.
 
         Raises:
             CallFailed: the CALL gets a CALLERROR; from here, or when awaited.
@@ -78,7 +81,8 @@ class Dispatcher:
         handler = self._handlers.get(action)
         if handler is None:
             raise CallFailed("NotSupported", f"{action} is not supported.")
-        return handler(self._context, connection, call.payload)
+        answer: dict[str, Any] | Awaitable[Any] = handler(self._context, connection, call.payload)
+        return answer
 
 
 def _assert_allowed(connection: Connection, action: str) -> None:

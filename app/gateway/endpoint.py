@@ -102,7 +102,6 @@ class ChargePointEndpoint:
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login
-        now = self._services.clock.now()
         interval_s = login.heartbeat_interval_s
         return Connection(
             tenant_id=TenantId(login.tenant_id),
@@ -116,8 +115,8 @@ class ChargePointEndpoint:
             heartbeat_interval_s=self._settings.heartbeat_interval_s if interval_s is None else interval_s,
             remote=admitted.remote,
             subprotocol=admitted.subprotocol,
-            connected_at=now,
-            last_seen=now,
+            connected_at=self._services.clock.now(),
+            last_seen_us=self._services.clock.now_us(),
             accepted_before=admitted.accepted_before,
         )
 

@@ -2,26 +2,29 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+Work = Coroutine[Any, Any, None]
 
 
 class Lane(Generic[Item]):
-    """Works off items one after the other. The work must not raise: what it raises ends the lane loudly.
+    """Works off items one after the other. The work must not raise: what it raises ends it loudly.
 
-    The work is a coroutine that is stepped here and not by a task of asyncio: a task for each CALL would cost
-    as much as reading its frame. It begins at once, within `push`. So it may await futures and tasks, and
-    nothing that asks for the current task (`asyncio.timeout`, database drivers): such work belongs in a task.
+    Work that needs no wait is done within `push`. Other work is a coroutine that is stepped here and not by a
+    task of asyncio: a task for each CALL would cost as much as reading its frame. So it may await futures and
+    tasks, and nothing that asks for the current task (`asyncio.timeout`, database drivers): such work belongs
+    in a task.
     """
 
-    __slots__ = ("_coroutine", "_idle", "_items", "_work")
+    __slots__ = ("_current", "_idle", "_items", "_work")
 
-    def __init__(self, work: Callable[[Item], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[Item], Work | None]) -> None:
+        """work: does all of an item at once and returns None, or returns what is left to do."""
         self._work = work
         self._items: deque[Item] = deque()
-        self._coroutine: Coroutine[Any, None, None] | None = None
+        self._current: Work | None = None
         self._idle: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
@@ -30,9 +33,11 @@ class Lane(Generic[Item]):
 
     def push(self, item: Item) -> None:
         """Put an item at the end."""
-        self._items.append(item)
-        if self._coroutine is None:
-            self._coroutine = self._run()
+        if self._current is not None:
+            self._items.append(item)
+            return
+        self._current = self._work(item)
+        if self._current is not None:
             self._step()
 
     def clear(self) -> None:
@@ -41,27 +46,28 @@ class Lane(Generic[Item]):
 
     async def settled(self) -> None:
         """Wait until everything pushed so far is done."""
-        while self._coroutine is not None:
+        while self._current is not None:
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._idle)
 
-    async def _run(self) -> None:
-        while self._items:
-            await self._work(self._items.popleft())
-
     def _step(self, _done: object = None) -> None:
         """Run up to the next wait. Futures call this when they are done."""
-        coroutine = self._coroutine
-        if coroutine is None:
-            return
-        try:
-            blocker = coroutine.send(None)
-        except BaseException as error:
-            self._end()
-            if not isinstance(error, StopIteration):
+        while self._current is not None:
+            try:
+                blocker = self._current.send(None)
+            except StopIteration:
+                self._advance()
+            except BaseException:
+                self._advance()
+                if self._current is not None:
+                    asyncio.get_running_loop().call_soon(self._step)
                 raise
-            return
+            else:
+                self._wait_for(blocker)
+                return
+
+    def _wait_for(self, blocker: Any) -> None:
         if blocker is None:
             asyncio.get_running_loop().call_soon(self._step)
         else:
@@ -69,8 +75,11 @@ class Lane(Generic[Item]):
             blocker._asyncio_future_blocking = False
             blocker.add_done_callback(self._step)
 
-    def _end(self) -> None:
-        self._coroutine = None
-        if self._idle is not None:
+    def _advance(self) -> None:
+        """Take up the next item that has something left to do."""
+        self._current = None
+        while self._items and self._current is None:
+            self._current = self._work(self._items.popleft())
+        if self._current is None and self._idle is not None:
             self._idle.set_result(None)
             self._idle = None

@@ -6,9 +6,8 @@ directions cannot block each other. Nothing runs for a session that has nothing 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 import orjson
@@ -20,12 +19,12 @@ from app.csms.dispatch import LEDGER_ONLY_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
 from app.gateway.budget import FrameBudget, UnreadableWindow
 from app.gateway.frame_facts import as_internal_error, deviations_of, internal_error_for, payload_of
-from app.gateway.lane import Lane
+from app.gateway.lane import Lane, Work
 from app.gateway.tally import Tally
 from app.gateway.transport import Transport
 from app.ids import CommandId
 from app.logs import get_logger
-from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, redact
+from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send
 from app.ocpp.v16 import BILLING_ACTIONS
 from app.store.database import Database
 from app.store.entries import InvalidRecord
@@ -134,7 +133,7 @@ class Session:
             return
         services = self._services
         now = services.clock.monotonic()
-        self.connection.last_seen = at = services.clock.now()
+        self.connection.last_seen_us = at_us = services.clock.now_us()
         services.tally.frames_in += 1
         if self._too_big(text):
             self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
@@ -145,15 +144,13 @@ class Session:
         try:
             effects = self._link.receive(text, now)
         except RuntimeError:
-            self._core_failed(text, at)
+            self._core_failed(text, at_us)
             return
         deviations = deviations_of(effects, deviation)
+        self._log_frame("in", text, at_us, deviations)
         if len(effects) == 1 and isinstance(effects[0], Dispatch):
-            # A CALL of a charge point has no field for a secret; only a vendor's own data could hold one.
-            self._log_frame("in", redact(text) if "uthorization" in text else text, at, deviations)
             self._enqueue(effects[0])
         else:
-            self._log_frame("in", redact(text), at, deviations)
             self._apply(effects, text, now)
 
     def receive_binary(self, data: bytes) -> None:
@@ -242,27 +239,38 @@ class Session:
         if len(self._inbound) >= self._services.limits.inbound_queue and not self._pauses & _QUEUE_FULL:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
-    async def _work(self, item: Dispatch | _RefusedBilling) -> None:
-        """Answer one CALL of the charge point. Whatever fails costs this message only."""
+    def _work(self, item: Dispatch | _RefusedBilling) -> Work | None:
+        """Answer one CALL of the charge point, at once if nothing has to be waited for."""
         if self._closed:
-            return
-        if not isinstance(item, Dispatch):
-            await self._keep(item)
-        else:
-            services = self._services
-            started = services.clock.monotonic()
-            try:
-                answering = services.dispatcher.answer(self.connection, item)
-                if item.action not in LEDGER_ONLY_ACTIONS:
-                    answering = asyncio.ensure_future(answering)
-                payload = await answering
-            except Exception as error:
-                self._fail(item, error)
-            else:
-                self._reply(item, payload)
-            services.tally.answered(item.action, services.clock.monotonic() - started)
+            return None
         if self._pauses & _QUEUE_FULL and len(self._inbound) * 2 <= self._services.limits.inbound_queue:
             self._resume(_QUEUE_FULL)
+        if not isinstance(item, Dispatch):
+            return self._keep(item)
+        services = self._services
+        started = services.clock.monotonic()
+        try:
+            answer = services.dispatcher.answer(self.connection, item)
+        except Exception as error:
+            self._fail(item, error)
+        else:
+            if not isinstance(answer, dict):
+                return self._finish(item, answer, started)
+            self._reply(item, answer)
+        services.tally.answered(item.action, services.clock.monotonic() - started)
+        return None
+
+    async def _finish(self, call: Dispatch, answering: Awaitable[Any], started: float) -> None:
+        """Answer a CALL when its handler is done. Whatever fails costs this message only."""
+        try:
+            if call.action not in LEDGER_ONLY_ACTIONS:
+                answering = asyncio.ensure_future(answering)
+            payload = await answering
+        except Exception as error:
+            self._fail(call, error)
+        else:
+            self._reply(call, payload)
+        self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
 
     def _reply(self, call: Dispatch, payload: Any) -> None:
         if self._closed:
@@ -289,10 +297,10 @@ class Session:
             (effect,) = self._link.reply_error(call.unique_id, code, description[:255])
             self._send(cast(Send, effect).text)
 
-    def _core_failed(self, text: str, at: datetime) -> None:
+    def _core_failed(self, text: str, at_us: int) -> None:
         """A panic of the core: it costs this message, not the connection."""
         log.exception("core_failed", **self._facts())
-        self._log_frame("in", redact(text), at, None)
+        self._log_frame("in", text, at_us, None)
         if (answer := internal_error_for(text)) is not None:
             self._send(answer)
 
@@ -340,9 +348,7 @@ class Session:
     def _send(self, text: str) -> None:
         self._transport.send_text(text)
         self._services.tally.frames_out += 1
-        # Our answers carry no secret, our CALLs may.
-        logged = text if text.startswith("[3") else redact(text)
-        self._log_frame("out", logged, self._services.clock.now(), None)
+        self._log_frame("out", text, self._services.clock.now_us(), None)
 
     def _close(self, code: int, reason: str, limit: str | None) -> None:
         if not self._closed:
@@ -378,18 +384,16 @@ class Session:
         if not self._pauses:
             self._transport.resume_reading()
 
-    def _log_frame(
-        self, direction: Direction, text: str, at: datetime, deviations: list[Json] | None
-    ) -> None:
+    def _log_frame(self, direction: Direction, text: str, at_us: int, deviations: list[Json] | None) -> None:
         connection = self.connection
         self._services.database.frame_log.record(
             connection.tenant_id,
             connection.charge_point_id,
             direction,
             text,
-            at=at,
-            connection_id=connection.connection_id,
-            deviations=deviations,
+            at_us,
+            connection.connection_id,
+            deviations,
         )
 
     def _facts(self) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
-from datetime import datetime
-
 from app import metrics
 from app.clock import Clock
 from app.csms.connection import Connection
@@ -47,13 +45,13 @@ class LastSeen:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._written: dict[str, datetime] = {}
+        self._written: dict[str, int] = {}
 
     async def write(self, connections: list[Connection]) -> None:
         """Write what changed since the last time; without the database it waits for the next time."""
         by_tenant: dict[TenantId, list[Connection]] = {}
         for connection in connections:
-            if self._written.get(connection.connection_id) != connection.last_seen:
+            if self._written.get(connection.connection_id) != connection.last_seen_us:
                 by_tenant.setdefault(connection.tenant_id, []).append(connection)
         written = {
             c.connection_id: self._written[c.connection_id]
@@ -66,7 +64,7 @@ class LastSeen:
             except AppError as error:
                 log.warning("last_seen_not_written", detail=error.detail)
             else:
-                written.update({connection.connection_id: connection.last_seen for connection in heard})
+                written.update({connection.connection_id: connection.last_seen_us for connection in heard})
         self._written = written
 
     async def write_one(self, connection: Connection) -> None:

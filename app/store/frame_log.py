@@ -6,9 +6,9 @@ it.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import asyncpg
@@ -16,6 +16,7 @@ import asyncpg
 from app.clock import Clock
 from app.logs import get_logger
 from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
+from app.ocpp import FrameBuffer
 from app.settings import Settings
 from app.store.failures import Failure, failure_of
 from app.store.records import Direction, Json
@@ -26,9 +27,6 @@ _INTERVAL_S = 0.25
 _RETRY_S = 2.0
 _PURGE_INTERVAL_S = 3600.0
 _PURGE_ROWS = 20_000
-_ROWS_AT_ONCE = 5000
-_COLUMNS = ("tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id")
-_Row = tuple[int, int, datetime, str, str, str | None, str]
 
 
 class FrameLog:
@@ -37,11 +35,8 @@ class FrameLog:
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self._limit = settings.frame_log_buffer
-        self._characters_limit = settings.frame_log_buffer_characters
-        self._characters = 0
+        self._buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
         self._retention = timedelta(days=settings.frame_log_retention_days)
-        self._rows: deque[_Row] = deque()
         self._connection: asyncpg.Connection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -52,22 +47,25 @@ class FrameLog:
         charge_point_id: int,
         direction: Direction,
         text: str,
-        *,
-        at: datetime,
+        at_us: int,
         connection_id: str,
         deviations: Sequence[Json] | None = None,
     ) -> None:
-        """Take one frame, its secrets already redacted. Never waits; drops it when the buffer is full.
+        """Take one frame and hide its secrets. Never waits; drops it when the buffer is full.
 
-        at: when it was received or sent.
+        at_us: when it was received or sent, in microseconds since 1970.
         """
-        if len(self._rows) >= self._limit or self._characters + len(text) > self._characters_limit:
-            FRAME_LOG_SHED.labels("buffer_full").inc()
-            return
         found = json_text(list(deviations)) if deviations else None
-        row = (tenant_id, charge_point_id, at, direction, text, found, connection_id)
-        self._rows.append(row)
-        self._characters += len(text)
+        try:
+            taken = self._buffer.record(
+                tenant_id, charge_point_id, at_us, direction, text, found, connection_id
+            )
+        except UnicodeEncodeError:
+            # Half of a surrogate pair, which is in no text of a socket.
+            self.record(tenant_id, charge_point_id, direction, clean_text(text), at_us, connection_id)
+            return
+        if not taken:
+            FRAME_LOG_SHED.labels("buffer_full").inc()
 
     def start(self) -> None:
         """Begin to write in the background."""
@@ -76,20 +74,16 @@ class FrameLog:
     async def flush(self) -> None:
         """Write all that was recorded so far; what cannot be written is dropped and counted."""
         async with self._lock:
-            while self._rows:
-                rows = self._take()
+            while (taken := self._buffer.take()) is not None:
+                data, rows = taken
                 try:
-                    await self._write(rows)
+                    await self._copy(data)
                 except BaseException:
-                    FRAME_LOG_SHED.labels("not_written").inc(len(rows))
+                    FRAME_LOG_SHED.labels("not_written").inc(rows)
+                    # Half a COPY may be under way on it.
+                    self._disconnect()
                     raise
-                FRAME_LOG_WRITTEN.inc(len(rows))
-
-    def _take(self) -> list[_Row]:
-        """The rows of one COPY."""
-        rows = [self._rows.popleft() for _ in range(min(len(self._rows), _ROWS_AT_ONCE))]
-        self._characters -= sum(len(row[4]) for row in rows)
-        return rows
+                FRAME_LOG_WRITTEN.inc(rows)
 
     async def purge(self) -> int:
         """Delete frames beyond the retention, in portions; return how many."""
@@ -138,18 +132,16 @@ class FrameLog:
                 _LOG.warning("frame_log_not_written", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(_RETRY_S)
 
-    async def _write(self, rows: list[_Row]) -> None:
-        try:
-            await self._copy(rows)
-        except (asyncpg.PostgresError, UnicodeEncodeError) as error:
-            if failure_of(error) is not Failure.DATA:
-                raise
-            # A character that PostgreSQL cannot hold. Rare, so the texts are cleaned only then.
-            await self._copy([(*row[:4], clean_text(row[4]), *row[5:]) for row in rows])
-
-    async def _copy(self, rows: list[_Row]) -> None:
+    async def _copy(self, data: bytes) -> None:
         connection = await self._connected()
-        await connection.copy_records_to_table("frames", records=rows, columns=_COLUMNS, timeout=30)
+        await connection.copy_to_table(
+            "frames", source=BytesIO(data), columns=FrameBuffer.COLUMNS, format="binary", timeout=30
+        )
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from app.api import Services, install_api
 from app.api.authentication import mint_key
-from app.clock import Clock
+from app.clock import Clock, microseconds_of
 from app.csms.commands import Commands
 from app.gateway.limiter import client_address, parse_networks
 from app.ids import ChargePointId, TenantId, WorkerId
@@ -42,6 +42,9 @@ class SetClock:
 
     def now(self) -> datetime:
         return self._now
+
+    def now_us(self) -> int:
+        return microseconds_of(self.now())
 
     def monotonic(self) -> float:
         return self._monotonic

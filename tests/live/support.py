@@ -14,6 +14,7 @@ from redis import Redis as BlockingRedis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from app.clock import microseconds_of
 from app.csms.connection import Connection
 from app.ids import ChargePointId, CommandId, TenantId, WorkerId
 from app.live.presence import Owner
@@ -35,6 +36,9 @@ class SetClock:
     def now(self) -> datetime:
         """Return the world's time."""
         return NOON + timedelta(seconds=self.passed_s)
+
+    def now_us(self) -> int:
+        return microseconds_of(self.now())
 
     def monotonic(self) -> float:
         """Return seconds that only grow."""
@@ -118,7 +122,7 @@ def connection(epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -
         remote="192.0.2.1",
         subprotocol="ocpp1.6",
         connected_at=NOON,
-        last_seen=NOON,
+        last_seen_us=microseconds_of(NOON),
     )
 
 

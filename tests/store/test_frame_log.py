@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.clock import microseconds_of
 from app.settings import Settings
 from app.store.filters import FrameFilter
 from app.store.frame_log import FrameLog
@@ -23,6 +24,9 @@ class _SetClock:
 
     def now(self) -> datetime:
         return self.at
+
+    def now_us(self) -> int:
+        return microseconds_of(self.at)
 
     def monotonic(self) -> float:
         return self.at.timestamp()
@@ -49,6 +53,7 @@ async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
 
 def _record(log: FrameLog, station: Station, text: str, direction: Any = "in", **options: Any) -> None:
     options.setdefault("at", datetime.now(UTC))
+    options["at_us"] = microseconds_of(options.pop("at"))
     log.record(**station.place, direction=direction, text=text, connection_id="c1", **options)
 
 
@@ -125,7 +130,9 @@ async def test_a_lost_connection_costs_frames_and_no_more(
     await connection.close()
     _record(frame_log, station, "perhaps lost")
     # Whether the loss is noticed before the next write is up to the network.
-    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    with contextlib.suppress(
+        asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
+    ):
         await frame_log.flush()
     _record(frame_log, station, "after")
     await frame_log.flush()
@@ -136,9 +143,9 @@ async def test_a_lost_connection_costs_frames_and_no_more(
 async def test_large_frames_are_shed_before_they_fill_the_memory(
     database_url: str, station: Station, settings: Settings, set_clock: _SetClock
 ) -> None:
-    small = settings.model_copy(update={"frame_log_buffer_characters": 100})
+    small = settings.model_copy(update={"frame_log_buffer_bytes": 200})
     log = FrameLog(database_url, settings=small, clock=set_clock)
-    for text in ("a" * 90, "b" * 20, "c" * 10):
+    for text in ("a" * 90, "b" * 40, "c" * 10):
         _record(log, station, text)
     await log.flush()
     _record(log, station, "d" * 100)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from app.clock import microseconds_of
 from app.csms.connection import Connection
 from app.csms.dispatch import HANDLERS, Dispatcher, Handler
 from app.csms.handlers.context import HandlerContext
@@ -14,10 +15,11 @@ from app.gateway.session import Session, SessionLimits, SessionServices
 from app.gateway.tally import Tally
 from app.gateway.ticker import Deadlines
 from app.ids import ChargePointId, TenantId
-from app.ocpp import Link, Resolve
+from app.ocpp import FrameBuffer, Link, Resolve
 from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import InvalidRecord, MeterReadings
+from app.store.records import Direction
 
 LIMITS = SessionLimits(
     frame_bytes=4096, frame_unregistered_bytes=1024, inbound_queue=4, rate_per_s=20.0, rate_burst=200
@@ -32,6 +34,9 @@ class ManualClock:
 
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds - 1000.0)
+
+    def now_us(self) -> int:
+        return microseconds_of(self.now())
 
     def monotonic(self) -> float:
         return self.seconds
@@ -86,19 +91,20 @@ class FakeLedger:
 @dataclass
 class FakeFrameLog:
     rows: list[tuple[str, str, Any]] = field(default_factory=list)
+    buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(1000, 1_000_000))
 
     def record(
         self,
         tenant_id: int,
         charge_point_id: int,
-        direction: str,
+        direction: Direction,
         text: str,
-        *,
-        at: datetime,
+        at_us: int,
         connection_id: str,
         deviations: Any = None,
     ) -> None:
         self.rows.append((direction, text, deviations))
+        self.buffer.record(tenant_id, charge_point_id, at_us, direction, text, None, connection_id)
 
 
 @dataclass
@@ -154,7 +160,7 @@ class Bench:
             remote="192.0.2.1",
             subprotocol="ocpp1.6",
             connected_at=self.clock.now(),
-            last_seen=self.clock.now(),
+            last_seen_us=self.clock.now_us(),
             accepted_before=accepted_before,
         )
         database = cast(Database, self.database)

@@ -5,7 +5,7 @@ from app.csms.handlers.context import HandlerContext
 from app.ocpp import v16
 
 
-async def handle(
+def handle(
     context: HandlerContext, connection: Connection, request: v16.DataTransferRequest
 ) -> v16.DataTransferResponse:
     """Answer that the vendor is not known; the message stays in the frame log."""

@@ -13,6 +13,7 @@ pub mod definition;
 pub mod describe;
 mod effect;
 pub mod frame;
+pub mod frame_log;
 pub mod json;
 pub mod json_schema;
 pub mod judge;

@@ -7,6 +7,7 @@
 mod convert;
 mod effects;
 mod errors;
+mod frame_log;
 mod judge;
 mod link;
 
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
+    #[pymodule_export]
+    use super::frame_log::FrameBuffer;
     #[pymodule_export]
     use super::judge::{
         FrameVerdict, Verdict, check_call, check_frame, check_payload, describe, json_schema, redact,
