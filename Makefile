@@ -78,11 +78,12 @@ format: build check-rust ## Format everything
 	$(BIN)/ruff check --fix .
 
 .PHONY: fuzz
-fuzz: check-rust ## Fuzz the link for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
+fuzz: check-rust ## Fuzz each target for FUZZ_SECONDS (needs nightly Rust and cargo-fuzz)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
 	@cargo +nightly --version >/dev/null 2>&1 || { echo "nightly Rust is missing: rustup toolchain install nightly" >&2; exit 1; }
-	@mkdir -p core_rs/fuzz/corpus/receive
+	@mkdir -p core_rs/fuzz/corpus/receive core_rs/fuzz/corpus/deframe
 	cargo +nightly fuzz run --fuzz-dir core_rs/fuzz receive -- -max_total_time=$(FUZZ_SECONDS)
+	cargo +nightly fuzz run --fuzz-dir core_rs/fuzz deframe -- -max_total_time=$(FUZZ_SECONDS)
 
 .PHONY: clean
 clean: ## Remove what was built; data/ stays

@@ -26,3 +26,4 @@ pub mod symbol;
 pub mod validate;
 pub mod value;
 pub mod violation;
+pub mod websocket;

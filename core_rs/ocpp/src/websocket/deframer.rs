@@ -1,0 +1,126 @@
+//! The reading side of a connection.
+
+use super::event::{Event, read_close};
+use super::fault::Fault;
+use super::head::{Head, Opcode, Reading, Side};
+use super::mask;
+use super::unfinished::Unfinished;
+
+/// What a peer may make us hold. A message that exceeds one of them fails the connection with 1009.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Payload of one message, over all its fragments.
+    pub message_bytes: usize,
+    /// Fragments of one message: a peer may send empty ones without end.
+    pub fragments: usize,
+}
+
+impl Limits {
+    /// Whether a message of which `held_bytes` are here may go on with this frame.
+    pub(super) fn admit(self, head: &Head, held_bytes: usize) -> Result<(), Fault> {
+        if held_bytes.saturating_add(head.payload_bytes) > self.message_bytes {
+            return Err(Fault::TooBig);
+        }
+        Ok(())
+    }
+}
+
+/// Turns the bytes of one connection into events.
+#[derive(Debug)]
+pub struct Deframer {
+    limits: Limits,
+    side: Side,
+    /// A close or a failure was reported: what comes after it means nothing.
+    ended: bool,
+    unfinished: Option<Box<Unfinished>>,
+}
+
+impl Deframer {
+    /// side: which one this is; the peer is the other.
+    #[must_use]
+    pub fn new(side: Side, limits: Limits) -> Self {
+        Self { limits, side, ended: false, unfinished: None }
+    }
+
+    /// Take bytes off the front of `data` until one event is complete; `None` when all are taken.
+    ///
+    /// An event's contents lie in `scratch`, whatever was there is gone. What `data` still holds afterwards
+    /// has to be given again, in front of what is read later.
+    pub fn next<'s>(&mut self, data: &mut &[u8], scratch: &'s mut Vec<u8>) -> Option<Event<'s>> {
+        if self.ended {
+            *data = &[];
+            return None;
+        }
+        let event = match self.take(data, scratch) {
+            Ok(None) => return None,
+            Ok(Some(opcode)) => interpret(opcode, scratch).unwrap_or_else(Event::Fail),
+            Err(fault) => Event::Fail(fault),
+        };
+        if matches!(event, Event::Close { .. } | Event::Fail(_)) {
+            self.ended = true;
+            self.unfinished = None;
+            *data = &[];
+        }
+        Some(event)
+    }
+
+    /// Whether the peer has closed or failed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Heap that this connection costs now: 0 while no frame and no message is unfinished, else at most
+    /// `Limits::message_bytes` and half a kilobyte.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held_bytes())
+    }
+
+    /// Put the next complete message or control frame into `scratch`.
+    fn take(&mut self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
+        if self.unfinished.is_none() {
+            let whole = self.take_whole(data, scratch)?;
+            if whole.is_some() || data.is_empty() {
+                return Ok(whole);
+            }
+        }
+        let unfinished = self.unfinished.get_or_insert_default();
+        let taken = unfinished.take(data, scratch, self.side, self.limits)?;
+        if unfinished.is_empty() {
+            self.unfinished = None;
+        }
+        Ok(taken)
+    }
+
+    /// The common case: a final frame that is here as a whole, and nothing before it.
+    #[inline]
+    fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
+        let Reading::Complete(head) = Head::read(data, self.side)? else { return Ok(None) };
+        if !head.is_final || head.opcode == Opcode::Continuation {
+            return Ok(None);
+        }
+        if !head.opcode.is_control() {
+            self.limits.admit(&head, 0)?;
+        }
+        let Some((payload, rest)) = data[head.size_bytes..].split_at_checked(head.payload_bytes) else {
+            return Ok(None);
+        };
+        scratch.clear();
+        mask::append(scratch, payload, head.key);
+        *data = rest;
+        Ok(Some(head.opcode))
+    }
+}
+
+/// What a complete payload means. opcode: a message's is that of its first frame.
+fn interpret(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Fault> {
+    match opcode {
+        Opcode::Text => str::from_utf8(payload).map(Event::Text).map_err(|_| Fault::NotUtf8),
+        Opcode::Binary => Ok(Event::Binary(payload)),
+        Opcode::Ping => Ok(Event::Ping(payload)),
+        Opcode::Pong => Ok(Event::Pong(payload)),
+        Opcode::Close => read_close(payload),
+        Opcode::Continuation => Err(Fault::ContinuationOfNothing),
+    }
+}

@@ -1,0 +1,83 @@
+//! What a peer can do wrong, and how the connection is closed for it.
+
+use super::event::CloseCode;
+
+/// A broken rule of RFC 6455, or a limit of ours; the connection fails for it (RFC 6455 7.1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A reserved bit without an extension (RFC 6455 5.2).
+    ReservedBit,
+    /// An opcode that is reserved (RFC 6455 5.2).
+    UnknownOpcode,
+    /// A control frame that is not final (RFC 6455 5.5).
+    FragmentedControl,
+    /// A control frame of more than 125 bytes (RFC 6455 5.5).
+    LongControl,
+    /// A client's frame without a mask (RFC 6455 5.1).
+    NotMasked,
+    /// A server's frame with a mask (RFC 6455 5.1).
+    Masked,
+    /// A length that a shorter form could have held (RFC 6455 5.2).
+    LengthNotMinimal,
+    /// A length with its highest bit set (RFC 6455 5.2).
+    LengthOverflow,
+    /// A continuation where no message is open (RFC 6455 5.4).
+    ContinuationOfNothing,
+    /// A new message before the last one was finished (RFC 6455 5.4).
+    MessageInMessage,
+    /// A close frame with one byte, which is half of a code (RFC 6455 5.5.1).
+    HalfCloseCode,
+    /// A close code that must not be sent (RFC 6455 7.4).
+    InvalidCloseCode,
+    /// Text, or the reason in a close frame, that is not UTF-8 (RFC 6455 8.1).
+    NotUtf8,
+    /// A message over the limit (RFC 6455 10.4).
+    TooBig,
+    /// A message in more fragments than the limit (RFC 6455 10.4).
+    TooManyFragments,
+}
+
+impl Fault {
+    /// The code to close with (RFC 6455 7.4.1).
+    #[must_use]
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Self::NotUtf8 => 1007,
+            Self::TooBig | Self::TooManyFragments => 1009,
+            Self::ReservedBit
+            | Self::UnknownOpcode
+            | Self::FragmentedControl
+            | Self::LongControl
+            | Self::NotMasked
+            | Self::Masked
+            | Self::LengthNotMinimal
+            | Self::LengthOverflow
+            | Self::ContinuationOfNothing
+            | Self::MessageInMessage
+            | Self::HalfCloseCode
+            | Self::InvalidCloseCode => 1002,
+        }
+    }
+
+    /// The reason to close with, for people.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ReservedBit => "reserved bit without an extension",
+            Self::UnknownOpcode => "unknown opcode",
+            Self::FragmentedControl => "control frame in fragments",
+            Self::LongControl => "control frame of more than 125 bytes",
+            Self::NotMasked => "frame without a mask",
+            Self::Masked => "frame with a mask",
+            Self::LengthNotMinimal => "length not in its shortest form",
+            Self::LengthOverflow => "length with its highest bit set",
+            Self::ContinuationOfNothing => "continuation of nothing",
+            Self::MessageInMessage => "message within a message",
+            Self::HalfCloseCode => "close frame with half a code",
+            Self::InvalidCloseCode => "close code that must not be sent",
+            Self::NotUtf8 => "text that is not UTF-8",
+            Self::TooBig => "message too big",
+            Self::TooManyFragments => "too many fragments",
+        }
+    }
+}

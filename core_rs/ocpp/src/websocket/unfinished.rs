@@ -1,0 +1,162 @@
+//! The rare case: a frame that came in pieces, a message in fragments, control frames between them.
+
+use super::deframer::Limits;
+use super::fault::Fault;
+use super::head::{Head, Opcode, Reading, Side};
+use super::mask::{self, Key};
+
+/// What is here of what is not complete. Lives only as long as something is not.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    /// A head, or a control frame, that is not complete: as it came, masked.
+    raw: Vec<u8>,
+    message: Option<Message>,
+}
+
+/// A message that has begun.
+#[derive(Debug)]
+struct Message {
+    /// `Text` or `Binary`.
+    opcode: Opcode,
+    /// What is here, unmasked.
+    payload: Vec<u8>,
+    /// So many bytes of it are UTF-8; at most three less than all. Stays 0 in binary messages.
+    checked_bytes: usize,
+    fragments: usize,
+    /// What the fragment under way lacks; 0: the next thing to come is a head.
+    missing_bytes: usize,
+    /// Whether that fragment is the last one.
+    is_final: bool,
+    /// For the next byte of that fragment.
+    key: Option<Key>,
+}
+
+impl Unfinished {
+    pub(super) fn is_empty(&self) -> bool {
+        self.raw.is_empty() && self.message.is_none()
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let payload = self.message.as_ref().map_or(0, |message| message.payload.capacity());
+        size_of::<Self>() + self.raw.capacity() + payload
+    }
+
+    /// Put the next complete message or control frame into `scratch`; `None` when `data` is used up.
+    pub(super) fn take(
+        &mut self,
+        data: &mut &[u8],
+        scratch: &mut Vec<u8>,
+        side: Side,
+        limits: Limits,
+    ) -> Result<Option<Opcode>, Fault> {
+        loop {
+            if self.message.as_ref().is_none_or(|message| message.missing_bytes == 0) {
+                let Some(head) = self.take_head(data, side)? else { return Ok(None) };
+                if head.opcode.is_control() {
+                    scratch.clear();
+                    mask::append(scratch, &self.raw[head.size_bytes..], head.key);
+                    self.raw.clear();
+                    return Ok(Some(head.opcode));
+                }
+                self.raw.clear();
+                self.begin_fragment(&head, limits)?;
+            }
+            let Some(message) = &mut self.message else { return Ok(None) };
+            message.take_payload(data)?;
+            if message.missing_bytes > 0 {
+                return Ok(None);
+            }
+            if message.is_final {
+                let opcode = message.opcode;
+                *scratch = std::mem::take(&mut message.payload);
+                self.message = None;
+                return Ok(Some(opcode));
+            }
+        }
+    }
+
+    /// Complete a head, and if it is a control frame's, the whole frame: it stays in `raw`.
+    fn take_head(&mut self, data: &mut &[u8], side: Side) -> Result<Option<Head>, Fault> {
+        loop {
+            // Also when no more bytes are at hand: what is wrong is told as soon as it is here.
+            let needed = match Head::read(&self.raw, side)? {
+                Reading::Needs(needed) => needed,
+                Reading::Complete(head) if head.opcode.is_control() => {
+                    let needed = head.size_bytes + head.payload_bytes;
+                    if self.raw.len() == needed {
+                        return Ok(Some(head));
+                    }
+                    needed
+                }
+                Reading::Complete(head) => return Ok(Some(head)),
+            };
+            if data.is_empty() {
+                return Ok(None);
+            }
+            let (taken, rest) = data.split_at(data.len().min(needed - self.raw.len()));
+            self.raw.extend_from_slice(taken);
+            *data = rest;
+        }
+    }
+
+    fn begin_fragment(&mut self, head: &Head, limits: Limits) -> Result<(), Fault> {
+        match (head.opcode, &self.message) {
+            (Opcode::Continuation, None) => return Err(Fault::ContinuationOfNothing),
+            (Opcode::Continuation, Some(_)) | (_, None) => {}
+            (_, Some(_)) => return Err(Fault::MessageInMessage),
+        }
+        let message = self.message.get_or_insert_with(|| Message::new(head.opcode));
+        if message.fragments == limits.fragments {
+            return Err(Fault::TooManyFragments);
+        }
+        limits.admit(head, message.payload.len())?;
+        message.fragments += 1;
+        message.missing_bytes = head.payload_bytes;
+        message.is_final = head.is_final;
+        message.key = head.key;
+        Ok(())
+    }
+}
+
+impl Message {
+    fn new(opcode: Opcode) -> Self {
+        Self {
+            opcode,
+            payload: Vec::new(),
+            checked_bytes: 0,
+            fragments: 0,
+            missing_bytes: 0,
+            is_final: false,
+            key: None,
+        }
+    }
+
+    fn take_payload(&mut self, data: &mut &[u8]) -> Result<(), Fault> {
+        let (taken, rest) = data.split_at(data.len().min(self.missing_bytes));
+        *data = rest;
+        self.make_room(taken.len());
+        self.key = mask::append(&mut self.payload, taken, self.key);
+        self.missing_bytes -= taken.len();
+        if self.opcode == Opcode::Text { self.check_text() } else { Ok(()) }
+    }
+
+    /// Grow by doubling, so that what only was announced costs nothing, and never beyond what was.
+    fn make_room(&mut self, more: usize) {
+        let length = self.payload.len();
+        let (needed, announced) = (length + more, length + self.missing_bytes);
+        if needed > self.payload.capacity() {
+            let capacity = (2 * self.payload.capacity()).clamp(needed, announced);
+            self.payload.reserve_exact(capacity - length);
+        }
+    }
+
+    /// Fail at the first byte that cannot be UTF-8; a character may be cut where the bytes end.
+    fn check_text(&mut self) -> Result<(), Fault> {
+        match str::from_utf8(&self.payload[self.checked_bytes..]) {
+            Ok(_) => self.checked_bytes = self.payload.len(),
+            Err(error) if error.error_len().is_none() => self.checked_bytes += error.valid_up_to(),
+            Err(_) => return Err(Fault::NotUtf8),
+        }
+        Ok(())
+    }
+}
