@@ -190,6 +190,9 @@ class Link:
     """The RPC state machine of one connection (OCPP-J 4), seen from one side.
 
     strict: refuse what tolerance would mend.
+    raw_sampled_values: judge each `sampledValue` received in full, but give it as one `str` of JSON text, the
+        array as it came (or mended, where it had to be), not as a list. PostgreSQL's `jsonb` takes that text
+        as it is: it holds no escape `\\u0000`.
     """
 
     def __new__(
@@ -199,6 +202,7 @@ class Link:
         strict: bool = False,
         max_frame_bytes: int = 262_144,
         queue_limit: int = 50,
+        raw_sampled_values: bool = False,
     ) -> Link: ...
     def receive(self, text: str, now: float) -> list[_Effect]:
         """Take one text message of the other side."""

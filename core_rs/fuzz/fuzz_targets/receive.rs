@@ -1,5 +1,9 @@
-//! Any bytes into a link: no panic, every answer is JSON, and what strict mode reads serde_json reads too.
+//! Any bytes into a link: no panic, every answer is JSON, what strict mode reads serde_json reads too, and the
+//! direct reader changes no verdict.
 #![no_main]
+
+#[path = "../../ocpp/tests/agreement/mod.rs"]
+mod agreement;
 
 use libfuzzer_sys::fuzz_target;
 use ocpp_core::json::Limits;
@@ -9,7 +13,7 @@ use ocpp_core::validate::Mode;
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for mode in [Mode::Strict, Mode::Tolerant] {
-        let options = Options { role: Role::CentralSystem, mode, limits: Limits::default(), queue_limit: 4 };
+        let options = Options { role: Role::CentralSystem, mode, limits: Limits::default(), queue_limit: 4, raw_sampled_values: false };
         let mut link = Link::new(options);
         let _ = link.call("a", "Reset", r#"{"type":"Soft"}"#, 0.0, 30.0);
         let mut dispatched = false;
@@ -27,6 +31,9 @@ fuzz_target!(|data: &[u8]| {
         }
         let _ = link.receive(text, 1.0);
         let _ = link.disconnect();
+    }
+    for answered in ["GetConfiguration", "GetCompositeSchedule"] {
+        agreement::agrees_in_every_way(text, answered);
     }
     let _ = ocpp_core::redact::redact(text);
 });

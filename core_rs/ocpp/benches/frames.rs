@@ -16,8 +16,13 @@ use ocpp_core::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::validate::Mode;
 
-const OPTIONS: Options =
-    Options { role: Role::CentralSystem, mode: Mode::Tolerant, limits: LIMITS, queue_limit: 50 };
+const OPTIONS: Options = Options {
+    role: Role::CentralSystem,
+    mode: Mode::Tolerant,
+    limits: LIMITS,
+    queue_limit: 50,
+    raw_sampled_values: false,
+};
 const LIMITS: Limits = Limits { bytes: 262_144, depth: 16, items: 4_096, members: 64 };
 /// Stands in each frame of the corpus; replaced by ids of the same length.
 const CORPUS_ID: &str = "00000000-0000-4000-8000-000000000000";

@@ -1,5 +1,7 @@
 //! What goes into a link and comes out of it: roles, effects, and how a CALL ends.
 
+use std::borrow::Cow;
+
 use crate::definition::Sender;
 use crate::value::Value;
 use crate::violation::{Deviation, ErrorCode, Violation};
@@ -59,7 +61,7 @@ pub enum Effect<'a> {
     /// A valid CALL: answer it with `Link::reply` or `Link::reply_error`.
     Dispatch {
         /// For the answer.
-        unique_id: String,
+        unique_id: Cow<'a, str>,
         /// As the definition spells it.
         action: &'static str,
         /// Valid, mended.

@@ -5,8 +5,11 @@
 
 use std::borrow::Cow;
 
+use crate::direct::{self, Expected, Head};
 use crate::json::{Fault as JsonFault, Limits, Mend, Reader, SyntaxError};
-use crate::validate::Mode;
+use crate::raw;
+use crate::schema;
+use crate::validate::{Mode, Report, validate};
 use crate::value::{Value, truncate, write_string};
 use crate::violation::{Deviation, ErrorCode, RAW_LIMIT, Violation};
 
@@ -17,18 +20,24 @@ const UNIQUE_ID_ECHO_LIMIT: usize = 255;
 
 /// The id that ties an answer to its CALL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UniqueId {
+pub struct UniqueId<'a> {
     /// As text.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// Whether it came as a JSON number; it is echoed as it came.
     pub numeric: bool,
 }
 
-impl UniqueId {
-    /// An id of our own.
+impl<'a> UniqueId<'a> {
+    /// An id that is a string.
     #[must_use]
-    pub fn of(text: &str) -> Self {
-        Self { text: text.to_owned(), numeric: false }
+    pub fn of(text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), numeric: false }
+    }
+
+    /// The same id for longer than its frame lives.
+    #[must_use]
+    pub fn into_owned(self) -> UniqueId<'static> {
+        UniqueId { text: Cow::Owned(self.text.into_owned()), numeric: self.numeric }
     }
 
     fn write(&self, out: &mut String) {
@@ -42,28 +51,62 @@ pub enum Message<'a> {
     /// `[2, id, action, payload]`
     Call {
         /// Chosen by the sender.
-        unique_id: UniqueId,
+        unique_id: UniqueId<'a>,
         /// As it was sent.
         action: Cow<'a, str>,
-        /// Not judged yet.
-        payload: Value<'a>,
+        /// Of that action.
+        payload: Payload<'a>,
     },
     /// `[3, id, payload]`
     CallResult {
         /// Of the CALL that is answered.
-        unique_id: UniqueId,
-        /// Not judged yet.
-        payload: Value<'a>,
+        unique_id: UniqueId<'a>,
+        /// Of the action of that CALL.
+        payload: Payload<'a>,
     },
     /// `[4, id, code, description, details]`
     CallError {
         /// Of the CALL that is answered.
-        unique_id: UniqueId,
+        unique_id: UniqueId<'a>,
         /// As it was sent.
         code: String,
         /// Empty when none was given.
         description: String,
     },
+}
+
+/// A payload, and whether it has been judged.
+#[derive(Debug, PartialEq)]
+pub enum Payload<'a> {
+    /// As it was read.
+    Read(Value<'a>),
+    /// Read straight into its definition: strictly valid, nothing was mended.
+    Valid(Value<'a>),
+}
+
+impl<'a> Payload<'a> {
+    /// The payload whatever it is.
+    #[must_use]
+    pub fn value(self) -> Value<'a> {
+        match self {
+            Self::Read(payload) | Self::Valid(payload) => payload,
+        }
+    }
+
+    /// The payload as the caller wants it, mended where it had to be, and what is to say of it.
+    #[must_use]
+    pub fn judge(self, expected: Expected, mode: Mode) -> (Value<'a>, Report) {
+        match self {
+            Self::Valid(payload) => (payload, Report::default()),
+            Self::Read(mut payload) => {
+                let report = validate(schema::v16(), expected.object, &mut payload, mode);
+                if expected.raw_sampled_values {
+                    raw::serialize_sampled_values(&mut payload);
+                }
+                (payload, report)
+            }
+        }
+    }
 }
 
 /// A frame that could not be read.
@@ -72,7 +115,7 @@ pub enum Fault {
     /// A CALL whose id is known: answer it with this violation.
     Call {
         /// To echo.
-        unique_id: UniqueId,
+        unique_id: UniqueId<'static>,
         /// If it could be read.
         action: Option<String>,
         /// What is wrong.
@@ -100,8 +143,16 @@ pub struct Frame<'a> {
 }
 
 /// Read the first frame of `text`. In strict mode nothing is mended.
+///
+/// `expected` may tell from the frame's head what its payload must be; a strictly valid one is then read and
+/// judged in one pass (see `direct`). Without that the payload is only read.
 #[must_use]
-pub fn read(text: &str, limits: Limits, mode: Mode) -> Frame<'_> {
+pub fn read<'a>(
+    text: &'a str,
+    limits: Limits,
+    mode: Mode,
+    expected: impl FnOnce(Head<'a>) -> Option<Expected>,
+) -> Frame<'a> {
     if text.len() > limits.bytes {
         let violation = formation("too_large", format!("at most {} bytes are allowed", limits.bytes));
         return Frame {
@@ -110,6 +161,9 @@ pub fn read(text: &str, limits: Limits, mode: Mode) -> Frame<'_> {
             text,
             rest: "",
         };
+    }
+    if let Some(message) = direct::frame(text, limits, expected) {
+        return Frame { message: Ok(message), deviations: Vec::new(), text, rest: "" };
     }
     FrameReader { mode, limits, deviations: Vec::new() }.read(text)
 }
@@ -127,7 +181,7 @@ pub fn write_call(unique_id: &str, action: &str, payload: &str) -> String {
 
 /// `[3,"id",payload]`
 #[must_use]
-pub fn write_call_result(unique_id: &UniqueId, payload: &str) -> String {
+pub fn write_call_result(unique_id: &UniqueId<'_>, payload: &str) -> String {
     let mut out = String::with_capacity(payload.len() + unique_id.text.len() + 8);
     out.push_str("[3,");
     unique_id.write(&mut out);
@@ -136,7 +190,7 @@ pub fn write_call_result(unique_id: &UniqueId, payload: &str) -> String {
 
 /// `[4,"id","code","description",{}]`
 #[must_use]
-pub fn write_call_error(unique_id: &UniqueId, code: ErrorCode, description: &str) -> String {
+pub fn write_call_error(unique_id: &UniqueId<'_>, code: ErrorCode, description: &str) -> String {
     /// OCPP-J 4.2.3
     const DESCRIPTION_LIMIT: usize = 255;
     let mut description = description.to_owned();
@@ -228,6 +282,7 @@ impl FrameReader {
         let violation = formation("trailing_text", "text stands behind the frame".to_owned());
         let refused = match message {
             Ok(Message::Call { unique_id, action, .. }) => {
+                let unique_id = unique_id.into_owned();
                 Fault::Call { unique_id, action: Some(action.into_owned()), violation }
             }
             Ok(_) => Fault::Answer(violation),
@@ -256,36 +311,38 @@ impl FrameReader {
 
     fn call<'a>(
         &mut self,
-        unique_id: UniqueId,
+        unique_id: UniqueId<'a>,
         mut items: impl Iterator<Item = Value<'a>>,
         count: usize,
     ) -> Result<Message<'a>, Box<Fault>> {
         let Some(Value::String(action)) = items.next() else {
             let violation = formation("no_action", "the third element must be the action".to_owned());
+            let unique_id = unique_id.into_owned();
             return Err(Box::new(Fault::Call { unique_id, action: None, violation }));
         };
         let refusal = self.refused_id(&unique_id).or_else(|| self.refused_count(count, 4));
         if let Some(violation) = refusal {
             let action = Some(action.into_owned());
+            let unique_id = unique_id.into_owned();
             return Err(Box::new(Fault::Call { unique_id, action, violation }));
         }
-        Ok(Message::Call { unique_id, action, payload: items.next().unwrap_or(Value::Null) })
+        Ok(Message::Call { unique_id, action, payload: Payload::Read(items.next().unwrap_or(Value::Null)) })
     }
 
     fn call_result<'a>(
         &mut self,
-        unique_id: UniqueId,
+        unique_id: UniqueId<'a>,
         mut items: impl Iterator<Item = Value<'a>>,
         count: usize,
     ) -> Result<Message<'a>, Box<Fault>> {
         if let Some(violation) = self.refused_count(count, 3) {
             return Err(Box::new(Fault::Answer(violation)));
         }
-        Ok(Message::CallResult { unique_id, payload: items.next().unwrap_or(Value::Null) })
+        Ok(Message::CallResult { unique_id, payload: Payload::Read(items.next().unwrap_or(Value::Null)) })
     }
 
     /// Why a CALL with this id is refused; in tolerant mode only an empty id is.
-    fn refused_id(&mut self, unique_id: &UniqueId) -> Option<Violation> {
+    fn refused_id(&mut self, unique_id: &UniqueId<'_>) -> Option<Violation> {
         let too_long = is_longer(&unique_id.text, UNIQUE_ID_LIMIT);
         let (kind, detail) = if unique_id.text.is_empty() {
             return Some(formation("unique_id_empty", "the unique id is empty".to_owned()));
@@ -326,7 +383,7 @@ impl FrameReader {
         };
         let action = items.next().as_ref().and_then(Value::as_str).map(str::to_owned);
         match message_type {
-            "2" => Fault::Call { unique_id, action, violation },
+            "2" => Fault::Call { unique_id: unique_id.into_owned(), action, violation },
             "3" | "4" => Fault::Answer(violation),
             _ => Fault::UnknownMessageType,
         }
@@ -351,7 +408,7 @@ impl FrameReader {
 
 /// Many charge points leave out description or details; an error is an error all the same.
 fn call_error<'a>(
-    unique_id: UniqueId,
+    unique_id: UniqueId<'a>,
     mut items: impl Iterator<Item = Value<'a>>,
 ) -> Result<Message<'a>, Box<Fault>> {
     let Some(code) = items.next().as_ref().and_then(Value::as_str).map(str::to_owned) else {
@@ -363,11 +420,11 @@ fn call_error<'a>(
     Ok(Message::CallError { unique_id, code, description })
 }
 
-fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId, Violation> {
+fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId<'_>, Violation> {
     let (text, numeric) = match item {
-        Some(Value::String(text)) => (text.into_owned(), false),
+        Some(Value::String(text)) => (text, false),
         // What is no integer would be echoed as a number that some readers refuse.
-        Some(Value::Number(text)) if text.parse::<i64>().is_ok() => (text.to_owned(), true),
+        Some(Value::Number(text)) if text.parse::<i64>().is_ok() => (Cow::Borrowed(text), true),
         _ => {
             return Err(formation("no_unique_id", "the second element must be the unique id".to_owned()));
         }

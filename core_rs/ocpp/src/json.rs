@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn string(&mut self) -> Read<Cow<'a, str>> {
         let start = self.at + 1;
-        let end = self.plain_run(start);
+        let end = plain_run(self.bytes, start);
         if self.bytes.get(end) == Some(&b'"') {
             self.at = end + 1;
             return Ok(Cow::Borrowed(&self.text[start..end]));
@@ -336,26 +336,10 @@ impl<'a> Reader<'a> {
         self.escaped_string().map(Cow::Owned)
     }
 
-    /// Where the run of characters that need no care ends. Strings are most of a frame, so eight bytes a step.
-    #[inline(always)]
-    fn plain_run(&self, start: usize) -> usize {
-        let mut at = start;
-        while let Some(chunk) = self.bytes[at..].first_chunk::<8>() {
-            let special = special_bytes(u64::from_le_bytes(*chunk));
-            if special != 0 {
-                return at + (special.trailing_zeros() / 8) as usize;
-            }
-            at += 8;
-        }
-        let rest = &self.bytes[at..];
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        at + length.unwrap_or(rest.len())
-    }
-
     fn escaped_string(&mut self) -> Read<String> {
         let mut text = String::new();
         loop {
-            let end = self.plain_run(self.at);
+            let end = plain_run(self.bytes, self.at);
             text.push_str(&self.text[self.at..end]);
             self.at = end;
             match self.bytes.get(end) {
@@ -446,6 +430,22 @@ impl<'a> Reader<'a> {
     fn fault(&self, fault: Fault) -> Box<SyntaxError> {
         Box::new(SyntaxError { fault, offset: self.at })
     }
+}
+
+/// Where the run of characters that need no care ends. Strings are most of a frame, so eight bytes a step.
+#[inline(always)]
+pub(crate) fn plain_run(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
+        let special = special_bytes(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+    at + length.unwrap_or(rest.len())
 }
 
 /// The lowest set bit marks the first of eight bytes that is a quote, a backslash or a control character;

@@ -1,6 +1,7 @@
 //! Judges single payloads and frames outside of any connection: for what we send, and for the catalog.
 
-use crate::frame::{self, Fault, Message};
+use crate::direct::{self, Expected, Head};
+use crate::frame::{self, Fault, Message, Payload};
 use crate::json::{Limits, Reader};
 use crate::link::Role;
 use crate::schema::{self, Direction, MessageSchema};
@@ -40,14 +41,18 @@ pub fn payload_text<'a>(
     text: &'a str,
     mode: Mode,
 ) -> Judged<'a> {
+    let schema = schema::v16();
+    let object = schema.payload(message, direction);
+    if let Some(payload) = direct::payload(text, Limits::default(), object) {
+        return Judged { payload, report: Report::default() };
+    }
     let mut reader = Reader::new(text, Limits::default(), mode == Mode::Tolerant);
     let mut payload = match reader.value() {
         Ok(payload) if reader.peek().is_none() => payload,
         Ok(_) => return broken("text stands behind the payload".to_owned()),
         Err(error) => return broken(format!("{} at byte {}", error.fault, error.offset)),
     };
-    let schema = schema::v16();
-    let report = validate(schema, schema.payload(message, direction), &mut payload, mode);
+    let report = validate(schema, object, &mut payload, mode);
     Judged { payload, report }
 }
 
@@ -79,21 +84,30 @@ pub fn call_text<'a>(role: Role, action: &str, text: &'a str) -> Option<Judged<'
 /// Judge one whole frame as the receiver of it would. `sender` is the side that sent it.
 #[must_use]
 pub fn frame_text(text: &str, sender: Role, mode: Mode) -> JudgedFrame<'_> {
-    let frame = frame::read(text, Limits::default(), mode);
+    let frame = frame::read(text, Limits::default(), mode, |head| match head {
+        Head::Call(action) => {
+            let message = schema::v16().message(action)?;
+            sender.may_send(message.sender).then(|| request_of(message))
+        }
+        Head::CallResult(_) => None,
+    });
     let mut judged = match frame.message {
         Ok(Message::Call { unique_id, action, payload }) => {
-            let judged =
-                JudgedFrame { unique_id: Some(unique_id.text), ..judge_call(&action, payload, sender, mode) };
+            let judged = JudgedFrame {
+                unique_id: Some(unique_id.text.into_owned()),
+                ..judge_call(&action, payload, sender, mode)
+            };
             JudgedFrame { kind: "call", action: Some(action.into_owned()), ..judged }
         }
         Ok(Message::CallResult { unique_id, payload }) => JudgedFrame {
             kind: "call_result",
-            unique_id: Some(unique_id.text),
-            payload: Some(payload),
+            unique_id: Some(unique_id.text.into_owned()),
+            payload: Some(payload.value()),
             ..JudgedFrame::default()
         },
         Ok(Message::CallError { unique_id, .. }) => {
-            JudgedFrame { kind: "call_error", unique_id: Some(unique_id.text), ..JudgedFrame::default() }
+            let unique_id = Some(unique_id.text.into_owned());
+            JudgedFrame { kind: "call_error", unique_id, ..JudgedFrame::default() }
         }
         Err(fault) => judge_fault(*fault),
     };
@@ -101,7 +115,12 @@ pub fn frame_text(text: &str, sender: Role, mode: Mode) -> JudgedFrame<'_> {
     judged
 }
 
-fn judge_call<'a>(action: &str, mut payload: Value<'a>, sender: Role, mode: Mode) -> JudgedFrame<'a> {
+fn request_of(message: &MessageSchema) -> Expected {
+    let object = schema::v16().payload(message, Direction::Request);
+    Expected { object, raw_sampled_values: false }
+}
+
+fn judge_call<'a>(action: &str, payload: Payload<'a>, sender: Role, mode: Mode) -> JudgedFrame<'a> {
     let schema = schema::v16();
     let exact = schema.message(action);
     let message = exact.or_else(|| schema.message_loosely(action).filter(|_| mode == Mode::Tolerant));
@@ -113,7 +132,8 @@ fn judge_call<'a>(action: &str, mut payload: Value<'a>, sender: Role, mode: Mode
     let mut judged = JudgedFrame::default();
     judged.report.violations.extend(refused);
     let Some(message) = message.filter(|_| judged.report.violations.is_empty()) else { return judged };
-    judged.report = validate(schema, schema.payload(message, Direction::Request), &mut payload, mode);
+    let (payload, report) = payload.judge(request_of(message), mode);
+    judged.report = report;
     if exact.is_none() {
         let spelling = Deviation { kind: "action_spelling", pointer: String::new(), raw: action.to_owned() };
         judged.report.deviations.insert(0, spelling);
@@ -127,7 +147,7 @@ fn judge_fault<'a>(fault: Fault) -> JudgedFrame<'a> {
     let violation = match fault {
         Fault::Call { unique_id, action, violation } => {
             judged.kind = "call";
-            judged.unique_id = Some(unique_id.text);
+            judged.unique_id = Some(unique_id.text.into_owned());
             judged.action = action;
             violation
         }

@@ -25,14 +25,14 @@
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::direct::{Expected, Head};
 pub use crate::effect::{Effect, Outcome, Rejected, Resolution, Role};
-use crate::frame::{self, Fault, Message, UniqueId};
+use crate::frame::{self, Fault, Message, Payload, UniqueId};
 use crate::json::Limits;
 use crate::judge;
 use crate::redact;
 use crate::schema::{self, Direction, Kind, MessageSchema};
-use crate::validate::{Mode, validate};
-use crate::value::Value;
+use crate::validate::Mode;
 use crate::violation::{Deviation, ErrorCode, Violation};
 
 /// Answers kept for repeats. A charge point has one CALL out at a time, so few are needed.
@@ -51,6 +51,8 @@ pub struct Options {
     pub limits: Limits,
     /// Most CALLs that wait behind the outstanding one.
     pub queue_limit: usize,
+    /// Whether `sampledValue` of what is received comes as JSON text (`Value::Raw`), judged all the same.
+    pub raw_sampled_values: bool,
 }
 
 /// The state of one connection.
@@ -81,14 +83,14 @@ struct Outstanding {
 
 #[derive(Debug)]
 struct InFlight {
-    unique_id: UniqueId,
+    unique_id: UniqueId<'static>,
     text_hash: u64,
     message: &'static MessageSchema,
 }
 
 #[derive(Debug)]
 struct Answered {
-    unique_id: UniqueId,
+    unique_id: UniqueId<'static>,
     text_hash: u64,
     answer: String,
 }
@@ -115,7 +117,8 @@ impl Link {
         let mut effects = Vec::with_capacity(2);
         let mut rest = text;
         for _ in 0..FRAMES_IN_ONE_TEXT {
-            let frame = frame::read(rest, self.options.limits, self.options.mode);
+            let expected = |head| self.expected(head);
+            let frame = frame::read(rest, self.options.limits, self.options.mode, expected);
             rest = frame.rest;
             self.take(frame.message, frame.deviations, frame.text, now, &mut effects);
             if rest.is_empty() {
@@ -238,6 +241,33 @@ impl Link {
         self.queue.len()
     }
 
+    /// What the payload behind that head must be; `None`: it is none that leads anywhere.
+    fn expected(&self, head: Head<'_>) -> Option<Expected> {
+        match head {
+            Head::Call(action) => {
+                let message = schema::v16().message(action)?;
+                let may_send = self.options.role.peer().may_send(message.sender);
+                may_send.then(|| self.payload_of(message, Direction::Request))
+            }
+            Head::CallResult(unique_id) => {
+                let action = self.called_action(unique_id)?;
+                Some(self.payload_of(called(action), Direction::Response))
+            }
+        }
+    }
+
+    fn payload_of(&self, message: &MessageSchema, direction: Direction) -> Expected {
+        let object = schema::v16().payload(message, direction);
+        Expected { object, raw_sampled_values: self.options.raw_sampled_values }
+    }
+
+    fn called_action(&self, unique_id: &str) -> Option<&'static str> {
+        match &self.outstanding {
+            Some(call) if call.unique_id == unique_id => Some(call.action),
+            _ => self.expired.iter().find(|(expired, _)| expired == unique_id).map(|(_, action)| *action),
+        }
+    }
+
     fn take<'a>(
         &mut self,
         message: Result<Message<'a>, Box<Fault>>,
@@ -263,9 +293,9 @@ impl Link {
 
     fn take_call<'a>(
         &mut self,
-        mut call: ReceivedCall,
+        mut call: ReceivedCall<'a>,
         action: &str,
-        mut payload: Value<'a>,
+        payload: Payload<'a>,
         effects: &mut Vec<Effect<'a>>,
     ) {
         if self.is_repeat(&call, action, effects) {
@@ -277,9 +307,8 @@ impl Link {
                 return refuse(&call.unique_id, Some(action.to_owned()), vec![violation], effects);
             }
         };
-        let schema = schema::v16();
-        let object = schema.payload(message, Direction::Request);
-        let report = validate(schema, object, &mut payload, self.options.mode);
+        let (payload, report) =
+            payload.judge(self.payload_of(message, Direction::Request), self.options.mode);
         if !report.violations.is_empty() {
             let action = Some(message.action.to_owned());
             return refuse(&call.unique_id, action, report.violations, effects);
@@ -287,13 +316,13 @@ impl Link {
         call.deviations.extend(report.deviations);
         let ReceivedCall { unique_id: key, text_hash, deviations } = call;
         let unique_id = key.text.clone();
-        self.in_flight.push(InFlight { unique_id: key, text_hash, message });
+        self.in_flight.push(InFlight { unique_id: key.into_owned(), text_hash, message });
         effects.push(Effect::Dispatch { unique_id, action: message.action, payload, deviations });
     }
 
     /// Answer or drop a CALL whose id is known already. An answered id with another text starts anew:
     /// firmware that counts from 1 after a reboot does that on one socket.
-    fn is_repeat(&self, call: &ReceivedCall, action: &str, effects: &mut Vec<Effect<'_>>) -> bool {
+    fn is_repeat(&self, call: &ReceivedCall<'_>, action: &str, effects: &mut Vec<Effect<'_>>) -> bool {
         let waiting = self.in_flight.iter().find(|waiting| waiting.unique_id == call.unique_id);
         if let Some(waiting) = waiting {
             if waiting.text_hash == call.text_hash {
@@ -342,16 +371,14 @@ impl Link {
     fn take_result<'a>(
         &mut self,
         unique_id: &str,
-        mut payload: Value<'a>,
+        payload: Payload<'a>,
         mut deviations: Vec<Deviation>,
         now: f64,
         effects: &mut Vec<Effect<'a>>,
     ) {
         let Some((action, late)) = self.match_answer(unique_id, effects) else { return };
-        let schema = schema::v16();
-        let message = schema.message(action).expect("a CALL of ours has an action of the definition");
-        let object = schema.payload(message, Direction::Response);
-        let report = validate(schema, object, &mut payload, self.options.mode);
+        let expected = self.payload_of(called(action), Direction::Response);
+        let (payload, report) = payload.judge(expected, self.options.mode);
         deviations.extend(report.deviations);
         let outcome = if report.violations.is_empty() { Outcome::Result } else { Outcome::InvalidResult };
         effects.push(Effect::Resolve(Resolution {
@@ -424,10 +451,15 @@ impl Link {
     }
 }
 
-struct ReceivedCall {
-    unique_id: UniqueId,
+struct ReceivedCall<'a> {
+    unique_id: UniqueId<'a>,
     text_hash: u64,
     deviations: Vec<Deviation>,
+}
+
+/// The message of a CALL of ours.
+fn called(action: &str) -> &'static MessageSchema {
+    schema::v16().message(action).expect("a CALL of ours has an action of the definition")
 }
 
 /// An answer that carries the time of day is stale when it is repeated, and giving a new one does no harm.
@@ -480,13 +512,13 @@ fn take_fault(fault: Fault, effects: &mut Vec<Effect<'_>>) {
 }
 
 fn refuse(
-    unique_id: &UniqueId,
+    unique_id: &UniqueId<'_>,
     action: Option<String>,
     violations: Vec<Violation>,
     effects: &mut Vec<Effect<'_>>,
 ) {
     let Some(first) = violations.first() else { return };
     let answer = frame::write_call_error(unique_id, first.code, &describe(first));
-    effects.push(Effect::Refused { unique_id: unique_id.text.clone(), action, violations });
+    effects.push(Effect::Refused { unique_id: unique_id.text.clone().into_owned(), action, violations });
     effects.push(Effect::Send(answer));
 }

@@ -113,20 +113,34 @@ pub(crate) fn decimal(
     let Value::Number(text) = value else {
         return walk.wrong_type(path, "a number");
     };
-    let number = text.parse::<f64>().unwrap_or(f64::NAN);
-    if !number.is_finite() {
+    let Some(number) = finite(text) else {
         return property(walk, path, "out_of_range", "too large a number".to_owned());
-    }
-    let (reason, detail) = if min.is_some_and(|min| number < min) {
-        ("out_of_range", "below the least allowed value")
-    } else if tenths && !is_multiple_of_tenth(text) {
-        ("too_precise", "at most one digit may follow the decimal point")
-    } else {
-        return;
     };
+    let Some((reason, detail)) = decimal_fault(text, number, tenths, min) else { return };
     match walk.mode {
         Mode::Strict => property(walk, path, reason, detail.to_owned()),
         Mode::Tolerant => walk.deviation(reason, path, (*text).to_owned()),
+    }
+}
+
+/// The number of a JSON text, unless it is beyond all doubles.
+pub(crate) fn finite(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// Reason and detail of what is wrong with a number of that text.
+pub(crate) fn decimal_fault(
+    text: &str,
+    number: f64,
+    tenths: bool,
+    min: Option<f64>,
+) -> Option<(&'static str, &'static str)> {
+    if min.is_some_and(|min| number < min) {
+        Some(("out_of_range", "below the least allowed value"))
+    } else if tenths && !is_multiple_of_tenth(text) {
+        Some(("too_precise", "at most one digit may follow the decimal point"))
+    } else {
+        None
     }
 }
 

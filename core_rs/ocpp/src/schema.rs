@@ -6,8 +6,12 @@ use std::sync::LazyLock;
 use indexmap::IndexMap;
 
 use crate::definition::{self, Definition, Field, FieldKind, Items, NamedType, Sender};
+use crate::names::{Names, Scanned};
 use crate::rules::Rule;
 use crate::symbol::Symbol;
+
+/// The field that holds most of a charge point's traffic: it alone may be salvaged in part, and kept as text.
+pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
 
 /// Every message of the protocol, ready to judge payloads.
 pub struct Schema {
@@ -45,6 +49,7 @@ pub struct ObjectSchema {
     pub fields: Vec<FieldSchema>,
     /// Bit i is set when field i must be there.
     pub required: u64,
+    pub(crate) names: Names,
 }
 
 /// One field.
@@ -53,6 +58,9 @@ pub struct FieldSchema {
     pub name: &'static str,
     /// The same as a symbol.
     pub symbol: Symbol,
+    /// The name as it mostly stands in a text: in quotes, a colon behind it.
+    pub(crate) key: String,
+    pub(crate) is_sampled_value: bool,
     /// Whether it may be absent.
     pub optional: bool,
     /// Set when the field is an array.
@@ -89,6 +97,7 @@ pub struct EnumerationSchema {
     /// Name of the type.
     pub name: &'static str,
     values: Vec<(&'static str, Symbol)>,
+    names: Names,
 }
 
 impl EnumerationSchema {
@@ -96,6 +105,12 @@ impl EnumerationSchema {
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Symbol> {
         self.values.iter().find(|(value, _)| *value == text).map(|(_, symbol)| *symbol)
+    }
+
+    /// The value whose name stands from `start` to the end of what was scanned.
+    #[inline(always)]
+    pub(crate) fn scanned(&self, bytes: &[u8], start: usize, scanned: Scanned) -> Option<Symbol> {
+        self.names.find(bytes, start, scanned).map(|place| self.values[place].1)
     }
 
     /// The value that is meant when case and blanks are not looked at.
@@ -210,7 +225,8 @@ impl Builder {
             .enumerate()
             .filter(|(_, field)| !field.optional)
             .fold(0, |mask, (place, _)| mask | 1 << place);
-        ObjectSchema { fields: fields.iter().map(|field| self.field(field)).collect(), required }
+        let names = Names::new(&fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>());
+        ObjectSchema { fields: fields.iter().map(|field| self.field(field)).collect(), required, names }
     }
 
     fn field(&self, field: &'static Field) -> FieldSchema {
@@ -230,6 +246,8 @@ impl Builder {
         FieldSchema {
             name: &field.name,
             symbol: symbol(&field.name),
+            key: format!("\"{}\":", field.name),
+            is_sampled_value: field.name == SAMPLED_VALUE,
             optional: field.optional,
             many: field.many,
             kind,
@@ -238,8 +256,9 @@ impl Builder {
 }
 
 fn enumeration(name: &'static str, values: &'static IndexMap<String, String>) -> EnumerationSchema {
+    let names = Names::new(&values.keys().map(String::as_str).collect::<Vec<_>>());
     let values = values.keys().map(|value| (value.as_str(), symbol(value))).collect();
-    EnumerationSchema { name, values }
+    EnumerationSchema { name, values, names }
 }
 
 fn symbol(text: &str) -> Symbol {

@@ -42,10 +42,6 @@ const VIOLATION_LIMIT: usize = 32;
 /// More deviations than this are not listed.
 const DEVIATION_LIMIT: usize = 64;
 
-/// Items of these arrays may be dropped one by one: one bad sample must not cost the others, and the
-/// raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
-const SALVAGED: &str = "sampledValue";
-
 /// Judge `payload` and mend it in place. `null` stands for an empty payload (OCPP-J 4.2.1).
 pub fn validate(schema: &Schema, object: &ObjectSchema, payload: &mut Value<'_>, mode: Mode) -> Report {
     let mut walk = Walk { schema, mode, report: Report::default() };
@@ -148,7 +144,7 @@ impl<'s> Walk<'s> {
         let Value::Array(items) = value else {
             return self.wrong_type(path, "an array");
         };
-        if field.name == SALVAGED && self.mode == Mode::Tolerant {
+        if field.is_sampled_value && self.mode == Mode::Tolerant {
             self.salvage(&field.kind, items, path);
         } else {
             for (index, item) in items.iter_mut().enumerate() {
@@ -158,7 +154,8 @@ impl<'s> Walk<'s> {
         self.count(items.len(), bounds, path);
     }
 
-    /// Keep the items that are usable, drop the others with a deviation.
+    /// Keep the items that are usable, drop the others with a deviation: one bad sample must not cost the
+    /// others, and the raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
     fn salvage(&mut self, kind: &'s Kind, items: &mut Vec<Value<'_>>, path: &Path<'_>) {
         let mut index = 0;
         items.retain_mut(|item| {

@@ -47,6 +47,8 @@ pub enum Value<'a> {
     String(Cow<'a, str>),
     /// An enumeration value of the definition; only `validate` puts it in.
     Symbol(Symbol),
+    /// JSON text that was asked for instead of a tree: valid, mended where it had to be.
+    Raw(Cow<'a, str>),
     /// An array.
     Array(Vec<Value<'a>>),
     /// An object, in the order it came. A name may stand twice; `validate` refuses that.
@@ -98,6 +100,7 @@ impl Value<'_> {
             }
             Self::String(text) => write_string(text, out),
             Self::Symbol(symbol) => write_string(symbol.as_str(), out),
+            Self::Raw(text) => out.push_str(text),
             Self::Array(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {

@@ -9,7 +9,13 @@ const AUTHORIZE: &str = r#"[2,"a","Authorize",{"idTag":"A"}]"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
 
 fn link(role: Role) -> Link {
-    Link::new(Options { role, mode: Mode::Tolerant, limits: Limits::default(), queue_limit: 3 })
+    Link::new(Options {
+        role,
+        mode: Mode::Tolerant,
+        limits: Limits::default(),
+        queue_limit: 3,
+        raw_sampled_values: false,
+    })
 }
 
 fn central_system() -> Link {

@@ -17,7 +17,13 @@ fn config() -> ProptestConfig {
 }
 
 fn link(mode: Mode) -> Link {
-    Link::new(Options { role: Role::CentralSystem, mode, limits: LIMITS, queue_limit: 4 })
+    Link::new(Options {
+        role: Role::CentralSystem,
+        mode,
+        limits: LIMITS,
+        queue_limit: 4,
+        raw_sampled_values: false,
+    })
 }
 
 /// Texts near to frames: pieces of frames in any order.

@@ -30,7 +30,13 @@ struct Vector {
 }
 
 fn options(mode: Mode) -> Options {
-    Options { role: Role::CentralSystem, mode, limits: Limits::default(), queue_limit: 8 }
+    Options {
+        role: Role::CentralSystem,
+        mode,
+        limits: Limits::default(),
+        queue_limit: 8,
+        raw_sampled_values: false,
+    }
 }
 
 fn listed(deviations: &[Deviation]) -> Vec<String> {
@@ -85,7 +91,7 @@ fn two_frames_in_one_text_are_both_taken() {
     let ids: Vec<&str> = effects
         .iter()
         .filter_map(|effect| match effect {
-            Effect::Dispatch { unique_id, .. } => Some(unique_id.as_str()),
+            Effect::Dispatch { unique_id, .. } => Some(&**unique_id),
             _ => None,
         })
         .collect();

@@ -23,7 +23,7 @@ fn convert<'py>(py: Python<'py>, symbols: &[Py<PyString>], value: &Value<'_>) ->
         Value::Boolean(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
         Value::Number(text) => number(py, text)?,
         Value::Integer(integer) => integer.into_pyobject(py)?.into_any(),
-        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::String(text) | Value::Raw(text) => PyString::new(py, text).into_any(),
         Value::Symbol(symbol) => symbols[symbol.index()].bind(py).clone().into_any(),
         Value::Array(items) => {
             let list = PyList::empty(py);

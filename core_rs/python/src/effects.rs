@@ -123,6 +123,7 @@ fn effect_object<'py>(py: Python<'py>, effect: link::Effect<'_>) -> PyResult<Bou
     Ok(match effect {
         link::Effect::Send(text) => Bound::new(py, Send { text })?.into_any(),
         link::Effect::Dispatch { unique_id, action, payload, deviations: found } => {
+            let unique_id = unique_id.into_owned();
             let payload = convert::value(py, &payload)?.unbind();
             let deviations = deviations(py, found)?;
             Bound::new(py, Dispatch { unique_id, action, payload, deviations })?.into_any()

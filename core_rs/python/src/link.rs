@@ -29,10 +29,19 @@ pub fn mode(strict: bool) -> Mode {
 #[pymethods]
 impl Link {
     #[new]
-    #[pyo3(signature = (role, *, strict=false, max_frame_bytes=262_144, queue_limit=50))]
-    fn new(role: &str, strict: bool, max_frame_bytes: usize, queue_limit: usize) -> PyResult<Self> {
+    #[pyo3(signature = (
+        role, *, strict=false, max_frame_bytes=262_144, queue_limit=50, raw_sampled_values=false
+    ))]
+    fn new(
+        role: &str,
+        strict: bool,
+        max_frame_bytes: usize,
+        queue_limit: usize,
+        raw_sampled_values: bool,
+    ) -> PyResult<Self> {
         let limits = Limits { bytes: max_frame_bytes, ..Limits::default() };
-        let options = Options { role: self::role(role)?, mode: mode(strict), limits, queue_limit };
+        let (role, mode) = (self::role(role)?, mode(strict));
+        let options = Options { role, mode, limits, queue_limit, raw_sampled_values };
         Ok(Self { link: link::Link::new(options) })
     }
 
