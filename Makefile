@@ -23,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Explain the targets
 	@echo "Stationmaster. Needs Python >= 3.11 and a Rust toolchain >= 1.91; everything else is fetched."
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: build ## Start engines, server, demo tenant and a small simulated fleet; Ctrl-C stops it all
@@ -33,8 +33,16 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 test: build lint rust-test pytest ## Everything: format, lints, types, layers, cargo test, pytest
 
 .PHONY: bench
-bench: build ## Measure, and write figures and plot to benchmarks/results
+bench: build load ## Measure for a few minutes, and write figures and plot to benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-full
+bench-full: build load ## Measure everything, in more rounds and sizes
+	@$(BIN)/python -m benchmarks --full $(ARGS)
+
+.PHONY: load
+load: check-rust ## Build the load generator: target/release/stationmaster-load
+	@cargo build --release --quiet --locked --package stationmaster-load
 
 .PHONY: build
 build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
@@ -55,7 +63,7 @@ rust-lint: $(STAMPS)/python check-rust
 
 .PHONY: rust-test
 rust-test: check-rust
-	cargo test -p ocpp-core --locked
+	cargo test -p ocpp-core -p stationmaster-load --locked
 
 .PHONY: fresh
 fresh: check-rust
@@ -68,7 +76,7 @@ generate: check-rust ## Write the files that derive from the protocol definition
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 
 .PHONY: pytest
-pytest: build ## The Python tests alone
+pytest: build load ## The Python tests alone
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: format

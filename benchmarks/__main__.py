@@ -5,28 +5,36 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from app.embedded import Engines
-from benchmarks import catalog, core_python, core_rust, idle, wire
+from benchmarks import catalog, core_python, core_rust, durable, idle, wire
 from benchmarks.host import Cores, host_facts
-from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.plan import FULL, QUICK, SHORT, Plan
 from benchmarks.plot import draw
 from benchmarks.report import summary_text
-from benchmarks.rig import running_rig, scratch_directory
+from benchmarks.rig import Site, running_site, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("micro", "wire", "idle", "catalog")
+Measure = Callable[[Site, Cores, Plan, Path], Awaitable[dict[str, Any]]]
+
+_SERVER_PARTS: dict[str, tuple[str, Measure]] = {
+    "idle": ("memory of idle connections", idle.measure),
+    "wire": ("the byte path, beside other servers", wire.measure),
+    "durable": ("everything stored", durable.measure),
+    "catalog": ("catalog documents", catalog.measure),
+}
+PARTS = ("micro", *_SERVER_PARTS)
 
 
 def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -> None:
     """Run the parts that are asked for. given: engines to use instead of private ones."""
     options = _parse(arguments)
-    plan: Plan = QUICK if options.quick else FULL
+    plan: Plan = QUICK if options.quick else FULL if options.full else SHORT
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -57,25 +65,21 @@ def _micro(plan: Plan) -> dict[str, Any]:
 async def _with_server(
     parts: Sequence[str], plan: Plan, cores: Cores, directory: Path, given: Engines | None
 ) -> dict[str, Any]:
-    """Run the parts that need a server, all against the same one; memory first, while it is fresh."""
-    loaded, silent = max(plan.socket_counts), max(plan.idle_steps)
+    """Run the parts that need a server, each with a fresh one of its own, all on the same engines."""
+    charge_points = max(*plan.wire_sockets, *plan.durable_sockets, *plan.idle_steps)
     results: dict[str, Any] = {}
-    async with running_rig(cores, directory, loaded + silent, given) as rig:
-        if "idle" in parts:
-            _say("memory of idle connections")
-            results["idle"] = await idle.measure(rig, plan, loaded)
-        if "wire" in parts:
-            _say("sockets in a closed loop")
-            results["wire"] = await wire.measure(rig, plan)
-        if "catalog" in parts:
-            _say("catalog documents")
-            results["catalog"] = await catalog.measure(rig, cores, plan, directory)
+    async with running_site(directory, charge_points, given) as site:
+        for name, (what, measure) in _SERVER_PARTS.items():
+            if name in parts:
+                _say(what)
+                results[name] = await measure(site, cores, plan, directory)
     return results
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: the kit works, no figures")
+    parser.add_argument("--full", action="store_true", help="more rounds and sizes, up to hours")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
     parser.add_argument("--output", type=Path, help="where the JSON goes; the plot lies beside it")
     return parser.parse_args(arguments)

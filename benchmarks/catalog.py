@@ -21,7 +21,7 @@ from benchmarks.accounting import cpu_use, family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpSocket
 from benchmarks.plan import Plan
-from benchmarks.rig import HOST, Rig, free_port, pinned_process, wait_until_serving
+from benchmarks.rig import HOST, Site, free_port, pinned_process, running_server, wait_until_serving
 from benchmarks.summary import significant, summarize
 
 PATHS = ("/v1/protocols/ocpp-16j", "/v1/protocols/ocpp-16j/messages/MeterValues")
@@ -29,14 +29,17 @@ PATHS = ("/v1/protocols/ocpp-16j", "/v1/protocols/ocpp-16j/messages/MeterValues"
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
-async def measure(rig: Rig, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
     """Return requests per second of both, and the median of the ratios of neighbouring rounds."""
-    app = create_app(rig.settings)
+    app = create_app(site.settings)
     documents = {path: await _body(app, path) for path in PATHS}
     bare = bare_route.make(documents)
     figures: dict[str, Any] = {}
-    async with _bare_server(documents, cores, directory) as (process, port):
-        servers = {"catalog": (rig.port, rig.server), "bare": (port, family(process))}
+    async with (
+        running_server(site, cores, directory) as server,
+        _bare_server(documents, cores, directory) as (process, port),
+    ):
+        servers = {"catalog": (server.port, server.processes), "bare": (port, family(process))}
         for path, body in documents.items():
             if await _body(bare, path) != body:
                 raise ValueError("the bare route returns other bytes")

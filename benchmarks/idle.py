@@ -1,30 +1,30 @@
 """Memory of an idle connection: authenticated, booted, then silent."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from benchmarks.accounting import memory
+from benchmarks.host import Cores
+from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import Rig
+from benchmarks.rig import Server, Site, running_server
 from benchmarks.summary import significant, slope
-from benchmarks.websocket_load import LoadSocket
-from benchmarks.wire import connect_many
 
 
-async def measure(rig: Rig, plan: Plan, first: int) -> dict[str, Any]:
-    """Return the server's memory at several numbers of connections, and what one more costs.
-
-    first: number of the first charge point that is free.
-    """
-    sockets: list[LoadSocket] = []
-    await asyncio.sleep(plan.idle_settle_s)
-    points = [_point(rig, 0)]
-    for count in plan.idle_steps:
-        sockets += await connect_many(rig, first + len(sockets), count - len(sockets))
+async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return the server's memory at several numbers of connections, and what one more costs."""
+    async with (
+        running_server(site, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, site.key)) as fleet,
+    ):
         await asyncio.sleep(plan.idle_settle_s)
-        points.append(_point(rig, count))
-    for socket in sockets:
-        socket.close()
+        points = [_point(server, 0)]
+        for count in plan.idle_steps:
+            before = points[-1]["connections"]
+            await fleet.connect(count - before, first=before)
+            await asyncio.sleep(plan.idle_settle_s)
+            points.append(_point(server, count))
     last, empty = points[-1], points[0]
     # What the first connections cost once (code that is loaded, pools that fill) is not theirs: it is left
     # out of the slope, and stays in the mean.
@@ -40,8 +40,8 @@ async def measure(rig: Rig, plan: Plan, first: int) -> dict[str, Any]:
     }
 
 
-def _point(rig: Rig, connections: int) -> dict[str, int]:
-    found = memory(rig.server)
+def _point(server: Server, connections: int) -> dict[str, int]:
+    found = memory(server.processes)
     return {
         "connections": connections,
         "resident_bytes": found.resident_bytes,

@@ -1,4 +1,4 @@
-"""How much is measured: sizes of a full run, and tiny ones that only show that the kit works."""
+"""How much is measured: a few minutes, everything, or tiny sizes that only show that the kit works."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,16 @@ class Plan:
     rust: bool
     micro_rounds: int
     micro_round_s: float
-    # Sockets in a closed loop.
-    socket_counts: tuple[int, ...]
+    # The byte path, beside other servers.
+    wire_sockets: tuple[int, ...]
     wire_rounds: int
     wire_warm_up_s: float
     wire_round_s: float
+    # Everything stored.
+    durable_sockets: tuple[int, ...]
+    durable_rounds: int
+    durable_warm_up_s: float
+    durable_round_s: float
     # Idle connections, cumulative.
     idle_steps: tuple[int, ...]
     idle_settle_s: float
@@ -25,16 +30,39 @@ class Plan:
     catalog_connections: int
 
 
+SHORT = Plan(
+    rust=True,
+    micro_rounds=15,
+    micro_round_s=0.03,
+    wire_sockets=(256,),
+    wire_rounds=3,
+    wire_warm_up_s=0.7,
+    wire_round_s=2.5,
+    durable_sockets=(256,),
+    durable_rounds=3,
+    durable_warm_up_s=0.7,
+    durable_round_s=3.0,
+    idle_steps=(250, 500, 1000, 1500, 2000),
+    idle_settle_s=1.5,
+    catalog_rounds=7,
+    catalog_round_s=0.6,
+    catalog_connections=8,
+)
+
 FULL = Plan(
     rust=True,
     micro_rounds=15,
     micro_round_s=0.03,
-    socket_counts=(16, 64, 256),
-    wire_rounds=3,
+    wire_sockets=(16, 64, 256),
+    wire_rounds=5,
     wire_warm_up_s=1.0,
     wire_round_s=5.0,
-    idle_steps=(250, 500, 1000, 1500, 2000),
-    idle_settle_s=1.5,
+    durable_sockets=(16, 64, 256, 1024),
+    durable_rounds=5,
+    durable_warm_up_s=1.0,
+    durable_round_s=5.0,
+    idle_steps=(500, 1000, 2000, 5000, 10_000, 15_000),
+    idle_settle_s=3.0,
     catalog_rounds=9,
     catalog_round_s=0.8,
     catalog_connections=8,
@@ -44,10 +72,14 @@ QUICK = Plan(
     rust=False,
     micro_rounds=2,
     micro_round_s=0.001,
-    socket_counts=(2, 4),
+    wire_sockets=(2, 4),
     wire_rounds=1,
     wire_warm_up_s=0.05,
     wire_round_s=0.2,
+    durable_sockets=(2, 4),
+    durable_rounds=1,
+    durable_warm_up_s=0.05,
+    durable_round_s=0.2,
     idle_steps=(4, 8),
     idle_settle_s=0.05,
     catalog_rounds=2,

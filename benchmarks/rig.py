@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, create_connection, socket
+from typing import Literal
 
 import asyncpg
 from redis.asyncio import Redis
@@ -29,6 +30,7 @@ from app.store.database import Database
 from app.store.migrations import migrate
 from benchmarks.accounting import family, parent
 from benchmarks.host import Cores
+from benchmarks.peers import Peer
 
 TENANT = "benchmark"
 HOST = "127.0.0.1"
@@ -37,15 +39,24 @@ _PEPPER = "pepper of the benchmark"
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 30.0
 _LOOK_S = 0.05
+_CHARGE_POINTS = """
+    insert into charge_points
+        (tenant_id, identity, registration_status, credential_hash, created_at, updated_at)
+    select $1, 'BENCH-' || lpad(number::text, 5, '0'), 'Accepted', $3, now(), now()
+    from generate_series(0, $2) as number
+"""
+_ID_TAGS = """
+    insert into id_tags (tenant_id, id_tag, id_tag_key, status, created_at, updated_at)
+    select $1, 'BENCH-' || digits, 'bench-' || digits, 'Accepted', now(), now()
+    from generate_series(0, $2) as number, lpad(number::text, 5, '0') as digits
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Rig:
-    """A running server. server, postgres, redis: their processes, children included."""
+class Site:
+    """Engines with a migrated database and charge points in it. postgres, redis: their first processes."""
 
-    port: int
     key: str
-    server: list[int]
     postgres: int
     redis: int
     engines: Engines
@@ -54,6 +65,16 @@ class Rig:
     def postgres_processes(self) -> list[int]:
         """Return the postmaster and its backends as they are now."""
         return family(self.postgres)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that accepts connections. url: what an identity is appended to; processes: all of its own."""
+
+    port: int
+    url: str
+    processes: list[int]
+    expect: Literal["result", "echo"] = "result"
 
 
 @contextmanager
@@ -70,23 +91,18 @@ def scratch_directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def running_rig(
-    cores: Cores, directory: Path, charge_points: int, given: Engines | None = None
-) -> AsyncIterator[Rig]:
-    """Engines, schema, `charge_points` charge points (`identity(0)`...), and one worker on the server's core.
+async def running_site(
+    directory: Path, charge_points: int, given: Engines | None = None
+) -> AsyncIterator[Site]:
+    """Engines, schema, and `charge_points` charge points (`BENCH-00000`...), each with an id tag of its name.
 
     given: engines that run already, with a migrated database; otherwise private ones are started.
-
-    Raises:
-        RuntimeError: the server does not start; the text holds the end of what it wrote.
     """
-    port = free_port()
     settings = Settings(
         database_url=given.database_url if given else None,
         redis_url=given.redis_url if given else None,
         data_directory=directory / "data",
         credential_pepper=_PEPPER,
-        port=port,
         log_level="warning",
         # A closed loop sends as fast as it is answered; the limits on one charge point would be hit.
         rate_per_s=1_000_000.0,
@@ -99,31 +115,61 @@ async def running_rig(
         await migrate(engines.database_url)
         key = await _provision(settings, charge_points)
         postgres, redis = await _engine_processes(engines)
-        log = directory / "server.log"
-        with _running_server(settings.environment(), cores, log) as process:
-            await wait_until_serving(process, port, log)
-            yield Rig(port, key, family(process.pid), postgres, redis, engines, settings)
+        yield Site(key, postgres, redis, engines, settings)
 
 
-def identity(number: int) -> str:
-    """Return the identity of a provisioned charge point."""
-    return f"BENCH-{number:05d}"
+@asynccontextmanager
+async def running_server(
+    site: Site, cores: Cores, directory: Path, *, workers: int = 1, stored: bool = True
+) -> AsyncIterator[Server]:
+    """`stationmaster serve` on the server's core; its workers inherit it.
+
+    stored: False composes it with a ledger that acknowledges at once, see `benchmarks.unstored`.
+
+    Raises:
+        RuntimeError: it does not start; the text holds the end of what it wrote.
+    """
+    port = free_port()
+    settings = site.settings.model_copy(update={"port": port, "workers": workers})
+    command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
+    if not stored:
+        command = [sys.executable, "-m", "benchmarks.unstored"]
+    log = directory / f"server-{port}.log"
+    with pinned_process(command, settings.environment(), cores, log) as process:
+        await wait_until_serving(process, port, log)
+        yield Server(port, f"ws://{HOST}:{port}/ocpp/{TENANT}", family(process.pid))
+
+
+@asynccontextmanager
+async def running_peer(peer: Peer, cores: Cores, directory: Path) -> AsyncIterator[Server]:
+    """One of the servers to compare with, on the server's core."""
+    port = free_port()
+    log = directory / f"{peer.name}.log"
+    with pinned_process([sys.executable, "-m", peer.module, str(port)], {}, cores, log) as process:
+        await wait_until_serving(process, port, log)
+        yield Server(port, f"ws://{HOST}:{port}/echo", family(process.pid), peer.expect)
 
 
 async def _provision(settings: Settings, count: int) -> str:
-    """Create the tenant, an id tag and the charge points, all with one key; return the key."""
+    """Create the tenant, and the charge points, all with one key; return the key."""
     key = generate_key()
     stored = Credentials(settings.credential_pepper).hash(bytes.fromhex(key))
     database = await Database.open(str(settings.database_url), settings=settings, clock=SystemClock())
     try:
         async with database.platform() as platform:
             tenant = await platform.tenants.create(TENANT, "Benchmark")
-        async with database.tenant(tenant.id) as work:
-            await work.id_tags.create("BENCHMARK")
-            for number in range(count):
-                await work.charge_points.create(identity(number), credential_hash=stored)
     finally:
         await database.close()
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        # Tens of thousands, one by one, would take longer than to measure them.
+        for statement, *arguments in (
+            (_CHARGE_POINTS, tenant.id, count - 1, stored),
+            (_ID_TAGS, tenant.id, count - 1),
+        ):
+            await connection.execute(statement, *arguments)
+    finally:
+        await connection.close()
     return key
 
 
@@ -142,16 +188,6 @@ async def _engine_processes(engines: Engines) -> tuple[int, int]:
     if postmaster is None:
         raise RuntimeError("PostgreSQL does not run on this machine")
     return postmaster, process_id
-
-
-@contextmanager
-def _running_server(
-    environment: Mapping[str, str], cores: Cores, log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """`stationmaster serve`, pinned; its workers inherit the core."""
-    command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
-    with pinned_process(command, environment, cores, log) as process:
-        yield process
 
 
 @contextmanager

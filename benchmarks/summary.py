@@ -29,11 +29,6 @@ def significant(value: float, digits: int = 4) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the value below which `share` (0 to 1) of the sorted, non-empty values lie."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
 def slope(points: Sequence[tuple[float, float]]) -> float:
     """Return the slope of the least-squares line through two or more points with distinct x."""
     mean_x = sum(x for x, _ in points) / len(points)

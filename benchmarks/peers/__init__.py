@@ -1,0 +1,41 @@
+"""Servers to compare with, each a module to run: `python -m benchmarks.peers.<name> PORT`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One server. does, does_not: what it does with a frame, and what of ours it leaves out."""
+
+    name: str
+    module: str
+    expect: Literal["result", "echo"]
+    does: str
+    does_not: str
+
+
+PEERS = (
+    Peer(
+        "ocpp",
+        "benchmarks.peers.ocpp_server",
+        "result",
+        "the package ocpp on websockets, uvloop: JSON, JSON Schema validation, handler, CALLRESULT",
+        "authentication, storage, frame log, duplicate check, mending",
+    ),
+    Peer(
+        "fastapi_echo",
+        "benchmarks.peers.fastapi_echo",
+        "echo",
+        "a FastAPI WebSocket route under uvicorn (websockets-sansio, uvloop, httptools) sends the text back",
+        "JSON, OCPP, authentication, storage",
+    ),
+    Peer(
+        "picows_echo",
+        "benchmarks.peers.picows_echo",
+        "echo",
+        "picows (WebSocket in Cython) on uvloop sends the payload back",
+        "UTF-8 check, JSON, OCPP, HTTP routes, authentication, storage",
+    ),
+)
+"""What runs beside Stationmaster in the part `wire`."""

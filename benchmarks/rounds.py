@@ -1,0 +1,80 @@
+"""One round of load on one server: what was answered, how fast, and what each process used for it."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.accounting import CpuUse, cpu_use
+from benchmarks.load import Fleet, Run
+from benchmarks.rig import Server, Site
+from benchmarks.summary import summarize
+
+Figures = dict[str, float]
+"""Figures of one round, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A server and the fleet that is connected to it. site: None for a server without engines."""
+
+    server: Server
+    fleet: Fleet
+    site: Site | None
+
+
+async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str, int]]:
+    """Run one measurement; returns its figures, and all answers, those outside of the measurement included.
+
+    Raises:
+        LoadError: an answer is missing, wrong or an error.
+    """
+    marks: list[_Usage] = []
+
+    def mark() -> None:
+        marks.append(_Usage.now(subject))
+
+    load, totals = await subject.fleet.run(run, mark, mark)
+    before, after = marks
+    # The processes' time is read a moment later than the answers are counted: as rates they fit together.
+    per_frame_us = 1e6 / load["frames_per_s"] / (after.at - before.at)
+    server = after.server.since(before.server)
+    figures: Figures = {
+        "frames_per_s": load["frames_per_s"],
+        **{name: load["latency"][name] for name in ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")},
+        "server_cpu_us": server.exact_s * per_frame_us,
+        "server_user_us": server.user_s * per_frame_us,
+        "server_system_us": server.system_s * per_frame_us,
+        "server_busy": server.exact_s / (after.at - before.at),
+        "load_cpu_us": load["cpu_us_per_frame"],
+        "load_busy": load["cpu_share"],
+    }
+    if subject.site is not None:
+        figures["postgres_cpu_us"] = after.postgres.since(before.postgres).exact_s * per_frame_us
+        figures["redis_cpu_us"] = after.redis.since(before.redis).exact_s * per_frame_us
+    if run.rate_per_s is not None:
+        figures["overdue"] = load["overdue"]
+    return figures, totals
+
+
+def summarize_rounds(rounds: Sequence[Figures]) -> dict[str, Any]:
+    """Return median and range of each figure."""
+    return {name: summarize([figures[name] for figures in rounds]) for name in rounds[0]}
+
+
+def processes_of(site: Site | None) -> tuple[Iterable[int], Iterable[int]]:
+    """Return the processes of PostgreSQL and of Redis as they are now."""
+    return ((), ()) if site is None else (site.postgres_processes(), (site.redis,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    at: float
+    server: CpuUse
+    postgres: CpuUse
+    redis: CpuUse
+
+    @classmethod
+    def now(cls, subject: Measured) -> "_Usage":
+        postgres, redis = processes_of(subject.site)
+        return cls(time.perf_counter(), cpu_use(subject.server.processes), cpu_use(postgres), cpu_use(redis))

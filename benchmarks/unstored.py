@@ -1,0 +1,73 @@
+"""The server with a ledger that acknowledges at once, to see what the byte path costs without a database.
+
+`python -m benchmarks.unstored`, with the settings of the environment. The product has no such switch: this
+module puts stand-ins in the places of the ledger and the frame log before the application is built.
+"""
+
+import asyncio
+import itertools
+import os
+import socket
+from typing import Any
+
+from app.settings import load_settings
+from app.store import database
+from app.store.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop
+from app.store.frame_log import FrameLog
+from app.store.ledger_batch import LedgerRecord
+from app.store.writer import Ledger
+from app.supervisor import open_listener
+from app.worker import WorkerServer, make_config
+
+KEEPS_FRAME_LOG = "BENCHMARK_FRAME_LOG"
+"""Environment variable: `on` leaves the frame log as it is."""
+_transaction_ids = itertools.count(1)
+
+
+class AcknowledgingLedger(Ledger):
+    """Answers every record as if it were stored."""
+
+    def start(self) -> None:
+        """Need no writer."""
+        self._loop = asyncio.get_running_loop()
+
+    def _submit(self, record: LedgerRecord) -> "asyncio.Future[Any]":
+        assert self._loop is not None
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.set_result(_answer(record))
+        return future
+
+
+class DiscardingFrameLog(FrameLog):
+    """Keeps no frame."""
+
+    def start(self) -> None:
+        """Need no writer."""
+
+    def record(self, *_: Any, **__: Any) -> None:
+        """Forget it."""
+
+
+def _answer(record: LedgerRecord) -> Any:
+    if isinstance(record, TransactionStart):
+        return TransactionStarted(next(_transaction_ids), {"status": "Accepted"}, repeated=False)
+    if isinstance(record, TransactionStop):
+        return StopRecorded("closed", None, record.transaction_id)
+    return None
+
+
+def main() -> None:
+    """Serve in this process until a signal."""
+    settings = load_settings()
+    setattr(database, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
+    if os.environ.get(KEEPS_FRAME_LOG) != "on":
+        setattr(database, "FrameLog", DiscardingFrameLog)  # noqa: B010
+    listener = asyncio.run(open_listener(settings))
+    ours, theirs = socket.socketpair()
+    # `ours` stays open: its end would mean that the supervisor is gone.
+    with listener, ours, theirs:
+        WorkerServer(make_config(settings), theirs).run(sockets=[listener.for_worker()])
+
+
+if __name__ == "__main__":
+    main()
