@@ -4,7 +4,9 @@ from fastapi import APIRouter, FastAPI
 
 from app.api import (
     api_keys,
+    charge_point_profiles,
     charge_points,
+    charging_profiles,
     commands,
     connectors,
     frames,
@@ -42,6 +44,8 @@ def api_routers() -> list[APIRouter]:
         meter_values.router,
         orphan_records.router,
         id_tags.router,
+        charging_profiles.router,
+        charge_point_profiles.router,
         frames.router,
         api_keys.router,
         tenants.router,

@@ -15,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from app.api.authentication import KeyRing, Principal
 from app.clock import Clock
 from app.csms.commands import Commands
+from app.csms.smart_charging.installer import ProfileInstaller
 from app.errors import Forbidden, NotFound
 from app.ids import TenantId
 from app.live.command_bus import CommandBus
@@ -45,6 +46,11 @@ class Services:
             self.settings.credential_pepper,
             self.settings.login_failures_per_minute,
         )
+
+    @cached_property
+    def profile_installer(self) -> ProfileInstaller:
+        """What puts stored charging profiles on charge points."""
+        return ProfileInstaller(self.database, self.commands, self.clock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,68 @@ FRAME = {
     "deviations": None,
     "connection_id": "c1b7d0ce",
 }
+CALENDAR = {
+    "charging_profile_purpose": "TxDefaultProfile",
+    "stack_level": 0,
+    "time_zone": "Europe/Brussels",
+    "unit": "A",
+    "rules": [
+        {
+            "days": ["Mon", "Tue", "Wed", "Thu", "Fri"],
+            "from": "17:00",
+            "to": "20:00",
+            "limit": 8.0,
+            "number_phases": None,
+        }
+    ],
+    "otherwise": 32.0,
+    "number_phases": None,
+}
+CHARGING_PROFILE_WRITE = {"description": "Less in the evening peak", "calendar": CALENDAR}
+_WIRE_PROFILE = {
+    "chargingProfileId": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Recurring",
+    "recurrencyKind": "Daily",
+    "chargingSchedule": {
+        "duration": 86400,
+        "startSchedule": "2026-05-03T15:00:00.000Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}, {"startPeriod": 10800, "limit": 32.0}],
+    },
+}
+CHARGING_PROFILE = {
+    "id": 1,
+    "description": "Less in the evening peak",
+    "charging_profile": None,
+    "calendar": CALENDAR,
+    "profiles": [_WIRE_PROFILE],
+    "next_clock_change": "2026-10-25T01:00:00.000Z",
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+PROFILE_INSTALLATION = {
+    "charge_point": "RDAM-0123",
+    "connector_id": 1,
+    "transaction_id": None,
+    "requested_at": _AT,
+    "refresh_at": "2026-10-25T01:00:00.000Z",
+}
+_SET_CHARGING_PROFILE = {
+    **COMMAND,
+    "action": "SetChargingProfile",
+    "payload": {"connectorId": 1, "csChargingProfiles": _WIRE_PROFILE},
+}
+INSTALLED_PROFILE = {
+    "charging_profile_id": 1,
+    "connector_id": 1,
+    "state": "accepted",
+    "waiting": False,
+    "profile": _WIRE_PROFILE,
+    "reason": None,
+    "command_id": _COMMAND_ID,
+}
 
 RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
     "Tenant": TENANT,
@@ -157,9 +219,14 @@ RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
     "OrphanRecord": ORPHAN_RECORD,
     "Command": COMMAND,
     "Frame": FRAME,
+    "ChargingProfile": CHARGING_PROFILE,
+    "ProfileInstallation": PROFILE_INSTALLATION,
+    "ProfileCommands": {"commands": [_SET_CHARGING_PROFILE]},
+    "InstalledProfile": INSTALLED_PROFILE,
+    "InstalledProfiles": {"certain": True, "items": [INSTALLED_PROFILE]},
 }
 PAGED = (
     *("Tenant", "ApiKey", "ChargePoint", "IdTag", "Transaction", "MeterValue", "OrphanRecord", "Command"),
-    "Frame",
+    *("Frame", "ChargingProfile", "ProfileInstallation"),
 )
 """Resources that have a listing; its example is a page of one."""

@@ -96,6 +96,13 @@ TransactionIdPath = Annotated[
     Path(description="The OCPP transactionId.", examples=[1042]),
 ]
 
+ChargingProfileIdPath = Annotated[
+    int,
+    Field(ge=1, le=INTEGER_MAXIMUM),
+    DIGITS,
+    Path(description="The stored profile's id, which is its chargingProfileId.", examples=[1]),
+]
+
 
 class Paging(BaseModel):
     """The query of every listing. An unknown parameter is refused, so that a typing error is seen."""

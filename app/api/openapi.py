@@ -23,6 +23,7 @@ _TAGS: tuple[tuple[str, str], ...] = (
     ("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back."),
     ("transactions", "Billing records, meter values and what fits no transaction, to read."),
     ("id-tags", "Who may charge."),
+    ("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared."),
     ("frames", "What went over the socket."),
     ("api-keys", "Keys: hashed, scoped, expiring. A token is shown once."),
     ("tenants", "Operators on this platform. For keys of the platform."),

@@ -275,3 +275,65 @@ class Frame(Resource):
     text: str
     deviations: list[Json] | None = Field(description="Departures from the standard that were mended.")
     connection_id: str
+
+
+class ChargingProfile(Resource):
+    """A stored charging profile. Its `id` is the chargingProfileId on the wire, and is never given again."""
+
+    id: int
+    description: str
+    charging_profile: Json | None = Field(description="As it was given; null when it is a calendar.")
+    calendar: Json | None = Field(description="As it was given; null when it is an OCPP profile.")
+    profiles: list[Json] = Field(
+        description="What is installed now: OCPP profiles; of a calendar compiled for the present offset of "
+        "its zone, each with a number and a stack level of its own."
+    )
+    next_clock_change: Instant | None = Field(
+        description="When a calendar must be installed anew, which happens by itself."
+    )
+    created_at: Instant
+    updated_at: Instant
+
+
+CHARGING_PROFILE_LIVE_FIELDS = frozenset({"profiles", "next_clock_change"})
+"""What changes with the time alone: outside If-Match."""
+
+
+class ProfileInstallation(Resource):
+    """A charge point that has, or may have, a stored profile."""
+
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    connector_id: int
+    transaction_id: int | None = Field(description="The transaction of a TxProfile.")
+    requested_at: Instant
+    refresh_at: Instant | None = Field(description="When it is looked at again; null: when it changes.")
+
+
+class ProfileCommands(Resource):
+    """The commands of a request about charging profiles, in the order of sending."""
+
+    commands: list[Command]
+
+
+class InstalledProfile(Resource):
+    """A charging profile as the ledger knows it."""
+
+    charging_profile_id: int
+    connector_id: int | None = Field(description="null: a remote start has not found its connector yet.")
+    state: Literal["accepted", "unconfirmed", "rejected", "not_supported"] = Field(
+        description="`accepted`: it is on the charge point. `unconfirmed`: it may be, or not. The others are "
+        "not, and limit nothing."
+    )
+    waiting: bool = Field(description="Its transaction has not begun.")
+    profile: Json
+    reason: str | None = Field(description="Code of the CALLERROR it was refused with.")
+    command_id: UUID = Field(description="The newest command that carried it.")
+
+
+class InstalledProfiles(Resource):
+    """The ledger of a charge point, from what it accepted: OCPP 1.6 cannot read profiles back."""
+
+    certain: bool = Field(
+        description="False: an answer is missing, and limits count as the highest possible."
+    )
+    items: list[InstalledProfile]

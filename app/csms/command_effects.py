@@ -1,5 +1,5 @@
-"""What a command's answer changes in the record: the configuration view, and the credential of a charge
-point.
+"""What a command's answer changes in the record: the configuration view, the credential of a charge point,
+and which of its charging profiles still count.
 
 Which transaction a remote start or stop led to is the ledger's business: it sees the transaction.
 """
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from app.csms.command_outcome import Outcome
 from app.csms.command_request import is_authorization_key, sets_authorization_key
+from app.csms.smart_charging.ledger_reading import carries_charging_profile, compact_ledger
 from app.store.filters import CommandFilter
 from app.store.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
 from app.store.unit_of_work import TenantWork
@@ -31,6 +32,9 @@ async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outco
             for entry in outcome.result.get("configurationKey") or ():
                 key, value, readonly = entry["key"], entry.get("value"), entry.get("readonly")
                 await work.configuration.put(command.charge_point_id, key, value, readonly, at)
+        case action if carries_charging_profile(action, command.payload):
+            # The end of the command is the entry in the ledger; what it made superfluous is left out.
+            await compact_ledger(work, command.charge_point_id, at)
         case _:
             pass
 

@@ -10,11 +10,13 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Sequence,
     Table,
     Text,
@@ -59,6 +61,8 @@ tenants = Table(
     Column("name", Text, nullable=False),
     Column("strict_protocol", Boolean, nullable=False, server_default=text("false")),
     Column("default_registration", Text, nullable=False, server_default=text("'Accepted'")),
+    # The next number for a stored charging profile; numbers are never given twice.
+    Column("next_charging_profile_id", BigInteger, nullable=False, server_default=text("1")),
     _time("created_at"),
     CheckConstraint("slug ~ '^[a-z0-9-]{1,40}$'", name="slug"),
     CheckConstraint(f"default_registration {_REGISTRATION}", name="default_registration"),
@@ -237,6 +241,12 @@ orphan_records = Table(
     CheckConstraint("kind in ('stop_unknown_transaction', 'stop_conflict', 'invalid')", name="kind"),
 )
 
+CARRIES_CHARGING_PROFILE = (
+    "action in ('SetChargingProfile', 'ClearChargingProfile')"
+    " or (action = 'RemoteStartTransaction' and payload -> 'chargingProfile' is not null)"
+)
+"""What picks the commands that may change the charging profiles of a charge point."""
+
 commands = Table(
     "commands",
     metadata,
@@ -261,6 +271,8 @@ commands = Table(
     Column("request_digest", LargeBinary),
     Column("credential_hash", LargeBinary),
     Column("issued_by", Text, nullable=False),
+    # Of a command with a charging profile: when no answer to it, late or not, could matter any more.
+    _time("superseded_at", nullable=True),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),
     Index("ix_commands_charge_point", "charge_point_id", "created_at"),
@@ -272,6 +284,53 @@ commands = Table(
         postgresql_where=text(
             "effect is null and action in ('RemoteStartTransaction', 'RemoteStopTransaction')"
         ),
+    ),
+    Index(
+        "ix_commands_charging_profiles",
+        "charge_point_id",
+        "sent_at",
+        postgresql_where=text(f"superseded_at is null and ({CARRIES_CHARGING_PROFILE})"),
+    ),
+)
+
+charging_profiles = Table(
+    "charging_profiles",
+    metadata,
+    _tenant(),
+    Column("id", Integer, nullable=False, autoincrement=False),
+    Column("description", Text, nullable=False),
+    Column("charging_profile", JSONB(none_as_null=True)),
+    Column("calendar", JSONB(none_as_null=True)),
+    _time("created_at"),
+    _time("updated_at"),
+    PrimaryKeyConstraint("tenant_id", "id"),
+    CheckConstraint("num_nonnulls(charging_profile, calendar) = 1", name="form"),
+)
+
+# What should be on a charge point. What is there, its commands say.
+charging_profile_installations = Table(
+    "charging_profile_installations",
+    metadata,
+    Column("tenant_id", BigInteger, nullable=False),
+    Column("charging_profile_id", Integer, nullable=False),
+    _charge_point(),
+    Column("connector_id", Integer, nullable=False),
+    Column("transaction_id", Integer),
+    Column("conversion", JSONB(none_as_null=True)),
+    _time("requested_at"),
+    # When it must be looked at: a clock change, a change of the stored profile, a try that failed.
+    _time("refresh_at", nullable=True),
+    PrimaryKeyConstraint("tenant_id", "charging_profile_id", "charge_point_id"),
+    ForeignKeyConstraint(
+        ["tenant_id", "charging_profile_id"],
+        ["charging_profiles.tenant_id", "charging_profiles.id"],
+        ondelete="CASCADE",
+    ),
+    Index("ix_charging_profile_installations_charge_point", "charge_point_id"),
+    Index(
+        "ix_charging_profile_installations_due",
+        "refresh_at",
+        postgresql_where=text("refresh_at is not null"),
     ),
 )
 

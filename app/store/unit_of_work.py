@@ -7,12 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.ids import TenantId
 from app.store.api_keys import ApiKeys, PlatformApiKeys
 from app.store.charge_points import ChargePoints
+from app.store.charging_profiles import ChargingProfiles, Installations, InstallationsDue
 from app.store.commands import Commands
 from app.store.configuration import Configuration
 from app.store.connectors import Connectors
 from app.store.frames import Frames
 from app.store.id_tags import IdTags
 from app.store.logins import Logins
+from app.store.profile_commands import ProfileCommands
 from app.store.reaper import CommandsReaper
 from app.store.tenants import Tenants
 from app.store.transactions import MeterValues, Orphans, Transactions
@@ -62,6 +64,21 @@ class TenantWork:
         return Commands(self.connection, self.tenant_id)
 
     @cached_property
+    def charging_profiles(self) -> ChargingProfiles:
+        """The tenant's stored charging profiles."""
+        return ChargingProfiles(self.connection, self.tenant_id)
+
+    @cached_property
+    def installations(self) -> Installations:
+        """Where these should be installed."""
+        return Installations(self.connection, self.tenant_id)
+
+    @cached_property
+    def profile_commands(self) -> ProfileCommands:
+        """The commands that tell which charging profiles are on a charge point."""
+        return ProfileCommands(self.connection, self.tenant_id)
+
+    @cached_property
     def configuration(self) -> Configuration:
         """What its charge points said of their configuration."""
         return Configuration(self.connection, self.tenant_id)
@@ -102,3 +119,8 @@ class PlatformWork:
     def commands_reaper(self) -> CommandsReaper:
         """Clean-up of commands."""
         return CommandsReaper(self.connection)
+
+    @cached_property
+    def installations_due(self) -> InstallationsDue:
+        """Installed charging profiles that must be looked at."""
+        return InstallationsDue(self.connection)

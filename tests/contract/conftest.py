@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.api.examples import CALENDAR
 from app.settings import Settings
 from app.store.database import Database
 from app.store.records import StatusReport, TenantRecord
@@ -31,7 +32,7 @@ async def edge(database: Database, redis_url: str, settings: Settings) -> AsyncI
 
 @pytest.fixture
 async def estate(edge: Edge) -> Estate:
-    """A tenant with a charge point, a connector, a tag, a transaction, a command and a key."""
+    """A tenant with one of everything."""
     return await make_estate(edge)
 
 
@@ -45,6 +46,7 @@ async def make_estate(edge: Edge) -> Estate:
         await work.connectors.record_status(charge_point, StatusReport(1, "Available", "NoError", NOW, NOW))
         await work.id_tags.create(f"TAG-{tenant.id}")
         await work.configuration.put(charge_point, "HeartbeatInterval", "300", False, NOW)
+        profile = await work.charging_profiles.create("Less in the evening peak", calendar=CALENDAR)
         (key,) = await work.api_keys.list()
     transaction = await edge.transaction(tenant, charge_point)
     await edge.meter_value(tenant, charge_point)
@@ -57,6 +59,7 @@ async def make_estate(edge: Edge) -> Estate:
         "id_tag": f"TAG-{tenant.id}",
         "transaction_id": str(transaction),
         "command_id": str(command.id),
+        "charging_profile_id": str(profile.id),
         "key_id": str(uuid.UUID(str(key.id))),
     }
     return Estate(tenant, token, values)

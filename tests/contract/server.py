@@ -12,6 +12,7 @@ from typing import TypeVar
 import uvicorn
 
 from app.api.authentication import mint_key
+from app.api.examples import CALENDAR
 from app.clock import SystemClock
 from app.main import create_app
 from app.settings import Settings
@@ -90,6 +91,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             now = point.created_at
             await work.connectors.record_status(point.id, StatusReport(1, "Available", "NoError", now, now))
             await work.id_tags.create("B4A63CDF")
+            profile = await work.charging_profiles.create("Less in the evening peak", calendar=CALENDAR)
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )
@@ -109,6 +111,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             "id_tag": "B4A63CDF",
             "transaction_id": str(started.transaction_id),
             "command_id": str(command.id),
+            "charging_profile_id": str(profile.id),
             "key_id": str(other_key),
         }
         return Things(token, names)

@@ -1,0 +1,69 @@
+"""From a stored profile to what goes over the wire: OCPP 1.6 7.8 with its number, level and purpose."""
+
+from datetime import datetime
+
+import orjson
+
+from app.csms.smart_charging.calendar import Calendar, compile_calendar
+from app.errors import FieldViolation
+from app.ocpp import check_call
+from app.store.charging_profiles import CALENDAR_PROFILES
+from app.store.records import ChargingProfileRecord, Json
+
+_MEMBER = "/csChargingProfiles"
+
+
+def wire_profiles(record: ChargingProfileRecord, now: datetime) -> list[Json]:
+    """Return the OCPP profiles of a stored profile: one, or of a calendar as many as it needs at the time.
+
+    The n-th has the n-th number and the n-th stack level, counted from those of the stored profile.
+    """
+    if record.calendar is None:
+        return [{"chargingProfileId": record.id, **(record.charging_profile or {})}]
+    return [
+        {
+            "chargingProfileId": record.id + number,
+            "stackLevel": record.calendar["stack_level"] + number,
+            "chargingProfilePurpose": record.calendar["charging_profile_purpose"],
+            **compiled,
+        }
+        for number, compiled in enumerate(compile_calendar(Calendar.of(record.calendar), now))
+    ]
+
+
+def wire_ids(record: ChargingProfileRecord) -> range:
+    """Return the numbers on the wire that belong to a stored profile."""
+    return range(record.id, record.id + (1 if record.calendar is None else CALENDAR_PROFILES))
+
+
+def judge_profile(profile: Json) -> list[FieldViolation]:
+    """Return the rules that a profile breaks by itself, for whatever charge point (OCPP 1.6 7.8 to 7.14).
+
+    profile: without chargingProfileId. Pointers begin at it.
+    """
+    if not isinstance(profile.get("chargingProfilePurpose"), str):
+        connector_id = 1
+    else:
+        connector_id = 0 if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else 1
+    request = {"connectorId": connector_id, "csChargingProfiles": {**profile, "chargingProfileId": 1}}
+    verdict = check_call("central_system", "SetChargingProfile", orjson.dumps(request).decode())
+    found = [
+        FieldViolation(violation.pointer.removeprefix(_MEMBER), violation.reason, violation.detail)
+        for violation in verdict.violations
+    ]
+    for name in ("chargingProfileId", "transactionId"):
+        if name in profile:
+            text = "is given when the profile is installed"
+            found.append(FieldViolation(f"/{name}", "given_at_installation", text))
+    return found
+
+
+def judge_calendar(calendar: Json, now: datetime) -> list[FieldViolation]:
+    """Return what hinders a calendar from being compiled. Pointers begin at it."""
+    profiles = compile_calendar(Calendar.of(calendar), now)
+    if not profiles:
+        return [FieldViolation("/rules", "limits_nothing", "neither the rules nor `otherwise` set a limit")]
+    if len(profiles) > CALENDAR_PROFILES:
+        text = f"needs {len(profiles)} profiles, {CALENDAR_PROFILES} are possible: name what holds otherwise"
+        return [FieldViolation("/otherwise", "too_many_gaps", text)]
+    return []
