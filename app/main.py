@@ -13,6 +13,8 @@ from app.clock import SystemClock
 from app.console import console_routes
 from app.csms.commands import Commands
 from app.csms.credentials import Credentials
+from app.csms.smart_charging.installer import ProfileInstaller
+from app.csms.smart_charging.refresher import ProfileRefresher
 from app.gateway.edge import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
@@ -102,6 +104,9 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(inbox.close)
     commands.start()
     stack.push_async_callback(commands.close)
+    refresher = ProfileRefresher(database, presence, ProfileInstaller(database, commands, clock), clock)
+    refresher.start()
+    stack.push_async_callback(refresher.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))

@@ -34,7 +34,12 @@ class ProfileCommands(Repository):
                 text(f"({tables.CARRIES_CHARGING_PROFILE})"),
                 _COMMANDS.c.state.not_in(("queued", "offline", "cancelled")),
             )
-            .order_by(func.coalesce(_COMMANDS.c.sent_at, _COMMANDS.c.created_at), _COMMANDS.c.id)
+            # Sessions have an order of their own, whatever the clocks of two servers say.
+            .order_by(
+                _COMMANDS.c.epoch,
+                func.coalesce(_COMMANDS.c.sent_at, _COMMANDS.c.created_at),
+                _COMMANDS.c.id,
+            )
         )
         return [ProfileCommandRecord(*row) for row in await self.connection.execute(statement)]
 

@@ -1,7 +1,6 @@
-"""Puts stored charging profiles on charge points, and keeps them as they are stored.
+"""Puts stored charging profiles on charge points, and brings those that are there in line again.
 
-What is sent are ordinary commands. A profile that is installed follows its stored form: when that changes, or
-the clocks of a calendar's zone do, the sweep sends it again, until the charge point has accepted it.
+What is sent are ordinary commands. When to look at an installation again is kept beside it.
 """
 
 from collections.abc import Sequence
@@ -25,16 +24,12 @@ from app.csms.smart_charging.installation import (
 )
 from app.csms.smart_charging.ledger_reading import LedgerView, load_ledger
 from app.csms.smart_charging.stored_profiles import wire_ids
-from app.errors import AppError, InvalidInput, NotFound, StoreUnavailable
+from app.errors import InvalidInput, NotFound
 from app.ids import TenantId
-from app.live.background import Loop
-from app.live.presence import Presence
 from app.store.database import Database
 from app.store.records import ChargingProfileRecord, CommandRecord, InstallationRecord, Json
 from app.store.unit_of_work import TenantWork
 
-_SWEEP_S = 5.0
-_BATCH = 50
 RETRY_AFTER = timedelta(minutes=5)
 """When a charge point that was offline, or did not answer, is tried again."""
 REFUSED_RETRY_AFTER = timedelta(hours=6)
@@ -194,56 +189,6 @@ class ProfileInstaller:
             idempotency_key=f"{key}:{number}" if key is not None and number else key,
             issued_by=asked.issued_by,
         )
-
-
-class ProfileRefresher:
-    """Sweeps the installations that are due. Every worker does; each installation goes to one of them."""
-
-    def __init__(
-        self, database: Database, presence: Presence, installer: ProfileInstaller, clock: Clock
-    ) -> None:
-        self._database = database
-        self._presence = presence
-        self._installer = installer
-        self._clock = clock
-        self._loop: Loop | None = None
-
-    def start(self) -> None:
-        """Sweep every few seconds in the background."""
-        self._loop = Loop(self._sweep_and_pause, "charging_profiles_refresh")
-
-    async def close(self) -> None:
-        """Sweep no more."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
-
-    async def sweep(self) -> int:
-        """Look at the installations that are due; return how many there were.
-
-        Raises:
-            StoreUnavailable: the database does not answer; what was taken is due again later.
-        """
-        now = self._clock.now()
-        async with self._database.platform() as work:
-            due = await work.installations_due.take(now, now + RETRY_AFTER, _BATCH)
-        for installation in due:
-            owner = await self._presence.find(TenantId(installation.tenant_id), installation.identity)
-            try:
-                await self._installer.refresh(installation, connected=owner is not None)
-            except StoreUnavailable:
-                raise
-            except AppError as error:
-                # One charge point that takes no command now must not hold up the others.
-                log.info("charging_profile_refresh_delayed", detail=error.detail)
-        return len(due)
-
-    async def _sweep_and_pause(self) -> float:
-        try:
-            return 0.0 if await self.sweep() == _BATCH else _SWEEP_S
-        except StoreUnavailable:
-            log.warning("charging_profiles_not_refreshed")
-            return _SWEEP_S
 
 
 async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:

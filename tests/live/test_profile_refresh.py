@@ -1,0 +1,203 @@
+"""Installed profiles follow their stored form: at clock changes, after a change, once a charge point is back."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.csms.smart_charging.installer import (
+    REFUSED_RETRY_AFTER,
+    RETRY_AFTER,
+    Asked,
+    Place,
+    ProfileInstaller,
+)
+from app.csms.smart_charging.refresher import ProfileRefresher
+from app.store import tables
+from app.store.database import Database
+from app.store.entries import TransactionStart, TransactionStop
+from app.store.records import InstallationRecord, Json
+from tests.live.site import Site, received
+from tests.live.workers import Charger, Worker, accept
+
+CHANGE = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+CALENDAR: Json = {
+    "charging_profile_purpose": "TxDefaultProfile",
+    "stack_level": 0,
+    "time_zone": "Europe/Brussels",
+    "unit": "A",
+    "rules": [{"days": ["Mon"], "from": "17:00", "to": "20:00", "limit": 8.0, "number_phases": None}],
+    "otherwise": None,
+    "number_phases": None,
+}
+ASKED = Asked("test")
+
+
+class Estate:
+    """A calendar that is installed on a charge point, and the sweeps of two workers."""
+
+    def __init__(self, site: Site, charger: Charger, number: int) -> None:
+        self.site = site
+        self.charger = charger
+        self.number = number
+        self.installer = self.installer_of(site.a)
+
+    def installer_of(self, worker: Worker) -> ProfileInstaller:
+        return ProfileInstaller(self.site.database, worker.commands, self.site.clock)
+
+    async def install(self) -> None:
+        place = Place(self.charger.connection.identity, 1)
+        commands = await self.installer.install(self.site.tenant_id, self.number, place, ASKED)
+        for command in commands:
+            await self.site.end(self.site.a, command)
+        await self.charger.reported()
+
+    async def sweep(self, worker: Worker | None = None) -> int:
+        worker = worker or self.site.a
+        installer = self.installer_of(worker)
+        refresher = ProfileRefresher(self.site.database, worker.presence, installer, self.site.clock)
+        return await refresher.sweep()
+
+    async def installations(self) -> list[InstallationRecord]:
+        async with self.site.database.tenant(self.site.tenant_id) as work:
+            return await work.installations.page(self.number, 10)
+
+    def anchors(self) -> list[str]:
+        return [
+            payload["csChargingProfiles"]["chargingSchedule"]["startSchedule"]
+            for _, action, payload in self.charger.received
+            if action == "SetChargingProfile"
+        ]
+
+    def go_to(self, moment: datetime) -> None:
+        self.site.clock.advance((moment - self.site.clock.now()).total_seconds())
+
+
+async def make_estate(site: Site, answer: Any = accept) -> Estate:
+    charger = await site.charger(site.a, answer)
+    async with site.database.tenant(site.tenant_id) as work:
+        record = await work.charging_profiles.create("Peak", calendar=CALENDAR)
+    return Estate(site, charger, record.id)
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_else_is_due(database: Database) -> None:
+    async with database.platform() as work:
+        await work.connection.execute(tables.charging_profile_installations.delete())
+
+
+@pytest.fixture
+async def estate(site: Site) -> Estate:
+    made = await make_estate(site)
+    made.go_to(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    await made.install()
+    return made
+
+
+async def test_it_is_due_at_the_next_clock_change(estate: Estate) -> None:
+    (installation,) = await estate.installations()
+    assert installation.refresh_at == CHANGE
+    assert await estate.sweep() == 0
+
+
+async def test_at_the_change_it_is_sent_anew_once(estate: Estate) -> None:
+    estate.go_to(CHANGE)
+    counts = await asyncio.gather(estate.sweep(), estate.sweep(estate.site.b))
+    assert sum(counts) == 1
+    await received(estate.charger, 2)
+    await estate.charger.reported()
+    assert estate.anchors() == ["2026-10-19T15:00:00.000Z", "2026-10-19T16:00:00.000Z"]
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 1
+    assert len(estate.anchors()) == 2
+    (installation,) = await estate.installations()
+    assert installation.refresh_at == datetime(2027, 3, 28, 1, 0, tzinfo=UTC)
+
+
+async def test_a_charge_point_that_was_away_gets_it_when_it_is_back(estate: Estate) -> None:
+    await estate.charger.disconnect()
+    estate.go_to(CHANGE)
+    assert await estate.sweep() == 1
+    assert len(estate.anchors()) == 1
+    point = await estate.site.point(estate.charger)
+    back = await estate.site.a.connect(estate.site.database, point, accept)
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 1
+    await received(back)
+    assert back.received[0][1] == "SetChargingProfile"
+
+
+async def test_what_somebody_cleared_is_not_sent_again(estate: Estate) -> None:
+    filters = {"id": estate.number}
+    identity = estate.charger.connection.identity
+    estate.site.clock.advance(1)
+    for command in await estate.installer.clear(estate.site.tenant_id, identity, filters, ASKED):
+        await estate.site.end(estate.site.a, command)
+    await estate.charger.reported()
+    estate.go_to(CHANGE)
+    assert await estate.sweep() == 1
+    assert len(estate.anchors()) == 1
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 0
+
+
+async def test_a_changed_profile_is_sent_where_it_is_installed(estate: Estate) -> None:
+    changed = {**CALENDAR, "rules": [{**CALENDAR["rules"][0], "limit": 10.0}]}
+    now = estate.site.clock.now()
+    async with estate.site.database.tenant(estate.site.tenant_id) as work:
+        await work.charging_profiles.replace(estate.number, "Peak", calendar=changed)
+        await work.installations.refresh_soon(estate.number, now)
+    estate.site.clock.advance(1)
+    assert await estate.sweep() == 1
+    await received(estate.charger, 2)
+    profile = estate.charger.received[1][2]["csChargingProfiles"]
+    assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 10.0}]
+
+
+async def test_a_charge_point_that_refuses_is_asked_rarely(site: Site) -> None:
+    answers = iter(["Accepted", "Rejected", "Rejected", "Rejected"])
+    estate = await make_estate(site, lambda *_: {"status": next(answers)})
+    estate.go_to(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    await estate.install()
+    estate.go_to(CHANGE)
+    await estate.sweep()
+    await received(estate.charger, 2)
+    await estate.charger.reported()
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    await estate.sweep()
+    await received(estate.charger, 3)
+    await estate.charger.reported()
+    (installation,) = await estate.installations()
+    assert installation.refresh_at == estate.site.clock.now() + REFUSED_RETRY_AFTER
+
+
+async def test_with_its_transaction_the_installation_of_a_tx_profile_is_over(site: Site) -> None:
+    charger = await site.charger(site.a)
+    profile = {
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}],
+        },
+    }
+    now, point = site.clock.now(), charger.connection.charge_point_id
+    started = await site.database.ledger.start_transaction(
+        TransactionStart(site.tenant_id, point, 1, "TAG", now, now, 0)
+    )
+    async with site.database.tenant(site.tenant_id) as work:
+        record = await work.charging_profiles.create("Once", charging_profile=profile)
+    estate = Estate(site, charger, record.id)
+    await estate.install()
+    assert charger.received[0][2]["csChargingProfiles"]["transactionId"] == started.transaction_id
+    stop = TransactionStop(site.tenant_id, point, started.transaction_id, now, now, 10, raw={})
+    await site.database.ledger.stop_transaction(stop)
+    async with site.database.tenant(site.tenant_id) as work:
+        await work.installations.refresh_soon(record.id, now)
+    site.clock.advance(1)
+    assert await estate.sweep() == 1
+    assert len(charger.received) == 1
+    site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 0
