@@ -1,4 +1,4 @@
-"""Installed profiles follow their stored form: at clock changes, after a change, once a charge point is back."""
+"""Installed profiles follow their stored form: at clock changes, when it changes, after an absence."""
 
 import asyncio
 from datetime import UTC, datetime
