@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
     "CallSent",
+    "Control",
+    "Deframer",
     "Deviation",
     "Dispatch",
     "FrameBuffer",
@@ -22,9 +24,12 @@ __all__ = [
     "check_call",
     "check_frame",
     "check_payload",
+    "close_frame",
     "describe",
     "json_schema",
+    "ping_frame",
     "redact",
+    "text_frame",
 ]
 
 _Json: TypeAlias = dict[str, Any]
@@ -267,3 +272,48 @@ def json_schema(action: str, direction: Literal["request", "response"]) -> str:
     Raises:
         KeyError: the action is not of OCPP 1.6.
     """
+
+@final
+class Control:
+    """A WebSocket event that is no message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
+
+    A "fail" is a broken rule of the peer, or a limit of ours; after it and after a "close" nothing comes.
+    """
+
+    @property
+    def kind(self) -> Literal["ping", "pong", "close", "fail"]: ...
+    @property
+    def code(self) -> int | None:
+        """The peer's close code, None when it gave none; of a "fail", the code to close with."""
+
+    @property
+    def payload(self) -> bytes:
+        """The payload of a ping or a pong, the reason of the others."""
+
+    @property
+    def answer(self) -> bytes:
+        """The frame to write at once: a pong, the echo of a close, the close for a failure; else empty."""
+
+@final
+class Deframer:
+    """The reading side of one WebSocket (RFC 6455 5), on the server, without extensions.
+
+    message_bytes: most bytes of one message; fragments: most fragments of one message.
+    """
+
+    def __new__(cls, message_bytes: int, fragments: int) -> Deframer: ...
+    def feed(self, data: bytes) -> str | list[str | bytes | Control] | None:
+        """Take what was read from the socket.
+
+        Returns the text where the whole of it was one text message, None where nothing is complete, else all
+        that is complete, in order: text and binary messages, and control frames.
+        """
+
+def text_frame(text: str) -> bytes:
+    """Return the frame of a text message to a client."""
+
+def ping_frame(payload: bytes) -> bytes:
+    """Return a ping to a client; of the payload at most 125 bytes."""
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return a close to a client; of the reason at most 123 bytes."""

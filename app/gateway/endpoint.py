@@ -1,10 +1,12 @@
-"""The byte path of today: raw ASGI under `/ocpp/{tenant}/{identity}`. Sessions do not know it.
+"""`/ocpp/{tenant}/{identity}`: the handshake, and a session for each connection.
 
-No framework object stands on the way of a frame; Starlette only finds the route.
+An ordinary ASGI endpoint decides on the handshake. Under our own protocol class it then takes the socket
+itself (`wire`); under any other ASGI server the messages come through ASGI, slower, to the same session.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -17,13 +19,16 @@ from app.csms.connection import Connection
 from app.errors import AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
 from app.gateway.handshake import Handshake
+from app.gateway.keepalive import Keepalive
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session, SessionServices
 from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport, EndpointTransport
-from app.gateway.websocket_protocol import EXTENSION
+from app.gateway.transport import AsgiTransport, Transport
+from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
+from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
 from app.ids import ChargePointId, TenantId
+from app.live.background import Background
 from app.logs import get_logger
 from app.ocpp import Link
 from app.settings import Settings
@@ -32,6 +37,8 @@ log = get_logger(__name__)
 
 CLOSE_PROTOCOL: Final = 1002
 """No common subprotocol (OCPP-J 3.2)."""
+
+_SETTLE_S: Final = 5.0
 
 
 class ChargePointEndpoint:
@@ -43,8 +50,11 @@ class ChargePointEndpoint:
         registry: Registry,
         services: SessionServices,
         last_seen: LastSeen,
+        keepalive: Keepalive,
         settings: Settings,
     ) -> None:
+        self._keepalive = keepalive
+        self._background = Background()
         self._admission = admission
         self._registry = registry
         self._services = services
@@ -67,38 +77,67 @@ class ChargePointEndpoint:
                     {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
                 )
             case Admitted():
-                direct = (scope.get("extensions") or {}).get(EXTENSION)
-                transport = direct or AsgiTransport(send, _abort_of(receive))
-                await self._serve(decision, transport, receive, send)
+                direct: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+                if direct is None:
+                    await self._serve(decision, receive, send)
+                else:
+                    await self._hand_over(decision, direct, send)
 
-    async def _serve(
-        self, admitted: Admitted, transport: EndpointTransport, receive: Receive, send: Send
-    ) -> None:
-        connection = self._connection(admitted)
-        session = Session(connection, self._link(connection), transport, self._services)
-        facts = {
-            "tenant": connection.tenant_slug,
-            "charge_point": connection.identity,
-            "connection": connection.connection_id,
-        }
-        # Registered before the charge point hears that it may talk: a command sent at once finds its session.
-        # What is sent until then waits in the transport.
+    async def settle(self) -> None:
+        """Wait until connections that have ended are recorded as such."""
+        await self._background.settle_within(_SETTLE_S)
+
+    async def _hand_over(self, admitted: Admitted, direct: ChargePointProtocol, send: Send) -> None:
+        """Serve a socket that is given to us: this ends with the handshake, what follows are calls."""
+        wire = Wire(asyncio.get_running_loop(), self._services.limits.frame_bytes)
+        session = self._session(admitted, wire)
+        await self._open(session, admitted, send)
+        direct.hand_over(wire, session, partial(self._ended, session))
+        self._keepalive.add(wire)
+
+    async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+        """Serve by ASGI messages, under whatever server: this ends with the connection."""
+        transport = AsgiTransport(send, _abort_of(receive))
+        session = self._session(admitted, transport)
+        await self._open(session, admitted, send)
+        transport.open()
+        code = CLOSE_ABNORMAL
         try:
-            await self._registry.admit(session)
-            await send({"type": "websocket.accept", "subprotocol": admitted.subprotocol})
-            transport.open(session)
-            metrics.CONNECTIONS_OPENED.inc()
-            log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
-            for kind in admitted.deviations:
-                metrics.DEVIATIONS.labels(kind).inc()
             code = await _pump(receive, session, transport)
-            metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
-            log.info("connection_closed", code=code, **facts)
         finally:
             session.closed()
             transport.closed()
+            await self._leave(session, code)
+
+    async def _open(self, session: Session, admitted: Admitted, send: Send) -> None:
+        """Register, then accept: a command sent at once finds its session, and waits in the transport."""
+        try:
+            await self._registry.admit(session)
+            await send({"type": "websocket.accept", "subprotocol": admitted.subprotocol})
+        except BaseException:
+            session.closed()
             await self._registry.leave(session)
-        await self._last_seen.write_one(connection)
+            raise
+        metrics.CONNECTIONS_OPENED.inc()
+        for kind in admitted.deviations:
+            metrics.DEVIATIONS.labels(kind).inc()
+        facts = _facts(session.connection)
+        log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
+
+    def _ended(self, session: Session, code: int) -> None:
+        session.closed()
+        self._background.spawn(self._leave(session, code), "leave")
+
+    async def _leave(self, session: Session, code: int) -> None:
+        """Record that a connection is over."""
+        metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
+        log.info("connection_closed", code=code, **_facts(session.connection))
+        await self._registry.leave(session)
+        await self._last_seen.write_one(session.connection)
+
+    def _session(self, admitted: Admitted, transport: Transport) -> Session:
+        connection = self._connection(admitted)
+        return Session(connection, self._link(connection), transport, self._services)
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login
@@ -148,7 +187,15 @@ class ChargePointRoute(BaseRoute):
         await self.endpoint(scope, receive, send)
 
 
-async def _pump(receive: Receive, session: Session, transport: EndpointTransport) -> int:
+def _facts(connection: Connection) -> dict[str, str]:
+    return {
+        "tenant": connection.tenant_slug,
+        "charge_point": connection.identity,
+        "connection": connection.connection_id,
+    }
+
+
+async def _pump(receive: Receive, session: Session, transport: AsgiTransport) -> int:
     """Hand messages to the session until the socket is closed; return the close code."""
     while True:
         message = await receive()
@@ -162,7 +209,7 @@ async def _pump(receive: Receive, session: Session, transport: EndpointTransport
             if readable is not None:
                 await readable
         else:
-            code: int = message.get("code") or 1005
+            code: int = message.get("code") or CLOSE_NO_STATUS
             return code
 
 

@@ -42,20 +42,6 @@ class Receiver(Protocol):
         """Take one binary message."""
 
 
-class EndpointTransport(Transport, Protocol):
-    """What the endpoint needs beside. Before `open` everything that is sent is held."""
-
-    def open(self, receiver: Receiver) -> None:
-        """The handshake is done: what was held goes out; messages may go straight to the receiver."""
-
-    @property
-    def readable(self) -> Awaitable[None] | None:
-        """What to wait for before the next ASGI message is read; None: nothing."""
-
-    def closed(self) -> None:
-        """The session has ended: forget what waits."""
-
-
 class AsgiTransport:
     """Writes through the `send` of an ASGI server.
 
@@ -87,8 +73,8 @@ class AsgiTransport:
         self._writer: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    def open(self, receiver: Receiver) -> None:
-        """The handshake is done: what was held goes out. Messages come by ASGI, not from here."""
+    def open(self) -> None:
+        """The handshake is done: what was held goes out."""
         self._opened = True
         self._backlog_bytes = 0
         waiting, self._backlog = self._backlog, deque()

@@ -2,6 +2,8 @@
 
 from app._core import (
     CallSent,
+    Control,
+    Deframer,
     Deviation,
     Dispatch,
     FrameBuffer,
@@ -16,9 +18,12 @@ from app._core import (
     check_call,
     check_frame,
     check_payload,
+    close_frame,
     describe,
     json_schema,
+    ping_frame,
     redact,
+    text_frame,
 )
 
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
@@ -26,6 +31,8 @@ Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
 
 __all__ = [
     "CallSent",
+    "Control",
+    "Deframer",
     "Deviation",
     "Dispatch",
     "Effect",
@@ -41,7 +48,10 @@ __all__ = [
     "check_call",
     "check_frame",
     "check_payload",
+    "close_frame",
     "describe",
     "json_schema",
+    "ping_frame",
     "redact",
+    "text_frame",
 ]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.gateway import websocket_protocol as module
+from app.gateway import wire as module
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.session import Session
 from app.ids import TenantId

@@ -27,16 +27,6 @@ class Server:
         self.taken.append(message.get("text") or message.get("code"))
 
 
-class Nobody:
-    """A receiver of nothing: over ASGI messages do not come from the transport."""
-
-    def receive_text(self, text: str) -> None:
-        raise AssertionError(text)
-
-    def receive_binary(self, data: bytes) -> None:
-        raise AssertionError(data)
-
-
 @pytest.fixture
 async def server() -> Server:
     return Server()
@@ -45,7 +35,7 @@ async def server() -> Server:
 @pytest.fixture
 async def transport(server: Server) -> AsyncIterator[AsgiTransport]:
     transport = AsgiTransport(server.send, server.aborted.set)
-    transport.open(Nobody())
+    transport.open()
     yield transport
     transport.closed()
 
@@ -67,7 +57,7 @@ async def test_what_is_sent_before_the_handshake_waits_for_it(server: Server) ->
     transport.send_text("a")
     transport.close(4009, "superseded")
     assert server.taken == []
-    transport.open(Nobody())
+    transport.open()
     assert server.taken == ["a", 4009]
 
 

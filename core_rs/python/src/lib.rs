@@ -10,6 +10,7 @@ mod errors;
 mod frame_log;
 mod judge;
 mod link;
+mod websocket;
 
 use pyo3::prelude::*;
 
@@ -25,4 +26,6 @@ mod _core {
     };
     #[pymodule_export]
     use super::link::Link;
+    #[pymodule_export]
+    use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 }

@@ -1,0 +1,237 @@
+"""The byte path: the socket of one charge point after its handshake, and the transport of its session.
+
+Bytes of the socket go to the core's deframer, whole messages go on to the session in the same call: no queue,
+no task and no timer of its own for a connection. `websocket_protocol` hands the socket over.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from app import metrics
+from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Receiver
+from app.ocpp import Control, Deframer, close_frame, ping_frame, text_frame
+
+FRAGMENTS_LIMIT: Final = 1024
+"""Fragments of one message; a charge point that needs more sends a few bytes at a time to keep us busy."""
+
+CLOSE_NO_STATUS: Final = 1005
+"""The peer closed without a code (RFC 6455 7.4.1)."""
+CLOSE_ABNORMAL: Final = 1006
+"""The socket ended without a closing handshake (RFC 6455 7.4.1)."""
+_CLOSE_GOING_AWAY: Final = 1001
+_CLOSE_KEEPALIVE: Final = 1011
+_CLOSING_S: Final = 10.0
+"""How long a peer may take to answer our close."""
+
+
+class Wire(asyncio.Protocol):
+    """One socket. Until `start` it only holds what is sent."""
+
+    __slots__ = (
+        "_closing",
+        "_deframer",
+        "_ended",
+        "_heard_at",
+        "_held",
+        "_loop",
+        "_on_lost",
+        "_pinged_at",
+        "_reading",
+        "_receiver",
+        "_stall",
+        "_transport",
+        "_waiting",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, message_bytes: int) -> None:
+        """message_bytes: a longer message closes with 1009."""
+        self._loop = loop
+        self._deframer = Deframer(message_bytes, FRAGMENTS_LIMIT)
+        self._transport: asyncio.Transport | None = None
+        self._receiver: Receiver | None = None
+        self._ended: Callable[[int], None] | None = None
+        self._on_lost: Callable[[Wire], None] | None = None
+        self._held: list[str | tuple[int, str]] | None = []
+        self._waiting: deque[str | bytes | Control] | None = None
+        self._reading = True
+        self._closing: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._heard_at = loop.time()
+        self._pinged_at = 0.0
+
+    def start(
+        self,
+        transport: asyncio.Transport,
+        receiver: Receiver,
+        ended: Callable[[int], None],
+        on_lost: "Callable[[Wire], None]",
+    ) -> None:
+        """Begin, the handshake being done: what was held goes out.
+
+        ended: called once with the close code, when no further message will come; on_lost: called when the
+        socket is gone.
+        """
+        self._transport = transport
+        self._receiver = receiver
+        self._ended = ended
+        self._on_lost = on_lost
+        held, self._held = self._held, None
+        for item in held or ():
+            if isinstance(item, str):
+                self.send_text(item)
+            else:
+                self.close(*item)
+
+    # Transport of a session
+
+    def send_text(self, text: str) -> None:
+        """Write one text message; a peer for which too much waits already is cut off."""
+        if self._held is not None:
+            self._held.append(text)
+        elif self._ended is not None and self._transport is not None:
+            self._transport.write(text_frame(text))
+            if self._is_overfull():
+                self._cut_off("outbound_buffer")
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake; a peer that does not take part in it is cut off."""
+        if self._held is not None:
+            self._held.append((code, reason))
+        elif self._ended is not None and self._transport is not None:
+            self._transport.write(close_frame(code, reason))
+            self._closing = self._loop.call_later(_CLOSING_S, self._transport.abort)
+            self._end(code)
+            self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Take no further message until `resume_reading`, so that TCP slows the peer down."""
+        if self._reading and self._ended is not None and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, beginning with what has arrived already."""
+        if not self._reading and self._transport is not None:
+            self._reading = True
+            self._transport.resume_reading()
+            if self._waiting:
+                self._loop.call_soon(self._deliver)
+
+    # The socket
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the peer."""
+        self._heard_at = self._loop.time()
+        found = self._deframer.feed(data)
+        if type(found) is str and self._reading and self._receiver is not None:
+            self._receiver.receive_text(found)
+        elif found is not None:
+            waiting = self._waiting = self._waiting or deque()
+            waiting += [found] if type(found) is str else found
+            self._deliver()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: from now on it has a deadline."""
+        if self._stall is None:
+            self._stall = self._loop.call_later(SEND_DEADLINE_S, self._cut_off, "send_deadline")
+
+    def resume_writing(self) -> None:
+        """The peer has made room."""
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything."""
+        self.resume_writing()
+        if self._closing is not None:
+            self._closing.cancel()
+        self._end(CLOSE_ABNORMAL)
+        self._transport = self._receiver = self._waiting = None
+        if self._on_lost is not None:
+            self._on_lost(self)
+            self._on_lost = None
+
+    def shutdown(self) -> None:
+        """Close, for the server ends; uvicorn calls it."""
+        self.close(_CLOSE_GOING_AWAY, "the server is going away")
+        if self._transport is not None:
+            self._transport.close()
+
+    # Keepalive
+
+    def keep_alive(self, now: float, interval_s: float, timeout_s: float) -> float | None:
+        """Ping, or look what became of the last ping; return the seconds to the next call, None: no more.
+
+        A peer that sent anything since the ping lives all the same (OCPP 1.6 4.6). So does one that we do not
+        read from: its pong waits in the socket for our own slowness.
+        """
+        if self._ended is None or self._transport is None:
+            return None
+        if self._pinged_at == 0.0:
+            self._pinged_at = now
+            self._transport.write(ping_frame(b""))
+            return timeout_s
+        if self._heard_at >= self._pinged_at or not self._reading:
+            self._pinged_at = 0.0
+            return max(0.0, interval_s - timeout_s)
+        metrics.LIMITS_HIT.labels("ping_timeout").inc()
+        transport = self._transport
+        self.close(_CLOSE_KEEPALIVE, "keepalive ping timeout")
+        transport.close()
+        return None
+
+    # Inside
+
+    def _deliver(self) -> None:
+        """Hand on what has arrived, as long as it is wanted."""
+        waiting = self._waiting
+        while waiting and self._reading and self._receiver is not None:
+            event = waiting.popleft()
+            if isinstance(event, str):
+                self._receiver.receive_text(event)
+            elif isinstance(event, bytes):
+                self._receiver.receive_binary(event)
+            else:
+                self._control(event)
+        if not waiting:
+            self._waiting = None
+
+    def _control(self, event: Control) -> None:
+        transport = self._transport
+        if transport is None or event.kind == "pong":
+            return
+        if event.kind == "ping":
+            if self._is_overfull():
+                # One who sends pings and does not read the pongs.
+                self._cut_off("outbound_buffer")
+            elif self._ended is not None:
+                transport.write(event.answer)
+            return
+        if self._ended is not None:
+            transport.write(event.answer)
+            if event.kind == "fail" and event.code == 1009:
+                metrics.LIMITS_HIT.labels("message").inc()
+            self._end(CLOSE_NO_STATUS if event.code is None else event.code)
+        if self._closing is None:
+            # What a peer does not read would keep the socket open for ever.
+            self._closing = self._loop.call_later(_CLOSING_S, transport.abort)
+        transport.close()
+
+    def _end(self, code: int) -> None:
+        """No message comes or goes any more; the socket may live on for the closing handshake."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(code)
+
+    def _is_overfull(self) -> bool:
+        if self._stall is None or self._transport is None:
+            return False
+        return self._transport.get_write_buffer_size() > OUTBOUND_LIMIT_BYTES
+
+    def _cut_off(self, limit: str) -> None:
+        metrics.LIMITS_HIT.labels(limit).inc()
+        if self._transport is not None:
+            self._transport.abort()
