@@ -4,6 +4,7 @@ Everything here is a value in, a value out: no clock, no socket, no callback. Im
 `now` and deadlines are monotonic seconds. Classes are frozen.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
@@ -19,6 +20,12 @@ __all__ = [
     "Refused",
     "Resolve",
     "Send",
+    "SiteDistribution",
+    "SiteFault",
+    "SiteNode",
+    "SiteReserve",
+    "SiteSession",
+    "SiteShare",
     "Verdict",
     "Violation",
     "check_call",
@@ -26,6 +33,7 @@ __all__ = [
     "check_payload",
     "close_frame",
     "describe",
+    "distribute_site",
     "json_schema",
     "ping_frame",
     "redact",
@@ -317,3 +325,143 @@ def ping_frame(payload: bytes) -> bytes:
 
 def close_frame(code: int, reason: str) -> bytes:
     """Return a close to a client; of the reason at most 123 bytes."""
+
+_PerPhase: TypeAlias = tuple[int, int, int]
+_Phase: TypeAlias = Literal["L1", "L2", "L3"]
+_PhaseRotation: TypeAlias = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "NotApplicable", "Unknown"]
+_Loading: TypeAlias = tuple[int | None, int, int, int, int]
+
+@final
+class SiteNode:
+    """A place of a site that limits what flows through it: a panel, a feeder, a charge point.
+
+    Currents (`_a`) are tenths of an ampere, powers (`_w`) tenths of a watt. `limit_a` and `uncontrolled_a`
+    are for L1, L2 and L3; what is uncontrolled is drawn at the node itself, not below it. `margin_*` is never
+    given away.
+    By default nothing is uncontrolled.
+    """
+
+    def __new__(
+        cls,
+        id: str,
+        parent: str | None,
+        limit_a: _PerPhase | None,
+        limit_w: int | None = None,
+        margin_a: int = 0,
+        margin_w: int = 0,
+        uncontrolled_a: _PerPhase = ...,
+    ) -> SiteNode: ...
+
+@final
+class SiteReserve:
+    """What a charge point may draw that cannot be reached: tenths of an ampere on each of its phases."""
+
+    def __new__(
+        cls,
+        id: str,
+        node: str,
+        current_a: int,
+        phases: Sequence[_Phase],
+        phase_rotation: _PhaseRotation = "Unknown",
+    ) -> SiteReserve: ...
+
+@final
+class SiteSession:
+    """A car that wants to charge. Currents are tenths of an ampere; its limit is a multiple of `step_a`.
+
+    phases: terminals of the connector that it draws from; phase_rotation: how they are wired to the grid
+    (OCPP 1.6 9.1.7). priority: its class, 0 to 255, a higher one first. weight: relative to others of its
+    class, 1 to 10 000. charging_for_s, paused_for_s: one of them, or none for a session that has not charged
+    yet.
+    """
+
+    def __new__(
+        cls,
+        id: str,
+        node: str,
+        minimum_a: int,
+        maximum_a: int,
+        phases: Sequence[_Phase],
+        phase_rotation: _PhaseRotation = "Unknown",
+        *,
+        step_a: int = 1,
+        priority: int = 0,
+        weight: int = 10,
+        charging_for_s: int | None = None,
+        paused_for_s: int | None = None,
+        connected_for_s: int = 0,
+    ) -> SiteSession: ...
+
+@final
+class SiteFault:
+    """One thing that is wrong with the input; `pointer` as if all of it were one JSON object."""
+
+    @property
+    def pointer(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+@final
+class SiteShare:
+    """What one session may draw, in tenths of an ampere on each of its phases, and why it is not more.
+
+    node: index of the node that is in the way, with its `quantity`. kept_for: index of the session that the
+    room is kept for. remaining_s: how long it still rests.
+    """
+
+    @property
+    def limit_a(self) -> int: ...
+    @property
+    def reason(
+        self,
+    ) -> Literal["own_maximum", "node_limit", "waiting", "kept_for_another", "resting"]: ...
+    @property
+    def node(self) -> int | None: ...
+    @property
+    def quantity(self) -> Literal["L1", "L2", "L3", "power"] | None: ...
+    @property
+    def kept_for(self) -> int | None: ...
+    @property
+    def remaining_s(self) -> int | None: ...
+
+@final
+class SiteDistribution:
+    """A site's power, distributed; or `faults`, and then everything else is empty."""
+
+    @property
+    def faults(self) -> list[SiteFault]: ...
+    @property
+    def limits_a(self) -> list[int]:
+        """The limits of the sessions alone, in their order."""
+
+    @property
+    def shares(self) -> list[SiteShare]:
+        """In the order of the sessions."""
+
+    @property
+    def loadings(self) -> list[tuple[_Loading, _Loading, _Loading, _Loading]]:
+        """In the order of the nodes: L1, L2, L3 and power.
+
+        Of each limit, margin, uncontrolled, reserved and allocated, in tenths; everything below a node
+        counts. A limit of None: the node does not limit it.
+        """
+
+def distribute_site(
+    nodes: Sequence[SiteNode],
+    sessions: Sequence[SiteSession],
+    reserves: Sequence[SiteReserve] = ...,
+    *,
+    nominal_voltage: int = 230,
+    strict_priority: bool = False,
+    quantum_s: int = 900,
+    minimum_on_s: int = 300,
+    minimum_off_s: int = 300,
+) -> SiteDistribution:
+    """Distribute the power of a site over its sessions; the interpreter is released meanwhile.
+
+    strict_priority: serve a class in full before the next one gets even its minima. quantum_s: how long a
+    turn lasts when not all minima fit; minimum_on_s, minimum_off_s: how long a session charges and rests at
+    least.
+    """

@@ -26,6 +26,7 @@ pub mod redact;
 pub mod rules;
 mod scalar;
 pub mod schema;
+pub mod site;
 pub mod symbol;
 pub mod validate;
 pub mod value;

@@ -11,6 +11,7 @@ mod frame_log;
 mod judge;
 mod link;
 mod websocket;
+mod site;
 
 use pyo3::prelude::*;
 
@@ -28,4 +29,7 @@ mod _core {
     use super::link::Link;
     #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
+    use super::site::{
+        SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
+    };
 }

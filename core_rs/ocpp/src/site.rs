@@ -1,0 +1,60 @@
+//! The power of a site, distributed over its charging sessions. Values in, values out: no clock, no store, no
+//! socket; how long something has been charging or waiting comes in as seconds.
+//!
+//! A site is a tree of nodes (main fuse, panels, feeders, charge points). Each node limits the current of
+//! each of three phases, or its power, or both: at most four *rows*. A session draws the same current on each
+//! of its phases, so it loads up to four rows of every node above it. What is to be found is one current for
+//! each session: 0, or a multiple of its step between its minimum and its maximum.
+//!
+//! 1. `capacity`: a row's limit less margin, uncontrolled load and what unreachable charge points may draw.
+//! 2. `admission`: class by class, in the order of whose turn it is, who gets its minimum.
+//! 3. `filling`: class by class, one step at a time to the session with the lowest current for its weight,
+//!    until each is at its maximum or under a full row. It is computed by jumping from one full row to the next.
+//!
+//! Because steps are handed out whole, the result needs no rounding: no row is ever over its capacity, and
+//! nobody can be given a step more. Currents are integer tenths of an ampere, powers integer tenths of a
+//! watt.
+
+mod admission;
+mod capacity;
+mod check;
+mod distribution;
+mod filling;
+mod level;
+mod model;
+mod phase;
+mod problem;
+
+pub use check::{CURRENT_MAXIMUM, DEPTH_MAXIMUM, Fault, POWER_MAXIMUM, VOLTAGE_MAXIMUM, WEIGHT_MAXIMUM};
+pub use distribution::{Distribution, Loading, Place, Quantity, Reason, Share};
+pub use model::{Activity, Node, Reserve, Rules, Session, Site};
+pub use phase::{Phase, PhaseRotation, PhaseSet};
+
+use problem::{Problem, State};
+
+/// Distribute the power of a site over its sessions.
+///
+/// The order of nodes, reserves and sessions does not matter: what else is equal is decided by the ids.
+///
+/// # Errors
+/// Every fault of the input, by the place where it stands.
+pub fn distribute(site: &Site, sessions: &[Session], rules: &Rules) -> Result<Distribution, Vec<Fault>> {
+    let wiring = check::check(site, sessions, rules)?;
+    let capacities = capacity::capacities(site, &wiring);
+    let problem = Problem::new(site, sessions, &wiring, &capacities);
+    let mut state = State::new(&problem);
+    if rules.strict_priority {
+        for class in &problem.classes {
+            admission::admit(&problem, &mut state, class, sessions, rules);
+            filling::fill(&problem, &mut state, class);
+        }
+    } else {
+        for class in &problem.classes {
+            admission::admit(&problem, &mut state, class, sessions, rules);
+        }
+        for class in &problem.classes {
+            filling::fill(&problem, &mut state, class);
+        }
+    }
+    Ok(distribution::distribution(&problem, &state, &wiring, capacities))
+}

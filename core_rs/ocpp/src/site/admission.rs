@@ -1,0 +1,119 @@
+//! Who gets its minimum, when not all minima fit: whose turn it is.
+//!
+//! A session charges for one quantum; then one that waits takes its place. The order within a class:
+//!
+//! | | who | among them |
+//! |---|---|---|
+//! | 1 | charging, and not yet for the minimum time | the shortest time first |
+//! | 2 | charging, and its turn is not over | the shortest time first |
+//! | 3 | waiting | the longest wait first |
+//! | 4 | charging, and its turn is over | the shortest time first |
+//!
+//! then who was plugged in first, then the id. Each is admitted whose minimum fits. Who has waited for a
+//! whole quantum and does not fit has its room kept free from those behind it, if only its own class stands
+//! in the way; or else sessions with small minima could pass it by for ever. So in a class whose minima fill
+//! a row k at a time, each of n sessions gets its turn once in n/k quanta, rounded up.
+
+use super::distribution::Reason;
+use super::model::{Activity, Rules, Session};
+use super::problem::{Problem, State};
+
+/// Admit sessions of one class and give them their minima. class: indices of its sessions.
+pub(super) fn admit(
+    problem: &Problem,
+    state: &mut State,
+    class: &[usize],
+    sessions: &[Session],
+    rules: &Rules,
+) {
+    let mut order = class.to_vec();
+    order.sort_unstable_by_key(|index| {
+        let session = &sessions[*index];
+        let (tier, time) = turn(session, rules);
+        (tier, time, u32::MAX - session.connected_for_s, problem.asks[*index].rank)
+    });
+    let mut kept = Kept::new(problem, state);
+    for index in order {
+        let session = &sessions[index];
+        let reason = match session.activity {
+            Activity::Paused(for_s) if for_s < rules.minimum_off_s => {
+                Some(Reason::Resting { remaining_s: rules.minimum_off_s - for_s })
+            }
+            _ => obstacle(problem, state, &kept, index),
+        };
+        match reason {
+            None => {
+                state.give(problem, index, problem.asks[index].minimum);
+                state.admitted[index] = true;
+            }
+            Some(reason) => {
+                state.reasons[index] = reason;
+                let aged = session.waiting_s() >= rules.quantum_s.max(1);
+                if aged && matches!(reason, Reason::Waiting(_)) && kept.would_fit(problem, index) {
+                    kept.keep(problem, index);
+                }
+            }
+        }
+    }
+}
+
+/// Place in the order of turns: lower comes first.
+fn turn(session: &Session, rules: &Rules) -> (u8, u32) {
+    match session.activity {
+        Activity::Charging(for_s) if for_s < rules.minimum_on_s => (1, for_s),
+        Activity::Charging(for_s) if for_s < rules.quantum_s => (2, for_s),
+        Activity::Charging(for_s) => (4, for_s),
+        Activity::Paused(_) | Activity::New => (3, u32::MAX - session.waiting_s()),
+    }
+}
+
+/// Why a session's minimum does not fit, by the row nearest to it.
+fn obstacle(problem: &Problem, state: &State, kept: &Kept, session: usize) -> Option<Reason> {
+    let minimum = problem.asks[session].minimum;
+    let mut reason = None;
+    for each in problem.uses(session) {
+        let left = state.room(problem, each.row) - each.coefficient * minimum;
+        let place = problem.rows[each.row].place;
+        if left < 0 {
+            return Some(Reason::Waiting(place));
+        }
+        if let (true, Some(keeper)) = (left < kept.amounts[each.row], kept.keepers[each.row]) {
+            reason = reason.or(Some(Reason::KeptFor { place, session: keeper }));
+        }
+    }
+    reason
+}
+
+/// Room that is kept free for sessions which have waited long.
+struct Kept {
+    /// By row: what was there before this class.
+    room: Vec<i64>,
+    /// By row.
+    amounts: Vec<i64>,
+    /// By row: the first session that it is kept for.
+    keepers: Vec<Option<usize>>,
+}
+
+impl Kept {
+    fn new(problem: &Problem, state: &State) -> Self {
+        let rows = problem.rows.len();
+        Self {
+            room: (0..rows).map(|row| state.room(problem, row)).collect(),
+            amounts: vec![0; rows],
+            keepers: vec![None; rows],
+        }
+    }
+
+    /// Whether the session would fit if nobody else of its class charged.
+    fn would_fit(&self, problem: &Problem, session: usize) -> bool {
+        let minimum = problem.asks[session].minimum;
+        problem.uses(session).iter().all(|each| each.coefficient * minimum <= self.room[each.row])
+    }
+
+    fn keep(&mut self, problem: &Problem, session: usize) {
+        for each in problem.uses(session) {
+            self.amounts[each.row] += each.coefficient * problem.asks[session].minimum;
+            self.keepers[each.row].get_or_insert(session);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What each node can give to sessions: its limits less margins, uncontrolled load and reserves below it.
+
+use super::check::Wiring;
+use super::distribution::Loading;
+use super::model::Site;
+use super::phase::{PhaseRotation, PhaseSet};
+
+/// By node: limits, margins and what is drawn without us.
+pub(super) fn capacities(site: &Site, wiring: &Wiring) -> Vec<[Loading; 4]> {
+    let mut found: Vec<[Loading; 4]> = site
+        .nodes
+        .iter()
+        .map(|node| {
+            let current = |phase: usize| Loading {
+                limit: node.limit_a.map(|limit| limit[phase]),
+                margin: node.margin_a,
+                ..Loading::default()
+            };
+            let power = Loading { limit: node.limit_w, margin: node.margin_w, ..Loading::default() };
+            [current(0), current(1), current(2), power]
+        })
+        .collect();
+    for (index, node) in site.nodes.iter().enumerate() {
+        let [l1, l2, l3] = node.uncontrolled_a;
+        let drawn = [l1, l2, l3, (l1 + l2 + l3) * site.nominal_voltage];
+        for above in wiring.path(index) {
+            for (loading, amount) in found[above].iter_mut().zip(drawn) {
+                loading.uncontrolled += amount;
+            }
+        }
+    }
+    for (reserve, node) in site.reserves.iter().zip(&wiring.reserves) {
+        let draw = draw(site, reserve.phase_rotation, reserve.phases);
+        for above in wiring.path(*node) {
+            for (loading, coefficient) in found[above].iter_mut().zip(draw) {
+                loading.reserved += coefficient * reserve.current_a;
+            }
+        }
+    }
+    found
+}
+
+/// What a tenth of an ampere at the terminals adds to each quantity of a node above. Power counts the
+/// terminals: where the wiring is not known, the current may be on any phase, but it is still only that much
+/// power.
+pub(super) fn draw(site: &Site, rotation: PhaseRotation, terminals: PhaseSet) -> [i64; 4] {
+    let mut draw = [0, 0, 0, terminals.count() * site.nominal_voltage];
+    for phase in rotation.grid_phases(terminals).iter() {
+        draw[phase.index()] = 1;
+    }
+    draw
+}

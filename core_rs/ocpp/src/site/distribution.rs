@@ -1,0 +1,119 @@
+//! What comes out: a limit with its reason for each session, and the loading of each node.
+
+use super::check::Wiring;
+use super::problem::{Problem, State};
+
+/// A site's power, distributed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// In the order of the sessions.
+    pub shares: Vec<Share>,
+    /// In the order of the nodes, for `Quantity::ALL` each.
+    pub loadings: Vec<[Loading; 4]>,
+}
+
+/// What one session may draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Tenths of an ampere on each of its phases; 0: it does not charge.
+    pub limit_a: i64,
+    /// Why it is not more.
+    pub reason: Reason,
+}
+
+/// Why a session does not get more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It cannot take more.
+    OwnMaximum,
+    /// This is full, and nobody of its class who draws from it has more for its weight.
+    Limit(Place),
+    /// Its minimum does not fit here.
+    Waiting(Place),
+    /// Its minimum would fit here, but the room is kept for a session that has waited longer.
+    KeptFor {
+        /// Where.
+        place: Place,
+        /// Index of that session.
+        session: usize,
+    },
+    /// It has just paused, and may go on after so many seconds.
+    Resting {
+        /// At least 1.
+        remaining_s: u32,
+    },
+}
+
+/// One limit of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the node.
+    pub node: usize,
+    /// Which of its limits.
+    pub quantity: Quantity,
+}
+
+/// What a node limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Current of phase L1.
+    L1,
+    /// Current of phase L2.
+    L2,
+    /// Current of phase L3.
+    L3,
+    /// Power of all phases together.
+    Power,
+}
+
+impl Quantity {
+    /// All four, in order.
+    pub const ALL: [Self; 4] = [Self::L1, Self::L2, Self::L3, Self::Power];
+}
+
+/// How one quantity of a node is used: tenths of an ampere, or of a watt. Everything below the node counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loading {
+    /// `None`: the node does not limit it.
+    pub limit: Option<i64>,
+    /// Never given away.
+    pub margin: i64,
+    /// Drawn by what nobody controls.
+    pub uncontrolled: i64,
+    /// Kept for charge points that cannot be reached.
+    pub reserved: i64,
+    /// Given to sessions.
+    pub allocated: i64,
+}
+
+impl Loading {
+    /// What sessions may have; negative where the rest alone is over the limit. `None`: any amount.
+    #[must_use]
+    pub fn capacity(&self) -> Option<i64> {
+        Some(self.limit? - self.margin - self.uncontrolled - self.reserved)
+    }
+}
+
+/// Read the result off the solver's state. capacities: by node, still without what is allocated.
+pub(super) fn distribution(
+    problem: &Problem,
+    state: &State,
+    wiring: &Wiring,
+    capacities: Vec<[Loading; 4]>,
+) -> Distribution {
+    let mut loadings = capacities;
+    for (session, draw) in problem.draws.iter().enumerate() {
+        for node in wiring.path(wiring.sessions[session]) {
+            for (loading, coefficient) in loadings[node].iter_mut().zip(draw) {
+                loading.allocated += coefficient * state.limits[session];
+            }
+        }
+    }
+    let shares = state
+        .limits
+        .iter()
+        .zip(&state.reasons)
+        .map(|(limit, reason)| Share { limit_a: *limit, reason: *reason })
+        .collect();
+    Distribution { shares, loadings }
+}

@@ -1,0 +1,132 @@
+//! What goes in: the site, its sessions and the rules of taking turns.
+//!
+//! Currents are tenths of an ampere (names end in `_a`), powers tenths of a watt (`_w`).
+
+use super::phase::{PhaseRotation, PhaseSet};
+
+/// The electrical installation, as it is at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Whole volts from a phase to the neutral conductor. OCPP 1.6 7.12
+    pub nominal_voltage: i64,
+    /// A tree: one node has no parent.
+    pub nodes: Vec<Node>,
+    /// What charge points may draw that cannot be reached.
+    pub reserves: Vec<Reserve>,
+}
+
+/// A main fuse, panel, feeder, charge point or connector: a place that limits what flows through it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Unique among the nodes.
+    pub id: String,
+    /// The node that feeds it; `None` for the one at the top.
+    pub parent: Option<String>,
+    /// Limit of each phase; `None`: it limits no current.
+    pub limit_a: Option<[i64; 3]>,
+    /// Limit of all phases together; `None`: it limits no power.
+    pub limit_w: Option<i64>,
+    /// What of each phase is never given away.
+    pub margin_a: i64,
+    /// What of the power is never given away.
+    pub margin_w: i64,
+    /// What loads that nobody controls draw of each phase at this node, those below it not counted.
+    pub uncontrolled_a: [i64; 3],
+}
+
+/// What one charge point may draw while nobody can tell it otherwise: the highest limit that it last
+/// accepted, or the most its hardware can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// Unique among the reserves.
+    pub id: String,
+    /// The node it draws from.
+    pub node: String,
+    /// On each of its phases.
+    pub current_a: i64,
+    /// Terminals it draws from.
+    pub phases: PhaseSet,
+    /// How they are wired.
+    pub phase_rotation: PhaseRotation,
+}
+
+/// A car that wants to charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Unique among the sessions; the last thing that decides whose turn it is.
+    pub id: String,
+    /// The node it draws from.
+    pub node: String,
+    /// Terminals of the connector that it draws from, the same current on each.
+    pub phases: PhaseSet,
+    /// How they are wired.
+    pub phase_rotation: PhaseRotation,
+    /// The least it can charge with; below that it gets nothing. IEC 61851-1: 6 A.
+    pub minimum_a: i64,
+    /// The most that charge point, cable, car and foreign profiles allow.
+    pub maximum_a: i64,
+    /// Its limit is a multiple of this.
+    pub step_a: i64,
+    /// Its class; a higher one is served first.
+    pub priority: u8,
+    /// Its share within its class, relative to the others'.
+    pub weight: i64,
+    /// Whether it charges now.
+    pub activity: Activity,
+    /// Seconds since it was plugged in.
+    pub connected_for_s: u32,
+}
+
+impl Session {
+    /// The lowest multiple of its step that it can charge with.
+    #[must_use]
+    pub const fn lowest_step(&self) -> i64 {
+        (self.minimum_a + self.step_a - 1) / self.step_a * self.step_a
+    }
+
+    /// The highest multiple of its step that it can charge with.
+    #[must_use]
+    pub const fn highest_step(&self) -> i64 {
+        self.maximum_a / self.step_a * self.step_a
+    }
+
+    /// Seconds that it has been waiting; 0 while it charges.
+    #[must_use]
+    pub const fn waiting_s(&self) -> u32 {
+        match self.activity {
+            Activity::Charging(_) => 0,
+            Activity::Paused(for_s) => for_s,
+            Activity::New => self.connected_for_s,
+        }
+    }
+}
+
+/// What a session does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It charges without interruption for so many seconds.
+    Charging(u32),
+    /// It charged, and waits again for so many seconds.
+    Paused(u32),
+    /// It has not charged yet.
+    New,
+}
+
+/// The rules of taking turns, for when not all minima fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Serve a class in full before the next one gets even its minima.
+    pub strict_priority: bool,
+    /// Seconds after which a charging session makes place for one that waits.
+    pub quantum_s: u32,
+    /// Seconds that a session charges at least, unless the capacity shrinks; up to `quantum_s`.
+    pub minimum_on_s: u32,
+    /// Seconds that a session rests at least, to spare its contactor and the car.
+    pub minimum_off_s: u32,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { strict_priority: false, quantum_s: 900, minimum_on_s: 300, minimum_off_s: 300 }
+    }
+}
