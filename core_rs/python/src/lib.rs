@@ -10,8 +10,8 @@ mod errors;
 mod frame_log;
 mod judge;
 mod link;
-mod websocket;
 mod site;
+mod websocket;
 
 use pyo3::prelude::*;
 
@@ -28,8 +28,9 @@ mod _core {
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]
-    use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
     use super::site::{
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
     };
+    #[pymodule_export]
+    use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 }
