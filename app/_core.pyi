@@ -17,6 +17,7 @@ __all__ = [
     "FrameVerdict",
     "Ignored",
     "Link",
+    "MeterRows",
     "Refused",
     "Resolve",
     "Send",
@@ -35,6 +36,7 @@ __all__ = [
     "describe",
     "distribute_site",
     "json_schema",
+    "meter_digest",
     "ping_frame",
     "redact",
     "text_frame",
@@ -465,3 +467,28 @@ def distribute_site(
     turn lasts when not all minima fit; minimum_on_s, minimum_off_s: how long a session charges and rests at
     least.
     """
+
+@final
+class MeterRows:
+    """Meter values that name their transaction, encoded as PostgreSQL's binary COPY of `COLUMNS`."""
+
+    COLUMNS: ClassVar[list[str]]
+
+    def __new__(cls) -> MeterRows: ...
+    def add(
+        self,
+        tenant_id: int,
+        charge_point_id: int,
+        connector_id: int,
+        transaction_id: int,
+        sampled_at_us: int,
+        received_at_us: int,
+        sampled_values: str,
+    ) -> None:
+        """Add one element of `meterValue`. Times in microseconds since 1970; sampled_values: JSON text."""
+
+    def take(self) -> bytes | None:
+        """Return the data of the COPY; None when there is no row."""
+
+def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
+    """Return what a repeated sample is known by. transaction_id: as reported, 0 for none."""

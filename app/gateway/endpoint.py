@@ -162,6 +162,7 @@ class ChargePointEndpoint:
     def _link(self, connection: Connection) -> Link:
         return Link(
             "central_system",
+            raw_sampled_values=True,
             strict=connection.strict,
             max_frame_bytes=self._settings.frame_limit_bytes,
             queue_limit=self._settings.command_queue_limit,

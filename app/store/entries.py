@@ -4,22 +4,26 @@
 refuse it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from app.clock import microseconds_of
 from app.store.records import Json
 
 TIME_UNREADABLE = "time_unreadable"
 """Flag: the time could not be read; the time of arrival stands in for it, but not in a retry's key."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeterReading:
-    """One element of `meterValue` or `transactionData`. sampled_values: wire names, as they came."""
+class MeterReading(NamedTuple):
+    """One element of `meterValue` or `transactionData`.
 
-    sampled_at: datetime
-    sampled_values: list[Json]
+    sampled_at_us: microseconds since 1970; sampled_values: JSON text with the wire names, as it came.
+    """
+
+    sampled_at_us: int
+    sampled_values: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,11 @@ class TransactionStop:
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
 
+    @property
+    def received_at_us(self) -> int:
+        """`received_at` in microseconds since 1970."""
+        return microseconds_of(self.received_at)
+
 
 @dataclass(frozen=True, slots=True)
 class StopRecorded:
@@ -73,16 +82,18 @@ class StopRecorded:
     transaction_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MeterReadings:
-    """MeterValues (OCPP 1.6 4.7). transaction_id as reported; without a valid one it is looked up by time."""
+class MeterReadings(NamedTuple):
+    """MeterValues (OCPP 1.6 4.7). transaction_id as reported; without a valid one it is looked up by time.
+
+    A plain tuple, as it is made for every frame of every charging car.
+    """
 
     tenant_id: int
     charge_point_id: int
     connector_id: int
     transaction_id: int | None
-    received_at: datetime
-    readings: list[MeterReading]
+    received_at_us: int
+    readings: Sequence[MeterReading]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.store.entries import (
     TransactionStarted,
     TransactionStop,
 )
-from app.store.ledger_meters import Connection, MeterRows
+from app.store.ledger_meters import Connection, MeterBatch
 from app.store.ledger_orphans import insert_orphans, invalid_orphan
 from app.store.ledger_starts import write_starts
 from app.store.ledger_stops import write_stops
@@ -24,11 +24,10 @@ async def write_batch(
     connection: Connection, records: Sequence[LedgerRecord], remote_start_window: timedelta
 ) -> list[LedgerAnswer]:
     """Commit a batch. Returns after the COMMIT; on an error nothing of it is stored."""
-    meters = MeterRows([record for record in records if type(record) is MeterReadings])
+    meters = MeterBatch([record for record in records if type(record) is MeterReadings])
     others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
     answers: list[LedgerAnswer] = [None] * len(records)
-    if not others and not meters.needs_lookup:
-        # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.
+    if not others and meters.is_one_statement:
         await meters.write(connection)
         return answers
     async with connection.transaction():

@@ -1,52 +1,32 @@
 """The ledger's SQL: one statement for each step of a batch, whatever the number of records.
 
-Arrays go in by `unnest`, meter values as JSON. `digest` is a hash of the content, made by the database: it is
-what a retry runs into.
+Arrays go in by `unnest`, meter values as JSON. `digest` is a hash of the content: it is what a retry runs
+into.
 """
 
 # The f-strings join constants of this module only; every value is a parameter.
 # ruff: noqa: S608
 
-_METER_COLUMNS = """
+# Rows that name no transaction belong to the one that ran when the sample was taken (OCPP 1.6 errata 3.16).
+INSERT_METER_VALUES = """
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
         received_at, context, sampled_values, digest)
-"""
-
-_METER_ROWS = """
+    select record.tenant_id, record.charge_point_id, record.connector_id,
+        coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
+        reading.sampled_values, reading.digest
     from jsonb_to_recordset($1::jsonb) as record (tenant_id bigint, charge_point_id bigint,
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
             readings jsonb)
-    cross join lateral
-        jsonb_to_recordset(record.readings) as reading (sampled_at timestamptz, sampled_values jsonb)
-"""
-
-# The order of keys and the spelling of numbers do not matter to it; connector and transaction are its seed.
-_METER_DIGEST = """
-    jsonb_hash_extended(reading.sampled_values,
-        hashint8extended(coalesce(record.transaction_id, 0), record.connector_id))
-"""
-
-INSERT_METER_VALUES = f"""{_METER_COLUMNS}
-    select record.tenant_id, record.charge_point_id, record.connector_id, record.transaction_id,
-        reading.sampled_at, record.received_at, coalesce(record.context, 'periodic'),
-        reading.sampled_values, {_METER_DIGEST}
-    {_METER_ROWS}
-    on conflict do nothing
-"""
-
-# Rows that name no transaction belong to the one that ran when the sample was taken (OCPP 1.6 errata 3.16).
-INSERT_METER_VALUES_LOOKING_UP = f"""{_METER_COLUMNS}
-    select record.tenant_id, record.charge_point_id, record.connector_id,
-        coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, 'periodic',
-        reading.sampled_values, {_METER_DIGEST}
-    {_METER_ROWS}
+    cross join lateral jsonb_to_recordset(record.readings)
+        as reading (sampled_at timestamptz, sampled_values jsonb, digest bigint)
     left join lateral (
         select id from transactions
         where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
             and connector_id = record.connector_id and started_at <= reading.sampled_at
             and (stopped_at is null or stopped_at >= reading.sampled_at)
         order by started_at desc limit 1
-    ) as running on record.connector_id > 0
+    ) as running
+        on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
     on conflict do nothing
 """
 

@@ -13,7 +13,7 @@ import uvicorn
 
 from app.api.authentication import mint_key
 from app.api.examples import CALENDAR
-from app.clock import SystemClock
+from app.clock import SystemClock, microseconds_of
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
@@ -99,8 +99,10 @@ def make_things(settings: Settings, slug: str) -> Things:
         started = await database.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
         )
-        reading = MeterReading(now, [{"value": "1"}])
-        await database.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now, [reading]))
+        reading = MeterReading(microseconds_of(now), '[{"value": "1"}]')
+        await database.ledger.meter_values(
+            MeterReadings(tenant.id, point.id, 2, None, microseconds_of(now), [reading])
+        )
         await database.ledger.keep_invalid(
             InvalidRecord(tenant.id, point.id, "StopTransaction", [], '[2,"1","StopTransaction",[]]', now)
         )

@@ -8,14 +8,20 @@ from uuid import uuid4
 
 import pytest
 
-from app.clock import Clock
+from app.clock import Clock, microseconds_of
 from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
 from app.store.records import ChargePointRecord, CommandRecord, Json, TenantRecord
+from app.store.text import json_text
 from app.store.writer import Ledger
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def reading(at: datetime, sampled_values: list[Any]) -> MeterReading:
+    """A reading as the link gives it: samples as JSON text."""
+    return MeterReading(microseconds_of(at), json_text(sampled_values))
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,14 @@ class Station:
 
     def readings(self, *values: str, transaction_id: int | None = None, **changes: Any) -> MeterReadings:
         readings = [
-            MeterReading(NOW + timedelta(minutes=number), [{"value": value}])
+            reading(NOW + timedelta(minutes=number), [{"value": value}])
             for number, value in enumerate(values, 1)
         ]
-        fields: dict[str, Any] = {"connector_id": 1, "received_at": NOW, "readings": readings}
+        fields: dict[str, Any] = {
+            "connector_id": 1,
+            "received_at_us": microseconds_of(NOW),
+            "readings": readings,
+        }
         return MeterReadings(**self.place, transaction_id=transaction_id, **(fields | changes))
 
     async def values_of(self, transaction_id: int) -> list[Json]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.store.entries import InvalidRecord, MeterReading
+from app.store.entries import InvalidRecord
 from app.store.records import Json, MeterValueRecord
-from tests.store.conftest import NOW, Station
+from tests.store.conftest import NOW, Station, reading
 
 
 async def _all(station: Station) -> list[MeterValueRecord]:
@@ -18,7 +18,7 @@ async def _all(station: Station) -> list[MeterValueRecord]:
 
 async def test_readings_are_read_in_the_order_of_their_time(station: Station) -> None:
     number = (await station.database.ledger.start_transaction(station.start())).transaction_id
-    late = [MeterReading(NOW + timedelta(minutes=9 - n), [{"value": str(n)}]) for n in range(3)]
+    late = [reading(NOW + timedelta(minutes=9 - n), [{"value": str(n)}]) for n in range(3)]
     await station.database.ledger.meter_values(station.readings(transaction_id=number, readings=late))
     assert await station.values_of(number) == [{"value": "2"}, {"value": "1"}, {"value": "0"}]
 
@@ -36,8 +36,8 @@ async def test_readings_that_name_their_transaction_are_read_with_it(
 ) -> None:
     ledger = station.database.ledger
     number = (await ledger.start_transaction(station.start(started_at=started_at))).transaction_id
-    reading = MeterReading(sampled_at, [{"value": "1"}])
-    await ledger.meter_values(station.readings(transaction_id=number, readings=[reading]))
+    sample = reading(sampled_at, [{"value": "1"}])
+    await ledger.meter_values(station.readings(transaction_id=number, readings=[sample]))
     await ledger.stop_transaction(station.stop(number))
     assert await station.values_of(number) == [{"value": "1"}]
 
@@ -98,7 +98,7 @@ async def test_a_start_and_its_first_readings_may_share_a_batch(station: Station
     ],
 )
 async def test_content_is_kept_as_it_came(station: Station, sampled: list[Json]) -> None:
-    readings = station.readings(transaction_id=5, readings=[MeterReading(NOW, sampled)])
+    readings = station.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     for _ in range(2):
         await station.database.ledger.meter_values(readings)
     [row] = await _all(station)
@@ -108,7 +108,7 @@ async def test_content_is_kept_as_it_came(station: Station, sampled: list[Json])
 async def test_what_json_allows_and_the_database_does_not_is_replaced(station: Station) -> None:
     sampled: list[Any] = [{"value": "1\x002\ud800"}]
     await station.database.ledger.meter_values(
-        station.readings(transaction_id=5, readings=[MeterReading(NOW, sampled)])
+        station.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     )
     [row] = await _all(station)
     assert row.sampled_values == [{"value": "1\ufffd2\ufffd"}]

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from app.store.entries import TIME_UNREADABLE, MeterReading, StopRecorded
+from app.store.entries import TIME_UNREADABLE, StopRecorded
 from app.store.records import CommandRecord, OrphanRecord, TransactionRecord
 from app.store.writer import Ledger
-from tests.store.conftest import NOW, Station, StationMaker
+from tests.store.conftest import NOW, Station, StationMaker, reading
 
-_END = MeterReading(NOW + timedelta(hours=1), [{"value": "9000", "context": "Transaction.End"}])
+_END_VALUES = [{"value": "9000", "context": "Transaction.End"}]
+_END = reading(NOW + timedelta(hours=1), _END_VALUES)
 
 
 async def _started(station: Station, **changes: Any) -> int:
@@ -44,7 +45,7 @@ async def test_a_stop_closes_its_transaction(station: Station) -> None:
     assert stored.stop_id_tag == "tag-1"
     assert stored.stop_raw == {"transactionId": number, "meterStop": 9000, "idTag": "tag-1"}
     assert stored.flags == ()
-    assert await station.values_of(number) == _END.sampled_values
+    assert await station.values_of(number) == _END_VALUES
     assert await _orphans(station) == []
 
 
@@ -71,7 +72,7 @@ async def test_a_repeated_stop_gets_the_stored_answer(station: Station, change: 
         await work.id_tags.update("TAG-1", status="Blocked")
     second = await station.database.ledger.stop_transaction(replace(stop, **change))
     assert second == StopRecorded("repeated", first.id_tag_info, number)
-    assert await station.values_of(number) == _END.sampled_values
+    assert await station.values_of(number) == _END_VALUES
     assert await _orphans(station) == []
 
 
@@ -164,7 +165,7 @@ async def test_a_start_joins_the_stop_that_came_first(station: Station) -> None:
     assert (stored.stopped_at, stored.meter_stop_wh) == (stop.stopped_at, 9000)
     assert stored.stop_reason == "PowerLoss"
     assert stored.flags == ("replayed", "stop_came_first")
-    assert await station.values_of(number) == _END.sampled_values
+    assert await station.values_of(number) == _END_VALUES
     [orphan] = await _orphans(station)
     assert orphan.transaction_id == number
     assert await ledger.stop_transaction(stop) == StopRecorded("repeated", None, number)
@@ -275,7 +276,7 @@ async def test_text_that_cannot_be_stored_is_replaced(station: Station) -> None:
         id_tag="A\x00",
         reason="\ud800",
         raw={"vendor\x00": ["\x00", "\udfff"], "big": 2**70},
-        transaction_data=(MeterReading(NOW, [{"value": "\x00", "unit": "\ud800"}]),),
+        transaction_data=(reading(NOW, [{"value": "\x00", "unit": "\ud800"}]),),
     )
     for outcome in ("closed", "repeated"):
         assert (await station.database.ledger.stop_transaction(stop)).outcome == outcome

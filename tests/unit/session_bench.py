@@ -175,7 +175,9 @@ class Bench:
             watcher=self.deadlines,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )
-        self.link = Link("central_system", strict=strict, max_frame_bytes=limits.frame_bytes)
+        self.link = Link(
+            "central_system", raw_sampled_values=True, strict=strict, max_frame_bytes=limits.frame_bytes
+        )
         self.session = Session(self.connection, self.link, self.transport, self.services)
 
     async def receive(self, *texts: str) -> list[str]:

@@ -1,41 +1,42 @@
 """MeterValues (OCPP 1.6 4.7): stored as they came, with or without a transaction. The hottest handler."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import cast
 
+from app.clock import microseconds_of, parse_time
 from app.csms.connection import Connection
-from app.csms.handlers.context import HandlerContext, reported_time
+from app.csms.handlers.context import HandlerContext
 from app.ocpp import v16
 from app.store.entries import MeterReading, MeterReadings
-from app.store.records import Json
 
 
 async def handle(
     context: HandlerContext, connection: Connection, request: v16.MeterValuesRequest
 ) -> v16.MeterValuesResponse:
     """Record the readings durably, then answer."""
-    received_at = connection.last_seen
+    received_at_us = connection.last_seen_us
     await context.database.ledger.meter_values(
         MeterReadings(
             connection.tenant_id,
             connection.charge_point_id,
             request["connectorId"],
             request.get("transactionId"),
-            received_at,
-            readings_of(request["meterValue"], received_at),
+            received_at_us,
+            readings_of(request["meterValue"], received_at_us),
         )
     )
     return {}
 
 
-def readings_of(meter_values: Sequence[v16.MeterValue], received_at: datetime) -> list[MeterReading]:
+def readings_of(meter_values: Sequence[v16.MeterValue], received_at_us: int) -> list[MeterReading]:
     """Turn `meterValue` or `transactionData` into readings; one with an unreadable time counts as new."""
     return [
-        MeterReading(
-            reported_time(element["timestamp"], received_at)[0],
-            # The samples are stored untouched, whatever else a charge point has put into them.
-            cast(list[Json], element["sampledValue"]),
-        )
+        # The link gives samples as text: they are stored untouched, whatever else a charge point puts there.
+        MeterReading(_sampled_at_us(element["timestamp"], received_at_us), cast(str, element["sampledValue"]))
         for element in meter_values
     ]
+
+
+def _sampled_at_us(timestamp: object, received_at_us: int) -> int:
+    moment = parse_time(timestamp) if isinstance(timestamp, str) else None
+    return received_at_us if moment is None else microseconds_of(moment)

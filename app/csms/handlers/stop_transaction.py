@@ -2,11 +2,15 @@
 
 from typing import cast
 
+import orjson
+
+from app.clock import microseconds_of
 from app.csms.connection import Connection
 from app.csms.handlers.context import HandlerContext, reported_time
 from app.csms.handlers.meter_values import readings_of
 from app.ocpp import v16
 from app.store.entries import TransactionStop
+from app.store.records import Json
 
 
 async def handle(
@@ -15,6 +19,7 @@ async def handle(
     """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
     received_at = context.clock.now()
     stopped_at, flags = reported_time(request["timestamp"], received_at)
+    samples = request.get("transactionData", [])
     recorded = await context.database.ledger.stop_transaction(
         TransactionStop(
             tenant_id=connection.tenant_id,
@@ -25,11 +30,22 @@ async def handle(
             meter_stop_wh=request["meterStop"],
             id_tag=request.get("idTag"),
             reason=request.get("reason"),
-            transaction_data=tuple(readings_of(request.get("transactionData", []), received_at)),
+            transaction_data=tuple(readings_of(samples, microseconds_of(received_at))),
             flags=flags,
-            raw=dict(request),
+            raw=_raw(request),
         )
     )
     if recorded.id_tag_info is None:
         return {}
     return {"idTagInfo": cast(v16.IdTagInfo, recorded.id_tag_info)}
+
+
+def _raw(request: v16.StopTransactionRequest) -> Json:
+    """The request as it came; the link gives its samples as JSON text."""
+    raw: Json = dict(request)
+    if "transactionData" in raw:
+        raw["transactionData"] = [
+            {**element, "sampledValue": orjson.Fragment(element["sampledValue"])}
+            for element in raw["transactionData"]
+        ]
+    return raw

@@ -6,18 +6,12 @@
 
 use std::borrow::Cow;
 
+use crate::copy::Copy;
 use crate::redact;
 
 /// The columns of a row.
 pub const COLUMNS: [&str; 7] =
     ["tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id"];
-
-const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-const NULL: [u8; 4] = (-1_i32).to_be_bytes();
-const JSONB_VERSION: u8 = 1;
-/// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// One frame to be kept.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +35,7 @@ pub struct Entry<'a> {
 /// Rows that wait for their COPY, within bounds.
 #[derive(Debug)]
 pub struct FrameLog {
-    encoded: Vec<u8>,
-    rows: usize,
+    copy: Copy,
     rows_limit: usize,
     bytes_limit: usize,
 }
@@ -51,64 +44,42 @@ impl FrameLog {
     /// An empty log. `rows_limit` and `bytes_limit` bound what waits.
     #[must_use]
     pub fn new(rows_limit: usize, bytes_limit: usize) -> Self {
-        Self { encoded: Vec::new(), rows: 0, rows_limit, bytes_limit }
+        Self { copy: Copy::default(), rows_limit, bytes_limit }
     }
 
     /// Rows that wait.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.rows
+        self.copy.rows()
     }
 
     /// Take a frame; `false` when there is no room for it.
     #[must_use]
     pub fn record(&mut self, entry: &Entry<'_>) -> bool {
-        if self.rows >= self.rows_limit || self.encoded.len() + entry.text.len() > self.bytes_limit {
+        let copy = &mut self.copy;
+        if copy.rows() >= self.rows_limit || copy.bytes() + entry.text.len() > self.bytes_limit {
             return false;
         }
-        if self.encoded.is_empty() {
-            self.encoded.extend_from_slice(HEAD);
-        }
-        let out = &mut self.encoded;
         let columns: u16 = const { COLUMNS.len() as u16 };
-        out.extend_from_slice(&columns.to_be_bytes());
-        put(out, &entry.tenant_id.to_be_bytes());
-        put(out, &entry.charge_point_id.to_be_bytes());
-        put(out, &entry.at_us.saturating_sub(POSTGRES_EPOCH_US).to_be_bytes());
-        put(out, entry.direction.as_bytes());
-        put(out, without_nul(&redact::redact(entry.text)).as_bytes());
+        copy.row(columns);
+        copy.bigint(entry.tenant_id);
+        copy.bigint(entry.charge_point_id);
+        copy.timestamp(entry.at_us);
+        copy.text(entry.direction);
+        copy.text(&without_nul(&redact::redact(entry.text)));
         match entry.deviations {
-            None => out.extend_from_slice(&NULL),
-            Some(json) => {
-                out.extend_from_slice(&length(json.len() + 1));
-                out.push(JSONB_VERSION);
-                out.extend_from_slice(json.as_bytes());
-            }
+            None => copy.null(),
+            Some(json) => copy.json(json),
         }
-        put(out, entry.connection_id.as_bytes());
-        self.rows += 1;
+        copy.text(entry.connection_id);
         true
     }
 
     /// Everything that waits as one COPY, and the number of its rows; `None` when nothing waits.
     #[must_use]
     pub fn take(&mut self) -> Option<(Vec<u8>, usize)> {
-        if self.rows == 0 {
-            return None;
-        }
-        self.encoded.extend_from_slice(&TRAILER);
-        Some((std::mem::take(&mut self.encoded), std::mem::take(&mut self.rows)))
+        self.copy.take()
     }
-}
-
-fn put(out: &mut Vec<u8>, data: &[u8]) {
-    out.extend_from_slice(&length(data.len()));
-    out.extend_from_slice(data);
-}
-
-/// A frame is shorter than its limit, which is far below what a length can say.
-fn length(bytes: usize) -> [u8; 4] {
-    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 fn without_nul(text: &str) -> Cow<'_, str> {
@@ -120,7 +91,7 @@ fn without_nul(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, FrameLog, HEAD};
+    use super::{Entry, FrameLog};
 
     fn entry(text: &str) -> Entry<'_> {
         Entry {
@@ -139,7 +110,7 @@ mod tests {
         let mut log = FrameLog::new(10, 1000);
         assert!(log.record(&Entry { deviations: Some("[]"), ..entry("t\0") }));
         let (data, rows) = log.take().expect("one row waits");
-        let mut expected = HEAD.to_vec();
+        let mut expected = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
         expected.extend(b"\0\x07\0\0\0\x08\0\0\0\0\0\0\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x02");
         expected.extend(b"\0\0\0\x08\0\0\0\0\0\0\0\x03\0\0\0\x02in\0\0\0\x04t\xef\xbf\xbd");
         expected.extend(b"\0\0\0\x03\x01[]\0\0\0\x01c\xff\xff");

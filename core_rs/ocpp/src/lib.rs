@@ -10,6 +10,7 @@
 // Used where it was measured: on the way of every string it saves 14 % of a frame's instructions.
 #![allow(clippy::inline_always)]
 
+mod copy;
 pub mod definition;
 pub mod describe;
 pub mod direct;
@@ -20,6 +21,7 @@ pub mod json;
 pub mod json_schema;
 pub mod judge;
 pub mod link;
+pub mod meter_rows;
 mod names;
 mod raw;
 pub mod redact;

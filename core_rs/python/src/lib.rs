@@ -10,6 +10,7 @@ mod errors;
 mod frame_log;
 mod judge;
 mod link;
+mod meter_rows;
 mod site;
 mod websocket;
 
@@ -27,6 +28,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::link::Link;
+    #[pymodule_export]
+    use super::meter_rows::{MeterRows, meter_digest};
     #[pymodule_export]
     use super::site::{
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
