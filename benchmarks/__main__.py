@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, write the figures and the plot, print a summary."""
+"""`python -m benchmarks`: measure, write the figures, the report and the plot, print the report."""
 
 import argparse
 import asyncio
@@ -12,11 +12,22 @@ from typing import Any
 import uvloop
 
 from app.embedded import Engines
-from benchmarks import catalog, core_python, core_rust, durable, idle, wire
+from benchmarks import (
+    catalog,
+    commands,
+    core_python,
+    core_rust,
+    durable,
+    growth,
+    idle,
+    rest,
+    storm,
+    wire,
+)
 from benchmarks.host import Cores, host_facts
 from benchmarks.plan import FULL, QUICK, SHORT, Plan
 from benchmarks.plot import draw
-from benchmarks.report import summary_text
+from benchmarks.report import markdown
 from benchmarks.rig import Site, running_site, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,9 +37,13 @@ _SERVER_PARTS: dict[str, tuple[str, Measure]] = {
     "idle": ("memory of idle connections", idle.measure),
     "wire": ("the byte path, beside other servers", wire.measure),
     "durable": ("everything stored", durable.measure),
+    "commands": ("commands, on one worker and across workers", commands.measure),
+    "storm": ("the connection storm", storm.measure),
+    "rest": ("hot reads of the REST API", rest.measure),
     "catalog": ("catalog documents", catalog.measure),
+    "growth": ("the cost as work grows", growth.measure),
 }
-PARTS = ("micro", *_SERVER_PARTS)
+PARTS = ("micro", "schedules", *_SERVER_PARTS)
 
 
 def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -> None:
@@ -43,14 +58,18 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
         results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
         if "micro" in parts:
             results["micro"] = _micro(plan)
-        if any(part != "micro" for part in parts):
+        if "schedules" in parts and plan.rust:
+            _say("schedules and sites, in Rust")
+            results["schedules"] = core_rust.measure_schedules()
+        if any(part in _SERVER_PARTS for part in parts):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 results |= runner.run(_with_server(parts, plan, cores, directory, given))
     results["host"]["load_average_after"] = os.getloadavg()
     output.write_text(json.dumps(results, indent=2) + "\n")
     output.with_suffix(".svg").write_text(draw(results))
-    print(summary_text(results))
-    print(f"\nwritten: {output} and {output.with_suffix('.svg').name}")
+    output.with_suffix(".md").write_text(markdown(results))
+    print(markdown(results))
+    print(f"written: {output}, and beside it .md and .svg")
 
 
 def _micro(plan: Plan) -> dict[str, Any]:
@@ -66,7 +85,7 @@ async def _with_server(
     parts: Sequence[str], plan: Plan, cores: Cores, directory: Path, given: Engines | None
 ) -> dict[str, Any]:
     """Run the parts that need a server, each with a fresh one of its own, all on the same engines."""
-    charge_points = max(*plan.wire_sockets, *plan.durable_sockets, *plan.idle_steps)
+    charge_points = plan.charge_points()
     results: dict[str, Any] = {}
     async with running_site(directory, charge_points, given) as site:
         for name, (what, measure) in _SERVER_PARTS.items():
@@ -81,7 +100,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: the kit works, no figures")
     parser.add_argument("--full", action="store_true", help="more rounds and sizes, up to hours")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
-    parser.add_argument("--output", type=Path, help="where the JSON goes; the plot lies beside it")
+    parser.add_argument("--output", type=Path, help="where the JSON goes; report and plot lie beside it")
     return parser.parse_args(arguments)
 
 

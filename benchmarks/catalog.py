@@ -4,7 +4,6 @@
 the same uvicorn options, on the same core.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,9 +16,9 @@ from starlette.types import Message, Scope
 
 from app.main import create_app
 from benchmarks import bare_route
-from benchmarks.accounting import cpu_use, family
+from benchmarks.accounting import family
 from benchmarks.host import Cores
-from benchmarks.http_load import HttpSocket
+from benchmarks.http_load import HttpLoop
 from benchmarks.plan import Plan
 from benchmarks.rig import HOST, Site, free_port, pinned_process, running_server, wait_until_serving
 from benchmarks.summary import significant, summarize
@@ -134,31 +133,11 @@ def _asgi_round(app: Application, path: str) -> Round:
 
 
 def _http_round(port: int, processes: list[int], path: str, body: bytes, plan: Plan) -> Round:
+    loop = HttpLoop(port, path, plan.catalog_connections, body=body)
+
     async def run(duration_s: float) -> tuple[float, float]:
-        sockets = [await HttpSocket.open(port, path) for _ in range(plan.catalog_connections)]
-        count = 0
-        running = True
-
-        def answered() -> bool:
-            nonlocal count
-            count += 1
-            return running
-
-        for socket in sockets:
-            if await socket.fetch() != body:
-                raise ValueError(f"{path} over HTTP has other bytes")
-            socket.start(answered)
-        await asyncio.sleep(duration_s / 10)
-        started, first, before = time.perf_counter(), count, cpu_use(processes)
-        await asyncio.sleep(duration_s)
-        requests, passed_s = max(1, count - first), time.perf_counter() - started
-        used_s = cpu_use(processes).since(before).exact_s
-        running = False
-        for socket in sockets:
-            if socket.failure is not None:
-                raise socket.failure
-            socket.close()
-        return requests / passed_s, used_s / requests * 1e6
+        rate, [used_us] = await loop.run(duration_s, [lambda: processes])
+        return rate, used_us
 
     return run
 

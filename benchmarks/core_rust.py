@@ -18,17 +18,35 @@ _CRITERION = ("--quiet", "--warm-up-time", "0.3", "--measurement-time", "0.6", "
 _FEW, _MANY = 20, 40
 
 
+_FRAMES = "frames"
+_COUNTED = "instructions"
+
+
 def measure() -> dict[str, Any]:
     """Return CPU nanoseconds, and instructions, of each frame of the corpus.
 
     Raises:
         RuntimeError: the benchmark does not build or fails; the text is the end of what it wrote.
     """
+    return {"unit": "CPU nanoseconds per frame", **_bench(_FRAMES), "instructions": _instructions()}
+
+
+def measure_schedules() -> dict[str, Any]:
+    """Return the figures of the core's other benchmarks: schedules and sites, by file and group.
+
+    Raises:
+        RuntimeError: a benchmark does not build or fails; the text is the end of what it wrote.
+    """
+    files = sorted((REPOSITORY / "core_rs" / "ocpp" / "benches").glob("*.rs"))
+    names = [file.stem for file in files if file.stem not in (_FRAMES, _COUNTED)]
+    return {"unit": "nanoseconds", **{name: _bench(name) for name in names}}
+
+
+def _bench(name: str) -> dict[str, dict[str, Summary]]:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "CRITERION_HOME": home}
-        _run([*_CARGO, "--bench", "frames", "--", *_CRITERION], environment)
-        figures = {group.name: _group(group) for group in sorted(Path(home).iterdir()) if group.is_dir()}
-    return {"unit": "CPU nanoseconds per frame", **figures, "instructions": _instructions()}
+        _run([*_CARGO, "--bench", name, "--", *_CRITERION], environment)
+        return {group.name: _group(group) for group in sorted(Path(home).iterdir()) if group.is_dir()}
 
 
 def _group(directory: Path) -> dict[str, Summary]:

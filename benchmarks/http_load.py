@@ -1,8 +1,14 @@
-"""Cheap keep-alive HTTP clients in a closed loop: a fixed request, an answer of known length."""
+"""Cheap keep-alive HTTP clients: a closed loop with an answer of known length, and a plain one."""
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+from benchmarks.accounting import cpu_use
 
 
 class HttpLoadError(Exception):
@@ -23,11 +29,12 @@ class HttpSocket(asyncio.Protocol):
         self.failure: HttpLoadError | None = None
 
     @classmethod
-    async def open(cls, port: int, path: str) -> "HttpSocket":
-        """Connect to this machine."""
-        request = (
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n".encode()
-        )
+    async def open(cls, port: int, path: str, token: str | None = None) -> "HttpSocket":
+        """Connect to this machine. token: an API key."""
+        lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Accept: application/json"]
+        if token is not None:
+            lines.append(f"Authorization: Bearer {token}")
+        request = "\r\n".join([*lines, "", ""]).encode()
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_connection(lambda: cls(request), "127.0.0.1", port)
         return protocol
@@ -96,3 +103,86 @@ class HttpSocket(asyncio.Protocol):
         elif len(body) == int(lengths[0]):
             self._length = len(self._received)
             self._first.set_result(body)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLoop:
+    """A closed loop of one request. token: an API key; body: what must come back, None takes anything."""
+
+    port: int
+    path: str
+    connections: int
+    token: str | None = None
+    body: bytes | None = None
+
+    async def run(
+        self, seconds: float, groups: Sequence[Callable[[], Iterable[int]]]
+    ) -> tuple[float, list[float]]:
+        """Return requests per second, and CPU microseconds of a request in each group of processes.
+
+        Raises:
+            HttpLoadError: an answer is no 200, or another one than the first.
+        """
+        sockets = [await HttpSocket.open(self.port, self.path, self.token) for _ in range(self.connections)]
+        count = 0
+        running = True
+
+        def answered() -> bool:
+            nonlocal count
+            count += 1
+            return running
+
+        for socket in sockets:
+            body = await socket.fetch()
+            if self.body is not None and body != self.body:
+                raise HttpLoadError(f"{self.path} over HTTP has other bytes")
+            socket.start(answered)
+        await asyncio.sleep(seconds / 10)
+        started, first, before = time.perf_counter(), count, [cpu_use(group()) for group in groups]
+        await asyncio.sleep(seconds)
+        requests, passed_s = max(1, count - first), time.perf_counter() - started
+        after = [cpu_use(group()) for group in groups]
+        running = False
+        for socket in sockets:
+            if socket.failure is not None:
+                raise socket.failure
+            socket.close()
+        used = [late.since(early).exact_s for early, late in zip(before, after, strict=True)]
+        return requests / passed_s, [used_s / requests * 1e6 for used_s in used]
+
+
+class HttpClient:
+    """One keep-alive connection of a developer. Made by `connected`."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, token: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._fields = f"Host: {host}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json"
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, host: str, port: int, token: str) -> AsyncIterator[Self]:
+        """A connection with an API key, closed at the end."""
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            yield cls(reader, writer, f"{host}:{port}", token)
+        finally:
+            writer.close()
+
+    async def post(self, path: str, body: bytes) -> dict[str, Any]:
+        """Return the JSON of the answer.
+
+        Raises:
+            HttpLoadError: it is no success.
+        """
+        head = f"POST {path} HTTP/1.1\r\n{self._fields}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._writer.write(head.encode() + body)
+        head_lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+        [length] = [int(line.partition(":")[2]) for line in head_lines if line.startswith("content-length:")]
+        answer = await self._reader.readexactly(length)
+        if not head_lines[0].startswith("http/1.1 20"):
+            raise HttpLoadError(f"{head_lines[0]}: {answer!r}")
+        found: dict[str, Any] = json.loads(answer)
+        return found

@@ -1,6 +1,8 @@
-"""Memory of an idle connection: authenticated, booted, then silent."""
+"""Memory of an idle connection: authenticated, booted, then silent; and of many over three workers."""
 
 import asyncio
+import resource
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +13,70 @@ from benchmarks.plan import Plan
 from benchmarks.rig import Server, Site, running_server
 from benchmarks.summary import significant, slope
 
+_WORKERS = 3
+_OTHER_DESCRIPTORS = 500
+"""What a process needs besides its charge points, and by how many one worker may get more than another."""
+
 
 async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return the server's memory at several numbers of connections, and what one more costs."""
+    """Return the server's memory at several numbers of connections, and what one more costs.
+
+    A process has a limit on its descriptors (`ulimit -Hn`): steps beyond it are not taken, and `beyond_limit`
+    says which.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = limit - _OTHER_DESCRIPTORS if limit != resource.RLIM_INFINITY else max(plan.idle_steps)
+    steps = [step for step in plan.idle_steps if step <= most]
+    points = await _one_worker(site, cores, plan, directory, steps)
+    found = {
+        "unit": "bytes of the server's processes",
+        "descriptor_limit": limit,
+        "beyond_limit": [step for step in {*plan.idle_steps, plan.idle_per_worker} if step > most],
+        **_figures(points),
+    }
+    if 0 < plan.idle_per_worker <= most:
+        found["three_workers"] = await _three_workers(site, cores, plan, directory)
+    return found
+
+
+async def _one_worker(
+    site: Site, cores: Cores, plan: Plan, directory: Path, steps: list[int]
+) -> list[dict[str, int]]:
     async with (
         running_server(site, cores, directory) as server,
-        running_fleet(FleetPlan(server.url, site.key)) as fleet,
+        running_fleet(FleetPlan(server.url, site.key, sources=4)) as fleet,
     ):
         await asyncio.sleep(plan.idle_settle_s)
         points = [_point(server, 0)]
-        for count in plan.idle_steps:
+        for count in steps:
             before = points[-1]["connections"]
             await fleet.connect(count - before, first=before)
             await asyncio.sleep(plan.idle_settle_s)
             points.append(_point(server, count))
+    return points
+
+
+async def _three_workers(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Three server processes, and as many of the load: each has its own limit on descriptors."""
+    each = plan.idle_per_worker
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_server(site, cores, directory, workers=_WORKERS))
+        await asyncio.sleep(plan.idle_settle_s)
+        empty = _point(server, 0)
+        for number in range(_WORKERS):
+            fleet_plan = FleetPlan(server.url, site.key, first=number * each, sources=4)
+            fleet = await stack.enter_async_context(running_fleet(fleet_plan))
+            await fleet.connect(each)
+        await asyncio.sleep(plan.idle_settle_s)
+        return {"workers": _WORKERS, "points": [empty, _point(server, _WORKERS * each)]}
+
+
+def _figures(points: list[dict[str, int]]) -> dict[str, Any]:
     last, empty = points[-1], points[0]
     # What the first connections cost once (code that is loaded, pools that fill) is not theirs: it is left
     # out of the slope, and stays in the mean.
     later = points[1:]
     return {
-        "unit": "bytes of the server's processes",
         "points": points,
         "resident_bytes_per_connection": _per_connection(later, "resident_bytes"),
         "proportional_bytes_per_connection": _per_connection(later, "proportional_bytes"),

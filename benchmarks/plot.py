@@ -73,6 +73,12 @@ def draw(results: dict[str, Any]) -> str:
         _draw_wire(sheet, results["wire"])
     if "durable" in results:
         _draw_durable(sheet, results["durable"])
+    if "storm" in results:
+        _draw_storm(sheet, results["storm"])
+    if "commands" in results:
+        _draw_commands(sheet, results["commands"])
+    if "growth" in results:
+        _draw_growth(sheet, results["growth"])
     if "idle" in results:
         _draw_idle(sheet, results["idle"])
     if "catalog" in results:
@@ -140,6 +146,37 @@ def _draw_durable(sheet: _Sheet, durable: dict[str, Any]) -> None:
             note = f"server {parts[0][1]:.0f}, {rate:.0f}/s, p99 {tail:.1f} ms"
             rows.append((f"{scenario}, {row['sockets']}", parts, note))
     _bars(sheet, rows, GOALS["durable_us"], "goal for the server, meter_values")
+
+
+def _draw_storm(sheet: _Sheet, storm: dict[str, Any]) -> None:
+    sheet.heading("Connection storm: connections per second", [("ours", "with authentication and boot")])
+    rows: list[tuple[str, list[Part], str]] = []
+    for name, style in ((OURS, "ours"), ("fastapi_echo", "theirs")):
+        rate = storm[name]["connections_per_s"]["median"]
+        rows.append((name, [(style, rate)], f"{rate:.0f}, {storm[name]['server_cpu_us']['median']:.0f} us"))
+    _bars(sheet, rows, GOALS["storm_connections_per_s"], "goal")
+
+
+def _draw_commands(sheet: _Sheet, commands: dict[str, Any]) -> None:
+    sheet.heading("Commands, REST to socket to REST: milliseconds", [("ours", "p50"), ("second", "to p99")])
+    rows: list[tuple[str, list[Part], str]] = []
+    for name in ("same_worker", "across_workers"):
+        middle, tail = (commands[name][figure]["median"] for figure in ("p50_ms", "p99_ms"))
+        parts = [("ours", middle), ("second", tail - middle)]
+        rows.append((name.replace("_", " "), parts, f"{middle:.1f}, p99 {tail:.1f}"))
+    _bars(sheet, rows, GOALS["command_across_p99_ms"], "goal for p99 across workers")
+
+
+def _draw_growth(sheet: _Sheet, growth: dict[str, Any]) -> None:
+    title = f"As work grows: CPU microseconds per durable MeterValues at {growth['rate_per_s']:.0f}/s"
+    sheet.heading(title, [("ours", "server"), ("third", "PostgreSQL")])
+    rows: list[tuple[str, list[Part], str]] = []
+    for size, label in (("sockets", "charge points"), ("rows", "rows stored")):
+        for row in growth[size]:
+            figures = [row[f"{name}_cpu_us"]["median"] for name in ("server", "postgres")]
+            parts = list(zip(("ours", "third"), figures, strict=True))
+            rows.append((f"{row[size]} {label}", parts, f"{figures[0]:.0f}, {figures[1]:.0f}"))
+    _bars(sheet, rows, None, "")
 
 
 def _draw_idle(sheet: _Sheet, idle: dict[str, Any]) -> None:

@@ -150,6 +150,11 @@ async def running_peer(peer: Peer, cores: Cores, directory: Path) -> AsyncIterat
         yield Server(port, f"ws://{HOST}:{port}/echo", family(process.pid), peer.expect)
 
 
+def identity(number: int) -> str:
+    """Return the identity of a provisioned charge point."""
+    return f"BENCH-{number:05d}"
+
+
 async def _provision(settings: Settings, count: int) -> str:
     """Create the tenant, and the charge points, all with one key; return the key."""
     key = generate_key()

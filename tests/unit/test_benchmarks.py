@@ -13,7 +13,7 @@ from app.ocpp import check_frame
 from benchmarks import __main__ as kit
 from benchmarks.corpus import UNIQUE_ID, frame, frames
 from benchmarks.plot import draw
-from benchmarks.report import summary_text
+from benchmarks.report import markdown
 from benchmarks.summary import slope, summarize
 
 ACTIONS = [
@@ -60,7 +60,7 @@ def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
     return written | {"svg": output.with_suffix(".svg").read_text()}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert set(results["micro"]["python"]["frames"]) == {found.name for found in frames()}
     for row, sockets in zip(results["wire"]["meter_values"], (2, 4), strict=True):
@@ -75,13 +75,23 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     for document in results["catalog"]["documents"].values():
         assert document["asgi"]["throughput_of_bare"] > 0
         assert document["http"]["throughput_of_bare"] > 0
+    for name in ("stationmaster", "fastapi_echo"):
+        assert results["storm"][name]["connections_per_s"]["median"] > 0
+    for name in ("same_worker", "across_workers"):
+        assert results["commands"][name]["p99_ms"]["median"] > 0
+    assert results["idle"]["three_workers"]["points"][-1]["connections"] == 6
+    assert all(found["requests_per_s"]["median"] > 0 for found in results["rest"]["paths"].values())
+    assert [row["rows"] for row in results["growth"]["rows"]] == [0, 100]
+    assert [row["sockets"] for row in results["growth"]["sockets"]] == [2, 4]
     assert results["host"]["cpu"]
 
 
 def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     # Our own text.
     assert ElementTree.fromstring(results["svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
-    assert re.search(r"^  meter_values, picows_echo +2 ", summary_text(results), re.MULTILINE)
+    report = markdown(results)
+    assert report.count("\n## ") == len(results) - 3
+    assert re.search(r"^\| meter_values, 2 sockets, picows_echo +\| ", report, re.MULTILINE)
 
 
 def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:

@@ -1,0 +1,60 @@
+"""What a dashboard asks for again and again: lists and single resources of the REST API, one worker.
+
+Keep-alive connections in a closed loop, on a tenant with connected charge points and finished transactions.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from benchmarks.commands import api_token
+from benchmarks.host import Cores
+from benchmarks.http_load import HttpLoop
+from benchmarks.load import FleetPlan, Run, running_fleet
+from benchmarks.plan import Plan
+from benchmarks.rig import Server, Site, identity, running_server
+from benchmarks.rounds import Figures, summarize_rounds
+
+_CHARGE_POINTS = 64
+PATHS = {
+    "charge point list": "/v1/charge-points?limit=50",
+    "charge point": f"/v1/charge-points/{identity(0)}",
+    "connectors": f"/v1/charge-points/{identity(0)}/connectors",
+    "transaction list": "/v1/transactions?limit=50",
+}
+
+
+async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return requests per second, and CPU time of a request in the server and in PostgreSQL."""
+    token = await api_token(site)
+    rounds: dict[str, list[Figures]] = {name: [] for name in PATHS}
+    async with (
+        running_server(site, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, site.key)) as fleet,
+    ):
+        sockets = min(_CHARGE_POINTS, max(plan.durable_sockets))
+        await fleet.connect(sockets)
+        # Leaves transactions, and connectors with a status, behind.
+        await fleet.run(Run("mixed_day", sockets, 0.0, plan.rest_filling_s), _nothing, _nothing)
+        # From here on nothing changes, so that all answers are alike.
+        await fleet.hang_up()
+        await asyncio.sleep(plan.rest_settle_s)
+        for _ in range(plan.rest_rounds):
+            for name, path in PATHS.items():
+                rounds[name].append(await _round(site, server, path, token, plan))
+    return {
+        "connections": plan.rest_connections,
+        "paths": {name: {"path": PATHS[name], **summarize_rounds(found)} for name, found in rounds.items()},
+    }
+
+
+def _nothing() -> None:
+    return
+
+
+async def _round(site: Site, server: Server, path: str, token: str, plan: Plan) -> Figures:
+    loop = HttpLoop(server.port, path, plan.rest_connections, token)
+    groups = [lambda: server.processes, site.postgres_processes, lambda: [site.redis]]
+    rate, used_us = await loop.run(plan.rest_round_s, groups)
+    names = ("server_cpu_us", "postgres_cpu_us", "redis_cpu_us")
+    return {"requests_per_s": rate, **dict(zip(names, used_us, strict=True))}
