@@ -1,4 +1,4 @@
-"""The compiled core: frames, validation and the RPC link of OCPP 1.6J.
+"""The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
 Everything here is a value in, a value out: no clock, no socket, no callback. Import it through `app.ocpp`.
 `now` and deadlines are monotonic seconds. Classes are frozen.
@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
     "CallSent",
+    "CompositeQuestion",
+    "CompositeSchedule",
     "Control",
     "Deframer",
     "Deviation",
@@ -33,6 +35,7 @@ __all__ = [
     "check_frame",
     "check_payload",
     "close_frame",
+    "composite_schedules",
     "describe",
     "distribute_site",
     "json_schema",
@@ -492,3 +495,52 @@ class MeterRows:
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
     """Return what a repeated sample is known by. transaction_id: as reported, 0 for none."""
+
+@final
+class CompositeQuestion:
+    """A question for a composite schedule, read and judged once. Computing releases the interpreter."""
+
+    @staticmethod
+    def read(text: str) -> CompositeQuestion | list[Violation]:
+        """Read a question given as JSON text, or say what is wrong with it.
+
+        The members are those of `POST /v1/smart-charging/composite-schedule`: `installed` holds payloads of
+        SetChargingProfile in the order of acceptance. Bounded: 2 000 profiles, 100 connectors, 366 days, and
+        200 000 periods laid out in that time.
+        """
+
+    def answer(self) -> str | list[Violation]:
+        """The composite schedule as JSON text: each period with its source and the profiles it beat.
+
+        Violations: the answer would have more than 8 MiB.
+        """
+
+    def layers(self) -> str | list[Violation]:
+        """When each profile is in force, whether it leads or not, as JSON text: for pictures.
+
+        A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
+        question; the highest rank first, caps last.
+        """
+
+@final
+class CompositeSchedule:
+    """The bare limits of a composite schedule."""
+
+    @property
+    def start_s(self) -> int:
+        """Seconds since 1970-01-01T00:00:00Z."""
+
+    @property
+    def periods(self) -> list[tuple[int, int | None, int | None]]:
+        """Start in seconds, limit in tenths of the unit (None: not known), phases if any profile says."""
+
+def composite_schedules(
+    questions: Sequence[CompositeQuestion], start_s: int | None = None
+) -> list[CompositeSchedule]:
+    """Answer many questions in one go, without the interpreter.
+
+    start_s: seconds since 1970; from then on instead of each question's own start.
+
+    Raises:
+        ValueError: `start_s` lies outside the years 1 to 9999.
+    """

@@ -2,6 +2,8 @@
 
 from app._core import (
     CallSent,
+    CompositeQuestion,
+    CompositeSchedule,
     Control,
     Deframer,
     Deviation,
@@ -26,6 +28,7 @@ from app._core import (
     check_frame,
     check_payload,
     close_frame,
+    composite_schedules,
     describe,
     distribute_site,
     json_schema,
@@ -40,6 +43,8 @@ Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
 
 __all__ = [
     "CallSent",
+    "CompositeQuestion",
+    "CompositeSchedule",
     "Control",
     "Deframer",
     "Deviation",
@@ -65,6 +70,7 @@ __all__ = [
     "check_frame",
     "check_payload",
     "close_frame",
+    "composite_schedules",
     "describe",
     "distribute_site",
     "json_schema",

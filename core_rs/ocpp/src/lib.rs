@@ -27,6 +27,7 @@ mod raw;
 pub mod redact;
 pub mod rules;
 mod scalar;
+pub mod schedule;
 pub mod schema;
 pub mod site;
 pub mod symbol;

@@ -3,6 +3,8 @@
 //! The definition names them per message; here they are. Rules that need the state of a charge point
 //! (its limits, its transactions) are not here.
 
+mod charging_profile;
+
 use crate::value::Value;
 use crate::violation::{ErrorCode, Path, Violation};
 
@@ -15,15 +17,27 @@ pub struct Rule {
 }
 
 const RULES: &[Rule] = &[
-    Rule { name: "first_period_starts_at_zero", check: first_period_starts_at_zero },
-    Rule { name: "periods_strictly_increase", check: periods_strictly_increase },
-    Rule { name: "charge_point_max_on_connector_zero", check: charge_point_max_on_connector_zero },
-    Rule { name: "tx_profile_needs_connector", check: tx_profile_needs_connector },
-    Rule { name: "recurring_needs_kind_and_start", check: recurring_needs_kind_and_start },
-    Rule { name: "absolute_needs_start", check: absolute_needs_start },
+    Rule { name: "first_period_starts_at_zero", check: charging_profile::first_period_starts_at_zero },
+    Rule { name: "periods_strictly_increase", check: charging_profile::periods_strictly_increase },
+    Rule {
+        name: "charge_point_max_on_connector_zero",
+        check: charging_profile::charge_point_max_on_connector_zero,
+    },
+    Rule { name: "tx_profile_needs_connector", check: charging_profile::tx_profile_needs_connector },
+    Rule { name: "recurring_needs_kind_and_start", check: charging_profile::recurring_needs_kind_and_start },
+    Rule { name: "absolute_needs_start", check: charging_profile::absolute_needs_start },
+    Rule { name: "relative_omits_start", check: charging_profile::relative_omits_start },
+    Rule {
+        name: "charge_point_max_is_not_relative",
+        check: charging_profile::charge_point_max_is_not_relative,
+    },
+    Rule { name: "rates_are_not_negative", check: charging_profile::rates_are_not_negative },
+    Rule { name: "duration_is_not_negative", check: charging_profile::duration_is_not_negative },
+    Rule { name: "number_phases_is_one_to_three", check: charging_profile::number_phases_is_one_to_three },
+    Rule { name: "valid_to_is_after_valid_from", check: charging_profile::valid_to_is_after_valid_from },
     Rule {
         name: "remote_start_profile_is_tx_profile_without_transaction",
-        check: remote_start_profile_is_tx_profile_without_transaction,
+        check: charging_profile::remote_start_profile_is_tx_profile_without_transaction,
     },
     Rule { name: "full_list_entries_need_id_tag_info", check: full_list_entries_need_id_tag_info },
     Rule { name: "id_tags_are_unique", check: id_tags_are_unique },
@@ -68,13 +82,6 @@ impl Check<'_, '_> {
 
 const ROOT: Path<'static> = Path::ROOT;
 
-/// The charging profile of a request and its member name.
-fn profile<'v>(payload: &'v Value<'_>) -> Option<(&'static str, &'v Value<'v>)> {
-    ["csChargingProfiles", "chargingProfile"]
-        .into_iter()
-        .find_map(|name| payload.get(name).map(|profile| (name, profile)))
-}
-
 fn member_is(value: &Value<'_>, name: &str, wanted: &str) -> bool {
     value.get(name).and_then(Value::as_str) == Some(wanted)
 }
@@ -83,105 +90,6 @@ fn integer(value: &Value<'_>, name: &str) -> Option<i64> {
     match value.get(name) {
         Some(Value::Integer(number)) => Some(*number),
         _ => None,
-    }
-}
-
-fn period_starts(profile: &Value<'_>) -> Vec<i64> {
-    let periods = profile.get("chargingSchedule").and_then(|schedule| schedule.get("chargingSchedulePeriod"));
-    match periods {
-        Some(Value::Array(periods)) => {
-            periods.iter().filter_map(|period| integer(period, "startPeriod")).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// OCPP 1.6 errata 3.45
-fn first_period_starts_at_zero(check: &mut Check<'_, '_>) {
-    let Some((name, profile)) = profile(check.payload) else { return };
-    if period_starts(profile).first().is_some_and(|start| *start != 0) {
-        let profile = ROOT.name(name);
-        let schedule = profile.name("chargingSchedule");
-        let periods = schedule.name("chargingSchedulePeriod");
-        let first = periods.index(0);
-        check.broken(&first.name("startPeriod"), "the first period must start at 0 seconds");
-    }
-}
-
-/// OCPP 1.6 7.14
-fn periods_strictly_increase(check: &mut Check<'_, '_>) {
-    let Some((name, profile)) = profile(check.payload) else { return };
-    let starts = period_starts(profile);
-    for (place, pair) in starts.windows(2).enumerate() {
-        if pair[1] <= pair[0] {
-            let profile = ROOT.name(name);
-            let schedule = profile.name("chargingSchedule");
-            let periods = schedule.name("chargingSchedulePeriod");
-            let period = periods.index(place + 1);
-            check.broken(&period.name("startPeriod"), "each period must start after the one before it");
-        }
-    }
-}
-
-/// OCPP 1.6 3.13.1
-fn charge_point_max_on_connector_zero(check: &mut Check<'_, '_>) {
-    let Some((_, profile)) = profile(check.payload) else { return };
-    let is_max = member_is(profile, "chargingProfilePurpose", "ChargePointMaxProfile");
-    if is_max && integer(check.payload, "connectorId") != Some(0) {
-        check.broken(&ROOT.name("connectorId"), "a ChargePointMaxProfile belongs to connector 0");
-    }
-}
-
-/// OCPP 1.6 3.13.1, errata 3.53
-fn tx_profile_needs_connector(check: &mut Check<'_, '_>) {
-    let Some((_, profile)) = profile(check.payload) else { return };
-    let is_tx = member_is(profile, "chargingProfilePurpose", "TxProfile");
-    if is_tx && integer(check.payload, "connectorId").is_none_or(|connector| connector < 1) {
-        check.broken(&ROOT.name("connectorId"), "a TxProfile belongs to a connector above 0");
-    }
-}
-
-/// OCPP 1.6 7.8, errata 3.56
-fn recurring_needs_kind_and_start(check: &mut Check<'_, '_>) {
-    let Some((name, profile)) = profile(check.payload) else { return };
-    if !member_is(profile, "chargingProfileKind", "Recurring") {
-        return;
-    }
-    let path = ROOT.name(name);
-    if profile.get("recurrencyKind").is_none() {
-        check.broken(&path.name("recurrencyKind"), "a recurring profile needs its recurrency kind");
-    }
-    start_schedule_is_due(check, profile, &path);
-}
-
-/// OCPP 1.6 7.13
-fn absolute_needs_start(check: &mut Check<'_, '_>) {
-    let Some((name, profile)) = profile(check.payload) else { return };
-    if member_is(profile, "chargingProfileKind", "Absolute") {
-        start_schedule_is_due(check, profile, &ROOT.name(name));
-    }
-}
-
-fn start_schedule_is_due(check: &mut Check<'_, '_>, profile: &Value<'_>, path: &Path<'_>) {
-    let schedule = profile.get("chargingSchedule");
-    if schedule.is_some_and(|schedule| schedule.get("startSchedule").is_none()) {
-        let schedule = path.name("chargingSchedule");
-        check.broken(
-            &schedule.name("startSchedule"),
-            "a profile of this kind needs the start of its schedule",
-        );
-    }
-}
-
-/// OCPP 1.6 5.11, errata 3.41
-fn remote_start_profile_is_tx_profile_without_transaction(check: &mut Check<'_, '_>) {
-    let Some((name, profile)) = profile(check.payload) else { return };
-    let path = ROOT.name(name);
-    if !member_is(profile, "chargingProfilePurpose", "TxProfile") {
-        check.broken(&path.name("chargingProfilePurpose"), "the profile of a remote start is a TxProfile");
-    }
-    if profile.get("transactionId").is_some() {
-        check.broken(&path.name("transactionId"), "the transaction of a remote start has no id yet");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ocpp_core::link::Rejected;
+use ocpp_core::schedule::NoConversion;
 use ocpp_core::violation::Violation;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, PyResult};
@@ -13,6 +14,15 @@ pub fn unknown_action(action: &str) -> PyErr {
 
 pub fn unknown_word(what: &str, word: &str) -> PyErr {
     PyValueError::new_err(format!("{what}: {word:?} is not one of the words it can be"))
+}
+
+pub fn out_of_range(what: &str) -> PyErr {
+    PyValueError::new_err(format!("{what} is out of range"))
+}
+
+/// Questions are refused for it when they are read, so this is a fault of ours.
+pub fn no_conversion(found: NoConversion) -> PyErr {
+    PyValueError::new_err(format!("profile {} is not in the unit of the answer", found.profile))
 }
 
 pub fn rejected(rejected: Rejected) -> PyErr {

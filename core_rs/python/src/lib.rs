@@ -11,6 +11,7 @@ mod frame_log;
 mod judge;
 mod link;
 mod meter_rows;
+mod schedule;
 mod site;
 mod websocket;
 
@@ -30,6 +31,8 @@ mod _core {
     use super::link::Link;
     #[pymodule_export]
     use super::meter_rows::{MeterRows, meter_digest};
+    #[pymodule_export]
+    use super::schedule::{CompositeQuestion, CompositeSchedule, composite_schedules};
     #[pymodule_export]
     use super::site::{
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,

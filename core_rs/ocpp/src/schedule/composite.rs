@@ -1,0 +1,134 @@
+//! The composite schedule of one connector. OCPP 1.6 3.13.3, 5.7
+//!
+//! It is the lower one of what the stack of the transaction says and of the cap of the charge point, and the
+//! hardware's rate where both are silent. In the stack of the transaction every `TxProfile` ranks above every
+//! `TxDefaultProfile`, so that one merge serves both purposes. `charge_point` adds the connectors up.
+
+use crate::schedule::charge_point;
+use crate::schedule::limit::Tenths;
+use crate::schedule::merge::{Line, Walk};
+use crate::schedule::outline::{Moment, Outline};
+use crate::schedule::question::Question;
+use crate::schedule::stack::{Stack, cap_stack, transaction_stack};
+use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
+
+/// What set a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The profile in that place of `Question::installed`.
+    Profile(usize),
+    /// Nothing is in force, so the hardware's greatest rate holds (C10).
+    Hardware,
+    /// The sum over the connectors; the number tells one make-up of the sum from the next.
+    Connectors(u32),
+    /// No connector has a transaction, so nothing is drawn.
+    Idle,
+    /// Nothing is in force, and the hardware's greatest rate is not known.
+    Nothing,
+}
+
+/// A limit that holds until the next period starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompositePeriod {
+    /// Seconds after the start of the answer.
+    pub start_s: i64,
+    /// In the unit of the question; `None`: not known.
+    pub limit: Option<Tenths>,
+    /// Least of those that the periods in force name.
+    pub number_phases: Option<u8>,
+}
+
+/// A stretch of time, in one period, in which the limit has one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Seconds after the start of the answer.
+    pub start_s: i64,
+    /// Place of its period in `Composite::periods`.
+    pub period: usize,
+    /// What set the limit.
+    pub source: Source,
+}
+
+/// A profile that led its stack in a stretch, but whose limit was not the lower one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Outbid {
+    /// Place in `Composite::stretches`.
+    pub stretch: usize,
+    /// Place in `Question::installed`.
+    pub profile: usize,
+    /// What it would have allowed.
+    pub limit: Tenths,
+}
+
+/// The answer.
+#[derive(Debug, Default)]
+pub struct Composite {
+    /// The first one starts at 0, starts rise strictly, neighbours differ in limit or phases (C13).
+    pub periods: Vec<CompositePeriod>,
+    /// In order of time; each period has one at least.
+    pub stretches: Vec<Stretch>,
+    pub(crate) outbid: Vec<Outbid>,
+    /// With connector 0: the connectors that are added up.
+    pub(crate) connectors: Vec<u32>,
+    /// Who leads on each connector that is looked at, and behind them who leads the caps.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// Merge what is installed into the schedule that the question asks for.
+///
+/// # Errors
+/// A profile is in another unit than the answer, and the current is direct.
+pub fn composite(question: &Question) -> Result<Composite, NoConversion> {
+    if question.connector_id == 0 {
+        return charge_point::composite(question);
+    }
+    let transaction = line(question, &transaction_stack(question, question.connector_id))?;
+    let cap = line(question, &cap_stack(question))?;
+    let hardware = question.hardware.in_unit(question.unit, question.supply);
+    let mut outline = Outline::new(question.start_s, transaction.pieces.len() + cap.pieces.len());
+    let lines = [transaction, cap];
+    let mut walk = Walk::new(&lines);
+    let mut now_s = Some(question.start_s);
+    while let Some(start_s) = now_s {
+        let (transaction, cap) = (walk.leader(0), walk.leader(1));
+        outline.push(&lower(start_s, transaction, cap, hardware));
+        if let (Some(transaction), Some(cap)) = (transaction, cap) {
+            outline.outbid(if cap.limit < transaction.limit { transaction } else { cap });
+        }
+        now_s = walk.step(|_| {});
+    }
+    let composite = outline.finish();
+    Ok(Composite { lines: lines.into(), ..composite })
+}
+
+/// The lower one of two limits. When they are equal, it is the transaction's that has set it.
+fn lower(
+    start_s: i64,
+    transaction: Option<&Segment>,
+    cap: Option<&Segment>,
+    hardware: Option<Tenths>,
+) -> Moment {
+    let leader = match (transaction, cap) {
+        (Some(transaction), Some(cap)) if cap.limit < transaction.limit => Some(cap),
+        _ => transaction.or(cap),
+    };
+    let (limit, source) = match (leader, hardware) {
+        (Some(segment), _) => (Some(segment.limit), Source::Profile(segment.profile as usize)),
+        (None, Some(most)) => (Some(most), Source::Hardware),
+        (None, None) => (None, Source::Nothing),
+    };
+    let in_force = transaction.into_iter().chain(cap);
+    let number_phases = in_force.filter_map(|segment| segment.number_phases).min();
+    Moment { start_s, limit, number_phases, source }
+}
+
+/// Who leads a stack over the span of the question.
+pub(crate) fn line(question: &Question, stack: &Stack) -> Result<Line, NoConversion> {
+    let span = Span::of(question);
+    let mut segments = Vec::with_capacity(stack.members.len() * 4);
+    for (rank, place) in (0_u32..).zip(&stack.members) {
+        let profile = &question.installed[*place as usize].profile;
+        lay_out(profile, *place, rank, stack.transaction_start_s, &span, &mut segments)?;
+    }
+    Ok(Line::merge(segments, &span))
+}

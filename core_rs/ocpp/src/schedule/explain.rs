@@ -1,0 +1,191 @@
+//! Why the answer is what it is: which profiles were in force in a stretch and did not set its limit.
+
+use crate::schedule::composite::{Composite, Outbid, Source};
+use crate::schedule::limit::Tenths;
+use crate::schedule::profile::Purpose;
+use crate::schedule::question::Question;
+use crate::schedule::stack::{Rules, Silenced, cap_stack, transaction_stack};
+use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
+
+/// Why a profile in force did not set the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It led its stack, but the limit that holds is lower, or equal and that of the transaction.
+    HigherLimit,
+    /// One of the same purpose and a higher stack level is in force. OCPP 1.6 3.13.2
+    LowerStackLevel,
+    /// It is a default, and the transaction's own profile is in force. OCPP 1.6 3.13.1
+    TxProfileLeads,
+    /// It is a default for all connectors; this one has its own of the same level. OCPP 1.6 3.13.1
+    ShadowedOnConnector,
+    /// It is a default, and with `Options::strict_tx_override` the transaction's own profile keeps it out.
+    TxProfileInstalled,
+}
+
+impl Reason {
+    /// Stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HigherLimit => "higher_limit",
+            Self::LowerStackLevel => "lower_stack_level",
+            Self::TxProfileLeads => "tx_profile_leads",
+            Self::ShadowedOnConnector => "shadowed_on_connector",
+            Self::TxProfileInstalled => "tx_profile_installed",
+        }
+    }
+}
+
+/// A profile in force that did not set the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beaten {
+    /// Place in `Question::installed`.
+    pub profile: usize,
+    /// What it said when it was first beaten in the stretch, in the unit of the question.
+    pub limit: Tenths,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What one stretch of the answer has beaten: the closest rivals first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rivals {
+    /// Each profile once.
+    pub beaten: Vec<Beaten>,
+    /// So many more.
+    pub unlisted: usize,
+}
+
+/// The rivals of each stretch of the answer. With connector 0 they are those of the cap and of the sum; who was
+/// beaten on a connector stands in the schedule of that connector. `most`: how many are listed for a stretch.
+///
+/// # Errors
+/// As `composite`.
+pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<Vec<Rivals>, NoConversion> {
+    let mut outbid = answer.outbid.clone();
+    outbid.sort_unstable();
+    outbid.dedup_by_key(|found| (found.stretch, found.profile));
+    let mut listing =
+        Listing { question, answer, most, outbid, rivals: vec![Rivals::default(); answer.stretches.len()] };
+    listing.list_outbid();
+    for contender in contenders(question) {
+        listing.list(&contender)?;
+    }
+    Ok(listing.rivals)
+}
+
+/// A profile that may be in force, and the reason that beats it.
+pub(crate) struct Contender {
+    pub profile: u32,
+    pub transaction_start_s: Option<i64>,
+    reason: Reason,
+}
+
+impl Contender {
+    /// When it is in force.
+    pub fn segments(&self, question: &Question) -> Result<Vec<Segment>, NoConversion> {
+        let mut segments = Vec::new();
+        let profile = &question.installed[self.profile as usize].profile;
+        let span = Span::of(question);
+        lay_out(profile, self.profile, 0, self.transaction_start_s, &span, &mut segments)?;
+        Ok(segments)
+    }
+}
+
+/// Every profile that is meant for what is asked: by falling rank, those without a say behind, the caps last.
+pub(crate) fn contenders(question: &Question) -> Vec<Contender> {
+    let mut found = Vec::new();
+    if let Some(transaction) =
+        question.transaction(question.connector_id).filter(|_| question.connector_id > 0)
+    {
+        let start_s = Some(transaction.start_s);
+        let contender = |profile, reason| Contender { profile, transaction_start_s: start_s, reason };
+        let members = transaction_stack(question, question.connector_id).members;
+        found.extend(members.into_iter().rev().map(|profile| contender(profile, Reason::LowerStackLevel)));
+        let rules = Rules::of(question, question.connector_id);
+        for (place, installed) in (0_u32..).zip(&question.installed) {
+            match rules.silences(installed).filter(|_| rules.applies(installed)) {
+                Some(Silenced::Shadowed) => found.push(contender(place, Reason::ShadowedOnConnector)),
+                Some(Silenced::Overridden) => found.push(contender(place, Reason::TxProfileInstalled)),
+                None => {}
+            }
+        }
+    }
+    let caps = cap_stack(question).members.into_iter().rev();
+    found.extend(caps.map(|profile| Contender {
+        profile,
+        transaction_start_s: None,
+        reason: Reason::LowerStackLevel,
+    }));
+    found
+}
+
+struct Listing<'q> {
+    question: &'q Question,
+    answer: &'q Composite,
+    most: usize,
+    outbid: Vec<Outbid>,
+    rivals: Vec<Rivals>,
+}
+
+impl Listing<'_> {
+    fn list_outbid(&mut self) {
+        for place in 0..self.outbid.len() {
+            let Outbid { stretch, profile, limit } = self.outbid[place];
+            if self.answer.stretches[stretch].source != Source::Profile(profile) {
+                self.add(stretch, Beaten { profile, limit, reason: Reason::HigherLimit });
+            }
+        }
+    }
+
+    fn list(&mut self, contender: &Contender) -> Result<(), NoConversion> {
+        let profile = contender.profile as usize;
+        let mut listed = None;
+        for segment in contender.segments(self.question)? {
+            let start_s = segment.start_s - self.question.start_s;
+            let stretches = &self.answer.stretches;
+            let first = stretches.partition_point(|stretch| stretch.start_s <= start_s).saturating_sub(1);
+            for stretch in first..stretches.len() {
+                let begin_s = self.answer.stretches[stretch].start_s;
+                if begin_s + self.question.start_s >= segment.end_s {
+                    break;
+                }
+                if listed == Some(stretch) || self.is_known(stretch, profile) {
+                    continue;
+                }
+                listed = Some(stretch);
+                let reason = self.reason(contender, begin_s.max(start_s));
+                self.add(stretch, Beaten { profile, limit: segment.limit, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_known(&self, stretch: usize, profile: usize) -> bool {
+        let found =
+            self.outbid.binary_search_by_key(&(stretch, profile), |found| (found.stretch, found.profile));
+        found.is_ok() || self.answer.stretches[stretch].source == Source::Profile(profile)
+    }
+
+    /// A default is beaten by the transaction's own profile where that leads, and else by a higher default.
+    fn reason(&self, contender: &Contender, offset_s: i64) -> Reason {
+        let purpose = |place: u32| self.question.installed[place as usize].profile.purpose;
+        if contender.reason != Reason::LowerStackLevel || purpose(contender.profile) != Purpose::TxDefault {
+            return contender.reason;
+        }
+        let line = &self.answer.lines[0];
+        match line.leader_at(self.question.start_s + offset_s) {
+            Some(leader) if purpose(leader.profile) == Purpose::Tx => Reason::TxProfileLeads,
+            _ => Reason::LowerStackLevel,
+        }
+    }
+
+    fn add(&mut self, stretch: usize, beaten: Beaten) {
+        let rivals = &mut self.rivals[stretch];
+        if rivals.beaten.len() < self.most {
+            rivals.beaten.push(beaten);
+        } else {
+            rivals.unlisted += 1;
+        }
+    }
+}

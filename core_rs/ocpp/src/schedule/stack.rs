@@ -1,0 +1,104 @@
+//! Which profiles stand over one another for a connector, from the lowest to the highest.
+//!
+//! Stack levels are compared only inside one purpose (C3); a `TxProfile` stands above every `TxDefaultProfile`.
+
+use crate::schedule::profile::{Installed, Purpose};
+use crate::schedule::question::Question;
+
+/// Profiles by rising rank.
+#[derive(Debug, Default)]
+pub(crate) struct Stack {
+    /// Places in `Question::installed`.
+    pub members: Vec<u32>,
+    /// What relative schedules count from.
+    pub transaction_start_s: Option<i64>,
+}
+
+/// Why a `TxDefaultProfile` has no say on a connector although it is meant for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silenced {
+    /// It is for all connectors, and this one has one of its own of the same level. OCPP 1.6 3.13.1
+    Shadowed,
+    /// The transaction has a `TxProfile`, and `Options::strict_tx_override` is set (C2).
+    Overridden,
+}
+
+/// The caps of the charge point; they belong to no transaction.
+pub(crate) fn cap_stack(question: &Question) -> Stack {
+    let caps = places(question, |installed| installed.profile.purpose == Purpose::ChargePointMax);
+    Stack { members: sorted(question, caps), transaction_start_s: None }
+}
+
+/// What limits the transaction on a connector; nothing where there is none.
+pub(crate) fn transaction_stack(question: &Question, connector_id: u32) -> Stack {
+    let Some(transaction) = question.transaction(connector_id) else { return Stack::default() };
+    let rules = Rules::of(question, connector_id);
+    let members = places(question, |installed| match installed.profile.purpose {
+        Purpose::ChargePointMax => false,
+        Purpose::Tx => is_for(question, connector_id, installed),
+        Purpose::TxDefault => rules.applies(installed) && rules.silences(installed).is_none(),
+    });
+    Stack { members: sorted(question, members), transaction_start_s: Some(transaction.start_s) }
+}
+
+/// Whether a `TxProfile` is for the transaction on the connector.
+fn is_for(question: &Question, connector_id: u32, installed: &Installed) -> bool {
+    let Some(transaction) = question.transaction(connector_id) else { return false };
+    installed.profile.purpose == Purpose::Tx
+        && installed.connector_id == connector_id
+        && installed.profile.transaction_id.is_none_or(|id| transaction.transaction_id == Some(id))
+}
+
+/// Which `TxDefaultProfile`s count on one connector.
+pub(crate) struct Rules {
+    connector_id: u32,
+    /// Levels that the connector has a default of its own for, sorted.
+    own_levels: Vec<i64>,
+    overridden: bool,
+}
+
+impl Rules {
+    pub fn of(question: &Question, connector_id: u32) -> Self {
+        let own = question.installed.iter().filter(|installed| {
+            installed.profile.purpose == Purpose::TxDefault && installed.connector_id == connector_id
+        });
+        let mut own_levels: Vec<i64> = own.map(|installed| installed.profile.stack_level).collect();
+        own_levels.sort_unstable();
+        let overridden = question.options.strict_tx_override
+            && question.installed.iter().any(|installed| is_for(question, connector_id, installed));
+        Self { connector_id, own_levels, overridden }
+    }
+
+    /// Whether it is a default for this connector at all.
+    pub fn applies(&self, installed: &Installed) -> bool {
+        installed.profile.purpose == Purpose::TxDefault
+            && (installed.connector_id == 0 || installed.connector_id == self.connector_id)
+    }
+
+    /// Why a default that applies has no say.
+    pub fn silences(&self, installed: &Installed) -> Option<Silenced> {
+        let has_own = || self.own_levels.binary_search(&installed.profile.stack_level).is_ok();
+        if self.overridden {
+            Some(Silenced::Overridden)
+        } else if installed.connector_id != self.connector_id && has_own() {
+            Some(Silenced::Shadowed)
+        } else {
+            None
+        }
+    }
+}
+
+fn places(question: &Question, wanted: impl Fn(&Installed) -> bool) -> Vec<u32> {
+    let numbered = (0_u32..).zip(&question.installed);
+    numbered.filter(|(_, installed)| wanted(installed)).map(|(place, _)| place).collect()
+}
+
+/// By rank. Two `TxProfile`s of one level, one for any transaction and one for this: the later one leads, as if
+/// it had replaced the other.
+fn sorted(question: &Question, mut places: Vec<u32>) -> Vec<u32> {
+    places.sort_by_key(|place| {
+        let profile = &question.installed[*place as usize].profile;
+        (profile.purpose == Purpose::Tx, profile.stack_level)
+    });
+    places
+}

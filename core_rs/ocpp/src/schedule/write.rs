@@ -1,0 +1,211 @@
+//! The answer as JSON, with the names of the standard: limits, sources, and whom they have beaten.
+
+use std::fmt::Write;
+
+use crate::schedule::charge_point::Part;
+use crate::schedule::composite::{Composite, Source, composite};
+use crate::schedule::explain::{Beaten, Rivals, contenders, explain};
+use crate::schedule::limit::Tenths;
+use crate::schedule::moment;
+use crate::schedule::question::Question;
+use crate::schedule::timeline::{NoConversion, Segment};
+
+/// Rivals that are listed for a stretch; of more, the number is given.
+pub const MOST_LISTED: usize = 20;
+
+/// Why there is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoText {
+    /// Direct current, and a limit in the other unit.
+    NoConversion(NoConversion),
+    /// It would be longer than the caller wants.
+    TooLong,
+}
+
+impl From<NoConversion> for NoText {
+    fn from(fault: NoConversion) -> Self {
+        Self::NoConversion(fault)
+    }
+}
+
+/// The composite schedule with its explanation, as JSON of at most about `longest` bytes.
+///
+/// # Errors
+/// See `NoText`.
+pub fn answer(question: &Question, longest: usize) -> Result<String, NoText> {
+    let answer = composite(question)?;
+    let rivals = explain(question, &answer, MOST_LISTED)?;
+    let mut sheet = Sheet { question, answer: &answer, rivals: &rivals, text: String::new() };
+    let _ = write!(
+        sheet.text,
+        r#"{{"scheduleStart":"{}","duration":{},"chargingRateUnit":"{}","chargingSchedulePeriod":["#,
+        moment::text(question.start_s),
+        question.duration_s,
+        question.unit.as_str(),
+    );
+    let mut stretch = 0;
+    for period in 0..answer.periods.len() {
+        if sheet.text.len() > longest {
+            return Err(NoText::TooLong);
+        }
+        stretch = sheet.period(period, stretch);
+    }
+    sheet.text.push_str("]}");
+    Ok(sheet.text)
+}
+
+/// When each profile that is meant for the connector is in force, whether it leads or not, as JSON: for pictures.
+/// With connector 0, what each connector may draw, and the caps.
+///
+/// # Errors
+/// See `NoText`.
+pub fn layers(question: &Question, longest: usize) -> Result<String, NoText> {
+    let answer = composite(question)?;
+    let mut sheet = Sheet { question, answer: &answer, rivals: &[], text: String::from("[") };
+    for (connector_id, line) in answer.connectors.iter().zip(&answer.lines) {
+        sheet.comma();
+        let _ =
+            write!(sheet.text, r#"{{"source":{{"kind":"connector","connectorId":{connector_id}}},"spans":["#);
+        let hardware = question.hardware.in_unit(question.unit, question.supply);
+        let ends = line.pieces.iter().skip(1).map(|piece| piece.start_s).chain([question.end_s()]);
+        for ((place, piece), end_s) in line.pieces.iter().enumerate().zip(ends) {
+            let part = Part::new(line.leader(place), hardware);
+            sheet.span(piece.start_s, end_s, part.limit);
+        }
+        sheet.text.push_str("]}");
+    }
+    for contender in contenders(question) {
+        if sheet.text.len() > longest {
+            return Err(NoText::TooLong);
+        }
+        sheet.comma();
+        sheet.text.push_str(r#"{"source":"#);
+        sheet.profile(contender.profile as usize, "");
+        sheet.text.push_str(r#","spans":["#);
+        for Segment { start_s, end_s, limit, .. } in contender.segments(question)? {
+            sheet.span(start_s, end_s, Some(limit));
+        }
+        sheet.text.push_str("]}");
+    }
+    sheet.text.push(']');
+    Ok(sheet.text)
+}
+
+struct Sheet<'q> {
+    question: &'q Question,
+    answer: &'q Composite,
+    rivals: &'q [Rivals],
+    text: String,
+}
+
+impl Sheet<'_> {
+    /// One period, whose first stretch is `first`. Returns the first stretch of the next one.
+    fn period(&mut self, period: usize, first: usize) -> usize {
+        let found = &self.answer.periods[period];
+        self.comma();
+        let _ = write!(self.text, r#"{{"startPeriod":{},"limit":"#, found.start_s);
+        self.limit(found.limit);
+        if let Some(number_phases) = found.number_phases {
+            let _ = write!(self.text, r#","numberPhases":{number_phases}"#);
+        }
+        let Question { supply, unit, .. } = *self.question;
+        if found.limit.is_some_and(|limit| !supply.can_signal(limit, unit)) {
+            self.text.push_str(r#","warning":"below_signalled_minimum""#);
+        }
+        self.text.push(',');
+        self.stretch(first);
+        let stretches = &self.answer.stretches;
+        let end = (first..stretches.len()).find(|place| stretches[*place].period != period);
+        let end = end.unwrap_or(stretches.len());
+        if end > first + 1 {
+            self.text.push_str(r#","handovers":["#);
+            for place in first + 1..end {
+                self.comma();
+                let _ = write!(self.text, r#"{{"startPeriod":{},"#, self.answer.stretches[place].start_s);
+                self.stretch(place);
+                self.text.push('}');
+            }
+            self.text.push(']');
+        }
+        self.text.push('}');
+        end
+    }
+
+    fn stretch(&mut self, place: usize) {
+        let stretch = self.answer.stretches[place];
+        self.text.push_str(r#""source":"#);
+        self.source(stretch.source, self.question.start_s + stretch.start_s);
+        self.text.push_str(r#","beaten":["#);
+        let Rivals { beaten, unlisted } = &self.rivals[place];
+        for Beaten { profile, limit, reason } in beaten {
+            self.comma();
+            let reason = reason.as_str();
+            self.profile(*profile, &format!(r#","limit":{limit},"reason":"{reason}""#));
+        }
+        self.text.push(']');
+        if *unlisted > 0 {
+            let _ = write!(self.text, r#","beatenUnlisted":{unlisted}"#);
+        }
+    }
+
+    fn source(&mut self, source: Source, moment_s: i64) {
+        match source {
+            Source::Profile(place) => self.profile(place, ""),
+            Source::Hardware => self.text.push_str(r#"{"kind":"hardware"}"#),
+            Source::Idle => self.text.push_str(r#"{"kind":"idle"}"#),
+            Source::Nothing => self.text.push_str(r#"{"kind":"nothing"}"#),
+            Source::Connectors(_) => self.parts(moment_s),
+        }
+    }
+
+    fn parts(&mut self, moment_s: i64) {
+        self.text.push_str(r#"{"kind":"connectors","connectors":["#);
+        let hardware = self.question.hardware.in_unit(self.question.unit, self.question.supply);
+        for (connector_id, line) in self.answer.connectors.iter().zip(&self.answer.lines) {
+            let part = Part::new(line.leader_at(moment_s), hardware);
+            self.comma();
+            let _ = write!(self.text, r#"{{"connectorId":{connector_id},"limit":"#);
+            self.limit(part.limit);
+            self.text.push_str(r#","source":"#);
+            self.source(part.source, moment_s);
+            self.text.push('}');
+        }
+        self.text.push_str("]}");
+    }
+
+    /// A profile by its names; `more`: further members.
+    fn profile(&mut self, place: usize, more: &str) {
+        let installed = &self.question.installed[place];
+        let profile = &installed.profile;
+        let _ = write!(
+            self.text,
+            r#"{{"kind":"profile","chargingProfileId":{},"chargingProfilePurpose":"{}","stackLevel":{},"connectorId":{}{more}}}"#,
+            profile.id,
+            profile.purpose.as_str(),
+            profile.stack_level,
+            installed.connector_id,
+        );
+    }
+
+    fn span(&mut self, start_s: i64, end_s: i64, limit: Option<Tenths>) {
+        self.comma();
+        let offset_s = self.question.start_s;
+        let _ = write!(self.text, "[{},{},", start_s - offset_s, end_s - offset_s);
+        self.limit(limit);
+        self.text.push(']');
+    }
+
+    fn limit(&mut self, limit: Option<Tenths>) {
+        let _ = match limit {
+            Some(limit) => write!(self.text, "{limit}"),
+            None => write!(self.text, "null"),
+        };
+    }
+
+    /// A comma, where something stands before.
+    fn comma(&mut self) {
+        if !self.text.ends_with(['[', '{']) {
+            self.text.push(',');
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Composite schedules: worked vectors, edge cases by name, properties, and a second-by-second oracle.
+
+mod vectors;

@@ -1,0 +1,113 @@
+//! Composite schedules. Questions are read and answered without the interpreter: many at once, on any thread.
+
+use std::sync::Arc;
+
+use ocpp_core::schedule::limit::Tenths;
+use ocpp_core::schedule::read;
+use ocpp_core::schedule::write::{self, NoText};
+use ocpp_core::schedule::{CompositePeriod, NoConversion, Question, composite, moment};
+use ocpp_core::violation::{ErrorCode, Violation};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::{effects, errors};
+
+/// An answer longer than this would only occupy the machine; it holds thousands of explained periods.
+const LONGEST_TEXT: usize = 8 * 1024 * 1024;
+
+#[pyclass(frozen, module = "app._core")]
+pub struct CompositeQuestion {
+    question: Arc<Question>,
+}
+
+#[pymethods]
+impl CompositeQuestion {
+    #[staticmethod]
+    fn read(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
+        match py.detach(|| errors::guarded(|| read::question(text)))? {
+            Ok(question) => Ok(Py::new(py, Self { question: Arc::new(question) })?.into_any()),
+            Err(found) => Ok(effects::violations(py, found)?.into_any()),
+        }
+    }
+
+    fn answer(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let written = py.detach(|| errors::guarded(|| write::answer(&self.question, LONGEST_TEXT)))?;
+        text_or_violations(py, written)
+    }
+
+    fn layers(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let written = py.detach(|| errors::guarded(|| write::layers(&self.question, LONGEST_TEXT)))?;
+        text_or_violations(py, written)
+    }
+}
+
+#[pyclass(frozen, module = "app._core")]
+pub struct CompositeSchedule {
+    start_s: i64,
+    periods: Vec<CompositePeriod>,
+}
+
+#[pymethods]
+impl CompositeSchedule {
+    #[getter]
+    fn start_s(&self) -> i64 {
+        self.start_s
+    }
+
+    #[getter]
+    fn periods(&self) -> Vec<(i64, Option<i64>, Option<u8>)> {
+        let rows = self.periods.iter();
+        rows.map(|period| (period.start_s, period.limit.map(Tenths::get), period.number_phases)).collect()
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (questions, start_s=None))]
+pub fn composite_schedules(
+    py: Python<'_>,
+    questions: &Bound<'_, PyAny>,
+    start_s: Option<i64>,
+) -> PyResult<Py<PyList>> {
+    if start_s.is_some_and(|start_s| !(moment::EARLIEST_S..moment::END_S).contains(&start_s)) {
+        return Err(errors::out_of_range("start_s"));
+    }
+    let asked =
+        questions.try_iter()?.map(|item| Ok(Arc::clone(&item?.cast::<CompositeQuestion>()?.get().question)));
+    let questions = asked.collect::<PyResult<Vec<_>>>()?;
+    let merged = py.detach(|| errors::guarded(|| merge_all(&questions, start_s)))?;
+    let merged = merged.map_err(errors::no_conversion)?;
+    let schedules = merged.into_iter().map(|schedule| Py::new(py, schedule)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, schedules)?.unbind())
+}
+
+fn merge_all(
+    questions: &[Arc<Question>],
+    start_s: Option<i64>,
+) -> Result<Vec<CompositeSchedule>, NoConversion> {
+    let merge = |question: &Question| {
+        let periods = composite(question)?.periods;
+        Ok(CompositeSchedule { start_s: question.start_s, periods })
+    };
+    let each = questions.iter().map(|question| match start_s {
+        Some(start_s) => merge(&Question { start_s, ..Question::clone(question) }),
+        None => merge(question),
+    });
+    each.collect()
+}
+
+/// The text, or why there is none as the one violation of the question.
+fn text_or_violations(py: Python<'_>, written: Result<String, NoText>) -> PyResult<Py<PyAny>> {
+    match written {
+        Ok(text) => Ok(text.into_pyobject(py)?.into_any().unbind()),
+        Err(NoText::NoConversion(found)) => Err(errors::no_conversion(found)),
+        Err(NoText::TooLong) => {
+            let too_long = Violation {
+                code: ErrorCode::PropertyConstraintViolation,
+                pointer: "/duration".to_owned(),
+                reason: "answer_too_long",
+                detail: "the answer would be too long; ask for a shorter time".to_owned(),
+            };
+            Ok(effects::violations(py, vec![too_long])?.into_any())
+        }
+    }
+}
