@@ -14,6 +14,7 @@ from app.api import (
     id_tags,
     meter_values,
     orphan_records,
+    smart_charging,
     tenants,
     transactions,
 )
@@ -46,6 +47,7 @@ def api_routers() -> list[APIRouter]:
         id_tags.router,
         charging_profiles.router,
         charge_point_profiles.router,
+        smart_charging.router,
         frames.router,
         api_keys.router,
         tenants.router,

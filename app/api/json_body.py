@@ -26,6 +26,8 @@ Model = TypeVar("Model", bound=Input)
 BODY_LIMIT_BYTES = 65_536
 """Largest body of our own resources; the largest of them is a few hundred bytes."""
 _MEDIA_TYPE = re.compile(r"application/(?:json|merge-patch\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_NO_NUMBER = "\x00 no number"
+"""Stands for a constant that JSON does not know; nobody else writes it."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -82,6 +84,20 @@ def unstorable(content: bytes) -> InvalidInput | None:
     detail = "holds a NUL character or a lone surrogate"
     pointers = [_UNSTORABLE.sub("\ufffd", pointer)[:200] for pointer in broken[:20]]
     return InvalidInput([FieldViolation(pointer, "unstorable_text", detail) for pointer in pointers])
+
+
+def not_a_number(content: bytes) -> InvalidInput | None:
+    """The refusal of `NaN` and infinities, which are no JSON; None when the text is broken otherwise."""
+    try:
+        value = json.loads(content, parse_constant=lambda _: _NO_NUMBER)
+    except (ValueError, RecursionError):
+        return None
+    broken = [pointer for pointer, text in _walk(value, "") if text == _NO_NUMBER]
+    if not broken:
+        return None
+    detail = "is no number that JSON knows"
+    pointers = [_UNSTORABLE.sub("\ufffd", pointer)[:200] for pointer in broken[:20]]
+    return InvalidInput([FieldViolation(pointer, "not_a_number", detail) for pointer in pointers])
 
 
 def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:

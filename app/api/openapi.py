@@ -24,6 +24,7 @@ _TAGS: tuple[tuple[str, str], ...] = (
     ("transactions", "Billing records, meter values and what fits no transaction, to read."),
     ("id-tags", "Who may charge."),
     ("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared."),
+    ("smart-charging", "What charging profiles come to: composite schedules as dry runs, and pictures."),
     ("frames", "What went over the socket."),
     ("api-keys", "Keys: hashed, scoped, expiring. A token is shown once."),
     ("tenants", "Operators on this platform. For keys of the platform."),

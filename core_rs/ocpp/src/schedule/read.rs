@@ -99,7 +99,7 @@ fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
         installed,
     };
     check_connectors(&question, findings);
-    check_conversions(&question, findings);
+    check_direct_current(&question, findings);
     check_work(&question, findings);
     Some(Question { installed: kept(question.installed), ..question })
 }
@@ -224,18 +224,28 @@ fn check_connectors(question: &Question, findings: &mut Findings) {
     }
 }
 
-fn check_conversions(question: &Question, findings: &mut Findings) {
+/// The voltage of direct current is the vehicle's, and it has no phases.
+fn check_direct_current(question: &Question, findings: &mut Findings) {
     if question.supply != Supply::Direct {
         return;
     }
     let installed = Path::ROOT.name("installed");
     for (place, found) in question.installed.iter().enumerate() {
-        if found.profile.schedule.unit != question.unit {
-            let item = installed.index(place);
-            let (profile, schedule) = (item.name("csChargingProfiles"), "chargingSchedule");
-            let schedule = profile.name(schedule);
+        let item = installed.index(place);
+        let profile = item.name("csChargingProfiles");
+        let path = profile.name("chargingSchedule");
+        let schedule = &found.profile.schedule;
+        if schedule.unit != question.unit {
             let detail = "with direct current, limits in A and W cannot be compared";
-            findings.property(&schedule.name("chargingRateUnit"), "no_conversion", detail);
+            findings.property(&path.name("chargingRateUnit"), "no_conversion", detail);
+        }
+        let path = path.name("chargingSchedulePeriod");
+        for (place, period) in schedule.periods.iter().enumerate() {
+            if period.number_phases.is_some() {
+                let path = path.index(place);
+                let detail = "direct current has no phases";
+                findings.property(&path.name("numberPhases"), "phases_with_direct_current", detail);
+            }
         }
     }
 }
