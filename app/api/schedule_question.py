@@ -1,4 +1,7 @@
-"""The body of the dry run of a composite schedule, as OpenAPI describes it. The core reads and judges it."""
+"""The body of the dry run of a composite schedule, as OpenAPI describes it, and what it is answered.
+
+The core reads and judges the body, and writes the answer.
+"""
 
 from typing import Any
 
@@ -145,4 +148,32 @@ EXAMPLE: dict[str, Any] = {
     "duration": 3600,
     "chargingRateUnit": "A",
     "hardwareMax": {"A": 32},
+}
+
+_CAP = {
+    "kind": "profile",
+    "chargingProfileId": 1,
+    "chargingProfilePurpose": "ChargePointMaxProfile",
+    "stackLevel": 0,
+    "connectorId": 0,
+}
+_OWN = {**_CAP, "chargingProfileId": 2, "chargingProfilePurpose": "TxProfile", "connectorId": 1}
+ANSWER: dict[str, Any] = {
+    "scheduleStart": "2026-03-02T10:05:00Z",
+    "duration": 3600,
+    "chargingRateUnit": "A",
+    "chargingSchedulePeriod": [
+        {
+            "startPeriod": 0,
+            "limit": 20,
+            "source": _CAP,
+            "beaten": [{**_OWN, "limit": 32, "reason": "higher_limit"}],
+        },
+        {
+            "startPeriod": 1500,
+            "limit": 8.5,
+            "source": _OWN,
+            "beaten": [{**_CAP, "limit": 20, "reason": "higher_limit"}],
+        },
+    ],
 }

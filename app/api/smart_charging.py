@@ -12,7 +12,7 @@ from app.api.json_body import not_a_number, read_bytes, require_json
 from app.api.media_types import prefers
 from app.api.problems import MalformedBody, problems
 from app.api.routers import api_router
-from app.api.schedule_question import EXAMPLE, SCHEMA
+from app.api.schedule_question import ANSWER, EXAMPLE, SCHEMA
 from app.api.schedule_resources import CompositeSchedule
 from app.csms.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
 from app.errors import InvalidInput
@@ -31,7 +31,10 @@ PICTURE: dict[str, Any] = {
 @router.post(
     "/composite-schedule",
     response_model=CompositeSchedule,
-    responses={200: {"content": {SVG_TYPE: PICTURE}}, **problems(body=True)},
+    responses={
+        200: {"content": {JSON_TYPE: {"example": ANSWER}, SVG_TYPE: PICTURE}},
+        **problems(body=True),
+    },
     openapi_extra={
         "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": SCHEMA, "example": EXAMPLE}}}
     },
