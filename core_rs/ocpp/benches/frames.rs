@@ -1,7 +1,8 @@
 //! Time to parse and validate each frame of the corpus, in the core alone.
 //!
 //! `judge`: one frame outside of any connection, from text to a judged payload. `link`: what a connection does
-//! for it, with the duplicate check and the answer; ids change, so that no answer comes from memory.
+//! for it, with the duplicate check and the answer; ids change, so that no answer comes from memory. `link_raw`: the
+//! same with samples kept as text.
 //! What is measured is the CPU time of the thread (`cpu_clock`): other processes do not count.
 
 mod corpus;
@@ -10,22 +11,10 @@ mod cpu_clock;
 use std::hint::black_box;
 
 use cpu_clock::CpuClock;
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ocpp_core::json::Limits;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ocpp_core::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::validate::Mode;
-
-const OPTIONS: Options = Options {
-    role: Role::CentralSystem,
-    mode: Mode::Tolerant,
-    limits: LIMITS,
-    queue_limit: 50,
-    raw_sampled_values: false,
-};
-const LIMITS: Limits = Limits { bytes: 262_144, depth: 16, items: 4_096, members: 64 };
-/// Stands in each frame of the corpus; replaced by ids of the same length.
-const CORPUS_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 fn judge_frames(criterion: &mut Criterion<CpuClock>) {
     for (mode, name) in [(Mode::Tolerant, "judge_tolerant"), (Mode::Strict, "judge_strict")] {
@@ -44,47 +33,27 @@ fn judge_frames(criterion: &mut Criterion<CpuClock>) {
 }
 
 fn answer_frames(criterion: &mut Criterion<CpuClock>) {
-    let mut group = criterion.benchmark_group("link");
-    for (frame, text) in corpus::FRAMES {
-        let Some(answer) = answer(frame) else { continue };
-        let text = text.trim_end();
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(BenchmarkId::from_parameter(frame), |bencher| {
-            let mut link = Link::new(OPTIONS);
-            let mut count = 0_u64;
-            bencher.iter_batched(
-                || {
-                    count += 1;
-                    text.replacen(CORPUS_ID, &format!("00000000-0000-4000-8000-{count:012}"), 1)
-                },
-                |text| {
-                    let effects = link.receive(&text, 0.0);
+    for (raw_sampled_values, name) in [(false, "link"), (true, "link_raw")] {
+        let mut group = criterion.benchmark_group(name);
+        for (frame, text) in corpus::FRAMES {
+            let text = text.trim_end();
+            let texts = corpus::under_other_ids(text);
+            group.throughput(Throughput::Bytes(text.len() as u64));
+            group.bench_function(BenchmarkId::from_parameter(frame), |bencher| {
+                let mut link = Link::new(Options { raw_sampled_values, ..corpus::OPTIONS });
+                let mut texts = texts.iter().cycle();
+                bencher.iter(|| {
+                    let text = texts.next().expect("a cycle has no end");
+                    let effects = link.receive(black_box(text), 0.0);
                     let [Effect::Dispatch { unique_id, .. }] = effects.as_slice() else {
                         panic!("{frame} is not dispatched");
                     };
-                    let sent = link.reply(unique_id, answer);
-                    drop(effects);
-                    (text, sent)
-                },
-                BatchSize::SmallInput,
-            );
-        });
-    }
-    group.finish();
-}
-
-/// The payload of a plain answer.
-fn answer(frame: &str) -> Option<&'static str> {
-    Some(match frame {
-        "authorize" => r#"{"idTagInfo":{"status":"Accepted"}}"#,
-        "boot_notification" => {
-            r#"{"status":"Accepted","currentTime":"2026-03-01T08:00:00.000Z","interval":300}"#
+                    link.reply(unique_id, corpus::answer(frame))
+                });
+            });
         }
-        "heartbeat" => r#"{"currentTime":"2026-03-01T08:00:00.000Z"}"#,
-        "start_transaction" => r#"{"transactionId":100001,"idTagInfo":{"status":"Accepted"}}"#,
-        "meter_values" | "status_notification" | "stop_transaction" => "{}",
-        _ => return None,
-    })
+        group.finish();
+    }
 }
 
 criterion_group! {

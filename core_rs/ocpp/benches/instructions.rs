@@ -1,25 +1,48 @@
-//! Judges one frame of the corpus so many times, and nothing else: for `valgrind --tool=callgrind`.
+//! Does one thing with one frame of the corpus so many times, and nothing else: for `valgrind --tool=callgrind`.
 //!
-//! Two runs that differ only in the count give the instructions of one frame. Arguments: name and count;
-//! without them (`cargo bench`, `cargo test`) each frame is judged once.
+//! Two runs that differ only in the count give the instructions of one frame. Arguments: frame, count, and what
+//! is done: `judge` (parse and validate, outside of any connection; this when it is left out), `link` (what a
+//! connection does for it, with the duplicate check and the answer) or `link_raw` (the same, samples kept as text).
+//! Without arguments (`cargo bench`, `cargo test`) each frame is judged once.
 
 mod corpus;
 
 use std::hint::black_box;
 
 use ocpp_core::judge;
-use ocpp_core::link::Role;
+use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::validate::Mode;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let wanted = arguments.next();
     let count = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1_usize);
+    let work = arguments.next();
     for (name, text) in corpus::FRAMES {
         if wanted.as_deref().is_none_or(|wanted| wanted == name) {
-            for _ in 0..count {
-                black_box(judge::frame_text(black_box(text.trim_end()), Role::ChargePoint, Mode::Tolerant));
+            match work.as_deref() {
+                Some("link") => link(name, text.trim_end(), count, false),
+                Some("link_raw") => link(name, text.trim_end(), count, true),
+                _ => judge(text.trim_end(), count),
             }
         }
+    }
+}
+
+fn judge(text: &str, count: usize) {
+    for _ in 0..count {
+        black_box(judge::frame_text(black_box(text), Role::ChargePoint, Mode::Tolerant));
+    }
+}
+
+fn link(name: &str, text: &str, count: usize, raw_sampled_values: bool) {
+    let mut link = Link::new(Options { raw_sampled_values, ..corpus::OPTIONS });
+    let texts = corpus::under_other_ids(text);
+    for text in texts.iter().cycle().take(count) {
+        let effects = link.receive(black_box(text), 0.0);
+        let [Effect::Dispatch { unique_id, .. }] = effects.as_slice() else {
+            panic!("{name} is not dispatched");
+        };
+        black_box(link.reply(unique_id, corpus::answer(name))).expect("the answer is valid");
     }
 }

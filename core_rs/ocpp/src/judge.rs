@@ -43,7 +43,9 @@ pub fn payload_text<'a>(
 ) -> Judged<'a> {
     let schema = schema::v16();
     let object = schema.payload(message, direction);
-    if let Some(payload) = direct::payload(text, Limits::default(), object) {
+    if let Some(payload) =
+        direct::payload(text, Limits::default(), Expected { object, raw_sampled_values: false })
+    {
         return Judged { payload, report: Report::default() };
     }
     let mut reader = Reader::new(text, Limits::default(), mode == Mode::Tolerant);

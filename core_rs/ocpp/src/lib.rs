@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod schema;
 pub mod site;
 pub mod symbol;
+mod text_hash;
 pub mod validate;
 pub mod value;
 pub mod violation;

@@ -23,7 +23,6 @@
 //! | any other answer, unknown message type, unreadable text | `Ignored` |
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::direct::{Expected, Head};
 pub use crate::effect::{Effect, Outcome, Rejected, Resolution, Role};
@@ -32,6 +31,7 @@ use crate::json::Limits;
 use crate::judge;
 use crate::redact;
 use crate::schema::{self, Direction, Kind, MessageSchema};
+use crate::text_hash::text_hash;
 use crate::validate::Mode;
 use crate::violation::{Deviation, ErrorCode, Violation};
 
@@ -278,7 +278,7 @@ impl Link {
     ) {
         match message {
             Ok(Message::Call { unique_id, action, payload }) => {
-                let call = ReceivedCall { unique_id, text_hash: hash(text), deviations };
+                let call = ReceivedCall { unique_id, text_hash: text_hash(text), deviations };
                 self.take_call(call, &action, payload, effects);
             }
             Ok(Message::CallResult { unique_id, payload }) => {
@@ -482,12 +482,6 @@ fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
     if let Some(mask) = redact::mask(text) {
         found.for_each(|deviation| mask.clone_into(&mut deviation.raw));
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn describe(violation: &Violation) -> String {

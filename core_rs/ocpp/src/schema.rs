@@ -1,12 +1,12 @@
 //! The definition made ready for walking: names as symbols, types as indices, built once.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
 use crate::definition::{self, Definition, Field, FieldKind, Items, NamedType, Sender};
-use crate::names::{Names, Scanned};
+use crate::names::{Names, Scanned, Token};
 use crate::rules::Rule;
 use crate::symbol::Symbol;
 
@@ -15,10 +15,9 @@ pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
 
 /// Every message of the protocol, ready to judge payloads.
 pub struct Schema {
-    /// Sorted by action: forty names are found faster by halves than by a hash.
     messages: Vec<MessageSchema>,
+    actions: Names<usize>,
     objects: Vec<ObjectSchema>,
-    enumerations: Vec<EnumerationSchema>,
 }
 
 /// One action.
@@ -49,7 +48,7 @@ pub struct ObjectSchema {
     pub fields: Vec<FieldSchema>,
     /// Bit i is set when field i must be there.
     pub required: u64,
-    pub(crate) names: Names,
+    pub(crate) names: Names<usize>,
 }
 
 /// One field.
@@ -58,8 +57,11 @@ pub struct FieldSchema {
     pub name: &'static str,
     /// The same as a symbol.
     pub symbol: Symbol,
-    /// The name as it mostly stands in a text: in quotes, a colon behind it.
-    pub(crate) key: String,
+    pub(crate) token: Token,
+    /// Its place in `ObjectSchema::fields`.
+    pub(crate) place: usize,
+    /// Its bit in `ObjectSchema::required`.
+    pub(crate) bit: u64,
     pub(crate) is_sampled_value: bool,
     /// Whether it may be absent.
     pub optional: bool,
@@ -86,10 +88,25 @@ pub enum Kind {
     Boolean,
     /// An RFC 3339 date and time.
     DateTime,
-    /// One of a set: index for `Schema::enumeration`.
-    Enumeration(usize),
+    /// One of a set.
+    Enumeration(Arc<EnumerationSchema>),
     /// An object: index for `Schema::object`.
     Object(usize),
+}
+
+impl Kind {
+    /// Whether it is a string in JSON.
+    #[inline(always)]
+    pub(crate) fn is_string(&self) -> bool {
+        matches!(self, Self::String(_) | Self::DateTime | Self::Enumeration(_))
+    }
+}
+
+impl FieldSchema {
+    /// Whether its value is a string in JSON.
+    pub(crate) fn is_string(&self) -> bool {
+        self.many.is_none() && self.kind.is_string()
+    }
 }
 
 /// The values of one enumeration.
@@ -97,20 +114,20 @@ pub struct EnumerationSchema {
     /// Name of the type.
     pub name: &'static str,
     values: Vec<(&'static str, Symbol)>,
-    names: Names,
+    names: Names<Symbol>,
 }
 
 impl EnumerationSchema {
     /// The value of exactly that spelling.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Symbol> {
-        self.values.iter().find(|(value, _)| *value == text).map(|(_, symbol)| *symbol)
+        self.names.find(Scanned::of(text))
     }
 
-    /// The value whose name stands from `start` to the end of what was scanned.
+    /// The value of exactly that spelling, where it stands.
     #[inline(always)]
-    pub(crate) fn scanned(&self, bytes: &[u8], start: usize, scanned: Scanned) -> Option<Symbol> {
-        self.names.find(bytes, start, scanned).map(|place| self.values[place].1)
+    pub(crate) fn find_scanned(&self, scanned: Scanned<'_>) -> Option<Symbol> {
+        self.names.find(scanned)
     }
 
     /// The value that is meant when case and blanks are not looked at.
@@ -136,8 +153,7 @@ impl Schema {
     /// The message of an action, by its exact name.
     #[must_use]
     pub fn message(&self, action: &str) -> Option<&MessageSchema> {
-        let place = self.messages.binary_search_by(|message| message.action.cmp(action)).ok()?;
-        Some(&self.messages[place])
+        self.messages.get(self.actions.find(Scanned::of(action))?)
     }
 
     /// The message whose action is meant when case is not looked at.
@@ -160,12 +176,6 @@ impl Schema {
     pub fn object(&self, index: usize) -> &ObjectSchema {
         &self.objects[index]
     }
-
-    /// The enumeration behind `Kind::Enumeration`.
-    #[must_use]
-    pub fn enumeration(&self, index: usize) -> &EnumerationSchema {
-        &self.enumerations[index]
-    }
 }
 
 /// The schema of OCPP 1.6, built at the first use.
@@ -178,30 +188,29 @@ pub fn v16() -> &'static Schema {
 struct Builder {
     definition: &'static Definition,
     object_places: HashMap<&'static str, usize>,
-    enumeration_places: HashMap<&'static str, usize>,
+    enumerations: HashMap<&'static str, Arc<EnumerationSchema>>,
 }
 
 impl Builder {
     fn new(definition: &'static Definition) -> Self {
-        let places = |wanted: fn(&NamedType) -> bool| {
-            let names = definition.types.iter().filter(|(_, named)| wanted(named));
-            names.enumerate().map(|(place, (name, _))| (name.as_str(), place)).collect()
-        };
+        let types = || definition.types.iter().map(|(name, named)| (name.as_str(), named));
+        let objects = types().filter(|(_, named)| matches!(named, NamedType::Object { .. }));
+        let enumerations = types().filter_map(|(name, named)| match named {
+            NamedType::Enum { values, .. } => Some((name, Arc::new(enumeration(name, values)))),
+            _ => None,
+        });
         Self {
             definition,
-            object_places: places(|named| matches!(named, NamedType::Object { .. })),
-            enumeration_places: places(|named| matches!(named, NamedType::Enum { .. })),
+            object_places: objects.enumerate().map(|(place, (name, _))| (name, place)).collect(),
+            enumerations: enumerations.collect(),
         }
     }
 
     fn build(&self) -> Schema {
         let mut objects = Vec::new();
-        let mut enumerations = Vec::new();
-        for (name, named) in &self.definition.types {
-            match named {
-                NamedType::Object { fields, .. } => objects.push(self.object(fields)),
-                NamedType::Enum { values, .. } => enumerations.push(enumeration(name, values)),
-                NamedType::String { .. } => {}
+        for named in self.definition.types.values() {
+            if let NamedType::Object { fields, .. } = named {
+                objects.push(self.object(fields));
             }
         }
         let mut messages = Vec::new();
@@ -214,8 +223,9 @@ impl Builder {
                 MessageSchema { action, sender: message.sender, rules, request, response: request + 1 };
             messages.push(compiled);
         }
-        messages.sort_by_key(|message| message.action);
-        Schema { messages, objects, enumerations }
+        let actions: Vec<_> =
+            messages.iter().enumerate().map(|(place, message)| (message.action, place)).collect();
+        Schema { actions: Names::new(&actions), messages, objects }
     }
 
     fn object(&self, fields: &'static [Field]) -> ObjectSchema {
@@ -225,11 +235,17 @@ impl Builder {
             .enumerate()
             .filter(|(_, field)| !field.optional)
             .fold(0, |mask, (place, _)| mask | 1 << place);
-        let names = Names::new(&fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>());
-        ObjectSchema { fields: fields.iter().map(|field| self.field(field)).collect(), required, names }
+        let names: Vec<_> =
+            fields.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
+        let names = Names::new(&names);
+        ObjectSchema {
+            fields: fields.iter().enumerate().map(|(place, field)| self.field(place, field)).collect(),
+            required,
+            names,
+        }
     }
 
-    fn field(&self, field: &'static Field) -> FieldSchema {
+    fn field(&self, place: usize, field: &'static Field) -> FieldSchema {
         let kind = match &field.kind {
             FieldKind::String { max_length, .. } | FieldKind::AnyUri { max_length } => {
                 Kind::String(*max_length)
@@ -240,13 +256,15 @@ impl Builder {
             }
             FieldKind::Boolean => Kind::Boolean,
             FieldKind::DateTime => Kind::DateTime,
-            FieldKind::Enum(name) => Kind::Enumeration(self.enumeration_places[name.as_str()]),
+            FieldKind::Enum(name) => Kind::Enumeration(Arc::clone(&self.enumerations[name.as_str()])),
             FieldKind::Object(name) => Kind::Object(self.object_places[name.as_str()]),
         };
         FieldSchema {
             name: &field.name,
             symbol: symbol(&field.name),
-            key: format!("\"{}\":", field.name),
+            token: Token::of(&field.name, field.many.is_none() && kind.is_string()),
+            place,
+            bit: 1 << place,
             is_sampled_value: field.name == SAMPLED_VALUE,
             optional: field.optional,
             many: field.many,
@@ -256,9 +274,8 @@ impl Builder {
 }
 
 fn enumeration(name: &'static str, values: &'static IndexMap<String, String>) -> EnumerationSchema {
-    let names = Names::new(&values.keys().map(String::as_str).collect::<Vec<_>>());
-    let values = values.keys().map(|value| (value.as_str(), symbol(value))).collect();
-    EnumerationSchema { name, values, names }
+    let values: Vec<_> = values.keys().map(|value| (value.as_str(), symbol(value))).collect();
+    EnumerationSchema { name, names: Names::new(&values), values }
 }
 
 fn symbol(text: &str) -> Symbol {

@@ -178,9 +178,7 @@ impl<'s> Walk<'s> {
                 Value::Object(members) => self.object(self.schema.object(*index), members, path),
                 _ => self.wrong_type(path, "an object"),
             },
-            Kind::Enumeration(index) => {
-                scalar::enumeration(self, self.schema.enumeration(*index), value, path);
-            }
+            Kind::Enumeration(enumeration) => scalar::enumeration(self, enumeration, value, path),
             Kind::String(limit) => scalar::string(self, *limit, value, path),
             Kind::DateTime => scalar::date_time(self, value, path),
             Kind::Integer(min, max) => scalar::integer(self, (*min, *max), value, path),

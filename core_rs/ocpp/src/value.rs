@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::json::plain_run;
 use crate::symbol::Symbol;
 
 /// The name of an object's member.
@@ -130,25 +131,23 @@ impl Value<'_> {
 /// Append `text` as a JSON string, quotes included.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let mut clean_from = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[clean_from..index]);
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            other => {
-                let _ = write!(out, "\\u{other:04x}");
+    let mut at = 0;
+    loop {
+        let end = plain_run(text.as_bytes(), at);
+        out.push_str(&text[at..end]);
+        match text.as_bytes().get(end) {
+            None => break,
+            Some(b'"') => out.push_str("\\\""),
+            Some(b'\\') => out.push_str("\\\\"),
+            Some(b'\n') => out.push_str("\\n"),
+            Some(b'\r') => out.push_str("\\r"),
+            Some(b'\t') => out.push_str("\\t"),
+            Some(control) => {
+                let _ = write!(out, "\\u{control:04x}");
             }
         }
-        clean_from = index + 1;
+        at = end + 1;
     }
-    out.push_str(&text[clean_from..]);
     out.push('"');
 }
 
