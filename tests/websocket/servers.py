@@ -1,0 +1,104 @@
+"""Servers that echo, one for each implementation of WebSocket framing that is compared."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvicorn
+
+from app.gateway.transport import Receiver
+from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
+from app.gateway.wire import Wire
+from tests.websocket.cases import Limits, frame_bytes, read_limits
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How uvicorn is told to frame.
+
+    lags: messages are queued for a task, and a close overtakes them.
+    silent: the socket of a peer that broke a rule is closed without a close frame.
+    """
+
+    ws: Any
+    lags: bool = True
+    silent: bool = False
+
+
+IMPLEMENTATIONS: Final = {
+    "wire": Implementation(ChargePointProtocol, lags=False),
+    "websockets-sansio": Implementation("websockets-sansio"),
+    "websockets": Implementation("websockets"),
+    "wsproto": Implementation("wsproto", silent=True),
+}
+"""By name. To compare another one, add it here."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(implementation: Implementation, limits: Limits) -> AsyncIterator[int]:
+    """Serve the echo on a port of its own, and yield the port."""
+    with warnings.catch_warnings():
+        # The implementation named `websockets` is an old one, and says so.
+        warnings.simplefilter("ignore")
+        config = uvicorn.Config(
+            _echo,
+            ws=implementation.ws,
+            ws_max_size=limits.message_bytes,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
+            lifespan="off",
+            log_config=None,
+            log_level=logging.CRITICAL,
+        )
+        config.load()
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
+        server = _Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await running
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    protocol: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+    if protocol is not None:
+        wire = _EchoWire(asyncio.get_running_loop(), read_limits().message_bytes)
+        protocol.hand_over(wire, wire, lambda code: None)
+        return
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
+
+
+class _EchoWire(Wire):
+    """Is its own receiver. A wire has no binary messages to send, since charge points understand none."""
+
+    def start(
+        self,
+        transport: asyncio.Transport,
+        receiver: Receiver,
+        ended: Callable[[int], None],
+        on_lost: Callable[[Wire], None],
+    ) -> None:
+        self._write = transport.write
+        super().start(transport, receiver, ended, on_lost)
+
+    def receive_text(self, text: str) -> None:
+        self.send_text(text)
+
+    def receive_binary(self, data: bytes) -> None:
+        self._write(frame_bytes({"opcode": "binary", "payload_hex": data.hex(), "masked": False}))
