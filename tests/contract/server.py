@@ -99,10 +99,9 @@ def make_things(settings: Settings, slug: str) -> Things:
         started = await database.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
         )
-        reading = MeterReading(microseconds_of(now), '[{"value": "1"}]')
-        await database.ledger.meter_values(
-            MeterReadings(tenant.id, point.id, 2, None, microseconds_of(now), [reading])
-        )
+        now_us = microseconds_of(now)
+        reading = MeterReading(now_us, '[{"value": "1"}]')
+        await database.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now_us, [reading]))
         await database.ledger.keep_invalid(
             InvalidRecord(tenant.id, point.id, "StopTransaction", [], '[2,"1","StopTransaction",[]]', now)
         )
