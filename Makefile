@@ -71,9 +71,10 @@ fresh: check-rust
 		|| { echo "app/ocpp/v16.py is stale: run 'make generate'" >&2; exit 1; }
 
 .PHONY: generate
-generate: check-rust ## Write the files that derive from the protocol definition
+generate: build ## Write the files that derive from others: types of the protocol, drawings of the documentation
 	cargo run --quiet -p ocpp-core --example generate_python_types > app/ocpp/v16.py.new
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
+	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 
 .PHONY: pytest
 pytest: build load ## The Python tests alone

@@ -143,6 +143,25 @@ def simulate(
         raise typer.Exit(1)
 
 
+@application.command("simulate-site")
+def simulate_site(
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same day.")] = 1,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours from midnight on.")] = 24,
+    svg: Annotated[Path | None, typer.Option(help="File to draw the day into.")] = None,
+) -> None:
+    """Let the distributor steer a simulated site of 40 charge points for a day; no server is needed."""
+    from app.simulator.site.day import run_day
+    from app.simulator.site.drawing import draw_day
+    from app.simulator.site.report import figures, summary
+
+    day = run_day(seed, hours)
+    typer.echo(summary(day))
+    if svg is not None:
+        svg.write_text(draw_day(day), encoding="utf-8")
+    if figures(day).over_limit:
+        raise typer.Exit(1)
+
+
 async def _simulate(options: Any) -> bool:
     from rich.console import Console
 

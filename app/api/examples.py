@@ -202,6 +202,70 @@ INSTALLED_PROFILE = {
     "command_id": _COMMAND_ID,
 }
 
+SITE_QUESTION = {
+    "nodes": [
+        {
+            "id": "site",
+            "parent": None,
+            "limit_a": {"L1": 63, "L2": 63, "L3": 63},
+            "margin_a": 2,
+            "uncontrolled_a": {"L1": 20.5, "L2": 11, "L3": 14},
+        },
+        {"id": "feeder-1", "parent": "site", "limit_a": {"L1": 32, "L2": 32, "L3": 32}},
+    ],
+    "sessions": [
+        {"id": "car-1", "node": "feeder-1", "maximum_a": 16, "phase_rotation": "RST"},
+        {
+            "id": "car-2",
+            "node": "feeder-1",
+            "maximum_a": 32,
+            "phases": ["L1"],
+            "phase_rotation": "STR",
+            "charging_for_s": 300,
+        },
+        {"id": "car-3", "node": "site", "maximum_a": 32, "step_a": 1, "phase_rotation": "RST", "weight": 2},
+    ],
+}
+
+
+def _loading(
+    limit: float | None, margin: float, uncontrolled: float, allocated: float, free: float | None
+) -> dict[str, float | None]:
+    return {
+        "limit": limit,
+        "margin": margin,
+        "uncontrolled": uncontrolled,
+        "reserved": 0.0,
+        "allocated": allocated,
+        "free": free,
+    }
+
+
+_REASON = {"kind": "node_limit", "node": "site", "quantity": "L2", "session": None, "remaining_s": None}
+SITE_DISTRIBUTED = {
+    "sessions": [
+        {"id": "car-1", "limit_a": 12.5, "reason": _REASON},
+        {"id": "car-2", "limit_a": 12.5, "reason": _REASON},
+        {"id": "car-3", "limit_a": 25.0, "reason": _REASON},
+    ],
+    "nodes": [
+        {
+            "id": "site",
+            "L1": _loading(63.0, 2.0, 20.5, 37.5, 3.0),
+            "L2": _loading(63.0, 2.0, 11.0, 50.0, 0.0),
+            "L3": _loading(63.0, 2.0, 14.0, 37.5, 9.5),
+            "power": _loading(None, 0.0, 10465.0, 28750.0, None),
+        },
+        {
+            "id": "feeder-1",
+            "L1": _loading(32.0, 0.0, 0.0, 12.5, 19.5),
+            "L2": _loading(32.0, 0.0, 0.0, 25.0, 7.0),
+            "L3": _loading(32.0, 0.0, 0.0, 12.5, 19.5),
+            "power": _loading(None, 0.0, 0.0, 11500.0, None),
+        },
+    ],
+}
+
 RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
     "Tenant": TENANT,
     "ApiKey": API_KEY,

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api import commands, requests
+from app.api import commands, requests, site_models
 from app.api.command_operations import PATH, component_schemas, operations
 from app.api.examples import COMMAND, PAGED, RESOURCE_EXAMPLES
 from app.api.inputs import Input
@@ -24,7 +24,7 @@ _TAGS: tuple[tuple[str, str], ...] = (
     ("transactions", "Billing records, meter values and what fits no transaction, to read."),
     ("id-tags", "Who may charge."),
     ("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared."),
-    ("smart-charging", "What charging profiles come to: composite schedules as dry runs, and pictures."),
+    ("smart-charging", "Dry runs: what charging profiles come to, with pictures, and a site's power shared."),
     ("frames", "What went over the socket."),
     ("api-keys", "Keys: hashed, scoped, expiring. A token is shown once."),
     ("tenants", "Operators on this platform. For keys of the platform."),
@@ -43,7 +43,7 @@ an `ETag`. Our own fields are snake_case; OCPP payloads keep their wire names.
 def _input_schemas() -> Json:
     models: list[type[BaseModel]] = [
         model
-        for model in vars(requests).values()
+        for model in (*vars(requests).values(), *vars(site_models).values())
         if isinstance(model, type) and issubclass(model, Input) and model not in (Input, requests.Change)
     ]
     found: Json = {}
