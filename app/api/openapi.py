@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.api import commands, requests, site_models
 from app.api.command_operations import PATH, component_schemas, operations
-from app.api.examples import COMMAND, PAGED, RESOURCE_EXAMPLES
+from app.api.examples import COMMAND, PAGED, RESOURCE_EXAMPLES, SITE_DISTRIBUTED
 from app.api.inputs import Input
 from app.api.problems import Problem, documented
 
@@ -80,6 +80,7 @@ def _replace_framework_errors(document: Json) -> None:
 def _success_examples(document: Json) -> None:
     """Give each successful answer the example of its resource."""
     by_reference = {f"#/components/schemas/{name}": text for name, text in RESOURCE_EXAMPLES.items()}
+    by_reference["#/components/schemas/SiteDistributed"] = SITE_DISTRIBUTED
     by_reference |= {
         f"#/components/schemas/Page_{name}_": {"items": [RESOURCE_EXAMPLES[name]], "next_cursor": None}
         for name in PAGED

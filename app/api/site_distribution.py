@@ -3,15 +3,16 @@
 Everything comes with the request; nothing is stored, and no charge point hears of it.
 """
 
-import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.responses import Response
 
+from app.api.computation import compute
 from app.api.deps import ReadAccess
 from app.api.exact_json import exact_json_body
-from app.api.examples import SITE_DISTRIBUTED, SITE_QUESTION
+from app.api.examples import SITE_QUESTION
 from app.api.json_body import body_of
 from app.api.problems import problems
 from app.api.routers import api_router
@@ -46,7 +47,7 @@ _Question = Annotated[SiteQuestion, Depends(exact_json_body(SiteQuestion, BODY_L
 @router.post(
     "/distribute",
     response_model=SiteDistributed,
-    responses={200: {"content": {"application/json": {"example": SITE_DISTRIBUTED}}}, **problems(body=True)},
+    responses=problems(body=True),
     openapi_extra=body_of(SiteQuestion, SITE_QUESTION),
 )
 async def distribute_site_power(access: ReadAccess, question: _Question) -> Response:
@@ -56,7 +57,7 @@ async def distribute_site_power(access: ReadAccess, question: _Question) -> Resp
     each class, phase by phase through the whole tree. The order of the lists does not matter: what else is
     equal is decided by the ids.
     """
-    found = await asyncio.to_thread(_distribute, question)
+    found = await compute(partial(_distribute, question))
     if faults := found.faults:
         raise InvalidInput(
             [FieldViolation(fault.pointer, fault.code, fault.detail) for fault in faults[:_FAULTS_SHOWN]]
