@@ -1,6 +1,10 @@
 //! Composite schedules: worked vectors, edge cases by name, properties, and a second-by-second oracle.
 
+mod edges;
 mod numbers;
 mod oracle;
+mod profiles;
+mod properties;
 mod random_sets;
+mod reading;
 mod vectors;

@@ -61,7 +61,7 @@ fn active(question: &Question, profile: &Profile, t: i64, tx_start: Option<i64>)
     if off < 0 || off >= duration {
         return None;
     }
-    profile.schedule.periods.iter().filter(|period| period.start_s <= off).next_back().copied()
+    profile.schedule.periods.iter().rfind(|period| period.start_s <= off).copied()
 }
 
 /// A profile in force: what it says in the unit of the question.

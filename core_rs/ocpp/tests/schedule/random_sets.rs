@@ -113,10 +113,8 @@ impl Random {
     fn question(&mut self) -> (Vec<Installed>, Question) {
         let direct = self.numbers.once_in(8);
         let unit = self.numbers.one_of(&[Unit::Ampere, Unit::Watt]);
-        let supply = match direct {
-            true => Supply::Direct,
-            false => Supply::Alternating { nominal_voltage_v: self.numbers.one_of(&[230, 120]) },
-        };
+        let nominal_voltage_v = self.numbers.one_of(&[230, 120]);
+        let supply = if direct { Supply::Direct } else { Supply::Alternating { nominal_voltage_v } };
         let accepted = self.accepted(direct.then_some(unit));
         let mut transactions = Vec::new();
         for connector_id in 1..=3 {
@@ -177,6 +175,18 @@ fn set(question: &Question, source: Source) -> Set {
     }
 }
 
+/// A question of one connector with alternating current.
+pub fn random_question(seed: u64) -> Question {
+    let scale = if seed.is_multiple_of(2) { SHORT } else { LONG };
+    let mut random = Random { numbers: Numbers::new(seed), scale };
+    loop {
+        let (_, question) = random.question();
+        if question.connector_id > 0 && question.supply != Supply::Direct {
+            return question;
+        }
+    }
+}
+
 fn compare(seed: u64, scale: Scale) {
     let (accepted, question) = Random { numbers: Numbers::new(seed), scale }.question();
     let ledger = oracle::ledger(&accepted);
@@ -232,7 +242,7 @@ fn compare_rivals(seed: u64, question: &Question, ledger: &[Installed], found: &
 }
 
 fn sets() -> u64 {
-    std::env::var("SCHEDULE_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000)
+    std::env::var("SCHEDULE_SETS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_400)
 }
 
 #[test]
@@ -247,4 +257,25 @@ fn random_sets_of_weeks_are_merged_as_the_oracle_says_at_every_change() {
     for seed in sets() / 4 * 3..sets() {
         compare(seed, LONG);
     }
+}
+
+#[test]
+fn random_sets_meet_every_source_and_every_reason() {
+    let (mut kinds, mut reasons) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..400 {
+        let (_, question) = Random { numbers: Numbers::new(seed), scale: SHORT }.question();
+        let found = composite(&question).expect("one unit with direct current");
+        let set = found.stretches.iter().map(|stretch| set(&question, stretch.source));
+        kinds.extend(set.map(|set| match set {
+            Set::Profile(_) => "profile",
+            Set::Hardware => "hardware",
+            Set::Connectors => "connectors",
+            Set::Idle => "idle",
+            Set::Nothing => "nothing",
+        }));
+        let rivals = explain(&question, &found, usize::MAX).expect("it was answered");
+        reasons.extend(rivals.iter().flat_map(|rivals| &rivals.beaten).map(|beaten| beaten.reason.as_str()));
+    }
+    assert_eq!(kinds.len(), 5, "{kinds:?}");
+    assert_eq!(reasons.len(), 5, "{reasons:?}");
 }

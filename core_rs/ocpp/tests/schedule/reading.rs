@@ -1,0 +1,67 @@
+//! What is refused when a question is read, beside what the API's tests say row by row.
+
+use ocpp_core::schedule::read;
+use ocpp_core::schedule::write::{self, NoText};
+use serde_json::{Value, json};
+
+fn minimal() -> Value {
+    json!({"installed": [], "connectorId": 1, "scheduleStart": "2026-03-02T10:00:00Z", "duration": 60})
+}
+
+fn codes(text: &str) -> Vec<(String, &'static str)> {
+    let found = read::question(text).expect_err("it is refused");
+    found.into_iter().map(|violation| (violation.pointer, violation.reason)).collect()
+}
+
+#[test]
+fn the_smallest_question_has_its_defaults() {
+    let question = read::question(&minimal().to_string()).expect("it is valid");
+    assert_eq!(question.number_of_connectors, 1);
+    assert_eq!(question.unit.as_str(), "A");
+    let mut direct = minimal();
+    direct["currentType"] = json!("DC");
+    direct["connectorId"] = json!(3);
+    let question = read::question(&direct.to_string()).expect("it is valid");
+    assert_eq!((question.number_of_connectors, question.unit.as_str()), (3, "W"));
+}
+
+#[test]
+fn what_is_no_json_is_one_finding_of_the_whole() {
+    for text in ["", "{", "{}x", "[1", "nan", "{\"a\":\"\\ud800\"}", &"[".repeat(1000)] {
+        assert_eq!(codes(text), [(String::new(), "not_json")], "{text}");
+    }
+}
+
+#[test]
+fn json_of_another_shape_is_named() {
+    for text in ["1", "[]", "null", "\"x\""] {
+        assert_eq!(codes(text), [(String::new(), "wrong_type")], "{text}");
+    }
+}
+
+#[test]
+fn a_member_that_stands_twice_is_refused() {
+    let text = minimal().to_string().replacen('{', "{\"duration\":30,", 1);
+    assert_eq!(codes(&text), [("/duration".to_owned(), "duplicate_field")]);
+}
+
+#[test]
+fn too_many_profiles_are_refused_without_reading_them() {
+    let mut question = minimal();
+    question["installed"] = json!(vec![0; read::MOST_PROFILES + 1]);
+    assert_eq!(codes(&question.to_string()), [("/installed".to_owned(), "too_many_items")]);
+}
+
+#[test]
+fn findings_are_bounded() {
+    let mut question = minimal();
+    question["installed"] = json!(vec![0; read::MOST_PROFILES]);
+    assert_eq!(codes(&question.to_string()).len(), 100);
+}
+
+#[test]
+fn an_answer_is_no_longer_than_wanted() {
+    let question = read::question(&minimal().to_string()).expect("it is valid");
+    assert_eq!(write::answer(&question, 0), Err(NoText::TooLong));
+    assert!(write::answer(&question, 200).is_ok());
+}
