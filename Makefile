@@ -75,6 +75,7 @@ generate: build ## Write the files that derive from others: types of the protoco
 	cargo run --quiet -p ocpp-core --example generate_python_types > app/ocpp/v16.py.new
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
+	$(BIN)/python -m tests.smart_charging.drawings
 
 .PHONY: pytest
 pytest: build load ## The Python tests alone

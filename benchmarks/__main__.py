@@ -21,6 +21,7 @@ from benchmarks import (
     growth,
     idle,
     rest,
+    schedules,
     storm,
     wire,
 )
@@ -58,9 +59,8 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
         results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
         if "micro" in parts:
             results["micro"] = _micro(plan)
-        if "schedules" in parts and plan.rust:
-            _say("schedules and sites, in Rust")
-            results["schedules"] = core_rust.measure_schedules()
+        if "schedules" in parts:
+            results["schedules"] = _schedules(plan)
         if any(part in _SERVER_PARTS for part in parts):
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 results |= runner.run(_with_server(parts, plan, cores, directory, given))
@@ -78,6 +78,15 @@ def _micro(plan: Plan) -> dict[str, Any]:
     if plan.rust:
         _say("parse and validate, in Rust")
         results["rust"] = core_rust.measure()
+    return results
+
+
+def _schedules(plan: Plan) -> dict[str, Any]:
+    _say("schedules, from Python")
+    results: dict[str, Any] = {"python": schedules.measure(plan)}
+    if plan.rust:
+        _say("schedules and sites, in Rust")
+        results |= core_rust.measure_schedules()
     return results
 
 

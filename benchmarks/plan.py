@@ -11,6 +11,8 @@ class Plan:
     rust: bool
     micro_rounds: int
     micro_round_s: float
+    # Composite schedules of a city.
+    schedule_connectors: int
     # The byte path, beside other servers.
     wire_sockets: tuple[int, ...]
     wire_rounds: int
@@ -67,6 +69,7 @@ SHORT = Plan(
     rust=True,
     micro_rounds=15,
     micro_round_s=0.03,
+    schedule_connectors=10_000,
     wire_sockets=(256,),
     wire_rounds=3,
     wire_warm_up_s=0.7,
@@ -103,6 +106,7 @@ FULL = Plan(
     rust=True,
     micro_rounds=15,
     micro_round_s=0.03,
+    schedule_connectors=10_000,
     wire_sockets=(16, 64, 256),
     wire_rounds=5,
     wire_warm_up_s=1.0,
@@ -139,6 +143,7 @@ QUICK = Plan(
     rust=False,
     micro_rounds=2,
     micro_round_s=0.001,
+    schedule_connectors=20,
     wire_sockets=(2, 4),
     wire_rounds=1,
     wire_warm_up_s=0.05,

@@ -121,7 +121,7 @@ def _schedules(schedules: dict[str, Any]) -> list[str]:
         for group, figures in groups.items()
         for name, figure in figures.items()
     ]
-    return ["## Schedules and sites, in Rust", "", *_table(["", "us"], rows)]
+    return ["## Schedules and sites", "", *_table(["", "us"], rows)]
 
 
 def _wire(wire: dict[str, Any]) -> list[str]:

@@ -175,7 +175,9 @@ def _time_axis(start: datetime, scale: _Scale, bottom: float, lowest: float) -> 
         yield f'<path class="grid" d="M{x:.1f} {_TOP}V{lowest:.1f}"/>'
         yield _text(x, bottom + 18, label, "tick mid")
     yield f'<path class="axis" d="M{_LEFT} {bottom}H{_RIGHT}"/>'
-    yield _text(16, bottom + 18, f"from {start.astimezone(UTC):%Y-%m-%d %H:%M} UTC", "note")
+    begin = start.astimezone(UTC)
+    yield _text(16, _TOP + 22, f"from {begin:%Y-%m-%d}", "note")
+    yield _text(16, _TOP + 40, f"{begin:%H:%M:%S} UTC", "note")
 
 
 def _steps(stretches: Sequence[_Stretch], start: datetime, scale: _Scale, unit: str) -> Iterator[str]:
