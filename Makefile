@@ -30,7 +30,7 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 	@$(BIN)/stationmaster demo $(ARGS)
 
 .PHONY: test
-test: build lint rust-test pytest ## Everything: format, lints, types, layers, cargo test, pytest
+test: build lint rust-test counts pytest ## Everything: format, lints, types, layers, cargo test, counts, pytest
 
 .PHONY: bench
 bench: build load ## Measure for a few minutes, and write figures and plot to benchmarks/results
@@ -64,6 +64,10 @@ rust-lint: $(STAMPS)/python check-rust
 .PHONY: rust-test
 rust-test: check-rust
 	cargo test -p ocpp-core -p stationmaster-load --locked
+
+.PHONY: counts
+counts: check-rust ## Instructions per frame in the core, against their bounds (needs valgrind)
+	@cargo run --quiet --release --locked -p ocpp-instructions -- check
 
 .PHONY: fresh
 fresh: check-rust

@@ -80,6 +80,12 @@ pub(crate) fn payload(text: &str, limits: Limits, expected: Expected) -> Option<
     cursor.is_at_end().then_some(payload)
 }
 
+/// Whether a payload alone is one that nobody can object to. `false`: take the full path.
+pub(crate) fn is_valid(text: &str, limits: Limits, object: &'static ObjectSchema) -> bool {
+    let reader = Direct { schema: schema::v16(), limits, raw_sampled_values: false };
+    reader.object::<false>(Cursor::new(text), object, 1).is_some_and(|(_, behind)| behind == text.len())
+}
+
 fn object_at<'a>(
     cursor: &mut Cursor<'a>,
     limits: Limits,

@@ -61,6 +61,10 @@ pub fn payload_text<'a>(
 /// The report alone.
 #[must_use]
 pub fn payload(message: &MessageSchema, direction: Direction, text: &str, mode: Mode) -> Report {
+    let object = schema::v16().payload(message, direction);
+    if direct::is_valid(text, Limits::default(), object) {
+        return Report::default();
+    }
     payload_text(message, direction, text, mode).report
 }
 

@@ -1,0 +1,55 @@
+//! Runs this program under callgrind, frame by frame, and compares with what a frame may take.
+
+use std::io::Write as _;
+use std::process::{Command, ExitCode};
+
+/// Frame, what is done with it, and the most instructions that may take: a tenth above what it took when the
+/// bound was set, on x86-64 with the C library of Debian 12.
+const BOUNDS: [(&str, &str, u64); 10] = [
+    ("authorize", "link", 4_700),
+    ("boot_notification", "link", 9_000),
+    ("heartbeat", "link", 3_500),
+    ("meter_values", "judge", 11_100),
+    ("meter_values", "link", 12_800),
+    ("meter_values", "link_raw", 10_400),
+    ("start_transaction", "link", 5_900),
+    ("status_notification", "link", 6_000),
+    ("stop_transaction", "link", 1_000_000),
+    ("stop_transaction", "link_raw", 612_000),
+];
+/// The first few fill what is kept for the next ones.
+const FEW: u64 = 20;
+const MANY: u64 = 40;
+
+/// Compare all of them, and say what was found.
+pub fn run() -> ExitCode {
+    let mut out = std::io::stdout();
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        let _ = writeln!(out, "Instructions were not counted: valgrind is not installed.");
+        return ExitCode::SUCCESS;
+    }
+    let mut outcome = ExitCode::SUCCESS;
+    for (frame, work, bound) in BOUNDS {
+        let count = (collected(frame, MANY, work) - collected(frame, FEW, work)) / (MANY - FEW);
+        let verdict = if count <= bound { "" } else { "  TOO MANY" };
+        let _ = writeln!(out, "{frame:20} {work:9} {count:8} instructions, at most {bound}{verdict}");
+        if count > bound {
+            outcome = ExitCode::FAILURE;
+        }
+    }
+    outcome
+}
+
+/// Instructions of one whole run.
+fn collected(frame: &str, count: u64, work: &str) -> u64 {
+    let program = std::env::current_exe().expect("a program has a name");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args([frame, &count.to_string(), work])
+        .output()
+        .expect("valgrind runs");
+    let report = String::from_utf8_lossy(&output.stderr);
+    let (_, behind) = report.split_once("Collected : ").expect("callgrind counts");
+    behind.split_whitespace().next().and_then(|count| count.parse().ok()).expect("callgrind counts")
+}
