@@ -40,6 +40,10 @@ bench: build load ## Measure for a few minutes, and write figures and plot to be
 bench-full: build load ## Measure everything, in more rounds and sizes
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
+.PHONY: flamegraph
+flamegraph: build load ## Profile server (Python and native) and core (Rust) as flame graphs
+	@$(BIN)/python -m benchmarks.flamegraph $(ARGS)
+
 .PHONY: load
 load: check-rust ## Build the load generator: target/release/stationmaster-load
 	@cargo build --release --quiet --locked --package stationmaster-load

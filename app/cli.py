@@ -27,6 +27,7 @@ _EXPECTED_ERRORS = (
     ("app.settings", "SettingsError", 2),
     ("app.administration", "ArgumentError", 2),
     ("app.simulator.errors", "SimulatorError", 2),
+    ("app.bench", "BenchError", 2),
     ("app.errors", "AppError", 1),
     ("app.embedded", "EmbeddedError", 1),
     ("app.supervisor", "ServeError", 1),
@@ -176,6 +177,59 @@ async def _simulate(options: Any) -> bool:
         await fleet.run(stop, display_for(console))
     print_summary(console, fleet)
     return fleet.succeeded
+
+
+@application.command()
+def bench(
+    url: Annotated[str, typer.Argument(help="ws://host:port/ocpp/{tenant} of the deployment.")],
+    scenario: Annotated[
+        Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day", "storm"],
+        typer.Option(help="What the charge points send; storm: only connect and boot."),
+    ] = "meter_values",
+    sockets: Annotated[int, typer.Option(min=1, max=20_000, help="Charge points.")] = 64,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="CALLs per second of all together; default: each waits for its answer."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds.")] = 3,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STATIONMASTER_API_KEY",
+            show_envvar=False,
+            help="Key with the scopes read and write, to register charge points. [STATIONMASTER_API_KEY]",
+        ),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="What identities begin with.")] = "BENCH",
+    credentials: Annotated[
+        Path | None, typer.Option(help="File for passwords; default: in the data directory.")
+    ] = None,
+) -> None:
+    """Measure a deployment with the load generator of the benchmarks.
+
+    It writes real records: give it a tenant of its own. Where each charge point waits for its answer, the
+    server's limit on CALLs per second (STATIONMASTER_RATE_PER_S) bounds the rate.
+    """
+    from app.bench import BenchOptions, print_results, run_bench
+
+    directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
+    tenant = url.rstrip("/").rpartition("/")[2]
+    options = BenchOptions(
+        url=url,
+        scenario=scenario,
+        sockets=sockets,
+        rate_per_s=rate,
+        seconds=seconds,
+        rounds=rounds,
+        credentials=credentials or directory / "bench" / f"{_slug(tenant, 'URL')}.json",
+        api_key=api_key,
+        prefix=_prefix(prefix),
+    )
+    found, clean = run_bench(options)
+    print_results(found)
+    if not clean:
+        raise typer.Exit(1)
 
 
 @application.command("migrate-db")

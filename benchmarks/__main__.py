@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
     output.parent.mkdir(parents=True, exist_ok=True)
+    # As Ctrl-C: servers and engines must not outlive their benchmark.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     cores = Cores()
     with cores.kept_off_server_core(), scratch_directory() as directory:
         results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}

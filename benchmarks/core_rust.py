@@ -63,14 +63,27 @@ def _instructions() -> dict[str, int] | None:
     """Instructions per frame: what twenty frames more cost, so that the start is not counted."""
     if shutil.which("valgrind") is None:
         return None
-    command = [*_CARGO, "--bench", "instructions", "--no-run", "--message-format=json"]
-    messages = [json.loads(line) for line in _run(command, dict(os.environ)).splitlines()]
-    executable = next(message["executable"] for message in messages if message.get("executable"))
+    executable = bench_executable(dict(os.environ))
     counts = {}
     for frame in frames():
         few, many = (_collected(executable, frame.name, count) for count in (_FEW, _MANY))
         counts[frame.name] = (many - few) // (_MANY - _FEW)
     return counts
+
+
+def bench_executable(environment: dict[str, str], profile_directory: str | None = None) -> str:
+    """Build the program that judges one frame so many times; returns its path.
+
+    profile_directory: a target directory of its own, for flags that would spoil the usual one.
+
+    Raises:
+        RuntimeError: it does not build.
+    """
+    command = [*_CARGO, "--bench", _COUNTED, "--no-run", "--message-format=json"]
+    if profile_directory is not None:
+        command.append(f"--target-dir={REPOSITORY / 'target' / profile_directory}")
+    messages = [json.loads(line) for line in _run(command, environment).splitlines()]
+    return str(next(message["executable"] for message in messages if message.get("executable")))
 
 
 def _collected(executable: str, name: str, count: int) -> int:

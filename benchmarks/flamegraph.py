@@ -1,0 +1,115 @@
+"""`make flamegraph`: where the time goes, as flame graphs in `results/local/`.
+
+`flamegraph-python.svg`: the server's process under a closed loop of MeterValues, Python and native frames
+together (py-spy). `flamegraph-rust.svg`: the core alone on the same frame (perf, inferno). What is missing on
+this machine is named in one line, and the other one is still drawn.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE, STDOUT
+
+import uvloop
+
+from benchmarks.core_rust import bench_executable
+from benchmarks.host import Cores
+from benchmarks.load import FleetPlan, Run, Scenario, running_fleet
+from benchmarks.rig import running_server, running_site, scratch_directory
+
+_OUTPUT = Path(__file__).parent / "results" / "local"
+_SOCKETS = 64
+_FRAME: Scenario = "meter_values"
+_FRAMES = "1000000"
+_SAMPLES_PER_S = "499"
+
+
+class ToolError(Exception):
+    """A tool is missing or does not work here. The text is one line and says what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw both; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.flamegraph", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="length of each profile (default 10)")
+    parser.add_argument("--stored", action="store_true", help="with the ledger: what a durable frame costs")
+    options = parser.parse_args(arguments)
+    _OUTPUT.mkdir(parents=True, exist_ok=True)
+    failed = False
+    for output, draw in (
+        (_OUTPUT / "flamegraph-python.svg", partial(_draw_server, stored=options.stored)),
+        (_OUTPUT / "flamegraph-rust.svg", _draw_core),
+    ):
+        try:
+            draw(output, options.seconds)
+        except ToolError as error:
+            failed = True
+            print(f"flamegraph: {output.name}: {error}", file=sys.stderr)
+        else:
+            print(f"written: {output}")
+    return int(failed)
+
+
+def _draw_server(output: Path, seconds: int, *, stored: bool) -> None:
+    program = Path(sys.executable).with_name("py-spy")
+    if not program.exists():
+        raise ToolError("py-spy is missing: .venv/bin/python -m pip install --group bench")
+    command = [str(program), "record", "--native", "--duration", str(seconds), "--rate", _SAMPLES_PER_S]
+    uvloop.run(_profile_server([*command, "--output", str(output)], seconds, stored))
+
+
+async def _profile_server(command: list[str], seconds: int, stored: bool) -> None:
+    cores = Cores()
+    with cores.kept_off_server_core(), scratch_directory() as directory:
+        async with (
+            running_site(directory, _SOCKETS) as site,
+            running_server(site, cores, directory, stored=stored) as server,
+            running_fleet(FleetPlan(server.url, site.key)) as fleet,
+        ):
+            await fleet.connect(_SOCKETS)
+            # Behind a supervisor the worker is the last of the family.
+            watched = [*command, "--pid", str(server.processes[-1])]
+            profilers: list[subprocess.Popen[str]] = []
+
+            def begin() -> None:
+                profilers.append(subprocess.Popen(watched, stdout=PIPE, stderr=STDOUT, text=True))
+
+            await fleet.run(Run(_FRAME, _SOCKETS, 1.0, seconds + 2.0), begin, lambda: None)
+            said, _ = await asyncio.to_thread(profilers[0].communicate)
+    if profilers[0].returncode != 0:
+        raise ToolError(f"py-spy: {_last_line(said)} (it has to be allowed to trace: root or CAP_SYS_PTRACE)")
+
+
+def _draw_core(output: Path, seconds: int) -> None:
+    for program, advice in (
+        ("perf", "install linux-perf (Debian) or linux-tools (Ubuntu)"),
+        ("inferno-flamegraph", "cargo install inferno"),
+    ):
+        if shutil.which(program) is None:
+            raise ToolError(f"{program} is missing: {advice}")
+    executable = bench_executable({**os.environ, "RUSTFLAGS": "-C force-frame-pointers=yes"}, "flamegraph")
+    data = output.with_suffix(".perf")
+    limited = ["timeout", "--signal=INT", str(seconds), executable, _FRAME, _FRAMES]
+    record = ["perf", "record", "--quiet", "-F", _SAMPLES_PER_S, "--call-graph", "fp", "-o", str(data), "--"]
+    result = subprocess.run([*record, *limited], capture_output=True, text=True)
+    if not data.exists():
+        raise ToolError(f"perf: {_last_line(result.stderr)}")
+    pipe = f"perf script -i '{data}' | inferno-collapse-perf | inferno-flamegraph > '{output}'"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", pipe], capture_output=True, text=True)
+    data.unlink()
+    if result.returncode != 0:
+        raise ToolError(f"inferno: {_last_line(result.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it failed without a word"])[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
