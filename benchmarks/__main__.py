@@ -55,8 +55,6 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # As Ctrl-C: servers and engines must not outlive their benchmark.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     cores = Cores()
     with cores.kept_off_server_core(), scratch_directory() as directory:
         results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
@@ -128,4 +126,6 @@ def _say(what: str) -> None:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: servers and engines must not outlive their benchmark.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     main()
