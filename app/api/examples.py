@@ -201,6 +201,44 @@ INSTALLED_PROFILE = {
     "reason": None,
     "command_id": _COMMAND_ID,
 }
+_SOURCE = {
+    "kind": "profile",
+    "chargingProfileId": 1,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "stackLevel": 0,
+    "connectorId": 1,
+}
+_REPORTED_SCHEDULE = {
+    "command_id": _COMMAND_ID,
+    "state": "accepted",
+    "status": "Accepted",
+    "schedule": {
+        "duration": 3600,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+    },
+}
+_SCHEDULE_DEPARTURE = {
+    "start": _AT,
+    "end": "2026-05-04T09:15:30.000Z",
+    "ours": 8.0,
+    "reported": 16.0,
+    "difference": 8.0,
+}
+_SCHEDULE_DRIFT = {"agrees": False, "charging_rate_unit": "A", "departures": [_SCHEDULE_DEPARTURE]}
+CONNECTOR_SCHEDULE = {
+    "charge_point": "RDAM-0123",
+    "connector_id": 1,
+    "certain": True,
+    "ours": {
+        "scheduleStart": "2026-05-04T08:15:30Z",
+        "duration": 3600,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0, "source": _SOURCE, "beaten": []}],
+    },
+    "reported": _REPORTED_SCHEDULE,
+    "drift": _SCHEDULE_DRIFT,
+}
 
 SITE_QUESTION = {
     "nodes": [
@@ -287,6 +325,10 @@ RESOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
     "ProfileInstallation": PROFILE_INSTALLATION,
     "ProfileCommands": {"commands": [_SET_CHARGING_PROFILE]},
     "InstalledProfile": INSTALLED_PROFILE,
+    "ReportedSchedule": _REPORTED_SCHEDULE,
+    "ScheduleDeparture": _SCHEDULE_DEPARTURE,
+    "ScheduleDrift": _SCHEDULE_DRIFT,
+    "ConnectorSchedule": CONNECTOR_SCHEDULE,
     "InstalledProfiles": {"certain": True, "items": [INSTALLED_PROFILE]},
 }
 PAGED = (

@@ -337,3 +337,44 @@ class InstalledProfiles(Resource):
         description="False: an answer is missing, and limits count as the highest possible."
     )
     items: list[InstalledProfile]
+
+
+class ReportedSchedule(Resource):
+    """What the charge point says itself (GetCompositeSchedule, OCPP 1.6 5.7), or why it says nothing."""
+
+    command_id: UUID
+    state: records.CommandState = Field(description="Of the command: `timed_out`, `offline`, ...")
+    status: str | None = Field(description="`Accepted` or `Rejected`; null: no answer.")
+    schedule: Json | None = Field(description="The chargingSchedule as it came.")
+
+
+class ScheduleDeparture(Resource):
+    """A stretch in which the two say different things. A limit is null where there is none."""
+
+    start: Instant
+    end: Instant
+    ours: float | None
+    reported: float | None
+    difference: float | None = Field(description="reported - ours; null without both.")
+
+
+class ScheduleDrift(Resource):
+    """Where the charge point's schedule departs from ours, in its unit and from its start on."""
+
+    agrees: bool
+    charging_rate_unit: Literal["A", "W"]
+    departures: list[ScheduleDeparture]
+
+
+class ConnectorSchedule(Resource):
+    """The limits of a connector over time, from the ledger, beside what the charge point says of them."""
+
+    charge_point: str
+    connector_id: int
+    certain: bool = Field(description="As in the ledger: False when an answer is missing.")
+    ours: Json = Field(
+        description="scheduleStart, duration, chargingRateUnit and chargingSchedulePeriod with the source of "
+        "each limit and the profiles it beats; a limit is null where nothing limits."
+    )
+    reported: ReportedSchedule | None = Field(description="null: it was not asked.")
+    drift: ScheduleDrift | None = Field(description="null: there is nothing to compare.")

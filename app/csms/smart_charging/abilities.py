@@ -16,12 +16,16 @@ _SCHEDULE = "/chargingSchedule"
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """The reported limits of a charge point; None: not known, and nothing is refused for it."""
+    """The reported limits of a charge point; None: not known, and nothing is refused for it.
+
+    connectors: how many it has.
+    """
 
     max_stack_level: int | None = None
     max_periods: int | None = None
     max_installed: int | None = None
     units: frozenset[Unit] | None = None
+    connectors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
         _integer(known.get("chargingschedulemaxperiods")),
         _integer(known.get("maxchargingprofilesinstalled")),
         units or None,
+        _integer(known.get("numberofconnectors")),
     )
 
 

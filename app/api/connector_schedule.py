@@ -1,0 +1,185 @@
+"""The composite schedule of a connector: ours from the ledger, beside what the charge point says itself."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.api.charge_points import existing_charge_point
+from app.api.commands import WAIT_MAXIMUM_S
+from app.api.conditional import page_response
+from app.api.deps import ReadAccess, Services, ServicesDependency, TenantAccess
+from app.api.inputs import DIGITS, ConnectorIdPath, IdentityPath, QueryBoolean, Time
+from app.api.problems import problems
+from app.api.resources import ConnectorSchedule, ReportedSchedule, ScheduleDeparture, ScheduleDrift
+from app.api.routers import api_router
+from app.csms.smart_charging.abilities import abilities_of
+from app.csms.smart_charging.drift import departures, read_reported
+from app.csms.smart_charging.expected_schedule import ScheduleRequest, expected_schedule
+from app.csms.smart_charging.ledger_reading import LedgerView, load_ledger
+from app.errors import Forbidden
+from app.store.records import CommandRecord, Json
+
+router = api_router(
+    prefix="/v1/charge-points/{identity}/connectors/{connector_id}", tags=["charging-profiles"]
+)
+
+LONGEST_S = 366 * 86_400
+_Rate = Annotated[float, Field(ge=0, le=100_000_000, allow_inf_nan=False)] | SkipJsonSchema[None]
+
+
+class ScheduleQuery(BaseModel):
+    """What to lay out. The names are those of GetCompositeSchedule and of the dry run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    duration: Annotated[int, Field(ge=0, le=LONGEST_S), DIGITS, Field(description="Seconds.")] = 86_400
+    charging_rate_unit: Annotated[Literal["A", "W"], Field(alias="chargingRateUnit")] = "A"
+    schedule_start: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="scheduleStart", description="Now, when left out.")
+    ] = None
+    assume_transaction: Annotated[
+        QueryBoolean,
+        Field(alias="assumeTransaction", description="Where none runs: what would a car get that begins?"),
+    ] = True
+    hardware_max_a: Annotated[
+        _Rate, Field(alias="hardwareMaxA", description="Amperes that a connector can give.")
+    ] = None
+    hardware_max_w: Annotated[
+        _Rate, Field(alias="hardwareMaxW", description="Watts that a connector can give.")
+    ] = None
+    nominal_voltage: Annotated[
+        int, Field(ge=1, le=1000), DIGITS, Field(alias="nominalVoltage", description="Line to neutral.")
+    ] = 230
+    current_type: Annotated[Literal["AC", "DC"], Field(alias="currentType")] = "AC"
+    strict_tx_override: Annotated[QueryBoolean, Field(alias="strictTxOverride")] = False
+    recurring_before_anchor: Annotated[QueryBoolean, Field(alias="recurringBeforeAnchor")] = False
+
+    def request(self, connector_id: int, now: datetime, number_of_connectors: int | None) -> ScheduleRequest:
+        """The same, as the ledger is asked."""
+        rates: tuple[tuple[Literal["A", "W"], float | None], ...] = (
+            ("A", self.hardware_max_a),
+            ("W", self.hardware_max_w),
+        )
+        return ScheduleRequest(
+            connector_id,
+            (self.schedule_start or now).replace(microsecond=0),
+            self.duration,
+            self.charging_rate_unit,
+            self.assume_transaction,
+            tuple((unit, rate) for unit, rate in rates if rate is not None),
+            self.nominal_voltage,
+            self.current_type,
+            number_of_connectors,
+            self.strict_tx_override,
+            self.recurring_before_anchor,
+        )
+
+
+class CompareQuery(ScheduleQuery):
+    """What to lay out, and whether to ask the charge point too."""
+
+    ask: Annotated[
+        QueryBoolean,
+        Field(description="Ask the charge point too, by GetCompositeSchedule; needs the scope `command`."),
+    ] = False
+    wait: Annotated[
+        int, Field(ge=1, le=WAIT_MAXIMUM_S), DIGITS, Field(description="Seconds to wait for its answer.")
+    ] = 10
+
+
+@router.get(
+    "/composite-schedule",
+    response_model=ConnectorSchedule,
+    responses=problems(404, 409),
+)
+async def get_composite_schedule(
+    access: ReadAccess,
+    services: ServicesDependency,
+    identity: IdentityPath,
+    connector_id: ConnectorIdPath,
+    query: Annotated[CompareQuery, Query()],
+) -> Response:
+    """Lay out the limits of a connector, 0 for the whole charge point, as its accepted profiles make them.
+
+    Where an answer to a profile is missing, the highest of the possible limits is shown: what the grid must
+    bear. With `ask` the charge point's own schedule stands beside it, and where the two differ.
+    """
+    if query.ask and "command" not in access.principal.scopes:
+        raise Forbidden("To ask the charge point the API key needs the scope 'command'.")
+    view, request = await read_ledger(services, access, identity, connector_id, query)
+    ours = await asyncio.to_thread(expected_schedule, view, request)
+    reported, drift = None, None
+    if query.ask:
+        command = await _ask(services, access, identity, request, query.wait)
+        reported = _reported(command)
+        drift = await asyncio.to_thread(_drift, view, request, command)
+    shown = ConnectorSchedule(
+        charge_point=identity,
+        connector_id=connector_id,
+        certain=view.ledger.certain,
+        ours=ours,
+        reported=reported,
+        drift=drift,
+    )
+    return page_response(shown)
+
+
+async def read_ledger(
+    services: Services, access: TenantAccess, identity: str, connector_id: int, query: ScheduleQuery
+) -> tuple[LedgerView, ScheduleRequest]:
+    """The ledger of the charge point, and what to ask of it.
+
+    Raises:
+        NotFound: the tenant has no such charge point.
+    """
+    async with services.database.tenant(access.tenant_id) as work:
+        record = await existing_charge_point(work, identity)
+        view = await load_ledger(work, record.id)
+        abilities = abilities_of(await work.configuration.for_charge_point(record.id))
+    return view, query.request(connector_id, services.clock.now(), abilities.connectors)
+
+
+async def _ask(
+    services: Services, access: TenantAccess, identity: str, request: ScheduleRequest, wait_s: int
+) -> CommandRecord:
+    payload = {
+        "connectorId": request.connector_id,
+        "duration": request.duration_s,
+        "chargingRateUnit": request.unit,
+    }
+    text = orjson.dumps(payload).decode()
+    command = await services.commands.issue(
+        access.tenant_id, identity, "GetCompositeSchedule", text, issued_by=access.issued_by
+    )
+    return await services.commands.wait(access.tenant_id, command.id, wait_s)
+
+
+def _reported(command: CommandRecord) -> ReportedSchedule:
+    result: Json = command.result or {}
+    return ReportedSchedule(
+        command_id=command.id,
+        state=command.state,
+        status=result.get("status"),
+        schedule=result.get("chargingSchedule"),
+    )
+
+
+def _drift(view: LedgerView, request: ScheduleRequest, command: CommandRecord) -> ScheduleDrift | None:
+    """The comparison from the charge point's own start on and in its unit; None when it gave no schedule."""
+    if command.state != "accepted" or command.result is None:
+        return None
+    reported = read_reported(command.result, command.sent_at or request.start, request.duration_s)
+    if reported is None:
+        return None
+    unit: Any = reported.unit
+    same = replace(request, start=reported.start, unit=unit)
+    found = departures(expected_schedule(view, same), reported)
+    shown = [ScheduleDeparture.model_validate(departure) for departure in found]
+    return ScheduleDrift(agrees=not found, charging_rate_unit=unit, departures=shown)

@@ -1,0 +1,203 @@
+"""The composite schedule that a charge point should follow, from its ledger: for each state it may be in.
+
+Where an answer is missing several states are possible. Then the highest of their limits counts at each
+instant, for that is what the grid must bear.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from app.clock import utc_text
+from app.csms.smart_charging.ledger import World
+from app.csms.smart_charging.ledger_reading import LedgerView
+from app.errors import FieldViolation, InvalidInput
+from app.ocpp import CompositeQuestion, Violation
+from app.store.records import Json
+
+MOST_CONNECTORS = 100
+"""Connectors of a charge point that the core looks at."""
+_PARAMETERS = {"connectorId": "connector_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRequest:
+    """What to ask of the ledger. start: to the second; duration_s: 0 asks for the one instant of the start.
+
+    assume_transaction: where no transaction runs, what a car would get that began at `start`. hardware_max:
+    of each connector, by unit; number_of_connectors: None where it is not known.
+    """
+
+    connector_id: int
+    start: datetime
+    duration_s: int
+    unit: Literal["A", "W"]
+    assume_transaction: bool
+    hardware_max: tuple[tuple[Literal["A", "W"], float], ...] = ()
+    nominal_voltage: int = 230
+    current_type: Literal["AC", "DC"] = "AC"
+    number_of_connectors: int | None = None
+    strict_tx_override: bool = False
+    recurring_before_anchor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of a composite schedule with one limit and one source. limit None: not limited."""
+
+    start_s: int
+    limit: float | None
+    number_phases: int | None
+    reasons: Json
+
+    @property
+    def height(self) -> tuple[float, int]:
+        """What makes one limit weaker than another."""
+        limit = float("inf") if self.limit is None else self.limit
+        return limit, 3 if self.number_phases is None else self.number_phases
+
+
+def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
+    """Return the composite schedule of a connector, with its reasons, as the dry run shows one.
+
+    Raises:
+        InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
+    """
+    schedules = [_answer(question(view, world, request)) for world in view.ledger.worlds]
+    return schedules[0] if len(schedules) == 1 else _highest(schedules)
+
+
+def layers(view: LedgerView, request: ScheduleRequest) -> list[Json]:
+    """Return when each profile that may be on the charge point is in force, for pictures.
+
+    Raises:
+        InvalidInput: as `expected_schedule`.
+    """
+    asked = _read(question(view, view.ledger.anywhere, request)).layers()
+    found: list[Json] = json.loads(_text(asked))
+    return found
+
+
+def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
+    """Return what the core is asked about one possible state of a charge point."""
+    asked: Json = {
+        "installed": [
+            {"connectorId": item.connector_id, "csChargingProfiles": _readable(item.profile)}
+            for item in world
+            if not item.waiting and item.connector_id is not None and item.connector_id <= MOST_CONNECTORS
+        ],
+        "transactions": [
+            {
+                "connectorId": row.connector_id,
+                "transactionId": row.id,
+                "startTimestamp": utc_text(row.started_at),
+            }
+            for row in view.running
+            if 1 <= row.connector_id <= MOST_CONNECTORS
+        ],
+        "connectorId": request.connector_id,
+        "scheduleStart": utc_text(request.start),
+        "duration": request.duration_s,
+        "chargingRateUnit": request.unit,
+        "assumeTransaction": request.assume_transaction,
+        "nominalVoltage": request.nominal_voltage,
+        "currentType": request.current_type,
+        "options": {
+            "strictTxOverride": request.strict_tx_override,
+            "recurringBeforeAnchor": request.recurring_before_anchor,
+        },
+    }
+    if request.hardware_max:
+        asked["hardwareMax"] = dict(request.hardware_max)
+    connectors = _connectors(asked, request.number_of_connectors)
+    return asked if connectors is None else {**asked, "numberOfConnectors": connectors}
+
+
+def _connectors(asked: Json, reported: int | None) -> int | None:
+    """The number of connectors: what was reported, unless there is more than that."""
+    if reported is None or not 1 <= reported <= MOST_CONNECTORS:
+        return None
+    named: list[int] = [row["connectorId"] for row in (*asked["installed"], *asked["transactions"], asked)]
+    return max(reported, *named)
+
+
+def _readable(profile: Json) -> Json:
+    """A relative profile without its startSchedule, which counts for nothing and is refused by the core."""
+    schedule = profile["chargingSchedule"]
+    if profile["chargingProfileKind"] != "Relative" or "startSchedule" not in schedule:
+        return profile
+    kept = {name: value for name, value in schedule.items() if name != "startSchedule"}
+    return {**profile, "chargingSchedule": kept}
+
+
+def _read(asked: Json) -> CompositeQuestion:
+    found = CompositeQuestion.read(json.dumps(asked))
+    if isinstance(found, CompositeQuestion):
+        return found
+    raise _refused(found)
+
+
+def _answer(asked: Json) -> Json:
+    found: Json = json.loads(_text(_read(asked).answer()))
+    return found
+
+
+def _text(answer: str | list[Violation]) -> str:
+    if isinstance(answer, str):
+        return answer
+    raise _refused(answer)
+
+
+def _refused(violations: Iterable[Violation]) -> InvalidInput:
+    """The core's refusal by the parameters of our own request; what lies deeper keeps its pointer."""
+    found = []
+    for violation in violations:
+        name = violation.pointer.removeprefix("/")
+        parameter = _PARAMETERS.get(name, name) if "/" not in name else violation.pointer
+        found.append(FieldViolation(parameter, violation.reason, violation.detail))
+    return InvalidInput(found)
+
+
+def _highest(schedules: Sequence[Json]) -> Json:
+    """The highest limit of several schedules at each instant, with the reasons of the one that has it."""
+    stretches = [_stretches(schedule) for schedule in schedules]
+    starts = sorted({stretch.start_s for rows in stretches for stretch in rows})
+    highest: list[_Stretch] = []
+    for start_s in starts:
+        here = [_holding(rows, start_s) for rows in stretches]
+        most = max(here, key=lambda stretch: stretch.height)
+        # A phase that one of them uses must be reckoned with.
+        phases = None if any(row.number_phases is None for row in here) else most.number_phases
+        highest.append(replace(most, start_s=start_s, number_phases=phases))
+    return {**schedules[0], "chargingSchedulePeriod": _periods(highest)}
+
+
+def _stretches(schedule: Json) -> list[_Stretch]:
+    rows = []
+    for period in schedule["chargingSchedulePeriod"]:
+        for part in (period, *period.get("handovers", ())):
+            reasons = {name: part[name] for name in ("source", "beaten", "beatenUnlisted") if name in part}
+            rows.append(_Stretch(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
+    return rows
+
+
+def _holding(stretches: Iterable[_Stretch], start_s: int) -> _Stretch:
+    return [stretch for stretch in stretches if stretch.start_s <= start_s][-1]
+
+
+def _periods(stretches: Iterable[_Stretch]) -> list[Json]:
+    periods: list[Json] = []
+    previous: _Stretch | None = None
+    for stretch in stretches:
+        same = previous is not None and previous.height == stretch.height
+        if not same:
+            phases = {} if stretch.number_phases is None else {"numberPhases": stretch.number_phases}
+            row = {"startPeriod": stretch.start_s, "limit": stretch.limit, **phases, **stretch.reasons}
+            periods.append(row)
+        elif previous is not None and previous.reasons != stretch.reasons:
+            handover = {"startPeriod": stretch.start_s, **stretch.reasons}
+            periods[-1].setdefault("handovers", []).append(handover)
+        previous = stretch
+    return periods
