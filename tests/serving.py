@@ -115,6 +115,12 @@ class Operator:
         assert response.is_success, response.text
         return response.json()
 
+    async def delete(self, path: str) -> Any:
+        """DELETE, and the JSON of a success."""
+        response = await self._client.delete(f"/v1{path}")
+        assert response.is_success, response.text
+        return response.json()
+
     async def register(self, identity: str) -> str:
         """Register a charge point; its key as 40 hex characters."""
         made = await self.post("/charge-points", {"identity": identity})

@@ -98,36 +98,43 @@ class ChargingProfiles:
 
         started: when the transaction on the connector began; None: there is none.
         """
-        own = self._leading("TxProfile", connector_id, now, started) if started else None
-        if own is None:
-            own = self._leading("TxDefaultProfile", connector_id, now, started)
-        if own is None and connector_id != 0:
-            own = self._leading("TxDefaultProfile", 0, now, started)
-        whole = self._leading("ChargePointMaxProfile", 0, now, started)
-        return min(self._watts(own), self._watts(whole))
+        return min(self._own_w(connector_id, now, started), self._whole_w(now))
 
     def composite(
-        self, connector_id: int, now: datetime, started: datetime | None, duration_s: int
+        self, connectors: dict[int, datetime | None], now: datetime, duration_s: int, most_w: float
     ) -> list[tuple[int, float]]:
-        """Rows (start in seconds from now, limit in watts) for GetCompositeSchedule (5.7)."""
+        """Rows (start in seconds from now, limit in watts) for GetCompositeSchedule (5.7).
+
+        connectors: those to add up, with the start of the transaction of each; most_w: what each can give.
+        """
         rows: list[tuple[int, float]] = []
-        for start_s in sorted(self._changes(now, started, duration_s)):
-            limit_w = self.limit_w(connector_id, now + timedelta(seconds=start_s), started)
+        changes = {
+            moment for start in connectors.values() for moment in self._changes(now, start, duration_s)
+        }
+        for start_s in sorted(changes):
+            at = now + timedelta(seconds=start_s)
+            drawn_w = sum(min(most_w, self._own_w(number, at, start)) for number, start in connectors.items())
+            limit_w = min(drawn_w, self._whole_w(at))
             if not rows or rows[-1][1] != limit_w:
                 rows.append((start_s, limit_w))
         return rows
 
-    def _leading(
-        self, purpose: str, connector_id: int, now: datetime, started: datetime | None
-    ) -> Json | None:
-        candidates = [
-            (old.stack_level, period)
-            for old in self._installed
-            if old.purpose == purpose and old.connector_id == connector_id
-            for period in [old.period(now, started)]
-            if period is not None
-        ]
-        return max(candidates, key=lambda row: row[0])[1] if candidates else None
+    def _own_w(self, connector_id: int, now: datetime, started: datetime | None) -> float:
+        here = self._of("TxProfile", connector_id) if started else []
+        own = _leading(here, now, started) or _leading(self._defaults(connector_id), now, started)
+        return self._watts(own)
+
+    def _whole_w(self, now: datetime) -> float:
+        return self._watts(_leading(self._of("ChargePointMaxProfile", 0), now, None))
+
+    def _of(self, purpose: str, connector_id: int) -> list[Installed]:
+        return [old for old in self._installed if (old.purpose, old.connector_id) == (purpose, connector_id)]
+
+    def _defaults(self, connector_id: int) -> list[Installed]:
+        """Those of the connector, and of the charge point those on levels that it lacks (3.13.1)."""
+        own = self._of("TxDefaultProfile", connector_id)
+        levels = {old.stack_level for old in own}
+        return [*own, *(old for old in self._of("TxDefaultProfile", 0) if old.stack_level not in levels)]
 
     def _watts(self, period: Json | None) -> float:
         if period is None:
@@ -155,6 +162,14 @@ class ChargingProfiles:
             edges = (_time(old.profile.get("validFrom")), _time(old.profile.get("validTo")))
             moments |= {int((edge - now).total_seconds()) for edge in edges if edge}
         return {moment for moment in moments if 0 <= moment < duration_s} | {0}
+
+
+def _leading(candidates: list[Installed], now: datetime, started: datetime | None) -> Json | None:
+    """What the highest level says that says anything at all now."""
+    for old in sorted(candidates, key=lambda candidate: candidate.stack_level, reverse=True):
+        if (period := old.period(now, started)) is not None:
+            return period
+    return None
 
 
 def _time(text: str | None) -> datetime | None:

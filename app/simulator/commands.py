@@ -5,10 +5,12 @@ A function takes the charge point and the payload and returns the payload of the
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from app.clock import parse_time, utc_text
+from app.simulator.connector import Connector
 from app.simulator.machine import ChargePoint
 
 Json = dict[str, Any]
@@ -108,17 +110,14 @@ def _get_composite_schedule(charge_point: ChargePoint, payload: Json) -> Json:
     connector = charge_point.connector(connector_id)
     if connector_id != 0 and connector is None:
         return _rejected()
-    running = connector.transaction if connector is not None else None
-    started = charge_point.agenda.time(running.started_s) if running is not None else None
-    now = charge_point.agenda.time()
-    most_w = charge_point.persona.power_w * (1 if connector_id else len(charge_point.connectors))
-    rows = charge_point.profiles.composite(connector_id, now, started, duration_s)
+    # To the second: a change within one would otherwise be looked at before it happens.
+    now = charge_point.agenda.time().replace(microsecond=0)
+    wanted = charge_point.connectors if connector is None else [connector]
+    started = {row.connector_id: _started(charge_point, row) for row in wanted}
+    rows = charge_point.profiles.composite(started, now, duration_s, charge_point.persona.power_w)
     unit = payload.get("chargingRateUnit", "W")
     divisor = 1.0 if unit == "W" else 230.0 * charge_point.persona.phases
-    periods = [
-        {"startPeriod": start_s, "limit": round(min(limit_w, most_w) / divisor, 1)}
-        for start_s, limit_w in rows
-    ]
+    periods = [{"startPeriod": start_s, "limit": round(limit_w / divisor, 1)} for start_s, limit_w in rows]
     start = utc_text(now)
     schedule = {
         "duration": duration_s,
@@ -132,6 +131,11 @@ def _get_composite_schedule(charge_point: ChargePoint, payload: Json) -> Json:
         "scheduleStart": start,
         "chargingSchedule": schedule,
     }
+
+
+def _started(charge_point: ChargePoint, connector: Connector) -> datetime | None:
+    running = connector.transaction
+    return None if running is None else charge_point.agenda.time(running.started_s).replace(microsecond=0)
 
 
 def _change_availability(charge_point: ChargePoint, payload: Json) -> Json:

@@ -37,8 +37,9 @@ _LOST = text(
 _NO_EFFECT = text(
     """
     update commands set effect = '{"observed": "none"}'
-    where action = 'RemoteStartTransaction' and state = 'accepted' and effect is null
-        and finished_at < :before
+    where action = 'RemoteStartTransaction' and effect is null and finished_at < :before
+        and (state = 'accepted' or (state in ('timed_out', 'connection_lost', 'expired')
+            and payload -> 'chargingProfile' is not null))
     returning id
     """
 )
@@ -71,6 +72,9 @@ class CommandsReaper:
         return [Reaped(*row) for row in await self.connection.execute(_LOST, values)]
 
     async def no_effect(self, at: datetime, window_s: float) -> int:
-        """Note on accepted remote starts older than the window that nothing followed; count them."""
+        """Note on accepted remote starts older than the window that nothing followed; count them.
+
+        And on unanswered ones with a charging profile: it is certain by then that this limits nothing.
+        """
         result = await self.connection.execute(_NO_EFFECT, {"before": at - timedelta(seconds=window_s)})
         return len(result.all())

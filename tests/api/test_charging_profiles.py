@@ -141,6 +141,13 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
             periods({"startPeriod": 0, "limit": 1}, {"startPeriod": 0, "limit": 2}),
             "/charging_profile/chargingSchedule/chargingSchedulePeriod/1/startPeriod",
         ),
+        (
+            literal(chargingProfileKind="Relative"),
+            "/charging_profile/chargingSchedule/startSchedule",
+        ),
+        (periods({"startPeriod": 0, "limit": 1, "numberPhases": 4}), f"{FIRST}/numberPhases"),
+        (periods({"startPeriod": 0, "limit": -1}), f"{FIRST}/limit"),
+        (schedule(duration=-1), "/charging_profile/chargingSchedule/duration"),
         (schedule(chargingRateUnit="kW"), "/charging_profile/chargingSchedule/chargingRateUnit"),
         (calendar(time_zone="Mars/Olympus"), "/calendar/time_zone"),
         (calendar(time_zone="../../etc/passwd"), "/calendar/time_zone"),

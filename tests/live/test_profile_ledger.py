@@ -8,6 +8,7 @@ import pytest
 
 from app.csms.smart_charging.ledger import Ledger
 from app.csms.smart_charging.ledger_reading import load_ledger
+from app.settings import Settings
 from app.store.entries import TransactionStart, TransactionStop
 from tests.live.site import Site, received
 from tests.live.workers import Charger, accept, silence
@@ -111,6 +112,21 @@ async def test_what_the_reaper_ends_is_unconfirmed_too(site: Site) -> None:
     async with site.database.tenant(site.tenant_id) as work:
         found = (await load_ledger(work, charger.connection.charge_point_id)).ledger
     assert numbers(found) == [[], [1]]
+
+
+async def test_an_unanswered_remote_start_that_led_to_nothing_is_settled(
+    site: Site, settings: Settings
+) -> None:
+    charger = await site.charger(site.b, silence)
+    payload = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile(3, "TxProfile")}
+    await send(site, charger, "RemoteStartTransaction", payload)
+    await received(charger)
+    site.clock.advance(3600)
+    charger.expire()
+    assert not (await ledger(site, charger)).certain
+    site.clock.advance(settings.remote_start_window_s + 1)
+    await site.a.commands.reap()
+    assert (await ledger(site, charger)).worlds == ((),)
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NotSupported"])

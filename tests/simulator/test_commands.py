@@ -228,6 +228,26 @@ def test_the_composite_schedule_follows_daily_profiles() -> None:
     assert periods[2]["startPeriod"] == pytest.approx(64_800 - now_s, abs=1)
 
 
+def test_a_default_of_the_connector_stands_for_its_level_only() -> None:
+    charge_point, _ = charging()
+    everywhere, here = profile(limit=2000.0, stackLevel=2), profile(limit=1000.0, stackLevel=1)
+    everywhere["chargingProfileId"], here["chargingProfileId"] = 71, 72
+    for connector_id, row in ((0, everywhere), (1, here)):
+        payload = {"connectorId": connector_id, "csChargingProfiles": row}
+        assert answer(charge_point, "SetChargingProfile", payload) == {"status": "Accepted"}
+    reply = answer(charge_point, "GetCompositeSchedule", {"connectorId": 1, "duration": 60})
+    assert reply["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 2000.0}]
+
+
+def test_the_composite_schedule_of_the_charge_point_adds_its_connectors_up() -> None:
+    charge_point, _ = charging()
+    payload = {"connectorId": 0, "csChargingProfiles": profile(limit=1000.0)}
+    assert answer(charge_point, "SetChargingProfile", payload) == {"status": "Accepted"}
+    reply = answer(charge_point, "GetCompositeSchedule", {"connectorId": 0, "duration": 60})
+    total_w = 1000.0 * len(charge_point.connectors)
+    assert reply["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": total_w}]
+
+
 @pytest.mark.parametrize(("kind", "reason"), [("Soft", "SoftReset"), ("Hard", "HardReset")])
 def test_a_reset_ends_the_transaction_and_boots_again(kind: str, reason: str) -> None:
     charge_point, _ = charging()

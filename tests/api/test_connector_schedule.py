@@ -1,0 +1,133 @@
+"""The composite schedule of a connector over HTTP."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.ids import ChargePointId
+from app.store.records import CommandRecord, CommandState, TenantRecord
+from tests.api.edge import NOW, Edge
+from tests.api.scripted import ScriptedCommands
+from tests.api.test_charging_profiles import PROFILE, SCHEDULE
+
+PATH = "/v1/charge-points/RDAM-1/connectors/1/composite-schedule"
+ACCEPTED: dict[str, Any] = {"state": "accepted", "result": {"status": "Accepted"}, "finished_at": NOW}
+QUERY = "?duration=3600"
+
+
+@pytest.fixture
+async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
+    made = await edge.charge_point(operator)
+    payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 1, **PROFILE}}
+    await edge.command(operator, made, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    return made
+
+
+@pytest.fixture
+async def asked(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
+) -> CommandRecord:
+    """The GetCompositeSchedule that the edge will issue."""
+    scripted.outcome = await edge.command(operator, charge_point, action="GetCompositeSchedule")
+    return scripted.outcome
+
+
+def answered(limit: float) -> dict[str, Any]:
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    return {"status": "Accepted", "scheduleStart": "2026-05-04T08:15:30Z", "chargingSchedule": schedule}
+
+
+async def test_it_is_laid_out_from_the_ledger_without_asking(
+    edge: Edge, token: str, charge_point: ChargePointId, scripted: ScriptedCommands
+) -> None:
+    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    assert (body["charge_point"], body["connector_id"], body["certain"]) == ("RDAM-1", 1, True)
+    assert body["ours"]["scheduleStart"].startswith("2026-05-04T08:15:30")
+    (row,) = body["ours"]["chargingSchedulePeriod"]
+    assert (row["limit"], row["source"]["chargingProfileId"]) == (21.4, 1)
+    assert (body["reported"], body["drift"]) == (None, None)
+    assert scripted.issued == []
+
+
+async def test_an_answer_that_is_missing_shows_the_highest_limit(
+    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    schedule = {**SCHEDULE, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}
+    lowered = {"chargingProfileId": 1, **PROFILE, "chargingSchedule": schedule}
+    payload = {"connectorId": 1, "csChargingProfiles": lowered}
+    await edge.command(
+        operator, charge_point, action="SetChargingProfile", payload=payload, state="timed_out"
+    )
+    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    assert body["certain"] is False
+    assert [row["limit"] for row in body["ours"]["chargingSchedulePeriod"]] == [21.4]
+
+
+@pytest.mark.parametrize(("limit", "agrees"), [(21.4, True), (32.0, False)])
+async def test_the_charge_points_own_schedule_stands_beside_it(
+    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, limit: float, agrees: bool
+) -> None:
+    scripted.final = replace(asked, state="accepted", result=answered(limit), sent_at=NOW)
+    body = (await edge.call("GET", f"{PATH}{QUERY}&ask=true&wait=5", token)).json()
+    (issued,) = scripted.issued
+    assert issued.payload_text == '{"connectorId":1,"duration":3600,"chargingRateUnit":"A"}'
+    assert scripted.waited == [5]
+    assert body["reported"]["status"] == "Accepted"
+    assert body["drift"]["agrees"] is agrees
+    assert [row["difference"] for row in body["drift"]["departures"]] == ([] if agrees else [10.6])
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "status"),
+    [
+        ("rejected", {"status": "Rejected"}, "Rejected"),
+        ("timed_out", None, None),
+        ("offline", None, None),
+        ("accepted", {"status": "Accepted"}, "Accepted"),
+    ],
+)
+async def test_when_it_says_nothing_that_is_shown(
+    edge: Edge,
+    token: str,
+    scripted: ScriptedCommands,
+    asked: CommandRecord,
+    state: CommandState,
+    result: Any,
+    status: str | None,
+) -> None:
+    scripted.final = replace(asked, state=state, result=result)
+    body = (await edge.call("GET", f"{PATH}?ask=true", token)).json()
+    assert (body["reported"]["state"], body["reported"]["status"]) == (state, status)
+    assert (body["reported"]["schedule"], body["drift"]) == (None, None)
+
+
+async def test_asking_needs_the_scope_of_commands(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId
+) -> None:
+    reader = await edge.key(operator, "read")
+    assert (await edge.call("GET", PATH, reader)).status_code == 200
+    assert (await edge.call("GET", f"{PATH}?ask=true", reader)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("duration=-1", "duration"),
+        ("duration=1e3", "duration"),
+        ("duration=99999999999", "duration"),
+        ("chargingRateUnit=kW", "chargingRateUnit"),
+        ("scheduleStart=tomorrow", "scheduleStart"),
+        ("hardwareMaxA=NaN", "hardwareMaxA"),
+        ("hardwareMaxA=-1", "hardwareMaxA"),
+        ("nominalVoltage=0", "nominalVoltage"),
+        ("ask=maybe", "ask"),
+        ("hurry=1", "hurry"),
+    ],
+)
+async def test_bad_parameters_are_named(
+    edge: Edge, token: str, charge_point: ChargePointId, query: str, parameter: str
+) -> None:
+    response = await edge.call("GET", f"{PATH}?{query}", token)
+    assert response.status_code == 422, response.text
+    assert parameter in [error["parameter"] for error in response.json()["errors"]]

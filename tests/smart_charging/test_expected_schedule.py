@@ -1,0 +1,171 @@
+"""What a charge point should follow, from its ledger; and where its own word departs from that."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+
+from app.csms.smart_charging.drift import Departure, departures, read_reported
+from app.csms.smart_charging.expected_schedule import ScheduleRequest, expected_schedule, layers
+from app.csms.smart_charging.ledger import Installed, Ledger, World
+from app.csms.smart_charging.ledger_reading import LedgerView
+from app.errors import InvalidInput
+from app.store.records import ConnectorTransaction, Json
+
+START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+def profile(number: int, limit: float, purpose: str = "TxDefaultProfile", **more: Any) -> Json:
+    schedule = {
+        "startSchedule": "2026-01-01T00:00:00Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+        **more.pop("schedule", {}),
+    }
+    return {
+        "chargingProfileId": number,
+        "stackLevel": 0,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": schedule,
+        **more,
+    }
+
+
+def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
+    return Installed(UUID(int=wanted["chargingProfileId"]), connector, wanted, **more)
+
+
+def view(*worlds: World, overflow: bool = False, running: bool = False) -> LedgerView:
+    anywhere = tuple(dict.fromkeys(item for world in worlds for item in world))
+    transaction = ConnectorTransaction(501, 1, START, START, None, None)
+    return LedgerView(Ledger(worlds, overflow, anywhere, (), frozenset()), (transaction,) if running else ())
+
+
+def request(unit: Literal["A", "W"] = "A", **more: Any) -> ScheduleRequest:
+    fields: dict[str, Any] = {"assume_transaction": True, **more}
+    return ScheduleRequest(fields.pop("connector_id", 1), START, 3600, unit, **fields)
+
+
+def limits(schedule: Json) -> list[tuple[int, float | None]]:
+    return [(row["startPeriod"], row["limit"]) for row in schedule["chargingSchedulePeriod"]]
+
+
+def test_a_certain_ledger_is_laid_out_with_its_sources() -> None:
+    found = expected_schedule(view((on(1, profile(7, 16)),)), request())
+    assert limits(found) == [(0, 16)]
+    assert found["chargingSchedulePeriod"][0]["source"]["chargingProfileId"] == 7
+
+
+def test_nothing_installed_limits_nothing() -> None:
+    assert limits(expected_schedule(view(()), request())) == [(0, None)]
+    assert limits(expected_schedule(view(()), request(hardware_max=(("A", 32.0),)))) == [(0, 32)]
+
+
+def test_without_certainty_the_highest_limit_counts_at_each_instant() -> None:
+    later = {"startSchedule": "2026-03-02T10:30:00Z", "duration": 600}
+    raised = profile(2, 32, stackLevel=1, schedule=later)
+    old = (on(1, profile(1, 16)),)
+    found = expected_schedule(view(old, (*old, on(1, raised)), (on(1, profile(3, 10)),)), request())
+    assert limits(found) == [(0, 16), (1800, 32), (2400, 16)]
+    sources = [row["source"]["chargingProfileId"] for row in found["chargingSchedulePeriod"]]
+    assert sources == [1, 2, 1]
+
+
+def test_a_state_without_a_limit_is_the_weakest() -> None:
+    assert limits(expected_schedule(view((on(1, profile(1, 16)),), ()), request())) == [(0, None)]
+
+
+def test_the_wider_number_of_phases_counts() -> None:
+    narrow = {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16, "numberPhases": 1}]}
+    worlds = [(on(1, profile(1, 16, schedule=narrow)),), (on(1, profile(2, 10)),)]
+    (row,) = expected_schedule(view(*worlds), request())["chargingSchedulePeriod"]
+    assert row["limit"] == 16
+    assert "numberPhases" not in row
+
+
+def test_too_many_possible_states_count_as_not_limited() -> None:
+    found = expected_schedule(view((), overflow=True), request(hardware_max=(("A", 32.0),)))
+    assert limits(found) == [(0, 32)]
+
+
+def test_a_profile_that_waits_for_its_transaction_does_not_limit_yet() -> None:
+    waiting = on(None, profile(5, 6, "TxProfile"), waiting=True)
+    assert limits(expected_schedule(view((waiting,)), request())) == [(0, None)]
+
+
+def test_a_tx_profile_holds_for_its_transaction() -> None:
+    item = on(1, profile(5, 6, "TxProfile", transactionId=501))
+    assert limits(expected_schedule(view((item,), running=True), request())) == [(0, 6)]
+
+
+def test_a_relative_profile_with_a_start_is_read_as_charge_points_do() -> None:
+    item = on(1, {**profile(5, 6), "chargingProfileKind": "Relative"})
+    assert limits(expected_schedule(view((item,)), request())) == [(0, 6)]
+
+
+def test_what_cannot_be_laid_out_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        expected_schedule(view((on(1, profile(1, 16)),)), request("W", current_type="DC"))
+    with pytest.raises(InvalidInput) as refusal:
+        expected_schedule(view(()), request(connector_id=1000))
+    assert refusal.value.field == "connector_id"
+
+
+def test_layers_show_every_profile_that_may_be_there() -> None:
+    found = layers(view((on(1, profile(1, 16)),), (on(1, profile(2, 10, stackLevel=1)),)), request())
+    assert {layer["source"]["chargingProfileId"] for layer in found} == {1, 2}
+
+
+def ours(*rows: tuple[int, float | None]) -> Json:
+    periods = [{"startPeriod": start, "limit": limit} for start, limit in rows]
+    return {"duration": 3600, "chargingSchedulePeriod": periods}
+
+
+def answer(*rows: tuple[int, float], **more: Any) -> Json:
+    periods = [{"startPeriod": start, "limit": limit} for start, limit in rows]
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": periods, **more}
+    return {"status": "Accepted", "scheduleStart": "2026-03-02T10:00:00.700Z", "chargingSchedule": schedule}
+
+
+def at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "found"),
+    [
+        (ours((0, 16)), answer((0, 16.0)), []),
+        (ours((0, 16)), answer((0, 16.04)), []),
+        (ours((0, 16)), answer((0, 16), (10, 16)), []),
+        (ours((0, None)), answer((0, -1)), []),
+        (ours((0, 16)), answer((0, 10), (60, 16)), [Departure(at(0), at(60), 16, 10)]),
+        (ours((0, 16), (60, 8)), answer((0, 16)), [Departure(at(60), at(3600), 8, 16)]),
+        (ours((0, 16)), answer((0, 10), duration=60), [Departure(at(0), at(60), 16, 10)]),
+        (ours((0, None)), answer((0, 32)), [Departure(at(0), at(3600), None, 32)]),
+        (ours((0, 16)), answer((5, 16)), [Departure(at(0), at(5), 16, None)]),
+    ],
+)
+def test_departures_are_the_stretches_with_another_limit(
+    own: Json, theirs: Json, found: list[Departure]
+) -> None:
+    reported = read_reported(theirs, START, 3600)
+    assert reported is not None
+    assert departures(own, reported) == found
+
+
+def test_the_difference_is_what_it_takes_more() -> None:
+    assert Departure(START, START, 8.0, 10.5).difference == 2.5
+    assert Departure(START, START, None, 10.5).difference is None
+
+
+def test_the_start_is_found_where_the_charge_point_put_it() -> None:
+    text = "2026-03-02T10:00:00Z"
+    inside = {"chargingSchedule": {**answer((0, 1))["chargingSchedule"], "startSchedule": text}}
+    nowhere = {"chargingSchedule": answer((0, 1))["chargingSchedule"]}
+    for result in (inside, nowhere):
+        reported = read_reported(result, START, 60)
+        assert reported is not None
+        assert (reported.start, reported.duration_s) == (START, 60)
+    assert read_reported({"status": "Accepted"}, START, 60) is None
