@@ -1,8 +1,8 @@
 """The composite schedule of a connector: ours from the ledger, beside what the charge point says itself."""
 
-import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -13,23 +13,29 @@ from starlette.responses import Response
 
 from app.api.charge_points import existing_charge_point
 from app.api.commands import WAIT_MAXIMUM_S
+from app.api.computation import compute
 from app.api.conditional import page_response
 from app.api.deps import ReadAccess, Services, ServicesDependency, TenantAccess
 from app.api.inputs import DIGITS, ConnectorIdPath, IdentityPath, QueryBoolean, Time
 from app.api.problems import problems
 from app.api.resources import ConnectorSchedule, ReportedSchedule, ScheduleDeparture, ScheduleDrift
 from app.api.routers import api_router
+from app.api.smart_charging import PICTURE, SVG_TYPE
 from app.csms.smart_charging.abilities import abilities_of
 from app.csms.smart_charging.drift import departures, read_reported
-from app.csms.smart_charging.expected_schedule import ScheduleRequest, expected_schedule
+from app.csms.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
 from app.csms.smart_charging.ledger_reading import LedgerView, load_ledger
+from app.csms.smart_charging.measured import measured_over_time
 from app.errors import Forbidden
+from app.store.filters import MeterValueFilter
 from app.store.records import CommandRecord, Json
 
 router = api_router(
     prefix="/v1/charge-points/{identity}/connectors/{connector_id}", tags=["charging-profiles"]
 )
 
+_MOST_SAMPLES = 10_000
+"""A day of a sample every ten seconds: more than a picture has pixels for."""
 LONGEST_S = 366 * 86_400
 _Rate = Annotated[float, Field(ge=0, le=100_000_000, allow_inf_nan=False)] | SkipJsonSchema[None]
 
@@ -113,13 +119,13 @@ async def get_composite_schedule(
     """
     if query.ask and "command" not in access.principal.scopes:
         raise Forbidden("To ask the charge point the API key needs the scope 'command'.")
-    view, request = await read_ledger(services, access, identity, connector_id, query)
-    ours = await asyncio.to_thread(expected_schedule, view, request)
+    view, request = await _read_ledger(services, access, identity, connector_id, query)
+    ours = await compute(partial(expected_schedule, view, request))
     reported, drift = None, None
     if query.ask:
         command = await _ask(services, access, identity, request, query.wait)
         reported = _reported(command)
-        drift = await asyncio.to_thread(_drift, view, request, command)
+        drift = await compute(partial(_drift, view, request, command))
     shown = ConnectorSchedule(
         charge_point=identity,
         connector_id=connector_id,
@@ -131,7 +137,38 @@ async def get_composite_schedule(
     return page_response(shown)
 
 
-async def read_ledger(
+@router.get(
+    "/composite-schedule.svg",
+    response_class=Response,
+    responses={200: {"content": {SVG_TYPE: PICTURE}}, **problems(404)},
+)
+async def draw_composite_schedule(
+    access: ReadAccess,
+    services: ServicesDependency,
+    identity: IdentityPath,
+    connector_id: ConnectorIdPath,
+    query: Annotated[ScheduleQuery, Query()],
+) -> Response:
+    """Draw the limits of a connector, the profiles beneath them, and what the meter said over them.
+
+    With a `scheduleStart` in the past the meter values since then are drawn; the profiles are those of now.
+    """
+    view, request = await _read_ledger(services, access, identity, connector_id, query)
+    end = request.start + timedelta(seconds=request.duration_s)
+    filters = MeterValueFilter(connector_id, request.start, end)
+    async with services.database.tenant(access.tenant_id) as work:
+        record = await existing_charge_point(work, identity)
+        rows = await work.meter_values.for_charge_point(record.id, _MOST_SAMPLES, filters=filters)
+    title = f"{identity}, connector {connector_id}" + (
+        "" if view.ledger.certain else " (answers are missing)"
+    )
+    measured = measured_over_time(rows, request.unit)
+    text = await compute(partial(draw_expected, view, request, title, measured))
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    return Response(text, 200, headers, SVG_TYPE)
+
+
+async def _read_ledger(
     services: Services, access: TenantAccess, identity: str, connector_id: int, query: ScheduleQuery
 ) -> tuple[LedgerView, ScheduleRequest]:
     """The ledger of the charge point, and what to ask of it.

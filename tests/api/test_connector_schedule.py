@@ -131,3 +131,15 @@ async def test_bad_parameters_are_named(
     response = await edge.call("GET", f"{PATH}?{query}", token)
     assert response.status_code == 422, response.text
     assert parameter in [error["parameter"] for error in response.json()["errors"]]
+
+
+async def test_the_picture_is_drawn_with_what_the_meter_said(
+    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    sampled = [{"measurand": "Current.Import", "value": "12.5", "unit": "A"}]
+    await edge.meter_value(operator, charge_point, sampled_values=sampled)
+    response = await edge.call("GET", f"{PATH}.svg?duration=3600&scheduleStart=2026-05-04T08:00:00Z", token)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("image/svg+xml")
+    assert "RDAM-1, connector 1" in response.text
+    assert "measured" in response.text

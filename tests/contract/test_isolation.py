@@ -21,7 +21,7 @@ async def snapshot(edge: Edge, estate: Estate) -> dict[str, Any]:
         if operation.method == "get" and not operation.of_platform and operation.path != "/v1/api-keys":
             response = await edge.call("GET", operation.filled(estate.values), estate.token)
             assert response.status_code == 200, operation
-            seen[operation.path] = response.json()
+            seen[operation.path] = response.text
     return seen
 
 

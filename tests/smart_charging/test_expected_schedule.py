@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 
+from app.csms.smart_charging.drawing import Measured
 from app.csms.smart_charging.drift import Departure, departures, read_reported
-from app.csms.smart_charging.expected_schedule import ScheduleRequest, expected_schedule, layers
+from app.csms.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
 from app.csms.smart_charging.ledger import Installed, Ledger, World
 from app.csms.smart_charging.ledger_reading import LedgerView
+from app.csms.smart_charging.measured import measured_over_time
 from app.errors import InvalidInput
-from app.store.records import ConnectorTransaction, Json
+from app.store.records import ConnectorTransaction, Json, MeterValueRecord
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
@@ -113,9 +115,34 @@ def test_what_cannot_be_laid_out_is_refused() -> None:
     assert refusal.value.field == "connector_id"
 
 
-def test_layers_show_every_profile_that_may_be_there() -> None:
-    found = layers(view((on(1, profile(1, 16)),), (on(1, profile(2, 10, stackLevel=1)),)), request())
-    assert {layer["source"]["chargingProfileId"] for layer in found} == {1, 2}
+def test_the_picture_shows_every_profile_that_may_be_there() -> None:
+    worlds = (on(1, profile(1, 16)),), (on(1, profile(2, 10, stackLevel=1)),)
+    samples = [Measured(START + timedelta(minutes=5), 9.5)]
+    text = draw_expected(view(*worlds), request(), "CP-1, connector 1", samples)
+    assert text.startswith("<svg ")
+    for shown in ("CP-1, connector 1", "measured"):
+        assert shown in text
+
+
+METER: list[tuple[Literal["A", "W"], list[Json], float | None]] = [
+    ("W", [{"measurand": "Power.Active.Import", "value": "7.2", "unit": "kW"}], 7200.0),
+    ("W", [{"measurand": "Power.Active.Import", "value": "10", "phase": f"L{n}"} for n in (1, 2, 3)], 30.0),
+    ("A", [{"measurand": "Current.Import", "value": str(n), "phase": f"L{n}"} for n in (1, 3, 2)], 3.0),
+    ("A", [{"measurand": "Current.Import", "value": "9", "phase": "N"}], None),
+    ("A", [{"value": "18250"}], None),
+    ("W", [{"measurand": "Power.Active.Import", "value": "NaN"}], None),
+    ("W", [{"measurand": "Power.Active.Import", "value": "much"}], None),
+    ("W", [{"measurand": "Power.Active.Import", "value": "10", "unit": "var"}], None),
+]
+
+
+@pytest.mark.parametrize(("unit", "samples", "amount"), METER)
+def test_what_the_meter_said_is_read_in_the_unit_of_the_schedule(
+    unit: Literal["A", "W"], samples: list[Json], amount: float | None
+) -> None:
+    row = MeterValueRecord(1, 1, 501, START, START, "periodic", samples, 0)
+    expected = [] if amount is None else [Measured(START, amount)]
+    assert measured_over_time([row], unit) == expected
 
 
 def ours(*rows: tuple[int, float | None]) -> Json:

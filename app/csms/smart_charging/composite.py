@@ -43,6 +43,17 @@ def picture(question: CompositeQuestion, title: str, measured: Sequence[Measured
         InvalidInput: there would be more to draw than one can see.
     """
     schedule: dict[str, Any] = orjson.loads(composite_schedule(question))
+    return draw_schedule(schedule, question, title, measured)
+
+
+def draw_schedule(
+    schedule: dict[str, Any], question: CompositeQuestion, title: str, measured: Sequence[Measured]
+) -> str:
+    """The same for a schedule that was put together from several. question: whose profiles lie beneath.
+
+    Raises:
+        InvalidInput: there would be more to draw than one can see.
+    """
     layers: list[dict[str, Any]] = orjson.loads(_text(question.layers()))
     shapes = len(schedule["chargingSchedulePeriod"]) + sum(len(layer["spans"]) for layer in layers)
     if shapes > _MOST_SHAPES:

@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Literal
 
 from app.clock import utc_text
+from app.csms.smart_charging.composite import composite_schedule, draw_schedule, read_question
+from app.csms.smart_charging.drawing import Measured
 from app.csms.smart_charging.ledger import World
 from app.csms.smart_charging.ledger_reading import LedgerView
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import CompositeQuestion, Violation
+from app.ocpp import CompositeQuestion
 from app.store.records import Json
 
 MOST_CONNECTORS = 100
@@ -65,19 +67,21 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
     Raises:
         InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
     """
-    schedules = [_answer(question(view, world, request)) for world in view.ledger.worlds]
+    questions = [_asked(question(view, world, request)) for world in view.ledger.worlds]
+    schedules: list[Json] = [json.loads(composite_schedule(asked)) for asked in questions]
     return schedules[0] if len(schedules) == 1 else _highest(schedules)
 
 
-def layers(view: LedgerView, request: ScheduleRequest) -> list[Json]:
-    """Return when each profile that may be on the charge point is in force, for pictures.
+def draw_expected(
+    view: LedgerView, request: ScheduleRequest, title: str, measured: Sequence[Measured]
+) -> str:
+    """Return the composite schedule as SVG text, with every profile that may be on the charge point beneath.
 
     Raises:
-        InvalidInput: as `expected_schedule`.
+        InvalidInput: as `expected_schedule`, or there is more to draw than one can see.
     """
-    asked = _read(question(view, view.ledger.anywhere, request)).layers()
-    found: list[Json] = json.loads(_text(asked))
-    return found
+    everything = _asked(question(view, view.ledger.anywhere, request))
+    return draw_schedule(expected_schedule(view, request), everything, title, measured)
 
 
 def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
@@ -132,31 +136,20 @@ def _readable(profile: Json) -> Json:
     return {**profile, "chargingSchedule": kept}
 
 
-def _read(asked: Json) -> CompositeQuestion:
-    found = CompositeQuestion.read(json.dumps(asked))
-    if isinstance(found, CompositeQuestion):
-        return found
-    raise _refused(found)
+def _asked(asked: Json) -> CompositeQuestion:
+    try:
+        return read_question(json.dumps(asked))
+    except InvalidInput as refusal:
+        raise _by_parameter(refusal) from None
 
 
-def _answer(asked: Json) -> Json:
-    found: Json = json.loads(_text(_read(asked).answer()))
-    return found
-
-
-def _text(answer: str | list[Violation]) -> str:
-    if isinstance(answer, str):
-        return answer
-    raise _refused(answer)
-
-
-def _refused(violations: Iterable[Violation]) -> InvalidInput:
+def _by_parameter(refusal: InvalidInput) -> InvalidInput:
     """The core's refusal by the parameters of our own request; what lies deeper keeps its pointer."""
     found = []
-    for violation in violations:
+    for violation in refusal.violations:
         name = violation.pointer.removeprefix("/")
         parameter = _PARAMETERS.get(name, name) if "/" not in name else violation.pointer
-        found.append(FieldViolation(parameter, violation.reason, violation.detail))
+        found.append(FieldViolation(parameter, violation.code, violation.detail))
     return InvalidInput(found)
 
 
