@@ -159,9 +159,8 @@ async def draw_composite_schedule(
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
         rows = await work.meter_values.for_charge_point(record.id, _MOST_SAMPLES, filters=filters)
-    title = f"{identity}, connector {connector_id}" + (
-        "" if view.ledger.certain else " (answers are missing)"
-    )
+    doubt = "" if view.ledger.certain else " (answers are missing)"
+    title = f"{identity}, connector {connector_id}{doubt}"
     measured = measured_over_time(rows, request.unit)
     text = await compute(partial(draw_expected, view, request, title, measured))
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
