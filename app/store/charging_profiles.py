@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, select, text, update
+from sqlalchemy import BigInteger, Select, cast, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import Conflict
@@ -187,7 +187,8 @@ class Installations(Repository):
     def _on_charge_point(self) -> Any:
         """Whether a command that still counts, and was not refused, carries one of the profile's numbers."""
         commands = tables.commands
-        wire_id = commands.c.payload["csChargingProfiles"]["chargingProfileId"].as_integer()
+        # What was posted raw may be any integer of 64 bits.
+        wire_id = cast(commands.c.payload["csChargingProfiles"]["chargingProfileId"].astext, BigInteger)
         first = _INSTALLATIONS.c.charging_profile_id
         return exists().where(
             commands.c.tenant_id == self.tenant_id,

@@ -186,4 +186,9 @@ def test_nothing_that_changes_is_one_period() -> None:
 
 def test_the_clock_change_is_found_to_the_second() -> None:
     assert next_clock_change("Europe/Brussels", MONDAY) == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
-    assert next_clock_change("Asia/Tokyo", MONDAY) >= MONDAY + LOOK_AHEAD
+    change = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
+    before, after = change - timedelta(seconds=1), change + timedelta(seconds=1)
+    assert next_clock_change("Europe/Brussels", before) == change
+    for moment in (change, after):
+        assert next_clock_change("Europe/Brussels", moment) == datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+    assert next_clock_change("Asia/Tokyo", MONDAY) > MONDAY + LOOK_AHEAD - timedelta(days=1)

@@ -122,6 +122,18 @@ def compile_calendar(calendar: Calendar, now: datetime) -> list[Json]:
 
 def next_clock_change(time_zone: str, after: datetime) -> datetime:
     """Return when the zone's offset changes next; without a change in sight, when to look again."""
+    midnight = after.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = _search(time_zone, midnight)
+    return found if found > after else _search(time_zone, found)
+
+
+def says_the_same(one: Json, other: Json) -> bool:
+    """Compare two recurring profiles: it does not matter in which turn they were anchored."""
+    return _anchored_in_turn(one) == _anchored_in_turn(other)
+
+
+@lru_cache(maxsize=4096)
+def _search(time_zone: str, after: datetime) -> datetime:
     zone = _zone(time_zone)
     known = after.astimezone(zone).utcoffset()
     moment = after
@@ -131,11 +143,6 @@ def next_clock_change(time_zone: str, after: datetime) -> datetime:
             return _bisect(zone, moment, following)
         moment = following
     return moment
-
-
-def says_the_same(one: Json, other: Json) -> bool:
-    """Compare two recurring profiles: it does not matter in which turn they were anchored."""
-    return _anchored_in_turn(one) == _anchored_in_turn(other)
 
 
 @lru_cache
@@ -212,8 +219,7 @@ def _bisect(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
         False,
         key=lambda second: (before + timedelta(seconds=second)).astimezone(zone).utcoffset() != known,
     )
-    # To the second, whatever `before` was.
-    return (before + timedelta(seconds=number)).replace(microsecond=0)
+    return before + timedelta(seconds=number)
 
 
 def _anchored_in_turn(profile: Json) -> Json:
