@@ -65,14 +65,29 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
     let mut outbid = answer.outbid.clone();
     outbid.sort_unstable();
     outbid.dedup_by_key(|found| (found.stretch, found.profile));
-    let mut listing =
-        Listing { question, answer, most, outbid, rivals: vec![Rivals::default(); answer.stretches.len()] };
-    listing.list_outbid();
+    let rivals = vec![Rivals::default(); answer.stretches.len()];
+    let seen = vec![NOBODY; answer.stretches.len()];
+    let mut listing = Listing { question, answer, most, rivals, seen };
+    for Outbid { stretch, profile, limit } in &outbid {
+        let beaten = Beaten { profile: *profile, limit: *limit, reason: Reason::HigherLimit };
+        if answer.stretches[*stretch].source != Source::Profile(*profile) {
+            listing.add(*stretch, || beaten);
+        }
+    }
+    outbid.sort_unstable_by_key(|found| found.profile);
     for contender in contenders(question) {
+        let profile = contender.profile as usize;
+        let first = outbid.partition_point(|found| found.profile < profile);
+        for found in outbid[first..].iter().take_while(|found| found.profile == profile) {
+            listing.seen[found.stretch] = contender.profile;
+        }
         listing.list(&contender)?;
     }
     Ok(listing.rivals)
 }
+
+/// No place in `Question::installed`.
+const NOBODY: u32 = u32::MAX;
 
 /// A profile that may be in force, and the reason that beats it.
 pub(crate) struct Contender {
@@ -124,68 +139,56 @@ struct Listing<'q> {
     question: &'q Question,
     answer: &'q Composite,
     most: usize,
-    outbid: Vec<Outbid>,
     rivals: Vec<Rivals>,
+    /// By stretch, the last profile that it was found to have beaten: each is named once, however often.
+    seen: Vec<u32>,
 }
 
 impl Listing<'_> {
-    fn list_outbid(&mut self) {
-        for place in 0..self.outbid.len() {
-            let Outbid { stretch, profile, limit } = self.outbid[place];
-            if self.answer.stretches[stretch].source != Source::Profile(profile) {
-                self.add(stretch, Beaten { profile, limit, reason: Reason::HigherLimit });
-            }
-        }
-    }
-
     fn list(&mut self, contender: &Contender) -> Result<(), NoConversion> {
-        let profile = contender.profile as usize;
-        let mut listed = None;
+        let answer = self.answer;
         for segment in contender.segments(self.question)? {
             let start_s = segment.start_s - self.question.start_s;
-            let stretches = &self.answer.stretches;
-            let first = stretches.partition_point(|stretch| stretch.start_s <= start_s).saturating_sub(1);
-            for stretch in first..stretches.len() {
-                let begin_s = self.answer.stretches[stretch].start_s;
-                if begin_s + self.question.start_s >= segment.end_s {
-                    break;
-                }
-                if listed == Some(stretch) || self.is_known(stretch, profile) {
+            let end_s = segment.end_s - self.question.start_s;
+            let first =
+                answer.stretches.partition_point(|stretch| stretch.start_s <= start_s).saturating_sub(1);
+            let overlapped = answer.stretches.iter().enumerate().skip(first);
+            for (place, stretch) in overlapped.take_while(|(_, stretch)| stretch.start_s < end_s) {
+                let profile = contender.profile as usize;
+                if self.seen[place] == contender.profile || stretch.source == Source::Profile(profile) {
                     continue;
                 }
-                listed = Some(stretch);
-                let reason = self.reason(contender, begin_s.max(start_s));
-                self.add(stretch, Beaten { profile, limit: segment.limit, reason });
+                self.seen[place] = contender.profile;
+                let question = self.question;
+                self.add(place, || Beaten {
+                    profile,
+                    limit: segment.limit,
+                    reason: reason(question, answer, contender, stretch.start_s.max(start_s)),
+                });
             }
         }
         Ok(())
     }
 
-    fn is_known(&self, stretch: usize, profile: usize) -> bool {
-        let found =
-            self.outbid.binary_search_by_key(&(stretch, profile), |found| (found.stretch, found.profile));
-        found.is_ok() || self.answer.stretches[stretch].source == Source::Profile(profile)
-    }
-
-    /// A default is beaten by the transaction's own profile where that leads, and else by a higher default.
-    fn reason(&self, contender: &Contender, offset_s: i64) -> Reason {
-        let purpose = |place: u32| self.question.installed[place as usize].profile.purpose;
-        if contender.reason != Reason::LowerStackLevel || purpose(contender.profile) != Purpose::TxDefault {
-            return contender.reason;
-        }
-        let line = &self.answer.lines[0];
-        match line.leader_at(self.question.start_s + offset_s) {
-            Some(leader) if purpose(leader.profile) == Purpose::Tx => Reason::TxProfileLeads,
-            _ => Reason::LowerStackLevel,
-        }
-    }
-
-    fn add(&mut self, stretch: usize, beaten: Beaten) {
+    /// `beaten` is asked for what is listed only.
+    fn add(&mut self, stretch: usize, beaten: impl FnOnce() -> Beaten) {
         let rivals = &mut self.rivals[stretch];
         if rivals.beaten.len() < self.most {
-            rivals.beaten.push(beaten);
+            rivals.beaten.push(beaten());
         } else {
             rivals.unlisted += 1;
         }
+    }
+}
+
+/// A default is beaten by the transaction's own profile where that leads, and else by a higher default.
+fn reason(question: &Question, answer: &Composite, contender: &Contender, offset_s: i64) -> Reason {
+    let purpose = |place: u32| question.installed[place as usize].profile.purpose;
+    if contender.reason != Reason::LowerStackLevel || purpose(contender.profile) != Purpose::TxDefault {
+        return contender.reason;
+    }
+    match answer.lines[0].leader_at(question.start_s + offset_s) {
+        Some(leader) if purpose(leader.profile) == Purpose::Tx => Reason::TxProfileLeads,
+        _ => Reason::LowerStackLevel,
     }
 }

@@ -43,10 +43,11 @@ pub(crate) fn transaction_stack(question: &Question, connector_id: u32) -> Stack
 
 /// Whether a `TxProfile` is for the transaction on the connector.
 fn is_for(question: &Question, connector_id: u32, installed: &Installed) -> bool {
-    let Some(transaction) = question.transaction(connector_id) else { return false };
     installed.profile.purpose == Purpose::Tx
         && installed.connector_id == connector_id
-        && installed.profile.transaction_id.is_none_or(|id| transaction.transaction_id == Some(id))
+        && question.transaction(connector_id).is_some_and(|transaction| {
+            installed.profile.transaction_id.is_none_or(|id| transaction.transaction_id == Some(id))
+        })
 }
 
 /// Which `TxDefaultProfile`s count on one connector.

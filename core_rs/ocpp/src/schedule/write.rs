@@ -12,6 +12,8 @@ use crate::schedule::timeline::{NoConversion, Segment};
 
 /// Rivals that are listed for a stretch; of more, the number is given.
 pub const MOST_LISTED: usize = 20;
+/// An answer of more stretches is refused before it is explained, for that takes longest.
+const MOST_STRETCHES: usize = 20_000;
 
 /// Why there is no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,11 @@ impl From<NoConversion> for NoText {
 /// See `NoText`.
 pub fn answer(question: &Question, longest: usize) -> Result<String, NoText> {
     let answer = composite(question)?;
+    if answer.stretches.len() > MOST_STRETCHES {
+        return Err(NoText::TooLong);
+    }
     let rivals = explain(question, &answer, MOST_LISTED)?;
-    let mut sheet = Sheet { question, answer: &answer, rivals: &rivals, text: String::new() };
+    let mut sheet = Sheet { question, answer: &answer, rivals: &rivals, text: String::new(), longest };
     let _ = write!(
         sheet.text,
         r#"{{"scheduleStart":"{}","duration":{},"chargingRateUnit":"{}","chargingSchedulePeriod":["#,
@@ -45,10 +50,7 @@ pub fn answer(question: &Question, longest: usize) -> Result<String, NoText> {
     );
     let mut stretch = 0;
     for period in 0..answer.periods.len() {
-        if sheet.text.len() > longest {
-            return Err(NoText::TooLong);
-        }
-        stretch = sheet.period(period, stretch);
+        stretch = sheet.period(period, stretch)?;
     }
     sheet.text.push_str("]}");
     Ok(sheet.text)
@@ -61,8 +63,9 @@ pub fn answer(question: &Question, longest: usize) -> Result<String, NoText> {
 /// See `NoText`.
 pub fn layers(question: &Question, longest: usize) -> Result<String, NoText> {
     let answer = composite(question)?;
-    let mut sheet = Sheet { question, answer: &answer, rivals: &[], text: String::from("[") };
+    let mut sheet = Sheet { question, answer: &answer, rivals: &[], text: String::from("["), longest };
     for (connector_id, line) in answer.connectors.iter().zip(&answer.lines) {
+        sheet.check_length()?;
         sheet.comma();
         let _ =
             write!(sheet.text, r#"{{"source":{{"kind":"connector","connectorId":{connector_id}}},"spans":["#);
@@ -75,9 +78,7 @@ pub fn layers(question: &Question, longest: usize) -> Result<String, NoText> {
         sheet.text.push_str("]}");
     }
     for contender in contenders(question) {
-        if sheet.text.len() > longest {
-            return Err(NoText::TooLong);
-        }
+        sheet.check_length()?;
         sheet.comma();
         sheet.text.push_str(r#"{"source":"#);
         sheet.profile(contender.profile as usize, "");
@@ -96,11 +97,16 @@ struct Sheet<'q> {
     answer: &'q Composite,
     rivals: &'q [Rivals],
     text: String,
+    longest: usize,
 }
 
 impl Sheet<'_> {
+    fn check_length(&self) -> Result<(), NoText> {
+        if self.text.len() > self.longest { Err(NoText::TooLong) } else { Ok(()) }
+    }
+
     /// One period, whose first stretch is `first`. Returns the first stretch of the next one.
-    fn period(&mut self, period: usize, first: usize) -> usize {
+    fn period(&mut self, period: usize, first: usize) -> Result<usize, NoText> {
         let found = &self.answer.periods[period];
         self.comma();
         let _ = write!(self.text, r#"{{"startPeriod":{},"limit":"#, found.start_s);
@@ -113,7 +119,7 @@ impl Sheet<'_> {
             self.text.push_str(r#","warning":"below_signalled_minimum""#);
         }
         self.text.push(',');
-        self.stretch(first);
+        self.stretch(first)?;
         let stretches = &self.answer.stretches;
         let end = (first..stretches.len()).find(|place| stretches[*place].period != period);
         let end = end.unwrap_or(stretches.len());
@@ -122,16 +128,17 @@ impl Sheet<'_> {
             for place in first + 1..end {
                 self.comma();
                 let _ = write!(self.text, r#"{{"startPeriod":{},"#, self.answer.stretches[place].start_s);
-                self.stretch(place);
+                self.stretch(place)?;
                 self.text.push('}');
             }
             self.text.push(']');
         }
         self.text.push('}');
-        end
+        Ok(end)
     }
 
-    fn stretch(&mut self, place: usize) {
+    fn stretch(&mut self, place: usize) -> Result<(), NoText> {
+        self.check_length()?;
         let stretch = self.answer.stretches[place];
         self.text.push_str(r#""source":"#);
         self.source(stretch.source, self.question.start_s + stretch.start_s);
@@ -146,6 +153,7 @@ impl Sheet<'_> {
         if *unlisted > 0 {
             let _ = write!(self.text, r#","beatenUnlisted":{unlisted}"#);
         }
+        Ok(())
     }
 
     fn source(&mut self, source: Source, moment_s: i64) {
