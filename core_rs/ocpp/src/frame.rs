@@ -3,47 +3,23 @@
 //! Knows nothing of actions and of what came before. A frame whose id can be read is never lost without a
 //! word: a broken CALL becomes a `Fault::Call` that says what to answer. Answers are never answered.
 
+mod write;
+
 use std::borrow::Cow;
 
+pub use self::write::{UniqueId, write_call, write_call_error, write_call_result};
 use crate::direct::{self, Expected, Head};
 use crate::json::{Fault as JsonFault, Limits, Mend, Reader, SyntaxError};
 use crate::raw;
 use crate::schema;
 use crate::validate::{Mode, Report, validate};
-use crate::value::{Value, truncate, write_string};
+use crate::value::Value;
 use crate::violation::{Deviation, ErrorCode, RAW_LIMIT, Violation};
 
 /// Longest unique id of the standard, in characters. OCPP-J 4.1.4
 pub const UNIQUE_ID_LIMIT: usize = 36;
 /// Longest unique id that is echoed at all.
 const UNIQUE_ID_ECHO_LIMIT: usize = 255;
-
-/// The id that ties an answer to its CALL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UniqueId<'a> {
-    /// As text.
-    pub text: Cow<'a, str>,
-    /// Whether it came as a JSON number; it is echoed as it came.
-    pub numeric: bool,
-}
-
-impl<'a> UniqueId<'a> {
-    /// An id that is a string.
-    #[must_use]
-    pub fn of(text: &'a str) -> Self {
-        Self { text: Cow::Borrowed(text), numeric: false }
-    }
-
-    /// The same id for longer than its frame lives.
-    #[must_use]
-    pub fn into_owned(self) -> UniqueId<'static> {
-        UniqueId { text: Cow::Owned(self.text.into_owned()), numeric: self.numeric }
-    }
-
-    fn write(&self, out: &mut String) {
-        if self.numeric { out.push_str(&self.text) } else { write_string(&self.text, out) }
-    }
-}
 
 /// A frame that could be read.
 #[derive(Debug, PartialEq)]
@@ -166,49 +142,6 @@ pub fn read<'a>(
         return Frame { message: Ok(message), deviations: Vec::new(), text, rest: "" };
     }
     FrameReader { mode, limits, deviations: Vec::new() }.read(text)
-}
-
-/// `[2,"id","Action",payload]`
-#[must_use]
-pub fn write_call(unique_id: &str, action: &str, payload: &str) -> String {
-    let mut out = String::with_capacity(payload.len() + action.len() + unique_id.len() + 16);
-    out.push_str("[2,");
-    write_string(unique_id, &mut out);
-    out.push(',');
-    write_string(action, &mut out);
-    finish(out, payload)
-}
-
-/// `[3,"id",payload]`
-#[must_use]
-pub fn write_call_result(unique_id: &UniqueId<'_>, payload: &str) -> String {
-    let mut out = String::with_capacity(payload.len() + unique_id.text.len() + 8);
-    out.push_str("[3,");
-    unique_id.write(&mut out);
-    finish(out, payload)
-}
-
-/// `[4,"id","code","description",{}]`
-#[must_use]
-pub fn write_call_error(unique_id: &UniqueId<'_>, code: ErrorCode, description: &str) -> String {
-    /// OCPP-J 4.2.3
-    const DESCRIPTION_LIMIT: usize = 255;
-    let mut description = description.to_owned();
-    truncate(&mut description, DESCRIPTION_LIMIT);
-    let mut out = String::from("[4,");
-    unique_id.write(&mut out);
-    out.push(',');
-    write_string(code.as_str(), &mut out);
-    out.push(',');
-    write_string(&description, &mut out);
-    finish(out, "{}")
-}
-
-fn finish(mut out: String, payload: &str) -> String {
-    out.push(',');
-    out.push_str(payload);
-    out.push(']');
-    out
 }
 
 struct FrameReader {

@@ -6,18 +6,18 @@ use std::process::{Command, ExitCode};
 /// Frame, what is done with it, and the most instructions that may take: a tenth above what it took when the
 /// bound was set, on x86-64 with the C library of Debian 12.
 const BOUNDS: [(&str, &str, u64); 12] = [
-    ("authorize", "link", 4_700),
-    ("boot_notification", "link", 9_000),
+    ("authorize", "link", 4_250),
+    ("boot_notification", "link", 6_150),
     ("heartbeat", "deframe", 380),
-    ("heartbeat", "link", 3_500),
+    ("heartbeat", "link", 3_200),
     ("meter_values", "deframe", 930),
-    ("meter_values", "judge", 11_100),
-    ("meter_values", "link", 12_800),
-    ("meter_values", "link_raw", 10_400),
-    ("start_transaction", "link", 5_900),
-    ("status_notification", "link", 6_000),
-    ("stop_transaction", "link", 1_000_000),
-    ("stop_transaction", "link_raw", 612_000),
+    ("meter_values", "judge", 10_750),
+    ("meter_values", "link", 12_350),
+    ("meter_values", "link_raw", 10_000),
+    ("start_transaction", "link", 5_600),
+    ("status_notification", "link", 5_350),
+    ("stop_transaction", "link", 960_000),
+    ("stop_transaction", "link_raw", 590_000),
 ];
 /// The first few fill what is kept for the next ones.
 const FEW: u64 = 20;
