@@ -125,7 +125,7 @@ class Wire(asyncio.Protocol):
         """Take bytes of the peer."""
         self._heard_at = self._loop.time()
         found = self._deframer.feed(data)
-        if type(found) is str and self._reading and self._receiver is not None:
+        if type(found) is str and self._reading and not self._waiting and self._receiver is not None:
             self._receiver.receive_text(found)
         elif found is not None:
             waiting = self._waiting = self._waiting or deque()

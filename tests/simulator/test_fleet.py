@@ -35,6 +35,7 @@ class SmallCentral:
     results: list[Resolve] = field(default_factory=list)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     resolved: asyncio.Event = field(default_factory=asyncio.Event)
+    came_again: asyncio.Event = field(default_factory=asyncio.Event)
     server: Server | None = None
 
     @property
@@ -47,6 +48,8 @@ class SmallCentral:
         assert socket.request is not None
         header = socket.request.headers["Authorization"].removeprefix("Basic ")
         self.logins.append((socket.request.path, base64.b64decode(header).decode()))
+        if len(self.logins) > 1:
+            self.came_again.set()
         link, clock = Link("central_system"), SystemClock()
         try:
             async for text in socket:
@@ -175,7 +178,7 @@ async def test_a_command_is_answered_and_an_authorization_key_is_remembered(tmp_
     key = {"key": "AuthorizationKey", "value": "ab" * 20}
     async with running(SmallCentral(command=("ChangeConfiguration", key))) as central:
         chosen = options(central, tmp_path, count=1)
-        await drive(Fleet(chosen, SystemClock()), central.stopped)
+        await drive(Fleet(chosen, SystemClock()), central.came_again)
     assert [(row.outcome, row.payload) for row in central.results] == [("result", {"status": "Accepted"})]
     assert CredentialFile(chosen.credentials).password("SIM-00001") == "ab" * 20
     assert central.logins[-1][1] == f"SIM-00001:{'ab' * 20}"

@@ -1,10 +1,10 @@
-//! Rows of PostgreSQL's binary COPY: encoded here, where the texts are at hand, a row costs next to nothing.
+//! Rows of `PostgreSQL`'s binary COPY: encoded here, where the texts are at hand, a row costs next to nothing.
 
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
-/// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
+/// 2000-01-01, from which `PostgreSQL` counts, in microseconds since 1970.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// The data of one COPY as it grows.
@@ -26,11 +26,11 @@ impl Copy {
     }
 
     /// Begin a row; its columns follow, each by one call.
-    pub(crate) fn row(&mut self, columns: u16) {
+    pub(crate) fn row(&mut self, columns: usize) {
         if self.data.is_empty() {
             self.data.extend_from_slice(HEAD);
         }
-        self.data.extend_from_slice(&columns.to_be_bytes());
+        self.data.extend_from_slice(&u16::try_from(columns).unwrap_or(u16::MAX).to_be_bytes());
         self.rows += 1;
     }
 

@@ -1,7 +1,7 @@
-//! Frames as rows of PostgreSQL's binary COPY, encoded where they are read: a log of every frame must cost
+//! Frames as rows of `PostgreSQL`'s binary COPY, encoded where they are read: a log of every frame must cost
 //! next to nothing.
 //!
-//! The columns are those of `COLUMNS`, in that order. Secrets are taken out and NUL, which PostgreSQL cannot
+//! The columns are those of `COLUMNS`, in that order. Secrets are taken out and NUL, which `PostgreSQL` cannot
 //! hold, becomes U+FFFD, so that no row can make a whole COPY fail.
 
 use std::borrow::Cow;
@@ -60,8 +60,7 @@ impl FrameLog {
         if copy.rows() >= self.rows_limit || copy.bytes() + entry.text.len() > self.bytes_limit {
             return false;
         }
-        let columns: u16 = const { COLUMNS.len() as u16 };
-        copy.row(columns);
+        copy.row(COLUMNS.len());
         copy.bigint(entry.tenant_id);
         copy.bigint(entry.charge_point_id);
         copy.timestamp(entry.at_us);

@@ -45,8 +45,7 @@ pub struct MeterRows {
 impl MeterRows {
     /// Add a row.
     pub fn add(&mut self, row: &MeterRow<'_>) {
-        let columns: u16 = const { COLUMNS.len() as u16 };
-        self.copy.row(columns);
+        self.copy.row(COLUMNS.len());
         self.copy.bigint(row.tenant_id);
         self.copy.bigint(row.charge_point_id);
         self.copy.bigint(row.connector_id);

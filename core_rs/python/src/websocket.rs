@@ -39,18 +39,30 @@ impl Deframer {
         SCRATCH.with_borrow_mut(|scratch| {
             let Some(event) = self.deframer.next(&mut data, scratch) else { return Ok(None) };
             let first = event_object(py, &event)?;
-            if data.is_empty() && matches!(event, Event::Text(_)) {
-                return Ok(Some(first));
-            }
-            let found = PyList::new(py, [first])?;
-            while let Some(event) = self.deframer.next(&mut data, scratch) {
-                found.append(event_object(py, &event)?)?;
-            }
+            let is_single_text = data.is_empty() && matches!(event, Event::Text(_));
+            let found = if is_single_text { first } else { self.all(py, first, data, scratch)? };
             if scratch.capacity() > SCRATCH_KEPT_BYTES {
                 *scratch = Vec::new();
             }
-            Ok(Some(found.into_any()))
+            Ok(Some(found))
         })
+    }
+}
+
+impl Deframer {
+    /// The first event and those that follow it, as a list.
+    fn all<'py>(
+        &mut self,
+        py: Python<'py>,
+        first: Bound<'py, PyAny>,
+        mut data: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let found = PyList::new(py, [first])?;
+        while let Some(event) = self.deframer.next(&mut data, scratch) {
+            found.append(event_object(py, &event)?)?;
+        }
+        Ok(found.into_any())
     }
 }
 
