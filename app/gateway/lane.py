@@ -33,7 +33,7 @@ class Lane(Generic[Item]):
 
     def push(self, item: Item) -> None:
         """Put an item at the end."""
-        if self._current is not None:
+        if self._current is not None or self._items:
             self._items.append(item)
             return
         self._current = self._work(item)
@@ -46,7 +46,7 @@ class Lane(Generic[Item]):
 
     async def settled(self) -> None:
         """Wait until everything pushed so far is done."""
-        while self._current is not None:
+        while self._current is not None or self._items:
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._idle)
@@ -78,8 +78,18 @@ class Lane(Generic[Item]):
     def _advance(self) -> None:
         """Take up the next item that has something left to do."""
         self._current = None
-        while self._items and self._current is None:
-            self._current = self._work(self._items.popleft())
+        try:
+            while self._items and self._current is None:
+                self._current = self._work(self._items.popleft())
+        except BaseException:
+            asyncio.get_running_loop().call_soon(self._go_on)
+            raise
         if self._current is None and self._idle is not None:
             self._idle.set_result(None)
             self._idle = None
+
+    def _go_on(self) -> None:
+        """Take up what waits behind an item that has failed."""
+        if self._current is None:
+            self._advance()
+            self._step()
