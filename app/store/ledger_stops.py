@@ -111,7 +111,10 @@ async def write_stops(
             closings.append(Closing(transaction, ending, stop.received_at, info, _payload(stop), flags))
         elif answer.outcome in ("conflict", "orphan"):
             orphans.append(_orphan(stop, answer.transaction_id))
-        if answer.outcome != "conflict":
+        # A repeated one without valid id: its samples may lie where it waited for its start, under digests
+        # of that place.
+        is_stored = answer.outcome == "repeated" and stop.transaction_id <= 0
+        if answer.outcome != "conflict" and not is_stored:
             # What no transaction claims stays under the id that the charge point named.
             place = (transaction.id, transaction.connector_id) if transaction else (stop.transaction_id, 0)
             meters.add_stop(stop, *place)

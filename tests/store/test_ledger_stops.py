@@ -169,6 +169,7 @@ async def test_a_start_joins_the_stop_that_came_first(station: Station) -> None:
     [orphan] = await _orphans(station)
     assert orphan.transaction_id == number
     assert await ledger.stop_transaction(stop) == StopRecorded("repeated", None, number)
+    assert await station.values_of(number) == _END_VALUES
 
 
 @pytest.mark.parametrize(
