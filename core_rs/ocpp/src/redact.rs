@@ -31,7 +31,9 @@ pub fn redact(text: &str) -> Cow<'_, str> {
                 cleaned.push_str(&frame.to_json(usize::MAX));
             }
             // What cannot be read cannot be cleaned.
-            Err(_) if is_named && !is_hidden => return Cow::Borrowed(UNREADABLE),
+            Err(_) if !is_hidden && (is_named || names_secret(&unescaped(text))) => {
+                return Cow::Borrowed(UNREADABLE);
+            }
             Err(_) => break,
         }
     }
@@ -53,6 +55,22 @@ fn names_secret(text: &str) -> bool {
         let window = start.and_then(|start| bytes.get(start..start + SECRET_KEY.len()));
         window.is_some_and(|window| window.eq_ignore_ascii_case(SECRET_KEY.as_bytes()))
     })
+}
+
+/// The text with its escaped ASCII letters in plain; of no use but to look for a name in it.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..4).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        if let Some(code) = code.filter(u8::is_ascii) {
+            found.push(char::from(code));
+            found.push_str(&part[4..]);
+        } else {
+            found.push_str(part);
+        }
+    }
+    found
 }
 
 /// Hide the secret values; whether there were any. Names in any case: firmware drifts there.

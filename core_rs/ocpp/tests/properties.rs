@@ -210,6 +210,8 @@ fn a_secret_is_hidden_however_its_key_is_written() {
         r#"[2,"1","Heartbeat",{}][3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret"}]}]"#,
         r#"[2,"1","Heartbeat",{}][3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret}"#,
         r#"[3,"2",{"configurationKey":[{"key":"AuthorizationKey","value":"secret"}]}]["secret"#,
+        r#"[3,"2",{"configurationKey":[{"key":"\u0041uthorizationKe\u0079","value":"secret"}"#,
+        r#"[2,"1","Heartbeat",{}][3,"2",{"configurationKey":[{"key":"Authori\u007aationKey","value":"secret"#,
     ] {
         assert!(!redact(text).contains("secret"), "{text}");
     }
