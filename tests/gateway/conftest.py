@@ -76,10 +76,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serve(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
-    """Run an application under uvicorn on a free port."""
+async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterator[int]:
+    """Run an application under uvicorn on a free port. changes: of the options that the gateway wants."""
     listener = socket.create_server(("127.0.0.1", 0))
-    options = {**server_options(settings), "loop": "none"}
+    options = {**server_options(settings), "loop": "none", **changes}
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

@@ -1,0 +1,156 @@
+"""The same frames over our own byte path and over plain ASGI: the same answers, byte for byte."""
+
+import asyncio
+import json
+import re
+from typing import Any, Final
+
+import pytest
+from fastapi import FastAPI
+
+from app.main import create_app
+from app.settings import Settings
+from app.store.database import Database
+from app.store.records import TenantRecord
+from tests.gateway.conftest import Station
+from tests.gateway.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
+from tests.gateway.servers import SERVERS, SILENT
+
+AT: Final = "2026-01-01T10:00:00Z"
+SAMPLES: Final = [{"timestamp": AT, "sampledValue": [{"value": "1", "unit": "Wh"}]}]
+START: Final = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": AT}
+STOP: Final = {"transactionId": 4711, "meterStop": 900, "timestamp": AT, "transactionData": SAMPLES}
+
+Frames = list[tuple[bytes | str, int, bool]]
+"""Payload, opcode, whether it is the last one of its message."""
+
+
+def texts(*payloads: bytes | str) -> Frames:
+    return [(payload, TEXT, True) for payload in payloads]
+
+
+def call(unique_id: str, action: str, payload: Any) -> str:
+    return json.dumps([2, unique_id, action, payload])
+
+
+BOOT: Final = call("boot", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+HEARTBEAT: Final = call("beat", "Heartbeat", {})
+
+CONVERSATIONS: Final[dict[str, Frames]] = {
+    "a session": texts(
+        BOOT,
+        HEARTBEAT,
+        call("a", "Authorize", {"idTag": "TAG"}),
+        call("s", "StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}),
+        call("t", "StartTransaction", START),
+        call("m", "MeterValues", {"connectorId": 1, "meterValue": SAMPLES}),
+        call("p", "StopTransaction", STOP),
+        call("d", "DataTransfer", {"vendorId": "V", "data": "\u00e4\U0001f50c"}),
+    ),
+    "repeated": texts(
+        call("t", "StartTransaction", START),
+        call("t", "StartTransaction", START),
+        call("u", "StartTransaction", START),
+        call("t", "Heartbeat", {}),
+        call("p", "StopTransaction", STOP),
+        call("p", "StopTransaction", STOP),
+        call("q", "StopTransaction", STOP),
+    ),
+    "mended": texts(
+        '[2,"1","MeterValues",{"connectorId":1,"meterValue":{"timestamp":null,"sampledValue":[]}}]',
+        '[2,"2","MeterValues",{"connectorId":1,,"meterValue":[{"timestamp":"then","sampledValue":[{"value":1}]}]}]',
+        '[2,"3","Authorize",{"idTag":"\\ud800\\u0000"}]',
+        '[2,"4","Authorize",{"idTag":"\x01","more":1}]',
+        '[2,5,"heartbeat",[]]',
+        '\ufeff [2,"6","DataTransfer",{"vendorId":"V"}] ',
+    ),
+    "refused": texts(
+        call("1", "Explode", {}),
+        call("2", "Reset", {"type": "Soft"}),
+        call("3", "FirmwareStatusNotification", {"status": "Idle"}),
+        call("4", "Authorize", {}),
+        call("5", "StopTransaction", {"transactionId": "x"}),
+        call("6", "MeterValues", {"connectorId": "one", "meterValue": []}),
+        '[2,"7","Authorize",{"idTag":"A","idTag":"B"}]',
+        '[2,"8","Authorize",' + '{"a":' * 1000 + "1" + "}" * 1000 + "]",
+    ),
+    "unreadable": texts("", "[", "{}", "null", "[9]", '[3,"nobody",{}]', '[4,"nobody","X","",{}]', '[2,"x"'),
+    "in fragments": [
+        ('[2,"1","Heart', TEXT, False),
+        (b"between", PING, True),
+        ("beat", 0, False),
+        ("", 0, False),
+        ('",{}]', 0, True),
+        (b"[2,", BINARY, False),
+        ('"2","Heartbeat",{}]', 0, True),
+    ],
+    "many at once": texts(*(call(str(n), "StartTransaction", {**START, "meterStart": n}) for n in range(80))),
+    "text in a binary message": [(HEARTBEAT, BINARY, True)],
+    "binary": [(b"\x00\xff", BINARY, True)],
+    "not UTF-8": [(b"[2,\xff", TEXT, True)],
+    "too big": texts("x" * 300_000),
+    "unreadable without end": texts(*["?"] * 25),
+    "closed": [*texts(HEARTBEAT), (b"\x03\xe8bye", CLOSE, True)],
+}
+ENDS: Final = {
+    "binary": 1003,
+    "not UTF-8": 1007,
+    "too big": 1009,
+    "unreadable without end": 1008,
+    "closed": 1000,
+}
+"""Close codes of those conversations that end so; the others end with an answer."""
+LAST: Final = call("the last one", "DataTransfer", {"vendorId": "V"})
+
+
+async def converse(client: RawClient, frames: Frames) -> list[str]:
+    """Send all, and return every text and the close code that came back, times and numbers aside."""
+    for payload, opcode, is_final in [*frames, (LAST, TEXT, True)]:
+        client.send(payload, opcode, fin=is_final)
+    found: list[str] = []
+    while True:
+        try:
+            opcode, payload = await client.frame()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return [*found, "the end"]
+        if opcode == CLOSE:
+            return [*found, f"close {int.from_bytes(payload[:2], 'big')}"]
+        if opcode == TEXT:
+            text = re.sub(r'("transactionId":)\d+', r"\1N", payload.decode())
+            found.append(re.sub(r'("currentTime":)"[^"]+"', r"\1T", text))
+            if "the last one" in text:
+                return found
+
+
+async def transcripts(
+    app: FastAPI, settings: Settings, station: Station, server: str
+) -> dict[str, list[str]]:
+    async with SERVERS[server](app, settings) as port:
+        station.port = port
+        found = {}
+        for number, (name, frames) in enumerate(CONVERSATIONS.items()):
+            identity = f"{server}-{number}"
+            await station.register(identity)
+            client = await station.connect(identity)
+            found[name] = await converse(client, texts(BOOT) + frames)
+            await client.close()
+        await close_all()
+    return found
+
+
+@pytest.mark.parametrize("server", [name for name in SERVERS if name != "wire"])
+async def test_every_server_gives_the_answers_of_the_wire(
+    database: Database, tenant: TenantRecord, settings: Settings, apps: dict[str, FastAPI], server: str
+) -> None:
+    app = apps.setdefault("default", apps.get("default") or create_app(settings))
+    station = Station(0, app, database, tenant, settings)
+    async with database.tenant(tenant.id) as work:
+        await work.id_tags.create("TAG")
+    ours = await transcripts(app, settings, station, "wire")
+    theirs = await transcripts(app, settings, station, server)
+    for name in CONVERSATIONS:
+        end = f"close {ENDS[name]}" if name in ENDS else None
+        assert (ours[name][-1] == end) if end else ("the last one" in ours[name][-1]), (name, ours[name])
+    if server in SILENT:
+        ours["not UTF-8"] = ["the end"]
+    assert theirs == ours
