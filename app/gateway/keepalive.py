@@ -47,9 +47,13 @@ class Keepalive:
         now = asyncio.get_running_loop().time()
         due = math.floor(now / self._turn_s)
         while self._turn < due:
-            self._turn += 1
-            for wire in self._turns.pop(self._turn, ()):
+            wires = self._turns.get(self._turn + 1, [])
+            # Taken out one by one: what one of them raises must not cost the others their pings.
+            while wires:
+                wire = wires.pop()
                 wait_s = wire.keep_alive(now, self._interval_s, self._timeout_s)
                 if wait_s is not None:
                     self._plan(wire, now + wait_s)
+            self._turn += 1
+            self._turns.pop(self._turn, None)
         return (due + 1) * self._turn_s - now

@@ -25,6 +25,9 @@ _EARLY_LIMIT_BYTES: Final = 65_536
 class _Given(asyncio.Transport):
     """What the protocol still does to a socket that it gave away goes nowhere."""
 
+    def write(self, data: object) -> None:
+        """Do nothing: of a handshake that came too late to be answered, the protocol tries to tell."""
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -51,8 +54,9 @@ class ChargePointProtocol(WebSocketsSansIOProtocol):
         # uvicorn shuts down what is in this set, and waits for it.
         connections = cast(set[Any], self.connections)
         connections.add(wire)
-        wire.start(transport, receiver, ended, connections.discard)
+        # First: what the wire writes as it starts may be more than the peer reads.
         transport.set_protocol(wire)
+        wire.start(transport, receiver, ended, connections.discard)
         early, self._early = self._early, None
         if early:
             transport.resume_reading()

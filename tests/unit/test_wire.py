@@ -29,12 +29,16 @@ class Socket(asyncio.Transport):
         self.aborted = False
         self.unsent_bytes = 0
         self.protocol: Any = None
+        self.paused: list[Any] = []
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
+        if len(data) > 65_536:
+            self.paused.append(self.protocol)
+            self.protocol.pause_writing()
 
     def close(self) -> None:
         self.closing = True
@@ -75,9 +79,12 @@ class Inbox:
 class Connection:
     """A connection after its handshake."""
 
-    async def open(self, early: bytes = b"") -> None:
+    async def open(self, early: bytes = b"", held: str = "", closing: bool = False) -> None:
+        """closing: the socket begins to close before the answer to the handshake."""
         self.socket, self.inbox = Socket(), Inbox()
         self.wire = self.inbox.wire = Wire(asyncio.get_running_loop(), 1000)
+        if held:
+            self.wire.send_text(held)
         self.ended: list[int] = []
         opened = asyncio.Event()
 
@@ -85,6 +92,7 @@ class Connection:
             await receive()
             if early:
                 protocol.data_received(early)
+            self.socket.closing = closing
             await send({"type": "websocket.accept"})
             scope["extensions"][EXTENSION].hand_over(self.wire, self.inbox, self.ended.append)
             opened.set()
@@ -99,8 +107,10 @@ class Connection:
         config.load()
         self.server = ServerState()
         protocol = ChargePointProtocol(config=config, server_state=self.server, app_state={})
+        self.socket.protocol = protocol
         protocol.connection_made(self.socket)
         protocol.data_received(HANDSHAKE)
+        (self.asgi,) = self.server.tasks
         await asyncio.wait_for(opened.wait(), 10)
         assert self.socket.protocol is self.wire
         self.socket.written = b""
@@ -152,7 +162,7 @@ async def test_frames_sent_before_the_answer_are_not_lost() -> None:
     connection.wire.data_received(second[3:] + frame(b"third"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert sorted(map(str, connection.inbox.messages)) == ["first", "second", "third"]
+    assert connection.inbox.messages == ["first", "second", "third"]
     await connection.close()
 
 
@@ -165,6 +175,16 @@ async def test_a_pause_holds_back_what_has_arrived_already(connection: Connectio
         connection.wire.resume_reading()
         await asyncio.sleep(0)
         assert connection.inbox.messages == expected
+
+
+async def test_what_comes_after_a_pause_does_not_overtake_what_waits(connection: Connection) -> None:
+    connection.inbox.stops = True
+    connection.wire.data_received(frame(b"1") + frame(b"2"))
+    connection.inbox.stops = False
+    connection.wire.resume_reading()
+    connection.wire.data_received(frame(b"3"))
+    await asyncio.sleep(0)
+    assert connection.inbox.messages == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +257,29 @@ async def test_a_dead_peer_does_not_keep_the_socket_by_what_it_has_not_read(
     assert connection.socket.aborted
 
 
+async def test_a_wire_that_fails_does_not_cost_the_others_their_pings() -> None:
+    class Faulty(Wire):
+        def keep_alive(self, now: float, interval_s: float, timeout_s: float) -> float | None:
+            raise RuntimeError("the handler is closed")
+
+    pinged: list[str] = []
+
+    class Pinged(Wire):
+        def keep_alive(self, now: float, interval_s: float, timeout_s: float) -> float | None:
+            pinged.append("ping")
+            return None
+
+    loop = asyncio.get_running_loop()
+    keepalive = Keepalive(interval_s=0.05, timeout_s=0.02)
+    keepalive.start()
+    for kind in (Pinged, Faulty, Pinged):
+        keepalive.add(kind(loop, 1000))
+    async with asyncio.timeout(10):
+        while len(pinged) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await keepalive.close()
+
+
 async def test_one_timer_pings_all(connection: Connection) -> None:
     keepalive = Keepalive(interval_s=0.05, timeout_s=0.02)
     keepalive.start()
@@ -275,6 +318,24 @@ async def test_what_is_sent_before_the_hand_over_waits() -> None:
     wire.start(socket, Inbox(), ended.append, lambda _: None)
     assert socket.written.startswith(b"\x81\x05early\x88")
     wire.connection_lost(None)
+
+
+async def test_a_peer_that_does_not_read_what_was_held_has_a_deadline() -> None:
+    connection = Connection()
+    await connection.open(held="x" * 100_000)
+    assert connection.socket.paused == [connection.wire]
+    connection.socket.unsent_bytes = OUTBOUND_LIMIT_BYTES + 1
+    connection.wire.send_text("more")
+    assert connection.socket.aborted
+    await connection.close()
+
+
+async def test_a_handshake_that_comes_too_late_ends_without_a_fault() -> None:
+    connection = Connection()
+    await connection.open(closing=True)
+    await connection.asgi
+    assert connection.socket.written == b""
+    await connection.close()
 
 
 async def test_the_end_of_the_server_closes_in_good_order(connection: Connection) -> None:
