@@ -1,5 +1,7 @@
 //! Meter values as rows of a COPY, and the digest by which a repeated one is known.
 
+use std::borrow::Cow;
+
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::copy::Copy;
@@ -65,13 +67,22 @@ impl MeterRows {
 }
 
 /// What tells samples of one time and charge point apart, and what a retry runs into: the same text of the
-/// same connector and transaction, as the charge point named it (0 for none). Stored, so it must never change.
+/// same connector and transaction, as the charge point named it (0 for none). White space does not count: text
+/// that had to be mended comes without it. Stored, so it must never change.
 #[must_use]
 pub fn digest(sampled_values: &str, connector_id: i64, transaction_id: i64) -> i64 {
     let mut place = [0; 16];
     place[..8].copy_from_slice(&connector_id.to_le_bytes());
     place[8..].copy_from_slice(&transaction_id.to_le_bytes());
-    xxh3_64_with_seed(sampled_values.as_bytes(), xxh3_64(&place)).cast_signed()
+    xxh3_64_with_seed(&without_white_space(sampled_values), xxh3_64(&place)).cast_signed()
+}
+
+fn without_white_space(text: &str) -> Cow<'_, [u8]> {
+    let bytes = text.as_bytes();
+    if memchr::memchr(b' ', bytes).is_none() && memchr::memchr3(b'\n', b'\r', b'\t', bytes).is_none() {
+        return Cow::Borrowed(bytes);
+    }
+    Cow::Owned(bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect())
 }
 
 #[cfg(test)]
@@ -82,6 +93,7 @@ mod tests {
     fn a_digest_stays_what_it_is() {
         let text = r#"[{"value":"1"}]"#;
         assert_eq!(digest(text, 1, 7), DIGEST);
+        assert_eq!(digest("[ {\"value\":\t\"1\"}\r\n]", 1, 7), DIGEST);
         assert_ne!(digest(text, 2, 7), DIGEST);
         assert_ne!(digest(text, 1, 8), DIGEST);
         assert_ne!(digest(r#"[{"value":"2"}]"#, 1, 7), DIGEST);
