@@ -1,5 +1,6 @@
 """The ledger of accepted charging profiles: each rule of OCPP 1.6 3.13, 5.5 and 5.16 that it follows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -337,6 +338,27 @@ def test_repeated_tries_without_an_answer_do_not_multiply(story: Story) -> None:
     for _ in range(20):
         story.set(1, profile(2), None)
     assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+
+
+def test_of_the_tries_of_a_silent_charge_point_few_are_kept(story: Story) -> None:
+    story.set(1, profile(1))
+    tries = [story.set(1, profile(2), None) for _ in range(9)]
+    refused = story.set(1, profile(3), "Rejected")
+    tries += [story.set(1, profile(2), None) for _ in range(9)]
+    assert story.ledger.superseded == set(tries[2:-2])
+    assert refused not in story.ledger.superseded
+    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+
+
+def test_an_open_try_counts_however_the_ones_after_it_are_answered(story: Story) -> None:
+    story.set(1, profile(1))
+    story.set(1, profile(2, level=1), None)
+    story.set(1, profile(2, level=1), None)
+    story.clear(None, id=2)
+    refused: Json = {"state": "rejected", "result": {"status": "Rejected"}, "error": None}
+    story.commands = [row for row in story.commands if row.id not in story.ledger.superseded]
+    story.commands[-2:] = [replace(row, late_result=refused) for row in story.commands[-2:]]
+    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (1, 2)}
 
 
 def test_with_too_many_open_answers_nothing_is_said(story: Story) -> None:

@@ -6,7 +6,7 @@ where it did not. Later certain events bring the worlds together again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -21,6 +21,8 @@ WORLDS_LIMIT = 64
 _REFUSED: tuple[Verdict, ...] = ("rejected", "not_supported")
 REFUSALS_LIMIT = 50
 """Refused profiles that are remembered for a charge point."""
+TRIES_AT_EACH_END = 2
+"""Unanswered tries of the same that are kept of a row of them: so many of the oldest and of the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,57 @@ def fold_ledger(events: Sequence[ProfileEvent]) -> Ledger:
 def _without_indifferent(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
     """Drop the unconfirmed events whose outcome makes no difference any more."""
     alive = [event for number, event in enumerate(events) if not _is_settled(event, events[number + 1 :])]
+    alive = _without_repetitions(alive)
     for event in [event for event in alive if event.verdict == "unconfirmed"]:
-        happened = [replace(other, verdict="accepted") if other is event else other for other in alive]
-        not_happened = [other for other in alive if other is not event]
-        (with_it, overflow), (without, overflow_without) = map(_possible_worlds, (happened, not_happened))
-        if not overflow and not overflow_without and set(with_it) == set(without):
-            alive = not_happened
+        number = next(number for number, other in enumerate(alive) if other is event)
+        if _is_indifferent(event, alive[:number], alive[number + 1 :]):
+            del alive[number]
     return alive
+
+
+def _without_repetitions(events: Iterable[ProfileEvent]) -> list[ProfileEvent]:
+    """Keep the ends of each row of unanswered tries of the same, or a silent charge point has no end of them.
+
+    The oldest are hardly answered any more, so they keep the doubt; an answer to the newest can settle it.
+    """
+    alive: list[ProfileEvent] = []
+    rows: list[list[ProfileEvent]] = []
+    for event in events:
+        if event.verdict == "unconfirmed":
+            same = (row for row in rows if (row[0].installs, row[0].clears) == (event.installs, event.clears))
+            row = next(same, None)
+            if row is None:
+                rows.append([event])
+            else:
+                row.append(event)
+        elif event.verdict not in _REFUSED:
+            rows = []
+        alive.append(event)
+        for row in rows:
+            if len(row) > 2 * TRIES_AT_EACH_END:
+                dropped = row.pop(TRIES_AT_EACH_END)
+                alive = [other for other in alive if other is not dropped]
+    return alive
+
+
+def _is_indifferent(
+    event: ProfileEvent, earlier: Iterable[ProfileEvent], later: Iterable[ProfileEvent]
+) -> bool:
+    """Say whether all ends the same with and without an event, however each other open one turns out."""
+    worlds, overflow = _reached(earlier)
+    if overflow:
+        return False
+    pairs = {(apply_event(event, world), world) for world in worlds}
+    for other in later:
+        pairs = {
+            pair
+            for happened, not_happened in pairs
+            for pair in zip(_branches(other, happened), _branches(other, not_happened), strict=True)
+            if pair[0] != pair[1]
+        }
+        if len(pairs) > WORLDS_LIMIT:
+            return False
+    return all(_present(happened) == _present(not_happened) for happened, not_happened in pairs)
 
 
 def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
@@ -150,6 +196,12 @@ def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
 
 
 def _possible_worlds(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
+    worlds, overflow = _reached(events)
+    return tuple(dict.fromkeys(map(_present, worlds))), overflow
+
+
+def _reached(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
+    """The worlds that events lead to, with what has ended since; True: too many of them."""
     worlds: dict[World, None] = {(): None}
     for event in events:
         after: dict[World, None] = {}
@@ -158,8 +210,11 @@ def _possible_worlds(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...],
         if len(after) > WORLDS_LIMIT:
             return ((),), True
         worlds = after
-    present = (tuple(item for item in world if not item.ended) for world in worlds)
-    return tuple(dict.fromkeys(present)), False
+    return tuple(worlds), False
+
+
+def _present(world: World) -> World:
+    return tuple(item for item in world if not item.ended)
 
 
 def _branches(event: ProfileEvent, world: World) -> tuple[World, ...]:
