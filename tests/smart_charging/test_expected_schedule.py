@@ -87,6 +87,15 @@ def test_the_wider_number_of_phases_counts() -> None:
     assert "numberPhases" not in row
 
 
+def test_the_phases_of_a_lower_limit_count_too() -> None:
+    def period(limit: float, phases: int) -> Json:
+        return {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit, "numberPhases": phases}]}
+
+    one, three = profile(1, 16, schedule=period(16, 1)), profile(2, 10, schedule=period(10, 3))
+    found = expected_schedule(view((on(1, one),), (on(1, three),)), request())
+    assert [(row["limit"], row["numberPhases"]) for row in found["chargingSchedulePeriod"]] == [(16, 3)]
+
+
 def test_too_many_possible_states_count_as_not_limited() -> None:
     found = expected_schedule(view((), overflow=True), request(hardware_max=(("A", 32.0),)))
     assert limits(found) == [(0, 32)]

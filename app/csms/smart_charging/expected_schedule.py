@@ -162,8 +162,9 @@ def _highest(schedules: Sequence[Json]) -> Json:
         here = [_holding(rows, start_s) for rows in stretches]
         most = max(here, key=lambda stretch: stretch.height)
         # A phase that one of them uses must be reckoned with.
-        phases = None if any(row.number_phases is None for row in here) else most.number_phases
-        highest.append(replace(most, start_s=start_s, number_phases=phases))
+        phases = [row.number_phases for row in here if row.number_phases is not None]
+        widest = max(phases) if len(phases) == len(here) else None
+        highest.append(replace(most, start_s=start_s, number_phases=widest))
     return {**schedules[0], "chargingSchedulePeriod": _periods(highest)}
 
 
