@@ -25,7 +25,7 @@ from app.api.requests import ChargingProfileWrite
 from app.api.resources import CHARGING_PROFILE_LIVE_FIELDS, ChargingProfile, ProfileInstallation
 from app.api.routers import api_router
 from app.csms.smart_charging.calendar import next_clock_change
-from app.csms.smart_charging.stored_profiles import judge_calendar, judge_profile, wire_profiles
+from app.csms.smart_charging.stored_profiles import judge_calendar, judge_profile, wire_ids, wire_profiles
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.store.records import ChargingProfileRecord, Json
 from app.store.unit_of_work import TenantWork
@@ -185,8 +185,9 @@ async def list_profile_installations(
     """List the charge points that have a stored profile, or may have it, by their identity."""
     after = decode_cursor(query.cursor, TextKey)
     async with services.database.tenant(access.tenant_id) as work:
-        await _existing(work, charging_profile_id)
-        rows = await work.installations.page(charging_profile_id, query.limit + 1, after)
+        record = await _existing(work, charging_profile_id)
+        numbers = len(wire_ids(record))
+        rows = await work.installations.page(charging_profile_id, query.limit + 1, after, numbers=numbers)
     page, next_cursor = cut_page(rows, query.limit, lambda row: row.identity)
     items = [ProfileInstallation.model_validate(row) for row in page]
     return page_response(Page[ProfileInstallation](items=items, next_cursor=next_cursor))

@@ -139,11 +139,14 @@ class Installations(Repository):
         )
 
     async def page(
-        self, charging_profile_id: int, limit: int, after: str | None = None
+        self, charging_profile_id: int, limit: int, after: str | None = None, *, numbers: int
     ) -> list[InstallationRecord]:
-        """Return where a profile is, or may be, in the order of the identity of the charge points."""
+        """Return where a profile is, or may be, in the order of the identity of the charge points.
+
+        numbers: how many of the numbers on the wire are its own, from its id on.
+        """
         statement = self._select(
-            _INSTALLATIONS.c.charging_profile_id == charging_profile_id, self._on_charge_point()
+            _INSTALLATIONS.c.charging_profile_id == charging_profile_id, self._on_charge_point(numbers)
         )
         if after is not None:
             statement = statement.where(_CHARGE_POINTS.c.identity > after)
@@ -162,9 +165,10 @@ class Installations(Repository):
         )
 
     async def refresh_later(self, installation: InstallationRecord, at: datetime | None) -> None:
-        """Say when to look at an installation again, unless it was requested anew meanwhile."""
+        """Say when to look at an installation again, unless it or its profile was changed meanwhile."""
+        unchanged = _INSTALLATIONS.c.refresh_at == installation.refresh_at
         await self.connection.execute(
-            update(_INSTALLATIONS).where(*self._is(installation)).values(refresh_at=at)
+            update(_INSTALLATIONS).where(*self._is(installation), unchanged).values(refresh_at=at)
         )
 
     async def forget(self, installation: InstallationRecord) -> None:
@@ -184,7 +188,7 @@ class Installations(Repository):
             _INSTALLATIONS.c.requested_at == installation.requested_at,
         )
 
-    def _on_charge_point(self) -> Any:
+    def _on_charge_point(self, numbers: int) -> Any:
         """Whether a command that still counts, and was not refused, carries one of the profile's numbers."""
         commands = tables.commands
         # What was posted raw may be any integer of 64 bits.
@@ -197,7 +201,7 @@ class Installations(Repository):
             commands.c.action == "SetChargingProfile",
             commands.c.state.not_in(("rejected", "call_error", "offline", "cancelled", "queued")),
             wire_id >= first,
-            wire_id < first + CALENDAR_PROFILES,
+            wire_id < first + numbers,
         )
 
 

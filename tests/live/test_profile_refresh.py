@@ -15,6 +15,7 @@ from app.csms.smart_charging.installer import (
 )
 from app.csms.smart_charging.refresher import ProfileRefresher
 from app.store import tables
+from app.store.charging_profiles import CALENDAR_PROFILES
 from app.store.database import Database
 from app.store.entries import TransactionStart, TransactionStop
 from app.store.records import InstallationRecord, Json
@@ -59,9 +60,15 @@ class Estate:
         refresher = ProfileRefresher(self.site.database, worker.presence, installer, self.site.clock)
         return await refresher.sweep()
 
+    async def put(self, **form: Any) -> None:
+        now = self.site.clock.now()
+        async with self.site.database.tenant(self.site.tenant_id) as work:
+            await work.charging_profiles.replace(self.number, "Peak", **form)
+            await work.installations.refresh_soon(self.number, now)
+
     async def installations(self) -> list[InstallationRecord]:
         async with self.site.database.tenant(self.site.tenant_id) as work:
-            return await work.installations.page(self.number, 10)
+            return await work.installations.page(self.number, 10, numbers=CALENDAR_PROFILES)
 
     def anchors(self) -> list[str]:
         return [
@@ -153,6 +160,49 @@ async def test_a_changed_profile_is_sent_where_it_is_installed(estate: Estate) -
     await received(estate.charger, 2)
     profile = estate.charger.received[1][2]["csChargingProfiles"]
     assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 10.0}]
+
+
+async def test_a_change_while_it_is_looked_at_is_not_lost(estate: Estate) -> None:
+    estate.go_to(CHANGE)
+    await estate.sweep()
+    await received(estate.charger, 2)
+    await estate.charger.reported()
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    now = estate.site.clock.now()
+    async with estate.site.database.platform() as work:
+        (taken,) = await work.installations_due.take(now, now + RETRY_AFTER, 10)
+    # Between the look at the profile and the note of when to look again.
+    await estate.put(calendar={**CALENDAR, "rules": [{**CALENDAR["rules"][0], "limit": 10.0}]})
+    async with estate.site.database.tenant(estate.site.tenant_id) as work:
+        await work.installations.refresh_later(taken, now + REFUSED_RETRY_AFTER)
+    assert await estate.sweep() == 1
+    await received(estate.charger, 3)
+
+
+async def test_another_beginning_of_a_recurring_profile_is_sent(site: Site) -> None:
+    def beginning(day: str) -> Json:
+        return {
+            "stackLevel": 0,
+            "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Recurring",
+            "recurrencyKind": "Daily",
+            "chargingSchedule": {
+                "startSchedule": f"{day}T00:00:00Z",
+                "chargingRateUnit": "A",
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}],
+            },
+        }
+
+    charger = await site.charger(site.a)
+    async with site.database.tenant(site.tenant_id) as work:
+        record = await work.charging_profiles.create("Roadworks", charging_profile=beginning("2030-07-01"))
+    estate = Estate(site, charger, record.id)
+    await estate.install()
+    await estate.put(charging_profile=beginning("2030-06-01"))
+    site.clock.advance(1)
+    assert await estate.sweep() == 1
+    await received(charger, 2)
+    assert estate.anchors() == ["2030-07-01T00:00:00Z", "2030-06-01T00:00:00Z"]
 
 
 async def test_a_charge_point_that_refuses_is_asked_rarely(site: Site) -> None:

@@ -162,10 +162,10 @@ class ProfileInstaller:
             if now - installation.requested_at > RETRY_AFTER:
                 await work.installations.forget(installation)
             return []
-        due = [step for step in plan.steps if not _is_done(plan, installation.connector_id, step)]
+        due = [step for step in plan.steps if not _is_done(plan, record, target.connector_id, step)]
         if not due:
             await work.installations.refresh_later(installation, _next_change(record, now))
-        elif any(_was_refused(plan.view, step) for step in due):
+        elif any(_was_refused(plan.view, record, step) for step in due):
             await work.installations.refresh_later(installation, now + REFUSED_RETRY_AFTER)
         return due
 
@@ -226,19 +226,25 @@ def _is_gone(view: LedgerView, record: ChargingProfileRecord) -> bool:
     return not found and not view.ledger.overflow
 
 
-def _is_done(plan: Plan, connector_id: int, step: Step) -> bool:
+def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step: Step) -> bool:
     if step.action != "SetChargingProfile":
         return False
     wanted: Json = step.payload["csChargingProfiles"]
     return any(
-        item.connector_id == connector_id and says_the_same(item.profile, wanted)
+        item.connector_id == connector_id and _is_same(record, item.profile, wanted)
         for item in plan.view.ledger.everywhere()
     )
 
 
-def _was_refused(view: LedgerView, step: Step) -> bool:
+def _was_refused(view: LedgerView, record: ChargingProfileRecord, step: Step) -> bool:
     if step.action != "SetChargingProfile":
         return False
     wanted: Json = step.payload["csChargingProfiles"]
     refused = [event.installs for event in view.ledger.refused if event.installs is not None]
-    return any(says_the_same(item.profile, wanted) for item in refused)
+    return any(_is_same(record, item.profile, wanted) for item in refused)
+
+
+def _is_same(record: ChargingProfileRecord, profile: Json, wanted: Json) -> bool:
+    """Compare two forms of a stored profile. The anchor of a calendar moves on by itself; that of a profile
+    says when it begins."""
+    return profile == wanted if record.calendar is None else says_the_same(profile, wanted)
