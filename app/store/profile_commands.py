@@ -8,7 +8,8 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.store import tables
 from app.store.records import ConnectorTransaction, ProfileCommandRecord
@@ -44,17 +45,24 @@ class ProfileCommands(Repository):
         return [ProfileCommandRecord(*row) for row in await self.connection.execute(statement)]
 
     async def transactions(self, charge_point_id: int, since: datetime | None) -> list[ConnectorTransaction]:
-        """Return the transactions that are open, or ended after `since`, in the order of their start."""
-        ended = _TRANSACTIONS.c.stopped_received_at
-        statement = (
-            select(*_TRANSACTION_COLUMNS)
-            .where(
-                _TRANSACTIONS.c.tenant_id == self.tenant_id,
-                _TRANSACTIONS.c.charge_point_id == charge_point_id,
-                ended.is_(None) if since is None else or_(ended.is_(None), ended >= since),
-            )
-            .order_by(_TRANSACTIONS.c.started_at, _TRANSACTIONS.c.id)
+        """Return the transactions that are open, ended after `since`, or are the newest on their connector.
+
+        In the order of their start: one that was never stopped is over when another began after it.
+        """
+        ended, started = _TRANSACTIONS.c.stopped_received_at, _TRANSACTIONS.c.started_at
+        connector_id, number = _TRANSACTIONS.c.connector_id, _TRANSACTIONS.c.id
+        here = (
+            _TRANSACTIONS.c.tenant_id == self.tenant_id,
+            _TRANSACTIONS.c.charge_point_id == charge_point_id,
         )
+        newest = select(number).ext(distinct_on(connector_id)).where(*here)
+        wanted: list[ColumnElement[bool]] = [
+            ended.is_(None),
+            number.in_(newest.order_by(connector_id, started.desc(), number.desc())),
+        ]
+        if since is not None:
+            wanted.append(ended >= since)
+        statement = select(*_TRANSACTION_COLUMNS).where(*here, or_(*wanted)).order_by(started, number)
         return [ConnectorTransaction(*row) for row in await self.connection.execute(statement)]
 
     async def supersede(self, command_ids: Collection[UUID], at: datetime) -> None:

@@ -1,12 +1,14 @@
 """Installing stored profiles over HTTP: what is sent, what is refused before, and what the ledger shows."""
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 
+from app.csms.smart_charging.ledger_reading import load_ledger
 from app.ids import ChargePointId
-from app.store.records import CommandRecord, TenantRecord
+from app.store.records import CommandRecord, ConnectorTransaction, TenantRecord
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 from tests.api.test_charging_profiles import CALENDAR, PROFILE, RULE, SCHEDULE
@@ -128,6 +130,11 @@ async def test_a_tx_profile_carries_the_running_transaction(
     await edge.transaction(operator, charge_point, stopped_received_at=NOW)
     await edge.transaction(operator, charge_point, connector_id=2)
     assert await refusal(edge, token, INSTALL, {"charging_profile_id": number}) == found
+    # Its stop was lost, but another one has run on the connector since.
+    await edge.transaction(operator, charge_point, connector_id=3)
+    await edge.transaction(operator, charge_point, connector_id=3, stopped_received_at=NOW)
+    other_connector = INSTALL.replace("connectors/1", "connectors/3")
+    assert await refusal(edge, token, other_connector, {"charging_profile_id": number}) == found
     running = await edge.transaction(operator, charge_point)
     response = await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})
     assert response.status_code == 202
@@ -251,6 +258,18 @@ async def test_units_are_converted_where_that_is_asked_for(
     assert [period["limit"] for period in schedule["chargingSchedulePeriod"]] == limits
 
 
+async def test_a_limit_beyond_measure_is_converted_too(
+    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId, queued: CommandRecord
+) -> None:
+    await report(edge, operator, charge_point, ChargingScheduleAllowedChargingRateUnit="Current")
+    periods = [{"startPeriod": 0, "limit": 1e30}]
+    schedule = {**SCHEDULE, "chargingRateUnit": "W", "chargingSchedulePeriod": periods}
+    number = await store(edge, operator, charging_profile={**PROFILE, "chargingSchedule": schedule})
+    body = {"charging_profile_id": number, "conversion": {"nominal_voltage": 230}}
+    response = await edge.call("POST", INSTALL, token, json=body)
+    assert response.status_code == 202, response.text
+
+
 async def test_the_limit_of_the_charge_point_goes_to_connector_0_only(
     edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
@@ -372,6 +391,47 @@ async def test_a_stored_profile_lists_where_it_is_installed(
     await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
     (item,) = (await edge.call("GET", path, token)).json()["items"]
     assert (item["charge_point"], item["connector_id"], item["refresh_at"]) == ("RDAM-1", 1, None)
+
+
+async def test_the_number_of_another_profile_is_not_taken_for_ones_own(
+    edge: Edge,
+    operator: TenantRecord,
+    token: str,
+    charge_point: ChargePointId,
+    scripted: ScriptedCommands,
+    queued: CommandRecord,
+) -> None:
+    first, second = [await store(edge, operator, charging_profile=PROFILE) for _ in range(2)]
+    for number in (first, second):
+        assert (await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})).is_success
+    payload = sent(scripted)[1][1]
+    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    shown = [
+        (await edge.call("GET", f"/v1/charging-profiles/{number}/installations", token)).json()["items"]
+        for number in (first, second)
+    ]
+    assert [len(items) for items in shown] == [0, 1]
+
+
+async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId
+) -> None:
+    payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 1, **PROFILE}}
+    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    later = NOW + timedelta(days=1)
+    ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
+    async with edge.services.database.tenant(operator.id) as work:
+        asked: list[Any] = []
+        transactions = work.profile_commands.transactions
+
+        async def spy(*arguments: Any) -> list[ConnectorTransaction]:
+            asked.extend(found := await transactions(*arguments))
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(work.profile_commands, "transactions", spy)
+            await load_ledger(work, charge_point)
+    assert [row.id for row in asked] == ended[-1:]
 
 
 async def test_unknown_names_are_404(

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Literal
 
 from app.errors import FieldViolation
@@ -114,7 +116,7 @@ def _integer(text: str | None) -> int | None:
 
 def _converted(limit: float, unit: Unit, watts_per_ampere: int) -> float:
     # Through its text: 21.4 is no multiple of 0.1 in binary.
-    exact = Decimal(str(limit))
+    text = str(limit)
     if unit == "W":
-        return float(exact * watts_per_ampere)
-    return float((exact / watts_per_ampere).quantize(Decimal("0.1"), ROUND_FLOOR))
+        return float(Decimal(text) * watts_per_ampere)
+    return floor(Fraction(text) * 10 / watts_per_ampere) / 10

@@ -38,7 +38,7 @@ def carries_charging_profile(action: str, payload: Json) -> bool:
 async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     """Return what is, or may be, on a charge point now."""
     commands = await work.profile_commands.for_charge_point(charge_point_id)
-    since = min((_moment(command) for command in commands), default=None)
+    since = min((_moment(command) for command in commands if _has_transaction(command)), default=None)
     transactions = await work.profile_commands.transactions(charge_point_id, since)
     keys = await work.configuration.for_charge_point(charge_point_id)
     profiles = next((key.value for key in keys if key.key.lower() == "supportedfeatureprofiles"), None)
@@ -88,6 +88,13 @@ def _event(
 
 def _moment(command: ProfileCommandRecord) -> datetime:
     return command.sent_at or command.created_at
+
+
+def _has_transaction(command: ProfileCommandRecord) -> bool:
+    """Say whether what a command carries holds for one transaction only, which may have ended since."""
+    if command.action == "SetChargingProfile":
+        return bool(command.payload["csChargingProfiles"]["chargingProfilePurpose"] == "TxProfile")
+    return command.action == "RemoteStartTransaction"
 
 
 def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
