@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from app.api.json_body import Model, read_bytes, require_json
+from app.api.json_body import Model, read_bytes, refuse_doubled_members, require_json
 from app.api.problems import MalformedBody, body_errors
 
 _INTEGER_DIGITS = 18
@@ -30,6 +30,7 @@ def exact_json_body(model: type[Model], limit_bytes: int) -> Callable[[Request],
         require_json(request)
         content = await read_bytes(request, limit_bytes)
         try:
+            refuse_doubled_members(content)
             value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
         except (ValueError, RecursionError):
             raise MalformedBody from None

@@ -6,6 +6,7 @@ JSON (400) from texts that no column can hold (422 naming the member).
 
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -100,6 +101,40 @@ def not_a_number(content: bytes) -> InvalidInput | None:
     return InvalidInput([FieldViolation(pointer, "not_a_number", detail) for pointer in pointers])
 
 
+class _Members(dict[str, Any]):
+    """An object of JSON that knows which of its members stood twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+
+
+def _doubled(value: Any, pointer: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _doubled(element, f"{pointer}/{index}")
+    elif isinstance(value, _Members):
+        for name, member in value.items():
+            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            if name in value.twice:
+                yield inner
+            yield from _doubled(member, inner)
+
+
+def refuse_doubled_members(content: bytes) -> None:
+    """A name that stands twice in an object says two things: neither is taken.
+
+    Raises:
+        InvalidInput: some do; with their pointers.
+        ValueError, RecursionError: it is no JSON.
+    """
+    value = json.loads(content, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    pointers = list(_doubled(value, ""))
+    if pointers:
+        detail = "stands twice in its object"
+        raise InvalidInput([FieldViolation(pointer, "duplicate_field", detail) for pointer in pointers[:20]])
+
+
 def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     """A dependency that reads the request's body as `model`."""
 
@@ -107,11 +142,13 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
         require_json(request)
         content = await read_bytes(request, BODY_LIMIT_BYTES)
         try:
-            return model.model_validate_json(content)
+            value = model.model_validate_json(content)
         except ValidationError as error:
             if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
                 raise (unstorable(content) or MalformedBody()) from None
             raise body_errors(error) from None
+        refuse_doubled_members(content)
+        return value
 
     return read
 

@@ -1,5 +1,6 @@
 """Stored charging profiles over HTTP: their two forms, their numbers, and what is refused about them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -179,3 +180,24 @@ async def test_a_bad_profile_is_refused_by_name_and_pointer(
     assert response.status_code == 422, response.text
     assert pointer in [error.get("pointer", "") for error in response.json()["errors"]]
     assert (await edge.call("GET", PATH, token)).json()["items"] == []
+
+
+@pytest.mark.parametrize("limit", [10**9 + 1, 10**30, -(10**30), 1e300])
+async def test_a_number_that_nobody_can_mean_is_refused(edge: Edge, token: str, limit: float) -> None:
+    periods = [{"startPeriod": 0, "limit": limit}]
+    body = literal(chargingSchedule={**SCHEDULE, "chargingSchedulePeriod": periods})
+    response = await edge.call("POST", PATH, token, json=body)
+    assert response.status_code == 422, response.text
+    (error,) = response.json()["errors"]
+    assert error["pointer"].endswith("/chargingSchedulePeriod/0/limit")
+    assert error["code"] == "out_of_range"
+
+
+async def test_a_member_that_stands_twice_is_refused(edge: Edge, token: str) -> None:
+    text = json.dumps(literal()).replace('"limit": 16.0', '"limit": 16.0, "limit": 99')
+    response = await edge.call(
+        "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422, response.text
+    pointer = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0/limit"
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]

@@ -1,5 +1,6 @@
 """From a stored profile to what goes over the wire: OCPP 1.6 7.8 with its number, level and purpose."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import orjson
@@ -11,6 +12,8 @@ from app.store.charging_profiles import CALENDAR_PROFILES
 from app.store.records import ChargingProfileRecord, Json
 
 _MEMBER = "/csChargingProfiles"
+_LARGEST_NUMBER = 1_000_000_000
+"""Of a stored profile: a gigawatt, thirty years; composite schedules take no larger limit."""
 
 
 def wire_profiles(record: ChargingProfileRecord, now: datetime) -> list[Json]:
@@ -41,6 +44,8 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
 
     profile: without chargingProfileId. Pointers begin at it.
     """
+    if found := list(_out_of_range(profile, "")):
+        return found
     if not isinstance(profile.get("chargingProfilePurpose"), str):
         connector_id = 1
     else:
@@ -56,6 +61,18 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
             text = "is given when the profile is installed"
             found.append(FieldViolation(f"/{name}", "given_at_installation", text))
     return found
+
+
+def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
+    """Numbers that no device and no schedule can mean: such a limit would be none."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _out_of_range(member, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _out_of_range(element, f"{pointer}/{index}")
+    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
+        yield FieldViolation(pointer, "out_of_range", f"is larger than {_LARGEST_NUMBER}")
 
 
 def judge_calendar(calendar: Json, now: datetime) -> list[FieldViolation]:
