@@ -65,12 +65,12 @@ fn not_json(detail: String) -> Vec<Violation> {
 }
 
 fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
-    let installed = accepted(value, findings);
+    let (installed_at, installed): (Vec<_>, Vec<_>) = accepted(value, findings).into_iter().unzip();
     let form = Form::new(value, &Path::ROOT, &MEMBERS, findings)?;
     for name in ["installed", "connectorId", "scheduleStart", "duration"] {
         form.require(name, findings);
     }
-    let transactions = transactions(&form, findings);
+    let (transactions_at, transactions): (Vec<_>, Vec<_>) = transactions(&form, findings).into_iter().unzip();
     let connector_id = form.integer("connectorId", 0..=MOST_CONNECTORS, findings);
     let start_s = form.moment("scheduleStart", findings);
     let duration_s = form.integer("duration", 0..=LONGEST_S, findings);
@@ -98,14 +98,15 @@ fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
         options: options?,
         installed,
     };
-    check_connectors(&question, findings);
-    check_direct_current(&question, findings);
+    check_connectors(&question, &installed_at, &transactions_at, findings);
+    check_direct_current(&question, &installed_at, findings);
     check_work(&question, findings);
     Some(Question { installed: kept(question.installed), ..question })
 }
 
-/// The profiles in the order of acceptance. They are taken out of the value, for they are judged in place.
-fn accepted(value: &mut Value<'_>, findings: &mut Findings) -> Vec<Installed> {
+/// The profiles in the order of acceptance, each with its place in the list: broken ones are left out. They are
+/// taken out of the value, for they are judged in place.
+fn accepted(value: &mut Value<'_>, findings: &mut Findings) -> Vec<(usize, Installed)> {
     let Value::Object(members) = value else { return Vec::new() };
     let Some((_, list)) = members.iter_mut().find(|(key, _)| key.as_str() == "installed") else {
         return Vec::new();
@@ -117,10 +118,12 @@ fn accepted(value: &mut Value<'_>, findings: &mut Findings) -> Vec<Installed> {
             Vec::new()
         }
         Value::Array(items) => {
-            let numbered = items.iter_mut().enumerate();
-            numbered
-                .filter_map(|(place, item)| read_profile::installed(item, &path.index(place), findings))
-                .collect()
+            let mut found = Vec::with_capacity(items.len());
+            for (place, item) in items.iter_mut().enumerate() {
+                let installed = read_profile::installed(item, &path.index(place), findings);
+                found.extend(installed.map(|installed| (place, installed)));
+            }
+            found
         }
         Value::Null => Vec::new(),
         _ => {
@@ -135,7 +138,8 @@ pub(crate) fn too_many(path: &Path<'_>, most: usize, findings: &mut Findings) {
     findings.add(ErrorCode::OccurenceConstraintViolation, path, "too_many_items", &detail);
 }
 
-fn transactions(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Vec<Transaction> {
+/// Each with its place in the list: broken ones are left out.
+fn transactions(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Vec<(usize, Transaction)> {
     let path = form.path.name("transactions");
     let items = match form.get("transactions") {
         None => return Vec::new(),
@@ -145,13 +149,13 @@ fn transactions(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Vec<Transac
             return Vec::new();
         }
     };
-    let mut found: Vec<Transaction> = Vec::new();
+    let mut found: Vec<(usize, Transaction)> = Vec::new();
     let mut connectors = HashSet::new();
     for (place, item) in items.iter().enumerate() {
         let path = path.index(place);
         let Some(transaction) = transaction(item, &path, findings) else { continue };
         if connectors.insert(transaction.connector_id) {
-            found.push(transaction);
+            found.push((place, transaction));
         } else {
             let detail = "a connector has one transaction at a time";
             findings.property(&path.name("connectorId"), "connector_stands_twice", detail);
@@ -205,7 +209,12 @@ fn options(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Option<Options> 
 }
 
 /// A charge point answers what is for a connector that it does not have with an error (errata 3.24, 3.39).
-fn check_connectors(question: &Question, findings: &mut Findings) {
+fn check_connectors(
+    question: &Question,
+    installed_at: &[usize],
+    transactions_at: &[usize],
+    findings: &mut Findings,
+) {
     let most = question.number_of_connectors;
     let detail = format!("the charge point has {most} connectors");
     let mut check = |connector_id: u32, path: &Path<'_>| {
@@ -215,23 +224,23 @@ fn check_connectors(question: &Question, findings: &mut Findings) {
     };
     check(question.connector_id, &Path::ROOT);
     let installed = Path::ROOT.name("installed");
-    for (place, profile) in question.installed.iter().enumerate() {
-        check(profile.connector_id, &installed.index(place));
+    for (place, profile) in installed_at.iter().zip(&question.installed) {
+        check(profile.connector_id, &installed.index(*place));
     }
     let transactions = Path::ROOT.name("transactions");
-    for (place, transaction) in question.transactions.iter().enumerate() {
-        check(transaction.connector_id, &transactions.index(place));
+    for (place, transaction) in transactions_at.iter().zip(&question.transactions) {
+        check(transaction.connector_id, &transactions.index(*place));
     }
 }
 
 /// The voltage of direct current is the vehicle's, and it has no phases.
-fn check_direct_current(question: &Question, findings: &mut Findings) {
+fn check_direct_current(question: &Question, installed_at: &[usize], findings: &mut Findings) {
     if question.supply != Supply::Direct {
         return;
     }
     let installed = Path::ROOT.name("installed");
-    for (place, found) in question.installed.iter().enumerate() {
-        let item = installed.index(place);
+    for (place, found) in installed_at.iter().zip(&question.installed) {
+        let item = installed.index(*place);
         let profile = item.name("csChargingProfiles");
         let path = profile.name("chargingSchedule");
         let schedule = &found.profile.schedule;

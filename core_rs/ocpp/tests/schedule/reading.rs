@@ -52,6 +52,41 @@ fn too_many_profiles_are_refused_without_reading_them() {
     assert_eq!(codes(&question.to_string()), [("/installed".to_owned(), "too_many_items")]);
 }
 
+/// A profile of 16 A on a connector.
+fn profile(id: i64, connector_id: i64, unit: &str) -> Value {
+    json!({"connectorId": connector_id, "csChargingProfiles": {
+        "chargingProfileId": id, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Absolute", "chargingSchedule": {
+            "startSchedule": "2026-01-01T00:00:00Z", "chargingRateUnit": unit,
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}]}}})
+}
+
+fn pointers(question: &Value, code: &str) -> Vec<String> {
+    let found = codes(&question.to_string()).into_iter().filter(|(_, reason)| *reason == code);
+    found.map(|(pointer, _)| pointer).collect()
+}
+
+#[test]
+fn what_stands_behind_something_broken_is_named_at_its_own_place() {
+    let mut question = minimal();
+    question["numberOfConnectors"] = json!(2);
+    question["installed"] = json!([{}, profile(1, 1, "A"), profile(2, 7, "A")]);
+    let transaction =
+        |connector_id| json!({"connectorId": connector_id, "startTimestamp": "2026-03-02T10:00:00Z"});
+    question["transactions"] = json!([{}, transaction(1), transaction(1), transaction(5)]);
+    assert_eq!(
+        pointers(&question, "unknown_connector"),
+        ["/installed/2/connectorId", "/transactions/3/connectorId"]
+    );
+    let mut question = minimal();
+    question["currentType"] = json!("DC");
+    question["installed"] = json!([{}, profile(1, 1, "W"), profile(2, 1, "A")]);
+    assert_eq!(
+        pointers(&question, "no_conversion"),
+        ["/installed/2/csChargingProfiles/chargingSchedule/chargingRateUnit"]
+    );
+}
+
 #[test]
 fn findings_are_bounded() {
     let mut question = minimal();
