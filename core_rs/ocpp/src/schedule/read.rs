@@ -83,7 +83,9 @@ fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
     let named = named.chain(transactions.iter().map(|transaction| transaction.connector_id));
     let number_of_connectors = match form.get("numberOfConnectors") {
         Some(_) => form.integer("numberOfConnectors", 1..=MOST_CONNECTORS, findings)?,
-        None => i64::from(named.max().unwrap_or(0)).max(connector_id?).max(1),
+        // Connector 0 is the sum over all of them; for another one it does not matter how many there are.
+        None if connector_id? == 0 => i64::from(named.max().unwrap_or(0)).clamp(1, MOST_CONNECTORS),
+        None => i64::from(named.max().unwrap_or(0)).max(connector_id?),
     };
     let question = Question {
         transactions,

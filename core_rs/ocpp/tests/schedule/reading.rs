@@ -88,6 +88,19 @@ fn what_stands_behind_something_broken_is_named_at_its_own_place() {
 }
 
 #[test]
+fn a_charge_point_that_names_no_number_has_no_more_connectors_than_one_that_does() {
+    let mut question = minimal();
+    question["connectorId"] = json!(0);
+    question["installed"] = json!([profile(1, 100, "A")]);
+    let read = read::question(&question.to_string()).expect("it is valid");
+    assert_eq!(read.number_of_connectors, 100);
+    question["installed"] = json!([profile(1, 100, "A"), profile(2, 199_999, "A")]);
+    assert_eq!(codes(&question.to_string()), [("/installed/1/connectorId".to_owned(), "unknown_connector")]);
+    question["connectorId"] = json!(1);
+    assert!(read::question(&question.to_string()).is_ok());
+}
+
+#[test]
 fn findings_are_bounded() {
     let mut question = minimal();
     question["installed"] = json!(vec![0; read::MOST_PROFILES]);
