@@ -136,3 +136,16 @@ fn the_largest_numbers_do_no_harm() {
     let sum: i64 = found.shares.iter().map(|share| share.limit_a).sum();
     assert_eq!(sum, CURRENT_MAXIMUM);
 }
+
+/// Each step that differs may cost another look at all sessions: with thousands of them, one question would occupy a
+/// core for half a minute.
+#[test]
+fn the_steps_of_a_site_are_few() {
+    let of_step = |(index, step_a): (usize, i64)| Session { step_a, ..session(&index.to_string()) };
+    let sessions: Vec<Session> = (1..=33).chain([1]).enumerate().map(of_step).collect();
+    assert_eq!(
+        faults(&flat(100), &sessions, &Rules::default()),
+        one("/sessions/32/step_a", "too_many_steps")
+    );
+    assert!(distribute(&flat(100), &sessions[..32], &Rules::default()).is_ok());
+}

@@ -18,6 +18,9 @@ pub const WEIGHT_MAXIMUM: i64 = 10_000;
 pub const VOLTAGE_MAXIMUM: i64 = 1_000;
 /// Most nodes from a session to the top, both ends counted.
 pub const DEPTH_MAXIMUM: usize = 16;
+/// Most different steps of the sessions of a site. A limit that is too full for one step may still have room for a
+/// smaller one, so each of them may cost another look at all sessions below.
+pub const STEPS_MAXIMUM: usize = 32;
 
 /// One thing that is wrong with the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<
     for (index, session) in sessions.iter().enumerate() {
         check_session(index, session, &mut faults);
     }
+    check_steps(sessions, &mut faults);
     if rules.minimum_on_s > rules.quantum_s {
         let detail = "A session cannot charge longer at least than its turn lasts.";
         faults.add("/rotation/minimum_on_s".to_owned(), "above_quantum", detail);
@@ -161,6 +165,21 @@ fn check_session(index: usize, session: &Session, faults: &mut Faults) {
     } else if session.lowest_step() > session.highest_step() {
         let detail = "No multiple of the step lies between minimum and maximum.";
         faults.add(pointer("step_a"), "no_step_fits", detail);
+    }
+}
+
+/// Name the first session whose step is one too many.
+fn check_steps(sessions: &[Session], faults: &mut Faults) {
+    let mut known = Vec::with_capacity(STEPS_MAXIMUM);
+    for (index, session) in sessions.iter().enumerate() {
+        if known.contains(&session.step_a) {
+            continue;
+        }
+        if known.len() == STEPS_MAXIMUM {
+            let detail = format!("The sessions of a site have at most {STEPS_MAXIMUM} different steps.");
+            return faults.add(format!("/sessions/{index}/step_a"), "too_many_steps", &detail);
+        }
+        known.push(session.step_a);
     }
 }
 
