@@ -211,6 +211,17 @@ async def test_a_bad_question_is_refused_by_rule_and_pointer(
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == expected
 
 
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "9999-12-31T23:30:00Z"])
+async def test_no_picture_is_drawn_of_the_ends_of_time(edge: Edge, token: str, start: str) -> None:
+    body = changed(scheduleStart=start)
+    response = await edge.call("POST", PATH, token, json=body, headers={"Accept": "image/svg+xml"})
+    assert response.status_code == 422, response.text
+    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
+        ("/scheduleStart", "out_of_range")
+    ]
+    assert (await edge.call("POST", PATH, token, json=body)).status_code == 200
+
+
 async def test_limits_are_read_as_decimals(edge: Edge, token: str) -> None:
     body = first(chargingSchedule__chargingSchedulePeriod__0__limit=21.4)
     response = await edge.call("POST", PATH, token, json=body)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from app.clock import parse_time
 from app.csms.smart_charging.drawing import Measured, draw
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import CompositeQuestion, Violation
@@ -40,7 +41,7 @@ def picture(question: CompositeQuestion, title: str, measured: Sequence[Measured
     """The composite schedule as SVG text: the limits, the profiles beneath, and what was measured over them.
 
     Raises:
-        InvalidInput: there would be more to draw than one can see.
+        InvalidInput: there would be more to draw than one can see, or it is too far away.
     """
     schedule: dict[str, Any] = orjson.loads(composite_schedule(question))
     return draw_schedule(schedule, question, title, measured)
@@ -52,13 +53,16 @@ def draw_schedule(
     """The same for a schedule that was put together from several. question: whose profiles lie beneath.
 
     Raises:
-        InvalidInput: there would be more to draw than one can see.
+        InvalidInput: there would be more to draw than one can see, or it is too far away.
     """
     layers: list[dict[str, Any]] = orjson.loads(_text(question.layers()))
     shapes = len(schedule["chargingSchedulePeriod"]) + sum(len(layer["spans"]) for layer in layers)
     if shapes > _MOST_SHAPES:
         detail = f"there would be {shapes} shapes to draw, {_MOST_SHAPES} at most; ask for a shorter time"
         raise InvalidInput([FieldViolation("/duration", "too_much_to_draw", detail)])
+    if parse_time(schedule["scheduleStart"]) is None:
+        detail = "must be in the years 2 to 9998 for a picture"
+        raise InvalidInput([FieldViolation("/scheduleStart", "out_of_range", detail)])
     return draw(schedule, layers, title=title, measured=measured)
 
 
