@@ -120,12 +120,12 @@ async def get_composite_schedule(
     if query.ask and "command" not in access.principal.scopes:
         raise Forbidden("To ask the charge point the API key needs the scope 'command'.")
     view, request = await _read_ledger(services, access, identity, connector_id, query)
-    ours = await compute(partial(expected_schedule, view, request))
+    ours = await compute(access.tenant_id, partial(expected_schedule, view, request))
     reported, drift = None, None
     if query.ask:
         command = await _ask(services, access, identity, request, query.wait)
         reported = _reported(command)
-        drift = await compute(partial(_drift, view, request, command))
+        drift = await compute(access.tenant_id, partial(_drift, view, request, command))
     shown = ConnectorSchedule(
         charge_point=identity,
         connector_id=connector_id,
@@ -162,7 +162,7 @@ async def draw_composite_schedule(
     doubt = "" if view.ledger.certain else " (answers are missing)"
     title = f"{identity}, connector {connector_id}{doubt}"
     measured = measured_over_time(rows, request.unit)
-    text = await compute(partial(draw_expected, view, request, title, measured))
+    text = await compute(access.tenant_id, partial(draw_expected, view, request, title, measured))
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     return Response(text, 200, headers, SVG_TYPE)
 

@@ -4,42 +4,36 @@ Numbers are read as decimals instead of binary fractions, so what is judged is w
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from fastapi import Request
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from app.api.json_body import Model, read_bytes, refuse_doubled_members, require_json
+from app.api.json_body import Model, refuse_doubled_members
 from app.api.problems import MalformedBody, body_errors
 
 _INTEGER_DIGITS = 18
 
 
-def exact_json_body(model: type[Model], limit_bytes: int) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the request's body as `model`, its numbers exactly.
+def read_exactly(model: type[Model], content: bytes) -> Model:
+    """Read a request's body as `model`, its numbers exactly. Of a large one that takes a tenth of a second.
 
-    limit_bytes: largest body; what is longer is a 413.
+    Raises:
+        MalformedBody: it is no JSON.
+        InvalidInput: each member that the model refuses.
     """
-
-    async def read(request: Request) -> Model:
-        require_json(request)
-        content = await read_bytes(request, limit_bytes)
-        try:
-            refuse_doubled_members(content)
-            value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
-        except (ValueError, RecursionError):
-            raise MalformedBody from None
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            raise body_errors(error) from None
-
-    return read
+    try:
+        refuse_doubled_members(content)
+        value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
+    except (ValueError, RecursionError):
+        raise MalformedBody from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise body_errors(error) from None
 
 
 @dataclass(frozen=True, slots=True)

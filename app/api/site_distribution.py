@@ -4,16 +4,15 @@ Everything comes with the request; nothing is stored, and no charge point hears 
 """
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Request
 from starlette.responses import Response
 
 from app.api.computation import compute
 from app.api.deps import ReadAccess
-from app.api.exact_json import exact_json_body
+from app.api.exact_json import read_exactly
 from app.api.examples import SITE_QUESTION
-from app.api.json_body import body_of
+from app.api.json_body import body_of, read_bytes, require_json
 from app.api.problems import problems
 from app.api.routers import api_router
 from app.api.site_models import (
@@ -41,8 +40,6 @@ BODY_LIMIT_BYTES = 2 * 1024 * 1024
 """Enough for the largest number of sessions, each with every member."""
 _FAULTS_SHOWN = 50
 
-_Question = Annotated[SiteQuestion, Depends(exact_json_body(SiteQuestion, BODY_LIMIT_BYTES))]
-
 
 @router.post(
     "/distribute",
@@ -50,19 +47,28 @@ _Question = Annotated[SiteQuestion, Depends(exact_json_body(SiteQuestion, BODY_L
     responses=problems(body=True),
     openapi_extra=body_of(SiteQuestion, SITE_QUESTION),
 )
-async def distribute_site_power(access: ReadAccess, question: _Question) -> Response:
+async def distribute_site_power(access: ReadAccess, request: Request) -> Response:
     """Distribute a site's power over charging sessions, and give the reason of each limit. A dry run.
 
     Minima first, class by class and in turns when they do not all fit; then weighted max-min shares within
     each class, phase by phase through the whole tree. The order of the lists does not matter: what else is
     equal is decided by the ids.
     """
-    found = await compute(partial(_distribute, question))
+    require_json(request)
+    content = await read_bytes(request, BODY_LIMIT_BYTES)
+    text = await compute(access.tenant_id, partial(_answer_to, content))
+    return Response(text, media_type="application/json")
+
+
+def _answer_to(content: bytes) -> str:
+    """All that takes long: reading and writing thousands of sessions takes as long as the distribution."""
+    question = read_exactly(SiteQuestion, content)
+    found = _distribute(question)
     if faults := found.faults:
         raise InvalidInput(
             [FieldViolation(fault.pointer, fault.code, fault.detail) for fault in faults[:_FAULTS_SHOWN]]
         )
-    return Response(_answer(question, found).model_dump_json(), media_type="application/json")
+    return _answer(question, found).model_dump_json()
 
 
 def _distribute(question: SiteQuestion) -> SiteDistribution:

@@ -49,7 +49,7 @@ async def compute_composite_schedule(access: ReadAccess, request: Request) -> Re
     require_json(request)
     content = await read_bytes(request, BODY_LIMIT_BYTES)
     as_picture = prefers(request.headers.get("accept", ""), SVG_TYPE, JSON_TYPE)
-    text = await compute(partial(_answer, content, as_picture))
+    text = await compute(access.tenant_id, partial(_answer, content, as_picture))
     return Response(text, media_type=SVG_TYPE if as_picture else JSON_TYPE, headers={"Vary": "Accept"})
 
 

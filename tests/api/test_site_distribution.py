@@ -1,11 +1,15 @@
 """`POST /v1/smart-charging/distribute`: the worked distributions, and every refusal by its pointer."""
 
 import json
+import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from app.api import site_distribution
 from app.api.examples import SITE_DISTRIBUTED, SITE_QUESTION
 from tests.api.edge import Edge
 
@@ -268,3 +272,19 @@ async def test_the_largest_question_is_answered(edge: Edge, token: str) -> None:
     sessions = [car(f"car-{index}", node=f"feeder-{index % 999}") for index in range(5000)]
     found = await limits(edge, token, {"nodes": nodes, "sessions": sessions})
     assert sum(found) == 9000
+
+
+async def test_a_large_question_leaves_the_event_loop_alone(
+    edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def note(step: Callable[..., object], *arguments: object) -> object:
+        threads.add(threading.current_thread())
+        return step(*arguments)
+
+    for name in ("_answer", "read_exactly"):
+        monkeypatch.setattr(site_distribution, name, partial(note, getattr(site_distribution, name)))
+    await limits(edge, token, question(80, *CARS))
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
