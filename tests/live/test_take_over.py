@@ -121,8 +121,8 @@ async def test_every_order_of_opens_and_closes_leaves_one_owner(redis: Redis, pa
     print(f"seed {seed}")  # noqa: T201
     order = random.Random(seed)
     played: dict[str, list[RecordingSession]] = {}
-    for start in range(0, ORDERS, 100):
-        names = [f"cp-{number}" for number in range(start, start + 100)]
+    for start in range(0, ORDERS, 25):
+        names = [f"cp-{number}" for number in range(start, start + 25)]
         results = await asyncio.gather(*(play(pair, name, random.Random(order.random())) for name in names))
         played.update(zip(names, results, strict=True))
     for worker in pair:
