@@ -12,6 +12,7 @@ __all__ = [
     "CompositeQuestion",
     "CompositeSchedule",
     "Control",
+    "Conversation",
     "Deframer",
     "Deviation",
     "Dispatch",
@@ -19,7 +20,9 @@ __all__ = [
     "FrameVerdict",
     "Ignored",
     "Link",
-    "MeterRows",
+    "MeterBatch",
+    "MeterQueue",
+    "Notice",
     "Refused",
     "Resolve",
     "Send",
@@ -29,6 +32,7 @@ __all__ = [
     "SiteReserve",
     "SiteSession",
     "SiteShare",
+    "Tally",
     "Verdict",
     "Violation",
     "check_call",
@@ -104,28 +108,19 @@ class FrameVerdict:
 
 @final
 class FrameBuffer:
-    """Frames that wait to be logged, encoded as PostgreSQL's binary COPY of the columns `COLUMNS`."""
+    """Frames that wait to be logged, encoded as PostgreSQL's binary COPY of the columns `COLUMNS`.
+
+    Conversations put them in, their secrets hidden.
+    """
 
     COLUMNS: ClassVar[list[str]]
 
     def __new__(cls, rows_limit: int, bytes_limit: int) -> FrameBuffer: ...
-    def record(
-        self,
-        tenant_id: int,
-        charge_point_id: int,
-        at_us: int,
-        direction: Literal["in", "out"],
-        text: str,
-        deviations: str | None,
-        connection_id: str,
-    ) -> bool:
-        """Take one frame, its secrets hidden. False: it was dropped, for the buffer is full.
-
-        at_us: microseconds since 1970; deviations: JSON that `jsonb` can hold.
-        """
-
     def take(self) -> tuple[bytes, int] | None:
         """Return the COPY data of all that waits and the number of rows; None when nothing waits."""
+
+    def take_shed(self) -> int:
+        """Return how many frames were dropped since the last time, for there was no room for them."""
 
     def __len__(self) -> int: ...
 
@@ -181,7 +176,11 @@ class Resolve:
 
 @final
 class Refused:
-    """A CALL was refused; the CALLERROR stands beside this effect as a `Send`. For logs and metrics."""
+    """A CALL was refused; the CALLERROR stands beside this effect. For logs and metrics.
+
+    Of a billing message that a `Conversation` refuses, the CALLERROR is in here: `raw`, the message as it
+    came, is to be kept before `answer` goes out by `Conversation.send`.
+    """
 
     @property
     def unique_id(self) -> str: ...
@@ -191,6 +190,10 @@ class Refused:
     def code(self) -> str: ...
     @property
     def violations(self) -> list[Violation]: ...
+    @property
+    def raw(self) -> str | None: ...
+    @property
+    def answer(self) -> str | None: ...
 
 @final
 class Ignored:
@@ -256,6 +259,179 @@ class Link:
     @property
     def queued(self) -> int: ...
 
+@final
+class Notice:
+    """Something a `Conversation` has found beside the effects of its link.
+
+    "recorded": meter values wait in the queue, the first ones: wake who writes them. "slow": too many
+    frames, read nothing for `pause_s` seconds. "tolerated": a departure of the kind `text` outside of the
+    frame. After "too_big" and "not_text" the conversation takes nothing more. "failed": the core failed at
+    `text`.
+    """
+
+    @property
+    def kind(self) -> Literal["recorded", "slow", "tolerated", "too_big", "not_text", "failed"]: ...
+    @property
+    def pause_s(self) -> float: ...
+    @property
+    def text(self) -> str | None: ...
+
+_Found: TypeAlias = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
+
+@final
+class Tally:
+    """Counts of the frame path. bounds_s: upper bounds of the histograms' buckets, in seconds, rising."""
+
+    def __new__(cls, bounds_s: Sequence[float]) -> Tally: ...
+    def answered(self, action: str, seconds: float) -> None:
+        """Count a CALL that was answered. seconds: from its arrival to its answer."""
+
+    def take(self) -> tuple[int, int, dict[str, tuple[list[int], float]]]:
+        """Return and forget the frames in, the frames out, and the answered CALLs by action.
+
+        Those come as counts by bucket, the last one for what is beyond every bound, and their sum in seconds.
+        """
+
+_Record: TypeAlias = tuple[int, int, int, int, int, list[tuple[int, str]]]
+_Answers: TypeAlias = list[tuple[Any, str | bytes]]
+
+@final
+class MeterBatch:
+    """Meter values of one group commit, and who waits for their answers.
+
+    Each method that settles records returns pairs: the owner of the conversation, and what it has to write.
+    Everybody is answered once; those whose connection is closed are left out.
+    """
+
+    COLUMNS: ClassVar[list[str]]
+
+    def copy(self) -> bytes:
+        """Return PostgreSQL's binary COPY of all readings into the columns `COLUMNS`."""
+
+    def records(self) -> list[_Record]:
+        """Return tenant, charge point, connector, transaction, received_at_us and readings of each record.
+
+        A reading is its time in microseconds since 1970 and its `sampledValue` as JSON text.
+        """
+
+    def acknowledge(self, now: float, at_us: int) -> _Answers:
+        """Answer everybody who still waits: the records are stored."""
+
+    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answers:
+        """Answer with a CALLERROR who waits since the moment `since` (monotonic) or longer."""
+
+    def settle_one(
+        self, place: int, now: float, at_us: int, code: str | None = None, description: str = ""
+    ) -> _Answers:
+        """Answer for the record of that place alone: it is stored, or with `code` it is not."""
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not answered yet."""
+
+    def __len__(self) -> int: ...
+
+@final
+class MeterQueue:
+    """Meter values of all conversations of a worker that wait to be stored.
+
+    batch_limit: most records of one batch; limit: most records that wait. Beyond it, and after `close`,
+    conversations dispatch MeterValues like any other CALL.
+    """
+
+    def __new__(cls, batch_limit: int, limit: int) -> MeterQueue: ...
+    def take(self) -> MeterBatch | None:
+        """Return the oldest batch, to be written now; None: nothing waits."""
+
+    def close(self) -> None:
+        """Take no more; what waits stays."""
+
+    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answers:
+        """As in `MeterBatch`; a batch that nobody waits for any more is dropped."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Conversation:
+    """One connection of a charge point: every byte in and every frame out (OCPP-J 4, RFC 6455 5).
+
+    It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. What else is
+    to be done it returns, in order: effects of its link, `Control`, `Notice`, and what is to be written:
+    bytes if it `is_framed`, otherwise text. None stands for an empty list. The `owner` is who is given the
+    answers of records; `disconnect` forgets it.
+
+    frame_bytes, unregistered_bytes: largest frame, the second until `register`; queue_limit: CALLs of ours
+    that wait; rate_per_s, burst: of frames. `now` is monotonic seconds, `at_us` microseconds since 1970.
+    """
+
+    owner: Any
+
+    def __new__(
+        cls,
+        tenant_id: int,
+        charge_point_id: int,
+        connection_id: str,
+        *,
+        is_framed: bool,
+        strict: bool,
+        frame_bytes: int,
+        unregistered_bytes: int,
+        queue_limit: int,
+        rate_per_s: float,
+        burst: int,
+        now: float,
+        meters: MeterQueue,
+        tally: Tally,
+        frames: FrameBuffer,
+    ) -> Conversation: ...
+    def register(self) -> None:
+        """The charge point is registered, or was: it may send records and large frames."""
+
+    def close(self) -> None:
+        """Take no more messages; control frames are still found."""
+
+    def feed(self, data: bytes, now: float, at_us: int) -> list[_Found] | None:
+        """Take bytes of the socket."""
+
+    def text(self, text: str, now: float, at_us: int) -> list[_Found] | None:
+        """Take one text message."""
+
+    def binary(self, data: bytes, now: float, at_us: int) -> list[_Found] | None:
+        """Take one binary message."""
+
+    def call(
+        self, unique_id: str, action: str, payload: str, timeout_s: float, now: float, at_us: int
+    ) -> list[_Found] | None:
+        """As `Link.call`."""
+
+    def reply(self, unique_id: str, payload: str, now: float, at_us: int) -> str | bytes:
+        """Answer a dispatched CALL with JSON text; return what to write.
+
+        Raises:
+            ValueError: the payload breaks the definition: a fault of ours.
+        """
+
+    def reply_error(self, unique_id: str, code: str, description: str, now: float, at_us: int) -> str | bytes:
+        """Answer a dispatched CALL with a CALLERROR; return what to write."""
+
+    def send(self, text: str, now: float, at_us: int) -> str | bytes:
+        """Return what to write of a frame that is no answer of the link."""
+
+    def expire(self, now: float, at_us: int) -> list[_Found] | None:
+        """Time out what is due."""
+
+    def cancel(self, unique_id: str) -> bool:
+        """As `Link.cancel`."""
+
+    def disconnect(self, now: float, at_us: int) -> list[_Found] | None:
+        """The socket is gone: end every CALL of ours."""
+
+    @property
+    def next_deadline(self) -> float | None: ...
+    @property
+    def recording(self) -> int:
+        """CALLs that wait in the queue of records."""
+
 def check_payload(
     action: str, direction: Literal["request", "response"], payload: str, strict: bool = True
 ) -> Verdict:
@@ -315,12 +491,8 @@ class Deframer:
     """
 
     def __new__(cls, message_bytes: int, fragments: int) -> Deframer: ...
-    def feed(self, data: bytes) -> str | list[str | bytes | Control] | None:
-        """Take what was read from the socket.
-
-        Returns the text where the whole of it was one text message, None where nothing is complete, else all
-        that is complete, in order: text and binary messages, and control frames.
-        """
+    def feed(self, data: bytes) -> list[str | bytes | Control] | None:
+        """Take what was read from the socket; return what is complete, in order."""
 
 def text_frame(text: str) -> bytes:
     """Return the frame of a text message to a client."""
@@ -470,28 +642,6 @@ def distribute_site(
     turn lasts when not all minima fit; minimum_on_s, minimum_off_s: how long a session charges and rests at
     least.
     """
-
-@final
-class MeterRows:
-    """Meter values that name their transaction, encoded as PostgreSQL's binary COPY of `COLUMNS`."""
-
-    COLUMNS: ClassVar[list[str]]
-
-    def __new__(cls) -> MeterRows: ...
-    def add(
-        self,
-        tenant_id: int,
-        charge_point_id: int,
-        connector_id: int,
-        transaction_id: int,
-        sampled_at_us: int,
-        received_at_us: int,
-        sampled_values: str,
-    ) -> None:
-        """Add one element of `meterValue`. Times in microseconds since 1970; sampled_values: JSON text."""
-
-    def take(self) -> bytes | None:
-        """Return the data of the COPY; None when there is no row."""
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
     """Return what a repeated sample is known by. transaction_id: as reported, 0 for none."""

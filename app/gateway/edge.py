@@ -13,9 +13,10 @@ from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, CommandResults, Session, SessionLimits, SessionServices
-from app.gateway.tally import Tally
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
 from app.gateway.websocket_protocol import ChargePointProtocol
+from app.metrics import CALL_SECONDS
+from app.ocpp import Tally
 from app.settings import Settings
 from app.store.database import Database
 
@@ -38,7 +39,7 @@ class Gateway:
         self._registry = registry
         self._last_seen = LastSeen(database)
         deadlines = Deadlines()
-        tally = Tally()
+        tally = Tally(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             database=database,
             dispatcher=dispatcher or Dispatcher(HandlerContext(database, clock, settings)),
@@ -50,6 +51,7 @@ class Gateway:
                 inbound_queue=settings.inbound_queue_limit,
                 rate_per_s=settings.rate_per_s,
                 rate_burst=settings.rate_burst,
+                command_queue=settings.command_queue_limit,
             ),
             tally=tally,
             watcher=deadlines,

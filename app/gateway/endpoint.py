@@ -22,7 +22,7 @@ from app.gateway.handshake import Handshake
 from app.gateway.keepalive import Keepalive
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
-from app.gateway.session import Session, SessionServices
+from app.gateway.session import Session, SessionServices, open_session
 from app.gateway.ticker import LastSeen
 from app.gateway.transport import AsgiTransport, Transport
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
@@ -30,7 +30,6 @@ from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
 from app.ids import ChargePointId, TenantId
 from app.live.background import Background
 from app.logs import get_logger
-from app.ocpp import Link
 from app.settings import Settings
 
 log = get_logger(__name__)
@@ -89,8 +88,8 @@ class ChargePointEndpoint:
 
     async def _hand_over(self, admitted: Admitted, direct: ChargePointProtocol, send: Send) -> None:
         """Serve a socket that is given to us: this ends with the handshake, what follows are calls."""
-        wire = Wire(asyncio.get_running_loop(), self._services.limits.frame_bytes)
-        session = self._session(admitted, wire)
+        wire = Wire(asyncio.get_running_loop())
+        session = self._session(admitted, wire, is_framed=True)
         await self._open(session, admitted, send)
         direct.hand_over(wire, session, partial(self._ended, session))
         self._keepalive.add(wire)
@@ -98,7 +97,7 @@ class ChargePointEndpoint:
     async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under whatever server: this ends with the connection."""
         transport = AsgiTransport(send, _abort_of(receive))
-        session = self._session(admitted, transport)
+        session = self._session(admitted, transport, is_framed=False)
         await self._open(session, admitted, send)
         transport.open()
         code = CLOSE_ABNORMAL
@@ -135,9 +134,8 @@ class ChargePointEndpoint:
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
 
-    def _session(self, admitted: Admitted, transport: Transport) -> Session:
-        connection = self._connection(admitted)
-        return Session(connection, self._link(connection), transport, self._services)
+    def _session(self, admitted: Admitted, transport: Transport, *, is_framed: bool) -> Session:
+        return open_session(self._connection(admitted), transport, self._services, is_framed=is_framed)
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login
@@ -157,15 +155,6 @@ class ChargePointEndpoint:
             connected_at=self._services.clock.now(),
             last_seen_us=self._services.clock.now_us(),
             accepted_before=admitted.accepted_before,
-        )
-
-    def _link(self, connection: Connection) -> Link:
-        return Link(
-            "central_system",
-            raw_sampled_values=True,
-            strict=connection.strict,
-            max_frame_bytes=self._settings.frame_limit_bytes,
-            queue_limit=self._settings.command_queue_limit,
         )
 
 

@@ -1,24 +1,8 @@
-"""What to note of a frame beside its effects: tolerated departures, and refused payloads as they came."""
+"""Of frames that went wrong: the payload as it came, and the answer that says it was our fault."""
 
 from typing import Any
 
 import orjson
-
-from app import metrics
-from app.ocpp import Dispatch, Effect, Resolve
-from app.store.records import Json
-
-
-def deviations_of(effects: list[Effect], deviation: str | None) -> list[Json] | None:
-    """What was tolerated in one frame, as the frame log keeps it."""
-    found: list[Json] | None = None if deviation is None else [{"kind": deviation, "pointer": "", "raw": ""}]
-    for effect in effects:
-        if isinstance(effect, Dispatch | Resolve) and (some := effect.deviations):
-            found = found or []
-            found += [{"kind": one.kind, "pointer": one.pointer, "raw": one.raw} for one in some]
-    for one in found or ():
-        metrics.DEVIATIONS.labels(one["kind"]).inc()
-    return found
 
 
 def payload_of(raw: str) -> Any:

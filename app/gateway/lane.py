@@ -40,6 +40,16 @@ class Lane(Generic[Item]):
         if self._current is not None:
             self._step()
 
+    def hold(self, item: Item) -> None:
+        """Put an item at the end, and begin nothing before `resume`."""
+        self._items.append(item)
+
+    def resume(self) -> None:
+        """Begin with what was held, if nothing is being worked on."""
+        if self._current is None:
+            self._advance()
+            self._step()
+
     def clear(self) -> None:
         """Forget what waits; the item being worked on is finished."""
         self._items.clear()
@@ -82,14 +92,9 @@ class Lane(Generic[Item]):
             while self._items and self._current is None:
                 self._current = self._work(self._items.popleft())
         except BaseException:
-            asyncio.get_running_loop().call_soon(self._go_on)
+            # What waits behind an item that has failed.
+            asyncio.get_running_loop().call_soon(self.resume)
             raise
         if self._current is None and self._idle is not None:
             self._idle.set_result(None)
             self._idle = None
-
-    def _go_on(self) -> None:
-        """Take up what waits behind an item that has failed."""
-        if self._current is None:
-            self._advance()
-            self._step()

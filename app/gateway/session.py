@@ -1,14 +1,16 @@
 """One charge point, from its login to its end: frames in, effects out. Knows no socket and no ASGI.
 
-The core's `Link` decides what a frame means; the session carries out the effects. CALLs of the charge point
-are answered one at a time in their order (OCPP 1.6 3.7); results of our CALLs are taken at once, so the
-directions cannot block each other. Nothing runs for a session that has nothing to do.
+The core's `Conversation` reads, judges, logs and counts every frame and decides what it means; the session
+does what it finds. Plain MeterValues are not among that: they wait in the ledger's queue, and `acknowledged`
+writes their answers. CALLs of the charge point are answered one at a time in their order (OCPP 1.6 3.7);
+results of our CALLs are taken at once, so the directions cannot block each other. Nothing runs for a session
+that has nothing to do.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol, cast
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -17,18 +19,26 @@ from app.clock import Clock
 from app.csms.connection import Connection
 from app.csms.dispatch import LEDGER_ONLY_ACTIONS, Dispatcher
 from app.errors import AppError, CallFailed
-from app.gateway.budget import FrameBudget, UnreadableWindow
-from app.gateway.frame_facts import as_internal_error, deviations_of, internal_error_for, payload_of
+from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
 from app.gateway.lane import Lane, Work
-from app.gateway.tally import Tally
-from app.gateway.transport import Transport
+from app.gateway.transport import Frame, Transport
+from app.gateway.unreadable import UnreadableWindow
 from app.ids import CommandId
 from app.logs import get_logger
-from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send
-from app.ocpp.v16 import BILLING_ACTIONS
+from app.ocpp import (
+    CallSent,
+    Conversation,
+    Deviation,
+    Dispatch,
+    Found,
+    Ignored,
+    Notice,
+    Refused,
+    Resolve,
+    Tally,
+)
 from app.store.database import Database
 from app.store.entries import InvalidRecord
-from app.store.records import Direction, Json
 
 log = get_logger(__name__)
 
@@ -63,13 +73,14 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one charge point may do. bytes are UTF-8 bytes, `inbound_queue` counts CALLs that wait."""
+    """What one charge point may do. bytes are UTF-8 bytes, the queues count CALLs that wait."""
 
     frame_bytes: int
     frame_unregistered_bytes: int
     inbound_queue: int
     rate_per_s: float
     rate_burst: int
+    command_queue: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +97,15 @@ class SessionServices:
     call_later: Callable[[float, Callable[[], None]], object]
 
 
-class _RefusedBilling(NamedTuple):
-    """A billing CALL that was refused for its structure: to be kept before the CALLERROR goes out."""
-
-    action: str
-    raw: str
-    answer: str
-
-
 class Session:
     """Frames of one charge point. All methods return at once."""
 
     __slots__ = (
-        "_budget",
         "_closed",
+        "_conversation",
         "_inbound",
-        "_link",
         "_pauses",
+        "_recorded",
         "_results",
         "_services",
         "_transport",
@@ -111,61 +114,71 @@ class Session:
     )
 
     def __init__(
-        self, connection: Connection, link: Link, transport: Transport, services: SessionServices
+        self,
+        connection: Connection,
+        conversation: Conversation,
+        transport: Transport,
+        services: SessionServices,
     ) -> None:
         self.connection = connection
-        self._link = link
+        self._conversation = conversation
         self._transport = transport
         self._services = services
-        limits = services.limits
-        self._budget = FrameBudget(limits.rate_per_s, limits.rate_burst, services.clock.monotonic())
-        self._inbound: Lane[Dispatch | _RefusedBilling] = Lane(self._work)
+        self._inbound: Lane[Dispatch | Refused] = Lane(self._work)
         self._results: Lane[CallSent | Resolve] = Lane(self._report)
         self._unreadable: UnreadableWindow | None = None
+        self._recorded: asyncio.Future[None] | None = None
         self._pauses = 0
         self._closed = False
+        conversation.owner = self
+        self._register()
 
     # From the socket
 
-    def receive_text(self, text: str, deviation: str | None = None) -> None:
-        """Take one text message. deviation: what the byte path had to tolerate to get it."""
-        if self._closed:
-            return
-        services = self._services
-        now = services.clock.monotonic()
-        self.connection.last_seen_us = at_us = services.clock.now_us()
-        services.tally.frames_in += 1
-        if self._too_big(text):
-            self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
-            return
-        pause_s = self._budget.take(now)
-        if pause_s > 0.0:
-            self._throttle(pause_s)
-        try:
-            effects = self._link.receive(text, now)
-        except RuntimeError:
-            self._core_failed(text, at_us)
-            return
-        deviations = deviations_of(effects, deviation)
-        self._log_frame("in", text, at_us, deviations)
-        if len(effects) == 1 and isinstance(effects[0], Dispatch):
-            self._enqueue(effects[0])
-        else:
-            self._apply(effects, text, now)
+    def feed(self, data: bytes) -> list[Found] | None:
+        """Take bytes of the socket; return what `take` is to be given, in order. None: nothing."""
+        clock = self._services.clock
+        self.connection.last_seen_us = at_us = clock.now_us()
+        return self._conversation.feed(data, clock.monotonic(), at_us)
+
+    def receive_text(self, text: str) -> None:
+        """Take one text message from a byte path that has no bytes to give."""
+        clock = self._services.clock
+        self.connection.last_seen_us = at_us = clock.now_us()
+        self._take_all(self._conversation.text(text, clock.monotonic(), at_us))
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
-        if self._closed:
-            return
-        if not self.connection.strict and data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-            try:
-                text = data.decode("utf-8")
-            except UnicodeDecodeError:
-                pass
-            else:
-                self.receive_text(text, "binary_frame")
-                return
-        self._close(CLOSE_UNSUPPORTED, "text frames only", None)
+        self._take_all(self._conversation.binary(data, *self._moment()))
+
+    def take(self, found: Found) -> None:
+        """Do what the conversation has found."""
+        match found:
+            case Dispatch():
+                _count(found.deviations)
+                self._enqueue(found)
+            case bytes() | str():
+                self._transport.write(found)
+            case CallSent():
+                self._results.push(found)
+                self._services.watcher.watch(self)
+            case Resolve():
+                _count(found.deviations)
+                self._results.push(found)
+            case Refused():
+                metrics.CALLS_REFUSED.labels(found.code).inc()
+                if found.answer is not None:
+                    self._enqueue(found)
+            case Ignored():
+                self._ignored(found)
+            case Notice():
+                self._note(found)
+
+    def acknowledged(self, answer: Frame) -> None:
+        """Write the answer to a CALL whose record the ledger has settled."""
+        self._transport.write(answer)
+        if self._inbound or self._recorded is not None:
+            self._go_on()
 
     # From our own side
 
@@ -177,12 +190,12 @@ class Session:
         """
         if self._closed:
             raise ValueError("the connection is closing")
-        now = self._services.clock.monotonic()
-        self._apply(self._link.call(command_id, action, payload_text, now, timeout_s), "", now)
+        moment = self._moment()
+        self._take_all(self._conversation.call(command_id, action, payload_text, timeout_s, *moment))
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Take a CALL out of the queue. False: it was sent, or is not known."""
-        return self._link.cancel(command_id)
+        return self._conversation.cancel(command_id)
 
     def evict(self, reason: str) -> None:
         """Close, for a newer connection of this charge point has taken over."""
@@ -194,52 +207,66 @@ class Session:
 
     def tick(self, now: float) -> bool:
         """End CALLs that are overdue; False: no deadline is left to watch."""
-        self._apply(self._link.expire(now), "", now)
-        return self._link.next_deadline is not None and not self._closed
+        self._take_all(self._conversation.expire(now, self._services.clock.now_us()))
+        return self._conversation.next_deadline is not None and not self._closed
 
     def closed(self) -> None:
         """Note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
         self._closed = True
         self._inbound.clear()
-        self._apply(self._link.disconnect(), "", self._services.clock.monotonic())
+        self._take_all(self._conversation.disconnect(*self._moment()))
+        if self._recorded is not None:
+            self._go_on()
 
     async def settled(self) -> None:
         """Wait until what was received so far is answered and recorded."""
+        while self._conversation.recording and not self._closed:
+            if self._recorded is None:
+                self._recorded = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._recorded)
         await self._inbound.settled()
         await self._results.settled()
 
-    # Effects
+    # What was found
 
-    def _apply(self, effects: list[Effect], text: str, now: float) -> None:
-        """Carry out effects in their order. text: the message they come from, empty when none."""
-        held: str | None = None
-        for effect in effects:
-            match effect:
-                case Send():
-                    if held is None:
-                        self._send(effect.text)
-                    else:
-                        self._enqueue(_RefusedBilling(held, text, effect.text))
-                        held = None
-                case Dispatch():
-                    self._enqueue(effect)
-                case CallSent() | Resolve():
-                    self._results.push(effect)
-                case Refused():
-                    metrics.CALLS_REFUSED.labels(effect.code).inc()
-                    # The CALLERROR is the `Send` that follows.
-                    held = effect.action if effect.action in BILLING_ACTIONS else None
-                case Ignored():
-                    self._ignored(effect, now)
-        if self._link.next_deadline is not None:
-            self._services.watcher.watch(self)
+    def _take_all(self, found: list[Found] | None) -> None:
+        for one in found or ():
+            self.take(one)
 
-    def _enqueue(self, item: Dispatch | _RefusedBilling) -> None:
-        self._inbound.push(item)
+    def _note(self, notice: Notice) -> None:
+        match notice.kind:
+            case "recorded":
+                self._services.database.ledger.wake()
+            case "slow":
+                self._throttle(notice.pause_s)
+            case "tolerated":
+                metrics.DEVIATIONS.labels(notice.text).inc()
+            case "too_big":
+                self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
+            case "not_text":
+                self._close(CLOSE_UNSUPPORTED, "text frames only", None)
+            case "failed":
+                self._core_failed(notice.text or "")
+
+    def _enqueue(self, item: Dispatch | Refused) -> None:
+        if self._conversation.recording:
+            # Records came before it, and are answered before it.
+            self._inbound.hold(item)
+        else:
+            self._inbound.push(item)
         if len(self._inbound) >= self._services.limits.inbound_queue and not self._pauses & _QUEUE_FULL:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
-    def _work(self, item: Dispatch | _RefusedBilling) -> Work | None:
+    def _go_on(self) -> None:
+        """Take up what has waited for records, when the last of them is settled."""
+        if self._conversation.recording and not self._closed:
+            return
+        self._inbound.resume()
+        recorded, self._recorded = self._recorded, None
+        if recorded is not None:
+            recorded.set_result(None)
+
+    def _work(self, item: Dispatch | Refused) -> Work | None:
         """Answer one CALL of the charge point, at once if nothing has to be waited for."""
         if self._closed:
             return None
@@ -270,17 +297,25 @@ class Session:
             self._fail(call, error)
         else:
             self._reply(call, payload)
+            if call.action == "BootNotification":
+                self._register()
         self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
+
+    def _register(self) -> None:
+        """Let a charge point send records and large frames once it is registered, or was."""
+        if self.connection.registration_status == "Accepted" or self.connection.accepted_before:
+            self._conversation.register()
 
     def _reply(self, call: Dispatch, payload: Any) -> None:
         if self._closed:
             return
         try:
-            (effect,) = self._link.reply(call.unique_id, orjson.dumps(payload).decode())
+            text = orjson.dumps(payload).decode()
+            frame = self._conversation.reply(call.unique_id, text, *self._moment())
         except (ValueError, TypeError) as error:
             self._fail(call, error)
         else:
-            self._send(cast(Send, effect).text)
+            self._transport.write(frame)
 
     def _fail(self, call: Dispatch, error: Exception) -> None:
         code, description = "InternalError", ""
@@ -294,28 +329,27 @@ class Session:
             log.error("handler_failed", action=call.action, exc_info=error, **self._facts())
         metrics.CALLS_REFUSED.labels(code).inc()
         if not self._closed:
-            (effect,) = self._link.reply_error(call.unique_id, code, description[:255])
-            self._send(cast(Send, effect).text)
+            answer = (call.unique_id, code, description[:255])
+            self._transport.write(self._conversation.reply_error(*answer, *self._moment()))
 
-    def _core_failed(self, text: str, at_us: int) -> None:
+    def _core_failed(self, text: str) -> None:
         """A panic of the core: it costs this message, not the connection."""
-        log.exception("core_failed", **self._facts())
-        self._log_frame("in", text, at_us, None)
+        log.error("core_failed", **self._facts())
         if (answer := internal_error_for(text)) is not None:
             self._send(answer)
 
-    async def _keep(self, item: _RefusedBilling) -> None:
+    async def _keep(self, item: Refused) -> None:
         """Keep a refused billing message durably, then let its CALLERROR go out."""
         connection = self.connection
+        raw, answer = item.raw or "", item.answer or ""
         record = InvalidRecord(
             connection.tenant_id,
             connection.charge_point_id,
-            item.action,
-            payload_of(item.raw),
-            item.raw,
+            item.action or "",
+            payload_of(raw),
+            raw,
             self._services.clock.now(),
         )
-        answer = item.answer
         try:
             await self._services.database.ledger.keep_invalid(record)
         except Exception:
@@ -335,36 +369,27 @@ class Session:
         except Exception:
             log.exception("command_not_recorded", command=effect.unique_id, **self._facts())
 
-    def _ignored(self, effect: Ignored, now: float) -> None:
+    def _ignored(self, effect: Ignored) -> None:
         metrics.FRAMES_IGNORED.labels(effect.reason).inc()
         if effect.reason in _UNREADABLE_REASONS:
             if self._unreadable is None:
                 self._unreadable = UnreadableWindow()
-            if self._unreadable.exceeded(now):
+            if self._unreadable.exceeded(self._services.clock.monotonic()):
                 self._close(CLOSE_POLICY, "too many unreadable frames", "unreadable_frames")
 
     # Byte path
 
     def _send(self, text: str) -> None:
-        self._transport.send_text(text)
-        self._services.tally.frames_out += 1
-        self._log_frame("out", text, self._services.clock.now_us(), None)
+        self._transport.write(self._conversation.send(text, *self._moment()))
 
     def _close(self, code: int, reason: str, limit: str | None) -> None:
         if not self._closed:
             self._closed = True
+            self._conversation.close()
             if limit is not None:
                 metrics.LIMITS_HIT.labels(limit).inc()
             log.info("connection_closing", code=code, reason=reason, **self._facts())
             self._transport.close(code, reason)
-
-    def _too_big(self, text: str) -> bool:
-        limits = self._services.limits
-        connection = self.connection
-        unregistered = connection.registration_status != "Accepted" and not connection.accepted_before
-        limit = limits.frame_unregistered_bytes if unregistered else limits.frame_bytes
-        # A character is one to four bytes; the bytes are counted only where that makes a difference.
-        return len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit)
 
     def _throttle(self, pause_s: float) -> None:
         if not self._pauses & _RATE:
@@ -384,17 +409,10 @@ class Session:
         if not self._pauses:
             self._transport.resume_reading()
 
-    def _log_frame(self, direction: Direction, text: str, at_us: int, deviations: list[Json] | None) -> None:
-        connection = self.connection
-        self._services.database.frame_log.record(
-            connection.tenant_id,
-            connection.charge_point_id,
-            direction,
-            text,
-            at_us,
-            connection.connection_id,
-            deviations,
-        )
+    def _moment(self) -> tuple[float, int]:
+        """Return the monotonic seconds and the microseconds since 1970."""
+        clock = self._services.clock
+        return clock.monotonic(), clock.now_us()
 
     def _facts(self) -> dict[str, str]:
         connection = self.connection
@@ -403,3 +421,32 @@ class Session:
             "charge_point": connection.identity,
             "connection": connection.connection_id,
         }
+
+
+def open_session(
+    connection: Connection, transport: Transport, services: SessionServices, *, is_framed: bool
+) -> Session:
+    """Return the session of a new connection. is_framed: its transport writes bytes as they are."""
+    limits = services.limits
+    conversation = Conversation(
+        connection.tenant_id,
+        connection.charge_point_id,
+        connection.connection_id,
+        is_framed=is_framed,
+        strict=connection.strict,
+        frame_bytes=limits.frame_bytes,
+        unregistered_bytes=limits.frame_unregistered_bytes,
+        queue_limit=limits.command_queue,
+        rate_per_s=limits.rate_per_s,
+        burst=limits.rate_burst,
+        now=services.clock.monotonic(),
+        meters=services.database.ledger.meters,
+        tally=services.tally,
+        frames=services.database.frame_log.buffer,
+    )
+    return Session(connection, conversation, transport, services)
+
+
+def _count(deviations: list[Deviation]) -> None:
+    for found in deviations:
+        metrics.DEVIATIONS.labels(found.kind).inc()

@@ -6,10 +6,10 @@ from app.csms.connection import Connection
 from app.errors import AppError
 from app.gateway.registry import Registry
 from app.gateway.session import Session
-from app.gateway.tally import Tally
 from app.ids import TenantId
 from app.live.background import Loop
 from app.logs import get_logger
+from app.ocpp import Tally
 from app.store.database import Database
 
 log = get_logger(__name__)
@@ -114,9 +114,18 @@ class Ticker:
         metrics.CONNECTIONS_OPEN.set(len(self._registry))
         # After a stall the missed ticks are not made up for.
         self._due = max(self._due + TICK_S, now)
-        self._tally.publish()
+        self._publish()
         self._deadlines.tick(now)
         return self._due - now
+
+    def _publish(self) -> None:
+        """Move what was counted on the frame path to the metrics."""
+        frames_in, frames_out, answered = self._tally.take()
+        metrics.FRAMES_RECEIVED.inc(frames_in)
+        metrics.FRAMES_SENT.inc(frames_out)
+        for action, (counts, sum_s) in answered.items():
+            metrics.CALLS_RECEIVED.labels(action).inc(sum(counts))
+            metrics.CALL_SECONDS.add(action, counts, sum_s)
 
     async def _write_last_seen(self) -> float:
         await self._last_seen.write([session.connection for session in self._registry.sessions()])

@@ -16,11 +16,15 @@ SEND_DEADLINE_S = 15.0
 AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+Frame = str | bytes
+"""One message as its conversation gives it: with the head of RFC 6455, or as text for who adds that."""
+
+
 class Transport(Protocol):
     """The way back to one charge point. Nothing here blocks, waits or raises for a peer that is gone."""
 
-    def send_text(self, text: str) -> None:
-        """Write one text message, or keep it until the peer makes room."""
+    def write(self, frame: Frame) -> None:
+        """Write one message, or keep it until the peer makes room."""
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake with this code; what was sent before goes out first."""
@@ -33,13 +37,13 @@ class Transport(Protocol):
 
 
 class Receiver(Protocol):
-    """Who takes the messages of a connection."""
+    """Who takes what comes over a socket."""
 
-    def receive_text(self, text: str) -> None:
-        """Take one text message."""
+    def feed(self, data: bytes) -> list[Any] | None:
+        """Take bytes of the socket; return what is to be done, in order, `Control` too. None: nothing."""
 
-    def receive_binary(self, data: bytes) -> None:
-        """Take one binary message."""
+    def take(self, found: Any) -> None:
+        """Do one of these things, as soon as what stands before it is done."""
 
 
 class AsgiTransport:
@@ -81,10 +85,10 @@ class AsgiTransport:
         for message in waiting:
             self._write(message, len(message.get("text", "")))
 
-    def send_text(self, text: str) -> None:
+    def write(self, frame: Frame) -> None:
         """Write one text message, or keep it until the peer makes room."""
         if not self._closing:
-            self._write({"type": "websocket.send", "text": text}, len(text))
+            self._write({"type": "websocket.send", "text": frame}, len(frame))
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake. reason: at most 123 bytes of ASCII (RFC 6455 5.5)."""

@@ -1,20 +1,17 @@
 """The byte path: the socket of one charge point after its handshake, and the transport of its session.
 
-Bytes of the socket go to the core's deframer, whole messages go on to the session in the same call: no queue,
-no task and no timer of its own for a connection. `websocket_protocol` hands the socket over.
+Bytes of the socket go to the session's conversation in one call for each read, and what comes back is done at
+once: no queue, no task and no timer of its own for a connection. `websocket_protocol` hands the socket over.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, cast
 
 from app import metrics
-from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Receiver
-from app.ocpp import Control, Deframer, close_frame, ping_frame, text_frame
-
-FRAGMENTS_LIMIT: Final = 1024
-"""Fragments of one message; a charge point that needs more sends a few bytes at a time to keep us busy."""
+from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Frame, Receiver
+from app.ocpp import Control, close_frame, ping_frame
 
 CLOSE_NO_STATUS: Final = 1005
 """The peer closed without a code (RFC 6455 7.4.1)."""
@@ -31,7 +28,6 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
-        "_deframer",
         "_ended",
         "_heard_at",
         "_held",
@@ -45,16 +41,14 @@ class Wire(asyncio.Protocol):
         "_waiting",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, message_bytes: int) -> None:
-        """message_bytes: a longer message closes with 1009."""
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._deframer = Deframer(message_bytes, FRAGMENTS_LIMIT)
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
         self._ended: Callable[[int], None] | None = None
         self._on_lost: Callable[[Wire], None] | None = None
-        self._held: list[str | tuple[int, str]] | None = []
-        self._waiting: deque[str | bytes | Control] | None = None
+        self._held: list[Frame | tuple[int, str]] | None = []
+        self._waiting: deque[Any] | None = None
         self._reading = True
         self._closing: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -79,20 +73,20 @@ class Wire(asyncio.Protocol):
         self._on_lost = on_lost
         held, self._held = self._held, None
         for item in held or ():
-            if isinstance(item, str):
-                self.send_text(item)
-            else:
+            if isinstance(item, tuple):
                 self.close(*item)
+            else:
+                self.write(item)
 
     # Transport of a session
 
-    def send_text(self, text: str) -> None:
-        """Write one text message; a peer for which too much waits already is cut off."""
+    def write(self, frame: Frame) -> None:
+        """Write one message, its head included; a peer for which too much waits already is cut off."""
         if self._held is not None:
-            self._held.append(text)
+            self._held.append(frame)
         elif self._ended is not None and self._transport is not None:
-            self._transport.write(text_frame(text))
-            if self._is_overfull():
+            self._transport.write(cast(bytes, frame))
+            if self._stall is not None and self._is_overfull():
                 self._cut_off("outbound_buffer")
 
     def close(self, code: int, reason: str) -> None:
@@ -124,12 +118,11 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes of the peer."""
         self._heard_at = self._loop.time()
-        found = self._deframer.feed(data)
-        if type(found) is str and self._reading and not self._waiting and self._receiver is not None:
-            self._receiver.receive_text(found)
-        elif found is not None:
-            waiting = self._waiting = self._waiting or deque()
-            waiting += [found] if type(found) is str else found
+        if self._receiver is not None and (found := self._receiver.feed(data)) is not None:
+            if self._waiting is None:
+                self._waiting = deque(found)
+            else:
+                self._waiting += found
             self._deliver()
 
     def pause_writing(self) -> None:
@@ -189,13 +182,11 @@ class Wire(asyncio.Protocol):
         """Hand on what has arrived, as long as it is wanted."""
         waiting = self._waiting
         while waiting and self._reading and self._receiver is not None:
-            event = waiting.popleft()
-            if isinstance(event, str):
-                self._receiver.receive_text(event)
-            elif isinstance(event, bytes):
-                self._receiver.receive_binary(event)
+            found = waiting.popleft()
+            if type(found) is Control:
+                self._control(found)
             else:
-                self._control(event)
+                self._receiver.take(found)
         if not waiting:
             self._waiting = None
 

@@ -5,6 +5,7 @@ from app._core import (
     CompositeQuestion,
     CompositeSchedule,
     Control,
+    Conversation,
     Deframer,
     Deviation,
     Dispatch,
@@ -12,7 +13,9 @@ from app._core import (
     FrameVerdict,
     Ignored,
     Link,
-    MeterRows,
+    MeterBatch,
+    MeterQueue,
+    Notice,
     Refused,
     Resolve,
     Send,
@@ -22,6 +25,7 @@ from app._core import (
     SiteReserve,
     SiteSession,
     SiteShare,
+    Tally,
     Verdict,
     Violation,
     check_call,
@@ -41,20 +45,27 @@ from app._core import (
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
 """What a `Link` asks of its caller; carried out in order."""
 
+Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
+"""What a `Conversation` asks of its caller; carried out in order."""
+
 __all__ = [
     "CallSent",
     "CompositeQuestion",
     "CompositeSchedule",
     "Control",
+    "Conversation",
     "Deframer",
     "Deviation",
     "Dispatch",
     "Effect",
+    "Found",
     "FrameBuffer",
     "FrameVerdict",
     "Ignored",
     "Link",
-    "MeterRows",
+    "MeterBatch",
+    "MeterQueue",
+    "Notice",
     "Refused",
     "Resolve",
     "Send",
@@ -64,6 +75,7 @@ __all__ = [
     "SiteReserve",
     "SiteSession",
     "SiteShare",
+    "Tally",
     "Verdict",
     "Violation",
     "check_call",

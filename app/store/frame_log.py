@@ -6,7 +6,6 @@ it.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -19,8 +18,6 @@ from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
 from app.ocpp import FrameBuffer
 from app.settings import Settings
 from app.store.failures import Failure, failure_of
-from app.store.records import Direction, Json
-from app.store.text import clean_text, json_text
 
 _LOG = get_logger("frame_log")
 _INTERVAL_S = 0.25
@@ -30,42 +27,17 @@ _PURGE_ROWS = 20_000
 
 
 class FrameLog:
-    """Collects frames in memory and copies them to the table a few times a second."""
+    """Copies the frames that conversations have noted to the table, a few times a second."""
 
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._clock = clock
-        self._buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
+        self.buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
+        """Where conversations put their frames."""
         self._retention = timedelta(days=settings.frame_log_retention_days)
         self._connection: asyncpg.Connection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
-
-    def record(
-        self,
-        tenant_id: int,
-        charge_point_id: int,
-        direction: Direction,
-        text: str,
-        at_us: int,
-        connection_id: str,
-        deviations: Sequence[Json] | None = None,
-    ) -> None:
-        """Take one frame and hide its secrets. Never waits; drops it when the buffer is full.
-
-        at_us: when it was received or sent, in microseconds since 1970.
-        """
-        found = json_text(list(deviations)) if deviations else None
-        try:
-            taken = self._buffer.record(
-                tenant_id, charge_point_id, at_us, direction, text, found, connection_id
-            )
-        except UnicodeEncodeError:
-            # Half of a surrogate pair, which is in no text of a socket.
-            self.record(tenant_id, charge_point_id, direction, clean_text(text), at_us, connection_id)
-            return
-        if not taken:
-            FRAME_LOG_SHED.labels("buffer_full").inc()
 
     def start(self) -> None:
         """Begin to write in the background."""
@@ -74,7 +46,8 @@ class FrameLog:
     async def flush(self) -> None:
         """Write all that was recorded so far; what cannot be written is dropped and counted."""
         async with self._lock:
-            while (taken := self._buffer.take()) is not None:
+            FRAME_LOG_SHED.labels("buffer_full").inc(self.buffer.take_shed())
+            while (taken := self.buffer.take()) is not None:
                 data, rows = taken
                 try:
                     await self._copy(data)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from app.ocpp import MeterBatch
 from app.store.entries import (
     InvalidRecord,
     MeterReadings,
@@ -11,7 +12,7 @@ from app.store.entries import (
     TransactionStarted,
     TransactionStop,
 )
-from app.store.ledger_meters import Connection, MeterBatch
+from app.store.ledger_meters import Connection, MeterWrites
 from app.store.ledger_orphans import insert_orphans, invalid_orphan
 from app.store.ledger_starts import write_starts
 from app.store.ledger_stops import write_stops
@@ -21,10 +22,16 @@ LedgerAnswer = TransactionStarted | StopRecorded | None
 
 
 async def write_batch(
-    connection: Connection, records: Sequence[LedgerRecord], remote_start_window: timedelta
+    connection: Connection,
+    records: Sequence[LedgerRecord],
+    remote_start_window: timedelta,
+    queued: MeterBatch | None = None,
 ) -> list[LedgerAnswer]:
-    """Commit a batch. Returns after the COMMIT; on an error nothing of it is stored."""
-    meters = MeterBatch([record for record in records if type(record) is MeterReadings])
+    """Commit a batch. Returns after the COMMIT; on an error nothing of it is stored.
+
+    queued: MeterValues that never became records; whose answers they are is not looked at here.
+    """
+    meters = MeterWrites(queued, [record for record in records if type(record) is MeterReadings])
     others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
     answers: list[LedgerAnswer] = [None] * len(records)
     if not others and meters.is_one_statement:

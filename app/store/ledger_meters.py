@@ -1,7 +1,7 @@
-"""Meter values of one batch: the hot path, so all of them are one COPY that the core encodes.
+"""Meter values of one batch. Those that the core has queued are one COPY that it encodes: the hot path.
 
-A COPY knows no `on conflict`. So a batch that holds a sample which is stored already (a retry), or one that
-has to find its transaction by time, goes another way: as JSON, through an INSERT.
+A COPY knows no `on conflict`, and cannot find a transaction by time. So everything else, and a queued batch
+that holds a sample which is stored already (a retry), goes another way: as JSON, through an INSERT.
 """
 
 from collections.abc import Sequence
@@ -12,24 +12,23 @@ import asyncpg
 import orjson
 
 from app.clock import moment_of
-from app.ocpp import MeterRows, meter_digest
-from app.store.entries import MeterReadings, TransactionStop
+from app.ocpp import MeterBatch, meter_digest
+from app.store.entries import MeterReading, MeterReadings, TransactionStop
 from app.store.ledger_sql import INSERT_METER_VALUES
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """A connection inside the batch's transaction, or outside of one."""
 
 
-class MeterBatch:
-    """Collects readings. Those without a valid transactionId (1 and up) go their own way."""
+class MeterWrites:
+    """Collects the readings of one batch."""
 
-    __slots__ = ("_named", "_others")
+    __slots__ = ("_others", "_queued")
 
-    def __init__(self, records: Sequence[MeterReadings]) -> None:
-        self._named = [record for record in records if (record.transaction_id or 0) > 0]
-        self._others: list[Any] = []
-        if len(self._named) != len(records):
-            self._others = [_as_json(record) for record in records if (record.transaction_id or 0) <= 0]
+    def __init__(self, queued: MeterBatch | None, records: Sequence[MeterReadings]) -> None:
+        """queued: all with a valid transactionId; records: whatever they name."""
+        self._queued = queued
+        self._others: list[Any] = [_as_json(record) for record in records]
 
     @property
     def is_one_statement(self) -> bool:
@@ -51,40 +50,33 @@ class MeterBatch:
 
     async def write(self, connection: Connection) -> None:
         """Insert what was collected; what is there already stays as it is."""
-        if self._named:
+        if self._queued is not None:
             try:
-                await self._copy(connection)
+                await _copy(connection, self._queued)
             except asyncpg.UniqueViolationError:
-                await _insert(connection, [_as_json(record) for record in self._named])
+                records = map(readings_of, self._queued.records())
+                await _insert(connection, [_as_json(record) for record in records])
         if self._others:
             await _insert(connection, self._others)
 
-    async def _copy(self, connection: Connection) -> None:
-        rows = MeterRows()
-        for record in self._named:
-            tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, readings = record
-            for sampled_at_us, sampled_values in readings:
-                rows.add(
-                    tenant_id,
-                    charge_point_id,
-                    connector_id,
-                    transaction_id or 0,
-                    sampled_at_us,
-                    received_at_us,
-                    sampled_values,
-                )
-        data = rows.take()
-        if data is None:
-            return
-        copying = connection.copy_to_table(
-            "meter_values", source=BytesIO(data), columns=MeterRows.COLUMNS, format="binary"
-        )
-        if connection.is_in_transaction():
-            async with connection.transaction():
-                await copying
-        else:
-            # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.
+
+def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -> MeterReadings:
+    """Return one record of a queued batch as any other."""
+    tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, found = record
+    readings = [MeterReading(*reading) for reading in found]
+    return MeterReadings(tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, readings)
+
+
+async def _copy(connection: Connection, queued: MeterBatch) -> None:
+    copying = connection.copy_to_table(
+        "meter_values", source=BytesIO(queued.copy()), columns=MeterBatch.COLUMNS, format="binary"
+    )
+    if connection.is_in_transaction():
+        async with connection.transaction():
             await copying
+    else:
+        # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.
+        await copying
 
 
 def _as_json(record: MeterReadings, context: str = "periodic") -> dict[str, Any]:

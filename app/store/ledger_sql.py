@@ -14,11 +14,11 @@ INSERT_METER_VALUES = """
     select record.tenant_id, record.charge_point_id, record.connector_id,
         coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
         reading.sampled_values, reading.digest
-    from jsonb_to_recordset($1::jsonb) as record (tenant_id bigint, charge_point_id bigint,
+    from json_to_recordset($1::json) as record (tenant_id bigint, charge_point_id bigint,
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
-            readings jsonb)
-    cross join lateral jsonb_to_recordset(record.readings)
-        as reading (sampled_at timestamptz, sampled_values jsonb, digest bigint)
+            readings json)
+    cross join lateral json_to_recordset(record.readings)
+        as reading (sampled_at timestamptz, sampled_values json, digest bigint)
     left join lateral (
         select id from transactions
         where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id

@@ -14,7 +14,7 @@ import orjson
 from app.store import ledger_sql as sql
 from app.store.authorization import fold_id_tag, id_tag_info
 from app.store.entries import TIME_UNREADABLE, StopRecorded, TransactionStop
-from app.store.ledger_meters import Connection, MeterBatch
+from app.store.ledger_meters import Connection, MeterWrites
 from app.store.ledger_orphans import Orphan, insert_orphans
 from app.store.ledger_tags import find_id_tags
 from app.store.records import Json
@@ -91,7 +91,7 @@ class Closing:
 
 
 async def write_stops(
-    connection: Connection, stops: Sequence[TransactionStop], meters: MeterBatch
+    connection: Connection, stops: Sequence[TransactionStop], meters: MeterWrites
 ) -> list[StopRecorded]:
     """Record stops, and give their transactionData to `meters`, inside the caller's transaction."""
     known = await _find_named(connection, stops)

@@ -23,7 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -216,7 +216,8 @@ meter_values = Table(
     _time("sampled_at"),
     _time("received_at"),
     Column("context", Text, nullable=False),
-    Column("sampled_values", JSONB, nullable=False),
+    # The text as it came: `jsonb` would take it apart for each row, and nothing looks into it.
+    Column("sampled_values", JSON, nullable=False),
     Column("digest", BigInteger, nullable=False),
     UniqueConstraint("charge_point_id", "sampled_at", "digest", name="uq_meter_values_sample"),
 )
@@ -348,7 +349,8 @@ configuration = Table(
 frames = Table(
     "frames",
     metadata,
-    Column("id", BigInteger, Identity(always=True), nullable=False),
+    # Given by the server, rising with the time: it only tells frames of one microsecond apart.
+    Column("id", BigInteger, nullable=False, autoincrement=False),
     Column("tenant_id", BigInteger, nullable=False),
     Column("charge_point_id", BigInteger, nullable=False),
     _time("at"),
@@ -356,7 +358,7 @@ frames = Table(
     Column("text", Text, nullable=False),
     Column("deviations", JSONB(none_as_null=True)),
     Column("connection_id", Text, nullable=False),
-    Index("ix_frames_charge_point", "charge_point_id", text("at desc"), text("id desc")),
+    Index("ix_frames_charge_point", "charge_point_id", "at"),
     # The retention purge walks by time alone.
     Index("ix_frames_at", "at", postgresql_using="brin"),
 )

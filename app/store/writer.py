@@ -5,7 +5,8 @@ wakes everybody after the COMMIT (which PostgreSQL has fsynced by then). What ar
 batch: no artificial delay, and the busier it gets the cheaper a record becomes. Every record ends in one of
 three ways: its answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in
 `durable_wait_s`; it may be there or not, and the charge point's retry meets it). Nothing is acknowledged
-without its commit.
+without its commit. Plain MeterValues never become objects here: conversations put them into `meters`, whose
+batches are written beside the other records; their answers are given to whom they belong.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ import contextlib
 import random
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 import asyncpg
 
@@ -30,6 +33,7 @@ from app.metrics import (
     LEDGER_WAITING,
     LIMITS_HIT,
 )
+from app.ocpp import MeterBatch, MeterQueue
 from app.settings import Settings
 from app.store.entries import (
     InvalidRecord,
@@ -41,7 +45,7 @@ from app.store.entries import (
 )
 from app.store.failures import Failure, failure_of
 from app.store.ledger_batch import LedgerAnswer, LedgerRecord, write_batch
-from app.store.ledger_meters import Connection
+from app.store.ledger_meters import Connection, readings_of
 
 _LOG = get_logger("ledger")
 # Reached only when the database is away while thousands reconnect again and again.
@@ -52,7 +56,17 @@ _CONFLICT_TRIES = 8
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
 
+_OVERDUE = "The record was not committed in time."
+_NOT_STORABLE = "The record cannot be stored."
+
 _Entry = tuple[LedgerRecord, "asyncio.Future[Any]", float]
+
+
+class _Owner(Protocol):
+    """Who is given the answers of records in `Ledger.meters`."""
+
+    def acknowledged(self, answer: str | bytes) -> None:
+        """Write an answer."""
 
 
 class Ledger:
@@ -64,8 +78,11 @@ class Ledger:
         self._wait_s = settings.durable_wait_s
         self._batch_limit = settings.ledger_batch_limit
         self._window = timedelta(seconds=settings.remote_start_window_s)
+        self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT)
+        """MeterValues that conversations have put here; after the first one they call `wake`."""
         self._waiting: deque[_Entry] = deque()
         self._in_flight: list[_Entry] = []
+        self._meters_in_flight: MeterBatch | None = None
         self._awake = asyncio.Event()
         self._closing = False
         self._connection: Connection | None = None
@@ -84,6 +101,7 @@ class Ledger:
     async def close(self) -> None:
         """Take no more records, settle those that wait, and end."""
         self._closing = True
+        self.meters.close()
         self._awake.set()
         if self._tasks:
             writer, expiry = self._tasks
@@ -129,6 +147,10 @@ class Ledger:
         """
         await self._submit(record)
 
+    def wake(self) -> None:
+        """Write what is in `meters`."""
+        self._awake.set()
+
     def _submit(self, record: LedgerRecord) -> "asyncio.Future[Any]":
         if self._closing or self._loop is None:
             raise StoreUnavailable("The server is stopping.")
@@ -142,7 +164,7 @@ class Ledger:
 
     async def _run(self) -> None:
         while True:
-            if not self._waiting:
+            if not self._waiting and not self.meters:
                 if self._closing:
                     return
                 self._awake.clear()
@@ -150,22 +172,25 @@ class Ledger:
                 continue
             count = min(len(self._waiting), self._batch_limit)
             self._in_flight = [self._waiting.popleft() for _ in range(count)]
-            LEDGER_WAITING.set(len(self._waiting))
-            await self._settle(self._in_flight)
+            self._meters_in_flight = self.meters.take()
+            LEDGER_WAITING.set(len(self._waiting) + len(self.meters))
+            await self._settle(self._in_flight, self._meters_in_flight)
             self._in_flight = []
+            self._meters_in_flight = None
 
-    async def _settle(self, entries: list[_Entry]) -> None:
-        """Bring each entry to its end: an answer or an error."""
+    async def _settle(self, entries: list[_Entry], meters: MeterBatch | None) -> None:
+        """Bring each record to its end: an answer or an error."""
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
-        while entries:
+        while entries or meters is not None:
             try:
-                answers = await self._commit([record for record, _, _ in entries])
+                answers = await self._commit([record for record, _, _ in entries], meters)
             except Exception as error:
                 failure = failure_of(error)
                 LEDGER_RETRIES.labels(failure.value).inc()
                 if failure is Failure.DATA:
-                    await self._bisect(entries, error)
+                    singles = [] if meters is None else self._singly(meters)
+                    await self._bisect(entries + singles, error)
                     return
                 conflicts += failure is Failure.CONFLICT
                 if failure is Failure.UNAVAILABLE or conflicts > _CONFLICT_TRIES:
@@ -176,9 +201,48 @@ class Ledger:
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 entries = [entry for entry in entries if self._is_due(entry)]
+                meters = self._still_due(meters)
             else:
                 _resolve(entries, answers)
+                if meters is not None:
+                    hand_out(meters.acknowledge(*self._moment()))
                 return
+
+    def _singly(self, meters: MeterBatch) -> list[_Entry]:
+        """Give each record of a batch an entry of its own, so that one that fails fails alone."""
+        loop = asyncio.get_running_loop()
+        entries: list[_Entry] = []
+        deadline = self._clock.monotonic() + self._wait_s
+        for place, record in enumerate(meters.records()):
+            future: asyncio.Future[Any] = loop.create_future()
+            future.add_done_callback(partial(self._settle_one, meters, place))
+            entries.append((readings_of(record), future, deadline))
+        return entries
+
+    def _settle_one(self, meters: MeterBatch, place: int, future: "asyncio.Future[Any]") -> None:
+        error = future.exception()
+        if error is None:
+            answers = meters.settle_one(place, *self._moment())
+        else:
+            description = error.description if isinstance(error, CallFailed) else _OVERDUE
+            answers = meters.settle_one(place, *self._moment(), "InternalError", description)
+        hand_out(answers)
+
+    def _still_due(self, meters: MeterBatch | None) -> MeterBatch | None:
+        """Tell those that wait too long; a batch that nobody waits for any more is not written."""
+        if meters is None:
+            return None
+        self._refuse_overdue(meters)
+        return meters if meters.waiting else None
+
+    def _refuse_overdue(self, meters: MeterBatch | MeterQueue) -> None:
+        now, at_us = self._moment()
+        answers = meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us)
+        LEDGER_FAILURES.labels("overdue").inc(len(answers))
+        hand_out(answers)
+
+    def _moment(self) -> tuple[float, int]:
+        return self._clock.monotonic(), self._clock.now_us()
 
     async def _bisect(self, entries: list[_Entry], error: Exception) -> None:
         """Find the record that cannot be stored, so that it fails alone."""
@@ -187,11 +251,11 @@ class Ledger:
             LEDGER_FAILURES.labels("data").inc()
             _LOG.error("record_not_storable", kind=type(record).__name__, error=repr(error), exc_info=error)
             if not future.done():
-                future.set_exception(CallFailed("InternalError", "The record cannot be stored."))
+                future.set_exception(CallFailed("InternalError", _NOT_STORABLE))
             return
         middle = len(entries) // 2
-        await self._settle(entries[:middle])
-        await self._settle(entries[middle:])
+        await self._settle(entries[:middle], None)
+        await self._settle(entries[middle:], None)
 
     def _is_due(self, entry: _Entry) -> bool:
         """Say whether an entry is still to be written; tell an overdue one so, its charge point will retry.
@@ -204,18 +268,20 @@ class Ledger:
             return False
         return not future.done() or future.cancelled()
 
-    async def _commit(self, records: list[LedgerRecord]) -> list[LedgerAnswer]:
+    async def _commit(self, records: list[LedgerRecord], meters: MeterBatch | None) -> list[LedgerAnswer]:
         begun = time.perf_counter()
         connection = await self._connected()
         # Longer than this nobody waits. Ending the connection ends whatever hangs, in a lock or in a dead
         # network; cancelling would first ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
         try:
-            answers = await write_batch(connection, records, self._window)
+            answers = await write_batch(connection, records, self._window, meters)
         finally:
             guard.cancel()
         LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
-        LEDGER_BATCH_RECORDS.observe(len(records))
+        metered = 0 if meters is None else len(meters)
+        LEDGER_BATCH_RECORDS.observe(len(records) + metered)
+        LEDGER_RECORDS.labels(MeterReadings.__name__).inc(metered)
         for kind, count in Counter(map(type, records)).items():
             LEDGER_RECORDS.labels(kind.__name__).inc(count)
         return answers
@@ -253,6 +319,9 @@ class Ledger:
             for entry in self._in_flight:
                 if entry[2] <= now:
                     _give_up(entry)
+            self._refuse_overdue(self.meters)
+            if self._meters_in_flight is not None:
+                self._refuse_overdue(self._meters_in_flight)
 
 
 def _resolve(entries: list[_Entry], answers: list[LedgerAnswer]) -> None:
@@ -265,4 +334,14 @@ def _give_up(entry: _Entry) -> None:
     future = entry[1]
     if not future.done():
         LEDGER_FAILURES.labels("overdue").inc()
-        future.set_exception(StoreUnavailable("The record was not committed in time."))
+        future.set_exception(StoreUnavailable(_OVERDUE))
+
+
+def hand_out(answers: Sequence[tuple[_Owner, str | bytes]]) -> None:
+    """Give the answers of settled records to whom they belong."""
+    for owner, answer in answers:
+        try:
+            owner.acknowledged(answer)
+        except Exception:
+            # One connection that fails must not cost the others their answers.
+            _LOG.exception("answer_not_written")

@@ -8,6 +8,7 @@ from app.gateway import wire as module
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.session import Session
 from app.ids import TenantId
+from app.ocpp import text_frame
 from tests.gateway.conftest import Station, until
 
 
@@ -34,7 +35,7 @@ async def test_who_does_not_read_is_cut_off_and_others_are_not(
     assert isinstance(session, Session)
     # More than all buffers of the two sockets hold.
     for _ in range(300 if limit == "OUTBOUND_LIMIT_BYTES" else 100):
-        session._transport.send_text("x" * 100_000)
+        session._transport.write(text_frame("x" * 100_000))
         await asyncio.sleep(0)
 
     await until(lambda: registry.get(place, "DEAF") is None)

@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.store.filters import FrameFilter
 from app.store.frame_log import FrameLog
 from app.store.records import FrameRecord
+from tests.conversations import new_conversation
 from tests.store.conftest import NOW, Station
 
 
@@ -51,10 +52,16 @@ async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
         return await work.frames.page(station.record.id, 100, None, FrameFilter(**filters))
 
 
-def _record(log: FrameLog, station: Station, text: str, direction: Any = "in", **options: Any) -> None:
-    options.setdefault("at", datetime.now(UTC))
-    options["at_us"] = microseconds_of(options.pop("at"))
-    log.record(**station.place, direction=direction, text=text, connection_id="c1", **options)
+def _record(
+    log: FrameLog, station: Station, text: str, direction: Any = "in", at: datetime | None = None
+) -> None:
+    """Let a conversation log one frame."""
+    conversation = new_conversation(**station.place, frames=log.buffer)
+    at_us = microseconds_of(at or datetime.now(UTC))
+    if direction == "in":
+        conversation.text(text, 0.0, at_us)
+    else:
+        conversation.send(text, 0.0, at_us)
 
 
 async def test_frames_are_read_the_newest_first(
@@ -78,18 +85,19 @@ async def test_frames_are_read_the_newest_first(
 
 
 async def test_deviations_are_kept_with_the_frame(station: Station, frame_log: FrameLog) -> None:
-    deviations = [{"kind": "null_payload", "pointer": "", "raw": "\x00"}]
-    _record(frame_log, station, "[]", deviations=deviations)
+    _record(frame_log, station, '[2,"1","heartbeat",{}]')
     await frame_log.flush()
     [frame] = await _frames(station)
-    assert frame.deviations == [{"kind": "null_payload", "pointer": "", "raw": "\ufffd"}]
+    assert frame.deviations == [{"kind": "action_spelling", "pointer": "", "raw": "heartbeat"}]
 
 
-async def test_text_that_cannot_be_stored_is_replaced(station: Station, frame_log: FrameLog) -> None:
-    for text in ("a", "b\x00", "c\ud800"):
+async def test_what_cannot_be_stored_is_replaced(station: Station, frame_log: FrameLog) -> None:
+    for text in ("a", "b\x00", '[2,"1","HEARTBEAT",{}]\x00'):
         _record(frame_log, station, text)
     await frame_log.flush()
-    assert sorted(frame.text for frame in await _frames(station)) == ["a", "b\ufffd", "c\ufffd"]
+    found = await _frames(station)
+    assert sorted(frame.text for frame in found) == ['[2,"1","HEARTBEAT",{}]\ufffd', "a", "b\ufffd"]
+    assert {one["kind"] for frame in found for one in frame.deviations or ()} >= {"trailing_nul"}
 
 
 async def test_a_full_buffer_sheds(station: Station, frame_log: FrameLog) -> None:

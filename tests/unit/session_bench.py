@@ -11,18 +11,25 @@ from app.csms.connection import Connection
 from app.csms.dispatch import HANDLERS, Dispatcher, Handler
 from app.csms.handlers.context import HandlerContext
 from app.errors import StoreUnavailable
-from app.gateway.session import Session, SessionLimits, SessionServices
-from app.gateway.tally import Tally
+from app.gateway.session import SessionLimits, SessionServices, open_session
 from app.gateway.ticker import Deadlines
 from app.ids import ChargePointId, TenantId
-from app.ocpp import FrameBuffer, Link, Resolve
+from app.metrics import CALL_SECONDS
+from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import InvalidRecord, MeterReadings
-from app.store.records import Direction
+from app.store.ledger_meters import readings_of
+from app.store.writer import hand_out
+from tests.conversations import logged
 
 LIMITS = SessionLimits(
-    frame_bytes=4096, frame_unregistered_bytes=1024, inbound_queue=4, rate_per_s=20.0, rate_burst=200
+    frame_bytes=4096,
+    frame_unregistered_bytes=1024,
+    inbound_queue=4,
+    rate_per_s=20.0,
+    rate_burst=200,
+    command_queue=50,
 )
 
 
@@ -50,8 +57,9 @@ class ListTransport:
     closed: tuple[int, str] | None = None
     reading: bool = True
 
-    def send_text(self, text: str) -> None:
-        self.sent.append(text)
+    def write(self, frame: str | bytes) -> None:
+        assert isinstance(frame, str)
+        self.sent.append(frame)
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -72,6 +80,20 @@ class FakeLedger:
     available: bool = True
     sent_before_commit: list[list[str]] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    meters: MeterQueue = field(default_factory=lambda: MeterQueue(512, 1000))
+
+    def wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self.write_meters)
+
+    def write_meters(self) -> None:
+        """Settle what waits in the queue."""
+        self.sent_before_commit.append(list(self.sent))
+        while (batch := self.meters.take()) is not None:
+            if not self.available:
+                hand_out(batch.refuse_overdue(float("inf"), "InternalError", "", 0.0, 0))
+                continue
+            self.readings += map(readings_of, batch.records())
+            hand_out(batch.acknowledge(0.0, 0))
 
     async def keep_invalid(self, record: InvalidRecord) -> None:
         await self._commit()
@@ -90,21 +112,12 @@ class FakeLedger:
 
 @dataclass
 class FakeFrameLog:
-    rows: list[tuple[str, str, Any]] = field(default_factory=list)
     buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(1000, 1_000_000))
 
-    def record(
-        self,
-        tenant_id: int,
-        charge_point_id: int,
-        direction: Direction,
-        text: str,
-        at_us: int,
-        connection_id: str,
-        deviations: Any = None,
-    ) -> None:
-        self.rows.append((direction, text, deviations))
-        self.buffer.record(tenant_id, charge_point_id, at_us, direction, text, None, connection_id)
+    @property
+    def rows(self) -> list[tuple[str, str, Any]]:
+        """Direction, text and deviations of what was logged since the last time."""
+        return logged(self.buffer)
 
 
 @dataclass
@@ -171,14 +184,11 @@ class Bench:
             commands=self.commands,
             clock=self.clock,
             limits=limits,
-            tally=Tally(),
+            tally=Tally(CALL_SECONDS.bounds_s),
             watcher=self.deadlines,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )
-        self.link = Link(
-            "central_system", raw_sampled_values=True, strict=strict, max_frame_bytes=limits.frame_bytes
-        )
-        self.session = Session(self.connection, self.link, self.transport, self.services)
+        self.session = open_session(self.connection, self.transport, self.services, is_framed=False)
 
     async def receive(self, *texts: str) -> list[str]:
         """Take texts, let everything settle, return what was sent since."""

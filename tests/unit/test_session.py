@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -392,19 +392,6 @@ async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() 
     assert bench.transport.sent == []
 
 
-class PanickingLink:
-    """A core with a defect: every frame of a charge point is too much for it."""
-
-    def __init__(self, link: Any) -> None:
-        self._link = link
-
-    def receive(self, text: str, now: float) -> Any:
-        raise RuntimeError("the core panicked")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._link, name)
-
-
 @pytest.mark.parametrize(
     ("text", "answers"),
     [
@@ -414,12 +401,33 @@ class PanickingLink:
         ("[2,", []),
     ],
 )
-async def test_a_panic_of_the_core_costs_its_own_message_only(text: str, answers: list[str]) -> None:
+async def test_a_failure_of_the_core_costs_its_own_message_only(text: str, answers: list[str]) -> None:
     bench = Bench()
-    sound, bench.session._link = bench.link, cast(Any, PanickingLink(bench.link))
-    assert await bench.receive(text) == answers
-    bench.session._link = sound
+    bench.session._core_failed(text)
+    assert bench.transport.sent == answers
     assert await bench.receive(METER_VALUES) == ['[3,"m1",{}]']
+
+
+async def test_a_call_behind_records_is_answered_behind_them() -> None:
+    bench = Bench()
+    answers = await bench.receive(METER_VALUES, HEARTBEAT, METER_VALUES.replace("m1", "m2"))
+    assert [json.loads(answer)[1] for answer in answers] == ["m1", "h1", "m2"]
+
+
+async def test_the_end_of_the_socket_does_not_wait_for_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    ledger = bench.database.ledger
+    monkeypatch.setattr(ledger, "wake", lambda: None)
+    bench.session.receive_text(METER_VALUES)
+    bench.session.receive_text(HEARTBEAT)
+    settled = asyncio.create_task(bench.session.settled())
+    await asyncio.sleep(0)
+    assert not settled.done()
+    bench.session.closed()
+    await settled
+    ledger.write_meters()
+    assert bench.transport.sent == []
+    assert len(ledger.readings) == 1, "it is stored all the same"
 
 
 async def test_a_call_for_a_closing_socket_is_not_taken_for_sent() -> None:

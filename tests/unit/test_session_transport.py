@@ -48,13 +48,13 @@ async def settle() -> None:
 async def test_a_free_server_takes_a_message_without_a_switch(
     server: Server, transport: AsgiTransport
 ) -> None:
-    transport.send_text("a")
+    transport.write("a")
     assert server.taken == ["a"]
 
 
 async def test_what_is_sent_before_the_handshake_waits_for_it(server: Server) -> None:
     transport = AsgiTransport(server.send, server.aborted.set)
-    transport.send_text("a")
+    transport.write("a")
     transport.close(4009, "superseded")
     assert server.taken == []
     transport.open()
@@ -66,7 +66,7 @@ async def test_messages_keep_their_order_behind_a_slow_reader(
 ) -> None:
     server.free.clear()
     for text in "abc":
-        transport.send_text(text)
+        transport.write(text)
     transport.close(1001, "going away")
     assert server.taken == []
     server.free.set()
@@ -77,18 +77,18 @@ async def test_messages_keep_their_order_behind_a_slow_reader(
 
 async def test_after_a_jam_messages_go_straight_again(server: Server, transport: AsgiTransport) -> None:
     server.free.clear()
-    transport.send_text("a")
+    transport.write("a")
     server.free.set()
     await settle()
-    transport.send_text("b")
+    transport.write("b")
     assert server.taken == ["a", "b"]
 
 
 async def test_a_reader_too_slow_for_the_buffer_is_cut_off(server: Server, transport: AsgiTransport) -> None:
     server.free.clear()
-    transport.send_text("first")
+    transport.write("first")
     for _ in range(5):
-        transport.send_text("x" * (OUTBOUND_LIMIT_BYTES // 4))
+        transport.write("x" * (OUTBOUND_LIMIT_BYTES // 4))
     assert server.aborted.is_set()
 
 
@@ -97,23 +97,23 @@ async def test_a_reader_that_makes_no_room_in_time_is_cut_off(
 ) -> None:
     monkeypatch.setattr(module, "SEND_DEADLINE_S", 0.01)
     server.free.clear()
-    transport.send_text("a")
+    transport.write("a")
     await asyncio.wait_for(server.aborted.wait(), 10)
 
 
 async def test_a_peer_that_is_gone_is_no_error(server: Server, transport: AsgiTransport) -> None:
     server.gone = True
-    transport.send_text("a")
-    transport.send_text("b")
+    transport.write("a")
+    transport.write("b")
     server.gone = False
-    transport.send_text("c")
+    transport.write("c")
     assert server.taken == []
 
 
 async def test_a_peer_that_goes_during_a_jam_is_no_error(server: Server, transport: AsgiTransport) -> None:
     server.free.clear()
-    transport.send_text("a")
-    transport.send_text("b")
+    transport.write("a")
+    transport.write("b")
     server.gone = True
     server.free.set()
     await settle()

@@ -10,7 +10,10 @@ from uvicorn.server import ServerState
 from app.gateway.keepalive import Keepalive
 from app.gateway.transport import OUTBOUND_LIMIT_BYTES
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
-from app.gateway.wire import FRAGMENTS_LIMIT, Wire
+from app.gateway.wire import Wire
+from app.ocpp import Deframer, text_frame
+
+FRAGMENTS_LIMIT = 1024
 
 HANDSHAKE = (
     b"GET /ocpp/demo/CP1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -66,14 +69,15 @@ class Inbox:
         self.messages: list[str | bytes] = []
         self.wire: Wire | None = None
         self.stops = False
+        self._deframer = Deframer(1000, FRAGMENTS_LIMIT)
 
-    def receive_text(self, text: str) -> None:
-        self.messages.append(text)
+    def feed(self, data: bytes) -> list[Any] | None:
+        return self._deframer.feed(data)
+
+    def take(self, found: Any) -> None:
+        self.messages.append(found)
         if self.stops and self.wire is not None:
             self.wire.pause_reading()
-
-    def receive_binary(self, data: bytes) -> None:
-        self.messages.append(data)
 
 
 class Connection:
@@ -82,9 +86,9 @@ class Connection:
     async def open(self, early: bytes = b"", held: str = "", closing: bool = False) -> None:
         """closing: the socket begins to close before the answer to the handshake."""
         self.socket, self.inbox = Socket(), Inbox()
-        self.wire = self.inbox.wire = Wire(asyncio.get_running_loop(), 1000)
+        self.wire = self.inbox.wire = Wire(asyncio.get_running_loop())
         if held:
-            self.wire.send_text(held)
+            self.wire.write(text_frame(held))
         self.ended: list[int] = []
         opened = asyncio.Event()
 
@@ -210,7 +214,7 @@ async def test_what_breaks_the_rules_closes_with_its_code(
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536])
 async def test_answers_of_every_length_are_framed(connection: Connection, length: int) -> None:
-    connection.wire.send_text("x" * length)
+    connection.wire.write(text_frame("x" * length))
     written = connection.socket.written
     assert written[0] == 0x81
     assert written.endswith(b"x" * length)
@@ -220,7 +224,7 @@ async def test_answers_of_every_length_are_framed(connection: Connection, length
 async def test_after_a_close_nothing_more_is_sent(connection: Connection) -> None:
     connection.wire.close(4009, "superseded")
     written = connection.socket.written
-    connection.wire.send_text("late")
+    connection.wire.write(text_frame("late"))
     connection.wire.close(1001, "again")
     assert connection.socket.written == written
     assert int.from_bytes(written[2:4], "big") == 4009
@@ -273,7 +277,7 @@ async def test_a_wire_that_fails_does_not_cost_the_others_their_pings() -> None:
     keepalive = Keepalive(interval_s=0.05, timeout_s=0.02)
     keepalive.start()
     for kind in (Pinged, Faulty, Pinged):
-        keepalive.add(kind(loop, 1000))
+        keepalive.add(kind(loop))
     async with asyncio.timeout(10):
         while len(pinged) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -306,13 +310,13 @@ async def test_a_close_of_the_peer_is_answered(connection: Connection, data: byt
 async def test_a_lost_socket_is_an_abnormal_end(connection: Connection) -> None:
     connection.wire.connection_lost(None)
     assert connection.ended == [1006]
-    connection.wire.send_text("nobody reads this")
+    connection.wire.write(text_frame("nobody reads this"))
     assert connection.socket.written == b""
 
 
 async def test_what_is_sent_before_the_hand_over_waits() -> None:
-    wire, socket = Wire(asyncio.get_running_loop(), 1000), Socket()
-    wire.send_text("early")
+    wire, socket = Wire(asyncio.get_running_loop()), Socket()
+    wire.write(text_frame("early"))
     wire.close(4009, "superseded")
     ended: list[int] = []
     wire.start(socket, Inbox(), ended.append, lambda _: None)
@@ -325,7 +329,7 @@ async def test_a_peer_that_does_not_read_what_was_held_has_a_deadline() -> None:
     await connection.open(held="x" * 100_000)
     assert connection.socket.paused == [connection.wire]
     connection.socket.unsent_bytes = OUTBOUND_LIMIT_BYTES + 1
-    connection.wire.send_text("more")
+    connection.wire.write(text_frame("more"))
     assert connection.socket.aborted
     await connection.close()
 

@@ -14,6 +14,7 @@ import uvicorn
 from app.gateway.transport import Receiver
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.wire import Wire
+from app.ocpp import Deframer, text_frame
 from tests.websocket.cases import Limits, frame_bytes, read_limits
 
 
@@ -77,7 +78,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
     protocol: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
     if protocol is not None:
-        wire = _EchoWire(asyncio.get_running_loop(), read_limits().message_bytes)
+        wire = _EchoWire(asyncio.get_running_loop())
         protocol.hand_over(wire, wire, lambda code: None)
         return
     while (message := await receive())["type"] == "websocket.receive":
@@ -86,6 +87,11 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
 
 class _EchoWire(Wire):
     """Is its own receiver. A wire has no binary messages to send, since charge points understand none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        limits = read_limits()
+        self._deframer = Deframer(limits.message_bytes, limits.fragments)
 
     def start(
         self,
@@ -97,8 +103,11 @@ class _EchoWire(Wire):
         self._write = transport.write
         super().start(transport, receiver, ended, on_lost)
 
-    def receive_text(self, text: str) -> None:
-        self.send_text(text)
+    def feed(self, data: bytes) -> list[Any] | None:
+        return self._deframer.feed(data)
 
-    def receive_binary(self, data: bytes) -> None:
-        self._write(frame_bytes({"opcode": "binary", "payload_hex": data.hex(), "masked": False}))
+    def take(self, found: Any) -> None:
+        if isinstance(found, str):
+            self.write(text_frame(found))
+        else:
+            self._write(frame_bytes({"opcode": "binary", "payload_hex": found.hex(), "masked": False}))

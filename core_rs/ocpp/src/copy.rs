@@ -50,7 +50,7 @@ impl Copy {
     }
 
     /// A `jsonb`, from JSON text without the escape of NUL.
-    pub(crate) fn json(&mut self, text: &str) {
+    pub(crate) fn jsonb(&mut self, text: &str) {
         self.length(text.len() + 1);
         self.data.push(JSONB_VERSION);
         self.data.extend_from_slice(text.as_bytes());

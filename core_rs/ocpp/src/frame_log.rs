@@ -10,8 +10,8 @@ use crate::copy::Copy;
 use crate::redact;
 
 /// The columns of a row.
-pub const COLUMNS: [&str; 7] =
-    ["tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id"];
+pub const COLUMNS: [&str; 8] =
+    ["id", "tenant_id", "charge_point_id", "at", "direction", "text", "deviations", "connection_id"];
 
 /// One frame to be kept.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +38,15 @@ pub struct FrameLog {
     copy: Copy,
     rows_limit: usize,
     bytes_limit: usize,
+    shed: usize,
+    last_id: i64,
 }
 
 impl FrameLog {
     /// An empty log. `rows_limit` and `bytes_limit` bound what waits.
     #[must_use]
     pub fn new(rows_limit: usize, bytes_limit: usize) -> Self {
-        Self { copy: Copy::default(), rows_limit, bytes_limit }
+        Self { copy: Copy::default(), rows_limit, bytes_limit, shed: 0, last_id: 0 }
     }
 
     /// Rows that wait.
@@ -53,14 +55,17 @@ impl FrameLog {
         self.copy.rows()
     }
 
-    /// Take a frame; `false` when there is no room for it.
-    #[must_use]
-    pub fn record(&mut self, entry: &Entry<'_>) -> bool {
+    /// Take a frame; one for which there is no room is dropped and counted.
+    pub fn record(&mut self, entry: &Entry<'_>) {
         let copy = &mut self.copy;
         if copy.rows() >= self.rows_limit || copy.bytes() + entry.text.len() > self.bytes_limit {
-            return false;
+            self.shed += 1;
+            return;
         }
         copy.row(COLUMNS.len());
+        // Rises with the time, also from one start of the server to the next.
+        self.last_id = entry.at_us.max(self.last_id + 1);
+        copy.bigint(self.last_id);
         copy.bigint(entry.tenant_id);
         copy.bigint(entry.charge_point_id);
         copy.timestamp(entry.at_us);
@@ -68,10 +73,15 @@ impl FrameLog {
         copy.text(&without_nul(&redact::redact(entry.text)));
         match entry.deviations {
             None => copy.null(),
-            Some(json) => copy.json(json),
+            Some(json) => copy.jsonb(json),
         }
         copy.text(entry.connection_id);
-        true
+    }
+
+    /// How many frames were dropped since the last time.
+    #[must_use]
+    pub fn take_shed(&mut self) -> usize {
+        std::mem::take(&mut self.shed)
     }
 
     /// Everything that waits as one COPY, and the number of its rows; `None` when nothing waits.
@@ -107,10 +117,12 @@ mod tests {
     #[test]
     fn a_row_is_as_postgresql_reads_it() {
         let mut log = FrameLog::new(10, 1000);
-        assert!(log.record(&Entry { deviations: Some("[]"), ..entry("t\0") }));
+        log.record(&Entry { deviations: Some("[]"), ..entry("t\0") });
         let (data, rows) = log.take().expect("one row waits");
         let mut expected = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
-        expected.extend(b"\0\x07\0\0\0\x08\0\0\0\0\0\0\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x02");
+        expected.extend(b"\0\x08\0\0\0\x08");
+        expected.extend(946_684_800_000_003_i64.to_be_bytes());
+        expected.extend(b"\0\0\0\x08\0\0\0\0\0\0\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x02");
         expected.extend(b"\0\0\0\x08\0\0\0\0\0\0\0\x03\0\0\0\x02in\0\0\0\x04t\xef\xbf\xbd");
         expected.extend(b"\0\0\0\x03\x01[]\0\0\0\x01c\xff\xff");
         assert_eq!((data, rows), (expected, 1));
@@ -120,17 +132,18 @@ mod tests {
     #[test]
     fn no_more_than_its_bounds_is_kept() {
         let mut log = FrameLog::new(2, 10_000);
-        assert_eq!([0, 1, 2].map(|_| log.record(&entry("x"))), [true, true, false]);
-        assert_eq!(log.rows(), 2);
+        (0..3).for_each(|_| log.record(&entry("x")));
+        assert_eq!((log.rows(), log.take_shed(), log.take_shed()), (2, 1, 0));
         let mut log = FrameLog::new(100, 200);
-        assert!(!log.record(&entry(&"x".repeat(201))));
+        log.record(&entry(&"x".repeat(201)));
+        assert_eq!((log.rows(), log.take_shed()), (0, 1));
     }
 
     #[test]
     fn secrets_are_taken_out() {
         let mut log = FrameLog::new(10, 1000);
         let text = r#"[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"hunter2"}]"#;
-        assert!(log.record(&entry(text)));
+        log.record(&entry(text));
         let (data, _) = log.take().expect("one row waits");
         assert!(!String::from_utf8_lossy(&data).contains("hunter2"));
     }

@@ -235,6 +235,12 @@ impl Link {
         self.outstanding.as_ref().map(|call| call.deadline)
     }
 
+    /// CALLs of theirs that wait for their answer.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
     /// CALLs of ours that wait behind the outstanding one.
     #[must_use]
     pub fn queued(&self) -> usize {

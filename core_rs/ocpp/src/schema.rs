@@ -29,6 +29,8 @@ pub struct MessageSchema {
     pub sender: Sender,
     /// Rules across fields of the request; judged on what we send only.
     pub rules: Vec<Rule>,
+    /// Whether it is worth money, so that it must never be lost.
+    pub is_billing: bool,
     request: usize,
     response: usize,
 }
@@ -219,8 +221,9 @@ impl Builder {
             objects.push(self.object(&message.request));
             objects.push(self.object(&message.response));
             let rules = message.rules.iter().map(|name| Rule::named(name)).collect();
+            let (sender, is_billing) = (message.sender, message.billing);
             let compiled =
-                MessageSchema { action, sender: message.sender, rules, request, response: request + 1 };
+                MessageSchema { action, sender, rules, is_billing, request, response: request + 1 };
             messages.push(compiled);
         }
         let actions: Vec<_> =

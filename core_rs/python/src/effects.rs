@@ -1,5 +1,6 @@
 //! Effects, violations and deviations as frozen Python classes.
 
+use ocpp_core::conversation::Kept;
 use ocpp_core::link::{self, Outcome};
 use ocpp_core::violation;
 use pyo3::prelude::*;
@@ -102,6 +103,8 @@ pub struct Refused {
     action: Option<String>,
     code: &'static str,
     violations: Py<PyList>,
+    raw: Option<String>,
+    answer: Option<String>,
 }
 
 #[pyclass(frozen, get_all, module = "app._core")]
@@ -119,7 +122,7 @@ pub fn list(py: Python<'_>, effects: Vec<link::Effect<'_>>) -> PyResult<Py<PyLis
     Ok(list.unbind())
 }
 
-fn effect_object<'py>(py: Python<'py>, effect: link::Effect<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub fn effect_object<'py>(py: Python<'py>, effect: link::Effect<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match effect {
         link::Effect::Send(text) => Bound::new(py, Send { text })?.into_any(),
         link::Effect::Dispatch { unique_id, action, payload, deviations: found } => {
@@ -131,12 +134,24 @@ fn effect_object<'py>(py: Python<'py>, effect: link::Effect<'_>) -> PyResult<Bou
         link::Effect::CallSent { unique_id } => Bound::new(py, CallSent { unique_id })?.into_any(),
         link::Effect::Resolve(resolution) => Bound::new(py, resolve(py, resolution)?)?.into_any(),
         link::Effect::Refused { unique_id, action, violations: found } => {
-            let code = found.first().map_or("", |first| first.code.as_str());
-            let violations = violations(py, found)?;
-            Bound::new(py, Refused { unique_id, action, code, violations })?.into_any()
+            refused(py, unique_id, action, found, None)?
         }
         link::Effect::Ignored { reason, detail } => Bound::new(py, Ignored { reason, detail })?.into_any(),
     })
+}
+
+/// `to_keep`: of a billing message of a conversation.
+pub fn refused<'py>(
+    py: Python<'py>,
+    unique_id: String,
+    action: Option<String>,
+    found: Vec<violation::Violation>,
+    to_keep: Option<Kept<'_>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let code = found.first().map_or("", |first| first.code.as_str());
+    let violations = violations(py, found)?;
+    let (raw, answer) = to_keep.map(|kept| (kept.raw.to_owned(), kept.answer)).unzip();
+    Ok(Bound::new(py, Refused { unique_id, action, code, violations, raw, answer })?.into_any())
 }
 
 fn resolve(py: Python<'_>, resolution: link::Resolution<'_>) -> PyResult<Resolve> {

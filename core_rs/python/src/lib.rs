@@ -4,21 +4,25 @@
 #![deny(unsafe_code)]
 #![allow(missing_docs)] // The stub documents what Python sees.
 
+mod conversation;
 mod convert;
 mod effects;
 mod errors;
 mod frame_log;
 mod judge;
 mod link;
-mod meter_rows;
+mod meter_queue;
 mod schedule;
 mod site;
+mod tally;
 mod websocket;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::conversation::{Conversation, Notice};
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
@@ -30,13 +34,15 @@ mod _core {
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]
-    use super::meter_rows::{MeterRows, meter_digest};
+    use super::meter_queue::{MeterBatch, MeterQueue, meter_digest};
     #[pymodule_export]
     use super::schedule::{CompositeQuestion, CompositeSchedule, composite_schedules};
     #[pymodule_export]
     use super::site::{
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
     };
+    #[pymodule_export]
+    use super::tally::Tally;
     #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 }

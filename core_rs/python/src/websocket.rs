@@ -35,41 +35,40 @@ impl Deframer {
         Self { deframer: websocket::Deframer::new(Side::Server, limits) }
     }
 
-    fn feed<'py>(&mut self, py: Python<'py>, mut data: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let Some(event) = self.deframer.next(&mut data, scratch) else { return Ok(None) };
-            let first = event_object(py, &event)?;
-            let is_single_text = data.is_empty() && matches!(event, Event::Text(_));
-            let found = if is_single_text { first } else { self.all(py, first, data, scratch)? };
-            if scratch.capacity() > SCRATCH_KEPT_BYTES {
-                *scratch = Vec::new();
+    fn feed(&mut self, py: Python<'_>, mut data: &[u8]) -> PyResult<Option<Py<PyList>>> {
+        with_scratch(|scratch| {
+            let mut found = None;
+            while let Some(event) = self.deframer.next(&mut data, scratch) {
+                let list = found.get_or_insert_with(|| PyList::empty(py));
+                list.append(event_object(py, &event)?)?;
             }
-            Ok(Some(found))
+            Ok(found.map(Bound::unbind))
         })
     }
 }
 
-impl Deframer {
-    /// The first event and those that follow it, as a list.
-    fn all<'py>(
-        &mut self,
-        py: Python<'py>,
-        first: Bound<'py, PyAny>,
-        mut data: &[u8],
-        scratch: &mut Vec<u8>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let found = PyList::new(py, [first])?;
-        while let Some(event) = self.deframer.next(&mut data, scratch) {
-            found.append(event_object(py, &event)?)?;
-        }
-        Ok(found.into_any())
+/// Work with the scratch buffer of this thread, whatever is in it.
+pub fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    // Taken out meanwhile: who works with it may come back here.
+    let mut scratch = SCRATCH.take();
+    let result = work(&mut scratch);
+    if scratch.capacity() <= SCRATCH_KEPT_BYTES {
+        SCRATCH.set(scratch);
     }
+    result
 }
 
 fn event_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny>> {
+    match event {
+        Event::Text(text) => Ok(PyString::new(py, text).into_any()),
+        Event::Binary(data) => Ok(PyBytes::new(py, data).into_any()),
+        control => control_object(py, control),
+    }
+}
+
+pub fn control_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny>> {
     let (kind, code, payload): (_, _, &[u8]) = match event {
-        Event::Text(text) => return Ok(PyString::new(py, text).into_any()),
-        Event::Binary(data) => return Ok(PyBytes::new(py, data).into_any()),
+        Event::Text(_) | Event::Binary(_) => unreachable!("a message is no control frame"),
         Event::Ping(payload) => ("ping", None, payload),
         Event::Pong(payload) => ("pong", None, payload),
         Event::Close { code, reason } => ("close", *code, reason.as_bytes()),

@@ -1,0 +1,248 @@
+//! What one connection makes of what arrives, with everything around it in plain sight.
+
+use super::*;
+use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
+
+const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
+const METERED: &str = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}]"#;
+const HEARTBEAT: &str = r#"[2,"h1","Heartbeat",{}]"#;
+
+/// A text that the core fails at.
+pub const DEFECT: &str = "defect";
+
+struct Bench {
+    conversation: Conversation,
+    frames: FrameLog,
+    meters: MeterQueue<()>,
+    tally: Tally,
+    now: f64,
+}
+
+impl Bench {
+    fn new(mode: Mode) -> Self {
+        let options = Options {
+            tenant_id: 1,
+            charge_point_id: 2,
+            connection_id: "c".to_owned(),
+            mode,
+            frame_bytes: 4096,
+            unregistered_bytes: 64,
+            queue_limit: 4,
+            rate_per_s: 10.0,
+            burst: 20,
+            now: 0.0,
+        };
+        let mut conversation = Conversation::new(options);
+        conversation.register();
+        Self {
+            conversation,
+            frames: FrameLog::new(100, 100_000),
+            meters: MeterQueue::new(8, 8),
+            tally: Tally::new(vec![1.0]),
+            now: 0.0,
+        }
+    }
+
+    /// Let the conversation do something; what it finds, in short.
+    fn step<R>(
+        &mut self,
+        work: impl FnOnce(&mut Conversation, &mut Around<'_, ()>) -> R,
+    ) -> (R, Vec<String>) {
+        let mut seen = Vec::new();
+        let mut around = Around {
+            now: self.now,
+            at_us: 0,
+            frames: &mut self.frames,
+            meters: &mut self.meters,
+            tally: &mut self.tally,
+            owner: &|| (),
+            found: &mut |found| seen.push(short(&found)),
+        };
+        let result = work(&mut self.conversation, &mut around);
+        (result, seen)
+    }
+
+    fn text(&mut self, text: &str) -> Vec<String> {
+        self.step(|conversation, around| conversation.text(text, None, around)).1
+    }
+
+    fn feed(&mut self, data: &[u8]) -> Vec<String> {
+        self.step(|conversation, around| conversation.feed(data, &mut Vec::new(), around)).1
+    }
+
+    fn logged(&mut self) -> usize {
+        self.frames.rows()
+    }
+}
+
+fn short(found: &Found<'_>) -> String {
+    match found {
+        Found::Effect(Effect::Dispatch { action, .. }) => format!("dispatch {action}"),
+        Found::Effect(Effect::Send(text)) => format!("send {text}"),
+        Found::Effect(Effect::Ignored { reason, .. }) => format!("ignored {reason}"),
+        Found::Effect(other) => format!("{other:?}"),
+        Found::Refused { to_keep: Some(kept), .. } => format!("keep {}, then {}", kept.raw, kept.answer),
+        Found::Refused { violations, .. } => format!("refused {}", violations[0].code.as_str()),
+        Found::Control(event) => format!("{event:?}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn meter_values_go_to_the_queue_and_are_answered_when_they_are_stored() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    assert_eq!(bench.text(METERED), ["Recorded"]);
+    assert_eq!(bench.text(&METERED.replace("m1", "m2")), Vec::<String>::new(), "its writer is awake");
+    let mut batch = bench.meters.take().expect("a batch waits");
+    assert_eq!((batch.len(), bench.conversation.recording()), (2, 2));
+    bench.now = 0.5;
+    for expected in [r#"[3,"m1",{}]"#, r#"[3,"m2",{}]"#] {
+        let waiting = batch.take_waiting().next().expect("somebody waits");
+        let (answer, _) = bench
+            .step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, None, around));
+        assert_eq!(answer.as_deref(), Some(expected));
+    }
+    assert_eq!(bench.logged(), 4);
+    let counts = bench.tally.take();
+    assert_eq!((counts.frames_in, counts.frames_out), (2, 2));
+    assert_eq!(counts.answered["MeterValues"].buckets, [2, 0]);
+    assert_eq!(bench.text(METERED), [r#"send [3,"m1",{}]"#, "ignored repeated"]);
+}
+
+#[test]
+fn a_record_that_is_not_stored_is_refused_and_may_come_again() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    bench.text(METERED);
+    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("somebody waits");
+    let refusal = Some((ErrorCode::InternalError, "later"));
+    let (answer, _) =
+        bench.step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, refusal, around));
+    assert_eq!(answer.as_deref(), Some(r#"[4,"m1","InternalError","later",{}]"#));
+    assert_eq!(bench.text(METERED), ["Recorded"]);
+}
+
+#[test]
+fn nobody_answers_a_closed_connection() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    bench.text(METERED);
+    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("somebody waits");
+    bench.conversation.close();
+    let (answer, _) =
+        bench.step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, None, around));
+    assert_eq!((answer, bench.conversation.recording()), (None, 0));
+    assert_eq!(bench.text(HEARTBEAT), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_not_plain_is_dispatched() {
+    for text in [
+        METERED.replace("\"transactionId\":7,", ""),
+        METERED.replace(":7,", ":0,"),
+        METERED.replace("Z\"", "Zz\""),
+        METERED.replace("\"MeterValues\"", "\"meterValues\""),
+    ] {
+        assert_eq!(Bench::new(Mode::Tolerant).text(&text), ["dispatch MeterValues"], "{text}");
+    }
+}
+
+#[test]
+fn a_record_behind_a_call_that_waits_is_dispatched_behind_it() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
+    assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
+    for unique_id in ["h1", "m1"] {
+        let payload = if unique_id == "h1" { r#"{"currentTime":"2026-01-01T00:00:00Z"}"# } else { "{}" };
+        let (answer, _) = bench.step(|conversation, around| conversation.reply(unique_id, payload, around));
+        assert!(answer.is_ok());
+    }
+    assert_eq!(bench.text(&METERED.replace("m1", "m2")), ["Recorded"]);
+}
+
+#[test]
+fn a_full_or_closed_queue_leaves_records_to_the_caller() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    bench.meters.close();
+    assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
+}
+
+#[test]
+fn a_charge_point_that_is_not_registered_records_nothing_and_sends_small_frames() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    bench.conversation.is_registered = false;
+    assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
+    assert_eq!(bench.text(METERED), ["TooBig"]);
+    assert_eq!(bench.text(HEARTBEAT), Vec::<String>::new(), "it is closed");
+}
+
+#[test]
+fn a_refused_billing_message_is_to_be_kept_before_its_error_goes_out() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    let text = r#"[2,"s1","StartTransaction",{"connectorId":1}]"#;
+    let [found] = &bench.text(text)[..] else { panic!("one thing is found") };
+    assert!(found.starts_with(&format!("keep {text}, then [4,\"s1\",\"ProtocolError\"")), "{found}");
+    assert_eq!(bench.logged(), 1, "the answer is logged when it goes out");
+    let found = bench.text(r#"[2,"a1","Authorize",{}]"#);
+    assert_eq!(found[0], "refused ProtocolError");
+    assert!(found[1].starts_with("send [4,"), "{found:?}");
+}
+
+#[test]
+fn a_read_holds_messages_and_control_frames_in_order() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    let mut data = Vec::new();
+    text_frame_into(&mut data, HEARTBEAT, KEY);
+    ping_frame_into(&mut data, b"p", KEY);
+    binary_frame_into(&mut data, b" \xef", KEY);
+    ping_frame_into(&mut data, b"q", KEY);
+    let found = bench.feed(&data);
+    assert_eq!(found, ["dispatch Heartbeat", "Ping([112])", "NotText", "Ping([113])"]);
+}
+
+#[test]
+fn text_in_a_binary_frame_is_tolerated_but_not_strictly() {
+    let binary =
+        |mode, data: &[u8]| Bench::new(mode).step(|conversation, around| conversation.binary(data, around)).1;
+    let marked = format!("\u{feff}{HEARTBEAT}");
+    let tolerated = ["Tolerated(\"binary_frame\")", "dispatch Heartbeat"];
+    assert_eq!(binary(Mode::Tolerant, HEARTBEAT.as_bytes()), tolerated);
+    assert_eq!(binary(Mode::Tolerant, marked.as_bytes()), tolerated);
+    for data in [&b"\x00\x01"[..], b"[2,\xff]", b"{}", b""] {
+        assert_eq!(binary(Mode::Tolerant, data), ["NotText"]);
+    }
+    assert_eq!(binary(Mode::Strict, HEARTBEAT.as_bytes()), ["NotText"]);
+}
+
+#[test]
+fn who_sends_too_much_is_to_be_read_more_slowly_and_loses_nothing() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    for number in 0..20 {
+        assert_eq!(bench.text(&HEARTBEAT.replace("h1", &number.to_string())), ["dispatch Heartbeat"]);
+    }
+    assert_eq!(bench.text(HEARTBEAT), ["Slow(0.1)", "dispatch Heartbeat"]);
+}
+
+#[test]
+fn departures_are_written_as_json_that_jsonb_takes() {
+    let found = |raw: &str| Deviation { kind: "k", pointer: "/a".to_owned(), raw: raw.to_owned() };
+    let dispatch = |deviations| Effect::Dispatch {
+        unique_id: "1".into(),
+        action: "Heartbeat",
+        payload: crate::value::Value::Null,
+        deviations,
+    };
+    assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);
+    let json = deviations_json(Some("binary_frame"), &[dispatch(vec![found("\"\0")])]);
+    let expected = concat!(
+        r#"[{"kind":"binary_frame","pointer":"","raw":""},"#,
+        "{\"kind\":\"k\",\"pointer\":\"/a\",\"raw\":\"\\\"\u{fffd}\"}]"
+    );
+    assert_eq!(json.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_defect_costs_its_own_message_only() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    assert_eq!(bench.text(DEFECT), ["Failed(\"defect\")"]);
+    assert_eq!(bench.logged(), 1);
+    assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
+}

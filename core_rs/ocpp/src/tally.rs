@@ -1,0 +1,89 @@
+//! Counts of the frame path as plain numbers, to be moved to the metrics now and then.
+
+use indexmap::IndexMap;
+
+/// What the connections of one worker did since the last `take`.
+#[derive(Debug)]
+pub struct Tally {
+    bounds_s: Vec<f64>,
+    counts: Counts,
+}
+
+/// The numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Frames of charge points.
+    pub frames_in: u64,
+    /// Frames to charge points.
+    pub frames_out: u64,
+    /// CALLs that were answered, by action.
+    pub answered: IndexMap<String, Durations>,
+}
+
+/// A histogram of durations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Durations {
+    /// How many were at most as long as the bound of that place, and longer than the one before; the last
+    /// one counts those that were longer than every bound.
+    pub buckets: Vec<u64>,
+    /// All of them together.
+    pub sum_s: f64,
+}
+
+impl Tally {
+    /// `bounds_s`: upper bounds of the buckets in seconds, rising.
+    #[must_use]
+    pub fn new(bounds_s: Vec<f64>) -> Self {
+        Self { bounds_s, counts: Counts::default() }
+    }
+
+    /// Count a frame of a charge point.
+    pub fn received(&mut self) {
+        self.counts.frames_in += 1;
+    }
+
+    /// Count a frame to a charge point.
+    pub fn sent(&mut self) {
+        self.counts.frames_out += 1;
+    }
+
+    /// Count a CALL that was answered. `seconds`: from its arrival to its answer.
+    pub fn answered(&mut self, action: &str, seconds: f64) {
+        let place = self.bounds_s.partition_point(|bound_s| *bound_s < seconds);
+        if let Some(durations) = self.counts.answered.get_mut(action) {
+            durations.buckets[place] += 1;
+            durations.sum_s += seconds;
+            return;
+        }
+        let mut buckets = vec![0; self.bounds_s.len() + 1];
+        buckets[place] = 1;
+        self.counts.answered.insert(action.to_owned(), Durations { buckets, sum_s: seconds });
+    }
+
+    /// Everything counted since the last time.
+    #[must_use]
+    pub fn take(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, Tally};
+
+    #[test]
+    fn a_duration_falls_into_the_first_bucket_that_holds_it() {
+        let mut tally = Tally::new(vec![0.1, 1.0]);
+        for seconds in [0.05, 0.1, 0.5, 7.0] {
+            tally.answered("Heartbeat", seconds);
+        }
+        tally.received();
+        tally.sent();
+        tally.sent();
+        let counts = tally.take();
+        assert_eq!((counts.frames_in, counts.frames_out), (1, 2));
+        assert_eq!(counts.answered["Heartbeat"].buckets, [2, 1, 1]);
+        assert!((counts.answered["Heartbeat"].sum_s - 7.65).abs() < 1e-9);
+        assert_eq!(tally.take(), Counts::default());
+    }
+}

@@ -1,0 +1,156 @@
+//! Meter values on their way to the database as Python sees them: batches with who waits for them.
+
+use ocpp_core::meter_queue::{self, Waiting};
+use ocpp_core::meter_rows::{self, COLUMNS};
+use ocpp_core::violation::ErrorCode;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::conversation::{Conversation, error_code};
+
+/// Whom an answer is for: the conversation that makes it, and who writes it.
+pub struct Owner {
+    conversation: Py<Conversation>,
+    writer: Option<Py<PyAny>>,
+}
+
+impl Owner {
+    pub fn new(conversation: &Bound<'_, Conversation>, writer: Option<&Py<PyAny>>) -> Self {
+        let py = conversation.py();
+        Self {
+            conversation: conversation.clone().unbind(),
+            writer: writer.map(|writer| writer.clone_ref(py)),
+        }
+    }
+}
+
+#[pyclass(module = "app._core")]
+pub struct MeterQueue {
+    pub queue: meter_queue::MeterQueue<Owner>,
+}
+
+#[pymethods]
+impl MeterQueue {
+    #[new]
+    fn new(batch_limit: usize, limit: usize) -> Self {
+        Self { queue: meter_queue::MeterQueue::new(batch_limit, limit) }
+    }
+
+    fn take(&mut self) -> Option<MeterBatch> {
+        self.queue.take().map(|batch| MeterBatch { batch })
+    }
+
+    fn close(&mut self) {
+        self.queue.close();
+    }
+
+    fn refuse_overdue(
+        slf: &Bound<'_, Self>,
+        since: f64,
+        code: &str,
+        description: &str,
+        now: f64,
+        at_us: i64,
+    ) -> PyResult<Py<PyList>> {
+        let refusal = (error_code(code)?, description);
+        // Answering needs the queue, too.
+        let overdue = slf.borrow_mut().queue.take_overdue(since);
+        answers(slf.py(), overdue, Some(refusal), (now, at_us))
+    }
+
+    fn __len__(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+type Reading = (i64, String);
+
+#[pyclass(module = "app._core")]
+pub struct MeterBatch {
+    batch: meter_queue::MeterBatch<Owner>,
+}
+
+#[pymethods]
+impl MeterBatch {
+    #[classattr]
+    const COLUMNS: [&'static str; 9] = COLUMNS;
+
+    fn copy<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.batch.copy())
+    }
+
+    fn records(&self) -> Vec<(i64, i64, i64, i64, i64, Vec<Reading>)> {
+        let record = |record: meter_queue::MeterRecord<'_>| {
+            let origin = record.origin;
+            let readings = record.readings.into_iter().map(|(at_us, text)| (at_us, text.to_owned()));
+            let (connector_id, transaction_id) = (record.connector_id, record.transaction_id);
+            let (tenant_id, charge_point_id) = (origin.tenant_id, origin.charge_point_id);
+            let received_at_us = origin.received_at_us;
+            (tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, readings.collect())
+        };
+        self.batch.records().map(record).collect()
+    }
+
+    fn acknowledge(&mut self, py: Python<'_>, now: f64, at_us: i64) -> PyResult<Py<PyList>> {
+        answers(py, self.batch.take_waiting(), None, (now, at_us))
+    }
+
+    fn refuse_overdue(
+        &mut self,
+        py: Python<'_>,
+        since: f64,
+        code: &str,
+        description: &str,
+        now: f64,
+        at_us: i64,
+    ) -> PyResult<Py<PyList>> {
+        let refusal = (error_code(code)?, description);
+        answers(py, self.batch.take_overdue(since), Some(refusal), (now, at_us))
+    }
+
+    #[pyo3(signature = (place, now, at_us, code=None, description=""))]
+    fn settle_one(
+        &mut self,
+        py: Python<'_>,
+        place: usize,
+        now: f64,
+        at_us: i64,
+        code: Option<&str>,
+        description: &str,
+    ) -> PyResult<Py<PyList>> {
+        let refusal = code.map(error_code).transpose()?.map(|code| (code, description));
+        answers(py, self.batch.take_one(place), refusal, (now, at_us))
+    }
+
+    #[getter]
+    fn waiting(&self) -> usize {
+        self.batch.waiting()
+    }
+
+    fn __len__(&self) -> usize {
+        self.batch.len()
+    }
+}
+
+#[pyfunction]
+pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64) -> i64 {
+    meter_rows::digest(sampled_values, connector_id, transaction_id)
+}
+
+/// Pairs of who writes and what; those whom nobody can answer any more are left out.
+fn answers(
+    py: Python<'_>,
+    waiting: impl IntoIterator<Item = Waiting<Owner>>,
+    refusal: Option<(ErrorCode, &str)>,
+    moment: (f64, i64),
+) -> PyResult<Py<PyList>> {
+    let list = PyList::empty(py);
+    for waiting in waiting {
+        let conversation = waiting.owner.conversation.bind(py);
+        let answer = Conversation::acknowledge(conversation, &waiting, refusal, moment)?;
+        if let (Some(answer), Some(writer)) = (answer, &waiting.owner.writer) {
+            list.append((writer, answer))?;
+        }
+    }
+    Ok(list.unbind())
+}
