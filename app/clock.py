@@ -35,9 +35,8 @@ class SystemClock:
         """Return the same moment in microseconds since 1970."""
         return time.time_ns() // 1000
 
-    def monotonic(self) -> float:
-        """Return seconds that only grow, for deadlines; the same scale as the event loop's time."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Return seconds that only grow, for deadlines; the same scale as the event loop's time."""
 
 
 def utc_text(moment: datetime) -> str:

@@ -7,7 +7,6 @@ it.
 import asyncio
 import contextlib
 from datetime import timedelta
-from io import BytesIO
 from typing import Any
 
 import asyncpg
@@ -17,6 +16,7 @@ from app.logs import get_logger
 from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
 from app.ocpp import FrameBuffer
 from app.settings import Settings
+from app.store.copying import copy_encoded
 from app.store.failures import Failure, failure_of
 
 _LOG = get_logger("frame_log")
@@ -24,6 +24,7 @@ _INTERVAL_S = 0.25
 _RETRY_S = 2.0
 _PURGE_INTERVAL_S = 3600.0
 _PURGE_ROWS = 20_000
+_COPY_TIMEOUT_S = 30.0
 
 
 class FrameLog:
@@ -107,9 +108,7 @@ class FrameLog:
 
     async def _copy(self, data: bytes) -> None:
         connection = await self._connected()
-        await connection.copy_to_table(
-            "frames", source=BytesIO(data), columns=FrameBuffer.COLUMNS, format="binary", timeout=30
-        )
+        await copy_encoded(connection, "frames", FrameBuffer.COLUMNS, data, _COPY_TIMEOUT_S)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -5,7 +5,6 @@ that holds a sample which is stored already (a retry), goes another way: as JSON
 """
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -13,6 +12,7 @@ import orjson
 
 from app.clock import moment_of
 from app.ocpp import MeterBatch, meter_digest
+from app.store.copying import copy_encoded
 from app.store.entries import MeterReading, MeterReadings, TransactionStop
 from app.store.ledger_sql import INSERT_METER_VALUES
 
@@ -68,9 +68,7 @@ def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -
 
 
 async def _copy(connection: Connection, queued: MeterBatch) -> None:
-    copying = connection.copy_to_table(
-        "meter_values", source=BytesIO(queued.copy()), columns=MeterBatch.COLUMNS, format="binary"
-    )
+    copying = copy_encoded(connection, "meter_values", MeterBatch.COLUMNS, queued.copy())
     if connection.is_in_transaction():
         async with connection.transaction():
             await copying
