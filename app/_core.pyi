@@ -263,7 +263,7 @@ class Link:
 class Notice:
     """Something a `Conversation` has found beside the effects of its link.
 
-    "recorded": meter values wait in the queue, the first ones: wake who writes them. "slow": too many
+    "recorded": enough meter values wait in the queue: wake who writes them. "slow": too many
     frames, read nothing for `pause_s` seconds. "tolerated": a departure of the kind `text` outside of the
     frame. After "too_big" and "not_text" the conversation takes nothing more. "failed": the core failed at
     `text`.
@@ -342,6 +342,9 @@ class MeterQueue:
     def __new__(cls, batch_limit: int, limit: int) -> MeterQueue: ...
     def take(self) -> MeterBatch | None:
         """Return the oldest batch, to be written now; None: nothing waits."""
+
+    def wake_at(self, records: int) -> None:
+        """Say how many records are enough to wake who writes them; the first one always is."""
 
     def close(self) -> None:
         """Take no more; what waits stays."""

@@ -18,8 +18,8 @@ async def copy_encoded(
     Raises:
         UniqueViolationError: a row is there already; nothing of the data was written.
     """
-    # Not as `bytes`, which would count as a path, and not as a file, which a thread would read; the types know
-    # of neither.
+    # Not as `bytes`, which would count as a path, and not as a file, which a thread would read. The types do
+    # not know of this third way.
     source = cast(Any, memoryview(data))
     await connection.copy_to_table(
         table, source=source, columns=list(columns), format="binary", timeout=timeout_s

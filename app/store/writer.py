@@ -1,9 +1,11 @@
 """The ledger: group commit of everything that is worth money. SQL in `ledger_sql` and its neighbours.
 
-Theory of operation. Records queue in memory; one task takes all that waits, writes it in one transaction, and
+Theory of operation. Records queue in memory; a task takes all that waits, writes it in one transaction, and
 wakes everybody after the COMMIT (which PostgreSQL has fsynced by then). What arrives meanwhile is the next
-batch: no artificial delay, and the busier it gets the cheaper a record becomes. Every record ends in one of
-three ways: its answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in
+batch: no artificial delay, and the busier it gets the cheaper a record becomes. A second task begins once as
+many records wait as are being written, so that we prepare some while PostgreSQL commits others. A charge
+point has one record under way at most, so their order does not matter. Every record ends in one of three
+ways: its answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in
 `durable_wait_s`; it may be there or not, and the charge point's retry meets it). Nothing is acknowledged
 without its commit. Plain MeterValues never become objects here: conversations put them into `meters`, whose
 batches are written beside the other records; their answers are given to whom they belong.
@@ -50,6 +52,8 @@ from app.store.ledger_meters import Connection, readings_of
 _LOG = get_logger("ledger")
 # Reached only when the database is away while thousands reconnect again and again.
 _QUEUE_LIMIT = 100_000
+# One prepares while the other commits; more only make the batches smaller.
+_LANES = 2
 _EXPIRY_INTERVAL_S = 0.25
 _CONNECT_TIMEOUT_S = 5.0
 _CONFLICT_TRIES = 8
@@ -69,6 +73,25 @@ class _Owner(Protocol):
         """Write an answer."""
 
 
+class _Lane:
+    """One batch under way, and the connection it is written by."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.entries: list[_Entry] = []
+        self.meters: MeterBatch | None = None
+
+    def __len__(self) -> int:
+        """Records under way."""
+        return len(self.entries) + (0 if self.meters is None else len(self.meters))
+
+    def disconnect(self) -> None:
+        """End the connection at once, not by `close`, which would wait for a server that does not answer."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.terminate()
+
+
 class Ledger:
     """The durable writer of one worker. Each method returns after the fsynced commit of its record."""
 
@@ -79,13 +102,11 @@ class Ledger:
         self._batch_limit = settings.ledger_batch_limit
         self._window = timedelta(seconds=settings.remote_start_window_s)
         self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT)
-        """MeterValues that conversations have put here; after the first one they call `wake`."""
+        """MeterValues that conversations have put here; when there are enough they call `wake`."""
         self._waiting: deque[_Entry] = deque()
-        self._in_flight: list[_Entry] = []
-        self._meters_in_flight: MeterBatch | None = None
+        self._lanes = [_Lane() for _ in range(_LANES)]
         self._awake = asyncio.Event()
         self._closing = False
-        self._connection: Connection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -94,8 +115,8 @@ class Ledger:
         # Kept: to ask for the running loop costs a system call for each record.
         self._loop = asyncio.get_running_loop()
         self._tasks = [
-            asyncio.create_task(self._run(), name="ledger"),
             asyncio.create_task(self._expire(), name="ledger-expiry"),
+            *(asyncio.create_task(self._run(lane), name="ledger") for lane in self._lanes),
         ]
 
     async def close(self) -> None:
@@ -104,12 +125,13 @@ class Ledger:
         self.meters.close()
         self._awake.set()
         if self._tasks:
-            writer, expiry = self._tasks
-            await writer
+            expiry, *writers = self._tasks
+            await asyncio.gather(*writers)
             expiry.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await expiry
-        await self._disconnect()
+        for lane in self._lanes:
+            lane.disconnect()
 
     async def start_transaction(self, start: TransactionStart) -> TransactionStarted:
         """Record a start, authorize its tag, allocate the transactionId (OCPP 1.6 4.8).
@@ -162,42 +184,43 @@ class Ledger:
         self._awake.set()
         return future
 
-    async def _run(self) -> None:
+    async def _run(self, lane: "_Lane") -> None:
         while True:
-            if not self._waiting and not self.meters:
-                if self._closing:
-                    return
+            waiting = len(self._waiting) + len(self.meters)
+            if self._closing and not waiting:
+                return
+            if not waiting or waiting < sum(map(len, self._lanes)):
                 self._awake.clear()
                 await self._awake.wait()
                 continue
             count = min(len(self._waiting), self._batch_limit)
-            self._in_flight = [self._waiting.popleft() for _ in range(count)]
-            self._meters_in_flight = self.meters.take()
-            LEDGER_WAITING.set(len(self._waiting) + len(self.meters))
-            await self._settle(self._in_flight, self._meters_in_flight)
-            self._in_flight = []
-            self._meters_in_flight = None
+            lane.entries = [self._waiting.popleft() for _ in range(count)]
+            lane.meters = self.meters.take()
+            self.meters.wake_at(sum(map(len, self._lanes)))
+            LEDGER_WAITING.set(waiting - len(lane))
+            await self._settle(lane, lane.entries, lane.meters)
+            lane.entries, lane.meters = [], None
 
-    async def _settle(self, entries: list[_Entry], meters: MeterBatch | None) -> None:
+    async def _settle(self, lane: "_Lane", entries: list[_Entry], meters: MeterBatch | None) -> None:
         """Bring each record to its end: an answer or an error."""
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
         while entries or meters is not None:
             try:
-                answers = await self._commit([record for record, _, _ in entries], meters)
+                answers = await self._commit(lane, [record for record, _, _ in entries], meters)
             except Exception as error:
                 failure = failure_of(error)
                 LEDGER_RETRIES.labels(failure.value).inc()
                 if failure is Failure.DATA:
                     singles = [] if meters is None else self._singly(meters)
-                    await self._bisect(entries + singles, error)
+                    await self._bisect(lane, entries + singles, error)
                     return
                 conflicts += failure is Failure.CONFLICT
                 if failure is Failure.UNAVAILABLE or conflicts > _CONFLICT_TRIES:
                     _LOG.warning(
                         "ledger_retries", failure=failure.value, error=repr(error), records=len(entries)
                     )
-                    await self._disconnect()
+                    lane.disconnect()
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 entries = [entry for entry in entries if self._is_due(entry)]
@@ -244,7 +267,7 @@ class Ledger:
     def _moment(self) -> tuple[float, int]:
         return self._clock.monotonic(), self._clock.now_us()
 
-    async def _bisect(self, entries: list[_Entry], error: Exception) -> None:
+    async def _bisect(self, lane: "_Lane", entries: list[_Entry], error: Exception) -> None:
         """Find the record that cannot be stored, so that it fails alone."""
         if len(entries) == 1:
             record, future, _ = entries[0]
@@ -254,8 +277,8 @@ class Ledger:
                 future.set_exception(CallFailed("InternalError", _NOT_STORABLE))
             return
         middle = len(entries) // 2
-        await self._settle(entries[:middle], None)
-        await self._settle(entries[middle:], None)
+        await self._settle(lane, entries[:middle], None)
+        await self._settle(lane, entries[middle:], None)
 
     def _is_due(self, entry: _Entry) -> bool:
         """Say whether an entry is still to be written; tell an overdue one so, its charge point will retry.
@@ -268,9 +291,11 @@ class Ledger:
             return False
         return not future.done() or future.cancelled()
 
-    async def _commit(self, records: list[LedgerRecord], meters: MeterBatch | None) -> list[LedgerAnswer]:
+    async def _commit(
+        self, lane: "_Lane", records: list[LedgerRecord], meters: MeterBatch | None
+    ) -> list[LedgerAnswer]:
         begun = time.perf_counter()
-        connection = await self._connected()
+        connection = await self._connected(lane)
         # Longer than this nobody waits. Ending the connection ends whatever hangs, in a lock or in a dead
         # network; cancelling would first ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
@@ -286,9 +311,9 @@ class Ledger:
             LEDGER_RECORDS.labels(kind.__name__).inc(count)
         return answers
 
-    async def _connected(self) -> Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+    async def _connected(self, lane: "_Lane") -> Connection:
+        if lane.connection is None or lane.connection.is_closed():
+            lane.connection = await asyncpg.connect(
                 self._url,
                 timeout=_CONNECT_TIMEOUT_S,
                 max_cached_statement_lifetime=0,
@@ -301,13 +326,7 @@ class Ledger:
                     "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
                 },
             )
-        return self._connection
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            # Not `close`, which would wait for a server that does not answer.
-            connection.terminate()
+        return lane.connection
 
     async def _expire(self) -> None:
         """Tell those whose time is up, whatever the writer is waiting for."""
@@ -316,12 +335,13 @@ class Ledger:
             now = self._clock.monotonic()
             while self._waiting and self._waiting[0][2] <= now:
                 _give_up(self._waiting.popleft())
-            for entry in self._in_flight:
-                if entry[2] <= now:
-                    _give_up(entry)
             self._refuse_overdue(self.meters)
-            if self._meters_in_flight is not None:
-                self._refuse_overdue(self._meters_in_flight)
+            for lane in self._lanes:
+                for entry in lane.entries:
+                    if entry[2] <= now:
+                        _give_up(entry)
+                if lane.meters is not None:
+                    self._refuse_overdue(lane.meters)
 
 
 def _resolve(entries: list[_Entry], answers: list[LedgerAnswer]) -> None:

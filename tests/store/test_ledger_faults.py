@@ -69,13 +69,16 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
 
 async def test_a_database_that_became_read_only_is_left_for_a_new_connection(station: Station) -> None:
     ledger = station.database.ledger
-    await ledger.start_transaction(station.start())
-    connection = ledger._connection
-    assert connection is not None
-    await connection.execute("set default_transaction_read_only = on")
-    second = await ledger.start_transaction(station.start(connector_id=2))
-    assert not second.repeated
-    assert ledger._connection is not connection
+    # They take turns.
+    for number, _ in enumerate(ledger._lanes):
+        await ledger.start_transaction(station.start(meter_start_wh=number))
+    before = [lane.connection for lane in ledger._lanes]
+    for connection in before:
+        assert connection is not None
+        await connection.execute("set default_transaction_read_only = on")
+    last = await ledger.start_transaction(station.start(connector_id=2))
+    assert not last.repeated
+    assert [lane.connection for lane in ledger._lanes] != before
 
 
 @asynccontextmanager

@@ -2,8 +2,9 @@
 //!
 //! Two runs that differ only in the count give the instructions of one frame. Arguments: frame, count, and what
 //! is done: `judge` (parse and validate, outside of any connection; this when it is left out), `link` (what a
-//! connection does for it, with the duplicate check and the answer), `link_raw` (the same, samples kept as text)
-//! or `deframe` (taken out of a masked WebSocket frame that is one read). `check` does that itself and fails where
+//! connection does for it, with the duplicate check and the answer), `link_raw` (the same, samples kept as text),
+//! `deframe` (taken out of a masked WebSocket frame that is one read) or `whole` (everything: from the bytes of that
+//! read through link and frame log to the row of a COPY, and its answer). `check` does that itself and fails where
 //! a frame takes more than its bound: a count is the same in every minute of every machine of one kind, so a
 //! build can fail on it. Without arguments (`cargo bench`) each frame is judged once.
 
@@ -13,8 +14,12 @@ mod corpus;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use ocpp_core::conversation::{self, Around, Conversation};
+use ocpp_core::frame_log::FrameLog;
 use ocpp_core::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::meter_queue::MeterQueue;
+use ocpp_core::tally::Tally;
 use ocpp_core::validate::Mode;
 use ocpp_core::websocket::{Deframer, Limits, Side, text_frame_into};
 
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
             match work.as_deref() {
                 Some("link") => link(name, text.trim_end(), count, false),
                 Some("deframe") => deframe(text.trim_end(), count),
+                Some("whole") => whole(text.trim_end(), count),
                 Some("link_raw") => link(name, text.trim_end(), count, true),
                 _ => judge(text.trim_end(), count),
             }
@@ -64,5 +70,50 @@ fn deframe(text: &str, count: usize) {
     text_frame_into(&mut bytes, text, Some([0x12, 0xA4, 0x00, 0xFF]));
     for _ in 0..count {
         black_box(deframer.next(&mut black_box(bytes.as_slice()), &mut scratch));
+    }
+}
+
+/// Batches of half as many frames as there are ids: an id that comes again is not remembered any more.
+fn whole(text: &str, count: usize) {
+    let frames = corpus::under_other_ids(text).into_iter().map(|text| {
+        let mut bytes = Vec::new();
+        text_frame_into(&mut bytes, &text, Some([0x12, 0xA4, 0x00, 0xFF]));
+        bytes
+    });
+    let frames: Vec<_> = frames.collect();
+    let mut conversation = Conversation::new(conversation::Options {
+        tenant_id: 1,
+        charge_point_id: 2,
+        connection_id: "00000000-0000-4000-8000-000000000000".to_owned(),
+        mode: Mode::Tolerant,
+        frame_bytes: 262_144,
+        unregistered_bytes: 262_144,
+        queue_limit: 50,
+        rate_per_s: 1e9,
+        burst: 1_000_000,
+        now: 0.0,
+    });
+    conversation.register();
+    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
+    let (mut tally, mut scratch) = (Tally::new(vec![0.01, 0.1, 1.0]), Vec::new());
+    for number in 1..=count {
+        let mut around = Around {
+            now: 0.0,
+            at_us: 1_772_352_000_000_000,
+            frames: &mut log,
+            meters: &mut meters,
+            tally: &mut tally,
+            owner: &|| (),
+            found: &mut |_| {},
+        };
+        conversation.feed(black_box(&frames[number % frames.len()]), &mut scratch, &mut around);
+        if number % (frames.len() / 2) == 0 {
+            let mut batch = around.meters.take().expect("records wait");
+            black_box(batch.copy());
+            for waiting in batch.take_waiting() {
+                let answer = conversation.acknowledge(&waiting.unique_id, 0.0, None, &mut around);
+                assert!(black_box(answer).is_some());
+            }
+        }
     }
 }

@@ -95,7 +95,7 @@ pub enum Found<'a> {
     },
     /// A WebSocket event that is no message.
     Control(Event<'a>),
-    /// A record waits in the queue, the first one.
+    /// Enough records wait in the queue: wake who writes them.
     Recorded,
     /// A departure outside of the frame itself was tolerated.
     Tolerated(&'static str),
@@ -347,8 +347,8 @@ impl Conversation {
         });
         match offer {
             Offer::Refused => return false,
-            Offer::First => (around.found)(Found::Recorded),
-            Offer::Behind => {}
+            Offer::Enough => (around.found)(Found::Recorded),
+            Offer::Taken => {}
         }
         self.recording += 1;
         true

@@ -181,10 +181,10 @@ impl<T> MeterBatch<T> {
 /// What became of a record that was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Taken, the first one: whoever writes is to be woken.
-    First,
-    /// Taken, behind others.
-    Behind,
+    /// Taken, and now there are as many as the writer waits for: it is to be woken.
+    Enough,
+    /// Taken, among others.
+    Taken,
     /// Not taken: the queue is full or closed, or the record needs a closer look.
     Refused,
 }
@@ -196,6 +196,7 @@ pub struct MeterQueue<T> {
     batch_limit: usize,
     limit: usize,
     records: usize,
+    enough: usize,
     is_open: bool,
 }
 
@@ -203,7 +204,14 @@ impl<T> MeterQueue<T> {
     /// An open queue. `batch_limit`: most records of a batch; `limit`: most records that wait.
     #[must_use]
     pub fn new(batch_limit: usize, limit: usize) -> Self {
-        Self { batches: VecDeque::new(), batch_limit: batch_limit.max(1), limit, records: 0, is_open: true }
+        Self {
+            batches: VecDeque::new(),
+            batch_limit: batch_limit.max(1),
+            limit,
+            records: 0,
+            enough: 1,
+            is_open: true,
+        }
     }
 
     /// Records that wait.
@@ -216,6 +224,11 @@ impl<T> MeterQueue<T> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records == 0
+    }
+
+    /// Say how many records wake who writes, beside the first one.
+    pub fn wake_at(&mut self, records: usize) {
+        self.enough = records;
     }
 
     /// Take no more records; those that wait stay.
@@ -246,7 +259,7 @@ impl<T> MeterQueue<T> {
         }
         batch.waiting.push(Some(waiting()));
         self.records += 1;
-        if self.records == 1 { Offer::First } else { Offer::Behind }
+        if self.records == 1 || self.records == self.enough { Offer::Enough } else { Offer::Taken }
     }
 
     /// The oldest batch, to be written now; `None` when nothing waits.
@@ -342,7 +355,7 @@ mod tests {
     #[test]
     fn a_record_comes_out_as_it_went_in() {
         let mut queue = MeterQueue::new(10, 10);
-        assert_eq!(offer(&mut queue, 5, 0.0), Offer::First);
+        assert_eq!(offer(&mut queue, 5, 0.0), Offer::Enough);
         let mut batch = queue.take().expect("one batch waits");
         let records: Vec<_> = batch.records().collect();
         let readings = vec![(1_772_445_600_000_000, r#"[{"value":"1"}]"#)];
@@ -365,8 +378,9 @@ mod tests {
     #[test]
     fn batches_and_the_queue_have_their_limits() {
         let mut queue = MeterQueue::new(2, 3);
+        queue.wake_at(3);
         let offers = [1, 2, 3, 4].map(|owner| offer(&mut queue, owner, 0.0));
-        assert_eq!(offers, [Offer::First, Offer::Behind, Offer::Behind, Offer::Refused]);
+        assert_eq!(offers, [Offer::Enough, Offer::Taken, Offer::Enough, Offer::Refused]);
         assert_eq!(queue.take().map(|batch| batch.len()), Some(2));
         assert_eq!(queue.len(), 1);
         queue.close();

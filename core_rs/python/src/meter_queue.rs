@@ -40,6 +40,10 @@ impl MeterQueue {
         self.queue.take().map(|batch| MeterBatch { batch })
     }
 
+    fn wake_at(&mut self, records: usize) {
+        self.queue.wake_at(records);
+    }
+
     fn close(&mut self) {
         self.queue.close();
     }
