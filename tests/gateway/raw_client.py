@@ -28,6 +28,17 @@ async def close_all() -> None:
     await asyncio.sleep(0)
 
 
+def frame_bytes(payload: bytes, first_byte: int = 0x80 | TEXT) -> bytes:
+    """A frame as a charge point sends it, masked with zeros. first_byte: flags and opcode."""
+    if len(payload) < 126:
+        length = bytes([0x80 | len(payload)])
+    elif len(payload) < 65536:
+        length = bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
+    else:
+        length = bytes([0x80 | 127]) + len(payload).to_bytes(8, "big")
+    return bytes([first_byte]) + length + bytes(4) + payload
+
+
 @dataclass
 class Response:
     """The answer to a handshake. headers: names in lower case."""
@@ -64,8 +75,13 @@ class RawClient:
         subprotocol: str | None = "ocpp1.6",
         headers: dict[str, str | None] | None = None,
         extra: bytes = b"",
+        behind: bytes = b"",
     ) -> Self:
-        """Connect and shake hands. headers: override or, with None, leave out; extra: raw header lines."""
+        """Connect and shake hands.
+
+        headers: override or, with None, leave out. extra: raw header lines. behind: what follows the request
+        at once, in the same segment.
+        """
         fields: dict[str, str | None] = {**UPGRADE, "Sec-WebSocket-Protocol": subprotocol}
         if password is not None:
             fields["Authorization"] = "Basic " + b64encode((user or "").encode() + b":" + password).decode()
@@ -77,23 +93,19 @@ class RawClient:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         client = cls(reader, writer)
         _opened.append(client)
-        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n" + extra + b"\r\n")
+        request = "\r\n".join(lines).encode("latin-1") + b"\r\n" + extra + b"\r\n"
+        writer.write(request + behind)
         client.response = await asyncio.wait_for(client.read_response(), WAIT_S)
         return client
 
     def send(
         self, payload: bytes | str, opcode: int = TEXT, *, fin: bool = True, first_byte: int | None = None
     ) -> None:
-        """Write one frame, masked with zeros. first_byte: replaces the byte of flags and opcode."""
+        """Write one frame. first_byte: replaces the byte of flags and opcode."""
         data = payload.encode() if isinstance(payload, str) else payload
-        head = bytes([opcode | (0x80 if fin else 0) if first_byte is None else first_byte])
-        if len(data) < 126:
-            head += bytes([0x80 | len(data)])
-        elif len(data) < 65536:
-            head += bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
-        else:
-            head += bytes([0x80 | 127]) + len(data).to_bytes(8, "big")
-        self.writer.write(head + bytes(4) + data)
+        self.writer.write(
+            frame_bytes(data, opcode | (0x80 if fin else 0) if first_byte is None else first_byte)
+        )
 
     async def call(self, action: str, payload: Any, unique_id: str = "1") -> list[Any]:
         """Send a CALL and return the frame that answers it."""

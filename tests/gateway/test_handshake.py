@@ -1,6 +1,7 @@
 """Logging in over a real socket: the exact HTTP answer, and what is tolerated. OCPP-J 3"""
 
 import asyncio
+import json
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from app.gateway.admission import Admission
 from app.main import create_app
 from app.store.records import Login, RegistrationStatus
 from tests.gateway.conftest import KEY, Station, serve
-from tests.gateway.raw_client import RawClient
+from tests.gateway.raw_client import RawClient, frame_bytes
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
@@ -215,6 +216,27 @@ async def test_a_plain_request_is_told_to_upgrade(station: Station) -> None:
     assert client.response.status == 426
     assert client.response.headers["upgrade"] == "websocket"
     assert client.response.problem["code"] == "upgrade_required"
+
+
+@pytest.mark.parametrize("connection", ["Upgrade", None])
+async def test_what_is_sent_right_behind_the_handshake_is_answered(
+    station: Station, connection: str | None
+) -> None:
+    await station.register("CP1")
+    beats = [frame_bytes(f'[2,"{number}","Heartbeat",{{}}]'.encode()) for number in range(2)]
+    client = await station.connect("CP1", headers={"Connection": connection}, behind=b"".join(beats))
+    assert [json.loads(await client.text())[:2] for _ in beats] == [[3, "0"], [3, "1"]]
+    await assert_alive(client)
+
+
+@pytest.mark.parametrize("connection", ["Upgrade", None])
+async def test_what_is_sent_behind_a_handshake_that_fails_does_no_harm(
+    station: Station, connection: str | None
+) -> None:
+    beat = frame_bytes(b'[2,"1","Heartbeat",{}]')
+    client = await station.attempt("CP1", headers={"Connection": connection}, behind=beat)
+    assert client.response.status == 401
+    assert await client.reader.read() == b""
 
 
 async def test_a_plain_request_may_follow_a_plain_request(station: Station) -> None:
