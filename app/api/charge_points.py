@@ -1,23 +1,26 @@
 """`/v1/charge-points`: the charge points of a tenant, their credentials, and who is connected now."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from app.api import hot_reads
 from app.api.conditional import (
     IfMatch,
     IfNoneMatch,
+    encoded_page_response,
+    encoded_response,
     entity_tag,
-    page_response,
     require_match,
     resource_response,
     secret_response,
 )
 from app.api.credentials import evict, new_credential
 from app.api.deps import ReadAccess, Services, ServicesDependency, TenantAccess, WriteAccess
+from app.api.hot_reads import encoded, encoded_page, settled
 from app.api.inputs import Identity, IdentityPath, Paging
 from app.api.json_body import body_of, json_body
 from app.api.locations import location
@@ -30,6 +33,8 @@ from app.errors import NotFound, Unauthorized
 from app.store.filters import ChargePointFilter
 from app.store.records import ChargePointRecord, RegistrationStatus, TenantRecord
 from app.store.unit_of_work import TenantWork
+
+Found = TypeVar("Found")
 
 router = api_router(prefix="/v1/charge-points", tags=["charge-points"])
 
@@ -54,10 +59,18 @@ async def existing_charge_point(
     Raises:
         NotFound: the tenant has none.
     """
-    record = await work.charge_points.get(identity, to_change=to_change)
-    if record is None:
+    return known(await work.charge_points.get(identity, to_change=to_change))
+
+
+def known(charge_point: Found | None) -> Found:
+    """What was found of a charge point.
+
+    Raises:
+        NotFound: nothing: the tenant has none of this identity.
+    """
+    if charge_point is None:
         raise NotFound("There is no such charge point.", "identity")
-    return record
+    return charge_point
 
 
 async def own_tenant(services: Services, access: TenantAccess) -> TenantRecord:
@@ -73,13 +86,6 @@ async def own_tenant(services: Services, access: TenantAccess) -> TenantRecord:
     return tenant
 
 
-async def _with_live_state(
-    services: Services, access: TenantAccess, record: ChargePointRecord
-) -> ChargePoint:
-    owner = await services.presence.find(access.tenant_id, record.identity)
-    return ChargePoint.of(record, None if owner is None else owner.connected_at)
-
-
 @router.get("", response_model=Page[ChargePoint], responses=problems())
 async def list_charge_points(
     access: ReadAccess, services: ServicesDependency, query: Annotated[ChargePointQuery, Query()]
@@ -87,13 +93,12 @@ async def list_charge_points(
     """List charge points in the order of their identity, each with its live state."""
     after = decode_cursor(query.cursor, TextKey)
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
-    async with services.database.tenant(access.tenant_id) as work:
-        rows = await work.charge_points.page(query.limit + 1, after, filters)
-    page, next_cursor = cut_page(rows, query.limit, lambda row: row.identity)
-    owners = await services.presence.find_many(access.tenant_id, [row.identity for row in page])
+    rows = await services.database.reads(access.tenant_id).charge_points(query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: row["identity"])
+    owners = await services.presence.find_many(access.tenant_id, [row["identity"] for row in page])
     since = {identity: owner.connected_at for identity, owner in owners.items()}
-    items = [ChargePoint.of(row, since.get(row.identity)) for row in page]
-    return page_response(Page[ChargePoint](items=items, next_cursor=next_cursor))
+    items = [hot_reads.charge_point(row, since.get(row["identity"])) for row in page]
+    return encoded_page_response(encoded_page(items, next_cursor))
 
 
 @router.post(
@@ -136,10 +141,10 @@ async def get_charge_point(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-    resource = await _with_live_state(services, access, record)
-    return resource_response(resource, if_none_match=if_none_match, live_fields=CHARGE_POINT_LIVE_FIELDS)
+    row = known(await services.database.reads(access.tenant_id).charge_point(identity))
+    owner = await services.presence.find(access.tenant_id, identity)
+    fields = hot_reads.charge_point(row, None if owner is None else owner.connected_at)
+    return encoded_response(encoded(fields), settled(fields), if_none_match=if_none_match)
 
 
 @router.patch(
@@ -163,7 +168,8 @@ async def change_charge_point(
         require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
         if body.changes():
             record = await work.charge_points.update(identity, **body.changes()) or record
-    resource = await _with_live_state(services, access, record)
+    owner = await services.presence.find(access.tenant_id, identity)
+    resource = ChargePoint.of(record, None if owner is None else owner.connected_at)
     return resource_response(resource, live_fields=CHARGE_POINT_LIVE_FIELDS)
 
 

@@ -17,6 +17,7 @@ from app.errors import AppError
 
 _DIGEST_BYTES = 12
 _HEADER_MAX_LENGTH = 1024
+_PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 EntityTags = Annotated[str, StringConstraints(max_length=_HEADER_MAX_LENGTH)]
 IfNoneMatch = Annotated[
@@ -52,11 +53,16 @@ def entity_tag(resource: BaseModel, live_fields: frozenset[str] = frozenset()) -
 
     live_fields: the fields that change without an operator's hand.
     """
-    settled = resource.__pydantic_serializer__.to_json(resource, exclude=set(live_fields))
-    if not live_fields:
-        return f'"{_digest(settled)}"'
-    whole = resource.__pydantic_serializer__.to_json(resource)
-    return f'"{_digest(settled)}-{_digest(whole)}"'
+    whole = _written(resource)
+    return _tag(whole, _written(resource, live_fields) if live_fields else None)
+
+
+def _written(resource: BaseModel, without: frozenset[str] = frozenset()) -> bytes:
+    return resource.__pydantic_serializer__.to_json(resource, exclude=set(without))
+
+
+def _tag(whole: bytes, settled: bytes | None) -> str:
+    return f'"{_digest(whole)}"' if settled is None else f'"{_digest(settled)}-{_digest(whole)}"'
 
 
 def _tags(header: str) -> list[str]:
@@ -88,20 +94,36 @@ def resource_response(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """One resource as JSON with its ETag, or 304 when the caller holds it already."""
-    tag = entity_tag(resource, live_fields)
-    own_headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    settled = _written(resource, live_fields) if live_fields else None
+    return encoded_response(
+        _written(resource), settled, if_none_match=if_none_match, status_code=status_code, headers=headers
+    )
+
+
+def encoded_response(
+    content: bytes,
+    settled: bytes | None = None,
+    *,
+    if_none_match: str | None = None,
+    status_code: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The same for a resource that is JSON already. settled: without its live fields, if it has any."""
+    tag = _tag(content, settled)
+    own_headers = {"ETag": tag, **_PRIVATE}
     if if_none_match is not None and (if_none_match.strip() == "*" or tag in _tags(if_none_match)):
         return Response(status_code=304, headers=own_headers)
-    content = resource.__pydantic_serializer__.to_json(resource)
     return Response(content, status_code, own_headers | (headers or {}), "application/json")
 
 
 def page_response(page: BaseModel) -> Response:
     """One page of a listing as JSON. Listings carry no ETag: the next read may sort differently."""
-    content = page.__pydantic_serializer__.to_json(page)
-    return Response(
-        content, 200, {"Cache-Control": "private, no-cache", "Vary": "Authorization"}, "application/json"
-    )
+    return encoded_page_response(_written(page))
+
+
+def encoded_page_response(content: bytes) -> Response:
+    """The same for a page that is JSON already."""
+    return Response(content, 200, _PRIVATE, "application/json")
 
 
 def secret_response(resource: BaseModel, location: str | None = None) -> Response:
@@ -109,4 +131,4 @@ def secret_response(resource: BaseModel, location: str | None = None) -> Respons
     headers = {"Cache-Control": "no-store"}
     if location is not None:
         headers["Location"] = location
-    return Response(resource.__pydantic_serializer__.to_json(resource), 201, headers, "application/json")
+    return Response(_written(resource), 201, headers, "application/json")

@@ -2,9 +2,11 @@
 
 from starlette.responses import Response
 
-from app.api.charge_points import existing_charge_point
-from app.api.conditional import IfNoneMatch, resource_response
+from app.api import hot_reads
+from app.api.charge_points import existing_charge_point, known
+from app.api.conditional import IfNoneMatch, encoded_response, resource_response
 from app.api.deps import ReadAccess, ServicesDependency
+from app.api.hot_reads import encoded
 from app.api.inputs import ConnectorIdPath, IdentityPath
 from app.api.problems import problems
 from app.api.resources import Configuration, ConfigurationKey, Connector, Connectors
@@ -22,11 +24,9 @@ async def list_connectors(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """List the connectors a charge point has reported, 0 (the charge point itself) included."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        rows = await work.connectors.for_charge_point(record.id)
-    items = [Connector.model_validate(row) for row in rows]
-    return resource_response(Connectors(items=items), if_none_match=if_none_match)
+    rows = known(await services.database.reads(access.tenant_id).connectors(identity))
+    content = encoded({"items": [hot_reads.connector(row) for row in rows]})
+    return encoded_response(content, if_none_match=if_none_match)
 
 
 @router.get("/connectors/{connector_id}", response_model=Connector, responses=problems(304, 404))
@@ -38,12 +38,9 @@ async def get_connector(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the newest known state of one connector."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        rows = await work.connectors.for_charge_point(record.id)
-    for row in rows:
-        if row.connector_id == connector_id:
-            return resource_response(Connector.model_validate(row), if_none_match=if_none_match)
+    for row in known(await services.database.reads(access.tenant_id).connectors(identity)):
+        if row["connector_id"] == connector_id:
+            return encoded_response(encoded(hot_reads.connector(row)), if_none_match=if_none_match)
     raise NotFound("The charge point has not reported this connector.", "connector_id")
 
 

@@ -1,5 +1,6 @@
 """`/v1/charge-points/{identity}/meter-values`: what the meters said, within a transaction or not."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
@@ -7,15 +8,25 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.api.charge_points import existing_charge_point
-from app.api.conditional import page_response
+from app.api import hot_reads
+from app.api.charge_points import known
+from app.api.conditional import encoded_page_response
 from app.api.deps import ReadAccess, ServicesDependency
+from app.api.hot_reads import encoded_page
 from app.api.inputs import DIGITS, INTEGER_MAXIMUM, IdentityPath, Paging, Time
 from app.api.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.api.problems import problems
 from app.api.resources import MeterValue
 from app.api.routers import api_router
 from app.store.filters import MeterValueFilter
+from app.store.reads import Row
+
+
+def meter_value_page(rows: Sequence[Row], limit: int) -> Response:
+    """A page of meter values. rows: read with `limit + 1`."""
+    page, next_cursor = cut_page(rows, limit, lambda row: (row["sampled_at"], row["digest"]))
+    return encoded_page_response(encoded_page([hot_reads.meter_value(row) for row in page], next_cursor))
+
 
 router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])
 
@@ -43,9 +54,7 @@ async def list_charge_point_meter_values(
     key = decode_cursor(query.cursor, NumberedMoment)
     after = None if key is None else (key.at, key.number)
     filters = MeterValueFilter(query.connector_id, query.from_at, query.to_at)
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        rows = await work.meter_values.for_charge_point(record.id, query.limit + 1, after, filters)
-    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.sampled_at, row.digest))
-    items = [MeterValue.model_validate(row) for row in page]
-    return page_response(Page[MeterValue](items=items, next_cursor=next_cursor))
+    reads = services.database.reads(access.tenant_id)
+    charge_point = known(await reads.charge_point(identity))
+    rows = await reads.meter_values_of_charge_point(charge_point["id"], query.limit + 1, after, filters)
+    return meter_value_page(rows, query.limit)

@@ -197,19 +197,6 @@ class Transaction(Resource):
     flags: list[str] = Field(description="What is odd about it, such as meter_decreased.")
     remote_start_command_id: UUID | None
 
-    @classmethod
-    def of(cls, record: records.TransactionRecord) -> Self:
-        """Make the resource of a record."""
-        stop = record.meter_stop_wh
-        energy = None if stop is None else stop - record.meter_start_wh
-        values = {name: getattr(record, name) for name in _TRANSACTION_COLUMNS}
-        return cls(charge_point=record.identity, energy_wh=energy, **values)
-
-
-_TRANSACTION_COLUMNS = tuple(
-    name for name in Transaction.model_fields if name not in ("charge_point", "energy_wh")
-)
-
 
 class MeterValue(Resource):
     """One `meterValue` element: samples of one moment."""

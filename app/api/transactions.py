@@ -7,8 +7,10 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.api.conditional import IfNoneMatch, page_response, resource_response
+from app.api import hot_reads
+from app.api.conditional import IfNoneMatch, encoded_page_response, encoded_response
 from app.api.deps import ReadAccess, ServicesDependency
+from app.api.hot_reads import encoded, encoded_page
 from app.api.inputs import (
     DIGITS,
     INTEGER_MAXIMUM,
@@ -20,14 +22,14 @@ from app.api.inputs import (
     Time,
     TransactionIdPath,
 )
+from app.api.meter_values import meter_value_page
 from app.api.pagination import IntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.api.problems import problems
 from app.api.resources import MeterValue, Transaction
 from app.api.routers import api_router
 from app.errors import NotFound
 from app.store.filters import TransactionFilter
-from app.store.records import TransactionRecord
-from app.store.unit_of_work import TenantWork
+from app.store.reads import Row, TenantReads
 
 router = api_router(prefix="/v1/transactions", tags=["transactions"])
 
@@ -49,11 +51,11 @@ class TransactionQuery(Paging):
     ] = None
 
 
-async def _existing(work: TenantWork, transaction_id: int) -> TransactionRecord:
-    record = await work.transactions.get(transaction_id)
-    if record is None:
+async def _existing(reads: TenantReads, transaction_id: int) -> Row:
+    row = await reads.transaction(transaction_id)
+    if row is None:
         raise NotFound("There is no such transaction.", "transaction_id")
-    return record
+    return row
 
 
 @router.get("", response_model=Page[Transaction], responses=problems())
@@ -70,11 +72,9 @@ async def list_transactions(
         from_at=query.from_at,
         to_at=query.to_at,
     )
-    async with services.database.tenant(access.tenant_id) as work:
-        rows = await work.transactions.page(query.limit + 1, after, filters)
-    page, next_cursor = cut_page(rows, query.limit, lambda row: row.id)
-    items = [Transaction.of(row) for row in page]
-    return page_response(Page[Transaction](items=items, next_cursor=next_cursor))
+    rows = await services.database.reads(access.tenant_id).transactions(query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: row["id"])
+    return encoded_page_response(encoded_page([hot_reads.transaction(row) for row in page], next_cursor))
 
 
 @router.get("/{transaction_id}", response_model=Transaction, responses=problems(304, 404))
@@ -85,9 +85,8 @@ async def get_transaction(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one transaction by its OCPP transactionId."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await _existing(work, transaction_id)
-    return resource_response(Transaction.of(record), if_none_match=if_none_match)
+    row = await _existing(services.database.reads(access.tenant_id), transaction_id)
+    return encoded_response(encoded(hot_reads.transaction(row)), if_none_match=if_none_match)
 
 
 @router.get("/{transaction_id}/meter-values", response_model=Page[MeterValue], responses=problems(404))
@@ -100,9 +99,7 @@ async def list_transaction_meter_values(
     """List the meter values of a transaction in the order of their time, those of its stop included."""
     key = decode_cursor(paging.cursor, NumberedMoment)
     after = None if key is None else (key.at, key.number)
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await _existing(work, transaction_id)
-        rows = await work.meter_values.for_transaction(record, paging.limit + 1, after)
-    page, next_cursor = cut_page(rows, paging.limit, lambda row: (row.sampled_at, row.digest))
-    items = [MeterValue.model_validate(row) for row in page]
-    return page_response(Page[MeterValue](items=items, next_cursor=next_cursor))
+    reads = services.database.reads(access.tenant_id)
+    transaction = await _existing(reads, transaction_id)
+    rows = await reads.meter_values_of_transaction(transaction, paging.limit + 1, after)
+    return meter_value_page(rows, paging.limit)

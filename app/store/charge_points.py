@@ -1,16 +1,19 @@
 """Charge points of one tenant: who they are, how they log in, what they said at boot."""
 
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Conflict
 from app.store import tables
 from app.store.filters import ChargePointFilter
 from app.store.records import BootFacts, ChargePointRecord, RegistrationStatus
 from app.store.repository import Repository, columns_of, like_prefix
+from app.store.statements import Statement, given
 from app.store.text import clean_optional
 
 _TABLE = tables.charge_points
@@ -27,6 +30,39 @@ _BOOT_TEXTS = (
     "meter_type",
     "meter_serial_number",
 )
+
+
+ONE: Final = Statement(
+    select(*_COLUMNS).where(
+        _TABLE.c.tenant_id == bindparam("tenant_id"), _TABLE.c.identity == bindparam("identity")
+    )
+)
+"""A charge point by its OCPP identity, compared exactly."""
+
+_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "after": _TABLE.c.identity > bindparam("after"),
+    "prefix": _TABLE.c.identity.like(bindparam("prefix")),
+    "registration_status": _TABLE.c.registration_status == bindparam("registration_status"),
+}
+
+
+def page_values(limit: int, after: str | None, filters: ChargePointFilter) -> dict[str, Any]:
+    """What narrows a page of charge points, by name."""
+    prefix = filters.identity_prefix
+    return given(
+        limit=limit,
+        after=after,
+        prefix=None if prefix is None else like_prefix(prefix),
+        registration_status=filters.registration_status,
+    )
+
+
+@cache
+def page_statement(names: frozenset[str]) -> Statement:
+    """A page of charge points in the order of their identity. names: of the values that narrow it."""
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
+    statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
+    return Statement(statement.order_by(_TABLE.c.identity).limit(bindparam("limit", type_=Integer)))
 
 
 class ChargePoints(Repository):
@@ -81,14 +117,9 @@ class ChargePoints(Repository):
         self, limit: int, after: str | None = None, filters: ChargePointFilter | None = None
     ) -> list[ChargePointRecord]:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
-        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id)
-        if after is not None:
-            statement = statement.where(_TABLE.c.identity > after)
-        if filters is not None and filters.identity_prefix is not None:
-            statement = statement.where(_TABLE.c.identity.like(like_prefix(filters.identity_prefix)))
-        if filters is not None and filters.registration_status is not None:
-            statement = statement.where(_TABLE.c.registration_status == filters.registration_status)
-        rows = await self.connection.execute(statement.order_by(_TABLE.c.identity).limit(limit))
+        values = page_values(limit, after, filters or ChargePointFilter())
+        statement = page_statement(frozenset(values))
+        rows = await self.connection.execute(statement.select, {"tenant_id": self.tenant_id, **values})
         return [ChargePointRecord(*row) for row in rows]
 
     async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:

@@ -9,6 +9,7 @@ from app.ids import TenantId
 from app.store import tables
 from app.store.records import ConnectorRecord, StatusReport
 from app.store.repository import LARGEST_INT32, Repository, columns_of
+from app.store.statements import Statement
 from app.store.text import clean_optional, clean_text
 
 _TABLE = tables.connectors
@@ -37,6 +38,18 @@ _RECORD = text(
     bindparam("charge_point_id", type_=_TABLE.c.charge_point_id.type),
     *(bindparam(column.name, type_=column.type) for column in _TABLE.c if column.name != "charge_point_id"),
 )
+
+_CHARGE_POINTS = tables.charge_points
+OF_IDENTITY = Statement(
+    select(*_COLUMNS)
+    .select_from(_CHARGE_POINTS.outerjoin(_TABLE, _TABLE.c.charge_point_id == _CHARGE_POINTS.c.id))
+    .where(
+        _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
+        _CHARGE_POINTS.c.identity == bindparam("identity"),
+    )
+    .order_by(_TABLE.c.connector_id)
+)
+"""The connectors of a charge point in the order of their number; one row of nulls when it has none."""
 
 
 class Connectors(Repository):

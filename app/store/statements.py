@@ -1,0 +1,33 @@
+"""Statements that are built and compiled once: to build one costs as much as to run it.
+
+A listing that can be narrowed has one for each set of filters in use; those are few.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Select
+from sqlalchemy.dialects import registry
+
+_DIALECT: Final = registry.load("postgresql.asyncpg")()
+
+
+class Statement:
+    """A SELECT with named parameters: `select` for a unit of work, `text` for a connection of asyncpg."""
+
+    __slots__ = ("_names", "select", "text")
+
+    def __init__(self, select: Select[Any]) -> None:
+        compiled = select.compile(dialect=_DIALECT)
+        self.select = select
+        self.text = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """The parameters in the order of the text. values: by name; there may be others."""
+        return [values[name] for name in self._names]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The values that are not None: None does not narrow."""
+    return {name: value for name, value in values.items() if value is not None}
