@@ -2,7 +2,7 @@
 
 A figure has changed when no round of A reaches into the range of B's rounds and its median has moved by more
 than a threshold. Figures of one round say nothing about noise and are left out. Ends with 1 when something
-became worse.
+became worse, and with 2 when there is nothing to compare.
 """
 
 import argparse
@@ -53,18 +53,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        before, after = (json.loads(path.read_text()) for path in (options.before, options.after))
+        before, after = (_read(path) for path in (options.before, options.after))
     except (OSError, ValueError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     for difference in different_hosts(before, after):
         print(f"note   {difference}: times of different hosts do not compare")
+    for one, path, other in ((before, options.before, after), (after, options.after, before)):
+        if lonely := dict(_figures(one)).keys() - dict(_figures(other)).keys():
+            print(f"note   {len(lonely)} figures stand in {path} alone, such as {min(lonely)}")
     found, compared = changes(before, after, options.threshold)
+    if not compared:
+        print("compare: no figure of several rounds stands in both", file=sys.stderr)
+        return 2
     for change in found:
         print(change)
     worse = sum(change.worse for change in found)
     print(f"{compared} figures compared: {worse} worse, {len(found) - worse} better")
     return 1 if worse else 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read results.
+
+    Raises:
+        OSError, ValueError: there are none; the text says what is wrong.
+    """
+    found = json.loads(path.read_text())
+    if not isinstance(found, dict) or not isinstance(found.get("host"), dict):
+        raise ValueError(f"{path} holds no results of `python -m benchmarks`")
+    return found
 
 
 def changes(before: Any, after: Any, threshold: float = _THRESHOLD) -> tuple[list[Change], int]:

@@ -70,3 +70,30 @@ def test_the_exit_code_says_whether_something_became_worse(
     assert "2 figures compared: 1 worse, 0 better" in capsys.readouterr().out
     assert main([str(before), str(tmp_path / "missing.json")]) == 2
     assert "missing.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("after", "complaint"),
+    [
+        (json.dumps({"host": _HOST, "durable": {}}), "no figure of several rounds stands in both"),
+        ("[]", "holds no results"),
+        ("{}", "holds no results"),
+        ("{", "compare: "),
+    ],
+)
+def test_what_cannot_be_compared_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], after: str, complaint: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(_BEFORE))
+    (tmp_path / "b.json").write_text(after)
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_figures_of_one_run_alone_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = {**_BEFORE, "idle": {"cost": summarize([1.0, 2.0])}}
+    for name, run in (("a.json", _BEFORE), ("b.json", more)):
+        (tmp_path / name).write_text(json.dumps(run))
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 0
+    assert "1 figures stand in" in (said := capsys.readouterr().out)
+    assert "idle.cost" in said
