@@ -22,6 +22,7 @@ _PROGRAM = "stationmaster-load"
 _VARIABLE = "STATIONMASTER_LOAD"
 _ID_TAG = "BENCHMARK"
 _REMEMBER_EVERY = 50
+_LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
 
 
 class BenchError(Exception):
@@ -90,15 +91,24 @@ def summary_lines(found: dict[str, Any]) -> list[str]:
         f"p99 {figures['latency']['p99_ms']:.1f} ms"
         for figures in found["connections"]
     ]
-    lines += [
-        f"round {number}: {figures['frames_per_s']:.0f} frames/s, p50 {figures['latency']['p50_ms']:.2f} ms, "
-        f"p99 {figures['latency']['p99_ms']:.2f} ms, overdue {figures['overdue']}"
-        for number, figures in enumerate(found["rounds"], 1)
-    ]
+    lines += [f"round {number}: {_round(figures)}" for number, figures in enumerate(found["rounds"], 1)]
     failures = {name: count for name, count in found["failures"].items() if name != "examples" and count}
     if failures:
         lines.append(f"failures: {failures}; {'; '.join(found['failures']['examples'])}")
     return lines
+
+
+def _round(figures: dict[str, Any]) -> str:
+    if not figures["answers"]:
+        return "no answers"
+    latency = figures["latency"]
+    text = (
+        f"{figures['frames_per_s']:.0f} frames/s, p50 {latency['p50_ms']:.2f} ms, "
+        f"p99 {latency['p99_ms']:.2f} ms, overdue {figures['overdue']}"
+    )
+    each = figures["frames_per_s"] / figures["sockets"]
+    # Otherwise the limit is easily taken for the speed of the server.
+    return text if figures["rate_per_s"] else f"{text}; {each:.0f}/s for each charge point, {_LIMIT}"
 
 
 def _provision(options: BenchOptions) -> None:

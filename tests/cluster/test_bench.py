@@ -68,6 +68,15 @@ def test_a_key_is_asked_for_when_passwords_are_not_known(options: BenchOptions) 
         run_bench(options)
 
 
+def test_a_server_that_is_away_has_no_rate(options: BenchOptions) -> None:
+    options.credentials.write_text('{"passwords": {"BENCH-00000": "x"}}')
+    away = dataclasses.replace(options, url="ws://127.0.0.1:1/ocpp/nobody", sockets=1, rounds=1)
+    found, clean = run_bench(away)
+    assert (clean, found["failures"]["refused"]) == (False, 1)
+    assert (found["connections"][0]["connections_per_s"], found["rounds"][0]["frames_per_s"]) == (0.0, 0.0)
+    assert summary_lines(found)[1] == "round 1: no answers"
+
+
 def test_a_url_that_is_none_is_named(options: BenchOptions) -> None:
     options.credentials.write_text('{"passwords": {"BENCH-00000": "x"}}')
     with pytest.raises(BenchError, match=r"^http://127.0.0.1/: must begin with ws://"):

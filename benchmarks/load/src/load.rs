@@ -249,8 +249,7 @@ impl Fleet {
             .as_ref()
             .map_or_else(Default::default, |load| (load.latency.count(), load.latency.figures()));
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let (seconds, counted) =
-            ((self.now_ns() - measured_from) as f64 / NANOSECONDS, answers.max(1) as f64);
+        let (seconds, counted) = ((self.now_ns() - measured_from) as f64 / NANOSECONDS, answers as f64);
         LoadFigures {
             sockets: plan.count,
             rate_per_s: plan.rate_per_s,
@@ -259,7 +258,7 @@ impl Fleet {
             frames_per_s: counted / seconds,
             latency,
             overdue: self.charge_points[range].iter().map(|charge_point| charge_point.due_ns.len()).sum(),
-            cpu_us_per_frame: cpu_s * 1e6 / counted,
+            cpu_us_per_frame: cpu_s * 1e6 / counted.max(1.0),
             cpu_share: cpu_s / seconds,
         }
     }

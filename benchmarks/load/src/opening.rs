@@ -67,13 +67,13 @@ impl Fleet {
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let (seconds, opened) = ((self.now_ns() - started) as f64 / 1e9, self.opening.opened.max(1) as f64);
+        let (seconds, opened) = ((self.now_ns() - started) as f64 / 1e9, self.opening.opened as f64);
         Ok(OpeningFigures {
             connections: self.opening.opened,
             seconds,
             connections_per_s: opened / seconds,
             latency: self.opening.latency.figures(),
-            cpu_us_per_connection: (own_cpu_s() - cpu_s) * 1e6 / opened,
+            cpu_us_per_connection: (own_cpu_s() - cpu_s) * 1e6 / opened.max(1.0),
         })
     }
 
