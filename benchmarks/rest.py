@@ -7,6 +7,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from benchmarks.commands import api_token
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpLoop
@@ -16,18 +18,15 @@ from benchmarks.rig import Server, Site, identity, running_server
 from benchmarks.rounds import Figures, summarize_rounds
 
 _CHARGE_POINTS = 64
-PATHS = {
-    "charge point list": "/v1/charge-points?limit=50",
-    "charge point": f"/v1/charge-points/{identity(0)}",
-    "connectors": f"/v1/charge-points/{identity(0)}/connectors",
-    "transaction list": "/v1/transactions?limit=50",
-}
+_BUSIEST_TRANSACTION = """
+    select t.id from transactions t left join meter_values v on v.transaction_id = t.id
+    group by t.id order by count(v.transaction_id) desc, t.id limit 1
+"""
 
 
 async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
     """Return requests per second, and CPU time of a request in the server and in PostgreSQL."""
     token = await api_token(site)
-    rounds: dict[str, list[Figures]] = {name: [] for name in PATHS}
     async with (
         running_server(site, cores, directory) as server,
         running_fleet(FleetPlan(server.url, site.key)) as fleet,
@@ -39,12 +38,31 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         # From here on nothing changes, so that all answers are alike.
         await fleet.hang_up()
         await asyncio.sleep(plan.rest_settle_s)
+        paths = await _paths(site)
+        rounds: dict[str, list[Figures]] = {name: [] for name in paths}
         for _ in range(plan.rest_rounds):
-            for name, path in PATHS.items():
+            for name, path in paths.items():
                 rounds[name].append(await _round(site, server, path, token, plan))
     return {
         "connections": plan.rest_connections,
-        "paths": {name: {"path": PATHS[name], **summarize_rounds(found)} for name, found in rounds.items()},
+        "paths": {name: {"path": paths[name], **summarize_rounds(found)} for name, found in rounds.items()},
+    }
+
+
+async def _paths(site: Site) -> dict[str, str]:
+    """What is read, by name; the transaction is the one with the most meter values."""
+    connection = await asyncpg.connect(site.engines.database_url)
+    try:
+        transaction_id = await connection.fetchval(_BUSIEST_TRANSACTION)
+    finally:
+        await connection.close()
+    return {
+        "charge point list": "/v1/charge-points?limit=50",
+        "charge point": f"/v1/charge-points/{identity(0)}",
+        "connectors": f"/v1/charge-points/{identity(0)}/connectors",
+        "transaction list": "/v1/transactions?limit=50",
+        "transaction": f"/v1/transactions/{transaction_id}",
+        "its meter values": f"/v1/transactions/{transaction_id}/meter-values?limit=50",
     }
 
 
