@@ -28,6 +28,7 @@ class Row(Protocol):
 _CONNECTIONS = 8
 _TIMEOUT_S = 30.0
 _CLOSE_S = 5.0
+_ENDED = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, ConnectionError)
 
 
 class Reads:
@@ -70,8 +71,13 @@ class Reads:
         Raises:
             StoreUnavailable: the database is away or too slow.
         """
+        arguments = statement.arguments(values)
         async with translated_errors():
-            return await self._pool.fetch(statement.text, *statement.arguments(values))
+            try:
+                return await self._pool.fetch(statement.text, *arguments)
+            except _ENDED:
+                # While it was idle: a database that was restarted meanwhile is no reason to fail.
+                return await self._pool.fetch(statement.text, *arguments)
 
 
 class TenantReads:

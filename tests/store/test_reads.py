@@ -1,0 +1,55 @@
+"""Reads without a unit of work: they outlive a restart of the database, and only read."""
+
+import asyncpg
+import pytest
+from sqlalchemy import select
+
+from app.errors import StoreUnavailable
+from app.ids import TenantId
+from app.settings import Settings
+from app.store import tables
+from app.store.database import Database
+from app.store.filters import ChargePointFilter
+from app.store.reads import Reads
+from app.store.records import TenantRecord
+from app.store.statements import Statement
+
+_END_ALL = """
+    select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where application_name = 'stationmaster reads' and datname = current_database()
+"""
+
+
+async def test_reads_outlive_their_connections(
+    database: Database, tenant: TenantRecord, settings: Settings
+) -> None:
+    async with database.tenant(tenant.id) as work:
+        await work.charge_points.create("CP1")
+    reads = database.reads(TenantId(tenant.id))
+    assert await reads.charge_point("CP1") is not None
+    operator = await asyncpg.connect(settings.database_url)
+    try:
+        assert await operator.fetchval(_END_ALL) > 0
+    finally:
+        await operator.close()
+    assert await reads.charge_point("CP1") is not None
+    assert len(await reads.charge_points(10, None, ChargePointFilter())) == 1
+
+
+async def test_reads_cannot_write(settings: Settings) -> None:
+    reads = await Reads.open(str(settings.database_url))
+    try:
+        with pytest.raises(StoreUnavailable) as refused:
+            await reads.rows(Statement(select(tables.transaction_id_seq.next_value())), {})
+        assert isinstance(refused.value.__cause__, asyncpg.ReadOnlySQLTransactionError)
+    finally:
+        await reads.close()
+
+
+async def test_without_the_database_a_read_says_so() -> None:
+    reads = await Reads.open("postgresql://nobody@127.0.0.1:1/nothing")
+    try:
+        with pytest.raises(StoreUnavailable):
+            await reads.rows(Statement(select(tables.tenants.c.id)), {})
+    finally:
+        await reads.close()
