@@ -28,7 +28,13 @@ class Row(Protocol):
 _CONNECTIONS = 8
 _TIMEOUT_S = 30.0
 _CLOSE_S = 5.0
-_ENDED = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, ConnectionError)
+_ENDED = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    # What asyncpg makes of the last words of a server, when it reads them as the answer.
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
 
 
 class Reads:
