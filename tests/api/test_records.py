@@ -136,6 +136,7 @@ async def test_the_frame_log_is_narrowed_and_paged(edge: Edge, operator: TenantR
     texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2,"2","Authorize",{"idTag":"Heartbeat"}]']
     rows = [
         {
+            "id": number,
             "tenant_id": operator.id,
             "charge_point_id": key,
             "at": NOW,
@@ -144,7 +145,7 @@ async def test_the_frame_log_is_narrowed_and_paged(edge: Edge, operator: TenantR
             "deviations": None,
             "connection_id": "c",
         }
-        for text in texts
+        for number, text in enumerate(texts)
     ]
     async with edge.services.database.tenant(operator.id) as work:
         await work.connection.execute(tables.frames.insert(), rows)
