@@ -1,28 +1,25 @@
-"""The door to PostgreSQL: pools, units of work, the ledger and the frame log of one worker."""
+"""The door to PostgreSQL: pools, units of work, ledger, frame log and attendance of one worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import asyncpg
 import orjson
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.clock import Clock
-from app.errors import AppError, FieldViolation, InvalidInput, StoreUnavailable
 from app.ids import TenantId
 from app.settings import Settings
-from app.store.failures import Failure, failure_of
+from app.store.attendance import Attendance
+from app.store.failures import translated_errors
 from app.store.frame_log import FrameLog
 from app.store.text import json_text
 from app.store.unit_of_work import PlatformWork, TenantWork
 from app.store.writer import Ledger
 
-# Connections of one worker besides the ledger's and the frame log's own.
+# Connections of one worker besides those of ledger, frame log and attendance.
 _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -32,11 +29,19 @@ _STATEMENT_TIMEOUT_S = 30.0
 class Database:
     """One worker's access to the record. Open it with `Database.open`."""
 
-    def __init__(self, engine: AsyncEngine, ledger: Ledger, frame_log: FrameLog, settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        ledger: Ledger,
+        frame_log: FrameLog,
+        attendance: Attendance,
+        settings: Settings,
+    ) -> None:
         self._engine = engine
         self._connector_limit = settings.connectors_per_charge_point
         self.ledger = ledger
         self.frame_log = frame_log
+        self.attendance = attendance
 
     @classmethod
     async def open(cls, url: str, *, settings: Settings, clock: Clock) -> Self:
@@ -49,7 +54,7 @@ class Database:
         plain = plain_url(url)
         engine = make_engine(plain)
         try:
-            async with _translated_errors(), engine.connect() as connection:
+            async with translated_errors(), engine.connect() as connection:
                 await _assert_durable(connection)
         except BaseException:
             await engine.dispose()
@@ -58,12 +63,13 @@ class Database:
         frame_log = FrameLog(plain, settings=settings, clock=clock)
         ledger.start()
         frame_log.start()
-        return cls(engine, ledger, frame_log, settings)
+        return cls(engine, ledger, frame_log, await Attendance.open(plain), settings)
 
     async def close(self) -> None:
         """Commit what waits, flush the frame log, close the connections."""
         await self.ledger.close()
         await self.frame_log.close()
+        await self.attendance.close()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -73,7 +79,7 @@ class Database:
         Raises:
             StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
         """
-        async with _translated_errors(), self._engine.begin() as connection:
+        async with translated_errors(), self._engine.begin() as connection:
             yield TenantWork(connection, TenantId(tenant_id), self._connector_limit)
 
     @asynccontextmanager
@@ -83,7 +89,7 @@ class Database:
         Raises:
             StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
         """
-        async with _translated_errors(), self._engine.begin() as connection:
+        async with translated_errors(), self._engine.begin() as connection:
             yield PlatformWork(connection)
 
     async def ping(self) -> None:
@@ -92,7 +98,7 @@ class Database:
         Raises:
             StoreUnavailable: there was none.
         """
-        async with _translated_errors(), self._engine.connect() as connection:
+        async with translated_errors(), self._engine.connect() as connection:
             await connection.execute(text("select 1"))
 
 
@@ -139,28 +145,3 @@ async def _assert_durable(connection: AsyncConnection) -> None:
         value = (await connection.execute(text(f"show {setting}"))).scalar_one()
         if value == "off":
             raise RuntimeError(f"PostgreSQL runs with {setting}=off: an acknowledged record could be lost")
-
-
-@asynccontextmanager
-async def _translated_errors() -> AsyncIterator[None]:
-    try:
-        yield
-    except AppError:
-        raise
-    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        match failure_of(error):
-            case Failure.UNAVAILABLE | Failure.CONFLICT:
-                raise StoreUnavailable() from error
-            case _:
-                _refuse_unstorable(error)
-                raise
-
-
-def _refuse_unstorable(error: BaseException) -> None:
-    """Turn what no column can hold (NUL characters, numbers beyond 64 bits) into a refusal of the input."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    cause = getattr(getattr(error, "orig", None), "__cause__", None)
-    if (state or "").startswith("22") or isinstance(cause, asyncpg.DataError | UnicodeError):
-        raise InvalidInput(
-            [FieldViolation("", "unstorable", "A value holds characters or a number that cannot be stored.")]
-        ) from error

@@ -1,10 +1,14 @@
 """What a failure of the database means: come back later, try again, or the data is at fault."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.errors import AppError, FieldViolation, InvalidInput, StoreUnavailable
 
 # SQLSTATE classes: connection, login refused, no such database (both while an operator works on it),
 # insufficient resources (disk full too), operator intervention, system error.
@@ -55,3 +59,34 @@ def _of_state(state: str | None) -> Failure:
         return Failure.CONFLICT
     transient = state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
     return Failure.UNAVAILABLE if transient else Failure.DATA
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncIterator[None]:
+    """Raise what the database does as what it means to a caller.
+
+    Raises:
+        StoreUnavailable: it is away or too slow, or others were in the way; the caller may come again.
+        InvalidInput: a value cannot be stored.
+    """
+    try:
+        yield
+    except AppError:
+        raise
+    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        match failure_of(error):
+            case Failure.UNAVAILABLE | Failure.CONFLICT:
+                raise StoreUnavailable() from error
+            case _:
+                _refuse_unstorable(error)
+                raise
+
+
+def _refuse_unstorable(error: BaseException) -> None:
+    """Turn what no column can hold (NUL characters, numbers beyond 64 bits) into a refusal of the input."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    cause = getattr(getattr(error, "orig", None), "__cause__", None)
+    if (state or "").startswith("22") or isinstance(cause, asyncpg.DataError | UnicodeError):
+        raise InvalidInput(
+            [FieldViolation("", "unstorable", "A value holds characters or a number that cannot be stored.")]
+        ) from error

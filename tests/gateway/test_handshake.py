@@ -1,7 +1,6 @@
 """Logging in over a real socket: the exact HTTP answer, and what is tolerated. OCPP-J 3"""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -273,11 +272,11 @@ async def test_without_the_store_a_login_is_asked_to_come_again(
     await station.register("CP1")
     before = await station.connect("CP1")
 
-    def unavailable() -> AbstractAsyncContextManager[Any]:
+    async def unavailable(*asked: str) -> None:
         raise StoreUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.database, "platform", unavailable)
+        patch.setattr(station.services.database.attendance, "find", unavailable)
         response = (await station.attempt("CP1", password=KEY)).response
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0
