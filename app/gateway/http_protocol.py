@@ -1,15 +1,17 @@
-"""uvicorn's HTTP protocol, for charge points that ask for a WebSocket and leave the Connection field out."""
+"""uvicorn's HTTP protocol, with a way of our own for the handshakes of charge points."""
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.gateway.path import belongs_here
+from app.gateway.websocket_protocol import ChargePointProtocol, handshake_key
 
 
 class ChargePointHttpProtocol(HttpToolsProtocol):
-    """Mends one thing: under /ocpp/ a handshake without `Connection: Upgrade` counts as one with it.
+    """Under /ocpp/ a handshake in good form goes on as `ChargePointProtocol`; everything else is uvicorn's.
 
-    RFC 6455 4.2.1 wants the field; some charge points send `Upgrade: websocket` alone. Every other request
-    passes through untouched.
+    One thing is mended there: a handshake without `Connection: Upgrade` counts as one with it. RFC 6455 4.2.1
+    wants the field; some charge points send `Upgrade: websocket` alone.
     """
 
     _mended = False
@@ -39,11 +41,35 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Go on as WebSocket where the field was mended; the parser itself never stops at such a request."""
-        super().data_received(data)
-        if self._mended and not self.transport.is_closing():
-            self._mended = False
+        """Read a request, or its last piece. What comes right behind a handshake is no HTTP any more."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._upgrade(data[upgrade.args[0] :])
+            else:
+                self._unsupported_upgrade_warning()
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+        else:
+            # The parser itself never stops at a request that was mended.
+            if self._mended and not self.transport.is_closing():
+                self._mended = False
+                self._upgrade(b"")
+
+    def _upgrade(self, early: bytes) -> None:
+        """Go on as WebSocket. early: what came behind the request."""
+        key = None
+        if belongs_here(self.url):
+            key = handshake_key(self.scope["method"], self.parser.get_http_version(), self.headers)
+        if key is None:
             self.handle_websocket_upgrade()
+            return
+        # It refers back to this object, and would be garbage that only the collector finds.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
+        ChargePointProtocol(self, key, early).begin()
 
     def _lacks_connection(self) -> bool:
         if self.parser.get_http_version() != "1.1" or not belongs_here(self.url):
