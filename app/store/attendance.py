@@ -171,14 +171,13 @@ class _Update:
         arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
         # Only our own constants stand in it.
         self._waiting = f"""
-            with asked as (
-                select * from unnest({arrays}) as asked (id, tenant_id, {", ".join(columns)})
-            ), held as (
-                select id from charge_points where id = any($1) for no key update
-            )
-            update charge_points as point set {assignments} from asked join held on held.id = asked.id
-            where point.id = asked.id and point.tenant_id = asked.tenant_id
-            returning point.id, {returning}
+            update charge_points as point set {assignments}
+            from unnest({arrays}) as asked (id, tenant_id, {", ".join(columns)}),
+                lateral (
+                    select id from charge_points where id = asked.id and tenant_id = asked.tenant_id
+                    for no key update
+                ) as held
+            where point.id = held.id returning point.id, {returning}
         """  # noqa: S608
         self._skipping = self._waiting.replace("for no key update", "for no key update skip locked")
         self.gathering: Gathering[_Row, asyncpg.Record | None] = Gathering(self._write, _BATCH)
