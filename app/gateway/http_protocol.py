@@ -1,7 +1,12 @@
 """uvicorn's HTTP protocol, with a way of our own for the handshakes of charge points."""
 
+import asyncio
+from typing import Any
+
 from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 
 from app.gateway.path import belongs_here
 from app.gateway.websocket_protocol import ChargePointProtocol, handshake_key
@@ -15,6 +20,18 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
     """
 
     _mended = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin as uvicorn does, but ask for the addresses only.
+
+        It asks for the socket, and a socket object then lives as long as the connection of a charge point.
+        """
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = _address(transport.get_extra_info("peername"))
+        self.scheme = "https" if is_ssl(transport) else "http"
 
     def on_message_begin(self) -> None:
         """Begin with the next request."""
@@ -81,3 +98,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             and b"connection" not in fields
             and self._should_upgrade_to_ws()
         )
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    """Host and port of a TCP address; None for any other one."""
+    return (name[0], name[1]) if isinstance(name, tuple) else None

@@ -70,11 +70,6 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         """Order of age, highest is newest. Epochs of a charge point that was made anew start at 1 again."""
         return (self.charge_point_id, self.epoch)
 
-    @property
-    def key(self) -> tuple[Place, Rank]:
-        """Which of all owners of all charge points it is."""
-        return (self.place, self.rank)
-
 
 @dataclass(frozen=True, slots=True)
 class Entered:

@@ -2,10 +2,11 @@
 needed to let a charge point in.
 
 Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy, and `_offered` are those that may have one. What could not be written waits in `_unwritten` and
-`_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest, or (b) after an
-outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher rank wins; the
-loser is told through the `OwnershipListener`.
+a copy, and `_offered` are those that may have one, by connection. What could not be written waits in
+`_unwritten` and `_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest,
+or (b) after an outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher
+rank wins; the loser is told through the `OwnershipListener`. Take-overs and removals go in one batch after
+the other, so that Redis sees them in our order.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from app.ids import TenantId, WorkerId
 from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
-from app.live.owner import Entered, Owner, OwnerEntries, Place, Rank
+from app.live.owner import Entered, Owner, OwnerEntries, Place
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
 
 __all__ = ["Owner", "OwnershipListener", "Presence"]
@@ -76,10 +77,9 @@ class Presence:
         self._listener: OwnershipListener | None = None
         self._local: dict[Place, Owner] = {}
         self._unwritten: set[Place] = set()
-        self._offered: set[tuple[Place, Rank]] = set()
-        self._unremoved: dict[tuple[Place, Rank], Owner] = {}
+        self._offered: set[str] = set()
+        self._unremoved: dict[str, Owner] = {}
         self._sweep: list[Place] = []
-        # One batch at a time: Redis sees our entries and removals in our order.
         self._writes: Gathering[_Write, Entered | None] = Gathering(self._write, _BATCH)
         self._reachable = False
         self._republish = True
@@ -132,11 +132,11 @@ class Presence:
         if self._is_local(owner):
             del self._local[owner.place]
             self._unwritten.discard(owner.place)
-        if owner.key not in self._offered:
+        if owner.connection_id not in self._offered:
             # Redis never heard of it. During an outage these would add up without end.
             return
-        self._offered.discard(owner.key)
-        self._unremoved[owner.key] = owner
+        self._offered.discard(owner.connection_id)
+        self._unremoved[owner.connection_id] = owner
         await self._writes.add(_Write(owner, is_entry=False))
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
@@ -226,23 +226,23 @@ class Presence:
             return [None] * len(writes)
         entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.place) is w.owner]
         removing = [w.owner for w in writes if not w.is_entry]
-        entered: dict[tuple[Place, Rank], Entered] = {}
+        entered: dict[str, Entered] = {}
         try:
             if entering:
-                entered = {e.owner.key: e for e in await self._enter(entering)}
+                entered = {e.owner.connection_id: e for e in await self._enter(entering)}
             if removing:
                 await self._entries.remove(removing)
                 self._forget_removed(removing)
         except FAILURES as error:
             self._failed("write", error)
-        return [entered.get(w.owner.key) if w.is_entry else None for w in writes]
+        return [entered.get(w.owner.connection_id) if w.is_entry else None for w in writes]
 
     async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
-        self._offered.update(owner.key for owner in owners)
+        self._offered.update(owner.connection_id for owner in owners)
         results = await self._entries.enter(owners)
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):
-            if not entered.won and entered.other is not None and entered.other.key in dead:
+            if not entered.won and entered.other is not None and entered.other.connection_id in dead:
                 (again,) = await self._entries.enter([entered.owner], beaten=entered.other.rank)
                 # The dead one is nobody's business any more, least of all of those who compare ranks.
                 results[index] = again if not again.won else Entered(again.owner, True, None)
@@ -251,12 +251,12 @@ class Presence:
                 self._unwritten.discard(entered.owner.place)
         return results
 
-    async def _dead(self, holders: list[Owner]) -> set[tuple[Place, Rank]]:
+    async def _dead(self, holders: list[Owner]) -> set[str]:
         """Return those that no living worker holds: they count for nothing."""
         if not holders:
             return set()
         living = await self._lease.living({holder.worker for holder in holders})
-        return {holder.key for holder in holders if not self._holds(holder, living)}
+        return {holder.connection_id for holder in holders if not self._holds(holder, living)}
 
     def _holds(self, holder: Owner, living: set[WorkerId]) -> bool:
         if holder.worker == self.worker_id:
@@ -284,7 +284,7 @@ class Presence:
 
     def _forget_removed(self, removed: Iterable[Owner]) -> None:
         for owner in removed:
-            self._unremoved.pop(owner.key, None)
+            self._unremoved.pop(owner.connection_id, None)
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()

@@ -78,7 +78,7 @@ class Charger:
             tenant_slug="tenant",
             charge_point_id=ChargePointId(record.id),
             identity=record.identity,
-            connection_id=f"connection-{epoch}",
+            connection_id=f"connection-{record.identity}-{epoch}",
             epoch=epoch,
             strict=False,
             registration_status=record.registration_status,
