@@ -13,7 +13,7 @@ from typing import Any, Self
 import asyncpg
 
 from app.gathering import Gathering
-from app.store.failures import translated_errors
+from app.store.failures import Failure, failure_of, translated_errors
 from app.store.records import BootFacts, Login, Registration, SignOfLife
 from app.store.text import clean_optional
 
@@ -219,7 +219,18 @@ class _Update:
 
 async def _fetch(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) -> Iterable[asyncpg.Record]:
     """Run a query whose arguments are the columns of the rows, as arrays."""
-    async with translated_errors(), pool.acquire() as connection:
+    async with translated_errors():
+        try:
+            return await _ask(pool, query, rows)
+        except Exception as error:
+            if isinstance(error, TimeoutError) or failure_of(error) is not Failure.UNAVAILABLE:
+                raise
+        # The pool may give a connection that the server has just ended. All of this may be done twice.
+        return await _ask(pool, query, rows)
+
+
+async def _ask(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) -> list[asyncpg.Record]:
+    async with pool.acquire() as connection:
         found: list[asyncpg.Record] = await connection.fetch(query, *zip(*rows, strict=True))
         return found
 

@@ -1,8 +1,11 @@
 """Comings and goings of charge points, many at once, on a real PostgreSQL."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
+from typing import Any, cast
 
+import asyncpg
 import pytest
 
 from app.errors import StoreUnavailable
@@ -114,7 +117,30 @@ async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
     await hasty.close()
 
 
-async def test_a_lost_connection_is_made_anew(station: Station) -> None:
+class _EndedConnection:
+    async def fetch(self, *arguments: Any) -> list[Any]:
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+
+class _PoolAfterARestart:
+    """Gives out a connection that the server has ended and nobody has noticed yet, then good ones."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.given: list[Any] = [contextlib.nullcontext(_EndedConnection())]
+
+    def acquire(self) -> Any:
+        return self.given.pop() if self.given else self._pool.acquire()
+
+
+async def test_a_connection_that_the_server_has_ended_costs_no_login(station: Station) -> None:
+    pool = _PoolAfterARestart(station.database.attendance._pool)
+    attendance = module.Attendance(cast(Any, pool))
+    assert await attendance.find(station.tenant.slug, "CP-1") is not None
+    assert not pool.given
+
+
+async def test_a_database_that_restarts_is_found_again(station: Station) -> None:
     attendance, slug = station.database.attendance, station.tenant.slug
     assert await attendance.find(slug, "CP-1") is not None
     async with station.database.platform() as work:
