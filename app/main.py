@@ -41,12 +41,14 @@ def create_app(settings: Settings) -> FastAPI:
     public = [*catalog_routes(catalog), *console_routes(catalog)]
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
             app.state.services = services
             app.router.routes.insert(len(public), gateway.route)
+            app.sockets.append(gateway.route)
             yield
+            app.sockets.remove(gateway.route)
             app.router.routes.remove(gateway.route)
 
     app = DocumentsFirst(

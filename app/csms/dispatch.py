@@ -48,8 +48,8 @@ NOT_SUPPORTED: Final = frozenset(
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
-LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS
-"""Actions whose handlers wait for the ledger and for nothing else, so that they need no task of asyncio."""
+LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS | {"BootNotification"}
+"""Actions whose handlers wait for the ledger or the attendance and for nothing else: they need no task."""
 
 
 class Dispatcher:

@@ -111,16 +111,16 @@ class Admission:
 
     async def _log_in(self, attempt: _Attempt) -> Admitted | Denied | NoSubprotocol:
         address = attempt.address
-        async with self._database.platform() as work:
-            login = await work.logins.find(address.tenant, address.identity)
-            judged = self._judge(attempt, login)
-            if login is None or isinstance(judged, Denied):
-                return self._failed(attempt, judged if isinstance(judged, Denied) else _denied_credential())
-            offered = attempt.handshake.values(b"sec-websocket-protocol")
-            negotiation = negotiate(offered, login.strict_protocol)
-            if not negotiation.acceptable:
-                return NoSubprotocol()
-            epoch = await work.logins.next_epoch(login.charge_point_id, self._clock.now())
+        attendance = self._database.attendance
+        login = await attendance.find(address.tenant, address.identity)
+        judged = self._judge(attempt, login)
+        if login is None or isinstance(judged, Denied):
+            return self._failed(attempt, judged if isinstance(judged, Denied) else _denied_credential())
+        offered = attempt.handshake.values(b"sec-websocket-protocol")
+        negotiation = negotiate(offered, login.strict_protocol)
+        if not negotiation.acceptable:
+            return NoSubprotocol()
+        epoch = await attendance.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
         if epoch is None:
             # It was deleted between the two statements.
             return self._failed(attempt, _denied_credential())

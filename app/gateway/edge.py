@@ -14,7 +14,6 @@ from app.gateway.keepalive import Keepalive
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, CommandResults, Session, SessionLimits, SessionServices
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
-from app.gateway.websocket_protocol import ChargePointProtocol
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
@@ -84,12 +83,11 @@ class Gateway:
 def server_options(settings: Settings) -> dict[str, Any]:
     """Options for `uvicorn.Config` that the gateway relies on.
 
-    ws: stands on websockets-sansio, of uvicorn's implementations the cheapest, with the denial response
-    extension; charge points leave it after their handshake, and are pinged by the gateway itself.
-    http: httptools, and a handshake without `Connection: Upgrade` is understood.
+    http: httptools, and the handshakes of charge points, which leave uvicorn then.
+    ws: for any other WebSocket, and for handshakes that are to be refused for their form.
     """
     return {
-        "ws": ChargePointProtocol,
+        "ws": "websockets-sansio",
         "loop": "uvloop",
         "http": ChargePointHttpProtocol,
         # uvicorn would believe X-Forwarded-For of anyone on the loopback; `trusted_proxies` decides here.

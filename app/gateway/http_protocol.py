@@ -1,27 +1,40 @@
-"""uvicorn's HTTP protocol, for charge points whose handshakes uvicorn does not understand."""
+"""uvicorn's HTTP protocol, with a way of our own for the handshakes of charge points."""
 
 import asyncio
-from typing import Final, cast
+from typing import Any, Final, cast
 
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
 
 from app.gateway.path import belongs_here
+from app.gateway.websocket_protocol import ChargePointProtocol, handshake_key
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class ChargePointHttpProtocol(HttpToolsProtocol):
-    """Mends two things; every other request passes through untouched.
+    """Under /ocpp/ a handshake in good form goes on as `ChargePointProtocol`; everything else is uvicorn's.
 
-    Under /ocpp/ a handshake without `Connection: Upgrade` counts as one with it: RFC 6455 4.2.1 wants the
-    field, some charge points send `Upgrade: websocket` alone. And what follows a handshake in the same read
-    goes to the WebSocket, where uvicorn drops it: a charge point need not wait for the answer. For that each
-    read is cut where a head ends; the parser does not say where, if it sees a plain request in a handshake.
+    One thing is mended there: a handshake without `Connection: Upgrade` counts as one with it. RFC 6455 4.2.1
+    wants the field; some charge points send `Upgrade: websocket` alone.
     """
 
     _mended = False
-    _successor: asyncio.Protocol | None = None
     _tail = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin as uvicorn does, but ask for the addresses only.
+
+        It asks for the socket, and a socket object then lives as long as the connection of a charge point.
+        """
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.client = _address(transport.get_extra_info("peername"))
+        self.scheme = "https" if is_ssl(transport) else "http"
 
     def on_message_begin(self) -> None:
         """Begin with the next request."""
@@ -42,32 +55,63 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         if not self._mended:
             super().on_message_complete()
 
-    def handle_websocket_upgrade(self) -> None:
-        """Give the socket to the WebSocket protocol."""
-        super().handle_websocket_upgrade()
-        self._successor = cast(asyncio.Protocol, self.transport.get_protocol())
-
     def data_received(self, data: bytes) -> None:
-        """Parse; go on as WebSocket after a handshake, with what stands behind it."""
-        end = self._end_of_head(data)
-        for part in (data[:end], data[end:]):
-            if not part or self.transport.is_closing():
+        """Read requests, or a piece of one. What comes right behind a handshake is no HTTP any more.
+
+        Cut where a head ends: of a request that is mended the parser does not say where it does.
+        """
+        self._unset_keepalive_if_required()
+        while data and not self.transport.is_closing():
+            end = self._end_of_head(data)
+            part, data = data[:end], data[end:]
+            if self._goes_on_as_websocket(part, data):
                 return
-            if self._successor is not None:
-                self._successor.data_received(part)
-                return
-            super().data_received(part)
-            if self._mended and not self.transport.is_closing():
-                self._mended = False
-                self.handle_websocket_upgrade()
+
+    def _goes_on_as_websocket(self, part: bytes, behind: bytes) -> bool:
+        """Parse a part; say whether the socket, and what stands behind it, is no longer ours."""
+        try:
+            self.parser.feed_data(part)
+        except HttpParserUpgrade as upgrade:
+            if not self._should_upgrade():
+                self._unsupported_upgrade_warning()
+                return False
+            self._upgrade(part[upgrade.args[0] :] + behind)
+            return True
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+            return True
+        if not self._mended or self.transport.is_closing():
+            return False
+        # The parser itself never stops at a request that was mended.
+        self._mended = False
+        self._upgrade(behind)
+        return True
 
     def _end_of_head(self, data: bytes) -> int:
         """How much of a read belongs to the request whose head ends in it; all of it where none ends."""
         found = (self._tail + data).find(_END_OF_HEAD)
-        end = len(data) if found < 0 else found + len(_END_OF_HEAD) - len(self._tail)
-        # The blank line may be cut itself.
-        self._tail = (self._tail + data[-3:])[-3:]
+        if found < 0:
+            # The blank line may be cut itself.
+            self._tail = (self._tail + data[-3:])[-3:]
+            return len(data)
+        end = found + len(_END_OF_HEAD) - len(self._tail)
+        self._tail = b""
         return end
+
+    def _upgrade(self, early: bytes) -> None:
+        """Go on as WebSocket. early: what came behind the request."""
+        key = None
+        if belongs_here(self.url):
+            key = handshake_key(self.scope["method"], self.parser.get_http_version(), self.headers)
+        if key is None:
+            self.handle_websocket_upgrade()
+            if early:
+                cast(asyncio.Protocol, self.transport.get_protocol()).data_received(early)
+            return
+        # It refers back to this object, and would be garbage that only the collector finds.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
+        ChargePointProtocol(self, key, early).begin()
 
     def _lacks_connection(self) -> bool:
         if self.parser.get_http_version() != "1.1" or not belongs_here(self.url):
@@ -79,3 +123,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             and b"connection" not in fields
             and self._should_upgrade_to_ws()
         )
+
+
+def _address(name: Any) -> tuple[str, int] | None:
+    """Host and port of a TCP address; None for any other one."""
+    return (name[0], name[1]) if isinstance(name, tuple) else None

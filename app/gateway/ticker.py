@@ -6,11 +6,11 @@ from app.csms.connection import Connection
 from app.errors import AppError
 from app.gateway.registry import Registry
 from app.gateway.session import Session
-from app.ids import TenantId
 from app.live.background import Loop
 from app.logs import get_logger
 from app.ocpp import Tally
 from app.store.database import Database
+from app.store.records import SignOfLife
 
 log = get_logger(__name__)
 
@@ -19,6 +19,9 @@ TICK_S = 0.25
 
 LAST_SEEN_PERIOD_S = 30.0
 """How old `last_seen_at` in the database may be while a charge point is connected."""
+
+_PORTION = 500
+"""Charge points written at once; between two portions others get their turn."""
 
 
 class Deadlines:
@@ -49,39 +52,31 @@ class LastSeen:
 
     async def write(self, connections: list[Connection]) -> None:
         """Write what changed since the last time; without the database it waits for the next time."""
-        by_tenant: dict[TenantId, list[Connection]] = {}
-        for connection in connections:
-            if self._written.get(connection.connection_id) != connection.last_seen_us:
-                by_tenant.setdefault(connection.tenant_id, []).append(connection)
-        written = {
+        self._written = {
             c.connection_id: self._written[c.connection_id]
             for c in connections
             if c.connection_id in self._written
         }
-        for tenant_id, heard in by_tenant.items():
-            try:
-                await self._touch(tenant_id, heard)
-            except AppError as error:
-                log.warning("last_seen_not_written", detail=error.detail)
-            else:
-                written.update({connection.connection_id: connection.last_seen_us for connection in heard})
-        self._written = written
+        changed = [c for c in connections if self._written.get(c.connection_id) != c.last_seen_us]
+        for start in range(0, len(changed), _PORTION):
+            portion = changed[start : start + _PORTION]
+            seen_us = {connection.connection_id: connection.last_seen_us for connection in portion}
+            if await self._touch(portion):
+                self._written.update(seen_us)
 
     async def write_one(self, connection: Connection) -> None:
         """Write it for a connection that has just ended."""
+        await self._touch([connection])
+
+    async def _touch(self, heard: list[Connection]) -> bool:
+        """False: the database was away, nothing may have been written."""
+        signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
-            await self._touch(connection.tenant_id, [connection])
+            await self._database.attendance.heard(signs)
         except AppError as error:
             log.warning("last_seen_not_written", detail=error.detail)
-
-    async def _touch(self, tenant_id: TenantId, heard: list[Connection]) -> None:
-        # In the order of their ids: two workers that write the same rows must not wait for each other.
-        heard.sort(key=lambda connection: connection.charge_point_id)
-        async with self._database.tenant(tenant_id) as work:
-            for connection in heard:
-                await work.charge_points.touch(
-                    connection.charge_point_id, connection.last_seen, connection.clock_skew_s
-                )
+            return False
+        return True
 
 
 class Ticker:

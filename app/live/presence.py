@@ -2,34 +2,35 @@
 needed to let a charge point in.
 
 Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy, and `_offered` are those that may have one. What could not be written waits in `_unwritten` and
-`_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest, or (b) after an
-outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher rank wins; the
-loser is told through the `OwnershipListener`.
+a copy, and `_offered` are those that may have one, by connection. What could not be written waits in
+`_unwritten` and `_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest,
+or (b) after an outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher
+rank wins; the loser is told through the `OwnershipListener`. Take-overs and removals go in one batch after
+the other, so that Redis sees them in our order.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Protocol
-from weakref import WeakValueDictionary
+from typing import NamedTuple, Protocol
 
 import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
 from app.errors import Unavailable
+from app.gathering import Gathering
 from app.ids import TenantId, WorkerId
 from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
-from app.live.owner import Entered, Owner, OwnerEntries, Place, Rank
+from app.live.owner import Entered, Owner, OwnerEntries, Place
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
 
 __all__ = ["Owner", "OwnershipListener", "Presence"]
 
 _BATCH = 500
-"""Owners in one round trip of a republication: some milliseconds of Redis, then others get their turn."""
+"""Owners in one round trip: some milliseconds of Redis, then others get their turn."""
 
 _SLICE = 250
 """Owners checked at each renewal in quiet times: a constant cost, and no lost entry stays lost for ever."""
@@ -48,6 +49,13 @@ class OwnershipListener(Protocol):
 
     def displaced(self, previous: Owner, by: Owner) -> None:
         """One of ours has the place of `previous`, on another worker: tell that worker."""
+
+
+class _Write(NamedTuple):
+    """One change of ours to the entries: a take-over, or a removal."""
+
+    owner: Owner
+    is_entry: bool
 
 
 class Presence:
@@ -69,10 +77,10 @@ class Presence:
         self._listener: OwnershipListener | None = None
         self._local: dict[Place, Owner] = {}
         self._unwritten: set[Place] = set()
-        self._offered: set[tuple[Place, Rank]] = set()
-        self._unremoved: dict[tuple[Place, Rank], Owner] = {}
+        self._offered: set[str] = set()
+        self._unremoved: dict[str, Owner] = {}
         self._sweep: list[Place] = []
-        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+        self._writes: Gathering[_Write, Entered | None] = Gathering(self._write, _BATCH)
         self._reachable = False
         self._republish = True
         self._loop: Loop | None = None
@@ -93,6 +101,7 @@ class Presence:
         if self._loop is not None:
             await self._loop.stop()
             self._loop = None
+        await self._writes.settle()
         try:
             await self._lease.give_back()
         except FAILURES as error:
@@ -111,37 +120,24 @@ class Presence:
             return local
         self._local[owner.place] = owner
         self._unwritten.add(owner.place)
-        async with self._turn(owner.place):
-            if not self._reachable or self._local.get(owner.place) is not owner:
-                return local
-            try:
-                (entered,) = await self._enter([owner])
-            except FAILURES as error:
-                self._failed("take_over", error)
-                return local
-            if not entered.won and self._local.get(owner.place) is owner:
-                del self._local[owner.place]
-            return entered.other or local
+        entered = await self._writes.add(_Write(owner, is_entry=True))
+        if entered is None:
+            return local
+        if not entered.won and self._local.get(owner.place) is owner:
+            del self._local[owner.place]
+        return entered.other or local
 
     async def release(self, owner: Owner) -> None:
         """Remove an owner whose socket is closed, unless a newer one has its place."""
         if self._is_local(owner):
             del self._local[owner.place]
             self._unwritten.discard(owner.place)
-        if (owner.place, owner.rank) not in self._offered:
+        if owner.connection_id not in self._offered:
             # Redis never heard of it. During an outage these would add up without end.
             return
-        self._offered.discard((owner.place, owner.rank))
-        self._unremoved[owner.place, owner.rank] = owner
-        async with self._turn(owner.place):
-            if not self._reachable:
-                return
-            try:
-                await self._entries.remove([owner])
-            except FAILURES as error:
-                self._failed("release", error)
-            else:
-                self._forget_removed([owner])
+        self._offered.discard(owner.connection_id)
+        self._unremoved[owner.connection_id] = owner
+        await self._writes.add(_Write(owner, is_entry=False))
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
         """Return the owner if its worker is alive. With Redis out of reach: what this worker itself holds."""
@@ -220,12 +216,33 @@ class Presence:
         due, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
         return due
 
+    async def _write(self, writes: list["_Write"]) -> list[Entered | None]:
+        """Enter and remove what came together; None: removed, or not entered (replaced, Redis away).
+
+        Entries first: the removal of one that is entered here must come after it, and the removal of an older
+        one does nothing to its successor.
+        """
+        if not self._reachable:
+            return [None] * len(writes)
+        entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.place) is w.owner]
+        removing = [w.owner for w in writes if not w.is_entry]
+        entered: dict[str, Entered] = {}
+        try:
+            if entering:
+                entered = {e.owner.connection_id: e for e in await self._enter(entering)}
+            if removing:
+                await self._entries.remove(removing)
+                self._forget_removed(removing)
+        except FAILURES as error:
+            self._failed("write", error)
+        return [entered.get(w.owner.connection_id) if w.is_entry else None for w in writes]
+
     async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
-        self._offered.update((owner.place, owner.rank) for owner in owners)
+        self._offered.update(owner.connection_id for owner in owners)
         results = await self._entries.enter(owners)
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):
-            if not entered.won and entered.other is not None and entered.other.rank in dead:
+            if not entered.won and entered.other is not None and entered.other.connection_id in dead:
                 (again,) = await self._entries.enter([entered.owner], beaten=entered.other.rank)
                 # The dead one is nobody's business any more, least of all of those who compare ranks.
                 results[index] = again if not again.won else Entered(again.owner, True, None)
@@ -234,12 +251,12 @@ class Presence:
                 self._unwritten.discard(entered.owner.place)
         return results
 
-    async def _dead(self, holders: list[Owner]) -> set[Rank]:
-        """Return the ranks of those that no living worker holds: they count for nothing."""
+    async def _dead(self, holders: list[Owner]) -> set[str]:
+        """Return those that no living worker holds: they count for nothing."""
         if not holders:
             return set()
         living = await self._lease.living({holder.worker for holder in holders})
-        return {holder.rank for holder in holders if not self._holds(holder, living)}
+        return {holder.connection_id for holder in holders if not self._holds(holder, living)}
 
     def _holds(self, holder: Owner, living: set[WorkerId]) -> bool:
         if holder.worker == self.worker_id:
@@ -249,10 +266,6 @@ class Presence:
     def _is_local(self, owner: Owner) -> bool:
         local = self._local.get(owner.place)
         return local is not None and local.rank == owner.rank
-
-    def _turn(self, place: Place) -> asyncio.Lock:
-        """One write at a time for each charge point: Redis sees our entries and removals in our order."""
-        return self._turns.setdefault(place, asyncio.Lock())
 
     def _judge(self, place: Place, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
         local = self._local.get(place)
@@ -271,7 +284,7 @@ class Presence:
 
     def _forget_removed(self, removed: Iterable[Owner]) -> None:
         for owner in removed:
-            self._unremoved.pop((owner.place, owner.rank), None)
+            self._unremoved.pop(owner.connection_id, None)
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()

@@ -1,4 +1,4 @@
-"""The shortest ways to a document: one look-up before all routes, or before the whole application."""
+"""The shortest ways: to a document by one look-up before all routes, or past the whole application."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -46,16 +46,18 @@ class DocumentLookup(BaseRoute):
 
 
 class DocumentsFirst(FastAPI):
-    """An application that answers documents before its own middleware and routing begin.
+    """An application that answers documents, and some sockets, before its middleware and routing begin.
 
     documents: by path, e.g. `documents_of(routes)`. They are public and never change, so that nothing which
     middleware does (credentials, limits, errors) concerns them. A path that is not written exactly so, with
     a percent sign for instance, takes the ordinary way, as do a query and every other method.
+    sockets: routes whose WebSockets the middleware does not concern either; it knows HTTP only.
     """
 
     def __init__(self, documents: Mapping[str, Document], **options: Any) -> None:
         super().__init__(**options)
         self._documents = {path.encode(): document for path, document in documents.items()}
+        self.sockets: list[BaseRoute] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or run the application."""
@@ -67,4 +69,9 @@ class DocumentsFirst(FastAPI):
         ):
             await document.send(scope, send)
             return
+        if scope["type"] == "websocket":
+            for route in self.sockets:
+                if route.matches(scope)[0] is Match.FULL:
+                    await route.handle(scope, receive, send)
+                    return
         await super().__call__(scope, receive, send)

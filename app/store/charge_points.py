@@ -1,4 +1,4 @@
-"""Charge points of one tenant: who they are, how they log in, what they said at boot."""
+"""Charge points of one tenant: who they are, what they said at boot, how they log in."""
 
 from datetime import datetime
 from functools import cache
@@ -11,25 +11,13 @@ from sqlalchemy.sql.expression import ColumnElement
 from app.errors import Conflict
 from app.store import tables
 from app.store.filters import ChargePointFilter
-from app.store.records import BootFacts, ChargePointRecord, RegistrationStatus
+from app.store.records import ChargePointRecord, RegistrationStatus
 from app.store.repository import Repository, columns_of, like_prefix
 from app.store.statements import Statement, given
-from app.store.text import clean_optional
 
 _TABLE = tables.charge_points
 _COLUMNS = columns_of(ChargePointRecord, _TABLE)
 _CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartbeat_interval_s"})
-_BOOT_TEXTS = (
-    "vendor",
-    "model",
-    "serial_number",
-    "box_serial_number",
-    "firmware_version",
-    "iccid",
-    "imsi",
-    "meter_type",
-    "meter_serial_number",
-)
 
 
 ONE: Final = Statement(
@@ -144,21 +132,6 @@ class ChargePoints(Repository):
                 return (await self.connection.execute(statement)).one_or_none() is not None
         except IntegrityError:
             raise Conflict(f"The charge point {identity!r} has billing records; they are kept.") from None
-
-    async def record_boot(self, charge_point_id: int, facts: BootFacts) -> ChargePointRecord | None:
-        """Keep what a BootNotification said (OCPP 1.6 4.2). None: the charge point was deleted meanwhile."""
-        texts = {name: clean_optional(getattr(facts, name)) for name in _BOOT_TEXTS}
-        statement = self._update(charge_point_id).values(booted_at=facts.at, last_seen_at=facts.at, **texts)
-        row = (await self.connection.execute(statement.returning(*_COLUMNS))).one_or_none()
-        return ChargePointRecord(*row) if row is not None else None
-
-    async def touch(self, charge_point_id: int, at: datetime, clock_skew_s: float | None = None) -> None:
-        """Note that the charge point was heard; a skew of None leaves the known one."""
-        values: dict[str, Any] = {"last_seen_at": func.greatest(_TABLE.c.last_seen_at, at)}
-        if clock_skew_s is not None:
-            values["clock_skew_s"] = clock_skew_s
-        statement = update(_TABLE).where(_TABLE.c.id == charge_point_id, _TABLE.c.tenant_id == self.tenant_id)
-        await self.connection.execute(statement.values(**values))
 
     async def set_credential(self, charge_point_id: int, credential_hash: bytes | None) -> None:
         """Replace the credential at once; a pending one is dropped."""

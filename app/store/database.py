@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: pools, units of work, reads, the ledger and the frame log of one worker."""
+"""The door to PostgreSQL: pools, units of work, reads, ledger, frame log and attendance of one worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.clock import Clock
 from app.ids import TenantId
 from app.settings import Settings
+from app.store.attendance import Attendance
 from app.store.failures import translated_errors
 from app.store.frame_log import FrameLog
 from app.store.reads import Reads, TenantReads
@@ -19,7 +20,7 @@ from app.store.text import json_text
 from app.store.unit_of_work import PlatformWork, TenantWork
 from app.store.writer import Ledger
 
-# Connections of one worker besides those of the ledger, the frame log and the reads.
+# Connections of one worker besides those of ledger, frame log, reads and attendance.
 _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -30,13 +31,20 @@ class Database:
     """One worker's access to the record. Open it with `Database.open`."""
 
     def __init__(
-        self, engine: AsyncEngine, ledger: Ledger, frame_log: FrameLog, reads: Reads, settings: Settings
+        self,
+        engine: AsyncEngine,
+        ledger: Ledger,
+        frame_log: FrameLog,
+        reads: Reads,
+        attendance: Attendance,
+        settings: Settings,
     ) -> None:
         self._engine = engine
         self._reads = reads
         self._connector_limit = settings.connectors_per_charge_point
         self.ledger = ledger
         self.frame_log = frame_log
+        self.attendance = attendance
 
     @classmethod
     async def open(cls, url: str, *, settings: Settings, clock: Clock) -> Self:
@@ -58,13 +66,15 @@ class Database:
         frame_log = FrameLog(plain, settings=settings, clock=clock)
         ledger.start()
         frame_log.start()
-        return cls(engine, ledger, frame_log, await Reads.open(plain), settings)
+        reads = await Reads.open(plain)
+        return cls(engine, ledger, frame_log, reads, await Attendance.open(plain), settings)
 
     async def close(self) -> None:
         """Commit what waits, flush the frame log, close the connections."""
         await self.ledger.close()
         await self.frame_log.close()
         await self._reads.close()
+        await self.attendance.close()
         await self._engine.dispose()
 
     @asynccontextmanager

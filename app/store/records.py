@@ -5,7 +5,7 @@ Times are aware UTC. `*_wh` are watt-hours as integers, as the charge point repo
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 Json = dict[str, Any]
@@ -105,6 +105,22 @@ class BootFacts:
     meter_serial_number: str | None = None
 
 
+class SignOfLife(NamedTuple):
+    """When a charge point was last heard. clock_skew_s: by how much its clock is ahead; None: as before."""
+
+    tenant_id: int
+    charge_point_id: int
+    at: datetime
+    clock_skew_s: float | None = None
+
+
+class Registration(NamedTuple):
+    """What the operator has decided of a charge point. heartbeat_interval_s None: as for all others."""
+
+    status: RegistrationStatus
+    heartbeat_interval_s: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """All that a handshake needs to know, read in one query."""
@@ -120,7 +136,6 @@ class Login:
     pending_until: datetime | None
     no_credential: bool
     heartbeat_interval_s: int | None
-    booted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from app.store.configuration import Configuration
 from app.store.connectors import Connectors
 from app.store.frames import Frames
 from app.store.id_tags import IdTags
-from app.store.logins import Logins
 from app.store.profile_commands import ProfileCommands
 from app.store.reaper import CommandsReaper
 from app.store.tenants import Tenants
@@ -109,11 +108,6 @@ class PlatformWork:
     def api_keys(self) -> PlatformApiKeys:
         """All API keys."""
         return PlatformApiKeys(self.connection)
-
-    @cached_property
-    def logins(self) -> Logins:
-        """What handshakes need."""
-        return Logins(self.connection)
 
     @cached_property
     def commands_reaper(self) -> CommandsReaper:

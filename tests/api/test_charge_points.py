@@ -144,8 +144,8 @@ async def test_a_boot_between_read_and_change_is_no_conflict(
     key = await edge.charge_point(operator)
     path = f"{PATH}/RDAM-1"
     tag = (await edge.call("GET", path, token)).headers["etag"]
-    async with edge.services.database.tenant(operator.id) as work:
-        await work.charge_points.record_boot(key, BootFacts(at=NOW, vendor="Acme", model="Duo"))
+    facts = BootFacts(at=NOW, vendor="Acme", model="Duo")
+    assert await edge.services.database.attendance.record_boot(operator.id, key, facts) is not None
     assert (await edge.call("GET", path, token, headers={"If-None-Match": tag})).status_code == 200
     changed = await edge.call("PATCH", path, token, json={"name": "Gate"}, headers={"If-Match": tag})
     assert changed.status_code == 200

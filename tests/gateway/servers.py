@@ -87,8 +87,8 @@ async def _accepting(port: int) -> None:
 
 SERVERS: Final[dict[str, Serving]] = {
     "wire": serve,
-    "websockets-sansio": partial(serve, ws="websockets-sansio"),
-    "wsproto": partial(serve, ws="wsproto"),
+    "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
+    "wsproto": partial(serve, http="httptools", ws="wsproto"),
     "hypercorn": _hypercorn,
     "granian": _granian,
 }

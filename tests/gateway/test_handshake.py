@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -295,11 +294,11 @@ async def test_without_the_store_a_login_is_asked_to_come_again(
     await station.register("CP1")
     before = await station.connect("CP1")
 
-    def unavailable() -> AbstractAsyncContextManager[Any]:
+    async def unavailable(*asked: str) -> None:
         raise StoreUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.database, "platform", unavailable)
+        patch.setattr(station.services.database.attendance, "find", unavailable)
         response = (await station.attempt("CP1", password=KEY)).response
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0

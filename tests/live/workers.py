@@ -54,8 +54,7 @@ class Worker:
 
     async def connect(self, database: Database, record: ChargePointRecord, answer: Answer) -> "Charger":
         """Let a charge point log in here."""
-        async with database.platform() as work:
-            epoch = await work.logins.next_epoch(record.id, self.clock.now())
+        epoch = await database.attendance.next_epoch(record.tenant_id, record.id, self.clock.now())
         assert epoch is not None
         charger = Charger(self, record, epoch, answer)
         await self.registry.admit(charger)
@@ -79,7 +78,7 @@ class Charger:
             tenant_slug="tenant",
             charge_point_id=ChargePointId(record.id),
             identity=record.identity,
-            connection_id=f"connection-{epoch}",
+            connection_id=f"connection-{record.identity}-{epoch}",
             epoch=epoch,
             strict=False,
             registration_status=record.registration_status,

@@ -13,7 +13,7 @@ from app.errors import Conflict, InvalidInput
 from app.settings import Settings
 from app.store.database import Database
 from app.store.filters import ChargePointFilter, IdTagFilter
-from app.store.records import ApiKeyRecord, BootFacts, StatusReport, TenantRecord
+from app.store.records import ApiKeyRecord, BootFacts, SignOfLife, StatusReport, TenantRecord
 from tests.store.conftest import NOW, Station, StationMaker, make_command
 
 _HOUR = timedelta(hours=1)
@@ -106,21 +106,18 @@ async def test_a_charge_point_with_transactions_is_not_deleted(station: Station)
 
 async def test_a_boot_is_kept_with_text_that_can_be_stored(station: Station) -> None:
     facts = BootFacts(NOW, "Vendor\x00", "Model\ud800", firmware_version="1.0")
+    attendance = station.database.attendance
+    registration = await attendance.record_boot(station.tenant.id, station.record.id, facts)
+    assert registration == ("Accepted", None)
     async with station.database.tenant(station.tenant.id) as work:
-        booted = await work.charge_points.record_boot(station.record.id, facts)
-        await work.charge_points.touch(station.record.id, NOW + _HOUR, 1.5)
-        await work.charge_points.touch(station.record.id, NOW)
         stored = await work.charge_points.get("CP-1")
-    assert booted is not None
-    assert (booted.vendor, booted.model, booted.booted_at) == ("Vendor\ufffd", "Model\ufffd", NOW)
     assert stored is not None
-    assert (stored.last_seen_at, stored.clock_skew_s) == (NOW + _HOUR, 1.5)
+    assert (stored.vendor, stored.model, stored.booted_at) == ("Vendor\ufffd", "Model\ufffd", NOW)
 
 
 async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> None:
     async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
-        async with station.database.platform() as work:
-            login = await work.logins.find(station.tenant.slug, "CP-1")
+        login = await station.database.attendance.find(station.tenant.slug, "CP-1")
         assert login is not None
         return login.credential_hash, login.pending_credential_hash, login.pending_until
 
@@ -142,15 +139,6 @@ async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> 
         await work.charge_points.set_pending_credential(station.record.id, b"new", NOW + _HOUR)
         assert await work.charge_points.promote_pending(station.record.id, b"new")
     assert await credentials() == (b"new", None, None)
-
-
-async def test_epochs_only_grow(station: Station) -> None:
-    async with station.database.platform() as work:
-        epochs = [await work.logins.next_epoch(station.record.id, NOW) for _ in range(3)]
-        assert await work.logins.next_epoch(2**40, NOW) is None
-        assert await work.logins.find(station.tenant.slug, "NOBODY") is None
-        assert await work.logins.find("nobody", "CP-1") is None
-    assert epochs == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -265,13 +253,14 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     async with database.platform() as platform:
         stranger = await platform.tenants.create(f"{station.tenant.slug}-other", "Other")
     own = station.record.id
+    await database.attendance.heard([SignOfLife(stranger.id, own, NOW)])
+    assert await database.attendance.next_epoch(stranger.id, own, NOW) is None
+    assert await database.attendance.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None)) is None
     async with database.tenant(stranger.id) as work:
         assert await work.charge_points.get("CP-1") is None
         assert await work.charge_points.update("CP-1", name="stolen") is None
         assert not await work.charge_points.delete("CP-1")
         await work.charge_points.set_credential(own, b"stolen")
-        await work.charge_points.touch(own, NOW)
-        assert await work.charge_points.record_boot(own, BootFacts(NOW, "stolen", None)) is None
         assert await work.connectors.for_charge_point(own) == []
         later = replace(report, status="Faulted", reported_at=NOW + _HOUR, received_at=NOW + _HOUR)
         assert not await work.connectors.record_status(own, later)

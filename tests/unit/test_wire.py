@@ -7,9 +7,10 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.transport import OUTBOUND_LIMIT_BYTES
-from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
+from app.gateway.websocket_protocol import EXTENSION
 from app.gateway.wire import Wire
 from app.ocpp import Deframer, text_frame
 
@@ -83,8 +84,12 @@ class Inbox:
 class Connection:
     """A connection after its handshake."""
 
-    async def open(self, early: bytes = b"", held: str = "", closing: bool = False) -> None:
-        """closing: the socket begins to close before the answer to the handshake."""
+    async def open(
+        self, early: bytes = b"", held: str = "", closing: bool = False, behind: bytes = b""
+    ) -> None:
+        """behind, early: frames that come with the handshake, and before its answer; closing: the socket
+        begins to close before that answer.
+        """
         self.socket, self.inbox = Socket(), Inbox()
         self.wire = self.inbox.wire = Wire(asyncio.get_running_loop())
         if held:
@@ -95,7 +100,7 @@ class Connection:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             if early:
-                protocol.data_received(early)
+                self.socket.protocol.data_received(early)
             self.socket.closing = closing
             await send({"type": "websocket.accept"})
             scope["extensions"][EXTENSION].hand_over(self.wire, self.inbox, self.ended.append)
@@ -103,17 +108,17 @@ class Connection:
 
         config = uvicorn.Config(
             cast(Any, app),
-            ws=ChargePointProtocol,
+            http=ChargePointHttpProtocol,
+            ws="websockets-sansio",
             ws_max_size=1000,
             ws_per_message_deflate=False,
             log_config=None,
         )
         config.load()
         self.server = ServerState()
-        protocol = ChargePointProtocol(config=config, server_state=self.server, app_state={})
-        self.socket.protocol = protocol
-        protocol.connection_made(self.socket)
-        protocol.data_received(HANDSHAKE)
+        http = ChargePointHttpProtocol(config=config, server_state=self.server, app_state={})
+        http.connection_made(self.socket)
+        http.data_received(HANDSHAKE + behind)
         (self.asgi,) = self.server.tasks
         await asyncio.wait_for(opened.wait(), 10)
         assert self.socket.protocol is self.wire
@@ -162,7 +167,7 @@ async def test_messages_are_the_same_wherever_the_stream_is_cut(connection: Conn
 async def test_frames_sent_before_the_answer_are_not_lost() -> None:
     connection = Connection()
     first, second = frame(b"first"), frame(b"second")
-    await connection.open(early=first + second[:3])
+    await connection.open(behind=first[:2], early=first[2:] + second[:3])
     connection.wire.data_received(second[3:] + frame(b"third"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.transport import Receiver
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.wire import Wire
@@ -26,14 +27,15 @@ class Implementation:
     silent: the socket of a peer that broke a rule is closed without a close frame.
     """
 
-    ws: Any
+    ws: Any = "websockets-sansio"
+    http: Any = "httptools"
     lags: bool = True
     silent: bool = False
 
 
 IMPLEMENTATIONS: Final = {
-    "wire": Implementation(ChargePointProtocol, lags=False),
-    "websockets-sansio": Implementation("websockets-sansio"),
+    "wire": Implementation(http=ChargePointHttpProtocol, lags=False),
+    "websockets-sansio": Implementation(),
     "websockets": Implementation("websockets"),
     "wsproto": Implementation("wsproto", silent=True),
 }
@@ -55,6 +57,7 @@ async def serving(implementation: Implementation, limits: Limits) -> AsyncIterat
         config = uvicorn.Config(
             _echo,
             ws=implementation.ws,
+            http=implementation.http,
             ws_max_size=limits.message_bytes,
             ws_per_message_deflate=False,
             ws_ping_interval=None,

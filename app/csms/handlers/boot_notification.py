@@ -9,7 +9,7 @@ from app.clock import utc_text
 from app.csms.connection import Connection
 from app.csms.handlers.context import HandlerContext
 from app.ocpp import v16
-from app.store.records import BootFacts, ChargePointRecord, RegistrationStatus
+from app.store.records import BootFacts, Registration, RegistrationStatus
 
 RETRY_INTERVAL_S: Final = 60
 """After Pending or Rejected a charge point comes again after this time: soon enough for a waiting person."""
@@ -32,9 +32,9 @@ async def handle(
         meter_type=request.get("meterType"),
         meter_serial_number=request.get("meterSerialNumber"),
     )
-    async with context.database.tenant(connection.tenant_id) as work:
-        record = await work.charge_points.record_boot(connection.charge_point_id, facts)
-    status = _registered(context, connection, record)
+    attendance = context.database.attendance
+    known = await attendance.record_boot(connection.tenant_id, connection.charge_point_id, facts)
+    status = _registered(context, connection, known)
     return {
         "status": status,
         "currentTime": utc_text(now),
@@ -43,16 +43,16 @@ async def handle(
 
 
 def _registered(
-    context: HandlerContext, connection: Connection, record: ChargePointRecord | None
+    context: HandlerContext, connection: Connection, known: Registration | None
 ) -> RegistrationStatus:
     """Bring the connection up to date with its record; one that was deleted meanwhile is Rejected."""
-    if record is None:
+    if known is None:
         connection.registration_status = "Rejected"
         return "Rejected"
-    interval_s = record.heartbeat_interval_s
+    interval_s = known.heartbeat_interval_s
     connection.heartbeat_interval_s = (
         context.settings.heartbeat_interval_s if interval_s is None else interval_s
     )
-    connection.registration_status = record.registration_status
-    connection.accepted_before = connection.accepted_before or record.registration_status == "Accepted"
-    return record.registration_status
+    connection.registration_status = known.status
+    connection.accepted_before = connection.accepted_before or known.status == "Accepted"
+    return known.status
