@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
 from app import metrics
@@ -128,7 +128,7 @@ class AsgiTransport:
         if self._writer is not None or not self._opened:
             self._keep(message, size_bytes)
             return
-        step = self._send(message).__await__()
+        step = _sending(self._send(message))
         try:
             blocker = step.send(None)
         except StopIteration:
@@ -171,12 +171,17 @@ class AsgiTransport:
         self.resume_reading()
 
 
+async def _sending(sending: Awaitable[None]) -> None:
+    """What a server gives to be awaited, as a coroutine: those of Granian can only be awaited."""
+    await sending
+
+
 class _Started:
     """A coroutine that was stepped once by hand and now continues inside a task."""
 
     __slots__ = ("_blocker", "_step")
 
-    def __init__(self, step: Generator[Any, None, None], blocker: Any) -> None:
+    def __init__(self, step: Coroutine[Any, None, None], blocker: Any) -> None:
         self._step = step
         self._blocker = blocker
 
