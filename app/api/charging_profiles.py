@@ -15,9 +15,10 @@ from app.api.conditional import (
     resource_response,
 )
 from app.api.deps import ReadAccess, ServicesDependency, WriteAccess
+from app.api.exact_json import exact_json_body
 from app.api.examples import CHARGING_PROFILE_WRITE
 from app.api.inputs import ChargingProfileIdPath, PagingQuery
-from app.api.json_body import body_of, json_body
+from app.api.json_body import body_of
 from app.api.locations import location
 from app.api.pagination import IntegerKey, Page, TextKey, cut_page, decode_cursor
 from app.api.problems import problems
@@ -25,14 +26,20 @@ from app.api.requests import ChargingProfileWrite
 from app.api.resources import CHARGING_PROFILE_LIVE_FIELDS, ChargingProfile, ProfileInstallation
 from app.api.routers import api_router
 from app.csms.smart_charging.calendar import next_clock_change
-from app.csms.smart_charging.stored_profiles import judge_calendar, judge_profile, wire_ids, wire_profiles
+from app.csms.smart_charging.stored_profiles import (
+    as_stored,
+    judge_calendar,
+    judge_profile,
+    wire_ids,
+    wire_profiles,
+)
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.store.records import ChargingProfileRecord, Json
 from app.store.unit_of_work import TenantWork
 
 router = api_router(prefix="/v1/charging-profiles", tags=["charging-profiles"])
 
-_Body = Annotated[ChargingProfileWrite, Depends(json_body(ChargingProfileWrite))]
+_Body = Annotated[ChargingProfileWrite, Depends(exact_json_body(ChargingProfileWrite))]
 _BODY = body_of(ChargingProfileWrite, CHARGING_PROFILE_WRITE)
 
 
@@ -67,7 +74,7 @@ def _judged(body: ChargingProfileWrite, now: datetime) -> tuple[Json | None, Jso
         raise InvalidInput(
             [FieldViolation(f"{member}{found.pointer}", found.code, found.detail) for found in violations]
         )
-    return profile, calendar
+    return as_stored(profile), calendar
 
 
 async def _existing(

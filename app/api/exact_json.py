@@ -4,18 +4,37 @@ Numbers are read as decimals instead of binary fractions, so what is judged is w
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from fastapi import Request
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from app.api.json_body import Model, refuse_doubled_members
+from app.api.json_body import (
+    BODY_LIMIT_BYTES,
+    Model,
+    read_bytes,
+    refuse_doubled_members,
+    require_json,
+    unstorable,
+)
 from app.api.problems import MalformedBody, body_errors
 
 _INTEGER_DIGITS = 18
+
+
+def exact_json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads the request's body as `model`, its numbers exactly."""
+
+    async def read(request: Request) -> Model:
+        require_json(request)
+        return read_exactly(model, await read_bytes(request, BODY_LIMIT_BYTES))
+
+    return read
 
 
 def read_exactly(model: type[Model], content: bytes) -> Model:
@@ -30,6 +49,8 @@ def read_exactly(model: type[Model], content: bytes) -> Model:
         value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
     except (ValueError, RecursionError):
         raise MalformedBody from None
+    if refusal := unstorable(content):
+        raise refusal
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -75,6 +96,14 @@ class Tenths:
         return _tenths(Decimal(number), Decimal(str(self.lowest)), Decimal(str(self.highest)))
 
 
+def has_hundredths(number: Decimal) -> bool:
+    """Say whether a finite number is no multiple of a tenth."""
+    _, digits, exponent = number.as_tuple()
+    # Without arithmetic, which would round to the precision of the context.
+    below = -1 - int(exponent)
+    return below > 0 and any(digits[-below:])
+
+
 def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
     if not number.is_finite():
         raise PydanticCustomError("finite_number", "is not a finite number")
@@ -82,14 +111,12 @@ def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
         raise PydanticCustomError("greater_than_equal", "is less than {least}", {"least": str(least)})
     if number > most:
         raise PydanticCustomError("less_than_equal", "is more than {most}", {"most": str(most)})
+    if has_hundredths(number):
+        raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
     _, digits, exponent = number.as_tuple()
-    # Without arithmetic, which would round to the precision of the context.
     below = -1 - int(exponent)
     if below > 0:
-        kept, dropped = digits[:-below], digits[-below:]
-        if any(dropped):
-            raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
-        return int("".join(map(str, kept)) or "0")
+        return int("".join(map(str, digits[:-below])) or "0")
     return int("".join(map(str, digits))) * 10**-below if any(digits) else 0
 
 

@@ -48,6 +48,49 @@ async def test_a_profile_bears_its_id_on_the_wire(edge: Edge, token: str) -> Non
     assert shown["next_clock_change"] is None
 
 
+async def send_text(edge: Edge, token: str, text: str) -> Any:
+    return await edge.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        ("21.4", 201),
+        ("21.40", 201),
+        ("2.14e1", 201),
+        ("21.40000000000000000001", 422),
+        ("1e-400", 422),
+        ("1e400", 422),
+        ("1000000000.00000000001", 422),
+        ("99999999999999999999", 422),
+        ("NaN", 422),
+        ("-Infinity", 422),
+        ("1e9999999999999999999999", 422),
+    ],
+)
+@pytest.mark.parametrize("form", ["literal", "calendar"])
+async def test_limits_are_judged_as_they_are_written(
+    edge: Edge, token: str, number: str, status: int, form: str
+) -> None:
+    if form == "literal":
+        body, pointer = periods({"startPeriod": 0, "limit": 77.5}), f"{FIRST}/limit"
+    else:
+        body, pointer = calendar(rules=[{**RULE, "limit": 77.5}]), "/calendar/rules/0/limit"
+    response = await send_text(edge, token, json.dumps(body).replace("77.5", number))
+    assert response.status_code == status, response.text
+    if status == 422:
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+    else:
+        (profile,) = response.json()["profiles"]
+        assert profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"] == 21.4
+
+
+async def test_half_a_character_is_refused_by_its_place(edge: Edge, token: str) -> None:
+    response = await send_text(edge, token, json.dumps(literal()).replace("Base", "\\ud800"))
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/description"]
+
+
 async def test_a_calendar_is_shown_as_what_it_is_on_the_wire(edge: Edge, token: str) -> None:
     shown = await created(edge, token, calendar(stack_level=3))
     (profile,) = shown["profiles"]
@@ -152,6 +195,10 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
         (schedule(chargingRateUnit="kW"), "/charging_profile/chargingSchedule/chargingRateUnit"),
         (calendar(time_zone="Mars/Olympus"), "/calendar/time_zone"),
         (calendar(time_zone="../../etc/passwd"), "/calendar/time_zone"),
+        (calendar(time_zone="localtime"), "/calendar/time_zone"),
+        (calendar(time_zone="posixrules"), "/calendar/time_zone"),
+        (calendar(time_zone="Factory"), "/calendar/time_zone"),
+        (calendar(time_zone="right/Europe/Brussels"), "/calendar/time_zone"),
         (calendar(unit="kW"), "/calendar/unit"),
         (calendar(rules=[]), "/calendar/rules"),
         (calendar(rules=[{**RULE, "days": []}]), "/calendar/rules/0/days"),

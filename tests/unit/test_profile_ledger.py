@@ -186,6 +186,27 @@ def test_a_clear_that_met_nothing_where_we_know_of_something_leaves_both(story: 
     assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
 
 
+def test_what_a_clear_did_not_find_is_denied_until_it_is_sent_again(story: Story) -> None:
+    story.set(1, profile(1))
+    story.set(1, profile(2, level=1))
+    story.clear("Unknown", id=1)
+    assert story.ledger.denied == {1}
+    story.set(1, profile(1), None)
+    assert story.ledger.denied == set()
+
+
+def test_of_clears_that_meet_nothing_each_time_few_are_kept(story: Story) -> None:
+    story.set(1, profile(1))
+    clears = []
+    for _ in range(9):
+        clears.append(story.clear("Unknown", id=1))
+        story.set(1, profile(1, level=3), None)
+    assert story.ledger.superseded >= set(clears[2:-2])
+    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
+    story.clear(id=1)
+    assert only(story.ledger) == []
+
+
 def test_the_end_of_the_transaction_drops_its_tx_profile(story: Story) -> None:
     story.set(1, profile(1))
     story.start(501)
@@ -273,6 +294,12 @@ def test_a_refusal_is_forgotten_once_the_profile_is_accepted_or_cleared(story: S
     story.set(1, profile(2, level=1), "Rejected")
     story.clear(stackLevel=1)
     assert story.ledger.refused == ()
+
+
+def test_a_word_of_its_own_is_no_refusal(story: Story) -> None:
+    story.set(1, profile(1))
+    story.set(1, profile(2), "Done")
+    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
 
 
 @pytest.mark.parametrize("state", ["timed_out", "connection_lost", "expired", "sent"])

@@ -121,8 +121,11 @@ def _refusal(status: str) -> Verdict:
             return "unknown"
         case "NotSupported":
             return "not_supported"
-        case _:
+        case "Rejected":
             return "rejected"
+        case _:
+            # A word of its own: nobody knows whether that is a yes.
+            return "unconfirmed"
 
 
 def _set(command: ProfileCommandRecord, transactions: Sequence[ConnectorTransaction]) -> Installed:
