@@ -45,11 +45,12 @@ def read_exactly(model: type[Model], content: bytes) -> Model:
         InvalidInput: each member that the model refuses.
     """
     try:
+        text = content.decode()
         refuse_doubled_members(content)
-        value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
+        value = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
     except (ValueError, RecursionError):
         raise MalformedBody from None
-    if refusal := unstorable(content):
+    if "\\u" in text and (refusal := unstorable(content)):
         raise refusal
     try:
         return model.model_validate(value)

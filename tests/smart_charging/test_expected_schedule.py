@@ -177,7 +177,7 @@ def test_what_the_meter_said_is_read_in_the_unit_of_the_schedule(
     unit: Literal["A", "W"], samples: list[Json], amount: float | None
 ) -> None:
     row = MeterValueRecord(1, 1, 501, START, START, "periodic", samples, 0)
-    expected = [] if amount is None else [Measured(START, amount)]
+    expected = [] if amount is None else [Measured(START, amount, 501)]
     assert measured_over_time([row], unit) == expected
 
 
