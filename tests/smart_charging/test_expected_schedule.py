@@ -36,6 +36,9 @@ def profile(number: int, limit: float, purpose: str = "TxDefaultProfile", **more
     }
 
 
+DAILY = {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily"}
+
+
 def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
     return Installed(UUID(int=wanted["chargingProfileId"]), connector, wanted, **more)
 
@@ -75,6 +78,19 @@ def test_without_certainty_the_highest_limit_counts_at_each_instant() -> None:
     assert limits(found) == [(0, 16), (1800, 32), (2400, 16)]
     sources = [row["source"]["chargingProfileId"] for row in found["chargingSchedulePeriod"]]
     assert sources == [1, 2, 1]
+
+
+def test_several_states_that_change_too_often_are_refused() -> None:
+    hours = [{"startPeriod": hour * 3600, "limit": 6 + hour} for hour in range(24)]
+    worlds = [
+        (on(1, {**profile(number, 0, schedule={"chargingSchedulePeriod": hours}), **DAILY}),)
+        for number in range(1, 4)
+    ]
+    year = replace(request(), duration_s=366 * 86_400)
+    assert len(limits(expected_schedule(view(*worlds[:2]), year))) == 366 * 24
+    with pytest.raises(InvalidInput) as refusal:
+        expected_schedule(view(*worlds), year)
+    assert refusal.value.field == "duration"
 
 
 def test_a_state_without_a_limit_is_the_weakest() -> None:

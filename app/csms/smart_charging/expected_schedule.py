@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Literal
 
 from app.clock import utc_text
@@ -21,6 +23,8 @@ from app.store.records import Json
 
 MOST_CONNECTORS = 100
 """Connectors of a charge point that the core looks at."""
+_MOST_STRETCHES = 20_000
+"""Of all states that a charge point may be in: a moment of work."""
 _LARGEST_LIMIT = 1_000_000_000
 """The largest that the core lays out, in either unit; what is beyond limits nothing all the same."""
 _PARAMETERS = {
@@ -75,11 +79,17 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
     Raises:
         InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
     """
-    schedules: list[Json] = []
+    lines: list[list[_Stretch]] = []
     for world in view.ledger.worlds:
         with _named_by_parameter(asked := question(view, world, request)):
-            schedules.append(json.loads(composite_schedule(read_question(json.dumps(asked)))))
-    return schedules[0] if len(schedules) == 1 else _highest(schedules)
+            schedule: Json = json.loads(composite_schedule(read_question(json.dumps(asked))))
+        if len(view.ledger.worlds) == 1:
+            return schedule
+        lines.append(_stretches(schedule))
+        if sum(map(len, lines)) > _MOST_STRETCHES:
+            text = "the charge point may be in several states that change too often; ask for a shorter time"
+            raise InvalidInput([FieldViolation("duration", "too_much_work", text)])
+    return {**schedule, "chargingSchedulePeriod": _periods(_highest(lines))}
 
 
 def draw_expected(
@@ -185,32 +195,29 @@ def _by_parameter(violation: FieldViolation, asked: Json) -> FieldViolation:
     return FieldViolation("currentType", violation.code, f"profile {number}: {violation.detail}")
 
 
-def _highest(schedules: Sequence[Json]) -> Json:
-    """The highest limit of several schedules at each instant, with the reasons of the one that has it."""
-    stretches = [_stretches(schedule) for schedule in schedules]
-    starts = sorted({stretch.start_s for rows in stretches for stretch in rows})
-    highest: list[_Stretch] = []
-    for start_s in starts:
-        here = [_holding(rows, start_s) for rows in stretches]
-        most = max(here, key=lambda stretch: stretch.height)
+def _highest(lines: Sequence[Sequence[_Stretch]]) -> Iterator[_Stretch]:
+    """The highest limit of several lines at each instant, with the reasons of the one that has it."""
+    changes = [(stretch.start_s, number, stretch) for number, line in enumerate(lines) for stretch in line]
+    changes.sort(key=itemgetter(0))
+    here = [line[0] for line in lines]
+    for start_s, several in groupby(changes, key=itemgetter(0)):
+        for _, number, stretch in several:
+            here[number] = stretch
+        most = max(here, key=attrgetter("height"))
         # A phase that one of them uses must be reckoned with.
         phases = [row.number_phases for row in here if row.number_phases is not None]
         widest = max(phases) if len(phases) == len(here) else None
-        highest.append(replace(most, start_s=start_s, number_phases=widest))
-    return {**schedules[0], "chargingSchedulePeriod": _periods(highest)}
+        yield replace(most, start_s=start_s, number_phases=widest)
 
 
 def _stretches(schedule: Json) -> list[_Stretch]:
+    """What holds over time; the first stretch is at 0."""
     rows = []
     for period in schedule["chargingSchedulePeriod"]:
         for part in (period, *period.get("handovers", ())):
             reasons = {name: part[name] for name in ("source", "beaten", "beatenUnlisted") if name in part}
             rows.append(_Stretch(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
     return rows
-
-
-def _holding(stretches: Iterable[_Stretch], start_s: int) -> _Stretch:
-    return [stretch for stretch in stretches if stretch.start_s <= start_s][-1]
 
 
 def _periods(stretches: Iterable[_Stretch]) -> list[Json]:
