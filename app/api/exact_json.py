@@ -4,37 +4,18 @@ Numbers are read as decimals instead of binary fractions, so what is judged is w
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from fastapi import Request
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from app.api.json_body import (
-    BODY_LIMIT_BYTES,
-    Model,
-    read_bytes,
-    refuse_doubled_members,
-    require_json,
-    unstorable,
-)
+from app.api.json_body import Model, refuse_doubled_members, unstorable
 from app.api.problems import MalformedBody, body_errors
 
 _INTEGER_DIGITS = 18
-
-
-def exact_json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the request's body as `model`, its numbers exactly."""
-
-    async def read(request: Request) -> Model:
-        require_json(request)
-        return read_exactly(model, await read_bytes(request, BODY_LIMIT_BYTES))
-
-    return read
 
 
 def read_exactly(model: type[Model], content: bytes) -> Model:

@@ -191,6 +191,10 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
         ),
         (periods({"startPeriod": 0, "limit": 1, "numberPhases": 4}), f"{FIRST}/numberPhases"),
         (periods({"startPeriod": 0, "limit": -1}), f"{FIRST}/limit"),
+        (
+            periods(*({"startPeriod": start, "limit": 16} for start in range(10_000))),
+            "/charging_profile/chargingSchedule/chargingSchedulePeriod",
+        ),
         (schedule(duration=-1), "/charging_profile/chargingSchedule/duration"),
         (schedule(chargingRateUnit="kW"), "/charging_profile/chargingSchedule/chargingRateUnit"),
         (calendar(time_zone="Mars/Olympus"), "/calendar/time_zone"),

@@ -14,6 +14,8 @@ from app.store.charging_profiles import CALENDAR_PROFILES
 from app.store.records import ChargingProfileRecord, Json
 
 _MEMBER = "/csChargingProfiles"
+_MOST_PERIODS = 4_096
+"""As composite schedules take them, and frames."""
 _LARGEST_NUMBER = 1_000_000_000
 """Of a stored profile: a gigawatt, thirty years; composite schedules take no larger limit."""
 
@@ -47,7 +49,7 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
     profile: without chargingProfileId, its numbers as decimals, to be judged as they were written. Pointers
     begin at it.
     """
-    if found := list(_out_of_range(profile, "")):
+    if found := [*_out_of_range(profile, ""), *_too_many(profile)]:
         return found
     if not isinstance(profile.get("chargingProfilePurpose"), str):
         connector_id = 1
@@ -98,6 +100,14 @@ def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
             yield from _out_of_range(element, f"{pointer}/{index}")
     elif isinstance(value, int | Decimal) and not _is_in_range(value):
         yield FieldViolation(pointer, "out_of_range", f"is larger than {_LARGEST_NUMBER}")
+
+
+def _too_many(profile: Json) -> Iterator[FieldViolation]:
+    schedule = profile.get("chargingSchedule")
+    periods = schedule.get("chargingSchedulePeriod") if isinstance(schedule, dict) else None
+    if isinstance(periods, list) and len(periods) > _MOST_PERIODS:
+        text = f"at most {_MOST_PERIODS} items are allowed"
+        yield FieldViolation("/chargingSchedule/chargingSchedulePeriod", "too_many_items", text)
 
 
 def _is_in_range(number: int | Decimal) -> bool:
