@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.csms.smart_charging.ledger import WORLDS_LIMIT
+from app.csms.smart_charging.ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
 from app.store.records import Json
 from tests.unit.profile_story import Story, numbers, only, profile
 
@@ -32,10 +32,10 @@ def test_what_a_clear_did_not_find_is_denied_until_it_is_sent_again(story: Story
 def test_of_clears_that_meet_nothing_each_time_few_are_kept(story: Story) -> None:
     story.set(1, profile(1))
     clears = []
-    for _ in range(9):
+    for _ in range(12):
         clears.append(story.clear("Unknown", id=1))
         story.set(1, profile(1, level=3), None)
-    assert story.ledger.superseded >= set(clears[2:-2])
+    assert story.ledger.superseded >= set(clears[TRIES_AT_EACH_END:-TRIES_AT_EACH_END])
     assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
     story.clear(id=1)
     assert only(story.ledger) == []
@@ -117,10 +117,10 @@ def test_repeated_tries_without_an_answer_do_not_multiply(story: Story) -> None:
 
 def test_of_the_tries_of_a_silent_charge_point_few_are_kept(story: Story) -> None:
     story.set(1, profile(1))
-    tries = [story.set(1, profile(2), None) for _ in range(9)]
+    tries = [story.set(1, profile(2), None) for _ in range(12)]
     refused = story.set(1, profile(3), "Rejected")
-    tries += [story.set(1, profile(2), None) for _ in range(9)]
-    assert story.ledger.superseded == set(tries[2:-2])
+    tries += [story.set(1, profile(2), None) for _ in range(12)]
+    assert story.ledger.superseded == set(tries[TRIES_AT_EACH_END:-TRIES_AT_EACH_END])
     assert refused not in story.ledger.superseded
     assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
 

@@ -23,7 +23,7 @@ _IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
 """What may have been done, or not: each leaves two worlds."""
 REFUSALS_LIMIT = 50
 """Refused profiles that are remembered for a charge point."""
-TRIES_AT_EACH_END = 2
+TRIES_AT_EACH_END = 4
 """Tries in doubt of the same that are kept of a row of them: so many of the oldest and of the newest."""
 
 
