@@ -135,7 +135,8 @@ def _in_tenths(value: object) -> object:
         return value
     if value.is_finite() and has_hundredths(value):
         raise ValueError("has more than one decimal (OCPP 1.6 7.14)")
-    return float(value)
+    # Not -0.0, which no device needs to meet.
+    return float(value) or 0.0
 
 
 Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), BeforeValidator(_in_tenths)]

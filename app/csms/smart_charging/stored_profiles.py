@@ -76,7 +76,8 @@ def as_stored(value: Any) -> Any:
         case list():
             return [as_stored(element) for element in value]
         case Decimal():
-            return float(value)
+            # Not -0.0, which no device needs to meet.
+            return float(value) or 0.0
         case _:
             return value
 
