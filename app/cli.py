@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from app.store.database import Database
 
 SLUG_PATTERN = r"[a-z0-9-]{1,40}"
+# Opened at once, so that a day is not simulated for nothing.
+_DRAWING = typer.Option(help="File to draw the day into.", metavar="<path>", lazy=False, encoding="utf-8")
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -148,18 +150,16 @@ def simulate(
 def simulate_site(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same day.")] = 1,
     hours: Annotated[int, typer.Option(min=1, max=24, help="Hours from midnight on.")] = 24,
-    svg: Annotated[Path | None, typer.Option(help="File to draw the day into.")] = None,
+    svg: Annotated[typer.FileTextWrite | None, _DRAWING] = None,
 ) -> None:
     """Let the distributor steer a simulated site of 40 charge points for a day; no server is needed."""
-    from app.simulator.site.day import run_day
-    from app.simulator.site.drawing import draw_day
-    from app.simulator.site.report import figures, summary
+    from app.simulator.site import day, drawing, report
 
-    day = run_day(seed, hours)
-    typer.echo(summary(day))
+    simulated = day.run_day(seed, hours)
+    typer.echo(report.summary(simulated))
     if svg is not None:
-        svg.write_text(draw_day(day), encoding="utf-8")
-    if figures(day).over_limit:
+        svg.write(drawing.draw_day(simulated))
+    if report.figures(simulated).over_limit:
         raise typer.Exit(1)
 
 

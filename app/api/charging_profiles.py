@@ -1,11 +1,14 @@
 """`/v1/charging-profiles`: limits over time, stored under the number that they bear on the wire."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from functools import partial
 
-from fastapi import Depends
+from fastapi import Request
 from starlette.responses import Response
 
+from app.api.computation import compute
 from app.api.conditional import (
     IfMatch,
     IfNoneMatch,
@@ -14,10 +17,11 @@ from app.api.conditional import (
     require_match,
     resource_response,
 )
-from app.api.deps import ReadAccess, ServicesDependency, WriteAccess
+from app.api.deps import ReadAccess, ServicesDependency, TenantAccess, WriteAccess
+from app.api.exact_json import read_exactly
 from app.api.examples import CHARGING_PROFILE_WRITE
 from app.api.inputs import ChargingProfileIdPath, PagingQuery
-from app.api.json_body import body_of, json_body
+from app.api.json_body import body_of, read_bytes, require_json
 from app.api.locations import location
 from app.api.pagination import IntegerKey, Page, TextKey, cut_page, decode_cursor
 from app.api.problems import problems
@@ -25,15 +29,31 @@ from app.api.requests import ChargingProfileWrite
 from app.api.resources import CHARGING_PROFILE_LIVE_FIELDS, ChargingProfile, ProfileInstallation
 from app.api.routers import api_router
 from app.csms.smart_charging.calendar import next_clock_change
-from app.csms.smart_charging.stored_profiles import judge_calendar, judge_profile, wire_ids, wire_profiles
+from app.csms.smart_charging.stored_profiles import (
+    as_stored,
+    judge_calendar,
+    judge_profile,
+    wire_ids,
+    wire_profiles,
+)
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.store.records import ChargingProfileRecord, Json
 from app.store.unit_of_work import TenantWork
 
 router = api_router(prefix="/v1/charging-profiles", tags=["charging-profiles"])
 
-_Body = Annotated[ChargingProfileWrite, Depends(json_body(ChargingProfileWrite))]
+BODY_LIMIT_BYTES = 512 * 1024
+"""Ten thousand periods: more than are taken, so that it can be said what is too much."""
 _BODY = body_of(ChargingProfileWrite, CHARGING_PROFILE_WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a caller wants stored: a profile or a calendar, the other is None."""
+
+    description: str
+    charging_profile: Json | None = None
+    calendar: Json | None = None
 
 
 def _shown(record: ChargingProfileRecord, now: datetime) -> ChargingProfile:
@@ -50,24 +70,33 @@ def _shown(record: ChargingProfileRecord, now: datetime) -> ChargingProfile:
     )
 
 
-def _judged(body: ChargingProfileWrite, now: datetime) -> tuple[Json | None, Json | None]:
-    """The two forms as they are stored, one of them None.
+async def _written(access: TenantAccess, request: Request, now: datetime) -> _Written:
+    """The body of a request, judged.
 
     Raises:
         InvalidInput: the profile or the calendar breaks a rule by itself.
     """
+    require_json(request)
+    content = await read_bytes(request, BODY_LIMIT_BYTES)
+    return await compute(access.tenant_id, partial(_judged, content, now))
+
+
+def _judged(content: bytes, now: datetime) -> _Written:
+    body = read_exactly(ChargingProfileWrite, content)
     if body.calendar is not None:
         calendar = body.calendar.model_dump(by_alias=True)
-        violations, member = judge_calendar(calendar, now), "/calendar"
-        profile = None
-    else:
-        calendar, profile = None, body.charging_profile or {}
-        violations, member = judge_profile(profile), "/charging_profile"
+        _refuse("/calendar", judge_calendar(calendar, now))
+        return _Written(body.description, calendar=calendar)
+    profile = body.charging_profile or {}
+    _refuse("/charging_profile", judge_profile(profile))
+    return _Written(body.description, charging_profile=as_stored(profile))
+
+
+def _refuse(member: str, violations: Sequence[FieldViolation]) -> None:
     if violations:
         raise InvalidInput(
             [FieldViolation(f"{member}{found.pointer}", found.code, found.detail) for found in violations]
         )
-    return profile, calendar
 
 
 async def _existing(
@@ -100,13 +129,15 @@ async def list_charging_profiles(
     responses=problems(409, body=True),
     openapi_extra=_BODY,
 )
-async def create_charging_profile(access: WriteAccess, services: ServicesDependency, body: _Body) -> Response:
+async def create_charging_profile(
+    access: WriteAccess, services: ServicesDependency, request: Request
+) -> Response:
     """Store a charging profile. Nothing is sent to any charge point."""
     now = services.clock.now()
-    profile, calendar = _judged(body, now)
+    wanted = await _written(access, request, now)
     async with services.database.tenant(access.tenant_id) as work:
         record = await work.charging_profiles.create(
-            body.description, charging_profile=profile, calendar=calendar
+            wanted.description, charging_profile=wanted.charging_profile, calendar=wanted.calendar
         )
     headers = {"Location": location("/v1/charging-profiles", str(record.id))}
     return resource_response(
@@ -138,22 +169,25 @@ async def replace_charging_profile(
     access: WriteAccess,
     services: ServicesDependency,
     charging_profile_id: ChargingProfileIdPath,
-    body: _Body,
+    request: Request,
     if_match: IfMatch = None,
 ) -> Response:
     """Replace a stored charging profile, in the form it has. Where it is installed it is installed anew."""
     now = services.clock.now()
-    profile, calendar = _judged(body, now)
+    wanted = await _written(access, request, now)
     async with services.database.tenant(access.tenant_id) as work:
         known = await _existing(work, charging_profile_id, to_change=True)
         tag = entity_tag(_shown(known, now), CHARGING_PROFILE_LIVE_FIELDS)
         require_match(if_match, tag)
-        if (known.calendar is None) is not (calendar is None):
-            member = "/charging_profile" if calendar is None else "/calendar"
+        if (known.calendar is None) is not (wanted.calendar is None):
+            member = "/charging_profile" if wanted.calendar is None else "/calendar"
             text = "the form of a stored profile never changes, for the numbers it takes depend on it"
             raise InvalidInput([FieldViolation(member, "form_never_changes", text)])
         record = await work.charging_profiles.replace(
-            charging_profile_id, body.description, charging_profile=profile, calendar=calendar
+            charging_profile_id,
+            wanted.description,
+            charging_profile=wanted.charging_profile,
+            calendar=wanted.calendar,
         )
         await work.installations.refresh_soon(charging_profile_id, now)
     shown = _shown(record or known, now)

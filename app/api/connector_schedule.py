@@ -1,13 +1,15 @@
 """The composite schedule of a connector: ours from the ledger, beside what the charge point says itself."""
 
+import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
+from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
@@ -16,8 +18,9 @@ from app.api.commands import WAIT_MAXIMUM_S
 from app.api.computation import compute
 from app.api.conditional import page_response
 from app.api.deps import ReadAccess, Services, ServicesDependency, TenantAccess
+from app.api.exact_json import has_hundredths
 from app.api.inputs import DIGITS, ConnectorIdPath, IdentityPath, QueryBoolean, Time
-from app.api.problems import problems
+from app.api.problems import invalid_parameter, problems
 from app.api.resources import ConnectorSchedule, ReportedSchedule, ScheduleDeparture, ScheduleDrift
 from app.api.routers import api_router
 from app.api.smart_charging import PICTURE, SVG_TYPE
@@ -26,7 +29,7 @@ from app.csms.smart_charging.drift import departures, read_reported
 from app.csms.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
 from app.csms.smart_charging.ledger_reading import LedgerView, load_ledger
 from app.csms.smart_charging.measured import measured_over_time
-from app.errors import Forbidden
+from app.errors import Forbidden, InvalidInput
 from app.store.filters import MeterValueFilter
 from app.store.records import CommandRecord, Json
 
@@ -37,7 +40,21 @@ router = api_router(
 _MOST_SAMPLES = 10_000
 """A day of a sample every ten seconds: more than a picture has pixels for."""
 LONGEST_S = 366 * 86_400
-_Rate = Annotated[float, Field(ge=0, le=100_000_000, allow_inf_nan=False)] | SkipJsonSchema[None]
+_LAST_YEAR = MAXYEAR - 1
+"""What starts before it ends while there still are dates."""
+_NUMBER = re.compile(r"\d{1,10}(\.\d+)?", re.ASCII)
+
+
+def _in_tenths(value: object) -> object:
+    """By its text, for 21.4 is no multiple of 0.1 in binary."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value) or has_hundredths(Decimal(value)):
+            raise ValueError("is no positive number with at most one decimal place")
+        return float(value)
+    return value
+
+
+_Rate = Annotated[float, Field(ge=0, le=100_000_000), BeforeValidator(_in_tenths)] | SkipJsonSchema[None]
 
 
 class ScheduleQuery(BaseModel):
@@ -68,14 +85,21 @@ class ScheduleQuery(BaseModel):
     recurring_before_anchor: Annotated[QueryBoolean, Field(alias="recurringBeforeAnchor")] = False
 
     def request(self, connector_id: int, now: datetime, number_of_connectors: int | None) -> ScheduleRequest:
-        """The same, as the ledger is asked."""
+        """The same, as the ledger is asked.
+
+        Raises:
+            InvalidInput: it starts where no calendar can name its end.
+        """
+        start = (self.schedule_start or now).replace(microsecond=0)
+        if start.year >= _LAST_YEAR:
+            raise invalid_parameter("scheduleStart", f"must be before the year {_LAST_YEAR}", "out_of_range")
         rates: tuple[tuple[Literal["A", "W"], float | None], ...] = (
             ("A", self.hardware_max_a),
             ("W", self.hardware_max_w),
         )
         return ScheduleRequest(
             connector_id,
-            (self.schedule_start or now).replace(microsecond=0),
+            start,
             self.duration,
             self.charging_rate_unit,
             self.assume_transaction,
@@ -208,14 +232,17 @@ def _reported(command: CommandRecord) -> ReportedSchedule:
 
 
 def _drift(view: LedgerView, request: ScheduleRequest, command: CommandRecord) -> ScheduleDrift | None:
-    """The comparison from the charge point's own start on and in its unit; None when it gave no schedule."""
+    """The comparison from the charge point's own start on and in its unit; None when none is possible."""
     if command.state != "accepted" or command.result is None:
         return None
     reported = read_reported(command.result, command.sent_at or request.start, request.duration_s)
     if reported is None:
         return None
-    unit: Any = reported.unit
-    same = replace(request, start=reported.start, unit=unit)
-    found = departures(expected_schedule(view, same), reported)
+    try:
+        ours = expected_schedule(view, replace(request, start=reported.start, unit=reported.unit))
+    except InvalidInput:
+        # What the caller asked for has been laid out; this is the charge point's start and unit.
+        return None
+    found = departures(ours, reported)
     shown = [ScheduleDeparture.model_validate(departure) for departure in found]
-    return ScheduleDrift(agrees=not found, charging_rate_unit=unit, departures=shown)
+    return ScheduleDrift(agrees=not found, charging_rate_unit=reported.unit, departures=shown)

@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from app.api.json_body import Model, refuse_doubled_members
+from app.api.json_body import Model, refuse_doubled_members, unstorable
 from app.api.problems import MalformedBody, body_errors
 
 _INTEGER_DIGITS = 18
@@ -26,10 +26,13 @@ def read_exactly(model: type[Model], content: bytes) -> Model:
         InvalidInput: each member that the model refuses.
     """
     try:
+        text = content.decode()
         refuse_doubled_members(content)
-        value = json.loads(content, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
+        value = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
     except (ValueError, RecursionError):
         raise MalformedBody from None
+    if "\\u" in text and (refusal := unstorable(content)):
+        raise refusal
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -75,6 +78,14 @@ class Tenths:
         return _tenths(Decimal(number), Decimal(str(self.lowest)), Decimal(str(self.highest)))
 
 
+def has_hundredths(number: Decimal) -> bool:
+    """Say whether a finite number is no multiple of a tenth."""
+    _, digits, exponent = number.as_tuple()
+    # Without arithmetic, which would round to the precision of the context.
+    below = -1 - int(exponent)
+    return below > 0 and any(digits[-below:])
+
+
 def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
     if not number.is_finite():
         raise PydanticCustomError("finite_number", "is not a finite number")
@@ -82,14 +93,12 @@ def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
         raise PydanticCustomError("greater_than_equal", "is less than {least}", {"least": str(least)})
     if number > most:
         raise PydanticCustomError("less_than_equal", "is more than {most}", {"most": str(most)})
+    if has_hundredths(number):
+        raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
     _, digits, exponent = number.as_tuple()
-    # Without arithmetic, which would round to the precision of the context.
     below = -1 - int(exponent)
     if below > 0:
-        kept, dropped = digits[:-below], digits[-below:]
-        if any(dropped):
-            raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
-        return int("".join(map(str, kept)) or "0")
+        return int("".join(map(str, digits[:-below])) or "0")
     return int("".join(map(str, digits))) * 10**-below if any(digits) else 0
 
 

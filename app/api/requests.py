@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from app.api.exact_json import has_hundredths
 from app.api.inputs import (
     ID_TAG_PATTERN,
     IDENTITY_PATTERN,
@@ -16,7 +16,7 @@ from app.api.inputs import (
     Input,
     Time,
 )
-from app.csms.smart_charging.calendar import Day
+from app.csms.smart_charging.calendar import Day, is_time_zone
 from app.store.records import IdTagStatus, RegistrationStatus, Scope
 
 HEARTBEAT_MAXIMUM_S = 86_400
@@ -129,14 +129,17 @@ TIME_OF_DAY_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
-def _in_tenths(value: float) -> float:
-    # By its text: 21.4 is no multiple of 0.1 in binary.
-    if Decimal(str(value)) % Decimal("0.1"):
+def _in_tenths(value: object) -> object:
+    """A body that is read exactly holds decimals: 21.4 is no multiple of 0.1 in binary."""
+    if not isinstance(value, Decimal):
+        return value
+    if value.is_finite() and has_hundredths(value):
         raise ValueError("has more than one decimal (OCPP 1.6 7.14)")
-    return value
+    # Not -0.0, which no device needs to meet.
+    return float(value) or 0.0
 
 
-Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), AfterValidator(_in_tenths)]
+Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), BeforeValidator(_in_tenths)]
 NumberPhases = Annotated[int, Field(ge=1, le=3, description="null: as in OCPP, 3 phases.")] | None
 ConnectorNumber = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM)]
 ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
@@ -178,10 +181,8 @@ class CalendarInput(Input):
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("is not a known IANA time zone, such as Europe/Brussels") from None
+        if not is_time_zone(name):
+            raise ValueError("is not a known IANA time zone, such as Europe/Brussels")
         return name
 
 

@@ -364,4 +364,7 @@ class ConnectorSchedule(Resource):
         "each limit and the profiles it beats; a limit is null where nothing limits."
     )
     reported: ReportedSchedule | None = Field(description="null: it was not asked.")
-    drift: ScheduleDrift | None = Field(description="null: there is nothing to compare.")
+    drift: ScheduleDrift | None = Field(
+        description="null: there is nothing to compare, as without an answer, in a unit that nobody knows, "
+        "for no duration, or in amperes beside watts of direct current."
+    )

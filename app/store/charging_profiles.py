@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, cast, delete, exists, func, select, text, update
+from sqlalchemy import BigInteger, Select, case, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import Conflict
@@ -57,11 +57,16 @@ class ChargingProfiles(Repository):
         row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
         return ChargingProfileRecord(*row)
 
-    async def get(self, charging_profile_id: int, *, to_change: bool = False) -> ChargingProfileRecord | None:
-        """Return a stored profile. to_change: nobody else changes it until the end of this transaction."""
+    async def get(
+        self, charging_profile_id: int, *, to_change: bool = False, to_keep: bool = False
+    ) -> ChargingProfileRecord | None:
+        """Return a stored profile.
+
+        Until the end of this transaction nobody else changes it (to_change), or nobody deletes it (to_keep).
+        """
         statement = select(*_COLUMNS).where(*self._is(charging_profile_id))
-        if to_change:
-            statement = statement.with_for_update(key_share=True)
+        if to_change or to_keep:
+            statement = statement.with_for_update(read=not to_change, key_share=True)
         row = (await self.connection.execute(statement)).one_or_none()
         return ChargingProfileRecord(*row) if row is not None else None
 
@@ -116,9 +121,14 @@ class Installations(Repository):
         transaction_id: int | None,
         conversion: Json | None,
         refresh_at: datetime | None,
+        settle_at: datetime,
         at: datetime,
     ) -> None:
-        """Note that a profile should be on a charge point, instead of where it was there before."""
+        """Note that a profile should be on a charge point, instead of where it was there before.
+
+        settle_at: when to look whether it is there, if it was meant to be there in another way before: what
+        is sent for two such requests at once may arrive in the other order.
+        """
         values = {
             "connector_id": connector_id,
             "transaction_id": transaction_id,
@@ -132,9 +142,15 @@ class Installations(Repository):
             charge_point_id=charge_point_id,
             **values,
         )
+        ways = ("connector_id", "transaction_id", "conversion")
+        differs = or_(*(_INSTALLATIONS.c[name].is_distinct_from(statement.excluded[name]) for name in ways))
+        # `least` leaves nulls out.
+        sooner = func.least(statement.excluded.refresh_at, settle_at)
+        settled = case((differs, sooner), else_=statement.excluded.refresh_at)
         await self.connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["tenant_id", "charging_profile_id", "charge_point_id"], set_=values
+                index_elements=["tenant_id", "charging_profile_id", "charge_point_id"],
+                set_={**values, "refresh_at": settled},
             )
         )
 

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.ids import ChargePointId
 from app.settings import Settings
 from app.store.database import Database
-from app.store.records import TenantRecord
+from app.store.records import CommandRecord, TenantRecord
 from tests.api.edge import Edge, open_edge
 from tests.api.scripted import ScriptedCommands
 
@@ -43,3 +44,18 @@ async def token(edge: Edge, operator: TenantRecord) -> str:
 async def platform_token(edge: Edge) -> str:
     """A key of the platform."""
     return await edge.key(None, "admin")
+
+
+@pytest.fixture
+async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
+    """RDAM-1, a charge point of that tenant."""
+    return await edge.charge_point(operator)
+
+
+@pytest.fixture
+async def queued(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
+) -> CommandRecord:
+    """What every issued command is answered with."""
+    scripted.outcome = await edge.command(operator, charge_point)
+    return scripted.outcome

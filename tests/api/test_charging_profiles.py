@@ -48,6 +48,51 @@ async def test_a_profile_bears_its_id_on_the_wire(edge: Edge, token: str) -> Non
     assert shown["next_clock_change"] is None
 
 
+async def send_text(edge: Edge, token: str, text: str) -> Any:
+    return await edge.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(
+    ("number", "taken"),
+    [
+        ("21.4", "21.4"),
+        ("21.40", "21.4"),
+        ("2.14e1", "21.4"),
+        ("-0.0", "0.0"),
+        ("21.40000000000000000001", None),
+        ("1e-400", None),
+        ("1e400", None),
+        ("1000000000.00000000001", None),
+        ("99999999999999999999", None),
+        ("NaN", None),
+        ("-Infinity", None),
+        ("1e9999999999999999999999", None),
+    ],
+)
+@pytest.mark.parametrize("form", ["literal", "calendar"])
+async def test_limits_are_judged_as_they_are_written(
+    edge: Edge, token: str, number: str, taken: str | None, form: str
+) -> None:
+    if form == "literal":
+        body, pointer = periods({"startPeriod": 0, "limit": 77.5}), f"{FIRST}/limit"
+    else:
+        body, pointer = calendar(rules=[{**RULE, "limit": 77.5}]), "/calendar/rules/0/limit"
+    response = await send_text(edge, token, json.dumps(body).replace("77.5", number))
+    if taken is None:
+        assert response.status_code == 422, response.text
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+    else:
+        assert response.status_code == 201, response.text
+        (profile,) = response.json()["profiles"]
+        assert str(profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"]) == taken
+
+
+async def test_half_a_character_is_refused_by_its_place(edge: Edge, token: str) -> None:
+    response = await send_text(edge, token, json.dumps(literal()).replace("Base", "\\ud800"))
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/description"]
+
+
 async def test_a_calendar_is_shown_as_what_it_is_on_the_wire(edge: Edge, token: str) -> None:
     shown = await created(edge, token, calendar(stack_level=3))
     (profile,) = shown["profiles"]
@@ -148,10 +193,18 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
         ),
         (periods({"startPeriod": 0, "limit": 1, "numberPhases": 4}), f"{FIRST}/numberPhases"),
         (periods({"startPeriod": 0, "limit": -1}), f"{FIRST}/limit"),
+        (
+            periods(*({"startPeriod": start, "limit": 16} for start in range(10_000))),
+            "/charging_profile/chargingSchedule/chargingSchedulePeriod",
+        ),
         (schedule(duration=-1), "/charging_profile/chargingSchedule/duration"),
         (schedule(chargingRateUnit="kW"), "/charging_profile/chargingSchedule/chargingRateUnit"),
         (calendar(time_zone="Mars/Olympus"), "/calendar/time_zone"),
         (calendar(time_zone="../../etc/passwd"), "/calendar/time_zone"),
+        (calendar(time_zone="localtime"), "/calendar/time_zone"),
+        (calendar(time_zone="posixrules"), "/calendar/time_zone"),
+        (calendar(time_zone="Factory"), "/calendar/time_zone"),
+        (calendar(time_zone="right/Europe/Brussels"), "/calendar/time_zone"),
         (calendar(unit="kW"), "/calendar/unit"),
         (calendar(rules=[]), "/calendar/rules"),
         (calendar(rules=[{**RULE, "days": []}]), "/calendar/rules/0/days"),

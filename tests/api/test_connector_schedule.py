@@ -102,6 +102,26 @@ async def test_when_it_says_nothing_that_is_shown(
     assert (body["reported"]["schedule"], body["drift"]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (QUERY, {"chargingRateUnit": "kW"}),
+        (QUERY, {"duration": 0}),
+        (f"{QUERY}&currentType=DC&chargingRateUnit=A", {"chargingRateUnit": "W"}),
+    ],
+)
+async def test_an_answer_that_cannot_be_compared_is_shown(
+    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, query: str, said: dict[str, Any]
+) -> None:
+    result = answered(21.4)
+    result["chargingSchedule"] |= said
+    scripted.final = replace(asked, state="accepted", result=result, sent_at=NOW)
+    response = await edge.call("GET", f"{PATH}{query}&ask=true", token)
+    assert response.status_code == 200, response.text
+    assert response.json()["reported"]["schedule"] == result["chargingSchedule"]
+    assert response.json()["drift"] is None
+
+
 async def test_asking_needs_the_scope_of_commands(
     edge: Edge, operator: TenantRecord, charge_point: ChargePointId
 ) -> None:
@@ -120,6 +140,10 @@ async def test_asking_needs_the_scope_of_commands(
         ("scheduleStart=tomorrow", "scheduleStart"),
         ("hardwareMaxA=NaN", "hardwareMaxA"),
         ("hardwareMaxA=-1", "hardwareMaxA"),
+        ("hardwareMaxA=21.40000000000000000001", "hardwareMaxA"),
+        ("hardwareMaxW=1e3", "hardwareMaxW"),
+        ("chargingRateUnit=W&currentType=DC", "currentType"),
+        ("scheduleStart=9998-12-31T23:59:59Z", "scheduleStart"),
         ("nominalVoltage=0", "nominalVoltage"),
         ("ask=maybe", "ask"),
         ("hurry=1", "hurry"),
@@ -131,6 +155,17 @@ async def test_bad_parameters_are_named(
     response = await edge.call("GET", f"{PATH}?{query}", token)
     assert response.status_code == 422, response.text
     assert parameter in [error["parameter"] for error in response.json()["errors"]]
+
+
+async def test_a_connector_that_none_has_is_named(
+    edge: Edge, token: str, charge_point: ChargePointId
+) -> None:
+    path = PATH.replace("connectors/1", "connectors/101")
+    for schedule in (path, f"{path}.svg"):
+        response = await edge.call("GET", schedule, token)
+        assert response.status_code == 422
+        (error,) = response.json()["errors"]
+        assert (error["parameter"], "pointer" in error) == ("connector_id", False)
 
 
 async def test_the_picture_is_drawn_with_what_the_meter_said(

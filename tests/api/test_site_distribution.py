@@ -247,6 +247,13 @@ async def test_a_decimal_is_taken_exactly(edge: Edge, token: str, number: str) -
     assert response.json()["sessions"][0]["limit_a"] == 16.4
 
 
+async def test_half_a_character_in_a_name_is_refused_by_its_place(edge: Edge, token: str) -> None:
+    text = json.dumps(question(80, car("half"))).replace("half", "\\ud800")
+    response = await ask(edge, token, text)
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/sessions/0/id"]
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [

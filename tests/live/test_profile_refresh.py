@@ -1,10 +1,12 @@
 """Installed profiles follow their stored form: at clock changes, when it changes, after an absence."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.csms.smart_charging.installer import (
     REFUSED_RETRY_AFTER,
@@ -18,7 +20,7 @@ from app.store import tables
 from app.store.charging_profiles import CALENDAR_PROFILES
 from app.store.database import Database
 from app.store.entries import TransactionStart, TransactionStop
-from app.store.records import InstallationRecord, Json
+from app.store.records import CommandRecord, InstallationRecord, Json
 from tests.live.site import Site, received
 from tests.live.workers import Charger, Worker, accept
 
@@ -47,8 +49,8 @@ class Estate:
     def installer_of(self, worker: Worker) -> ProfileInstaller:
         return ProfileInstaller(self.site.database, worker.commands, self.site.clock)
 
-    async def install(self) -> None:
-        place = Place(self.charger.connection.identity, 1)
+    async def install(self, connector_id: int = 1) -> None:
+        place = Place(self.charger.connection.identity, connector_id)
         commands = await self.installer.install(self.site.tenant_id, self.number, place, ASKED)
         for command in commands:
             await self.site.end(self.site.a, command)
@@ -70,6 +72,11 @@ class Estate:
         async with self.site.database.tenant(self.site.tenant_id) as work:
             return await work.installations.page(self.number, 10, numbers=CALENDAR_PROFILES)
 
+    def clears(self) -> list[int]:
+        return [
+            payload["id"] for _, action, payload in self.charger.received if action == "ClearChargingProfile"
+        ]
+
     def anchors(self) -> list[str]:
         return [
             payload["csChargingProfiles"]["chargingSchedule"]["startSchedule"]
@@ -86,6 +93,11 @@ async def make_estate(site: Site, answer: Any = accept) -> Estate:
     async with site.database.tenant(site.tenant_id) as work:
         record = await work.charging_profiles.create("Peak", calendar=CALENDAR)
     return Estate(site, charger, record.id)
+
+
+def knows_nothing(action: str, payload: Json) -> Json:
+    """The charge point agrees with everything, and finds nothing to clear."""
+    return {"status": "Unknown"} if action == "ClearChargingProfile" else accept(action, payload)
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +159,79 @@ async def test_what_somebody_cleared_is_not_sent_again(estate: Estate) -> None:
     assert len(estate.anchors()) == 1
     estate.site.clock.advance(RETRY_AFTER.total_seconds())
     assert await estate.sweep() == 0
+
+
+async def test_what_somebody_cleared_in_vain_is_left_alone_too(site: Site) -> None:
+    estate = await make_estate(site, knows_nothing)
+    estate.go_to(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    await estate.install()
+    site.clock.advance(1)
+    identity, filters = estate.charger.connection.identity, {"id": estate.number}
+    for command in await estate.installer.clear(site.tenant_id, identity, filters, ASKED):
+        await site.end(site.a, command)
+    await estate.charger.reported()
+    estate.go_to(CHANGE)
+    assert await estate.sweep() == 1
+    assert len(estate.anchors()) == 1
+
+
+async def test_what_the_charge_point_does_not_know_is_cleared_once(site: Site) -> None:
+    estate = await make_estate(site, knows_nothing)
+    estate.go_to(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    two_gaps = [{**CALENDAR["rules"][0], "days": ["Mon", "Wed"]}]
+    await estate.put(calendar={**CALENDAR, "rules": two_gaps})
+    await estate.install()
+    await estate.put(calendar=CALENDAR)
+    for _ in range(3):
+        site.clock.advance(RETRY_AFTER.total_seconds())
+        await estate.sweep()
+        await received(estate.charger, 3)
+        await estate.charger.reported()
+    assert estate.clears() == [estate.number + 1]
+    (installation,) = await estate.installations()
+    assert installation.refresh_at == CHANGE
+
+
+async def test_of_two_installations_at_once_the_later_one_holds_in_the_end(estate: Estate) -> None:
+    estate.site.clock.advance(1)
+    await estate.install(2)
+    estate.site.clock.advance(1)
+    # What was sent for the earlier one arrives behind that of the later one.
+    _, _, earlier = estate.charger.received[0]
+    text = json.dumps({**earlier, "connectorId": 1})
+    command = await estate.site.issue(estate.site.a, estate.charger, "SetChargingProfile", text)
+    await estate.site.end(estate.site.a, command)
+    await estate.charger.reported()
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 1
+    await received(estate.charger, 4)
+    await estate.charger.reported()
+    assert estate.charger.received[-1][2]["connectorId"] == 2
+    estate.site.clock.advance(RETRY_AFTER.total_seconds())
+    assert await estate.sweep() == 1
+    (installation,) = await estate.installations()
+    assert (installation.connector_id, installation.refresh_at) == (2, CHANGE)
+
+
+async def test_a_profile_cannot_be_deleted_while_it_is_sent_anew(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = estate.site.a.commands
+    issue, deletable = commands.issue, list[Any]()
+
+    async def looking(*arguments: Any, **options: Any) -> CommandRecord:
+        async with estate.site.database.tenant(estate.site.tenant_id) as work:
+            table = tables.charging_profiles
+            ours = (table.c.tenant_id == estate.site.tenant_id, table.c.id == estate.number)
+            free = select(table.c.id).where(*ours).with_for_update(skip_locked=True)
+            deletable.extend((await work.connection.execute(free)).all())
+        return await issue(*arguments, **options)
+
+    monkeypatch.setattr(commands, "issue", looking)
+    estate.go_to(CHANGE)
+    await estate.sweep()
+    await received(estate.charger, 2)
+    assert deletable == []
 
 
 async def test_a_changed_profile_is_sent_where_it_is_installed(estate: Estate) -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from app.csms.smart_charging.axes import amount, amount_ticks, time_ticks
-from app.csms.smart_charging.drawing import Measured, draw
+from app.csms.smart_charging.drawing import WIDTH, Measured, draw
 from tests.smart_charging.drawings import DIRECTORY, EXAMPLES, drawn, path
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -75,6 +75,21 @@ def test_what_was_measured_lies_over_the_limits_and_outside_of_the_time_is_left_
     (line,) = shapes(text, "polyline")
     assert len(line.get("points", "").split()) == 3
     assert "measured" in [found.text for found in shapes(text, "text")]
+
+
+def test_between_two_transactions_no_line_is_drawn() -> None:
+    measured = [Measured(START + timedelta(minutes=at), 12.5, at // 20) for at in (0, 10, 50)]
+    text = draw(schedule(period(0, 16, CAP)), [], title="Measured", measured=measured)
+    points = [line.get("points", "").split() for line in shapes(text, "polyline")]
+    assert [len(line) for line in points] == [2, 2]
+    # A lone sample is a dot.
+    assert points[1][0] == points[1][1]
+
+
+def test_the_last_name_of_a_time_stays_inside() -> None:
+    text = draw(schedule(period(0, 16, CAP), duration=60), [], title="A minute")
+    (last,) = [found for found in shapes(text, "text") if found.text == "10:01:00"]
+    assert float(last.get("x", "0")) + 27 < WIDTH
 
 
 def test_an_unknown_limit_breaks_the_outline() -> None:

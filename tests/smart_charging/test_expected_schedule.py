@@ -1,5 +1,6 @@
 """What a charge point should follow, from its ledger; and where its own word departs from that."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -35,6 +36,9 @@ def profile(number: int, limit: float, purpose: str = "TxDefaultProfile", **more
     }
 
 
+DAILY = {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily"}
+
+
 def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
     return Installed(UUID(int=wanted["chargingProfileId"]), connector, wanted, **more)
 
@@ -42,7 +46,8 @@ def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
 def view(*worlds: World, overflow: bool = False, running: bool = False) -> LedgerView:
     anywhere = tuple(dict.fromkeys(item for world in worlds for item in world))
     transaction = ConnectorTransaction(501, 1, START, START, None, None)
-    return LedgerView(Ledger(worlds, overflow, anywhere, (), frozenset()), (transaction,) if running else ())
+    ledger = Ledger(worlds, overflow, anywhere, frozenset(), (), frozenset())
+    return LedgerView(ledger, (transaction,) if running else ())
 
 
 def request(unit: Literal["A", "W"] = "A", **more: Any) -> ScheduleRequest:
@@ -73,6 +78,19 @@ def test_without_certainty_the_highest_limit_counts_at_each_instant() -> None:
     assert limits(found) == [(0, 16), (1800, 32), (2400, 16)]
     sources = [row["source"]["chargingProfileId"] for row in found["chargingSchedulePeriod"]]
     assert sources == [1, 2, 1]
+
+
+def test_several_states_that_change_too_often_are_refused() -> None:
+    hours = [{"startPeriod": hour * 3600, "limit": 6 + hour} for hour in range(24)]
+    worlds = [
+        (on(1, {**profile(number, 0, schedule={"chargingSchedulePeriod": hours}), **DAILY}),)
+        for number in range(1, 4)
+    ]
+    year = replace(request(), duration_s=366 * 86_400)
+    assert len(limits(expected_schedule(view(*worlds[:2]), year))) == 366 * 24
+    with pytest.raises(InvalidInput) as refusal:
+        expected_schedule(view(*worlds), year)
+    assert refusal.value.field == "duration"
 
 
 def test_a_state_without_a_limit_is_the_weakest() -> None:
@@ -116,12 +134,37 @@ def test_a_relative_profile_with_a_start_is_read_as_charge_points_do() -> None:
     assert limits(expected_schedule(view((item,)), request())) == [(0, 6)]
 
 
-def test_what_cannot_be_laid_out_is_refused() -> None:
-    with pytest.raises(InvalidInput):
-        expected_schedule(view((on(1, profile(1, 16)),)), request("W", current_type="DC"))
+def test_a_profile_of_a_transaction_on_connector_0_is_on_no_connector() -> None:
+    item = on(0, profile(5, 6, "TxProfile", transactionId=501))
+    assert limits(expected_schedule(view((item,)), request())) == [(0, None)]
+
+
+def test_a_limit_beyond_all_measure_is_cut() -> None:
+    found = expected_schedule(view((on(1, profile(5, 1e30)),)), request())
+    assert limits(found) == [(0, 1_000_000_000)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "parameter"),
+    [
+        (request("W", current_type="DC"), "currentType"),
+        (request(connector_id=1000), "connector_id"),
+        (request(hardware_max=(("A", 16.25),)), "hardwareMaxA"),
+        (request(nominal_voltage=0), "nominalVoltage"),
+    ],
+)
+def test_what_cannot_be_laid_out_is_refused_by_parameter(asked: ScheduleRequest, parameter: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        expected_schedule(view(()), request(connector_id=1000))
-    assert refusal.value.field == "connector_id"
+        expected_schedule(view((on(1, profile(1, 16)),)), asked)
+    assert refusal.value.field == parameter
+
+
+def test_a_refusal_of_the_picture_names_the_parameter() -> None:
+    profiles = (on(1, profile(1, 16)),)
+    late = replace(request(), start=datetime(9998, 1, 1, tzinfo=UTC))
+    with pytest.raises(InvalidInput) as refusal:
+        draw_expected(view(profiles), late, "CP-1, connector 1", [])
+    assert refusal.value.field == "scheduleStart"
 
 
 def test_the_picture_shows_every_profile_that_may_be_there() -> None:
@@ -150,7 +193,7 @@ def test_what_the_meter_said_is_read_in_the_unit_of_the_schedule(
     unit: Literal["A", "W"], samples: list[Json], amount: float | None
 ) -> None:
     row = MeterValueRecord(1, 1, 501, START, START, "periodic", samples, 0)
-    expected = [] if amount is None else [Measured(START, amount)]
+    expected = [] if amount is None else [Measured(START, amount, 501)]
     assert measured_over_time([row], unit) == expected
 
 
@@ -181,6 +224,8 @@ def at(second: int) -> datetime:
         (ours((0, 16)), answer((0, 10), duration=60), [Departure(at(0), at(60), 16, 10)]),
         (ours((0, None)), answer((0, 32)), [Departure(at(0), at(3600), None, 32)]),
         (ours((0, 16)), answer((5, 16)), [Departure(at(0), at(5), 16, None)]),
+        (ours((0, 16)), answer((-5, 10), (60, 16)), [Departure(at(0), at(60), 16, 10)]),
+        (ours((0, 16)), answer((0, 10), duration=9000), [Departure(at(0), at(3600), 16, 10)]),
     ],
 )
 def test_departures_are_the_stretches_with_another_limit(
@@ -189,6 +234,27 @@ def test_departures_are_the_stretches_with_another_limit(
     reported = read_reported(theirs, START, 3600)
     assert reported is not None
     assert departures(own, reported) == found
+
+
+def test_the_one_instant_is_compared_when_it_was_asked_for() -> None:
+    reported = read_reported(answer((0, 32), duration=0), START, 0)
+    assert reported is not None
+    assert departures(ours((0, 16)), reported) == [Departure(at(0), at(1), 16, 32)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"duration": 0},
+        {"duration": -60},
+        {"chargingRateUnit": "kW"},
+        {"startSchedule": "9998-12-31T23:59:59Z"},
+    ],
+)
+def test_what_says_nothing_is_not_compared(said: Json) -> None:
+    result = answer((0, 16), **said)
+    del result["scheduleStart"]
+    assert read_reported(result, START, 3600) is None
 
 
 def test_the_difference_is_what_it_takes_more() -> None:

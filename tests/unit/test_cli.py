@@ -137,6 +137,7 @@ def gone(process: int) -> bool:
             ["key", "create", "--tenant", "demo", "--scopes", "fly"], {}, "--scopes", id="unknown scope"
         ),
         pytest.param(["tenant", "create"], {}, "slug", id="tenant without name"),
+        pytest.param(["simulate-site", "--svg", "no/such/day.svg"], {}, "no/such/day.svg", id="no folder"),
         pytest.param(["dance"], {}, "dance", id="unknown command"),
     ],
 )

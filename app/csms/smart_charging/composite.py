@@ -1,6 +1,7 @@
 """Composite schedules: questions to the core, its refusals as ours, and the pictures of its answers."""
 
 from collections.abc import Sequence
+from datetime import MAXYEAR
 from typing import Any
 
 import orjson
@@ -60,8 +61,9 @@ def draw_schedule(
     if shapes > _MOST_SHAPES:
         detail = f"there would be {shapes} shapes to draw, {_MOST_SHAPES} at most; ask for a shorter time"
         raise InvalidInput([FieldViolation("/duration", "too_much_to_draw", detail)])
-    if parse_time(schedule["scheduleStart"]) is None:
-        detail = "must be in the years 2 to 9998 for a picture"
+    start = parse_time(schedule["scheduleStart"])
+    if start is None or start.year >= MAXYEAR - 1:
+        detail = "must be in the years 2 to 9997 for a picture"
         raise InvalidInput([FieldViolation("/scheduleStart", "out_of_range", detail)])
     return draw(schedule, layers, title=title, measured=measured)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -19,10 +20,14 @@ Json = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """What was drawn from the grid at one moment. amount: in the unit of the schedule."""
+    """What was drawn from the grid at one moment. amount: in the unit of the schedule.
+
+    transaction_id: between two transactions nothing is known, and no line is drawn.
+    """
 
     at: datetime
     amount: float
+    transaction_id: int | None = None
 
 
 WIDTH = 860
@@ -56,7 +61,7 @@ _STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#14212b}
 .title{font-size:16px;font-weight:600}.note,.tick{fill:#51606b}.end{text-anchor:end}.mid{text-anchor:middle}
 .page{fill:#fff}.grid{stroke:#dbe2e6}.axis{stroke:#8795a1}.lane{fill:#f1f4f6}
-.step{fill:none;stroke:#14212b;stroke-width:2}.measured{fill:none;stroke:#c2255c;stroke-width:2}
+.step{fill:none;stroke:#14212b;stroke-width:2}.measured{fill:none;stroke:#c2255c;stroke-width:2;stroke-linecap:round}
 .cap{fill:#e8930c}.default{fill:#2f9e6e}.own{fill:#2b7fd4}.hardware{fill:#8795a1}.sum{fill:#7a5bd0}
 .unknown{fill:#c9d2d8}
 .area{opacity:.34}.pale{opacity:.26}.on{fill:#fff;font-weight:600}.cap+.on,.on.dark{fill:#14212b}
@@ -103,7 +108,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     stretches = list(_stretches(schedule, duration_s))
     inside = _inside(measured, start, duration_s)
     known = [found.limit for found in stretches if found.limit is not None]
-    ticks = amount_ticks(max([*known, *(value for _, value in inside)], default=0.0))
+    ticks = amount_ticks(max([*known, *(sample.amount for sample in inside)], default=0.0))
     scale = _Scale(duration_s, ticks[-1])
     shown = layers[:_MOST_LANES]
     bottom = _TOP + _HEIGHT
@@ -115,7 +120,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
         *_amount_axis(ticks, scale, schedule["chargingRateUnit"]),
         *_time_axis(start, scale, bottom, height - 6 if shown else bottom),
         *_steps(stretches, start, scale, schedule["chargingRateUnit"]),
-        *_line(inside, scale),
+        *_lines(inside, start, scale),
         *_lanes(shown, stretches, scale, lanes_top),
     ]
     if len(layers) > len(shown):
@@ -139,9 +144,9 @@ def _stretches(schedule: Json, duration_s: int) -> Iterator[_Stretch]:
         yield _Stretch(start_s, end_s, limit, source)
 
 
-def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> list[tuple[float, float]]:
-    offsets = (((sample.at - start).total_seconds(), sample.amount) for sample in measured)
-    return [(offset_s, value) for offset_s, value in offsets if 0 <= offset_s <= duration_s]
+def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> list[Measured]:
+    end = start + timedelta(seconds=duration_s)
+    return [sample for sample in measured if start <= sample.at <= end]
 
 
 def _style(source: Json) -> str:
@@ -173,7 +178,8 @@ def _time_axis(start: datetime, scale: _Scale, bottom: float, lowest: float) -> 
     for moment, label in time_ticks(start, scale.duration_s):
         x = scale.x((moment - start).total_seconds())
         yield f'<path class="grid" d="M{x:.1f} {_TOP}V{lowest:.1f}"/>'
-        yield _text(x, bottom + 18, label, "tick mid")
+        # The last one may stand at the very edge.
+        yield _text(min(x, WIDTH - 2 - _CHARACTER * len(label) / 2), bottom + 18, label, "tick mid")
     yield f'<path class="axis" d="M{_LEFT} {bottom}H{_RIGHT}"/>'
     begin = start.astimezone(UTC)
     yield _text(16, _TOP + 22, f"from {begin:%Y-%m-%d}", "note")
@@ -199,10 +205,14 @@ def _steps(stretches: Sequence[_Stretch], start: datetime, scale: _Scale, unit: 
     yield f'<path class="step" d="{"".join(outline)}"/>'
 
 
-def _line(inside: Sequence[tuple[float, float]], scale: _Scale) -> Iterator[str]:
-    if inside:
-        points = " ".join(f"{scale.x(offset_s):.1f},{scale.y(value):.1f}" for offset_s, value in inside)
-        yield f'<polyline class="measured" points="{points}"/>'
+def _lines(inside: Sequence[Measured], start: datetime, scale: _Scale) -> Iterator[str]:
+    for _, samples in groupby(inside, key=attrgetter("transaction_id")):
+        places = (
+            (scale.x((sample.at - start).total_seconds()), scale.y(sample.amount)) for sample in samples
+        )
+        points = [f"{x:.1f},{y:.1f}" for x, y in places]
+        # A lone one is a dot.
+        yield f'<polyline class="measured" points="{" ".join(points if points[1:] else points * 2)}"/>'
 
 
 def _lanes(layers: Sequence[Json], stretches: Sequence[_Stretch], scale: _Scale, top: float) -> Iterator[str]:

@@ -5,23 +5,35 @@ instant, for that is what the grid must bear.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Literal
 
 from app.clock import utc_text
 from app.csms.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.csms.smart_charging.drawing import Measured
-from app.csms.smart_charging.ledger import World
+from app.csms.smart_charging.ledger import Installed, World
 from app.csms.smart_charging.ledger_reading import LedgerView
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import CompositeQuestion
 from app.store.records import Json
 
 MOST_CONNECTORS = 100
 """Connectors of a charge point that the core looks at."""
-_PARAMETERS = {"connectorId": "connector_id"}
+_MOST_STRETCHES = 20_000
+"""Of all states that a charge point may be in: a moment of work."""
+_LARGEST_LIMIT = 1_000_000_000
+"""The largest that the core lays out, in either unit; what is beyond limits nothing all the same."""
+_PARAMETERS = {
+    "/connectorId": "connector_id",
+    "/hardwareMax/A": "hardwareMaxA",
+    "/hardwareMax/W": "hardwareMaxW",
+    "/installed": "identity",
+}
+_OF_PROFILES = "/installed/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +79,17 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
     Raises:
         InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
     """
-    questions = [_asked(question(view, world, request)) for world in view.ledger.worlds]
-    schedules: list[Json] = [json.loads(composite_schedule(asked)) for asked in questions]
-    return schedules[0] if len(schedules) == 1 else _highest(schedules)
+    lines: list[list[_Stretch]] = []
+    for world in view.ledger.worlds:
+        with _named_by_parameter(asked := question(view, world, request)):
+            schedule: Json = json.loads(composite_schedule(read_question(json.dumps(asked))))
+        if len(view.ledger.worlds) == 1:
+            return schedule
+        lines.append(_stretches(schedule))
+        if sum(map(len, lines)) > _MOST_STRETCHES:
+            text = "the charge point may be in several states that change too often; ask for a shorter time"
+            raise InvalidInput([FieldViolation("duration", "too_much_work", text)])
+    return {**schedule, "chargingSchedulePeriod": _periods(_highest(lines))}
 
 
 def draw_expected(
@@ -80,8 +100,9 @@ def draw_expected(
     Raises:
         InvalidInput: as `expected_schedule`, or there is more to draw than one can see.
     """
-    everything = _asked(question(view, view.ledger.anywhere, request))
-    return draw_schedule(expected_schedule(view, request), everything, title, measured)
+    schedule = expected_schedule(view, request)
+    with _named_by_parameter(asked := question(view, view.ledger.anywhere, request)):
+        return draw_schedule(schedule, read_question(json.dumps(asked)), title, measured)
 
 
 def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
@@ -90,7 +111,7 @@ def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
         "installed": [
             {"connectorId": item.connector_id, "csChargingProfiles": _readable(item.profile)}
             for item in world
-            if not item.waiting and item.connector_id is not None and item.connector_id <= MOST_CONNECTORS
+            if not item.waiting and _is_laid_out(item)
         ],
         "transactions": [
             {
@@ -127,58 +148,76 @@ def _connectors(asked: Json, reported: int | None) -> int | None:
     return max(reported, *named)
 
 
+def _is_laid_out(item: Installed) -> bool:
+    """Say whether a profile can limit a connector that is looked at.
+
+    The profile of a remote start follows its transaction; some charge points start that on connector 0, where
+    no profile of a transaction can be.
+    """
+    lowest = 1 if item.profile["chargingProfilePurpose"] == "TxProfile" else 0
+    return item.connector_id is not None and lowest <= item.connector_id <= MOST_CONNECTORS
+
+
 def _readable(profile: Json) -> Json:
-    """A relative profile without its startSchedule, which counts for nothing and is refused by the core."""
+    """What was sent and accepted, as the core takes it.
+
+    A relative profile loses its startSchedule, which counts for nothing; limits are cut to the largest.
+    """
     schedule = profile["chargingSchedule"]
-    if profile["chargingProfileKind"] != "Relative" or "startSchedule" not in schedule:
-        return profile
-    kept = {name: value for name, value in schedule.items() if name != "startSchedule"}
+    periods = [
+        {**period, "limit": min(period["limit"], _LARGEST_LIMIT)}
+        for period in schedule["chargingSchedulePeriod"]
+    ]
+    kept = {**schedule, "chargingSchedulePeriod": periods}
+    if profile["chargingProfileKind"] == "Relative":
+        kept.pop("startSchedule", None)
     return {**profile, "chargingSchedule": kept}
 
 
-def _asked(asked: Json) -> CompositeQuestion:
+@contextmanager
+def _named_by_parameter(asked: Json) -> Iterator[None]:
+    """The core's refusals by the parameters of our own request."""
     try:
-        return read_question(json.dumps(asked))
+        yield
     except InvalidInput as refusal:
-        raise _by_parameter(refusal) from None
+        found = [_by_parameter(violation, asked) for violation in refusal.violations]
+        raise InvalidInput(list(dict.fromkeys(found))) from None
 
 
-def _by_parameter(refusal: InvalidInput) -> InvalidInput:
-    """The core's refusal by the parameters of our own request; what lies deeper keeps its pointer."""
-    found = []
-    for violation in refusal.violations:
-        name = violation.pointer.removeprefix("/")
-        parameter = _PARAMETERS.get(name, name) if "/" not in name else violation.pointer
-        found.append(FieldViolation(parameter, violation.code, violation.detail))
-    return InvalidInput(found)
+def _by_parameter(violation: FieldViolation, asked: Json) -> FieldViolation:
+    pointer = violation.pointer
+    if not pointer.startswith(_OF_PROFILES):
+        name = _PARAMETERS.get(pointer, pointer.removeprefix("/"))
+        return FieldViolation(name, violation.code, violation.detail)
+    # What was accepted is sound by itself, and fits everything but direct current.
+    place = int(pointer.removeprefix(_OF_PROFILES).split("/")[0])
+    number = asked["installed"][place]["csChargingProfiles"]["chargingProfileId"]
+    return FieldViolation("currentType", violation.code, f"profile {number}: {violation.detail}")
 
 
-def _highest(schedules: Sequence[Json]) -> Json:
-    """The highest limit of several schedules at each instant, with the reasons of the one that has it."""
-    stretches = [_stretches(schedule) for schedule in schedules]
-    starts = sorted({stretch.start_s for rows in stretches for stretch in rows})
-    highest: list[_Stretch] = []
-    for start_s in starts:
-        here = [_holding(rows, start_s) for rows in stretches]
-        most = max(here, key=lambda stretch: stretch.height)
+def _highest(lines: Sequence[Sequence[_Stretch]]) -> Iterator[_Stretch]:
+    """The highest limit of several lines at each instant, with the reasons of the one that has it."""
+    changes = [(stretch.start_s, number, stretch) for number, line in enumerate(lines) for stretch in line]
+    changes.sort(key=itemgetter(0))
+    here = [line[0] for line in lines]
+    for start_s, several in groupby(changes, key=itemgetter(0)):
+        for _, number, stretch in several:
+            here[number] = stretch
+        most = max(here, key=attrgetter("height"))
         # A phase that one of them uses must be reckoned with.
         phases = [row.number_phases for row in here if row.number_phases is not None]
         widest = max(phases) if len(phases) == len(here) else None
-        highest.append(replace(most, start_s=start_s, number_phases=widest))
-    return {**schedules[0], "chargingSchedulePeriod": _periods(highest)}
+        yield replace(most, start_s=start_s, number_phases=widest)
 
 
 def _stretches(schedule: Json) -> list[_Stretch]:
+    """What holds over time; the first stretch is at 0."""
     rows = []
     for period in schedule["chargingSchedulePeriod"]:
         for part in (period, *period.get("handovers", ())):
             reasons = {name: part[name] for name in ("source", "beaten", "beatenUnlisted") if name in part}
             rows.append(_Stretch(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
     return rows
-
-
-def _holding(stretches: Iterable[_Stretch], start_s: int) -> _Stretch:
-    return [stretch for stretch in stretches if stretch.start_s <= start_s][-1]
 
 
 def _periods(stretches: Iterable[_Stretch]) -> list[Json]:

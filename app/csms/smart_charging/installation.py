@@ -122,8 +122,11 @@ def _running(view: LedgerView, connector_id: int) -> int:
 
 
 def _surplus(view: LedgerView, record: ChargingProfileRecord, profiles: Sequence[Json]) -> list[int]:
-    """The numbers of a calendar that may be installed though it does not need them any more."""
-    wanted = {profile["chargingProfileId"] for profile in profiles}
+    """The numbers of a calendar that may be installed though it does not need them any more.
+
+    Not what the charge point says it does not have: it would say so again.
+    """
+    wanted = {profile["chargingProfileId"] for profile in profiles} | view.ledger.denied
     found = {item.charging_profile_id for item in view.ledger.anywhere}
     return sorted(number for number in found if number in wire_ids(record) and number not in wanted)
 

@@ -86,6 +86,7 @@ class ProfileInstaller:
                 transaction_id=plan.transaction_id,
                 conversion=conversion_json(target.conversion),
                 refresh_at=_next_change(record, now),
+                settle_at=now + RETRY_AFTER,
                 at=now,
             )
         return await self._issue_all(tenant_id, place.identity, plan.steps, asked)
@@ -132,14 +133,14 @@ class ProfileInstaller:
         tenant_id = TenantId(installation.tenant_id)
         async with self._database.tenant(tenant_id) as work:
             steps = await self._due_steps(work, installation, now)
-        if not connected:
-            return
-        await self._issue_all(tenant_id, installation.identity, steps, Asked(_ISSUED_BY))
+            # Inside of the transaction: who deletes the profile and then clears it waits for this.
+            if connected:
+                await self._issue_all(tenant_id, installation.identity, steps, Asked(_ISSUED_BY))
 
     async def _due_steps(
         self, work: TenantWork, installation: InstallationRecord, now: datetime
     ) -> list[Step]:
-        record = await work.charging_profiles.get(installation.charging_profile_id)
+        record = await work.charging_profiles.get(installation.charging_profile_id, to_keep=True)
         if record is None:
             return []
         conversion = None if installation.conversion is None else Conversion(**installation.conversion)
@@ -220,10 +221,9 @@ def _next_change(record: ChargingProfileRecord, now: datetime) -> datetime | Non
 
 
 def _is_gone(view: LedgerView, record: ChargingProfileRecord) -> bool:
-    """Say whether the charge point certainly has nothing of a stored profile: somebody cleared it."""
-    numbers = wire_ids(record)
-    found = [item for item in view.ledger.anywhere if item.charging_profile_id in numbers]
-    return not found and not view.ledger.overflow
+    """Say whether somebody cleared a stored profile, and the charge point says that it has nothing of it."""
+    found = {item.charging_profile_id for item in view.ledger.anywhere} - view.ledger.denied
+    return not view.ledger.overflow and not any(number in wire_ids(record) for number in found)
 
 
 def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step: Step) -> bool:

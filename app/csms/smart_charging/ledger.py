@@ -19,10 +19,12 @@ Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirm
 WORLDS_LIMIT = 64
 """Possible worlds that are kept apart; with more the charge point counts as not limited."""
 _REFUSED: tuple[Verdict, ...] = ("rejected", "not_supported")
+_IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
+"""What may have been done, or not: each leaves two worlds."""
 REFUSALS_LIMIT = 50
 """Refused profiles that are remembered for a charge point."""
-TRIES_AT_EACH_END = 2
-"""Unanswered tries of the same that are kept of a row of them: so many of the oldest and of the newest."""
+TRIES_AT_EACH_END = 4
+"""Tries in doubt of the same that are kept of a row of them: so many of the oldest and of the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,16 @@ class Ledger:
     """What is, or may be, on a charge point.
 
     worlds: each possible state, at least one; overflow: there are more than are kept, and nothing can be
-    said. anywhere: the profiles that may be there, in the order of sending. refused: the newest refusal of
-    each profile that was not accepted since. superseded: the events that can be forgotten, whatever may yet
-    be answered to them.
+    said. anywhere: the profiles that may be there, in the order of sending. denied: the numbers of those that
+    the charge point says it does not have, as a clear found nothing and they were not sent since. refused:
+    the newest refusal of each profile that was not accepted since. superseded: the events that can be
+    forgotten, whatever may yet be answered to them.
     """
 
     worlds: tuple[World, ...]
     overflow: bool
     anywhere: World
+    denied: frozenset[int]
     refused: tuple[ProfileEvent, ...]
     superseded: frozenset[UUID]
 
@@ -119,14 +123,25 @@ def fold_ledger(events: Sequence[ProfileEvent]) -> Ledger:
     possible = [event.installs for event in alive if event.installs in present]
     anywhere = tuple(dict.fromkeys(item for item in possible if item is not None and not item.ended))
     superseded = frozenset(event.command_id for event in events if event.command_id not in kept)
-    return Ledger(worlds, overflow, anywhere, refused, superseded)
+    return Ledger(worlds, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
+
+
+def _denied(events: Iterable[ProfileEvent], anywhere: World) -> frozenset[int]:
+    denied: set[int] = set()
+    for event in events:
+        if event.installs is not None and event.verdict not in _REFUSED:
+            denied.discard(event.installs.charging_profile_id)
+        elif event.clears is not None and event.verdict == "unknown":
+            filters = event.clears
+            denied |= {item.charging_profile_id for item in anywhere if is_cleared(item, filters)}
+    return frozenset(denied)
 
 
 def _without_indifferent(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
-    """Drop the unconfirmed events whose outcome makes no difference any more."""
+    """Drop the events in doubt whose outcome makes no difference any more."""
     alive = [event for number, event in enumerate(events) if not _is_settled(event, events[number + 1 :])]
     alive = _without_repetitions(alive)
-    for event in [event for event in alive if event.verdict == "unconfirmed"]:
+    for event in [event for event in alive if event.verdict in _IN_DOUBT]:
         number = next(number for number, other in enumerate(alive) if other is event)
         if _is_indifferent(event, alive[:number], alive[number + 1 :]):
             del alive[number]
@@ -134,16 +149,16 @@ def _without_indifferent(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
 
 
 def _without_repetitions(events: Iterable[ProfileEvent]) -> list[ProfileEvent]:
-    """Keep the ends of each row of unanswered tries of the same, or a silent charge point has no end of them.
+    """Keep the ends of each row of tries of the same that are in doubt, or there is no end of them.
 
-    The oldest are hardly answered any more, so they keep the doubt; an answer to the newest can settle it.
+    A charge point may be silent, or say each time that it found nothing to clear. The oldest are hardly
+    answered any more, so they keep the doubt; an answer to the newest can settle it.
     """
     alive: list[ProfileEvent] = []
     rows: list[list[ProfileEvent]] = []
     for event in events:
-        if event.verdict == "unconfirmed":
-            same = (row for row in rows if (row[0].installs, row[0].clears) == (event.installs, event.clears))
-            row = next(same, None)
+        if event.verdict in _IN_DOUBT:
+            row = next((row for row in rows if _asks_the_same(row[0], event)), None)
             if row is None:
                 rows.append([event])
             else:
@@ -156,6 +171,10 @@ def _without_repetitions(events: Iterable[ProfileEvent]) -> list[ProfileEvent]:
                 dropped = row.pop(TRIES_AT_EACH_END)
                 alive = [other for other in alive if other is not dropped]
     return alive
+
+
+def _asks_the_same(one: ProfileEvent, other: ProfileEvent) -> bool:
+    return (one.verdict, one.installs, one.clears) == (other.verdict, other.installs, other.clears)
 
 
 def _is_indifferent(
@@ -179,11 +198,11 @@ def _is_indifferent(
 
 
 def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
-    """Say whether something certain has done all that an unconfirmed event could have done, and undone it.
+    """Say whether something certain has done all that an event in doubt could have done, and undone it.
 
     Cheap, and good for any number of open answers; the worlds decide on what it does not see.
     """
-    if event.verdict != "unconfirmed":
+    if event.verdict not in _IN_DOUBT:
         return False
     for other in (other for other in later if other.verdict == "accepted"):
         if other.clears == {} or (other.clears is not None and other.clears == event.clears):
@@ -221,10 +240,8 @@ def _branches(event: ProfileEvent, world: World) -> tuple[World, ...]:
     match event.verdict:
         case "accepted":
             return (apply_event(event, world),)
-        case "unknown":
-            # It found nothing to clear. Where we know of something, we or the charge point may be wrong.
-            return (world, apply_event(event, world))
-        case "unconfirmed":
+        case "unknown" | "unconfirmed":
+            # Where it found nothing to clear and we know of something, we or the charge point may be wrong.
             return (world, apply_event(event, world))
         case "rejected" | "not_supported":
             return (world,)

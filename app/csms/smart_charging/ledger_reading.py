@@ -14,6 +14,12 @@ from app.store.records import ConnectorTransaction, Json, ProfileCommandRecord
 from app.store.unit_of_work import TenantWork
 
 _UNABLE = frozenset({"NotSupported", "NotImplemented"})
+_STATUSES: dict[str, Verdict] = {
+    "Accepted": "accepted",
+    "Rejected": "rejected",
+    "NotSupported": "not_supported",
+    "Unknown": "unknown",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +110,8 @@ def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
     result, error = ending.get("result"), ending.get("error")
     reason = cast(Json, error).get("code") if error is not None else None
     match ending.get("state"):
-        case "accepted":
-            return "accepted", None
-        case "rejected":
-            return _refusal(str((result or {}).get("status"))), None
+        case "accepted" | "rejected":
+            return _answered(str((result or {}).get("status"))), None
         case "call_error" if result is None:
             return ("not_supported" if reason in _UNABLE else "rejected"), reason
         case _:
@@ -115,14 +119,9 @@ def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
             return "unconfirmed", reason
 
 
-def _refusal(status: str) -> Verdict:
-    match status:
-        case "Unknown":
-            return "unknown"
-        case "NotSupported":
-            return "not_supported"
-        case _:
-            return "rejected"
+def _answered(status: str) -> Verdict:
+    """What a status means; of one that is none of these answers' nobody knows whether it is a yes."""
+    return _STATUSES.get(status, "unconfirmed")
 
 
 def _set(command: ProfileCommandRecord, transactions: Sequence[ConnectorTransaction]) -> Installed:

@@ -16,7 +16,9 @@ def measured_over_time(rows: Iterable[MeterValueRecord], unit: Literal["A", "W"]
     Watts: of all phases. Amperes: of the phase that carries most, as a limit in amperes holds for each.
     """
     found = [(row, _amount(row.sampled_values, unit)) for row in rows]
-    return [Measured(row.sampled_at, amount) for row, amount in found if amount is not None]
+    return [
+        Measured(row.sampled_at, amount, row.transaction_id) for row, amount in found if amount is not None
+    ]
 
 
 def _amount(samples: Iterable[Json], unit: Literal["A", "W"]) -> float | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import orjson
 
@@ -12,6 +14,8 @@ from app.store.charging_profiles import CALENDAR_PROFILES
 from app.store.records import ChargingProfileRecord, Json
 
 _MEMBER = "/csChargingProfiles"
+_MOST_PERIODS = 4_096
+"""As composite schedules take them, and frames."""
 _LARGEST_NUMBER = 1_000_000_000
 """Of a stored profile: a gigawatt, thirty years; composite schedules take no larger limit."""
 
@@ -42,16 +46,17 @@ def wire_ids(record: ChargingProfileRecord) -> range:
 def judge_profile(profile: Json) -> list[FieldViolation]:
     """Return the rules that a profile breaks by itself, for whatever charge point (OCPP 1.6 7.8 to 7.14).
 
-    profile: without chargingProfileId. Pointers begin at it.
+    profile: without chargingProfileId, its numbers as decimals, to be judged as they were written. Pointers
+    begin at it.
     """
-    if found := list(_out_of_range(profile, "")):
+    if found := [*_out_of_range(profile, ""), *_too_many(profile)]:
         return found
     if not isinstance(profile.get("chargingProfilePurpose"), str):
         connector_id = 1
     else:
         connector_id = 0 if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else 1
     request = {"connectorId": connector_id, "csChargingProfiles": {**profile, "chargingProfileId": 1}}
-    verdict = check_call("central_system", "SetChargingProfile", orjson.dumps(request).decode())
+    verdict = check_call("central_system", "SetChargingProfile", _exact_text(request))
     found = [
         FieldViolation(violation.pointer.removeprefix(_MEMBER), violation.reason, violation.detail)
         for violation in verdict.violations
@@ -63,6 +68,29 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
     return found
 
 
+def as_stored(value: Any) -> Any:
+    """Return a profile that breaks no rule with plain numbers, which hold its tenths."""
+    match value:
+        case dict():
+            return {name: as_stored(member) for name, member in value.items()}
+        case list():
+            return [as_stored(element) for element in value]
+        case Decimal():
+            # Not -0.0, which no device needs to meet.
+            return float(value) or 0.0
+        case _:
+            return value
+
+
+def _exact_text(value: Json) -> str:
+    def number(unknown: object) -> orjson.Fragment:
+        if not isinstance(unknown, Decimal):
+            raise TypeError
+        return orjson.Fragment(str(unknown))
+
+    return orjson.dumps(value, default=number).decode()
+
+
 def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
     """Numbers that no device and no schedule can mean: such a limit would be none."""
     if isinstance(value, dict):
@@ -71,8 +99,21 @@ def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
     elif isinstance(value, list):
         for index, element in enumerate(value):
             yield from _out_of_range(element, f"{pointer}/{index}")
-    elif isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
+    elif isinstance(value, int | Decimal) and not _is_in_range(value):
         yield FieldViolation(pointer, "out_of_range", f"is larger than {_LARGEST_NUMBER}")
+
+
+def _too_many(profile: Json) -> Iterator[FieldViolation]:
+    schedule = profile.get("chargingSchedule")
+    periods = schedule.get("chargingSchedulePeriod") if isinstance(schedule, dict) else None
+    if isinstance(periods, list) and len(periods) > _MOST_PERIODS:
+        text = f"at most {_MOST_PERIODS} items are allowed"
+        yield FieldViolation("/chargingSchedule/chargingSchedulePeriod", "too_many_items", text)
+
+
+def _is_in_range(number: int | Decimal) -> bool:
+    # What is no number cannot be compared.
+    return Decimal(number).is_finite() and -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER
 
 
 def judge_calendar(calendar: Json, now: datetime) -> list[FieldViolation]:

@@ -6,10 +6,9 @@
 //! | a segment starts and its rank is below | it waits beneath |
 //! | the leader ends | the highest that waits and has not ended leads; if none does, nobody |
 //!
-//! Segments that wait lie in a heap by rank, and one that has ended is thrown away when it comes to the top. So each
-//! segment costs one place in the sorting and one in the heap: `O(B log B)` for `B` segments.
-
-use std::collections::BinaryHeap;
+//! Those that wait are kept by rank, as bits that say which ranks have one, and one that has ended is thrown away when
+//! it comes to the top. The segments of one rank are those of one profile, of which one is in force at a time: so there
+//! is one place for each rank, and each segment costs that place and its part of the sorting.
 
 use crate::schedule::timeline::{Segment, Span};
 
@@ -34,30 +33,27 @@ pub(crate) struct Line {
 impl Line {
     /// Merge segments that lie inside the span.
     pub fn merge(mut segments: Vec<Segment>, span: &Span) -> Self {
-        // Stable, for it finds the runs in which the profiles came and merely merges them.
-        segments.sort_by_key(|segment| segment.start_s);
+        // In place: which one of several that start together comes first makes no difference.
+        segments.sort_unstable_by_key(|segment| segment.start_s);
         let mut pieces = Vec::with_capacity(segments.len() + 1);
-        let mut waiting: BinaryHeap<(u32, usize)> = BinaryHeap::with_capacity(16);
+        let mut waiting = Waiting::new(&segments);
         let mut next = 0;
         let mut now_s = span.start_s;
         while now_s < span.end_s {
             while let Some(segment) = segments.get(next).filter(|segment| segment.start_s <= now_s) {
-                waiting.push((segment.rank, next));
+                waiting.put(segment.rank, next);
                 next += 1;
             }
-            while waiting.peek().is_some_and(|(_, place)| segments[*place].end_s <= now_s) {
-                waiting.pop();
-            }
-            let leader = waiting.peek().copied();
-            pieces.push(Piece { start_s: now_s, leader: leader.map(|(_, place)| place) });
-            let (rank, mut end_s) =
-                leader.map_or((None, span.end_s), |(rank, place)| (Some(rank), segments[place].end_s));
+            let leader = waiting.highest(|place| segments[place].end_s > now_s);
+            pieces.push(Piece { start_s: now_s, leader });
+            let (rank, mut end_s) = leader
+                .map_or((None, span.end_s), |place| (Some(segments[place].rank), segments[place].end_s));
             while let Some(segment) = segments.get(next).filter(|segment| segment.start_s < end_s) {
                 if Some(segment.rank) > rank {
                     end_s = segment.start_s;
                     break;
                 }
-                waiting.push((segment.rank, next));
+                waiting.put(segment.rank, next);
                 next += 1;
             }
             now_s = end_s;
@@ -73,6 +69,41 @@ impl Line {
     /// The segment that leads at a moment of the span.
     pub fn leader_at(&self, moment_s: i64) -> Option<&Segment> {
         self.leader(self.pieces.partition_point(|piece| piece.start_s <= moment_s).saturating_sub(1))
+    }
+}
+
+/// Segments that have started, one for each rank.
+struct Waiting {
+    /// By rank: place in the segments, where the bit is set.
+    places: Vec<usize>,
+    bits: Vec<u64>,
+}
+
+impl Waiting {
+    fn new(segments: &[Segment]) -> Self {
+        let ranks = segments.iter().map(|segment| segment.rank as usize + 1).max().unwrap_or(0);
+        Self { places: vec![0; ranks], bits: vec![0; ranks.div_ceil(64)] }
+    }
+
+    /// A segment waits, in the place of an earlier one of its profile, which has ended when it can lead.
+    fn put(&mut self, rank: u32, place: usize) {
+        let rank = rank as usize;
+        self.places[rank] = place;
+        self.bits[rank / 64] |= 1 << (rank % 64);
+    }
+
+    /// The segment of the highest rank that is in force; those above it that are not are thrown away.
+    fn highest(&mut self, in_force: impl Fn(usize) -> bool) -> Option<usize> {
+        for (word, bits) in self.bits.iter_mut().enumerate().rev() {
+            while let Some(bit) = bits.checked_ilog2() {
+                let place = self.places[word * 64 + bit as usize];
+                if in_force(place) {
+                    return Some(place);
+                }
+                *bits ^= 1 << bit;
+            }
+        }
+        None
     }
 }
 
