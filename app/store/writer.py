@@ -189,7 +189,7 @@ class Ledger:
             waiting = len(self._waiting) + len(self.meters)
             if self._closing and not waiting:
                 return
-            if not waiting or waiting < sum(map(len, self._lanes)):
+            if not waiting or (waiting < sum(map(len, self._lanes)) and not self._closing):
                 self._awake.clear()
                 await self._awake.wait()
                 continue

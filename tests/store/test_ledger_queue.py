@@ -165,6 +165,29 @@ async def test_what_waits_is_written_before_the_ledger_ends(
     assert len(await _stored(station, database_url)) == 1
 
 
+async def test_the_end_waits_for_both_lanes_and_leaves_none_waiting(
+    station: Station, database_url: str, settings: Settings
+) -> None:
+    blocker = await asyncpg.connect(database_url)
+    ledger = Ledger(database_url, settings=settings, clock=SystemClock())
+    ledger.start()
+    socket = Socket(ledger, station)
+    async with blocker.transaction():
+        await blocker.execute("lock table meter_values in access exclusive mode")
+        for number in range(3):
+            socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
+        async with asyncio.timeout(10):
+            while not any(map(len, ledger._lanes)):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        socket.send("last")
+        closing = asyncio.create_task(ledger.close())
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await closing
+    await blocker.close()
+    assert {answer[1] for answer in socket.answers} == {"m0", "m1", "m2", "last"}
+
+
 async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
     socket: Socket, station: Station
 ) -> None:
