@@ -15,7 +15,12 @@
 //! No clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket, no database. What all connections
 //! of a worker share comes with each call, in `Around`.
 
+mod found;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::found::deviations_json;
+pub use self::found::{Found, Kept};
 
 use crate::frame::UniqueId;
 use crate::frame_log::{Entry, FrameLog};
@@ -25,8 +30,7 @@ use crate::meter_queue::{MeterQueue, Offer, Origin, Waiting};
 use crate::schema;
 use crate::tally::Tally;
 use crate::validate::Mode;
-use crate::value::write_string;
-use crate::violation::{Deviation, ErrorCode, Violation};
+use crate::violation::ErrorCode;
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
@@ -75,47 +79,6 @@ pub struct Around<'s, T> {
     pub owner: &'s dyn Fn() -> T,
     /// Takes what is found, in order.
     pub found: &'s mut dyn FnMut(Found<'_>),
-}
-
-/// What the caller has to do or to know.
-#[derive(Debug, PartialEq)]
-pub enum Found<'a> {
-    /// As of the link, but for refusals. A `Send` is logged already.
-    Effect(Effect<'a>),
-    /// A CALL was refused.
-    Refused {
-        /// As it came.
-        unique_id: String,
-        /// If it could be read.
-        action: Option<String>,
-        /// What is wrong; the first one decides the code. Never empty.
-        violations: Vec<Violation>,
-        /// Of a billing message: to be kept before its CALLERROR goes out.
-        to_keep: Option<Kept<'a>>,
-    },
-    /// A WebSocket event that is no message.
-    Control(Event<'a>),
-    /// Enough records wait in the queue: wake who writes them.
-    Recorded,
-    /// A departure outside of the frame itself was tolerated.
-    Tolerated(&'static str),
-    /// Too many frames: read nothing for so many seconds.
-    Slow(f64),
-    /// The frame is too big; nothing more is taken.
-    TooBig,
-    /// A binary message that is no text; nothing more is taken.
-    NotText,
-    /// The core failed at this text: a fault of ours.
-    Failed(&'a str),
-}
-
-/// A billing message that was refused.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Kept<'a> {
-    /// As it came.
-    pub raw: &'a str,
-    /// Its CALLERROR, to be given to `send`.
-    pub answer: String,
 }
 
 /// The state of one connection.
@@ -416,26 +379,6 @@ pub struct Call<'a> {
 fn is_billing(action: Option<&str>) -> bool {
     let message = action.and_then(|action| schema::v16().message(action));
     message.is_some_and(|message| message.is_billing)
-}
-
-/// What was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.
-fn deviations_json(deviation: Option<&'static str>, effects: &[Effect<'_>]) -> Option<String> {
-    let of_text = deviation.map(|kind| Deviation { kind, pointer: String::new(), raw: String::new() });
-    let of_frame = effects.iter().flat_map(|effect| match effect {
-        Effect::Dispatch { deviations, .. } => deviations.as_slice(),
-        Effect::Resolve(resolution) => &resolution.deviations,
-        _ => &[],
-    });
-    let mut json = String::new();
-    for Deviation { kind, pointer, raw } in of_text.iter().chain(of_frame) {
-        json.push(if json.is_empty() { '[' } else { ',' });
-        for (name, text) in [("{\"kind\":", *kind), (",\"pointer\":", pointer), (",\"raw\":", raw)] {
-            json.push_str(name);
-            write_string(&text.replace('\0', "\u{fffd}"), &mut json);
-        }
-        json.push('}');
-    }
-    (!json.is_empty()).then(|| json + "]")
 }
 
 #[cfg(test)]

@@ -4,19 +4,15 @@
 //! object outside of the core before it is stored. Batches are filled one after the other; the texts of a
 //! batch share one buffer, so that a record costs no allocation of its own.
 
+mod sampled_at;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use self::sampled_at::microseconds;
 use crate::frame::UniqueId;
 use crate::meter_rows::{MeterRow, MeterRows};
-use crate::scalar;
-use crate::schedule::moment;
 use crate::value::Value;
-
-/// First microsecond of the year 2, and the first one after the year 9998: the years outside are the unset and
-/// the largest value of common date types.
-const EARLIEST_US: i64 = -62_104_060_800_000_000;
-const END_US: i64 = 253_370_764_800_000_000;
 
 /// Where a record belongs, and when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,26 +275,6 @@ impl<T> MeterQueue<T> {
     }
 }
 
-/// Microseconds since 1970 of an RFC 3339 text. `None`: it is none, or one that needs a closer look (a leap second,
-/// nanoseconds, the years 1 and 9999).
-fn microseconds(text: &str) -> Option<i64> {
-    const PLACES: usize = 6;
-    if !scalar::is_date_time(text.as_bytes()) || text.get(17..19)? == "60" {
-        return None;
-    }
-    let behind = text.get(19..)?;
-    let digits = behind.strip_prefix('.').map_or("", |fraction| {
-        fraction.split_once(|character: char| !character.is_ascii_digit()).map_or("", |(digits, _)| digits)
-    });
-    if digits.len() > PLACES {
-        return None;
-    }
-    let fraction = digits.bytes().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-    let missing = u32::try_from(PLACES - digits.len()).ok()?;
-    let moment_us = moment::parse(text)? * 1_000_000 + fraction * 10_i64.pow(missing);
-    (EARLIEST_US..END_US).contains(&moment_us).then_some(moment_us)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,27 +305,6 @@ mod tests {
 
     fn owners(waiting: impl IntoIterator<Item = Waiting<u8>>) -> Vec<u8> {
         waiting.into_iter().map(|waiting| waiting.owner).collect()
-    }
-
-    #[test]
-    fn times_are_read_to_the_microsecond_or_left_to_a_closer_look() {
-        const AT_US: i64 = 1_772_445_600_000_000;
-        for (text, expected) in [
-            ("2026-03-02T10:00:00Z", Some(AT_US)),
-            ("2026-03-02T10:00:00.25Z", Some(AT_US + 250_000)),
-            ("2026-03-02T10:00:00.123456+00:00", Some(AT_US + 123_456)),
-            ("2026-03-02T11:30:00+01:30", Some(AT_US)),
-            ("2026-03-02T10:00:00.1234567Z", None),
-            ("2026-03-02T10:00:60Z", None),
-            ("2026-03-02 10:00:00Z", None),
-            ("0001-01-01T00:00:00Z", None),
-            ("0002-01-01T00:00:00Z", Some(EARLIEST_US)),
-            ("9998-12-31T23:59:59.999999Z", Some(END_US - 1)),
-            ("9999-01-01T00:00:00Z", None),
-            ("yesterday", None),
-        ] {
-            assert_eq!(microseconds(text), expected, "{text}");
-        }
     }
 
     #[test]

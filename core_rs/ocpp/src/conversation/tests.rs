@@ -1,6 +1,7 @@
 //! What one connection makes of what arrives, with everything around it in plain sight.
 
 use super::*;
+use crate::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);

@@ -1,0 +1,67 @@
+//! What a conversation finds, and how it writes down what it has tolerated.
+
+use crate::link::Effect;
+use crate::value::write_string;
+use crate::violation::{Deviation, Violation};
+use crate::websocket::Event;
+
+/// What the caller has to do or to know.
+#[derive(Debug, PartialEq)]
+pub enum Found<'a> {
+    /// As of the link, but for refusals. A `Send` is logged already.
+    Effect(Effect<'a>),
+    /// A CALL was refused.
+    Refused {
+        /// As it came.
+        unique_id: String,
+        /// If it could be read.
+        action: Option<String>,
+        /// What is wrong; the first one decides the code. Never empty.
+        violations: Vec<Violation>,
+        /// Of a billing message: to be kept before its CALLERROR goes out.
+        to_keep: Option<Kept<'a>>,
+    },
+    /// A WebSocket event that is no message.
+    Control(Event<'a>),
+    /// Enough records wait in the queue: wake who writes them.
+    Recorded,
+    /// A departure outside of the frame itself was tolerated.
+    Tolerated(&'static str),
+    /// Too many frames: read nothing for so many seconds.
+    Slow(f64),
+    /// The frame is too big; nothing more is taken.
+    TooBig,
+    /// A binary message that is no text; nothing more is taken.
+    NotText,
+    /// The core failed at this text: a fault of ours.
+    Failed(&'a str),
+}
+
+/// A billing message that was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept<'a> {
+    /// As it came.
+    pub raw: &'a str,
+    /// Its CALLERROR, to be given to `send`.
+    pub answer: String,
+}
+
+/// What was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.
+pub(super) fn deviations_json(deviation: Option<&'static str>, effects: &[Effect<'_>]) -> Option<String> {
+    let of_text = deviation.map(|kind| Deviation { kind, pointer: String::new(), raw: String::new() });
+    let of_frame = effects.iter().flat_map(|effect| match effect {
+        Effect::Dispatch { deviations, .. } => deviations.as_slice(),
+        Effect::Resolve(resolution) => &resolution.deviations,
+        _ => &[],
+    });
+    let mut json = String::new();
+    for Deviation { kind, pointer, raw } in of_text.iter().chain(of_frame) {
+        json.push(if json.is_empty() { '[' } else { ',' });
+        for (name, text) in [("{\"kind\":", *kind), (",\"pointer\":", pointer), (",\"raw\":", raw)] {
+            json.push_str(name);
+            write_string(&text.replace('\0', "\u{fffd}"), &mut json);
+        }
+        json.push('}');
+    }
+    (!json.is_empty()).then(|| json + "]")
+}
