@@ -22,14 +22,14 @@ SAMPLES = '[{"value":"1.5","measurand":"Voltage"},{"measurand":"Frequency","valu
 
 
 class Socket:
-    """A connection of the station's charge point that keeps its answers."""
+    """Connections of the station's charge point, one for each CALL, that keep their answers."""
 
     def __init__(self, ledger: Ledger, station: Station) -> None:
         self._ledger = ledger
+        self._place = station.place
+        self.owner: Any = self
         self.answers: list[Any] = []
         self._changed = asyncio.Event()
-        self.conversation: Conversation = new_conversation(**station.place, meters=ledger.meters)
-        self.conversation.owner = self
 
     def send(self, unique_id: str, transaction_id: int = 7, samples: str = SAMPLES) -> None:
         text = (
@@ -37,7 +37,9 @@ class Socket:
             f'"meterValue":[{{"timestamp":"2026-01-01T00:00:00Z","sampledValue":{samples}}}]}}]'
         )
         clock = SystemClock()
-        for found in self.conversation.text(text, clock.monotonic(), clock.now_us()) or ():
+        conversation: Conversation = new_conversation(**self._place, meters=self._ledger.meters)
+        conversation.owner = self.owner
+        for found in conversation.text(text, clock.monotonic(), clock.now_us()) or ():
             assert isinstance(found, Notice), found
             assert found.kind == "recorded"
             self._ledger.wake()
@@ -173,7 +175,7 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
             raise RuntimeError("a defect")
 
     broken = Socket(station.database.ledger, station)
-    broken.conversation.owner = Broken()
+    broken.owner = Broken()
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
     assert await socket.answered(1) == [[3, "m1", {}]]
