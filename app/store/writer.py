@@ -28,6 +28,7 @@ from app.clock import Clock
 from app.errors import CallFailed, StoreUnavailable
 from app.logs import get_logger
 from app.metrics import (
+    CALLS_REFUSED,
     LEDGER_BATCH_RECORDS,
     LEDGER_COMMIT_SECONDS,
     LEDGER_FAILURES,
@@ -263,6 +264,7 @@ class Ledger:
         else:
             description = error.description if isinstance(error, CallFailed) else _OVERDUE
             answers = meters.settle_one(place, *self._moment(), "InternalError", description)
+            CALLS_REFUSED.labels("InternalError").inc(len(answers))
         hand_out(answers)
 
     def _still_due(self, meters: MeterBatch | None) -> MeterBatch | None:
@@ -276,6 +278,7 @@ class Ledger:
         now, at_us = self._moment()
         answers = meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us)
         LEDGER_FAILURES.labels("overdue").inc(len(answers))
+        CALLS_REFUSED.labels("InternalError").inc(len(answers))
         hand_out(answers)
 
     def _moment(self) -> tuple[float, int]:

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 import pytest
 
+from app import metrics
 from app.clock import SystemClock
 from app.ocpp import Conversation, Notice
 from app.settings import Settings
@@ -142,6 +143,8 @@ async def _impatient(database_url: str, settings: Settings) -> AsyncIterator[Led
 async def test_who_waits_too_long_is_told_to_come_again(
     station: Station, database_url: str, settings: Settings
 ) -> None:
+    refused = metrics.CALLS_REFUSED.labels("InternalError")
+    before = refused._value.get()
     blocker = await asyncpg.connect(database_url)
     async with _impatient(database_url, settings) as ledger:
         socket = Socket(ledger, station)
@@ -150,6 +153,7 @@ async def test_who_waits_too_long_is_told_to_come_again(
             for number in range(3):
                 socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             assert {answer[2] for answer in await socket.answered(3)} == {"InternalError"}
+            assert refused._value.get() - before == 3
         for number in range(3):
             socket.send(f"again{number}", samples=f'[{{"value":"{number}"}}]')
         assert {answer[0] for answer in (await socket.answered(6))[3:]} == {3}
