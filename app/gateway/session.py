@@ -148,13 +148,11 @@ class Session:
 
     def receive_text(self, text: str) -> None:
         """Take one text message from a byte path that has no bytes to give."""
-        clock = self._services.clock
-        self.connection.last_seen_us = at_us = clock.now_us()
-        self._take_all(self._conversation.text(text, clock.monotonic(), at_us))
+        self._take_all(self._conversation.text(text, *self._heard()))
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
-        self._take_all(self._conversation.binary(data, *self._moment()))
+        self._take_all(self._conversation.binary(data, *self._heard()))
 
     def take(self, found: Found) -> None:
         """Do what the conversation has found."""
@@ -415,6 +413,12 @@ class Session:
         self._pauses &= ~reason
         if not self._pauses:
             self._transport.resume_reading()
+
+    def _heard(self) -> tuple[float, int]:
+        """Note that the charge point lives; return as `_moment`."""
+        moment = self._moment()
+        self.connection.last_seen_us = moment[1]
+        return moment
 
     def _moment(self) -> tuple[float, int]:
         """Return the monotonic seconds and the microseconds since 1970."""

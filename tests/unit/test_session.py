@@ -277,8 +277,10 @@ async def test_a_closed_session_takes_nothing_more() -> None:
 
 async def test_text_in_a_binary_frame_is_tolerated() -> None:
     bench = Bench()
+    bench.clock.seconds += 5
     bench.session.receive_binary(b"\xef\xbb\xbf" + HEARTBEAT.encode())
     await bench.session.settled()
+    assert bench.connection.last_seen == bench.clock.now()
     assert json.loads(bench.transport.sent[0])[:2] == [3, "h1"]
     assert "binary_frame" in bench.kinds
 
