@@ -264,15 +264,15 @@ class Notice:
     """Something a `Conversation` has found beside the effects of its link.
 
     "recorded": enough meter values wait in the queue: wake who writes them. "slow": too many
-    frames, read nothing for `pause_s` seconds. "tolerated": a departure of the kind `text` outside of the
-    frame. After "too_big" and "not_text" the conversation takes nothing more. "failed": the core failed at
-    `text`.
+    frames, read nothing before the monotonic second `until`. "tolerated": a departure of the kind `text`
+    outside of the frame. After "too_big" and "not_text" the conversation takes nothing more. "failed": the
+    core failed at `text`.
     """
 
     @property
     def kind(self) -> Literal["recorded", "slow", "tolerated", "too_big", "not_text", "failed"]: ...
     @property
-    def pause_s(self) -> float: ...
+    def until(self) -> float: ...
     @property
     def text(self) -> str | None: ...
 
@@ -432,8 +432,8 @@ class Conversation:
     @property
     def next_deadline(self) -> float | None: ...
     @property
-    def recording(self) -> int:
-        """CALLs that wait in the queue of records."""
+    def is_recording(self) -> bool:
+        """Whether a CALL waits in the queue of records."""
 
 def check_payload(
     action: str, direction: Literal["request", "response"], payload: str, strict: bool = True

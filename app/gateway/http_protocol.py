@@ -22,6 +22,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
     """
 
     _mended = False
+    _in_body = False
     _tail = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,6 +44,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Look for a handshake that lacks the field."""
+        self._in_body = True
         if not self._lacks_connection():
             super().on_headers_complete()
             return
@@ -52,6 +54,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A mended request is not answered by HTTP."""
+        self._in_body = False
         if not self._mended:
             super().on_message_complete()
 
@@ -61,21 +64,22 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         Cut where a head ends: of a request that is mended the parser does not say where it does.
         """
         self._unset_keepalive_if_required()
-        while data and not self.transport.is_closing():
-            end = self._end_of_head(data)
-            part, data = data[:end], data[end:]
-            if self._goes_on_as_websocket(part, data):
+        start = 0
+        while start < len(data) and not self.transport.is_closing():
+            end = self._end_of_head(data, start)
+            if self._goes_on_as_websocket(data, start, end):
                 return
+            start = end
 
-    def _goes_on_as_websocket(self, part: bytes, behind: bytes) -> bool:
+    def _goes_on_as_websocket(self, data: bytes, start: int, end: int) -> bool:
         """Parse a part; say whether the socket, and what stands behind it, is no longer ours."""
         try:
-            self.parser.feed_data(part)
+            self.parser.feed_data(data[start:end])
         except HttpParserUpgrade as upgrade:
             if not self._should_upgrade():
                 self._unsupported_upgrade_warning()
                 return False
-            self._upgrade(part[upgrade.args[0] :] + behind)
+            self._upgrade(data[start + upgrade.args[0] :])
             return True
         except HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
@@ -85,19 +89,24 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             return False
         # The parser itself never stops at a request that was mended.
         self._mended = False
-        self._upgrade(behind)
+        self._upgrade(data[end:])
         return True
 
-    def _end_of_head(self, data: bytes) -> int:
-        """How much of a read belongs to the request whose head ends in it; all of it where none ends."""
-        found = (self._tail + data).find(_END_OF_HEAD)
+    def _end_of_head(self, data: bytes, start: int) -> int:
+        """Where the head ends that begins or goes on at `start`; where none ends, and in a body: at the end.
+
+        Blank lines of a body are not looked for: there may be thousands of them.
+        """
+        # The blank line may be cut itself.
+        tail, self._tail = self._tail, b""
+        cut = (tail + data[:3]).find(_END_OF_HEAD)
+        if cut >= 0:
+            return cut + len(_END_OF_HEAD) - len(tail)
+        found = -1 if self._in_body else data.find(_END_OF_HEAD, start)
         if found < 0:
-            # The blank line may be cut itself.
-            self._tail = (self._tail + data[-3:])[-3:]
+            self._tail = (tail + data[-3:])[-3:]
             return len(data)
-        end = found + len(_END_OF_HEAD) - len(self._tail)
-        self._tail = b""
-        return end
+        return found + len(_END_OF_HEAD)
 
     def _upgrade(self, early: bytes) -> None:
         """Go on as WebSocket. early: what came behind the request."""

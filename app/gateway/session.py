@@ -139,17 +139,20 @@ class Session:
         """Take bytes of the socket; return what `take` is to be given, in order. None: nothing."""
         clock = self._services.clock
         self.connection.last_seen_us = at_us = clock.now_us()
-        return self._conversation.feed(data, clock.monotonic(), at_us)
+        found = self._conversation.feed(data, clock.monotonic(), at_us)
+        for one in found or ():
+            # Not in its turn: this socket may be paused, and records of all others wait for the ledger, too.
+            if type(one) is Notice and one.kind == "recorded":
+                self._services.database.ledger.wake()
+        return found
 
     def receive_text(self, text: str) -> None:
         """Take one text message from a byte path that has no bytes to give."""
-        clock = self._services.clock
-        self.connection.last_seen_us = at_us = clock.now_us()
-        self._take_all(self._conversation.text(text, clock.monotonic(), at_us))
+        self._take_all(self._conversation.text(text, *self._heard()))
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
-        self._take_all(self._conversation.binary(data, *self._moment()))
+        self._take_all(self._conversation.binary(data, *self._heard()))
 
     def take(self, found: Found) -> None:
         """Do what the conversation has found."""
@@ -220,7 +223,7 @@ class Session:
 
     async def settled(self) -> None:
         """Wait until what was received so far is answered and recorded."""
-        while self._conversation.recording and not self._closed:
+        while self._conversation.is_recording and not self._closed:
             if self._recorded is None:
                 self._recorded = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._recorded)
@@ -238,7 +241,7 @@ class Session:
             case "recorded":
                 self._services.database.ledger.wake()
             case "slow":
-                self._throttle(notice.pause_s)
+                self._throttle(notice.until)
             case "tolerated":
                 metrics.DEVIATIONS.labels(notice.text).inc()
             case "too_big":
@@ -249,8 +252,8 @@ class Session:
                 self._core_failed(notice.text or "")
 
     def _enqueue(self, item: Dispatch | Refused) -> None:
-        if self._conversation.recording:
-            # Records came before it, and are answered before it.
+        if self._conversation.is_recording:
+            # A record came before it, and is answered before it.
             self._inbound.hold(item)
         else:
             self._inbound.push(item)
@@ -258,8 +261,8 @@ class Session:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
     def _go_on(self) -> None:
-        """Take up what has waited for records, when the last of them is settled."""
-        if self._conversation.recording and not self._closed:
+        """Take up what has waited for a record, when it is settled."""
+        if self._conversation.is_recording and not self._closed:
             return
         self._inbound.resume()
         recorded, self._recorded = self._recorded, None
@@ -391,8 +394,10 @@ class Session:
             log.info("connection_closing", code=code, reason=reason, **self._facts())
             self._transport.close(code, reason)
 
-    def _throttle(self, pause_s: float) -> None:
-        if not self._pauses & _RATE:
+    def _throttle(self, until: float) -> None:
+        # What came in one read is found at once and handed on bit by bit: part of the pause may be over.
+        pause_s = until - self._services.clock.monotonic()
+        if pause_s > 0.0 and not self._pauses & _RATE:
             self._pause(_RATE, "frame_rate")
             self._services.call_later(pause_s, self._unthrottle)
 
@@ -408,6 +413,12 @@ class Session:
         self._pauses &= ~reason
         if not self._pauses:
             self._transport.resume_reading()
+
+    def _heard(self) -> tuple[float, int]:
+        """Note that the charge point lives; return as `_moment`."""
+        moment = self._moment()
+        self.connection.last_seen_us = moment[1]
+        return moment
 
     def _moment(self) -> tuple[float, int]:
         """Return the monotonic seconds and the microseconds since 1970."""

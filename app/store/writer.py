@@ -3,8 +3,9 @@
 Theory of operation. Records queue in memory; a task takes all that waits, writes it in one transaction, and
 wakes everybody after the COMMIT (which PostgreSQL has fsynced by then). What arrives meanwhile is the next
 batch: no artificial delay, and the busier it gets the cheaper a record becomes. A second task begins once as
-many records wait as are being written, so that we prepare some while PostgreSQL commits others. A charge
-point has one record under way at most, so their order does not matter. Every record ends in one of three
+many records wait as are being written, so that we prepare some while PostgreSQL commits others. Of one
+charge point it takes nothing while the first one writes something: a stop must not overtake its start, nor a
+repetition what it repeats, and after a reconnect both may be here. Every record ends in one of three
 ways: its answer, CallFailed (this very record cannot be stored), or StoreUnavailable (not committed in
 `durable_wait_s`; it may be there or not, and the charge point's retry meets it). Nothing is acknowledged
 without its commit. Plain MeterValues never become objects here: conversations put them into `meters`, whose
@@ -27,6 +28,7 @@ from app.clock import Clock
 from app.errors import CallFailed, StoreUnavailable
 from app.logs import get_logger
 from app.metrics import (
+    CALLS_REFUSED,
     LEDGER_BATCH_RECORDS,
     LEDGER_COMMIT_SECONDS,
     LEDGER_FAILURES,
@@ -187,19 +189,32 @@ class Ledger:
     async def _run(self, lane: "_Lane") -> None:
         while True:
             waiting = len(self._waiting) + len(self.meters)
-            if self._closing and not waiting:
-                return
-            if not waiting or (waiting < sum(map(len, self._lanes)) and not self._closing):
+            # At the end nobody wakes us any more for a batch that is too small yet.
+            if waiting and (self._closing or waiting >= sum(map(len, self._lanes))):
+                lane.entries = self._take_entries()
+                lane.meters = self.meters.take()
+            if not len(lane):
+                if self._closing:
+                    # What is left belongs behind the batch of the other lane, which takes it then.
+                    return
                 self._awake.clear()
                 await self._awake.wait()
                 continue
-            count = min(len(self._waiting), self._batch_limit)
-            lane.entries = [self._waiting.popleft() for _ in range(count)]
-            lane.meters = self.meters.take()
             self.meters.wake_at(sum(map(len, self._lanes)))
             LEDGER_WAITING.set(waiting - len(lane))
             await self._settle(lane, lane.entries, lane.meters)
             lane.entries, lane.meters = [], None
+
+    def _take_entries(self) -> list[_Entry]:
+        """Take a batch of what waits, but for charge points of which something is being written."""
+        busy = {entry[0].charge_point_id for lane in self._lanes for entry in lane.entries}
+        taken: list[_Entry] = []
+        left: list[_Entry] = []
+        while self._waiting and len(taken) < self._batch_limit:
+            entry = self._waiting.popleft()
+            (left if entry[0].charge_point_id in busy else taken).append(entry)
+        self._waiting.extendleft(reversed(left))
+        return taken
 
     async def _settle(self, lane: "_Lane", entries: list[_Entry], meters: MeterBatch | None) -> None:
         """Bring each record to its end: an answer or an error."""
@@ -249,6 +264,7 @@ class Ledger:
         else:
             description = error.description if isinstance(error, CallFailed) else _OVERDUE
             answers = meters.settle_one(place, *self._moment(), "InternalError", description)
+            CALLS_REFUSED.labels("InternalError").inc(len(answers))
         hand_out(answers)
 
     def _still_due(self, meters: MeterBatch | None) -> MeterBatch | None:
@@ -262,6 +278,7 @@ class Ledger:
         now, at_us = self._moment()
         answers = meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us)
         LEDGER_FAILURES.labels("overdue").inc(len(answers))
+        CALLS_REFUSED.labels("InternalError").inc(len(answers))
         hand_out(answers)
 
     def _moment(self) -> tuple[float, int]:

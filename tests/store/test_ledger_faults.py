@@ -132,6 +132,66 @@ async def test_closing_settles_what_waits(station: Station, database_url: str, s
         await ledger.start_transaction(station.start())
 
 
+class _Held:
+    """Batches that wait for a sign before they are written."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self.sign = asyncio.Event()
+        self._write_batch = ledger_batch.write_batch
+        monkeypatch.setattr("app.store.writer.write_batch", self._write)
+
+    async def _write(self, connection: Any, records: Any, *others: Any) -> Any:
+        self.begun.put_nowait(records)
+        await self.sign.wait()
+        return await self._write_batch(connection, records, *others)
+
+
+async def test_closing_takes_a_batch_that_is_smaller_than_the_one_under_way(
+    station: Station,
+    make_station: StationMaker,
+    database_url: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = _Held(monkeypatch)
+    other = await make_station("CP-2")
+    ledger = Ledger(database_url, settings=settings, clock=SystemClock())
+    ledger.start()
+    async with asyncio.timeout(10):
+        starts = [station.start(meter_start_wh=number) for number in range(4)]
+        waiting = [asyncio.ensure_future(ledger.start_transaction(start)) for start in starts]
+        await held.begun.get()
+        for start in (station.start(meter_start_wh=5), other.start()):
+            waiting.append(asyncio.ensure_future(ledger.start_transaction(start)))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(ledger.close())
+        await asyncio.sleep(0)
+        held.sign.set()
+        await closing
+        assert len({answer.transaction_id for answer in await asyncio.gather(*waiting)}) == 6
+
+
+async def test_nothing_overtakes_a_record_of_the_same_charge_point(
+    station: Station, make_station: StationMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = station.database.ledger
+    running = [await ledger.start_transaction(station.start(connector_id=number)) for number in (1, 2)]
+    other = await make_station("CP-2")
+    held = _Held(monkeypatch)
+    async with asyncio.timeout(10):
+        stop = asyncio.ensure_future(ledger.stop_transaction(station.stop(-1)))
+        await held.begun.get()
+        # From a new connection, while the first try is not committed yet.
+        again = asyncio.ensure_future(ledger.stop_transaction(station.stop(-1)))
+        start = asyncio.ensure_future(ledger.start_transaction(other.start()))
+        assert [record.charge_point_id for record in await held.begun.get()] == [other.record.id]
+        held.sign.set()
+        outcomes = [(answer.outcome, answer.transaction_id) for answer in (await stop, await again)]
+        await start
+    assert outcomes == [("closed", running[1].transaction_id), ("repeated", running[1].transaction_id)]
+
+
 def _process_id(directory: Path) -> int:
     return int((directory / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 import pytest
 
+from app import metrics
 from app.clock import SystemClock
 from app.ocpp import Conversation, Notice
 from app.settings import Settings
@@ -22,14 +23,14 @@ SAMPLES = '[{"value":"1.5","measurand":"Voltage"},{"measurand":"Frequency","valu
 
 
 class Socket:
-    """A connection of the station's charge point that keeps its answers."""
+    """Connections of the station's charge point, one for each CALL, that keep their answers."""
 
     def __init__(self, ledger: Ledger, station: Station) -> None:
         self._ledger = ledger
+        self._place = station.place
+        self.owner: Any = self
         self.answers: list[Any] = []
         self._changed = asyncio.Event()
-        self.conversation: Conversation = new_conversation(**station.place, meters=ledger.meters)
-        self.conversation.owner = self
 
     def send(self, unique_id: str, transaction_id: int = 7, samples: str = SAMPLES) -> None:
         text = (
@@ -37,7 +38,9 @@ class Socket:
             f'"meterValue":[{{"timestamp":"2026-01-01T00:00:00Z","sampledValue":{samples}}}]}}]'
         )
         clock = SystemClock()
-        for found in self.conversation.text(text, clock.monotonic(), clock.now_us()) or ():
+        conversation: Conversation = new_conversation(**self._place, meters=self._ledger.meters)
+        conversation.owner = self.owner
+        for found in conversation.text(text, clock.monotonic(), clock.now_us()) or ():
             assert isinstance(found, Notice), found
             assert found.kind == "recorded"
             self._ledger.wake()
@@ -113,7 +116,7 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
     write_batch = ledger_batch.write_batch
 
     async def failing(connection: Any, records: Any, window: Any, queued: Any = None) -> Any:
-        if queued is not None or any("13" in repr(record) for record in records):
+        if queued is not None or any('"13"' in repr(record) for record in records):
             raise asyncpg.DataError("cannot be stored")
         return await write_batch(connection, records, window, queued)
 
@@ -140,6 +143,8 @@ async def _impatient(database_url: str, settings: Settings) -> AsyncIterator[Led
 async def test_who_waits_too_long_is_told_to_come_again(
     station: Station, database_url: str, settings: Settings
 ) -> None:
+    refused = metrics.CALLS_REFUSED.labels("InternalError")
+    before = refused._value.get()
     blocker = await asyncpg.connect(database_url)
     async with _impatient(database_url, settings) as ledger:
         socket = Socket(ledger, station)
@@ -148,6 +153,7 @@ async def test_who_waits_too_long_is_told_to_come_again(
             for number in range(3):
                 socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             assert {answer[2] for answer in await socket.answered(3)} == {"InternalError"}
+            assert refused._value.get() - before == 3
         for number in range(3):
             socket.send(f"again{number}", samples=f'[{{"value":"{number}"}}]')
         assert {answer[0] for answer in (await socket.answered(6))[3:]} == {3}
@@ -196,7 +202,7 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
             raise RuntimeError("a defect")
 
     broken = Socket(station.database.ledger, station)
-    broken.conversation.owner = Broken()
+    broken.owner = Broken()
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
     assert await socket.answered(1) == [[3, "m1", {}]]

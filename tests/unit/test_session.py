@@ -277,8 +277,10 @@ async def test_a_closed_session_takes_nothing_more() -> None:
 
 async def test_text_in_a_binary_frame_is_tolerated() -> None:
     bench = Bench()
+    bench.clock.seconds += 5
     bench.session.receive_binary(b"\xef\xbb\xbf" + HEARTBEAT.encode())
     await bench.session.settled()
+    assert bench.connection.last_seen == bench.clock.now()
     assert json.loads(bench.transport.sent[0])[:2] == [3, "h1"]
     assert "binary_frame" in bench.kinds
 
@@ -412,6 +414,20 @@ async def test_a_call_behind_records_is_answered_behind_them() -> None:
     bench = Bench()
     answers = await bench.receive(METER_VALUES, HEARTBEAT, METER_VALUES.replace("m1", "m2"))
     assert [json.loads(answer)[1] for answer in answers] == ["m1", "h1", "m2"]
+    records = (METER_VALUES.replace("m1", unique_id) for unique_id in ("m3", "m4"))
+    answers = await bench.receive(*records, HEARTBEAT.replace("h1", "h2"))
+    assert [json.loads(answer)[1] for answer in answers] == ["m3", "m4", "h2"]
+
+
+async def test_many_records_of_one_connection_stop_the_reading_too() -> None:
+    bench = Bench()
+    for n in range(6):
+        bench.session.receive_text(METER_VALUES.replace("m1", f"m{n}"))
+    assert len(bench.database.ledger.meters) == 1
+    assert not bench.is_reading()
+    await bench.session.settled()
+    assert bench.is_reading()
+    assert len(bench.transport.sent) == 6
 
 
 async def test_the_end_of_the_socket_does_not_wait_for_records(monkeypatch: pytest.MonkeyPatch) -> None:

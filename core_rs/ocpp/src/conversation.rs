@@ -90,8 +90,8 @@ pub struct Conversation {
     budget: crate::budget::Budget,
     is_registered: bool,
     is_closed: bool,
-    /// CALLs in flight that wait in the queue of records.
-    recording: usize,
+    /// Whether a CALL in flight waits in the queue of records.
+    is_recording: bool,
 }
 
 impl Conversation {
@@ -112,7 +112,7 @@ impl Conversation {
             budget: crate::budget::Budget::new(options.rate_per_s, options.burst, options.now),
             is_registered: false,
             is_closed: false,
-            recording: 0,
+            is_recording: false,
             options,
         }
     }
@@ -134,10 +134,10 @@ impl Conversation {
         &self.link
     }
 
-    /// CALLs that wait in the queue of records.
+    /// Whether a CALL waits in the queue of records.
     #[must_use]
-    pub fn recording(&self) -> usize {
-        self.recording
+    pub fn is_recording(&self) -> bool {
+        self.is_recording
     }
 
     /// Take bytes of the socket. `scratch`: whatever is in it is gone afterwards.
@@ -165,7 +165,7 @@ impl Conversation {
         }
         let pause_s = self.budget.take(around.now);
         if pause_s > 0.0 {
-            (around.found)(Found::Slow(pause_s));
+            (around.found)(Found::Slow(around.now + pause_s));
         }
         if let Some(kind) = deviation {
             (around.found)(Found::Tolerated(kind));
@@ -248,7 +248,7 @@ impl Conversation {
         refusal: Option<(ErrorCode, &str)>,
         around: &mut Around<'_, T>,
     ) -> Option<String> {
-        self.recording = self.recording.saturating_sub(1);
+        self.is_recording = false;
         if self.is_closed {
             return None;
         }
@@ -295,8 +295,8 @@ impl Conversation {
         let [Effect::Dispatch { unique_id, action: METER_VALUES, payload, deviations }] = effects else {
             return false;
         };
-        // What came before it is answered before it.
-        let is_next = self.link.in_flight() == self.recording + 1;
+        // What came before it is answered before it, and one connection cannot fill the queue.
+        let is_next = self.link.in_flight() == 1;
         if !self.is_registered || !is_next || !deviations.is_empty() {
             return false;
         }
@@ -313,7 +313,7 @@ impl Conversation {
             Offer::Enough => (around.found)(Found::Recorded),
             Offer::Taken => {}
         }
-        self.recording += 1;
+        self.is_recording = true;
         true
     }
 

@@ -18,7 +18,7 @@ use crate::{effects, errors};
 #[pyclass(frozen, get_all, module = "app._core")]
 pub struct Notice {
     kind: &'static str,
-    pause_s: f64,
+    until: f64,
     text: Option<String>,
 }
 
@@ -168,8 +168,8 @@ impl Conversation {
     }
 
     #[getter]
-    fn recording(&self) -> usize {
-        self.state.recording()
+    fn is_recording(&self) -> bool {
+        self.state.is_recording()
     }
 }
 
@@ -246,7 +246,7 @@ fn add<'py>(
 }
 
 fn object<'py>(py: Python<'py>, found: Found<'_>, is_framed: bool) -> PyResult<Bound<'py, PyAny>> {
-    let (kind, pause_s, text) = match found {
+    let (kind, until, text) = match found {
         Found::Effect(Effect::Send(text)) => return Ok(written(py, &text, is_framed).into_bound(py)),
         Found::Effect(effect) => return effects::effect_object(py, effect),
         Found::Refused { unique_id, action, violations, to_keep } => {
@@ -255,12 +255,12 @@ fn object<'py>(py: Python<'py>, found: Found<'_>, is_framed: bool) -> PyResult<B
         Found::Control(event) => return control_object(py, &event),
         Found::Recorded => ("recorded", 0.0, None),
         Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_owned())),
-        Found::Slow(pause_s) => ("slow", pause_s, None),
+        Found::Slow(until) => ("slow", until, None),
         Found::TooBig => ("too_big", 0.0, None),
         Found::NotText => ("not_text", 0.0, None),
         Found::Failed(text) => ("failed", 0.0, Some(text.to_owned())),
     };
-    Ok(Bound::new(py, Notice { kind, pause_s, text })?.into_any())
+    Ok(Bound::new(py, Notice { kind, until, text })?.into_any())
 }
 
 /// What goes to the transport: the frame as bytes, or the text for a transport that frames it itself.

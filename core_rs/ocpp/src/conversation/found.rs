@@ -27,7 +27,7 @@ pub enum Found<'a> {
     Recorded,
     /// A departure outside of the frame itself was tolerated.
     Tolerated(&'static str),
-    /// Too many frames: read nothing for so many seconds.
+    /// Too many frames: read nothing before that moment, in monotonic seconds.
     Slow(f64),
     /// The frame is too big; nothing more is taken.
     TooBig,
