@@ -12,7 +12,8 @@ from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.registry import Registry
-from app.gateway.session import CLOSE_GOING_AWAY, CommandResults, Session, SessionLimits, SessionServices
+from app.gateway.session import CLOSE_GOING_AWAY, Session
+from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally

@@ -21,7 +21,8 @@ from app.gateway.handshake import Handshake
 from app.gateway.keepalive import Keepalive
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
-from app.gateway.session import Session, SessionServices, open_session
+from app.gateway.session import Session
+from app.gateway.session_services import SessionServices
 from app.gateway.ticker import LastSeen
 from app.gateway.transport import AsgiTransport, Transport
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
@@ -135,7 +136,7 @@ class ChargePointEndpoint:
         await self._last_seen.write_one(session.connection)
 
     def _session(self, admitted: Admitted, transport: Transport, *, is_framed: bool) -> Session:
-        return open_session(self._connection(admitted), transport, self._services, is_framed=is_framed)
+        return Session(self._connection(admitted), transport, self._services, is_framed=is_framed)
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login

@@ -8,26 +8,24 @@ that has nothing to do.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable
+from typing import Any, Final
 
 import orjson
 
 from app import metrics
-from app.clock import Clock
 from app.csms.connection import Connection
-from app.csms.dispatch import LEDGER_ONLY_ACTIONS, Dispatcher
+from app.csms.dispatch import LEDGER_ONLY_ACTIONS
 from app.errors import AppError, CallFailed
 from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
 from app.gateway.lane import Lane, Work
+from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Frame, Transport
 from app.gateway.unreadable import UnreadableWindow
 from app.ids import CommandId
 from app.logs import get_logger
 from app.ocpp import (
     CallSent,
-    Conversation,
     Deviation,
     Dispatch,
     Found,
@@ -35,9 +33,7 @@ from app.ocpp import (
     Notice,
     Refused,
     Resolve,
-    Tally,
 )
-from app.store.database import Database
 from app.store.entries import InvalidRecord
 
 log = get_logger(__name__)
@@ -52,49 +48,6 @@ CLOSE_SUPERSEDED: Final = 4009
 _UNREADABLE_REASONS: Final = frozenset({"unreadable", "unknown_message_type"})
 _RATE: Final = 1
 _QUEUE_FULL: Final = 2
-
-
-class CommandResults(Protocol):
-    """Who is told what became of our CALLs."""
-
-    async def sent(self, connection: Connection, unique_id: str) -> None:
-        """Record that a CALL has gone to the socket."""
-
-    async def resolved(self, connection: Connection, resolve: Resolve) -> None:
-        """Record how a CALL ended."""
-
-
-class Watcher(Protocol):
-    """Who calls `Session.tick` while the session has a deadline."""
-
-    def watch(self, session: "Session") -> None:
-        """Call `tick` from now on, until it returns False."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """What one charge point may do. bytes are UTF-8 bytes, the queues count CALLs that wait."""
-
-    frame_bytes: int
-    frame_unregistered_bytes: int
-    inbound_queue: int
-    rate_per_s: float
-    rate_burst: int
-    command_queue: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionServices:
-    """What all sessions of a worker share."""
-
-    database: Database
-    dispatcher: Dispatcher
-    commands: CommandResults
-    clock: Clock
-    limits: SessionLimits
-    tally: Tally
-    watcher: Watcher
-    call_later: Callable[[float, Callable[[], None]], object]
 
 
 class Session:
@@ -114,14 +67,11 @@ class Session:
     )
 
     def __init__(
-        self,
-        connection: Connection,
-        conversation: Conversation,
-        transport: Transport,
-        services: SessionServices,
+        self, connection: Connection, transport: Transport, services: SessionServices, *, is_framed: bool
     ) -> None:
+        """is_framed: the transport writes bytes as they are, and does not frame texts itself."""
         self.connection = connection
-        self._conversation = conversation
+        self._conversation = new_conversation(connection, services, is_framed=is_framed)
         self._transport = transport
         self._services = services
         self._inbound: Lane[Dispatch | Refused] = Lane(self._work)
@@ -130,7 +80,7 @@ class Session:
         self._recorded: asyncio.Future[None] | None = None
         self._pauses = 0
         self._closed = False
-        conversation.owner = self
+        self._conversation.owner = self
         self._register()
 
     # From the socket
@@ -432,30 +382,6 @@ class Session:
             "charge_point": connection.identity,
             "connection": connection.connection_id,
         }
-
-
-def open_session(
-    connection: Connection, transport: Transport, services: SessionServices, *, is_framed: bool
-) -> Session:
-    """Return the session of a new connection. is_framed: its transport writes bytes as they are."""
-    limits = services.limits
-    conversation = Conversation(
-        connection.tenant_id,
-        connection.charge_point_id,
-        connection.connection_id,
-        is_framed=is_framed,
-        strict=connection.strict,
-        frame_bytes=limits.frame_bytes,
-        unregistered_bytes=limits.frame_unregistered_bytes,
-        queue_limit=limits.command_queue,
-        rate_per_s=limits.rate_per_s,
-        burst=limits.rate_burst,
-        now=services.clock.monotonic(),
-        meters=services.database.ledger.meters,
-        tally=services.tally,
-        frames=services.database.frame_log.buffer,
-    )
-    return Session(connection, conversation, transport, services)
 
 
 def _count(deviations: list[Deviation]) -> None:

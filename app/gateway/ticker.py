@@ -5,7 +5,7 @@ from app.clock import Clock
 from app.csms.connection import Connection
 from app.errors import AppError
 from app.gateway.registry import Registry
-from app.gateway.session import Session
+from app.gateway.session_services import Ticking
 from app.live.background import Loop
 from app.logs import get_logger
 from app.ocpp import Tally
@@ -28,9 +28,9 @@ class Deadlines:
     """The sessions that have a CALL of ours out."""
 
     def __init__(self) -> None:
-        self._sessions: set[Session] = set()
+        self._sessions: set[Ticking] = set()
 
-    def watch(self, session: Session) -> None:
+    def watch(self, session: Ticking) -> None:
         """Call `tick` of the session from now on, until it returns False."""
         self._sessions.add(session)
 

@@ -11,7 +11,8 @@ from app.csms.connection import Connection
 from app.csms.dispatch import HANDLERS, Dispatcher, Handler
 from app.csms.handlers.context import HandlerContext
 from app.errors import StoreUnavailable
-from app.gateway.session import SessionLimits, SessionServices, open_session
+from app.gateway.session import Session
+from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import Deadlines
 from app.ids import ChargePointId, TenantId
 from app.metrics import CALL_SECONDS
@@ -188,7 +189,7 @@ class Bench:
             watcher=self.deadlines,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )
-        self.session = open_session(self.connection, self.transport, self.services, is_framed=False)
+        self.session = Session(self.connection, self.transport, self.services, is_framed=False)
 
     async def receive(self, *texts: str) -> list[str]:
         """Take texts, let everything settle, return what was sent since."""
