@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from app.gateway.session import SessionLimits, open_session
+from app.gateway.session import Session
+from app.gateway.session_services import SessionLimits
 from app.gateway.wire import Wire
 from tests.unit.session_bench import LIMITS, Bench
 from tests.unit.test_session import HEARTBEAT, METER_VALUES
@@ -25,7 +26,7 @@ class Wired(Bench):
         self.wire = Wire(asyncio.get_running_loop())
         self.socket = Socket()
         self.socket.set_protocol(self.wire)
-        self.session = open_session(self.connection, self.wire, self.services, is_framed=True)
+        self.session = Session(self.connection, self.wire, self.services, is_framed=True)
         self.wire.start(self.socket, self.session, lambda code: self.session.closed(), lambda wire: None)
 
 
