@@ -48,7 +48,7 @@ NOT_SUPPORTED: Final = frozenset(
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
-LEDGER_ONLY_ACTIONS: Final = BILLING_ACTIONS | {"BootNotification"}
+STEPPED_ACTIONS: Final = BILLING_ACTIONS | {"BootNotification"}
 """Actions whose handlers wait for the ledger or the attendance and for nothing else: they need no task."""
 
 

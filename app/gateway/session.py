@@ -15,7 +15,7 @@ import orjson
 
 from app import metrics
 from app.csms.connection import Connection
-from app.csms.dispatch import LEDGER_ONLY_ACTIONS
+from app.csms.dispatch import STEPPED_ACTIONS
 from app.errors import AppError, CallFailed
 from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
 from app.gateway.lane import Lane, Work
@@ -243,7 +243,7 @@ class Session:
     async def _finish(self, call: Dispatch, answering: Awaitable[Any], started: float) -> None:
         """Answer a CALL when its handler is done. Whatever fails costs this message only."""
         try:
-            if call.action not in LEDGER_ONLY_ACTIONS:
+            if call.action not in STEPPED_ACTIONS:
                 answering = asyncio.ensure_future(answering)
             payload = await answering
         except Exception as error:

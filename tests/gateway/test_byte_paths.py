@@ -100,6 +100,9 @@ ENDS: Final = {
     "closed": 1000,
 }
 """Close codes of those conversations that end so; the others end with an answer."""
+IN_NO_ORDER: Final = "refused"
+"""A billing message that is refused is kept before it is answered, and refusals behind it are not: which goes out
+first depends on how many frames come in one read."""
 LAST: Final = call("the last one", "DataTransfer", {"vendorId": "V"})
 
 
@@ -136,6 +139,8 @@ async def transcripts(
             # Answered first: a refusal that needs no database may overtake it.
             assert (await client.ask(BOOT))[:2] == [3, "boot"]
             found[name] = await converse(client, frames)
+            if name == IN_NO_ORDER:
+                found[name][:-1] = sorted(found[name][:-1])
             await client.close()
         await close_all()
     return found

@@ -73,14 +73,44 @@ fn deframe(text: &str, count: usize) {
     }
 }
 
-/// Batches of half as many frames as there are ids: an id that comes again is not remembered any more.
+/// Batches of one frame from each of a few connections, which have one record in the queue at most.
 fn whole(text: &str, count: usize) {
+    const CONNECTIONS: usize = 4;
     let frames = corpus::under_other_ids(text).into_iter().map(|text| {
         let mut bytes = Vec::new();
         text_frame_into(&mut bytes, &text, Some([0x12, 0xA4, 0x00, 0xFF]));
         bytes
     });
     let frames: Vec<_> = frames.collect();
+    let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation()).collect();
+    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
+    let (mut tally, mut scratch) = (Tally::new(vec![0.01, 0.1, 1.0]), Vec::new());
+    for number in 1..=count {
+        let place = number % CONNECTIONS;
+        let mut around = Around {
+            now: 0.0,
+            at_us: 1_772_352_000_000_000,
+            frames: &mut log,
+            meters: &mut meters,
+            tally: &mut tally,
+            owner: &|| place,
+            found: &mut |_| {},
+        };
+        let frame = &frames[number / CONNECTIONS % frames.len()];
+        conversations[place].feed(black_box(frame), &mut scratch, &mut around);
+        if place == 0 {
+            let mut batch = around.meters.take().expect("records wait");
+            black_box(batch.copy());
+            for waiting in batch.take_waiting() {
+                let conversation = &mut conversations[waiting.owner];
+                let answer = conversation.acknowledge(&waiting.unique_id, 0.0, None, &mut around);
+                assert!(black_box(answer).is_some());
+            }
+        }
+    }
+}
+
+fn conversation() -> Conversation {
     let mut conversation = Conversation::new(conversation::Options {
         tenant_id: 1,
         charge_point_id: 2,
@@ -94,26 +124,5 @@ fn whole(text: &str, count: usize) {
         now: 0.0,
     });
     conversation.register();
-    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
-    let (mut tally, mut scratch) = (Tally::new(vec![0.01, 0.1, 1.0]), Vec::new());
-    for number in 1..=count {
-        let mut around = Around {
-            now: 0.0,
-            at_us: 1_772_352_000_000_000,
-            frames: &mut log,
-            meters: &mut meters,
-            tally: &mut tally,
-            owner: &|| (),
-            found: &mut |_| {},
-        };
-        conversation.feed(black_box(&frames[number % frames.len()]), &mut scratch, &mut around);
-        if number % (frames.len() / 2) == 0 {
-            let mut batch = around.meters.take().expect("records wait");
-            black_box(batch.copy());
-            for waiting in batch.take_waiting() {
-                let answer = conversation.acknowledge(&waiting.unique_id, 0.0, None, &mut around);
-                assert!(black_box(answer).is_some());
-            }
-        }
-    }
+    conversation
 }

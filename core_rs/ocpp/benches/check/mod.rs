@@ -52,6 +52,7 @@ fn collected(frame: &str, count: u64, work: &str) -> u64 {
         .args([frame, &count.to_string(), work])
         .output()
         .expect("valgrind runs");
+    assert!(output.status.success(), "{frame} {work}: {}", String::from_utf8_lossy(&output.stderr));
     let report = String::from_utf8_lossy(&output.stderr);
     let (_, behind) = report.split_once("Collected : ").expect("callgrind counts");
     behind.split_whitespace().next().and_then(|count| count.parse().ok()).expect("callgrind counts")
