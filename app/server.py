@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import asyncpg
+
 from app.embedded import start_embedded
 from app.errors import StoreUnavailable
 from app.settings import Settings
@@ -41,9 +43,18 @@ async def prepared_store(settings: Settings, *, with_redis: bool) -> AsyncIterat
         urls = {"database_url": engines.database_url, "redis_url": engines.redis_url}
         try:
             await migrate(engines.database_url)
-        except StoreUnavailable:
-            raise ServeError(f"DATABASE_URL: {_place(engines.database_url)} does not answer") from None
+        except StoreUnavailable as unavailable:
+            place = _place(engines.database_url)
+            raise ServeError(f"DATABASE_URL: {place} {_reason(unavailable)}") from None
         yield settings.model_copy(update=urls)
+
+
+def _reason(unavailable: StoreUnavailable) -> str:
+    """What the server said (no such database, no such user), or that it says nothing."""
+    cause = unavailable.__cause__
+    cause = getattr(cause, "orig", None) or cause
+    found = cause if isinstance(cause, asyncpg.PostgresError) else getattr(cause, "__cause__", None)
+    return f"says: {found}" if isinstance(found, asyncpg.PostgresError) else "does not answer"
 
 
 def _place(url: str) -> str:

@@ -6,12 +6,14 @@ import orjson
 
 
 def payload_of(raw: str) -> Any:
-    """The payload of a CALL that broke a rule, as far as it is JSON at all."""
+    """The payload of a CALL that broke a rule; None: it is no JSON, or nested too deeply to be written."""
     try:
         frame = orjson.loads(raw)
-    except ValueError:
+        payload = frame[3] if isinstance(frame, list) and len(frame) > 3 else None
+        orjson.dumps(payload)
+    except (ValueError, TypeError):
         return None
-    return frame[3] if isinstance(frame, list) and len(frame) > 3 else None
+    return payload
 
 
 def as_internal_error(answer: str) -> str:

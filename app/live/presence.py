@@ -82,6 +82,7 @@ class Presence:
         self._sweep: list[Place] = []
         self._writes: Gathering[_Write, Entered | None] = Gathering(self._write, _BATCH)
         self._reachable = False
+        self._is_told = False
         self._republish = True
         self._loop: Loop | None = None
 
@@ -179,6 +180,7 @@ class Presence:
             if not await self._lease.renew():
                 self._republish = True
             self._reachable = True
+            self._is_told = False
             await self._synchronize()
             await self._lease.watch()
         except FAILURES as error:
@@ -288,7 +290,8 @@ class Presence:
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()
-        if self._reachable:
+        if not self._is_told:
+            self._is_told = True
             log.warning("redis_unreachable", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True

@@ -8,6 +8,7 @@ key reads the winner's row.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from uuid import UUID
 
 import asyncpg
@@ -22,8 +23,10 @@ from app.store.ledger_tags import TagKey, find_id_tags
 from app.store.records import IdTagRecord, Json
 from app.store.text import clean_text, json_text
 
-# Stands in the key for a time that could not be read: the retry's key must not depend on its arrival.
+# With a hash of its text it stands in the key for a time that could not be read: the key of a retry must not
+# depend on its arrival, and another session has another text.
 _UNREADABLE_KEY = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE_KEY_BYTES = 6
 # Clocks that were never set begin in 1970 or 2000; such times say nothing about order.
 _PLAUSIBLE_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 # Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
@@ -77,9 +80,15 @@ def _key(start: TransactionStart) -> _Key:
         start.charge_point_id,
         start.connector_id,
         fold_id_tag(clean_text(start.id_tag)),
-        _UNREADABLE_KEY if TIME_UNREADABLE in start.flags else start.started_at,
+        _unreadable_key(start) if TIME_UNREADABLE in start.flags else start.started_at,
         start.meter_start_wh,
     )
+
+
+def _unreadable_key(start: TransactionStart) -> datetime:
+    text = orjson.dumps(start.raw.get("timestamp"))
+    number = int.from_bytes(blake2b(text, digest_size=_UNREADABLE_KEY_BYTES).digest(), "big")
+    return _UNREADABLE_KEY + timedelta(microseconds=number)
 
 
 async def _find(connection: Connection, keys: Iterable[_Key]) -> dict[_Key, TransactionStarted]:

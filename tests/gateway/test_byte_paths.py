@@ -101,7 +101,7 @@ ENDS: Final = {
 }
 """Close codes of those conversations that end so; the others end with an answer."""
 IN_NO_ORDER: Final = "refused"
-"""A billing message that is refused is kept before it is answered, and refusals behind it are not: which goes out
+"""A refused billing message is kept before it is answered, other refusals are not: which of them goes out
 first depends on how many frames come in one read."""
 LAST: Final = call("the last one", "DataTransfer", {"vendorId": "V"})
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.store.database import Database
-from app.store.entries import TIME_UNREADABLE
+from app.store.entries import TIME_UNREADABLE, TransactionStart
 from app.store.filters import TransactionFilter
 from app.store.records import CommandRecord, TenantRecord
 from app.store.writer import Ledger
@@ -81,6 +81,19 @@ async def test_equal_starts_on_two_workers_are_one_transaction(
         assert answers[0].transaction_id == answers[1].transaction_id
         assert sorted(answer.repeated for answer in answers) == [False, True]
     assert await _count(station) == 30
+
+
+async def test_starts_with_unreadable_times_are_told_apart_by_their_text(station: Station) -> None:
+    ledger = station.database.ledger
+
+    def start(text: str) -> TransactionStart:
+        return station.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
+
+    first, second, again = [
+        await ledger.start_transaction(start(text)) for text in ("26/11/2026", "27/11/2026", "26/11/2026")
+    ]
+    assert first.transaction_id != second.transaction_id
+    assert (again.transaction_id, again.repeated) == (first.transaction_id, True)
 
 
 async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> None:

@@ -184,7 +184,17 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     )
     result = command("serve", env=env)
     assert result.returncode == 1
-    assert len(result.stderr.splitlines()) == 1
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer")
+
+
+def test_what_the_database_server_says_is_passed_on(server_environment: dict[str, str]) -> None:
+    url = server_environment["DATABASE_URL"].replace("/test", "/nosuch", 1)
+    result = command("serve", env={**server_environment, "DATABASE_URL": url})
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "DATABASE_URL" in line
+    assert "does not exist" in line
 
 
 def test_help_and_no_arguments_explain_the_commands(tmp_path: Path) -> None:

@@ -200,6 +200,17 @@ async def test_a_refused_billing_message_is_kept_before_its_error_goes_out() -> 
     assert bench.database.ledger.sent_before_commit == [[]]
 
 
+@pytest.mark.parametrize("depth", [100, 300, 2000])
+async def test_a_refused_billing_message_is_kept_however_deep_it_is(depth: int) -> None:
+    bench = Bench()
+    text = '[2,"s1","StartTransaction",{"connectorId":1,"x":' + "[" * depth + "]" * depth + "}]"
+    (answer,) = await bench.receive(text)
+    assert code_of(answer) == "FormationViolation"
+    (kept,) = bench.database.ledger.kept
+    assert kept.raw == text
+    assert (kept.payload is None) is (depth > 100)
+
+
 async def test_a_refused_billing_message_that_cannot_be_kept_is_asked_for_again() -> None:
     bench = Bench()
     bench.database.ledger.available = False
