@@ -19,11 +19,14 @@ TIME_UNREADABLE = "time_unreadable"
 class MeterReading(NamedTuple):
     """One element of `meterValue` or `transactionData`.
 
-    sampled_at_us: microseconds since 1970; sampled_values: JSON text with the wire names, as it came.
+    sampled_at_us: microseconds since 1970; sampled_values: JSON text with the wire names, as it came;
+    unreadable_time: its time as it came, if that could not be read: then the time of arrival stands in for
+    it, and this text tells a retry from another sample.
     """
 
     sampled_at_us: int
     sampled_values: str
+    unreadable_time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

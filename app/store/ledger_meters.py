@@ -88,11 +88,14 @@ def _as_json(record: MeterReadings, context: str = "periodic") -> dict[str, Any]
         "context": context,
         "readings": [
             {
-                "sampled_at": moment_of(sampled_at_us),
-                "sampled_values": orjson.Fragment(sampled_values),
-                "digest": meter_digest(sampled_values, connector_id, reported),
+                "sampled_at": moment_of(reading.sampled_at_us),
+                "sampled_values": orjson.Fragment(reading.sampled_values),
+                "digest": meter_digest(
+                    reading.sampled_values + (reading.unreadable_time or ""), connector_id, reported
+                ),
+                "is_timeless": reading.unreadable_time is not None,
             }
-            for sampled_at_us, sampled_values in record.readings
+            for reading in record.readings
         ],
     }
 

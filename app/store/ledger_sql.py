@@ -8,6 +8,8 @@ into.
 # ruff: noqa: S608
 
 # Rows that name no transaction belong to the one that ran when the sample was taken (OCPP 1.6 errata 3.16).
+# One without a readable time is stored under that of its arrival, which differs in a retry: for a day the
+# same sample with the same text in the place of its time counts as one.
 INSERT_METER_VALUES = """
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
         received_at, context, sampled_values, digest)
@@ -18,7 +20,7 @@ INSERT_METER_VALUES = """
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
             readings json)
     cross join lateral json_to_recordset(record.readings)
-        as reading (sampled_at timestamptz, sampled_values json, digest bigint)
+        as reading (sampled_at timestamptz, sampled_values json, digest bigint, is_timeless boolean)
     left join lateral (
         select id from transactions
         where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
@@ -27,6 +29,11 @@ INSERT_METER_VALUES = """
         order by started_at desc limit 1
     ) as running
         on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
+    where not reading.is_timeless or not exists (
+        select from meter_values as known
+        where known.charge_point_id = record.charge_point_id and known.digest = reading.digest
+            and known.sampled_at between reading.sampled_at - interval '1 day' and reading.sampled_at
+    )
     on conflict do nothing
 """
 

@@ -206,3 +206,18 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
     assert await socket.answered(1) == [[3, "m1", {}]]
+
+
+async def test_a_sample_without_a_readable_time_is_stored_once_too(
+    station: Station, database_url: str
+) -> None:
+    ledger = station.database.ledger
+    at_us = 1_767_225_600_000_000
+    for later_s, text in enumerate(("then", "then", "now", "then")):
+        arrival_us = at_us + later_s * 1_000_000
+        readings = [MeterReading(arrival_us, SAMPLES, text)]
+        await ledger.meter_values(
+            station.readings(transaction_id=7, received_at_us=arrival_us, readings=readings)
+        )
+    rows = await _stored(station, database_url)
+    assert [(row["sampled_at"] == row["received_at"]) for row in rows] == [True, True]

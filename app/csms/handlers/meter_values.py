@@ -29,14 +29,15 @@ async def handle(
 
 
 def readings_of(meter_values: Sequence[v16.MeterValue], received_at_us: int) -> list[MeterReading]:
-    """Turn `meterValue` or `transactionData` into readings; one with an unreadable time counts as new."""
-    return [
-        # The link gives samples as text: they are stored untouched, whatever else a charge point puts there.
-        MeterReading(_sampled_at_us(element["timestamp"], received_at_us), cast(str, element["sampledValue"]))
-        for element in meter_values
-    ]
+    """Turn `meterValue` or `transactionData` into readings, at their arrival where the time is unreadable."""
+    return [_reading(element, received_at_us) for element in meter_values]
 
 
-def _sampled_at_us(timestamp: object, received_at_us: int) -> int:
+def _reading(element: v16.MeterValue, received_at_us: int) -> MeterReading:
+    # The link gives samples as text: they are stored untouched, whatever else a charge point puts there.
+    sampled_values = cast(str, element["sampledValue"])
+    timestamp: object = element["timestamp"]
     moment = parse_time(timestamp) if isinstance(timestamp, str) else None
-    return received_at_us if moment is None else microseconds_of(moment)
+    if moment is None:
+        return MeterReading(received_at_us, sampled_values, str(timestamp))
+    return MeterReading(microseconds_of(moment), sampled_values)
