@@ -32,16 +32,19 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         other = await stack.enter_async_context(running_server(site, cores, directory))
         fleet = await stack.enter_async_context(running_fleet(FleetPlan(owner.url, site.key)))
         await fleet.connect(plan.command_charge_points)
-        clients = {
-            name: await stack.enter_async_context(HttpClient.connected(HOST, server.port, token))
-            for name, server in (("same_worker", owner), ("across_workers", other))
-        }
+        ports = {"same_worker": owner.port, "across_workers": other.port}
+
+        async def round_at(port: int, commands: int) -> Figures:
+            # A connection of its own: the server closes one that idles while the others have their round.
+            async with HttpClient.connected(HOST, port, token) as client:
+                return await _round(site, (owner, other), client, commands, plan)
+
         # The first ones load code and fill pools.
-        for client in clients.values():
-            await _round(site, (owner, other), client, plan.command_charge_points, plan)
+        for port in ports.values():
+            await round_at(port, plan.command_charge_points)
         for _ in range(plan.command_rounds):
-            for name, client in clients.items():
-                rounds[name].append(await _round(site, (owner, other), client, plan.commands, plan))
+            for name, port in ports.items():
+                rounds[name].append(await round_at(port, plan.commands))
     return {
         "action": _ACTION,
         "commands": plan.commands,
