@@ -90,10 +90,7 @@ class Session:
         clock = self._services.clock
         self.connection.last_seen_us = at_us = clock.now_us()
         found = self._conversation.feed(data, clock.monotonic(), at_us)
-        for one in found or ():
-            # Not in its turn: this socket may be paused, and records of all others wait for the ledger, too.
-            if type(one) is Notice and one.kind == "recorded":
-                self._services.database.ledger.wake()
+        self._wake_ledger(found)
         return found
 
     def receive_text(self, text: str) -> None:
@@ -183,13 +180,18 @@ class Session:
     # What was found
 
     def _take_all(self, found: list[Found] | None) -> None:
+        self._wake_ledger(found)
         for one in found or ():
             self.take(one)
 
+    def _wake_ledger(self, found: list[Found] | None) -> None:
+        """Not in its turn: this socket may be paused, and records of all others wait for the ledger, too."""
+        for one in found or ():
+            if type(one) is Notice and one.kind == "recorded":
+                self._services.database.ledger.wake()
+
     def _note(self, notice: Notice) -> None:
         match notice.kind:
-            case "recorded":
-                self._services.database.ledger.wake()
             case "slow":
                 self._throttle(notice.until)
             case "tolerated":
