@@ -108,16 +108,18 @@ class FrameVerdict:
 
 @final
 class FrameBuffer:
-    """Frames that wait to be logged, encoded as PostgreSQL's binary COPY of the columns `COLUMNS`.
+    """Frames that wait to be logged; conversations put them in, their secrets hidden.
 
-    Conversations put them in, their secrets hidden.
+    They come out as PostgreSQL's binary COPY of the columns `COLUMNS`, a row for each run: what one
+    connection sent and received meanwhile, within `RUN_SPAN_US` microseconds.
     """
 
     COLUMNS: ClassVar[list[str]]
+    RUN_SPAN_US: ClassVar[int]
 
-    def __new__(cls, rows_limit: int, bytes_limit: int) -> FrameBuffer: ...
+    def __new__(cls, frames_limit: int, bytes_limit: int) -> FrameBuffer: ...
     def take(self) -> tuple[bytes, int] | None:
-        """Return the COPY data of all that waits and the number of rows; None when nothing waits."""
+        """Return the COPY data of all that waits and the number of frames; None when nothing waits."""
 
     def take_shed(self) -> int:
         """Return how many frames were dropped since the last time, for there was no room for them."""

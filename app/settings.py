@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     # Records of one group commit: bounds the time one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
-    frame_log_buffer: int = Field(default=20_000, ge=1)
+    frame_log_buffer: int = Field(default=100_000, ge=1)
     # Characters of those frames together: large frames must not fill the memory before their number does.
     frame_log_buffer_bytes: int = Field(default=32_000_000, ge=1)
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)

@@ -35,7 +35,7 @@ def new_conversation(**given: Any) -> Conversation:
 def logged(frames: FrameBuffer) -> list[tuple[str, str, Any]]:
     """Return direction, text and deviations of all frames in a buffer, which is empty then."""
     taken = frames.take()
-    return [] if taken is None else [_row(columns) for columns in _rows(taken[0])]
+    return [] if taken is None else [frame for columns in _rows(taken[0]) for frame in _run(columns)]
 
 
 def _rows(data: bytes) -> list[list[bytes | None]]:
@@ -46,10 +46,8 @@ def _rows(data: bytes) -> list[list[bytes | None]]:
         place += 2
         row: list[bytes | None] = []
         for _ in range(count):
-            size = _number(data, place, 4)
-            place += 4
-            row.append(None if size < 0 else data[place : place + size])
-            place += max(size, 0)
+            place, value = _value(data, place)
+            row.append(value)
         rows.append(row)
     return rows
 
@@ -58,8 +56,33 @@ def _number(data: bytes, place: int, size: int) -> int:
     return int.from_bytes(data[place : place + size], "big", signed=True)
 
 
-def _row(columns: list[bytes | None]) -> tuple[str, str, Any]:
+def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
     names = dict(zip(FrameBuffer.COLUMNS, columns, strict=True))
-    direction, text, deviations = names["direction"] or b"", names["text"] or b"", names["deviations"]
-    # The first byte is the version of `jsonb`.
-    return direction.decode(), text.decode(), None if deviations is None else json.loads(deviations[1:])
+    directions, texts = _array(names["directions"]), _array(names["texts"])
+    deviations = [None] * len(texts) if names["deviations"] is None else _array(names["deviations"])
+    return [
+        # The first byte is the version of `jsonb`.
+        (
+            (direction or b"").decode(),
+            (text or b"").decode(),
+            None if json_ is None else json.loads(json_[1:]),
+        )
+        for direction, text, json_ in zip(directions, texts, deviations, strict=True)
+    ]
+
+
+def _array(data: bytes | None) -> list[bytes | None]:
+    """Read an array: a head of 20 bytes, of which the 13th to 16th say how many elements there are."""
+    assert data is not None
+    place = 20
+    found: list[bytes | None] = []
+    for _ in range(_number(data, 12, 4)):
+        place, element = _value(data, place)
+        found.append(element)
+    return found
+
+
+def _value(data: bytes, place: int) -> tuple[int, bytes | None]:
+    size = _number(data, place, 4)
+    place += 4
+    return place + max(size, 0), None if size < 0 else data[place : place + size]

@@ -51,6 +51,6 @@ async def list_frames(
         record = await existing_charge_point(work, identity)
         after = None if key is None else (key.at, key.number)
         rows = await work.frames.page(record.id, query.limit + 1, after, filters)
-    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.at, row.id))
+    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))
     items = [Frame.model_validate(row) for row in page]
     return page_response(Page[Frame](items=items, next_cursor=next_cursor))

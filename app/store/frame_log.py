@@ -23,7 +23,7 @@ _LOG = get_logger("frame_log")
 _INTERVAL_S = 0.25
 _RETRY_S = 2.0
 _PURGE_INTERVAL_S = 3600.0
-_PURGE_ROWS = 20_000
+_PURGE_RUNS = 20_000
 _COPY_TIMEOUT_S = 30.0
 
 
@@ -49,30 +49,31 @@ class FrameLog:
         async with self._lock:
             FRAME_LOG_SHED.labels("buffer_full").inc(self.buffer.take_shed())
             while (taken := self.buffer.take()) is not None:
-                data, rows = taken
+                data, frames = taken
                 try:
                     await self._copy(data)
                 except BaseException:
-                    FRAME_LOG_SHED.labels("not_written").inc(rows)
+                    FRAME_LOG_SHED.labels("not_written").inc(frames)
                     # Half a COPY may be under way on it.
                     self._disconnect()
                     raise
-                FRAME_LOG_WRITTEN.inc(rows)
+                FRAME_LOG_WRITTEN.inc(frames)
 
     async def purge(self) -> int:
-        """Delete frames beyond the retention, in portions; return how many."""
+        """Delete runs of frames beyond the retention, in portions; return how many."""
         before = self._clock.now() - self._retention
         total = 0
         while True:
             connection = await self._connected()
             status = await connection.execute(
-                "delete from frames where ctid = any(array(select ctid from frames where at < $1 limit $2))",
+                "delete from frame_runs where ctid = any("
+                "array(select ctid from frame_runs where at < $1 limit $2))",
                 before,
-                _PURGE_ROWS,
+                _PURGE_RUNS,
             )
             count = int(status.rsplit(" ", 1)[1])
             total += count
-            if count < _PURGE_ROWS:
+            if count < _PURGE_RUNS:
                 return total
 
     async def close(self) -> None:
@@ -108,7 +109,7 @@ class FrameLog:
 
     async def _copy(self, data: bytes) -> None:
         connection = await self._connected()
-        await copy_encoded(connection, "frames", FrameBuffer.COLUMNS, data, _COPY_TIMEOUT_S)
+        await copy_encoded(connection, "frame_runs", FrameBuffer.COLUMNS, data, _COPY_TIMEOUT_S)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

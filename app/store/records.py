@@ -287,9 +287,13 @@ class ConfigurationRecord:
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One frame of the frame log; secrets are already out of `text`."""
+    """One frame of the frame log; secrets are already out of `text`.
+
+    run_at: when the last frame that was kept together with this one came.
+    """
 
     id: int
+    run_at: datetime
     charge_point_id: int
     at: datetime
     direction: Direction

@@ -346,19 +346,21 @@ configuration = Table(
     _time("reported_at"),
 )
 
-frames = Table(
-    "frames",
+frame_runs = Table(
+    "frame_runs",
     metadata,
-    # Given by the server, rising with the time: it only tells frames of one microsecond apart.
+    # The number of the run's first frame, given by the server and rising with the time; the others follow.
     Column("id", BigInteger, nullable=False, autoincrement=False),
     Column("tenant_id", BigInteger, nullable=False),
     Column("charge_point_id", BigInteger, nullable=False),
-    _time("at"),
-    Column("direction", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("deviations", JSONB(none_as_null=True)),
     Column("connection_id", Text, nullable=False),
-    Index("ix_frames_charge_point", "charge_point_id", "at"),
+    # The time of the last frame; the first one is at most a second older.
+    _time("at"),
+    Column("times", ARRAY(TIMESTAMP(timezone=True)), nullable=False),
+    Column("directions", ARRAY(Text), nullable=False),
+    Column("texts", ARRAY(Text), nullable=False),
+    Column("deviations", ARRAY(JSONB(none_as_null=True))),
+    Index("ix_frame_runs_charge_point", "charge_point_id", "at"),
     # The retention purge walks by time alone.
-    Index("ix_frames_at", "at", postgresql_using="brin"),
+    Index("ix_frame_runs_at", "at", postgresql_using="brin"),
 )

@@ -15,7 +15,7 @@ _TABLE = tables.tenants
 _COLUMNS = columns_of(TenantRecord, _TABLE)
 _CHANGEABLE = frozenset({"name", "strict_protocol", "default_registration"})
 # Children first: these are not removed by the cascade, or block it.
-_CHILDREN = (tables.meter_values, tables.frames, tables.orphan_records, tables.transactions)
+_CHILDREN = (tables.meter_values, tables.frame_runs, tables.orphan_records, tables.transactions)
 
 
 class Tenants:

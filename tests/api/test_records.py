@@ -134,21 +134,22 @@ async def test_meter_values_are_paged_in_the_order_of_their_time(
 async def test_the_frame_log_is_narrowed_and_paged(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
     texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2,"2","Authorize",{"idTag":"Heartbeat"}]']
-    rows = [
+    runs = [
         {
             "id": number,
             "tenant_id": operator.id,
             "charge_point_id": key,
-            "at": NOW,
-            "direction": "out" if text.startswith("[3") else "in",
-            "text": text,
-            "deviations": None,
             "connection_id": "c",
+            "at": NOW,
+            "times": [NOW] * len(run),
+            "directions": ["out" if text.startswith("[3") else "in" for text in run],
+            "texts": run,
+            "deviations": None,
         }
-        for number, text in enumerate(texts)
+        for number, run in ((1, texts[:2]), (3, texts[2:]))
     ]
     async with edge.services.database.tenant(operator.id) as work:
-        await work.connection.execute(tables.frames.insert(), rows)
+        await work.connection.execute(tables.frame_runs.insert(), runs)
     path = "/v1/charge-points/RDAM-1/frames"
     assert [frame["text"] for frame in await pages(edge, path, token, limit=1)] == texts[::-1]
     assert [frame["text"] for frame in await pages(edge, path, token, direction="out")] == [texts[1]]

@@ -80,8 +80,39 @@ async def test_frames_are_read_the_newest_first(
     assert [frame.text for frame in await _frames(station, from_at=late)] == texts[:0:-1]
     assert [frame.text for frame in await _frames(station, to_at=late)] == texts[:1]
     async with station.database.tenant(station.tenant.id) as work:
-        after = (found[0].at, found[0].id)
+        after = (found[0].run_at, found[0].id)
         assert await work.frames.page(station.record.id, 1, after) == found[1:2]
+
+
+async def test_frames_that_were_kept_together_are_read_one_by_one(
+    station: Station, frame_log: FrameLog
+) -> None:
+    one, other = (
+        new_conversation(**station.place, frames=frame_log.buffer, connection_id=name) for name in "ab"
+    )
+    start_us = microseconds_of(NOW)
+    for text, conversation, at_us in (
+        ("1", one, start_us),
+        ("2", one, start_us),
+        ("3", one, start_us + 700_000),
+        ("4", other, start_us + 700_000),
+        ("5", one, start_us + 1_200_000),
+    ):
+        conversation.send(text, 0.0, at_us)
+    await frame_log.flush()
+    found = await _frames(station)
+    assert [frame.text for frame in found] == ["5", "4", "3", "2", "1"]
+    assert len({frame.id for frame in found}) == 5
+    paged, after = [], None
+    async with station.database.tenant(station.tenant.id) as work:
+        while page := await work.frames.page(station.record.id, 1, after):
+            paged += page
+            after = (page[0].run_at, page[0].id)
+    assert paged == found
+    middle = NOW + timedelta(milliseconds=700)
+    assert [frame.text for frame in await _frames(station, to_at=middle)] == ["2", "1"]
+    assert [frame.text for frame in await _frames(station, from_at=middle)] == ["5", "4", "3"]
+    assert [frame.text for frame in await _frames(station, from_at=middle, to_at=middle)] == []
 
 
 async def test_deviations_are_kept_with_the_frame(station: Station, frame_log: FrameLog) -> None:
@@ -153,7 +184,7 @@ async def test_large_frames_are_shed_before_they_fill_the_memory(
 ) -> None:
     small = settings.model_copy(update={"frame_log_buffer_bytes": 200})
     log = FrameLog(database_url, settings=small, clock=set_clock)
-    for text in ("a" * 90, "b" * 40, "c" * 10):
+    for text in ("a" * 150, "b" * 60, "c" * 10):
         _record(log, station, text)
     await log.flush()
     _record(log, station, "d" * 100)

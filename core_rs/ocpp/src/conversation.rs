@@ -349,7 +349,13 @@ impl Conversation {
         text
     }
 
-    fn log<T>(&self, text: &str, direction: &str, deviations: Option<&str>, around: &mut Around<'_, T>) {
+    fn log<T>(
+        &self,
+        text: &str,
+        direction: &'static str,
+        deviations: Option<&str>,
+        around: &mut Around<'_, T>,
+    ) {
         around.frames.record(&Entry {
             tenant_id: self.options.tenant_id,
             charge_point_id: self.options.charge_point_id,

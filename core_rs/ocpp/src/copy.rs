@@ -4,8 +4,17 @@ const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
+const FIRST_SUBSCRIPT: [u8; 4] = 1_i32.to_be_bytes();
 /// 2000-01-01, from which `PostgreSQL` counts, in microseconds since 1970.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// Types of array elements, by their numbers in `pg_type`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Element {
+    Text = 25,
+    Timestamp = 1184,
+    Jsonb = 3802,
+}
 
 /// The data of one COPY as it grows.
 #[derive(Debug, Default)]
@@ -15,16 +24,6 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// Rows so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Bytes so far.
-    pub(crate) fn bytes(&self) -> usize {
-        self.data.len()
-    }
-
     /// Begin a row; its columns follow, each by one call.
     pub(crate) fn row(&mut self, columns: usize) {
         if self.data.is_empty() {
@@ -59,6 +58,26 @@ impl Copy {
     /// No value.
     pub(crate) fn null(&mut self) {
         self.data.extend_from_slice(&NULL);
+    }
+
+    /// An array of one dimension; `write` writes an element as a column.
+    pub(crate) fn array<T>(
+        &mut self,
+        element: Element,
+        items: impl ExactSizeIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) {
+        let length_at = self.data.len();
+        self.length(0);
+        self.data.extend_from_slice(&1_i32.to_be_bytes());
+        // Whether there are nulls; each is marked again where it stands, and PostgreSQL believes that.
+        self.data.extend_from_slice(&1_i32.to_be_bytes());
+        self.data.extend_from_slice(&(element as i32).to_be_bytes());
+        self.length(items.len());
+        self.data.extend_from_slice(&FIRST_SUBSCRIPT);
+        items.for_each(|item| write(self, item));
+        let length = u32::try_from(self.data.len() - length_at - NULL.len()).unwrap_or(u32::MAX);
+        self.data[length_at..][..NULL.len()].copy_from_slice(&length.to_be_bytes());
     }
 
     /// The whole COPY and the number of its rows; `None` when there is no row. This one is empty then.

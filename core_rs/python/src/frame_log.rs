@@ -1,6 +1,6 @@
 //! The frame log's buffer as a Python class.
 
-use ocpp_core::frame_log::{self, COLUMNS};
+use ocpp_core::frame_log::{self, COLUMNS, RUN_SPAN_US};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -12,15 +12,18 @@ pub struct FrameBuffer {
 #[pymethods]
 impl FrameBuffer {
     #[classattr]
-    const COLUMNS: [&'static str; 8] = COLUMNS;
+    const COLUMNS: [&'static str; 9] = COLUMNS;
+
+    #[classattr]
+    const RUN_SPAN_US: i64 = RUN_SPAN_US;
 
     #[new]
-    fn new(rows_limit: usize, bytes_limit: usize) -> Self {
-        Self { log: frame_log::FrameLog::new(rows_limit, bytes_limit) }
+    fn new(frames_limit: usize, bytes_limit: usize) -> Self {
+        Self { log: frame_log::FrameLog::new(frames_limit, bytes_limit) }
     }
 
     fn take<'py>(&mut self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, usize)> {
-        self.log.take().map(|(data, rows)| (PyBytes::new(py, &data), rows))
+        self.log.take().map(|(data, frames)| (PyBytes::new(py, &data), frames))
     }
 
     fn take_shed(&mut self) -> usize {
@@ -28,6 +31,6 @@ impl FrameBuffer {
     }
 
     fn __len__(&self) -> usize {
-        self.log.rows()
+        self.log.frames()
     }
 }

@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn logged(&mut self) -> usize {
-        self.frames.rows()
+        self.frames.frames()
     }
 }
 
