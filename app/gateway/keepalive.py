@@ -51,7 +51,7 @@ class Keepalive:
             # Taken out one by one: what one of them raises must not cost the others their pings.
             while wires:
                 wire = wires.pop()
-                wait_s = wire.keep_alive(now, self._interval_s, self._timeout_s)
+                wait_s = wire.keep_alive(self._interval_s, self._timeout_s)
                 if wait_s is not None:
                     self._plan(wire, now + wait_s)
             self._turn += 1

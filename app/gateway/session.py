@@ -57,6 +57,7 @@ class Session:
         "_closed",
         "_conversation",
         "_inbound",
+        "_is_held",
         "_pauses",
         "_recorded",
         "_results",
@@ -78,6 +79,8 @@ class Session:
         self._results: Lane[CallSent | Resolve] = Lane(self._report)
         self._unreadable: UnreadableWindow | None = None
         self._recorded: asyncio.Future[None] | None = None
+        # Whether something waits for a record: asked for each answer, so it is kept and not worked out.
+        self._is_held = False
         self._pauses = 0
         self._closed = False
         self._conversation.owner = self
@@ -90,7 +93,8 @@ class Session:
         clock = self._services.clock
         self.connection.last_seen_us = at_us = clock.now_us()
         found = self._conversation.feed(data, clock.monotonic(), at_us)
-        self._wake_ledger(found)
+        if found is not None:
+            self._wake_ledger(found)
         return found
 
     def receive_text(self, text: str) -> None:
@@ -127,7 +131,7 @@ class Session:
     def acknowledged(self, answer: Frame) -> None:
         """Write the answer to a CALL whose record the ledger has settled."""
         self._transport.write(answer)
-        if self._inbound or self._recorded is not None:
+        if self._is_held:
             self._go_on()
 
     # From our own side
@@ -172,6 +176,7 @@ class Session:
         """Wait until what was received so far is answered and recorded."""
         while self._conversation.is_recording and not self._closed:
             if self._recorded is None:
+                self._is_held = True
                 self._recorded = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._recorded)
         await self._inbound.settled()
@@ -180,13 +185,14 @@ class Session:
     # What was found
 
     def _take_all(self, found: list[Found] | None) -> None:
-        self._wake_ledger(found)
-        for one in found or ():
-            self.take(one)
+        if found is not None:
+            self._wake_ledger(found)
+            for one in found:
+                self.take(one)
 
-    def _wake_ledger(self, found: list[Found] | None) -> None:
+    def _wake_ledger(self, found: list[Found]) -> None:
         """Not in its turn: this socket may be paused, and records of all others wait for the ledger, too."""
-        for one in found or ():
+        for one in found:
             if type(one) is Notice and one.kind == "recorded":
                 self._services.database.ledger.wake()
 
@@ -206,6 +212,7 @@ class Session:
     def _enqueue(self, item: Dispatch | Refused) -> None:
         if self._conversation.is_recording:
             # A record came before it, and is answered before it.
+            self._is_held = True
             self._inbound.hold(item)
         else:
             self._inbound.push(item)
@@ -216,6 +223,7 @@ class Session:
         """Take up what has waited for a record, when it is settled."""
         if self._conversation.is_recording and not self._closed:
             return
+        self._is_held = False
         self._inbound.resume()
         recorded, self._recorded = self._recorded, None
         if recorded is not None:

@@ -29,11 +29,11 @@ class Wire(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_ended",
-        "_heard_at",
+        "_has_spoken",
         "_held",
+        "_is_pinged",
         "_loop",
         "_on_lost",
-        "_pinged_at",
         "_reading",
         "_receiver",
         "_stall",
@@ -52,8 +52,8 @@ class Wire(asyncio.Protocol):
         self._reading = True
         self._closing: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        self._heard_at = loop.time()
-        self._pinged_at = 0.0
+        self._has_spoken = False
+        self._is_pinged = False
 
     def start(
         self,
@@ -117,7 +117,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the peer."""
-        self._heard_at = self._loop.time()
+        self._has_spoken = True
         if self._receiver is not None and (found := self._receiver.feed(data)) is not None:
             if self._waiting is None:
                 self._waiting = deque(found)
@@ -155,7 +155,7 @@ class Wire(asyncio.Protocol):
 
     # Keepalive
 
-    def keep_alive(self, now: float, interval_s: float, timeout_s: float) -> float | None:
+    def keep_alive(self, interval_s: float, timeout_s: float) -> float | None:
         """Ping, or look what became of the last ping; return the seconds to the next call, None: no more.
 
         A peer that sent anything since the ping lives all the same (OCPP 1.6 4.6). So does one that we do not
@@ -163,12 +163,12 @@ class Wire(asyncio.Protocol):
         """
         if self._ended is None or self._transport is None:
             return None
-        if self._pinged_at == 0.0:
-            self._pinged_at = now
+        if not self._is_pinged:
+            self._is_pinged, self._has_spoken = True, False
             self._transport.write(ping_frame(b""))
             return timeout_s
-        if self._heard_at >= self._pinged_at or not self._reading:
-            self._pinged_at = 0.0
+        if self._has_spoken or not self._reading:
+            self._is_pinged = False
             return max(0.0, interval_s - timeout_s)
         metrics.LIMITS_HIT.labels("ping_timeout").inc()
         transport = self._transport
