@@ -1,10 +1,10 @@
 """The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
-Everything here is a value in, a value out: no clock, no socket, no callback. Import it through `app.ocpp`.
-`now` and deadlines are monotonic seconds. Classes are frozen.
+Everything here is a value in, a value out, but for a `Conversation`: that looks at a clock, wakes who writes
+records, and writes their answers. Import it through `app.ocpp`. `now` and deadlines are monotonic seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
@@ -265,14 +265,13 @@ class Link:
 class Notice:
     """Something a `Conversation` has found beside the effects of its link.
 
-    "recorded": enough meter values wait in the queue: wake who writes them. "slow": too many
-    frames, read nothing before the monotonic second `until`. "tolerated": a departure of the kind `text`
-    outside of the frame. After "too_big" and "not_text" the conversation takes nothing more. "failed": the
-    core failed at `text`.
+    "slow": too many frames, read nothing before the monotonic second `until`. "tolerated": a departure of
+    the kind `text` outside of the frame. After "too_big" and "not_text" the conversation takes nothing more.
+    "failed": the core failed at `text`.
     """
 
     @property
-    def kind(self) -> Literal["recorded", "slow", "tolerated", "too_big", "not_text", "failed"]: ...
+    def kind(self) -> Literal["slow", "tolerated", "too_big", "not_text", "failed"]: ...
     @property
     def until(self) -> float: ...
     @property
@@ -295,14 +294,14 @@ class Tally:
         """
 
 _Record: TypeAlias = tuple[int, int, int, int, int, list[tuple[int, str]]]
-_Answers: TypeAlias = list[tuple[Any, str | bytes]]
+_Answered: TypeAlias = tuple[int, list[Exception]]
 
 @final
 class MeterBatch:
     """Meter values of one group commit, and who waits for their answers.
 
-    Each method that settles records returns pairs: the owner of the conversation, and what it has to write.
-    Everybody is answered once; those whose connection is closed are left out.
+    Each method that settles records writes the answers, and returns how many and what went wrong with some of
+    them. Everybody is answered once; those whose connection is closed are left out.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -316,15 +315,15 @@ class MeterBatch:
         A reading is its time in microseconds since 1970 and its `sampledValue` as JSON text.
         """
 
-    def acknowledge(self, now: float, at_us: int) -> _Answers:
+    def acknowledge(self, now: float, at_us: int) -> _Answered:
         """Answer everybody who still waits: the records are stored."""
 
-    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answers:
+    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
         """Answer with a CALLERROR who waits since the moment `since` (monotonic) or longer."""
 
     def settle_one(
         self, place: int, now: float, at_us: int, code: str | None = None, description: str = ""
-    ) -> _Answers:
+    ) -> _Answered:
         """Answer for the record of that place alone: it is stored, or with `code` it is not."""
 
     @property
@@ -338,10 +337,10 @@ class MeterQueue:
     """Meter values of all conversations of a worker that wait to be stored.
 
     batch_limit: most records of one batch; limit: most records that wait. Beyond it, and after `close`,
-    conversations dispatch MeterValues like any other CALL.
+    conversations dispatch MeterValues like any other CALL. wake: is called when enough wait.
     """
 
-    def __new__(cls, batch_limit: int, limit: int) -> MeterQueue: ...
+    def __new__(cls, batch_limit: int, limit: int, wake: Callable[[], object]) -> MeterQueue: ...
     def take(self) -> MeterBatch | None:
         """Return the oldest batch, to be written now; None: nothing waits."""
 
@@ -351,7 +350,7 @@ class MeterQueue:
     def close(self) -> None:
         """Take no more; what waits stays."""
 
-    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answers:
+    def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
         """As in `MeterBatch`; a batch that nobody waits for any more is dropped."""
 
     def __len__(self) -> int: ...
@@ -362,14 +361,17 @@ class Conversation:
 
     It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. What else is
     to be done it returns, in order: effects of its link, `Control`, `Notice`, and what is to be written:
-    bytes if it `is_framed`, otherwise text. None stands for an empty list. The `owner` is who is given the
-    answers of records; `disconnect` forgets it.
+    bytes if it `is_framed`, otherwise text. None stands for an empty list. When a record is settled its
+    answer goes to the `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too.
+    `disconnect` forgets both.
 
     frame_bytes, unregistered_bytes: largest frame, the second until `register`; queue_limit: CALLs of ours
-    that wait; rate_per_s, burst: of frames. `now` is monotonic seconds, `at_us` microseconds since 1970.
+    that wait; rate_per_s, burst: of frames; clock: with `monotonic` and `now_us`, None for the machine's own,
+    which costs no call.
     """
 
     owner: Any
+    transport: Any
 
     def __new__(
         cls,
@@ -384,10 +386,10 @@ class Conversation:
         queue_limit: int,
         rate_per_s: float,
         burst: int,
-        now: float,
         meters: MeterQueue,
         tally: Tally,
         frames: FrameBuffer,
+        clock: Any,
     ) -> Conversation: ...
     def register(self) -> None:
         """The charge point is registered, or was: it may send records and large frames."""
@@ -395,41 +397,46 @@ class Conversation:
     def close(self) -> None:
         """Take no more messages; control frames are still found."""
 
-    def feed(self, data: bytes, now: float, at_us: int) -> list[_Found] | None:
+    def await_record(self) -> None:
+        """Tell the `owner`, once, when the record that is waited for is settled."""
+
+    def feed(self, data: bytes) -> list[_Found] | None:
         """Take bytes of the socket."""
 
-    def text(self, text: str, now: float, at_us: int) -> list[_Found] | None:
+    def text(self, text: str) -> list[_Found] | None:
         """Take one text message."""
 
-    def binary(self, data: bytes, now: float, at_us: int) -> list[_Found] | None:
+    def binary(self, data: bytes) -> list[_Found] | None:
         """Take one binary message."""
 
-    def call(
-        self, unique_id: str, action: str, payload: str, timeout_s: float, now: float, at_us: int
-    ) -> list[_Found] | None:
+    def call(self, unique_id: str, action: str, payload: str, timeout_s: float) -> list[_Found] | None:
         """As `Link.call`."""
 
-    def reply(self, unique_id: str, payload: str, now: float, at_us: int) -> str | bytes:
+    def reply(self, unique_id: str, payload: str) -> str | bytes:
         """Answer a dispatched CALL with JSON text; return what to write.
 
         Raises:
             ValueError: the payload breaks the definition: a fault of ours.
         """
 
-    def reply_error(self, unique_id: str, code: str, description: str, now: float, at_us: int) -> str | bytes:
+    def reply_error(self, unique_id: str, code: str, description: str) -> str | bytes:
         """Answer a dispatched CALL with a CALLERROR; return what to write."""
 
-    def send(self, text: str, now: float, at_us: int) -> str | bytes:
+    def send(self, text: str) -> str | bytes:
         """Return what to write of a frame that is no answer of the link."""
 
-    def expire(self, now: float, at_us: int) -> list[_Found] | None:
+    def expire(self) -> list[_Found] | None:
         """Time out what is due."""
 
     def cancel(self, unique_id: str) -> bool:
         """As `Link.cancel`."""
 
-    def disconnect(self, now: float, at_us: int) -> list[_Found] | None:
+    def disconnect(self) -> list[_Found] | None:
         """The socket is gone: end every CALL of ours."""
+
+    @property
+    def heard_us(self) -> int:
+        """When anything last came, in microseconds since 1970; at first, when it began."""
 
     @property
     def next_deadline(self) -> float | None: ...

@@ -17,7 +17,7 @@ from app.store import database
 from app.store.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop
 from app.store.frame_log import FrameLog
 from app.store.ledger_batch import LedgerRecord
-from app.store.writer import Ledger, hand_out
+from app.store.writer import Ledger, answered
 from app.supervisor import open_listener
 from app.worker import WorkerServer, make_config
 
@@ -40,7 +40,7 @@ class AcknowledgingLedger(Ledger):
 
     def _acknowledge(self) -> None:
         while (batch := self.meters.take()) is not None:
-            hand_out(batch.acknowledge(self._clock.monotonic(), self._clock.now_us()))
+            answered(batch.acknowledge(self._clock.monotonic(), self._clock.now_us()))
 
     def _submit(self, record: LedgerRecord) -> "asyncio.Future[Any]":
         assert self._loop is not None

@@ -22,10 +22,10 @@ def new_conversation(**given: Any) -> Conversation:
         "queue_limit": 50,
         "rate_per_s": 1e6,
         "burst": 1_000_000,
-        "now": 0.0,
-        "meters": MeterQueue(512, 1000),
+        "meters": MeterQueue(512, 1000, lambda: None),
         "tally": Tally(CALL_SECONDS.bounds_s),
         "frames": FrameBuffer(1000, 1_000_000),
+        "clock": None,
     }
     conversation = Conversation(**(usual | given))
     conversation.register()

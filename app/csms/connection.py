@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.clock import moment_of
+from app.clock import microseconds_of, moment_of
 from app.ids import ChargePointId, TenantId
+from app.ocpp import Conversation
 from app.store.records import RegistrationStatus
 
 
@@ -14,8 +15,8 @@ class Connection:
 
     identity: what the charge point calls itself, decoded; connection_id: unique per socket; epoch: issued by
     SQL at login, grows with each login of this charge point; strict: refuse what tolerance would mend;
-    remote: address of the peer; subprotocol: as negotiated, None when the client named none; last_seen_us:
-    when anything last arrived, in microseconds since 1970.
+    remote: address of the peer; subprotocol: as negotiated, None when the client named none; conversation:
+    what reads its frames, once it has a session.
     """
 
     tenant_id: TenantId
@@ -30,9 +31,16 @@ class Connection:
     remote: str
     subprotocol: str | None
     connected_at: datetime
-    last_seen_us: int
     accepted_before: bool = False
     clock_skew_s: float | None = None
+    conversation: Conversation | None = None
+
+    @property
+    def last_seen_us(self) -> int:
+        """When anything last arrived, in microseconds since 1970."""
+        if self.conversation is None:
+            return microseconds_of(self.connected_at)
+        return self.conversation.heard_us
 
     @property
     def last_seen(self) -> datetime:

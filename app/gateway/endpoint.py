@@ -154,7 +154,6 @@ class ChargePointEndpoint:
             remote=admitted.remote,
             subprotocol=admitted.subprotocol,
             connected_at=self._services.clock.now(),
-            last_seen_us=self._services.clock.now_us(),
             accepted_before=admitted.accepted_before,
         )
 

@@ -20,12 +20,13 @@ from app.errors import AppError, CallFailed
 from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
 from app.gateway.lane import Lane, Work
 from app.gateway.session_services import SessionServices, new_conversation
-from app.gateway.transport import Frame, Transport
+from app.gateway.transport import Transport
 from app.gateway.unreadable import UnreadableWindow
 from app.ids import CommandId
 from app.logs import get_logger
 from app.ocpp import (
     CallSent,
+    Conversation,
     Deviation,
     Dispatch,
     Found,
@@ -57,7 +58,6 @@ class Session:
         "_closed",
         "_conversation",
         "_inbound",
-        "_is_held",
         "_pauses",
         "_recorded",
         "_results",
@@ -79,31 +79,26 @@ class Session:
         self._results: Lane[CallSent | Resolve] = Lane(self._report)
         self._unreadable: UnreadableWindow | None = None
         self._recorded: asyncio.Future[None] | None = None
-        # Whether something waits for a record: asked for each answer, so it is kept and not worked out.
-        self._is_held = False
         self._pauses = 0
         self._closed = False
-        self._conversation.owner = self
+        self._conversation.transport, self._conversation.owner = transport, self
+        connection.conversation = self._conversation
         self._register()
 
     # From the socket
 
-    def feed(self, data: bytes) -> list[Found] | None:
-        """Take bytes of the socket; return what `take` is to be given, in order. None: nothing."""
-        clock = self._services.clock
-        self.connection.last_seen_us = at_us = clock.now_us()
-        found = self._conversation.feed(data, clock.monotonic(), at_us)
-        if found is not None:
-            self._wake_ledger(found)
-        return found
+    @property
+    def reader(self) -> Conversation:
+        """Takes bytes of the socket, and returns what `take` is to be given."""
+        return self._conversation
 
     def receive_text(self, text: str) -> None:
         """Take one text message from a byte path that has no bytes to give."""
-        self._take_all(self._conversation.text(text, *self._heard()))
+        self._take_all(self._conversation.text(text))
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
-        self._take_all(self._conversation.binary(data, *self._heard()))
+        self._take_all(self._conversation.binary(data))
 
     def take(self, found: Found) -> None:
         """Do what the conversation has found."""
@@ -128,11 +123,12 @@ class Session:
             case Notice():
                 self._note(found)
 
-    def acknowledged(self, answer: Frame) -> None:
-        """Write the answer to a CALL whose record the ledger has settled."""
-        self._transport.write(answer)
-        if self._is_held:
-            self._go_on()
+    def recorded(self) -> None:
+        """Take up what has waited for a record: it is settled, or the socket is gone."""
+        self._inbound.resume()
+        recorded, self._recorded = self._recorded, None
+        if recorded is not None:
+            recorded.set_result(None)
 
     # From our own side
 
@@ -144,8 +140,7 @@ class Session:
         """
         if self._closed:
             raise ValueError("the connection is closing")
-        moment = self._moment()
-        self._take_all(self._conversation.call(command_id, action, payload_text, timeout_s, *moment))
+        self._take_all(self._conversation.call(command_id, action, payload_text, timeout_s))
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Take a CALL out of the queue. False: it was sent, or is not known."""
@@ -159,24 +154,24 @@ class Session:
         """Close for a reason of ours, a shutdown for instance."""
         self._close(code, reason, None)
 
-    def tick(self, now: float) -> bool:
+    def tick(self) -> bool:
         """End CALLs that are overdue; False: no deadline is left to watch."""
-        self._take_all(self._conversation.expire(now, self._services.clock.now_us()))
+        self._take_all(self._conversation.expire())
         return self._conversation.next_deadline is not None and not self._closed
 
     def closed(self) -> None:
         """Note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
         self._closed = True
         self._inbound.clear()
-        self._take_all(self._conversation.disconnect(*self._moment()))
+        self._take_all(self._conversation.disconnect())
         if self._recorded is not None:
-            self._go_on()
+            self.recorded()
 
     async def settled(self) -> None:
         """Wait until what was received so far is answered and recorded."""
         while self._conversation.is_recording and not self._closed:
             if self._recorded is None:
-                self._is_held = True
+                self._conversation.await_record()
                 self._recorded = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._recorded)
         await self._inbound.settled()
@@ -185,16 +180,8 @@ class Session:
     # What was found
 
     def _take_all(self, found: list[Found] | None) -> None:
-        if found is not None:
-            self._wake_ledger(found)
-            for one in found:
-                self.take(one)
-
-    def _wake_ledger(self, found: list[Found]) -> None:
-        """Not in its turn: this socket may be paused, and records of all others wait for the ledger, too."""
-        for one in found:
-            if type(one) is Notice and one.kind == "recorded":
-                self._services.database.ledger.wake()
+        for one in found or ():
+            self.take(one)
 
     def _note(self, notice: Notice) -> None:
         match notice.kind:
@@ -212,22 +199,12 @@ class Session:
     def _enqueue(self, item: Dispatch | Refused) -> None:
         if self._conversation.is_recording:
             # A record came before it, and is answered before it.
-            self._is_held = True
+            self._conversation.await_record()
             self._inbound.hold(item)
         else:
             self._inbound.push(item)
         if len(self._inbound) >= self._services.limits.inbound_queue and not self._pauses & _QUEUE_FULL:
             self._pause(_QUEUE_FULL, "inbound_queue")
-
-    def _go_on(self) -> None:
-        """Take up what has waited for a record, when it is settled."""
-        if self._conversation.is_recording and not self._closed:
-            return
-        self._is_held = False
-        self._inbound.resume()
-        recorded, self._recorded = self._recorded, None
-        if recorded is not None:
-            recorded.set_result(None)
 
     def _work(self, item: Dispatch | Refused) -> Work | None:
         """Answer one CALL of the charge point, at once if nothing has to be waited for."""
@@ -274,7 +251,7 @@ class Session:
             return
         try:
             text = orjson.dumps(payload).decode()
-            frame = self._conversation.reply(call.unique_id, text, *self._moment())
+            frame = self._conversation.reply(call.unique_id, text)
         except (ValueError, TypeError) as error:
             self._fail(call, error)
         else:
@@ -292,8 +269,7 @@ class Session:
             log.error("handler_failed", action=call.action, exc_info=error, **self._facts())
         metrics.CALLS_REFUSED.labels(code).inc()
         if not self._closed:
-            answer = (call.unique_id, code, description[:255])
-            self._transport.write(self._conversation.reply_error(*answer, *self._moment()))
+            self._transport.write(self._conversation.reply_error(call.unique_id, code, description[:255]))
 
     def _core_failed(self, text: str) -> None:
         """A panic of the core: it costs this message, not the connection."""
@@ -343,7 +319,7 @@ class Session:
     # Byte path
 
     def _send(self, text: str) -> None:
-        self._transport.write(self._conversation.send(text, *self._moment()))
+        self._transport.write(self._conversation.send(text))
 
     def _close(self, code: int, reason: str, limit: str | None) -> None:
         if not self._closed:
@@ -373,17 +349,6 @@ class Session:
         self._pauses &= ~reason
         if not self._pauses:
             self._transport.resume_reading()
-
-    def _heard(self) -> tuple[float, int]:
-        """Note that the charge point lives; return as `_moment`."""
-        moment = self._moment()
-        self.connection.last_seen_us = moment[1]
-        return moment
-
-    def _moment(self) -> tuple[float, int]:
-        """Return the monotonic seconds and the microseconds since 1970."""
-        clock = self._services.clock
-        return clock.monotonic(), clock.now_us()
 
     def _facts(self) -> dict[str, str]:
         connection = self.connection

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.clock import Clock
+from app.clock import Clock, SystemClock
 from app.csms.connection import Connection
 from app.csms.dispatch import Dispatcher
 from app.ocpp import Conversation, Resolve, Tally
@@ -24,7 +24,7 @@ class CommandResults(Protocol):
 class Ticking(Protocol):
     """A session, as far as deadlines go."""
 
-    def tick(self, now: float) -> bool:
+    def tick(self) -> bool:
         """End CALLs that are overdue; False: no deadline is left to watch."""
 
 
@@ -75,8 +75,9 @@ def new_conversation(connection: Connection, services: SessionServices, *, is_fr
         queue_limit=limits.command_queue,
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
-        now=services.clock.monotonic(),
         meters=services.database.ledger.meters,
         tally=services.tally,
         frames=services.database.frame_log.buffer,
+        # Asked for the time with each frame, the core looks itself.
+        clock=None if isinstance(services.clock, SystemClock) else services.clock,
     )

@@ -34,12 +34,12 @@ class Deadlines:
         """Call `tick` of the session from now on, until it returns False."""
         self._sessions.add(session)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Let each session look at its deadlines."""
         for session in list(self._sessions):
             # One whose tick fails is not asked again, so that it cannot hold up the others.
             self._sessions.discard(session)
-            if session.tick(now):
+            if session.tick():
                 self._sessions.add(session)
 
 
@@ -110,7 +110,7 @@ class Ticker:
         # After a stall the missed ticks are not made up for.
         self._due = max(self._due + TICK_S, now)
         self._publish()
-        self._deadlines.tick(now)
+        self._deadlines.tick()
         return self._due - now
 
     def _publish(self) -> None:

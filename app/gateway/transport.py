@@ -36,11 +36,19 @@ class Transport(Protocol):
         """Read on."""
 
 
-class Receiver(Protocol):
-    """Who takes what comes over a socket."""
+class Reader(Protocol):
+    """Makes sense of the bytes of a socket."""
 
     def feed(self, data: bytes) -> list[Any] | None:
         """Take bytes of the socket; return what is to be done, in order, `Control` too. None: nothing."""
+
+
+class Receiver(Protocol):
+    """Who takes what comes over a socket."""
+
+    @property
+    def reader(self) -> Reader:
+        """Finds what `take` is to be given."""
 
     def take(self, found: Any) -> None:
         """Do one of these things, as soon as what stands before it is done."""

@@ -232,11 +232,7 @@ class _Nobody:
     """Reads a connection that is being closed: what it means is for the wire, what it says for nobody."""
 
     def __init__(self) -> None:
-        self._deframer = Deframer(_EARLY_LIMIT_BYTES, _EARLY_FRAGMENTS_LIMIT)
-
-    def feed(self, data: bytes) -> list[Any] | None:
-        """Find control frames."""
-        return self._deframer.feed(data)
+        self.reader = Deframer(_EARLY_LIMIT_BYTES, _EARLY_FRAGMENTS_LIMIT)
 
     def take(self, found: Any) -> None:
         """Do nothing."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from app import metrics
-from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Frame, Receiver
+from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Frame, Reader, Receiver
 from app.ocpp import Control, close_frame, ping_frame
 
 CLOSE_NO_STATUS: Final = 1005
@@ -34,6 +34,7 @@ class Wire(asyncio.Protocol):
         "_is_pinged",
         "_loop",
         "_on_lost",
+        "_reader",
         "_reading",
         "_receiver",
         "_stall",
@@ -45,6 +46,7 @@ class Wire(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._receiver: Receiver | None = None
+        self._reader: Reader | None = None
         self._ended: Callable[[int], None] | None = None
         self._on_lost: Callable[[Wire], None] | None = None
         self._held: list[Frame | tuple[int, str]] | None = []
@@ -68,7 +70,7 @@ class Wire(asyncio.Protocol):
         socket is gone.
         """
         self._transport = transport
-        self._receiver = receiver
+        self._receiver, self._reader = receiver, receiver.reader
         self._ended = ended
         self._on_lost = on_lost
         held, self._held = self._held, None
@@ -118,7 +120,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes of the peer."""
         self._has_spoken = True
-        if self._receiver is not None and (found := self._receiver.feed(data)) is not None:
+        if self._reader is not None and (found := self._reader.feed(data)) is not None:
             if self._waiting is None:
                 self._waiting = deque(found)
             else:
@@ -142,7 +144,7 @@ class Wire(asyncio.Protocol):
         if self._closing is not None:
             self._closing.cancel()
         self._end(CLOSE_ABNORMAL)
-        self._transport = self._receiver = self._waiting = None
+        self._transport = self._receiver = self._reader = self._waiting = None
         if self._on_lost is not None:
             self._on_lost(self)
             self._on_lost = None

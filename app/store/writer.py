@@ -17,10 +17,9 @@ import contextlib
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import asyncpg
 
@@ -68,13 +67,6 @@ _NOT_STORABLE = "The record cannot be stored."
 _Entry = tuple[LedgerRecord, "asyncio.Future[Any]", float]
 
 
-class _Owner(Protocol):
-    """Who is given the answers of records in `Ledger.meters`."""
-
-    def acknowledged(self, answer: str | bytes) -> None:
-        """Write an answer."""
-
-
 class _Lane:
     """One batch under way, and the connection it is written by."""
 
@@ -103,8 +95,8 @@ class Ledger:
         self._wait_s = settings.durable_wait_s
         self._batch_limit = settings.ledger_batch_limit
         self._window = timedelta(seconds=settings.remote_start_window_s)
-        self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT)
-        """MeterValues that conversations have put here; when there are enough they call `wake`."""
+        self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT, self.wake)
+        """MeterValues that conversations have put here."""
         self._waiting: deque[_Entry] = deque()
         self._lanes = [_Lane() for _ in range(_LANES)]
         self._awake = asyncio.Event()
@@ -243,7 +235,7 @@ class Ledger:
             else:
                 _resolve(entries, answers)
                 if meters is not None:
-                    hand_out(meters.acknowledge(*self._moment()))
+                    answered(meters.acknowledge(*self._moment()))
                 return
 
     def _singly(self, meters: MeterBatch) -> list[_Entry]:
@@ -260,12 +252,11 @@ class Ledger:
     def _settle_one(self, meters: MeterBatch, place: int, future: "asyncio.Future[Any]") -> None:
         error = future.exception()
         if error is None:
-            answers = meters.settle_one(place, *self._moment())
+            answered(meters.settle_one(place, *self._moment()))
         else:
             description = error.description if isinstance(error, CallFailed) else _OVERDUE
-            answers = meters.settle_one(place, *self._moment(), "InternalError", description)
-            CALLS_REFUSED.labels("InternalError").inc(len(answers))
-        hand_out(answers)
+            count = answered(meters.settle_one(place, *self._moment(), "InternalError", description))
+            CALLS_REFUSED.labels("InternalError").inc(count)
 
     def _still_due(self, meters: MeterBatch | None) -> MeterBatch | None:
         """Tell those that wait too long; a batch that nobody waits for any more is not written."""
@@ -276,10 +267,9 @@ class Ledger:
 
     def _refuse_overdue(self, meters: MeterBatch | MeterQueue) -> None:
         now, at_us = self._moment()
-        answers = meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us)
-        LEDGER_FAILURES.labels("overdue").inc(len(answers))
-        CALLS_REFUSED.labels("InternalError").inc(len(answers))
-        hand_out(answers)
+        count = answered(meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us))
+        LEDGER_FAILURES.labels("overdue").inc(count)
+        CALLS_REFUSED.labels("InternalError").inc(count)
 
     def _moment(self) -> tuple[float, int]:
         return self._clock.monotonic(), self._clock.now_us()
@@ -374,11 +364,9 @@ def _give_up(entry: _Entry) -> None:
         future.set_exception(StoreUnavailable(_OVERDUE))
 
 
-def hand_out(answers: Sequence[tuple[_Owner, str | bytes]]) -> None:
-    """Give the answers of settled records to whom they belong."""
-    for owner, answer in answers:
-        try:
-            owner.acknowledged(answer)
-        except Exception:
-            # One connection that fails must not cost the others their answers.
-            _LOG.exception("answer_not_written")
+def answered(outcome: tuple[int, list[Exception]]) -> int:
+    """Return how many records of `Ledger.meters` were answered; log what went wrong with it."""
+    count, failures = outcome
+    for failure in failures:
+        _LOG.error("answer_not_written", exc_info=failure)
+    return count

@@ -122,7 +122,6 @@ def connection(epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -
         remote="192.0.2.1",
         subprotocol="ocpp1.6",
         connected_at=NOON,
-        last_seen_us=microseconds_of(NOON),
     )
 
 

@@ -86,7 +86,6 @@ class Charger:
             remote="192.0.2.1",
             subprotocol="ocpp1.6",
             connected_at=worker.clock.now(),
-            last_seen_us=worker.clock.now_us(),
         )
 
     @property

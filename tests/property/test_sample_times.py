@@ -29,12 +29,12 @@ def times(draw: st.DrawFn) -> str:
 
 def queued(text: str) -> Any:
     """The time under which the core has queued a sample; None: it has left it to the handler."""
-    meters = MeterQueue(8, 8)
+    meters = MeterQueue(8, 8, lambda: None)
     frame = (
         '[2,"1","MeterValues",{"connectorId":1,"transactionId":1,"meterValue":'
         f'[{{"timestamp":"{text}","sampledValue":[{{"value":"1"}}]}}]}}]'
     )
-    new_conversation(meters=meters).text(frame, 0.0, 0)
+    new_conversation(meters=meters).text(frame)
     batch = meters.take()
     return None if batch is None else batch.records()[0][-1][0][0]
 

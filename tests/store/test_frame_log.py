@@ -20,8 +20,8 @@ from tests.store.conftest import NOW, Station
 class _SetClock:
     """A clock that the test moves."""
 
-    def __init__(self) -> None:
-        self.at = NOW
+    def __init__(self, at: datetime = NOW) -> None:
+        self.at = at
 
     def now(self) -> datetime:
         return self.at
@@ -56,12 +56,12 @@ def _record(
     log: FrameLog, station: Station, text: str, direction: Any = "in", at: datetime | None = None
 ) -> None:
     """Let a conversation log one frame."""
-    conversation = new_conversation(**station.place, frames=log.buffer)
-    at_us = microseconds_of(at or datetime.now(UTC))
+    clock = _SetClock(at or datetime.now(UTC))
+    conversation = new_conversation(**station.place, frames=log.buffer, clock=clock)
     if direction == "in":
-        conversation.text(text, 0.0, at_us)
+        conversation.text(text)
     else:
-        conversation.send(text, 0.0, at_us)
+        conversation.send(text)
 
 
 async def test_frames_are_read_the_newest_first(
@@ -87,18 +87,20 @@ async def test_frames_are_read_the_newest_first(
 async def test_frames_that_were_kept_together_are_read_one_by_one(
     station: Station, frame_log: FrameLog
 ) -> None:
+    clock = _SetClock()
     one, other = (
-        new_conversation(**station.place, frames=frame_log.buffer, connection_id=name) for name in "ab"
+        new_conversation(**station.place, frames=frame_log.buffer, connection_id=name, clock=clock)
+        for name in "ab"
     )
-    start_us = microseconds_of(NOW)
-    for text, conversation, at_us in (
-        ("1", one, start_us),
-        ("2", one, start_us),
-        ("3", one, start_us + 700_000),
-        ("4", other, start_us + 700_000),
-        ("5", one, start_us + 1_200_000),
+    for text, conversation, after_ms in (
+        ("1", one, 0),
+        ("2", one, 0),
+        ("3", one, 700),
+        ("4", other, 700),
+        ("5", one, 1200),
     ):
-        conversation.send(text, 0.0, at_us)
+        clock.at = NOW + timedelta(milliseconds=after_ms)
+        conversation.send(text)
     await frame_log.flush()
     found = await _frames(station)
     assert [frame.text for frame in found] == ["5", "4", "3", "2", "1"]

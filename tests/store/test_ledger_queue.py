@@ -11,7 +11,7 @@ import pytest
 
 from app import metrics
 from app.clock import SystemClock
-from app.ocpp import Conversation, Notice
+from app.ocpp import Conversation
 from app.settings import Settings
 from app.store import ledger_batch
 from app.store.entries import MeterReading
@@ -28,7 +28,7 @@ class Socket:
     def __init__(self, ledger: Ledger, station: Station) -> None:
         self._ledger = ledger
         self._place = station.place
-        self.owner: Any = self
+        self.transport: Any = self
         self.answers: list[Any] = []
         self._changed = asyncio.Event()
 
@@ -37,15 +37,11 @@ class Socket:
             f'[2,"{unique_id}","MeterValues",{{"connectorId":1,"transactionId":{transaction_id},'
             f'"meterValue":[{{"timestamp":"2026-01-01T00:00:00Z","sampledValue":{samples}}}]}}]'
         )
-        clock = SystemClock()
         conversation: Conversation = new_conversation(**self._place, meters=self._ledger.meters)
-        conversation.owner = self.owner
-        for found in conversation.text(text, clock.monotonic(), clock.now_us()) or ():
-            assert isinstance(found, Notice), found
-            assert found.kind == "recorded"
-            self._ledger.wake()
+        conversation.transport = self.transport
+        assert conversation.text(text) is None
 
-    def acknowledged(self, answer: str | bytes) -> None:
+    def write(self, answer: str | bytes) -> None:
         self.answers.append(orjson.loads(answer))
         self._changed.set()
 
@@ -198,11 +194,11 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
     socket: Socket, station: Station
 ) -> None:
     class Broken:
-        def acknowledged(self, answer: str | bytes) -> None:
+        def write(self, answer: str | bytes) -> None:
             raise RuntimeError("a defect")
 
     broken = Socket(station.database.ledger, station)
-    broken.owner = Broken()
+    broken.transport = Broken()
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
     assert await socket.answered(1) == [[3, "m1", {}]]

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import InvalidRecord, MeterReadings
 from app.store.ledger_meters import readings_of
-from app.store.writer import hand_out
+from app.store.writer import answered
 from tests.conversations import logged
 
 LIMITS = SessionLimits(
@@ -81,7 +81,10 @@ class FakeLedger:
     available: bool = True
     sent_before_commit: list[list[str]] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
-    meters: MeterQueue = field(default_factory=lambda: MeterQueue(512, 1000))
+    meters: MeterQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meters = MeterQueue(512, 1000, lambda: self.wake())
 
     def wake(self) -> None:
         asyncio.get_running_loop().call_soon(self.write_meters)
@@ -91,10 +94,10 @@ class FakeLedger:
         self.sent_before_commit.append(list(self.sent))
         while (batch := self.meters.take()) is not None:
             if not self.available:
-                hand_out(batch.refuse_overdue(float("inf"), "InternalError", "", 0.0, 0))
+                answered(batch.refuse_overdue(float("inf"), "InternalError", "", 0.0, 0))
                 continue
             self.readings += map(readings_of, batch.records())
-            hand_out(batch.acknowledge(0.0, 0))
+            answered(batch.acknowledge(0.0, 0))
 
     async def keep_invalid(self, record: InvalidRecord) -> None:
         await self._commit()
@@ -174,7 +177,6 @@ class Bench:
             remote="192.0.2.1",
             subprotocol="ocpp1.6",
             connected_at=self.clock.now(),
-            last_seen_us=self.clock.now_us(),
             accepted_before=accepted_before,
         )
         database = cast(Database, self.database)

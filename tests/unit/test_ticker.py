@@ -21,7 +21,7 @@ class FakeSession:
     def __init__(self, act: Callable[[], object]) -> None:
         self._act = act
 
-    def tick(self, now: float) -> bool:
+    def tick(self) -> bool:
         self._act()
         return True
 

@@ -70,10 +70,7 @@ class Inbox:
         self.messages: list[str | bytes] = []
         self.wire: Wire | None = None
         self.stops = False
-        self._deframer = Deframer(1000, FRAGMENTS_LIMIT)
-
-    def feed(self, data: bytes) -> list[Any] | None:
-        return self._deframer.feed(data)
+        self.reader = Deframer(1000, FRAGMENTS_LIMIT)
 
     def take(self, found: Any) -> None:
         self.messages.append(found)

@@ -94,7 +94,7 @@ class _EchoWire(Wire):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         limits = read_limits()
-        self._deframer = Deframer(limits.message_bytes, limits.fragments)
+        self.reader = Deframer(limits.message_bytes, limits.fragments)
 
     def start(
         self,
@@ -105,9 +105,6 @@ class _EchoWire(Wire):
     ) -> None:
         self._write = transport.write
         super().start(transport, receiver, ended, on_lost)
-
-    def feed(self, data: bytes) -> list[Any] | None:
-        return self._deframer.feed(data)
 
     def take(self, found: Any) -> None:
         if isinstance(found, str):

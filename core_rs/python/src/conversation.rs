@@ -5,12 +5,14 @@ use ocpp_core::link::Effect;
 use ocpp_core::meter_queue::Waiting;
 use ocpp_core::violation::ErrorCode;
 use ocpp_core::websocket;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::clock::{Clock, Moment};
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
-use crate::meter_queue::{MeterQueue, Owner};
+use crate::meter_queue::MeterQueue;
 use crate::tally::Tally;
 use crate::websocket::{control_object, with_scratch};
 use crate::{effects, errors};
@@ -28,9 +30,17 @@ pub struct Conversation {
     meters: Py<MeterQueue>,
     tally: Py<Tally>,
     frames: Py<FrameBuffer>,
+    clock: Clock,
     is_framed: bool,
+    #[pyo3(get)]
+    heard_us: i64,
+    /// Writes the answers of records.
+    #[pyo3(set)]
+    transport: Option<Py<PyAny>>,
+    /// Is told when a record is settled that it waits for.
     #[pyo3(set)]
     owner: Option<Py<PyAny>>,
+    is_awaited: bool,
 }
 
 #[pymethods]
@@ -39,9 +49,10 @@ impl Conversation {
     #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
     #[pyo3(signature = (
         tenant_id, charge_point_id, connection_id, *, is_framed, strict, frame_bytes, unregistered_bytes,
-        queue_limit, rate_per_s, burst, now, meters, tally, frames
+        queue_limit, rate_per_s, burst, meters, tally, frames, clock
     ))]
     fn new(
+        py: Python<'_>,
         tenant_id: i64,
         charge_point_id: i64,
         connection_id: String,
@@ -52,12 +63,14 @@ impl Conversation {
         queue_limit: usize,
         rate_per_s: f64,
         burst: u32,
-        now: f64,
         meters: Py<MeterQueue>,
         tally: Py<Tally>,
         frames: Py<FrameBuffer>,
-    ) -> Self {
+        clock: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
         let mode = mode(strict);
+        let clock = Clock(clock);
+        let (now, heard_us) = clock.moment(py)?;
         let options = Options {
             tenant_id,
             charge_point_id,
@@ -71,7 +84,18 @@ impl Conversation {
             now,
         };
         let state = conversation::Conversation::new(options);
-        Self { state, meters, tally, frames, is_framed, owner: None }
+        Ok(Self {
+            state,
+            meters,
+            tally,
+            frames,
+            clock,
+            is_framed,
+            heard_us,
+            transport: None,
+            owner: None,
+            is_awaited: false,
+        })
     }
 
     fn register(&mut self) {
@@ -82,47 +106,37 @@ impl Conversation {
         self.state.close();
     }
 
-    fn feed(slf: &Bound<'_, Self>, data: &[u8], now: f64, at_us: i64) -> PyResult<Option<Py<PyList>>> {
-        with_scratch(|scratch| {
-            found(slf, now, at_us, |conversation, around| conversation.feed(data, scratch, around))
-        })
+    fn await_record(&mut self) {
+        self.is_awaited = true;
     }
 
-    fn text(slf: &Bound<'_, Self>, text: &str, now: f64, at_us: i64) -> PyResult<Option<Py<PyList>>> {
-        found(slf, now, at_us, |conversation, around| conversation.text(text, None, around))
+    fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<Option<Py<PyList>>> {
+        with_scratch(|scratch| heard(slf, |conversation, around| conversation.feed(data, scratch, around)))
     }
 
-    fn binary(slf: &Bound<'_, Self>, data: &[u8], now: f64, at_us: i64) -> PyResult<Option<Py<PyList>>> {
-        found(slf, now, at_us, |conversation, around| conversation.binary(data, around))
+    fn text(slf: &Bound<'_, Self>, text: &str) -> PyResult<Option<Py<PyList>>> {
+        heard(slf, |conversation, around| conversation.text(text, None, around))
     }
 
-    #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
+    fn binary(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<Option<Py<PyList>>> {
+        heard(slf, |conversation, around| conversation.binary(data, around))
+    }
+
     fn call(
         slf: &Bound<'_, Self>,
         unique_id: &str,
         action: &str,
         payload: &str,
         timeout_s: f64,
-        now: f64,
-        at_us: i64,
     ) -> PyResult<Option<Py<PyList>>> {
         let call = Call { unique_id, action, payload, timeout_s };
-        let (called, list) = step(slf, now, at_us, |conversation, around| conversation.call(&call, around))?;
+        let (called, list) = step(slf, |conversation, around| conversation.call(&call, around))?;
         called.map_err(errors::rejected)?;
         Ok(list)
     }
 
-    fn reply(
-        slf: &Bound<'_, Self>,
-        unique_id: &str,
-        payload: &str,
-        now: f64,
-        at_us: i64,
-    ) -> PyResult<Py<PyAny>> {
-        let work = |conversation: &mut conversation::Conversation, around: &mut Around<'_, Owner>| {
-            conversation.reply(unique_id, payload, around)
-        };
-        let (answer, _) = step(slf, now, at_us, work)?;
+    fn reply(slf: &Bound<'_, Self>, unique_id: &str, payload: &str) -> PyResult<Py<PyAny>> {
+        let (answer, _) = step(slf, |conversation, around| conversation.reply(unique_id, payload, around))?;
         Ok(written(slf.py(), &answer.map_err(errors::rejected)?, slf.borrow().is_framed))
     }
 
@@ -131,34 +145,33 @@ impl Conversation {
         unique_id: &str,
         code: &str,
         description: &str,
-        now: f64,
-        at_us: i64,
     ) -> PyResult<Py<PyAny>> {
         let code = error_code(code)?;
-        let work = |conversation: &mut conversation::Conversation, around: &mut Around<'_, Owner>| {
+        let work = |conversation: &mut conversation::Conversation, around: &mut Around<'_, _>| {
             conversation.reply_error(unique_id, code, description, around)
         };
-        let (answer, _) = step(slf, now, at_us, work)?;
+        let (answer, _) = step(slf, work)?;
         Ok(written(slf.py(), &answer.map_err(errors::rejected)?, slf.borrow().is_framed))
     }
 
-    fn send(slf: &Bound<'_, Self>, text: &str, now: f64, at_us: i64) -> PyResult<Py<PyAny>> {
-        step(slf, now, at_us, |conversation, around| conversation.send(text, around))?;
+    fn send(slf: &Bound<'_, Self>, text: &str) -> PyResult<Py<PyAny>> {
+        step(slf, |conversation, around| conversation.send(text, around))?;
         Ok(written(slf.py(), text, slf.borrow().is_framed))
     }
 
-    fn expire(slf: &Bound<'_, Self>, now: f64, at_us: i64) -> PyResult<Option<Py<PyList>>> {
-        found(slf, now, at_us, conversation::Conversation::expire)
+    fn expire(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyList>>> {
+        step(slf, conversation::Conversation::expire).map(|((), list)| list)
     }
 
     fn cancel(&mut self, unique_id: &str) -> bool {
         self.state.cancel(unique_id)
     }
 
-    fn disconnect(slf: &Bound<'_, Self>, now: f64, at_us: i64) -> PyResult<Option<Py<PyList>>> {
-        let list = found(slf, now, at_us, conversation::Conversation::disconnect)?;
-        // It leads back to here.
-        slf.borrow_mut().owner = None;
+    fn disconnect(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyList>>> {
+        let ((), list) = step(slf, conversation::Conversation::disconnect)?;
+        // They lead back to here.
+        let mut this = slf.borrow_mut();
+        (this.transport, this.owner) = (None, None);
         Ok(list)
     }
 
@@ -174,17 +187,38 @@ impl Conversation {
 }
 
 impl Conversation {
-    /// What to write for a record that is settled; `None`: nobody reads it any more.
+    /// Answer a CALL whose record is settled; `false`: nobody reads the answer any more.
     pub fn acknowledge(
         slf: &Bound<'_, Self>,
-        waiting: &Waiting<Owner>,
+        waiting: &Waiting<Py<Self>>,
         refusal: Option<(ErrorCode, &str)>,
-        (now, at_us): (f64, i64),
-    ) -> PyResult<Option<Py<PyAny>>> {
-        let (answer, _) = step(slf, now, at_us, |conversation, around| {
+        moment: Moment,
+    ) -> PyResult<bool> {
+        let py = slf.py();
+        let (answer, _) = step_at(slf, moment, |conversation, around| {
             conversation.acknowledge(&waiting.unique_id, waiting.since, refusal, around)
         })?;
-        Ok(answer.map(|text| written(slf.py(), &text, slf.borrow().is_framed)))
+        let (transport, owner, is_framed) = {
+            let mut this = slf.borrow_mut();
+            let is_awaited = std::mem::take(&mut this.is_awaited);
+            let owner = this.owner.as_ref().filter(|_| is_awaited);
+            (
+                this.transport.as_ref().map(|it| it.clone_ref(py)),
+                owner.map(|it| it.clone_ref(py)),
+                this.is_framed,
+            )
+        };
+        let is_answered = answer.is_some();
+        let wrote = match (answer, transport) {
+            (Some(text), Some(transport)) => {
+                transport.call_method1(py, intern!(py, "write"), (written(py, &text, is_framed),))
+            }
+            _ => Ok(py.None()),
+        };
+        if let Some(owner) = owner {
+            owner.call_method0(py, intern!(py, "recorded"))?;
+        }
+        wrote.map(|_| is_answered)
     }
 }
 
@@ -192,39 +226,58 @@ pub fn error_code(code: &str) -> PyResult<ErrorCode> {
     ErrorCode::from_received(code).ok_or_else(|| errors::unknown_word("code", code))
 }
 
-fn found(
+/// Let a conversation take what the charge point has sent; what it found.
+fn heard(
     slf: &Bound<'_, Conversation>,
-    now: f64,
-    at_us: i64,
-    work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Owner>),
+    work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>),
 ) -> PyResult<Option<Py<PyList>>> {
-    step(slf, now, at_us, work).map(|((), list)| list)
+    let moment = slf.borrow().clock.moment(slf.py())?;
+    slf.borrow_mut().heard_us = moment.1;
+    step_at(slf, moment, work).map(|((), list)| list)
+}
+
+fn step<R>(
+    slf: &Bound<'_, Conversation>,
+    work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>) -> R,
+) -> PyResult<(R, Option<Py<PyList>>)> {
+    let moment = slf.borrow().clock.moment(slf.py())?;
+    step_at(slf, moment, work)
 }
 
 /// Let a conversation work with what it shares; its result, and what it found.
-fn step<R>(
+fn step_at<R>(
     slf: &Bound<'_, Conversation>,
-    now: f64,
-    at_us: i64,
-    work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Owner>) -> R,
+    (now, at_us): Moment,
+    work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>) -> R,
 ) -> PyResult<(R, Option<Py<PyList>>)> {
     let py = slf.py();
-    let this = &mut *slf.borrow_mut();
-    let mut meters = this.meters.bind(py).borrow_mut();
-    let mut tally = this.tally.bind(py).borrow_mut();
-    let mut frames = this.frames.bind(py).borrow_mut();
     let mut list = Ok(None);
-    let (owner, is_framed) = (&this.owner, this.is_framed);
-    let mut around = Around {
-        now,
-        at_us,
-        frames: &mut frames.log,
-        meters: &mut meters.queue,
-        tally: &mut tally.tally,
-        owner: &|| Owner::new(slf, owner.as_ref()),
-        found: &mut |found| add(py, &mut list, found, is_framed),
+    let mut enough = None;
+    let result = {
+        let this = &mut *slf.borrow_mut();
+        let mut meters = this.meters.bind(py).borrow_mut();
+        let MeterQueue { queue, wake } = &mut *meters;
+        let mut tally = this.tally.bind(py).borrow_mut();
+        let mut frames = this.frames.bind(py).borrow_mut();
+        let is_framed = this.is_framed;
+        let mut around = Around {
+            now,
+            at_us,
+            frames: &mut frames.log,
+            meters: queue,
+            tally: &mut tally.tally,
+            owner: &|| slf.clone().unbind(),
+            found: &mut |found| match found {
+                Found::Recorded => enough = Some(wake.clone_ref(py)),
+                found => add(py, &mut list, found, is_framed),
+            },
+        };
+        work(&mut this.state, &mut around)
     };
-    let result = work(&mut this.state, &mut around);
+    if let Some(wake) = enough {
+        // Not in its turn: the socket may be paused, and the records of all others wait for their writer, too.
+        wake.call0(py)?;
+    }
     Ok((result, list?.map(Bound::unbind)))
 }
 
@@ -253,7 +306,7 @@ fn object<'py>(py: Python<'py>, found: Found<'_>, is_framed: bool) -> PyResult<B
             return effects::refused(py, unique_id, action, violations, to_keep);
         }
         Found::Control(event) => return control_object(py, &event),
-        Found::Recorded => ("recorded", 0.0, None),
+        Found::Recorded => unreachable!("who writes records is woken at once"),
         Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_owned())),
         Found::Slow(until) => ("slow", until, None),
         Found::TooBig => ("too_big", 0.0, None),

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 #![allow(missing_docs)] // The stub documents what Python sees.
 
+mod clock;
 mod conversation;
 mod convert;
 mod effects;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::conversation::{Conversation, Notice};
     #[pymodule_export]
@@ -45,4 +48,9 @@ mod _core {
     use super::tally::Tally;
     #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::clock::set_scale(module.py())
+    }
 }

@@ -3,37 +3,25 @@
 use ocpp_core::meter_queue::{self, Waiting};
 use ocpp_core::meter_rows::{self, COLUMNS};
 use ocpp_core::violation::ErrorCode;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 
+use crate::clock::Moment;
 use crate::conversation::{Conversation, error_code};
-
-/// Whom an answer is for: the conversation that makes it, and who writes it.
-pub struct Owner {
-    conversation: Py<Conversation>,
-    writer: Option<Py<PyAny>>,
-}
-
-impl Owner {
-    pub fn new(conversation: &Bound<'_, Conversation>, writer: Option<&Py<PyAny>>) -> Self {
-        let py = conversation.py();
-        Self {
-            conversation: conversation.clone().unbind(),
-            writer: writer.map(|writer| writer.clone_ref(py)),
-        }
-    }
-}
 
 #[pyclass(module = "app._core")]
 pub struct MeterQueue {
-    pub queue: meter_queue::MeterQueue<Owner>,
+    pub queue: meter_queue::MeterQueue<Py<Conversation>>,
+    /// Is called when enough records wait.
+    pub wake: Py<PyAny>,
 }
 
 #[pymethods]
 impl MeterQueue {
     #[new]
-    fn new(batch_limit: usize, limit: usize) -> Self {
-        Self { queue: meter_queue::MeterQueue::new(batch_limit, limit) }
+    fn new(batch_limit: usize, limit: usize, wake: Py<PyAny>) -> Self {
+        Self { queue: meter_queue::MeterQueue::new(batch_limit, limit), wake }
     }
 
     fn take(&mut self) -> Option<MeterBatch> {
@@ -55,11 +43,11 @@ impl MeterQueue {
         description: &str,
         now: f64,
         at_us: i64,
-    ) -> PyResult<Py<PyList>> {
+    ) -> PyResult<Answered> {
         let refusal = (error_code(code)?, description);
         // Answering needs the queue, too.
         let overdue = slf.borrow_mut().queue.take_overdue(since);
-        answers(slf.py(), overdue, Some(refusal), (now, at_us))
+        answer_all(slf.py(), overdue, Some(refusal), (now, at_us))
     }
 
     fn __len__(&self) -> usize {
@@ -71,7 +59,7 @@ type Reading = (i64, String);
 
 #[pyclass(module = "app._core")]
 pub struct MeterBatch {
-    batch: meter_queue::MeterBatch<Owner>,
+    batch: meter_queue::MeterBatch<Py<Conversation>>,
 }
 
 #[pymethods]
@@ -95,8 +83,8 @@ impl MeterBatch {
         self.batch.records().map(record).collect()
     }
 
-    fn acknowledge(&mut self, py: Python<'_>, now: f64, at_us: i64) -> PyResult<Py<PyList>> {
-        answers(py, self.batch.take_waiting(), None, (now, at_us))
+    fn acknowledge(&mut self, py: Python<'_>, now: f64, at_us: i64) -> PyResult<Answered> {
+        answer_all(py, self.batch.take_waiting(), None, (now, at_us))
     }
 
     fn refuse_overdue(
@@ -107,9 +95,9 @@ impl MeterBatch {
         description: &str,
         now: f64,
         at_us: i64,
-    ) -> PyResult<Py<PyList>> {
+    ) -> PyResult<Answered> {
         let refusal = (error_code(code)?, description);
-        answers(py, self.batch.take_overdue(since), Some(refusal), (now, at_us))
+        answer_all(py, self.batch.take_overdue(since), Some(refusal), (now, at_us))
     }
 
     #[pyo3(signature = (place, now, at_us, code=None, description=""))]
@@ -121,9 +109,9 @@ impl MeterBatch {
         at_us: i64,
         code: Option<&str>,
         description: &str,
-    ) -> PyResult<Py<PyList>> {
+    ) -> PyResult<Answered> {
         let refusal = code.map(error_code).transpose()?.map(|code| (code, description));
-        answers(py, self.batch.take_one(place), refusal, (now, at_us))
+        answer_all(py, self.batch.take_one(place), refusal, (now, at_us))
     }
 
     #[getter]
@@ -141,20 +129,26 @@ pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64
     meter_rows::digest(sampled_values, connector_id, transaction_id)
 }
 
-/// Pairs of who writes and what; those whom nobody can answer any more are left out.
-fn answers(
+/// How many were answered, and what went wrong with some of them.
+type Answered = (usize, Vec<PyErr>);
+
+/// Answer all. One connection that fails must not cost the others their answers.
+fn answer_all(
     py: Python<'_>,
-    waiting: impl IntoIterator<Item = Waiting<Owner>>,
+    waiting: impl IntoIterator<Item = Waiting<Py<Conversation>>>,
     refusal: Option<(ErrorCode, &str)>,
-    moment: (f64, i64),
-) -> PyResult<Py<PyList>> {
-    let list = PyList::empty(py);
+    moment: Moment,
+) -> PyResult<Answered> {
+    let (mut count, mut failures) = (0, Vec::new());
     for waiting in waiting {
-        let conversation = waiting.owner.conversation.bind(py);
-        let answer = Conversation::acknowledge(conversation, &waiting, refusal, moment)?;
-        if let (Some(answer), Some(writer)) = (answer, &waiting.owner.writer) {
-            list.append((writer, answer))?;
+        match Conversation::acknowledge(waiting.owner.bind(py), &waiting, refusal, moment) {
+            Ok(is_answered) => count += usize::from(is_answered),
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                count += 1;
+                failures.push(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(list.unbind())
+    Ok((count, failures))
 }
