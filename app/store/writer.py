@@ -194,8 +194,20 @@ class Ledger:
                 continue
             self.meters.wake_at(sum(map(len, self._lanes)))
             LEDGER_WAITING.set(waiting - len(lane))
-            await self._settle(lane, lane.entries, lane.meters)
+            try:
+                await self._settle(lane, lane.entries, lane.meters)
+            except Exception:
+                # A defect of ours costs this batch, which may be stored or not, and never the lane.
+                _LOG.exception("batch_not_settled")
+                self._give_up_batch(lane)
             lane.entries, lane.meters = [], None
+
+    def _give_up_batch(self, lane: "_Lane") -> None:
+        lane.disconnect()
+        for entry in lane.entries:
+            _give_up(entry)
+        if lane.meters is not None:
+            self._refuse_overdue(lane.meters, waiting_s=0.0)
 
     def _take_entries(self) -> list[_Entry]:
         """Take a batch of what waits, but for charge points of which something is being written."""
@@ -265,9 +277,11 @@ class Ledger:
         self._refuse_overdue(meters)
         return meters if meters.waiting else None
 
-    def _refuse_overdue(self, meters: MeterBatch | MeterQueue) -> None:
+    def _refuse_overdue(self, meters: MeterBatch | MeterQueue, waiting_s: float | None = None) -> None:
+        """Tell those that wait for so long, `durable_wait_s` by default."""
         now, at_us = self._moment()
-        count = answered(meters.refuse_overdue(now - self._wait_s, "InternalError", _OVERDUE, now, at_us))
+        since = now - (self._wait_s if waiting_s is None else waiting_s)
+        count = answered(meters.refuse_overdue(since, "InternalError", _OVERDUE, now, at_us))
         LEDGER_FAILURES.labels("overdue").inc(count)
         CALLS_REFUSED.labels("InternalError").inc(count)
 

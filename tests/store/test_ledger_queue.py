@@ -11,6 +11,7 @@ import pytest
 
 from app import metrics
 from app.clock import SystemClock
+from app.errors import StoreUnavailable
 from app.ocpp import Conversation
 from app.settings import Settings
 from app.store import ledger_batch
@@ -202,6 +203,27 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
     assert await socket.answered(1) == [[3, "m1", {}]]
+
+
+async def test_a_defect_costs_its_batch_and_not_the_lane(
+    socket: Socket, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = station.database.ledger
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    # One for each lane.
+    for number in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr("app.store.writer._resolve", failing)
+            socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
+            with pytest.raises(StoreUnavailable):
+                await ledger.start_transaction(station.start())
+            assert (await socket.answered(number + 1))[-1][2] == "InternalError"
+    for number in range(2, 5):
+        socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
+        assert (await socket.answered(number + 1))[-1] == [3, f"m{number}", {}]
 
 
 async def test_a_sample_without_a_readable_time_is_stored_once_too(
