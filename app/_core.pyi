@@ -119,7 +119,7 @@ class FrameBuffer:
 
     def __new__(cls, frames_limit: int, bytes_limit: int) -> FrameBuffer: ...
     def take(self) -> tuple[bytes, int] | None:
-        """Return the COPY data of all that waits and the number of frames; None when nothing waits."""
+        """Return COPY data of what waits longest and the number of its frames; None: nothing waits."""
 
     def take_shed(self) -> int:
         """Return how many frames were dropped since the last time, for there was no room for them."""

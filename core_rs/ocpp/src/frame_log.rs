@@ -9,6 +9,7 @@
 //! hold, becomes U+FFFD, so that no row can make a whole COPY fail.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::copy::{Copy, Element};
@@ -33,6 +34,9 @@ pub const RUN_SPAN_US: i64 = 1_000_000;
 /// A run with more bytes than this gets no further frame: to read one frame is to read its run.
 const RUN_BYTES: usize = 65_536;
 
+/// Frames of one COPY: to encode them takes a few milliseconds, in which the worker does nothing else.
+const COPY_FRAMES: usize = 10_000;
+
 /// One frame to be kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -52,7 +56,14 @@ pub struct Entry<'a> {
     pub connection_id: &'a str,
 }
 
-/// A frame that waits; the ranges are places in `FrameLog::texts`.
+/// Frames of one COPY.
+#[derive(Debug, Default)]
+struct Portion {
+    waiting: Vec<Waiting>,
+    texts: String,
+}
+
+/// A frame that waits; the ranges are places in `Portion::texts`.
 #[derive(Debug)]
 struct Waiting {
     tenant_id: i64,
@@ -67,8 +78,9 @@ struct Waiting {
 /// Frames that wait for their COPY, within bounds.
 #[derive(Debug)]
 pub struct FrameLog {
-    waiting: Vec<Waiting>,
-    texts: String,
+    portions: VecDeque<Portion>,
+    frames: usize,
+    bytes: usize,
     frames_limit: usize,
     bytes_limit: usize,
     shed: usize,
@@ -79,34 +91,29 @@ impl FrameLog {
     /// An empty log. `frames_limit` and `bytes_limit` bound what waits.
     #[must_use]
     pub fn new(frames_limit: usize, bytes_limit: usize) -> Self {
-        Self { waiting: Vec::new(), texts: String::new(), frames_limit, bytes_limit, shed: 0, last_id: 0 }
+        let portions = VecDeque::new();
+        Self { portions, frames: 0, bytes: 0, frames_limit, bytes_limit, shed: 0, last_id: 0 }
     }
 
     /// Frames that wait.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.waiting.len()
+        self.frames
     }
 
     /// Take a frame; one for which there is no room is dropped and counted.
     pub fn record(&mut self, entry: &Entry<'_>) {
-        if self.waiting.len() >= self.frames_limit || self.texts.len() + entry.text.len() > self.bytes_limit {
+        if self.frames >= self.frames_limit || self.bytes + entry.text.len() > self.bytes_limit {
             self.shed += 1;
             return;
         }
-        let Entry { tenant_id, charge_point_id, at_us, direction, .. } = *entry;
-        let text = self.keep(&without_nul(&redact::redact(entry.text)));
-        let deviations = entry.deviations.map(|json| self.keep(json));
-        let connection_id = self.keep(entry.connection_id);
-        self.waiting.push(Waiting {
-            tenant_id,
-            charge_point_id,
-            at_us,
-            direction,
-            text,
-            deviations,
-            connection_id,
-        });
+        if self.portions.back().is_none_or(|portion| portion.waiting.len() >= COPY_FRAMES) {
+            self.portions.push_back(Portion::default());
+        }
+        if let Some(portion) = self.portions.back_mut() {
+            self.bytes += portion.add(entry);
+            self.frames += 1;
+        }
     }
 
     /// How many frames were dropped since the last time.
@@ -115,11 +122,12 @@ impl FrameLog {
         std::mem::take(&mut self.shed)
     }
 
-    /// Everything that waits as one COPY, and the number of its frames; `None` when nothing waits.
+    /// What waits longest as one COPY, and the number of its frames; `None` when nothing waits.
     #[must_use]
     pub fn take(&mut self) -> Option<(Vec<u8>, usize)> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let texts = std::mem::take(&mut self.texts);
+        let Portion { mut waiting, texts } = self.portions.pop_front()?;
+        self.frames -= waiting.len();
+        self.bytes -= texts.len();
         // Stable: frames of one charge point stay in their order.
         waiting.sort_by_key(|frame| frame.charge_point_id);
         let mut copy = Copy::default();
@@ -130,12 +138,6 @@ impl FrameLog {
             rest = behind;
         }
         copy.take().map(|(data, _)| (data, waiting.len()))
-    }
-
-    fn keep(&mut self, text: &str) -> Range<usize> {
-        let start = self.texts.len();
-        self.texts.push_str(text);
-        start..self.texts.len()
     }
 
     fn write(&mut self, copy: &mut Copy, run: &[Waiting], texts: &str) {
@@ -160,6 +162,33 @@ impl FrameLog {
             None => copy.null(),
             Some(json) => copy.jsonb(&texts[json.clone()]),
         });
+    }
+}
+
+impl Portion {
+    /// Keep a frame; how many bytes that took.
+    fn add(&mut self, entry: &Entry<'_>) -> usize {
+        let before = self.texts.len();
+        let Entry { tenant_id, charge_point_id, at_us, direction, .. } = *entry;
+        let text = self.keep(&without_nul(&redact::redact(entry.text)));
+        let deviations = entry.deviations.map(|json| self.keep(json));
+        let connection_id = self.keep(entry.connection_id);
+        self.waiting.push(Waiting {
+            tenant_id,
+            charge_point_id,
+            at_us,
+            direction,
+            text,
+            deviations,
+            connection_id,
+        });
+        self.texts.len() - before
+    }
+
+    fn keep(&mut self, text: &str) -> Range<usize> {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        start..self.texts.len()
     }
 }
 
@@ -303,6 +332,16 @@ mod tests {
         }
         let first = entry("x").at_us;
         assert_eq!(ids, [first, first + 1, first + 3, first + 4]);
+    }
+
+    #[test]
+    fn many_frames_come_in_portions_that_make_room() {
+        let mut log = FrameLog::new(super::COPY_FRAMES + 2, 1_000_000);
+        (0..super::COPY_FRAMES + 3).for_each(|_| log.record(&entry("x")));
+        let portions = [log.take(), log.take(), log.take()];
+        let frames = portions.map(|portion| portion.map(|(_, frames)| frames));
+        assert_eq!(frames, [Some(super::COPY_FRAMES), Some(2), None]);
+        assert_eq!((log.frames(), log.bytes, log.take_shed()), (0, 0, 1));
     }
 
     #[test]
