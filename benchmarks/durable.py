@@ -13,6 +13,7 @@ from benchmarks.load import FleetPlan, LoadError, Run, Scenario, running_fleet
 from benchmarks.plan import Plan
 from benchmarks.rig import TENANT, Site, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
+from benchmarks.summary import significant
 
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "transactions", "heartbeat", "mixed_day")
 _HALF: Scenario = "meter_values"
@@ -30,8 +31,8 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
     }
     most = max(plan.durable_sockets)
     half: list[Figures] = []
-    stored_before = await _stored(site)
-    meter_values = 0
+    stored_before, logged_before = await _stored(site), await _logged_frames(site)
+    answers = meter_values = 0
     async with (
         running_server(site, cores, directory) as server,
         running_fleet(FleetPlan(server.url, site.key)) as fleet,
@@ -45,11 +46,13 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
                     run = Run(scenario, count, plan.durable_warm_up_s, plan.durable_round_s)
                     figures, totals = await measure_round(subject, run)
                     found.append(figures)
+                    answers += totals["answers"]
                     meter_values += totals["meter_values"]
             rate = max(figures[-1]["frames_per_s"] for figures in rounds[_HALF].values()) / 2
             run = Run(_HALF, most, plan.durable_warm_up_s, plan.durable_round_s, rate_per_s=rate)
             figures, totals = await measure_round(subject, run)
             half.append(figures)
+            answers += totals["answers"]
             meter_values += totals["meter_values"]
     stored = await _stored(site) - stored_before
     if stored != meter_values:
@@ -62,14 +65,26 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         },
         "half_load": {"sockets": most, **summarize_rounds(half)},
         "stored_meter_values": stored,
+        # Each CALL and its answer; the few frames of the boots count as if they were of the load.
+        "logged_frames_share": significant((await _logged_frames(site) - logged_before) / (2 * answers)),
     }
 
 
 async def _stored(site: Site) -> int:
+    return await _count(site, "count(*) from meter_values")
+
+
+async def _logged_frames(site: Site) -> int:
+    return await _count(site, "coalesce(sum(cardinality(texts)), 0)::bigint from frame_runs")
+
+
+async def _count(site: Site, what: str) -> int:
     connection = await asyncpg.connect(site.engines.database_url)
     try:
+        # Only our own constants stand in it.
         count: int = await connection.fetchval(
-            "select count(*) from meter_values join tenants on tenants.id = tenant_id where slug = $1", TENANT
+            f"select {what} join tenants on tenants.id = tenant_id where slug = $1",
+            TENANT,
         )
     finally:
         await connection.close()

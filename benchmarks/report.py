@@ -167,7 +167,8 @@ def _durable(durable: dict[str, Any]) -> list[str]:
         *_load_table([*rows, (f"meter_values at half the rate, {half['sockets']} sockets", half)]),
         "",
         f"{pairs:.0f} pairs of StartTransaction and StopTransaction/s. "
-        f"{durable['stored_meter_values']} MeterValues were answered, and as many are stored.",
+        f"{durable['stored_meter_values']} MeterValues were answered, and as many are stored. "
+        f"{durable['logged_frames_share']:.1%} of all frames are in the frame log, which sheds first.",
         "",
         f"Goals: meter_values {GOALS['durable_frames_per_s']:.0f} frames/s with {GOALS['durable_us']:.0f} us "
         f"of the server and {GOALS['durable_postgres_us']:.0f} us of PostgreSQL; "

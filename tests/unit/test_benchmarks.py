@@ -71,6 +71,7 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
         assert [row["sockets"] for row in results["durable"][scenario]] == [2, 4]
     assert results["durable"]["half_load"]["p99_ms"]["median"] > 0
     assert results["durable"]["stored_meter_values"] > 0
+    assert results["durable"]["logged_frames_share"] > 0.9
     assert [point["connections"] for point in results["idle"]["points"]] == [0, 4, 8]
     for document in results["catalog"]["documents"].values():
         assert document["asgi"]["throughput_of_bare"] > 0
