@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
-from app.store.records import CommandRecord, TenantRecord
+from app.store.command_steps import End
+from app.store.records import CommandRecord, SentFacts, TenantRecord
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 
@@ -160,8 +161,8 @@ async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord
     key = await edge.charge_point(operator)
     record = await edge.command(operator, key)
     async with edge.services.database.tenant(operator.id) as work:
-        await work.commands.mark_sent(record.id, "worker-1", 1, NOW)
-        await work.commands.finish(record.id, "timed_out", NOW, error={"code": "x", "description": "y"})
+        end = End("timed_out", error={"code": "x", "description": "y"}, sent=SentFacts("worker-1", 1, NOW))
+        await work.command_steps.finish(record.id, end, NOW)
         await work.commands.late(record.id, {"status": "Accepted"})
     body = (await edge.call("GET", f"/v1/commands/{record.id}", token)).json()
     assert (body["state"], body["charge_point"], body["action"]) == ("timed_out", "RDAM-1", "Reset")

@@ -13,6 +13,7 @@ from app.errors import StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
+from app.store.command_steps import End
 from tests.live.site import RESET, Site, received
 from tests.live.support import RedisServer
 from tests.live.workers import Charger, accept, silence
@@ -118,7 +119,7 @@ async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redi
     await received(charger)
     await charger.reported()
     async with site.database.tenant(site.tenant_id) as work:
-        await work.commands.finish(command.id, "connection_lost", site.clock.now())
+        await work.command_steps.finish(command.id, End("connection_lost"), site.clock.now())
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
     kept = await site.command(command.id)
