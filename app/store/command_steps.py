@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from app.ids import TenantId
 from app.store.commands import JSON_NAMES, record_of
-from app.store.prepared import Row
+from app.store.prepared import Prepared, Row
 from app.store.records import (
     CommandRecord,
     CommandState,
@@ -55,9 +55,14 @@ _RECORD: Final = Statement(
             where tenant_id = cast(:tenant_id as bigint) and identity = cast(:identity as text)
         ), queue as (
             select count(*) as length from (
-                select from commands
-                where charge_point_id = (select id from point) and state = 'queued'
-                limit cast(:queue_limit as bigint)
+                select from (
+                    select state from commands
+                    where charge_point_id = (select id from point)
+                        and created_at > cast(:none_waits_since as timestamptz)
+                    -- Keeps the planner from the index of all open commands: there may be a great many.
+                    offset 0
+                ) as recent
+                where state = 'queued' limit cast(:queue_limit as bigint)
             ) as queued
         ), recorded as (
             insert into commands (id, tenant_id, charge_point_id, action, payload, state, created_at,
@@ -177,6 +182,8 @@ class CommandSteps:
             "epoch": None if holder is None else holder.epoch,
             "refusing": list(refusing),
             "queue_limit": queue_limit,
+            # What was recorded longer ago than any command may wait is overdue, whether it has ended or not.
+            "none_waits_since": command.created_at - (command.deadline_at - command.created_at),
         }
         rows = await self._run(_RECORD, values)
         if not rows:
@@ -223,6 +230,20 @@ class CommandSteps:
         }
         rows = await self._run(_FINISH, values)
         return record_of(rows[0]) if rows else None
+
+
+def open_command_steps(url: str) -> Prepared:
+    """Return connections on which steps run by themselves."""
+    return Prepared(
+        url,
+        "commands",
+        # Whatever the database or the role says: who is told of an end is told of a flushed commit.
+        synchronous_commit="on",
+        # Each statement has the keys of its rows: to plan it anew would take longer than to run it, and a
+        # small table the planner would rather read whole.
+        plan_cache_mode="force_generic_plan",
+        enable_seqscan="off",
+    )
 
 
 def _optional_json(value: Json | None) -> str | None:

@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.ids import TenantId
 from app.settings import Settings
 from app.store.attendance import Attendance
-from app.store.command_steps import CommandSteps
+from app.store.command_steps import CommandSteps, open_command_steps
 from app.store.failures import translated_errors
 from app.store.frame_log import FrameLog
 from app.store.prepared import Prepared
@@ -70,10 +70,8 @@ class Database:
         frame_log = FrameLog(plain, settings=settings, clock=clock)
         ledger.start()
         frame_log.start()
-        reads, attendance = await open_reads(plain), await Attendance.open(plain)
-        # Whatever the database or the role says: who is told of a command's end is told of a flushed commit.
-        commands = await Prepared.open(plain, "commands", synchronous_commit="on")
-        return cls(engine, ledger, frame_log, reads, commands, attendance, settings)
+        reads, commands = open_reads(plain), open_command_steps(plain)
+        return cls(engine, ledger, frame_log, reads, commands, await Attendance.open(plain), settings)
 
     async def close(self) -> None:
         """Commit what waits, flush the frame log, close the connections."""

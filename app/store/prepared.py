@@ -6,12 +6,14 @@ What is asked for all the time, and is one statement, goes this way.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 
 from app.store.failures import translated_errors
 from app.store.statements import Statement
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Row(Protocol):
@@ -34,34 +36,32 @@ _ENDED = (
 
 
 class Prepared:
-    """The connections of one worker for one purpose."""
+    """The connections of one worker for one purpose. They are made as they are needed, and kept.
 
-    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
-        self._pool = pool
+    No pool of asyncpg: what that does for each statement takes twice as long as the statement.
+    """
 
-    @classmethod
-    async def open(cls, url: str, purpose: str, **settings: str) -> Self:
-        """Return one that connects as it is needed. settings: of the server, for these connections."""
-        pool = asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=_CONNECTIONS,
-            # A statement by itself leaves nothing behind that would have to be reset.
-            reset=_leave_as_it_is,
-            timeout=_TIMEOUT_S,
-            command_timeout=_TIMEOUT_S,
-            max_cached_statement_lifetime=0,
-            server_settings={"application_name": f"stationmaster {purpose}", "jit": "off", **settings},
-        )
-        return cls(await pool)
+    def __init__(self, url: str, purpose: str, **settings: str) -> None:
+        """settings: of the server, for these connections."""
+        self._url = url
+        self._settings = {"application_name": f"stationmaster {purpose}", "jit": "off", **settings}
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._open: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._is_closed = False
 
     async def close(self) -> None:
         """Disconnect; who still asks is cut off."""
+        self._is_closed = True
         try:
             async with asyncio.timeout(_CLOSE_S):
-                await self._pool.close()
-        except TimeoutError:
-            self._pool.terminate()
+                for _ in range(_CONNECTIONS):
+                    await self._turns.acquire()
+                for connection in self._open:
+                    await connection.close()
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            for connection in self._open:
+                connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
         """Run a statement that may be run twice: when the connection ends meanwhile, it is.
@@ -72,11 +72,42 @@ class Prepared:
         arguments = statement.arguments(values)
         async with translated_errors():
             try:
-                return await self._pool.fetch(statement.text, *arguments)
+                return await self._fetch(statement.text, arguments)
             except _ENDED:
                 # While it was idle: a database that was restarted meanwhile is no reason to fail.
-                return await self._pool.fetch(statement.text, *arguments)
+                return await self._fetch(statement.text, arguments)
 
+    async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+        if self._is_closed:
+            raise asyncpg.InterfaceError("the connections are closed")
+        async with self._turns:
+            connection = await self._take()
+            try:
+                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+            except asyncpg.PostgresError:
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                # Cancelled, too slow or broken: whatever is on its way on it is of no use to the next one.
+                self._open.discard(connection)
+                connection.terminate()
+                raise
+            self._idle.append(connection)
+            return rows
 
-async def _leave_as_it_is(_: object) -> None:
-    """Save the round trip."""
+    async def _take(self) -> Connection:
+        # The one used last: its plans are the most likely to be there, and the others' to be wanted no more.
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._open.discard(connection)
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=_TIMEOUT_S,
+            command_timeout=_TIMEOUT_S,
+            max_cached_statement_lifetime=0,
+            server_settings=self._settings,
+        )
+        self._open.add(connection)
+        return connection

@@ -16,9 +16,9 @@ from app.store.records import CommandRecord
 from app.store.statements import Statement
 
 
-async def open_reads(url: str) -> Prepared:
+def open_reads(url: str) -> Prepared:
     """Return connections that cannot write."""
-    return await Prepared.open(url, "reads", default_transaction_read_only="on")
+    return Prepared(url, "reads", default_transaction_read_only="on")
 
 
 class TenantReads:
