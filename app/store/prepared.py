@@ -74,7 +74,10 @@ class Prepared:
             try:
                 return await self._fetch(statement.text, arguments)
             except _ENDED:
-                # While it was idle: a database that was restarted meanwhile is no reason to fail.
+                # While it was idle: a database that was restarted meanwhile is no reason to fail. The others
+                # that are idle have ended with it, whether they know it yet or not.
+                for connection in self._idle:
+                    connection.terminate()
                 return await self._fetch(statement.text, arguments)
 
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
@@ -83,16 +86,13 @@ class Prepared:
         async with self._turns:
             connection = await self._take()
             try:
+                # Given up or too slow: the server is told to stop, and nothing else runs on it before.
                 rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
-            except asyncpg.PostgresError:
-                self._idle.append(connection)
-                raise
-            except BaseException:
-                # Cancelled, too slow or broken: whatever is on its way on it is of no use to the next one.
-                self._open.discard(connection)
-                connection.terminate()
-                raise
-            self._idle.append(connection)
+            finally:
+                if connection.is_closed():
+                    self._open.discard(connection)
+                else:
+                    self._idle.append(connection)
             return rows
 
     async def _take(self) -> Connection:
