@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
@@ -155,6 +156,14 @@ async def test_bad_parameters_are_named(
     response = await edge.call("POST", f"{PATH}?{query}", token, json={}, headers=headers)
     assert response.status_code == 422
     assert [error["parameter"] for error in response.json()["errors"]] == [parameter]
+
+
+async def test_a_charge_point_that_is_deleted_meanwhile_is_a_conflict(
+    edge: Edge, token: str, scripted: ScriptedCommands
+) -> None:
+    scripted.outcome = asyncpg.ForeignKeyViolationError("the tenant is gone")
+    response = await edge.call("POST", PATH, token, json={"type": "Soft"})
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
 
 
 async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord, token: str) -> None:
