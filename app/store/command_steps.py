@@ -42,7 +42,7 @@ _IDENTITY: Final = (
 )
 
 HAS_EFFECTS: Final = f"(action in ('ChangeConfiguration', 'GetConfiguration') or {CARRIES_CHARGING_PROFILE})"
-"""What picks the commands whose end may change other rows."""
+"""What picks the commands whose end may change other rows, see `csms.command_effects`."""
 
 # Only our own constants stand in these texts.
 _RECORD: Final = Statement(
