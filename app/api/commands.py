@@ -121,9 +121,8 @@ async def issue_command(
         timeout_s=query.timeout_s,
         idempotency_key=idempotency_key,
         issued_by=access.issued_by,
+        wait_s=query.wait,
     )
-    if query.wait and record.state in OPEN_COMMAND_STATES:
-        record = await services.commands.wait(access.tenant_id, record.id, query.wait)
     final = record.state not in OPEN_COMMAND_STATES
     status_code = 200 if query.wait and final else 202
     return resource_response(
@@ -154,8 +153,7 @@ async def get_command(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one command: its state, the answer of the charge point, and the effect observed since."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await work.commands.get(command_id)
+    record = await services.database.reads(access.tenant_id).command(command_id)
     if record is None:
         raise NotFound("There is no such command.", "command_id")
     return resource_response(Command.model_validate(record), if_none_match=if_none_match)

@@ -215,10 +215,14 @@ async def _ask(
         "chargingRateUnit": request.unit,
     }
     text = orjson.dumps(payload).decode()
-    command = await services.commands.issue(
-        access.tenant_id, identity, "GetCompositeSchedule", text, issued_by=access.issued_by
+    return await services.commands.issue(
+        access.tenant_id,
+        identity,
+        "GetCompositeSchedule",
+        text,
+        issued_by=access.issued_by,
+        wait_s=wait_s,
     )
-    return await services.commands.wait(access.tenant_id, command.id, wait_s)
 
 
 def _reported(command: CommandRecord) -> ReportedSchedule:

@@ -12,7 +12,7 @@ import orjson
 
 from app.api.resources import CHARGE_POINT_LIVE_FIELDS
 from app.clock import utc_text
-from app.store.reads import Row
+from app.store.prepared import Row
 
 Fields = dict[str, Any]
 

@@ -19,7 +19,7 @@ from app.api.problems import problems
 from app.api.resources import MeterValue
 from app.api.routers import api_router
 from app.store.filters import MeterValueFilter
-from app.store.reads import Row
+from app.store.prepared import Row
 
 
 def meter_value_page(rows: Sequence[Row], limit: int) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
+import asyncpg
 import orjson
 import structlog
 from fastapi import FastAPI, Request
@@ -189,7 +190,7 @@ def _allowed_methods(request: Request) -> list[str]:
 
 async def _integrity_error(request: Request, error: Exception) -> Response:
     """Two callers at once: what one refers to, the other has just deleted."""
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
+    if getattr(getattr(error, "orig", error), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
         return problem_response(Conflict("What this belongs to was deleted a moment ago."))
     return await _last(request, error)
 
@@ -214,6 +215,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(IntegrityError, _integrity_error)
+    app.add_exception_handler(asyncpg.IntegrityConstraintViolationError, _integrity_error)
     app.add_exception_handler(Exception, _last)
 
 

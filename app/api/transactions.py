@@ -29,7 +29,8 @@ from app.api.resources import MeterValue, Transaction
 from app.api.routers import api_router
 from app.errors import NotFound
 from app.store.filters import TransactionFilter
-from app.store.reads import Row, TenantReads
+from app.store.prepared import Row
+from app.store.reads import TenantReads
 
 router = api_router(prefix="/v1/transactions", tags=["transactions"])
 

@@ -7,10 +7,13 @@ command, `Waiters` whoever waits for an end on this worker.
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope
+from app.store.records import CommandRecord, SentFacts
 
 
 @dataclass(slots=True)
@@ -18,7 +21,8 @@ class Held:
     """A command that this worker has given to a session. deadline: POSIX seconds by which it must have been
     sent.
 
-    sent_s: when it went out, monotonic; None while it waits in the link's queue.
+    sent_s: when it went out, monotonic; None while it waits in the link's queue. sent: the same, as it is
+    recorded.
     """
 
     command_id: CommandId
@@ -27,6 +31,7 @@ class Held:
     issuer: WorkerId
     deadline: float
     sent_s: float | None = None
+    sent: SentFacts | None = None
 
 
 class Custody:
@@ -104,26 +109,50 @@ class Routes:
         self._routes.pop(command_id, None)
 
 
+class Waiter:
+    """Somebody who waits for the end of a command. ended: the command, when this worker has ended it."""
+
+    __slots__ = ("_event", "ended")
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.ended: CommandRecord | None = None
+
+    def wake(self, ended: CommandRecord | None) -> None:
+        """Tell that there is something to look at. ended: what, if it is known already."""
+        self.ended = self.ended or ended
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait to be woken, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        self._event.clear()
+
+
 class Waiters:
     """Who waits on this worker for the end of a command."""
 
     def __init__(self) -> None:
-        self._events: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
 
-    def register(self, command_id: str) -> asyncio.Event:
-        """Return an event that `wake` sets; give it back with `leave`."""
-        event = asyncio.Event()
-        self._events[command_id].add(event)
-        return event
+    @contextmanager
+    def waiting(self, command_id: str) -> Iterator[Waiter]:
+        """Wait for the end of a command from here on."""
+        waiter = Waiter()
+        waiters = self._waiters[command_id]
+        waiters.add(waiter)
+        try:
+            yield waiter
+        finally:
+            waiters.discard(waiter)
+            if not waiters:
+                self._waiters.pop(command_id, None)
 
-    def leave(self, command_id: str, event: asyncio.Event) -> None:
-        """Stop waiting."""
-        events = self._events[command_id]
-        events.discard(event)
-        if not events:
-            del self._events[command_id]
-
-    def wake(self, command_id: str) -> None:
-        """Tell all who wait for a command to look at its record."""
-        for event in self._events.get(command_id, ()):
-            event.set()
+    def wake(self, command_id: str, ended: CommandRecord | None = None) -> None:
+        """Tell all who wait for a command to look at its record, or what they would find there."""
+        for waiter in self._waiters.get(command_id, ()):
+            waiter.wake(ended)

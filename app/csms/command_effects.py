@@ -21,7 +21,11 @@ _RECENT = 50
 
 
 async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-    """Carry out what follows from the outcome of a command. at: when it was known."""
+    """Carry out what follows from the outcome of a command. at: when it was known.
+
+    Whatever has effects here, `HAS_EFFECTS` of the store picks: all other commands end without a unit of
+    work.
+    """
     match command.action:
         case "ChangeConfiguration" if sets_authorization_key(command.action, command.payload):
             await _settle_credential(work, command, outcome)

@@ -7,6 +7,7 @@ Used by the sessions (through `Commands`) and by the inbox of this worker.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -23,8 +24,9 @@ from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.metrics import COMMAND_SECONDS, COMMANDS_FINISHED
 from app.ocpp import Resolve
+from app.store.command_steps import CommandSteps, End
 from app.store.database import Database
-from app.store.records import CommandState
+from app.store.records import CommandRecord, CommandState, SentFacts
 
 _RETRY_S = 2.0
 _RETRIES = 60
@@ -40,7 +42,8 @@ class _Ending:
     tenant_id: TenantId
     command_id: str
     outcome: Outcome
-    late: bool
+    late: bool = False
+    sent: SentFacts | None = None
 
 
 class CommandJournal:
@@ -61,29 +64,25 @@ class CommandJournal:
         self._background = background
         self.custody = Custody()
 
-    async def sent(self, connection: Connection, unique_id: str) -> None:
-        """Record that a CALL has gone to the socket."""
+    def sent(self, connection: Connection, unique_id: str) -> None:
+        """Record that a CALL has gone to the socket, in the background: its end will say so too."""
+        facts = SentFacts(self._bus.worker_id, connection.epoch, self._clock.now())
         if (held := self.custody.get(CommandId(unique_id))) is not None:
-            held.sent_s = self._clock.monotonic()
-        try:
-            async with self._database.tenant(connection.tenant_id) as work:
-                worker, now = self._bus.worker_id, self._clock.now()
-                await work.commands.mark_sent(UUID(unique_id), worker, connection.epoch, now)
-        except StoreUnavailable:
-            # Its end is what matters, and that is tried until it is recorded.
-            log.warning("command_sent_not_recorded", command=unique_id)
+            held.sent, held.sent_s = facts, self._clock.monotonic()
+        self._background.spawn(self._record_sent(connection.tenant_id, unique_id, facts), "command_sent")
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         """Record how a CALL ended; when the database is away, go on trying in the background."""
         held = self.custody.get(CommandId(resolve.unique_id))
         if held is not None and held.sent_s is not None and not resolve.late:
             COMMAND_SECONDS.labels(resolve.action).observe(self._clock.monotonic() - held.sent_s)
-        ending = _Ending(connection.tenant_id, resolve.unique_id, outcome_of(resolve), resolve.late)
+        sent = None if held is None else held.sent
+        ending = _Ending(connection.tenant_id, resolve.unique_id, outcome_of(resolve), resolve.late, sent)
         await self._record_or_retry(ending)
 
     async def end(self, tenant_id: TenantId, command_id: str, outcome: Outcome) -> None:
         """End a command that no answer will end. Does nothing when it has ended."""
-        await self._record_or_retry(_Ending(tenant_id, command_id, outcome, late=False))
+        await self._record_or_retry(_Ending(tenant_id, command_id, outcome))
 
     def end_soon(self, held: Held, outcome: Outcome) -> None:
         """End a command in the background, for callers that must not await."""
@@ -105,9 +104,11 @@ class CommandJournal:
         """Answer a request to cancel. withdrawn: the command was not sent and will not be."""
         self._background.spawn(self._answer_cancel(envelope, withdrawn), "command_cancel")
 
-    async def announce(self, held: Held, workers: Iterable[WorkerId]) -> None:
-        """Tell workers to look at the record of a command, this one included."""
-        self._waiters.wake(held.command_id)
+    async def announce(
+        self, held: Held, workers: Iterable[WorkerId], ended: CommandRecord | None = None
+    ) -> None:
+        """Tell workers to look at the record of a command, this one included. ended: it, if it is at hand."""
+        self._waiters.wake(held.command_id, ended)
         for worker in workers:
             await self._report(worker, self._done(held))
 
@@ -138,30 +139,45 @@ class CommandJournal:
             return
         log.error("command_end_lost", command=ending.command_id, state=ending.outcome.state)
 
-    async def _record(self, ending: _Ending) -> None:
-        outcome, now, command_id = ending.outcome, self._clock.now(), UUID(ending.command_id)
-        ended = False
-        async with self._database.tenant(ending.tenant_id) as work:
-            command = await work.commands.get(command_id)
-            if command is not None:
-                if not ending.late:
-                    ended = await work.commands.finish(
-                        command_id, outcome.state, now, outcome.result, outcome.error
-                    )
-                if not ended and outcome.answered:
-                    await work.commands.late(command_id, outcome.late_result)
-                if ended or outcome.answered:
-                    await apply_effects(work, command, outcome, now)
-        if ended:
-            self.count(outcome.state)
-        await self._let_go(ending)
+    async def _record_sent(self, tenant_id: TenantId, unique_id: str, facts: SentFacts) -> None:
+        try:
+            await self._database.command_steps(tenant_id).sent(UUID(unique_id), facts)
+        except StoreUnavailable:
+            # Its end is what matters, and that is tried until it is recorded.
+            log.warning("command_sent_not_recorded", command=unique_id)
 
-    async def _let_go(self, ending: _Ending) -> None:
+    async def _record(self, ending: _Ending) -> None:
+        now, ended = self._clock.now(), None
+        if not ending.late:
+            steps = self._database.command_steps(ending.tenant_id)
+            ended = await _finish(steps, ending, now, only_without_effects=True)
+        if ended is None:
+            ended = await self._record_with_effects(ending, now)
+        if ended is not None:
+            self.count(ended.state)
+        await self._let_go(ending, ended)
+
+    async def _record_with_effects(self, ending: _Ending, now: datetime) -> CommandRecord | None:
+        """Record an end together with what else it changes, or an answer that came after the end."""
+        outcome, command_id, ended = ending.outcome, UUID(ending.command_id), None
+        async with self._database.tenant(ending.tenant_id) as work:
+            if not ending.late:
+                ended = await _finish(work.command_steps, ending, now)
+            command = ended or await work.commands.get(command_id)
+            if command is None:
+                return None
+            if ended is None and outcome.answered and not _is_end_of(command, outcome):
+                await work.commands.late(command_id, outcome.late_result)
+            if ended is not None or outcome.answered:
+                await apply_effects(work, command, outcome, now)
+        return ended
+
+    async def _let_go(self, ending: _Ending, ended: CommandRecord | None) -> None:
         held = self.custody.end(CommandId(ending.command_id))
         if held is not None:
-            await self.announce(held, [held.issuer])
+            await self.announce(held, [held.issuer], ended)
         else:
-            self._waiters.wake(ending.command_id)
+            self._waiters.wake(ending.command_id, ended)
 
     async def _report(self, worker: WorkerId, envelope: DoneEnvelope | MovedEnvelope) -> None:
         try:
@@ -179,3 +195,17 @@ class CommandJournal:
             issuer=self._bus.worker_id,
             command_id=held.command_id,
         )
+
+
+async def _finish(
+    steps: CommandSteps, ending: _Ending, at: datetime, *, only_without_effects: bool = False
+) -> CommandRecord | None:
+    outcome = ending.outcome
+    end = End(outcome.state, outcome.result, outcome.error, ending.sent)
+    return await steps.finish(UUID(ending.command_id), end, at, only_without_effects=only_without_effects)
+
+
+def _is_end_of(command: CommandRecord, outcome: Outcome) -> bool:
+    """Tell whether this very outcome was recorded before, and only the answer of the database was lost."""
+    recorded = (command.state, command.result, command.error)
+    return recorded == (outcome.state, outcome.result, outcome.error)

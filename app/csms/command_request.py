@@ -8,7 +8,7 @@ from app.csms.credentials import key_bytes
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
 from app.ocpp import check_call
 from app.settings import Settings
-from app.store.records import ChargePointRecord, Json
+from app.store.records import Json, RegistrationStatus
 
 REDACTED = "***"
 """Stands in records where a secret stood."""
@@ -77,19 +77,22 @@ def judge_request(
     return CommandRequest(action, {**payload, "value": REDACTED}, text, timeout, digest, key)
 
 
-def require_permitted(charge_point: ChargePointRecord, action: str) -> None:
-    """Refuse what the registration of the charge point does not permit (OCPP 1.6 4.2).
+def refusing_registrations(action: str) -> tuple[RegistrationStatus, ...]:
+    """Return the registrations of a charge point that do not permit an action (OCPP 1.6 4.2)."""
+    return ("Rejected", "Pending") if action in _REMOTE_CONTROL else ("Rejected",)
+
+
+def require_permitted(status: RegistrationStatus, action: str) -> None:
+    """Refuse what the registration of the charge point does not permit.
 
     Raises:
         Conflict: it is Rejected, or it is Pending and the command starts or stops a transaction.
     """
-    status = charge_point.registration_status
+    if status not in refusing_registrations(action):
+        return
     if status == "Rejected":
         raise Conflict("The charge point's registration is Rejected: it must be left alone.")
-    if status == "Pending" and action in _REMOTE_CONTROL:
-        raise Conflict(
-            f"The charge point's registration is Pending: {action} must wait until it is Accepted."
-        )
+    raise Conflict(f"The charge point's registration is Pending: {action} must wait until it is Accepted.")
 
 
 def _judge_payload(action: str, text: str) -> Json:

@@ -5,43 +5,31 @@ A command is recorded before it is routed, and its end is recorded by the worker
 anyone is told. What neither of them can end any more, `reap` ends. Nothing here is ever sent twice.
 """
 
-import asyncio
-from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import structlog
 
 from app.clock import Clock
-from app.csms.command_custody import Held, Route, Routes, Waiters
-from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, changes_credential_already, live_pending
+from app.csms.command_custody import Held, Route, Routes, Waiter, Waiters
 from app.csms.command_journal import CommandJournal
 from app.csms.command_outcome import Outcome
-from app.csms.command_request import CommandRequest, Origin, judge_request, require_permitted
+from app.csms.command_recording import CLOCK_DIFFERENCE_S, CommandRecording
+from app.csms.command_request import CommandRequest, Origin, judge_request
 from app.csms.connection import Connection
-from app.csms.credentials import Credentials
-from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
+from app.errors import Conflict, NotFound, StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId
 from app.live.background import Background, Loop
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.live.presence import Owner, Presence
-from app.metrics import COMMANDS_ISSUED, LIMITS_HIT
+from app.metrics import COMMANDS_ISSUED
 from app.ocpp import Resolve
 from app.settings import Settings
 from app.store.database import Database
-from app.store.filters import CommandFilter
-from app.store.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
-from app.store.unit_of_work import TenantWork
+from app.store.records import OPEN_COMMAND_STATES, CommandRecord
 
-_CLOCK_DIFFERENCE_S = 10.0
-"""The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
-
-_KEY_IN_DOUBT = (
-    "The charge point may have taken an earlier AuthorizationKey: send that one again, let it log in with "
-    "that one, or replace its credentials."
-)
 _CANCEL_S = 5.0
 _REREAD_S = 2.0
 _REAP_S = 5.0
@@ -65,7 +53,7 @@ class Commands:
         self._bus = bus
         self._clock = clock
         self._settings = settings
-        self._credentials = Credentials(settings.credential_pepper)
+        self._recording = CommandRecording(database, clock, settings)
         self._background = Background()
         self._waiters = Waiters()
         self._routes = Routes()
@@ -93,9 +81,10 @@ class Commands:
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
         issued_by: str,
+        wait_s: float = 0.0,
     ) -> CommandRecord:
         """Validate, record and route a command; return its record: `queued`, or `offline` when nobody is
-        there.
+        there; after `wait_s` at most, and as soon as it is terminal.
 
         timeout_s: how long to wait for the answer once it is sent, `call_timeout_s` by default. An
         idempotency key that was used for the same request returns the command of then, in its present state.
@@ -114,15 +103,16 @@ class Commands:
         request = judge_request(identity, action, payload_text, timeout_s, self._settings)
         owner = await self._presence.locate(tenant_id, identity)
         origin = Origin(issued_by, idempotency_key)
-        command, repeated = await self._record(tenant_id, identity, request, owner, origin)
+        command, repeated = await self._recording.record(tenant_id, identity, request, owner, origin)
         if repeated:
-            return command
+            return await self.wait(tenant_id, command.id, wait_s) if wait_s > 0 else command
         COMMANDS_ISSUED.labels(action).inc()
         if owner is None or command.state == "offline":
             self.journal.count("offline")
-        else:
+            return command
+        with self._waiters.waiting(str(command.id)) as waiter:
             await self._send(command, request, owner)
-        return command
+            return await self._until_ended(tenant_id, command, waiter, wait_s)
 
     async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
         """Return the command once it is terminal, or as it is after `seconds`.
@@ -133,19 +123,9 @@ class Commands:
         Raises:
             NotFound: no such command.
         """
-        deadline = self._clock.monotonic() + seconds
-        event = self._waiters.register(str(command_id))
-        try:
-            while True:
-                command = await self._get(tenant_id, command_id)
-                remaining = deadline - self._clock.monotonic()
-                if command.state not in OPEN_COMMAND_STATES or remaining <= 0:
-                    return command
-                # Only the issuing worker is told of the end, and only while the bus works: others look again.
-                await _wait_for(event, min(remaining, _REREAD_S))
-                event.clear()
-        finally:
-            self._waiters.leave(str(command_id), event)
+        with self._waiters.waiting(str(command_id)) as waiter:
+            command = await self._get(tenant_id, command_id)
+            return await self._until_ended(tenant_id, command, waiter, seconds)
 
     async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
         """Take back a command that was not sent yet; return its record in state `cancelled`.
@@ -167,9 +147,9 @@ class Commands:
             raise Conflict(f"The command cannot be cancelled any more: it is {command.state}.")
         return command
 
-    async def sent(self, connection: Connection, unique_id: str) -> None:
+    def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket (the core's `CallSent`)."""
-        await self.journal.sent(connection, unique_id)
+        self.journal.sent(connection, unique_id)
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         """Record how a CALL ended (the core's `Resolve`), with its effects; then tell who waits."""
@@ -208,87 +188,12 @@ class Commands:
         """Wait until everything that is being recorded in the background is."""
         await self._background.settle()
 
-    async def _record(
-        self,
-        tenant_id: TenantId,
-        identity: str,
-        request: CommandRequest,
-        owner: Owner | None,
-        origin: Origin,
-    ) -> tuple[CommandRecord, bool]:
-        """Record a new command; True: it is an old one, recorded under the same idempotency key."""
-        async with self._database.tenant(tenant_id) as work:
-            # Changes of the credential go one after the other: each must see what the one before left.
-            charge_point = await work.charge_points.get(identity, to_change=request.new_key is not None)
-            if charge_point is None:
-                raise NotFound(f"There is no charge point {identity}.")
-            if owner is not None and owner.charge_point_id != charge_point.id:
-                owner = None
-            command = self._new_record(charge_point, request, owner, origin)
-            recorded = await work.commands.insert(command)
-            if recorded.id != command.id:
-                return _repeated(recorded, request), True
-            require_permitted(charge_point, request.action)
-            if owner is not None:
-                await self._reserve(work, charge_point, command)
-        return command, False
-
-    def _new_record(
-        self, charge_point: ChargePointRecord, request: CommandRequest, owner: Owner | None, origin: Origin
-    ) -> CommandRecord:
-        now = self._clock.now()
-        command = CommandRecord(
-            id=uuid4(),
-            tenant_id=charge_point.tenant_id,
-            charge_point_id=charge_point.id,
-            identity=charge_point.identity,
-            action=request.action,
-            payload=request.payload,
-            state="queued",
-            created_at=now,
-            deadline_at=now + timedelta(seconds=self._settings.command_expiry_s + _CLOCK_DIFFERENCE_S),
-            timeout_s=request.timeout_s,
-            issued_by=origin.issued_by,
-            idempotency_key=origin.idempotency_key,
-            request_digest=request.digest,
-        )
-        if owner is None:
-            return replace(command, state="offline", finished_at=now)
-        command = replace(command, worker=owner.worker, epoch=owner.epoch)
-        if request.new_key is None:
-            return command
-        pending = live_pending(charge_point, now)
-        if pending is None or not self._credentials.matches(request.new_key, pending):
-            pending = self._credentials.hash(request.new_key)
-        return replace(command, credential_hash=pending)
-
-    async def _reserve(
-        self, work: TenantWork, charge_point: ChargePointRecord, command: CommandRecord
-    ) -> None:
-        """Make room for the command: a place in the queue and, if it sets a credential, the pending place."""
-        limit = self._settings.command_queue_limit
-        filters = CommandFilter(identity=command.identity, state="queued")
-        if len(await work.commands.page(limit + 1, filters=filters)) > limit:
-            LIMITS_HIT.labels("command_queue").inc()
-            raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
-        if command.credential_hash is not None:
-            if await changes_credential_already(work, command):
-                raise Conflict("Another change of the AuthorizationKey is under way.")
-            # There is one pending place: a key that the charge point may have taken must not lose it.
-            if live_pending(charge_point, command.created_at) not in (None, command.credential_hash):
-                raise Conflict(_KEY_IN_DOUBT)
-            await work.charge_points.set_pending_credential(
-                command.charge_point_id,
-                command.credential_hash,
-                command.created_at + PENDING_CREDENTIAL_LIFE,
-            )
-
     async def _send(self, command: CommandRecord, request: CommandRequest, owner: Owner) -> None:
         envelope = CallEnvelope(
             tenant_id=owner.tenant_id,
             identity=owner.identity,
             epoch=owner.epoch,
-            deadline=(command.deadline_at - timedelta(seconds=_CLOCK_DIFFERENCE_S)).timestamp(),
+            deadline=(command.deadline_at - timedelta(seconds=CLOCK_DIFFERENCE_S)).timestamp(),
             issuer=self._bus.worker_id,
             command_id=CommandId(str(command.id)),
             action=request.action,
@@ -324,8 +229,7 @@ class Commands:
             log.warning("command_not_rerouted", command=envelope.command_id)
 
     async def _ask_to_cancel(self, command: CommandRecord, owner: Owner) -> None:
-        event = self._waiters.register(str(command.id))
-        try:
+        with self._waiters.waiting(str(command.id)) as waiter:
             envelope = CancelEnvelope(
                 tenant_id=owner.tenant_id,
                 identity=owner.identity,
@@ -335,13 +239,21 @@ class Commands:
                 command_id=CommandId(str(command.id)),
             )
             await self._bus.deliver(owner.worker, envelope)
-            await _wait_for(event, _CANCEL_S)
-        finally:
-            self._waiters.leave(str(command.id), event)
+            await waiter.wait(_CANCEL_S)
+
+    async def _until_ended(
+        self, tenant_id: TenantId, command: CommandRecord, waiter: Waiter, seconds: float
+    ) -> CommandRecord:
+        """Return a command of the tenant once it is terminal, or as it is after `seconds`."""
+        deadline = self._clock.monotonic() + seconds
+        while command.state in OPEN_COMMAND_STATES and (left := deadline - self._clock.monotonic()) > 0:
+            # Only the issuing worker is told of the end, and only while the bus works: others look again.
+            await waiter.wait(min(left, _REREAD_S))
+            command = waiter.ended or await self._get(tenant_id, command.id)
+        return command
 
     async def _get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
-        async with self._database.tenant(tenant_id) as work:
-            command = await work.commands.get(command_id)
+        command = await self._database.reads(tenant_id).command(command_id)
         if command is None:
             raise NotFound(f"There is no command {command_id}.")
         return command
@@ -352,17 +264,3 @@ class Commands:
         except StoreUnavailable:
             log.warning("commands_not_reaped")
         return _REAP_S
-
-
-def _repeated(recorded: CommandRecord, request: CommandRequest) -> CommandRecord:
-    if recorded.request_digest != request.digest:
-        raise Conflict("The idempotency key was used for another request.", "Idempotency-Key")
-    return recorded
-
-
-async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

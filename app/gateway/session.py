@@ -298,13 +298,15 @@ class Session:
         if not self._closed:
             self._send(answer)
 
-    async def _report(self, effect: CallSent | Resolve) -> None:
-        commands = self._services.commands
+    def _report(self, effect: CallSent | Resolve) -> Work | None:
+        if isinstance(effect, CallSent):
+            self._services.commands.sent(self.connection, effect.unique_id)
+            return None
+        return self._resolve(effect)
+
+    async def _resolve(self, effect: Resolve) -> None:
         try:
-            if isinstance(effect, CallSent):
-                await asyncio.ensure_future(commands.sent(self.connection, effect.unique_id))
-            else:
-                await asyncio.ensure_future(commands.resolved(self.connection, effect))
+            await asyncio.ensure_future(self._services.commands.resolved(self.connection, effect))
         except Exception:
             log.exception("command_not_recorded", command=effect.unique_id, **self._facts())
 

@@ -14,7 +14,7 @@ from app.store.database import Database
 class CommandResults(Protocol):
     """Who is told what became of our CALLs."""
 
-    async def sent(self, connection: Connection, unique_id: str) -> None:
+    def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket."""
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:

@@ -52,6 +52,7 @@ class CommandBus:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self._receiver: Receiver | None = None
+        self._taken: list[bytes] = []
         self._loop: Loop | None = None
 
     async def start(self, receiver: Receiver) -> None:
@@ -102,12 +103,19 @@ class CommandBus:
 
     async def _read_once(self) -> None:
         # Always from the beginning: what was taken is deleted, and so ids that go backwards after a failover
-        # or a flush lose nothing.
-        reply: Any = await self._redis.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
+        # or a flush lose nothing. What was taken before goes in the same round trip.
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            if self._taken:
+                pipeline.xdel(self._inbox, *self._taken)
+                # Should this fail, they come again and are dropped. An id must not be deleted later on, when
+                # it may be that of another entry.
+                self._taken = []
+            pipeline.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
+            reply: Any = (await pipeline.execute())[-1]
         for _, entries in reply.items() if isinstance(reply, dict) else reply or ():
-            for _, fields in entries:
+            for entry_id, fields in entries:
+                self._taken.append(entry_id)
                 self._take(fields)
-            await self._redis.xdel(self._inbox, *(entry_id for entry_id, _ in entries))
 
     def _take(self, fields: dict[bytes, bytes]) -> None:
         body = self._seal.open(fields.get(_FIELD, b""), self._inbox)

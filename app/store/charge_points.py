@@ -107,7 +107,7 @@ class ChargePoints(Repository):
         """Return charge points in the order of their identity. after: identity of the last one seen."""
         values = page_values(limit, after, filters or ChargePointFilter())
         statement = page_statement(frozenset(values))
-        rows = await self.connection.execute(statement.select, {"tenant_id": self.tenant_id, **values})
+        rows = await self.connection.execute(statement.clause, {"tenant_id": self.tenant_id, **values})
         return [ChargePointRecord(*row) for row in rows]
 
     async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:

@@ -1,50 +1,56 @@
-"""Commands of one tenant: a resource with a state machine. Every change is guarded by the state it leaves.
-
-queued -> sent -> accepted | rejected | call_error | timed_out | connection_lost; queued -> offline | expired
-| cancelled. The first terminal state stays.
-"""
+"""Commands of one tenant, to read; and the answer that comes after the end. Their life is `command_steps`."""
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+import orjson
+from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
 from app.store import tables
 from app.store.filters import CommandFilter
-from app.store.records import OPEN_COMMAND_STATES, CommandRecord, CommandState, Json
+from app.store.prepared import Row
+from app.store.records import CommandRecord, CommandState, Json
 from app.store.repository import Repository, columns_of
+from app.store.statements import Statement
 
 _TABLE = tables.commands
 _CHARGE_POINTS = tables.charge_points
 _COLUMNS = columns_of(CommandRecord, _TABLE, identity=_CHARGE_POINTS.c.identity)
-_STORED = tuple(field.name for field in fields(CommandRecord) if field.name not in {"identity", "tenant_id"})
+_NAMES = tuple(field.name for field in fields(CommandRecord))
+JSON_NAMES: Final = ("payload", "result", "error", "late_result", "effect")
+"""The fields of a command that are JSON."""
+
 _REFUSED: tuple[CommandState, ...] = ("rejected", "call_error")
+
+
+def _select(*conditions: Any) -> Select[Any]:
+    joined = _TABLE.join(_CHARGE_POINTS, _CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    statement = select(*_COLUMNS).select_from(joined)
+    return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
+
+
+ONE: Final = Statement(_select(_TABLE.c.id == bindparam("command_id")))
+"""A command by its id."""
+
+
+def record_of(row: Row) -> CommandRecord:
+    """Return the command in a row as it comes."""
+    values = {name: row[name] for name in _NAMES}
+    for name in JSON_NAMES:
+        if values[name] is not None:
+            values[name] = orjson.loads(values[name])
+    return CommandRecord(**values)
 
 
 class Commands(Repository):
     """The commands of one tenant."""
 
-    async def insert(self, command: CommandRecord) -> CommandRecord:
-        """Record a command; its tenant_id is replaced by the tenant's own.
-
-        Returns the command itself, or the one that was recorded before under the same idempotency key: its
-        `id` tells them apart, and the caller compares `request_digest`.
-        """
-        values = {name: getattr(command, name) for name in _STORED}
-        statement = insert(_TABLE).values(tenant_id=self.tenant_id, **values)
-        statement = statement.on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])
-        inserted = (await self.connection.execute(statement.returning(_TABLE.c.id))).one_or_none()
-        if inserted is not None:
-            return command
-        known = self._select(_TABLE.c.idempotency_key == command.idempotency_key)
-        return CommandRecord(*(await self.connection.execute(known)).one())
-
     async def get(self, command_id: UUID) -> CommandRecord | None:
         """Return one command."""
-        row = (await self.connection.execute(self._select(_TABLE.c.id == command_id))).one_or_none()
+        values = {"tenant_id": self.tenant_id, "command_id": command_id}
+        row = (await self.connection.execute(ONE.clause, values)).one_or_none()
         return CommandRecord(*row) if row is not None else None
 
     async def page(
@@ -54,30 +60,12 @@ class Commands(Repository):
         filters: CommandFilter | None = None,
     ) -> list[CommandRecord]:
         """Return commands, the newest first. after: (created_at, id) of the last one seen."""
-        statement = self._select(*_conditions(filters or CommandFilter()))
+        statement = _select(*_conditions(filters or CommandFilter()))
         if after is not None:
             statement = statement.where(tuple_(_TABLE.c.created_at, _TABLE.c.id) < tuple_(*after))
         statement = statement.order_by(_TABLE.c.created_at.desc(), _TABLE.c.id.desc()).limit(limit)
-        return [CommandRecord(*row) for row in await self.connection.execute(statement)]
-
-    async def mark_sent(self, command_id: UUID, worker: str, epoch: int, at: datetime) -> bool:
-        """Note that the CALL went out on a session of a worker. False: it is not queued any more."""
-        return await self._change(
-            command_id, ("queued",), state="sent", worker=worker, epoch=epoch, sent_at=at
-        )
-
-    async def finish(
-        self,
-        command_id: UUID,
-        state: CommandState,
-        at: datetime,
-        result: Json | None = None,
-        error: Json | None = None,
-    ) -> bool:
-        """End a command. False: it has ended before, and that end stays."""
-        return await self._change(
-            command_id, OPEN_COMMAND_STATES, state=state, finished_at=at, result=result, error=error
-        )
+        rows = await self.connection.execute(statement, {"tenant_id": self.tenant_id})
+        return [CommandRecord(*row) for row in rows]
 
     async def another_may_have_set(self, command: CommandRecord) -> bool:
         """Tell whether the charge point may have taken the key of a command from another one.
@@ -97,23 +85,11 @@ class Commands(Repository):
 
     async def late(self, command_id: UUID, result: Json) -> bool:
         """Keep a result that came after the end; the first late one stays."""
-        statement = self._update(command_id).where(_TABLE.c.late_result.is_(None))
-        return await self._done(statement.values(late_result=result))
-
-    async def _change(self, command_id: UUID, states: tuple[str, ...], **values: Any) -> bool:
-        return await self._done(self._update(command_id).where(_TABLE.c.state.in_(states)).values(**values))
-
-    def _update(self, command_id: UUID) -> Any:
-        return update(_TABLE).where(_TABLE.c.id == command_id, _TABLE.c.tenant_id == self.tenant_id)
-
-    async def _done(self, statement: Any) -> bool:
-        result = await self.connection.execute(statement.returning(_TABLE.c.id))
-        return result.one_or_none() is not None
-
-    def _select(self, *conditions: Any) -> Select[Any]:
-        joined = _TABLE.join(_CHARGE_POINTS, _CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
-        statement = select(*_COLUMNS).select_from(joined)
-        return statement.where(_TABLE.c.tenant_id == self.tenant_id, *conditions)
+        statement = update(_TABLE).where(
+            _TABLE.c.id == command_id, _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.late_result.is_(None)
+        )
+        statement = statement.values(late_result=result)
+        return (await self.connection.execute(statement.returning(_TABLE.c.id))).one_or_none() is not None
 
 
 def _conditions(filters: CommandFilter) -> list[Any]:

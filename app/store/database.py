@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: pools, units of work, reads, ledger, frame log and attendance of one worker."""
+"""The door to PostgreSQL: pools, units of work, and what goes without one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,14 +13,16 @@ from app.clock import Clock
 from app.ids import TenantId
 from app.settings import Settings
 from app.store.attendance import Attendance
+from app.store.command_steps import CommandSteps, open_command_steps
 from app.store.failures import translated_errors
 from app.store.frame_log import FrameLog
-from app.store.reads import Reads, TenantReads
+from app.store.prepared import Prepared
+from app.store.reads import TenantReads, open_reads
 from app.store.text import json_text
 from app.store.unit_of_work import PlatformWork, TenantWork
 from app.store.writer import Ledger
 
-# Connections of one worker besides those of ledger, frame log, reads and attendance.
+# Connections of one worker besides those of ledger, frame log, reads, commands and attendance.
 _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -35,12 +37,14 @@ class Database:
         engine: AsyncEngine,
         ledger: Ledger,
         frame_log: FrameLog,
-        reads: Reads,
+        reads: Prepared,
+        commands: Prepared,
         attendance: Attendance,
         settings: Settings,
     ) -> None:
         self._engine = engine
         self._reads = reads
+        self._commands = commands
         self._connector_limit = settings.connectors_per_charge_point
         self.ledger = ledger
         self.frame_log = frame_log
@@ -66,14 +70,15 @@ class Database:
         frame_log = FrameLog(plain, settings=settings, clock=clock)
         ledger.start()
         frame_log.start()
-        reads = await Reads.open(plain)
-        return cls(engine, ledger, frame_log, reads, await Attendance.open(plain), settings)
+        reads, commands = open_reads(plain), open_command_steps(plain)
+        return cls(engine, ledger, frame_log, reads, commands, await Attendance.open(plain), settings)
 
     async def close(self) -> None:
         """Commit what waits, flush the frame log, close the connections."""
         await self.ledger.close()
         await self.frame_log.close()
         await self._reads.close()
+        await self._commands.close()
         await self.attendance.close()
         await self._engine.dispose()
 
@@ -90,6 +95,10 @@ class Database:
     def reads(self, tenant_id: TenantId) -> TenantReads:
         """What is read again and again of one tenant's rows, without a unit of work."""
         return TenantReads(self._reads, tenant_id)
+
+    def command_steps(self, tenant_id: TenantId) -> CommandSteps:
+        """What happens to one tenant's commands, each step by itself."""
+        return CommandSteps(self._commands.rows, tenant_id)
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformWork]:

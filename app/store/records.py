@@ -242,6 +242,40 @@ class OrphanRecord:
     transaction_id: int | None
 
 
+class Holder(NamedTuple):
+    """The session that a command is for. charge_point_id: which may be one of the same identity no more."""
+
+    charge_point_id: int
+    worker: str
+    epoch: int
+
+
+class SentFacts(NamedTuple):
+    """When a CALL went out, and on which session of which worker."""
+
+    worker: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommand:
+    """A command to record. holder None: its charge point is not connected. For the rest: CommandRecord."""
+
+    id: UUID
+    identity: str
+    action: str
+    payload: Json
+    created_at: datetime
+    deadline_at: datetime
+    timeout_s: float
+    issued_by: str
+    holder: Holder | None
+    idempotency_key: str | None
+    request_digest: bytes
+    credential_hash: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
     """One command. payload: without secrets; error: {code, description}; effect: what was observed.

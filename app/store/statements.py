@@ -6,20 +6,20 @@ A listing that can be narrowed has one for each set of filters in use; those are
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Select
+from sqlalchemy import Select, TextClause
 from sqlalchemy.dialects import registry
 
 _DIALECT: Final = registry.load("postgresql.asyncpg")()
 
 
 class Statement:
-    """A SELECT with named parameters: `select` for a unit of work, `text` for a connection of asyncpg."""
+    """One with named parameters: `clause` for a unit of work, `text` for a connection of asyncpg."""
 
-    __slots__ = ("_names", "select", "text")
+    __slots__ = ("_names", "clause", "text")
 
-    def __init__(self, select: Select[Any]) -> None:
-        compiled = select.compile(dialect=_DIALECT)
-        self.select = select
+    def __init__(self, clause: Select[Any] | TextClause) -> None:
+        compiled = clause.compile(dialect=_DIALECT)
+        self.clause = clause
         self.text = str(compiled)
         self._names = tuple(compiled.positiontup or ())
 

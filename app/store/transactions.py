@@ -80,7 +80,7 @@ class Transactions(Repository):
         if not 0 < transaction_id <= LARGEST_INT32:
             return None
         values = {"tenant_id": self.tenant_id, "transaction_id": transaction_id}
-        row = (await self.connection.execute(ONE.select, values)).one_or_none()
+        row = (await self.connection.execute(ONE.clause, values)).one_or_none()
         return TransactionRecord(*row) if row is not None else None
 
     async def page(
@@ -89,7 +89,7 @@ class Transactions(Repository):
         """Return transactions, the newest id first. after: id of the last one seen."""
         values = page_values(limit, after, filters or TransactionFilter())
         statement = page_statement(frozenset(values))
-        rows = await self.connection.execute(statement.select, {"tenant_id": self.tenant_id, **values})
+        rows = await self.connection.execute(statement.clause, {"tenant_id": self.tenant_id, **values})
         return [TransactionRecord(*row) for row in rows]
 
 
@@ -191,7 +191,7 @@ class MeterValues(Repository):
     ) -> list[MeterValueRecord]:
         values = {**narrowed, **meter_page_values(limit, after)}
         statement = meter_page_statement(frozenset(values))
-        rows = await self.connection.execute(statement.select, {"tenant_id": self.tenant_id, **values})
+        rows = await self.connection.execute(statement.clause, {"tenant_id": self.tenant_id, **values})
         return [MeterValueRecord(*row) for row in rows]
 
 

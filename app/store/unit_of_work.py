@@ -1,6 +1,8 @@
 """One transaction and the repositories that share it: of one tenant, or of the platform."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,13 +10,16 @@ from app.ids import TenantId
 from app.store.api_keys import ApiKeys, PlatformApiKeys
 from app.store.charge_points import ChargePoints
 from app.store.charging_profiles import ChargingProfiles, Installations, InstallationsDue
+from app.store.command_steps import CommandSteps
 from app.store.commands import Commands
 from app.store.configuration import Configuration
 from app.store.connectors import Connectors
 from app.store.frames import Frames
 from app.store.id_tags import IdTags
+from app.store.prepared import Row
 from app.store.profile_commands import ProfileCommands
 from app.store.reaper import CommandsReaper
+from app.store.statements import Statement
 from app.store.tenants import Tenants
 from app.store.transactions import MeterValues, Orphans, Transactions
 
@@ -59,8 +64,13 @@ class TenantWork:
 
     @cached_property
     def commands(self) -> Commands:
-        """The tenant's commands."""
+        """The tenant's commands, to read."""
         return Commands(self.connection, self.tenant_id)
+
+    @cached_property
+    def command_steps(self) -> CommandSteps:
+        """What happens to its commands, where other rows change with it."""
+        return CommandSteps(self._rows, self.tenant_id)
 
     @cached_property
     def charging_profiles(self) -> ChargingProfiles:
@@ -91,6 +101,9 @@ class TenantWork:
     def api_keys(self) -> ApiKeys:
         """The tenant's API keys."""
         return ApiKeys(self.connection, self.tenant_id)
+
+    async def _rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        return (await self.connection.execute(statement.clause, dict(values))).mappings().all()
 
 
 class PlatformWork:

@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.store import tables
 from app.store.database import Database
 from app.store.records import ApiKeyRecord, CommandRecord, Scope, TenantRecord
+from tests.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
 NOW = datetime(2026, 5, 4, 8, 15, 30, tzinfo=UTC)
@@ -196,7 +197,7 @@ class Edge:
         )
         record = replace(record, **columns)
         async with self.services.database.tenant(tenant.id) as work:
-            return await work.commands.insert(record)
+            return await put_command(work, record)
 
 
 class _Unconcerned:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.csms.commands import Commands
 from app.ids import TenantId
-from app.store.records import CommandRecord
+from app.store.records import OPEN_COMMAND_STATES, CommandRecord
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,20 @@ class ScriptedCommands(Commands):
         self.final: CommandRecord | Exception | None = None
 
     async def issue(
-        self, tenant_id: TenantId, identity: str, action: str, payload_text: str, **options: Any
+        self,
+        tenant_id: TenantId,
+        identity: str,
+        action: str,
+        payload_text: str,
+        *,
+        wait_s: float = 0.0,
+        **options: Any,
     ) -> CommandRecord:
         self.issued.append(Issued(tenant_id, identity, action, payload_text, options))
-        return _play(self.outcome)
+        command = _play(self.outcome)
+        if wait_s > 0 and command.state in OPEN_COMMAND_STATES:
+            return await self.wait(tenant_id, command.id, wait_s)
+        return command
 
     async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
         self.waited.append(seconds)

@@ -4,10 +4,12 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
-from app.store.records import CommandRecord, TenantRecord
+from app.store.command_steps import End
+from app.store.records import CommandRecord, SentFacts, TenantRecord
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 
@@ -156,12 +158,20 @@ async def test_bad_parameters_are_named(
     assert [error["parameter"] for error in response.json()["errors"]] == [parameter]
 
 
+async def test_a_charge_point_that_is_deleted_meanwhile_is_a_conflict(
+    edge: Edge, token: str, scripted: ScriptedCommands
+) -> None:
+    scripted.outcome = asyncpg.ForeignKeyViolationError("the tenant is gone")
+    response = await edge.call("POST", PATH, token, json={"type": "Soft"})
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
+
+
 async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
     record = await edge.command(operator, key)
     async with edge.services.database.tenant(operator.id) as work:
-        await work.commands.mark_sent(record.id, "worker-1", 1, NOW)
-        await work.commands.finish(record.id, "timed_out", NOW, error={"code": "x", "description": "y"})
+        end = End("timed_out", error={"code": "x", "description": "y"}, sent=SentFacts("worker-1", 1, NOW))
+        await work.command_steps.finish(record.id, end, NOW)
         await work.commands.late(record.id, {"status": "Accepted"})
     body = (await edge.call("GET", f"/v1/commands/{record.id}", token)).json()
     assert (body["state"], body["charge_point"], body["action"]) == ("timed_out", "RDAM-1", "Reset")

@@ -20,6 +20,7 @@ from app.store.database import Database
 from app.store.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
 from app.store.records import ApiKeyRecord, CommandRecord, StatusReport
 from tests.api.edge import ALL_SCOPES
+from tests.recorded import put_command
 
 Made = TypeVar("Made")
 _START_TIMEOUT_S = 30.0
@@ -95,7 +96,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )
-            await work.commands.insert(command)
+            await put_command(work, command)
         started = await database.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
         )

@@ -1,18 +1,26 @@
 """What an answer changes: the configuration view and the credential; and that no secret stays behind."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import select, text
 
-from app.csms.command_effects import PENDING_CREDENTIAL_LIFE
+from app.api.command_operations import actions
+from app.csms.command_effects import PENDING_CREDENTIAL_LIFE, apply_effects
+from app.csms.command_outcome import Outcome
 from app.csms.command_request import REDACTED
 from app.csms.credentials import Credentials
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
+from app.store import tables
+from app.store.command_steps import HAS_EFFECTS
+from app.store.records import CommandRecord
 from tests.live.site import Site
 from tests.live.workers import Charger, silence
+from tests.recorded import put_command
 
 NEW_KEY = "00112233445566778899aabbccddeeff00112233"
 SET_KEY = f'{{"key":"AuthorizationKey","value":"{NEW_KEY}"}}'
@@ -179,3 +187,52 @@ async def test_no_secret_is_left_anywhere(site: Site, redis: Redis, caplog: pyte
     assert NEW_KEY not in repr((stored, await site.command(command.id), caplog.text))
     assert len(stored) == 1
     assert await redis.exists(ChargePointKeys(site.tenant_id, charger.connection.identity).owner)
+
+
+class _Untouched:
+    """A unit of work in which nothing may be done."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise _TouchedError(name)
+
+
+class _TouchedError(Exception):
+    """Something was done in a unit of work."""
+
+
+@pytest.mark.parametrize("with_profile", [False, True])
+@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+async def test_an_end_with_effects_is_known_before_it_is_recorded(
+    site: Site, message: dict[str, Any], with_profile: bool
+) -> None:
+    payload, result = message["examples"]["request"], message["examples"]["response"]
+    payload.pop("chargingProfile", None)
+    if with_profile:
+        payload["chargingProfile"] = {}
+    point = await site.charge_point()
+    command = CommandRecord(
+        id=uuid4(),
+        tenant_id=point.tenant_id,
+        charge_point_id=point.id,
+        identity=point.identity,
+        action=message["action"],
+        payload=payload,
+        state="accepted",
+        created_at=point.created_at,
+        deadline_at=point.created_at,
+        timeout_s=30.0,
+        issued_by="test",
+    )
+    outcome = Outcome("accepted", result, status=result.get("status"), answered=True)
+    untouched: Any = _Untouched()
+    try:
+        await apply_effects(untouched, command, outcome, point.created_at)
+        has_effects = False
+    except _TouchedError:
+        has_effects = True
+    async with site.database.tenant(site.tenant_id) as work:
+        await put_command(work, command)
+        known = await work.connection.execute(
+            select(text(HAS_EFFECTS)).select_from(tables.commands).where(tables.commands.c.id == command.id)
+        )
+        assert known.scalar_one() is has_effects

@@ -13,6 +13,7 @@ from app.errors import StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
+from app.store.command_steps import CommandSteps, End
 from tests.live.site import RESET, Site, received
 from tests.live.support import RedisServer
 from tests.live.workers import Charger, accept, silence
@@ -118,7 +119,7 @@ async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redi
     await received(charger)
     await charger.reported()
     async with site.database.tenant(site.tenant_id) as work:
-        await work.commands.finish(command.id, "connection_lost", site.clock.now())
+        await work.command_steps.finish(command.id, End("connection_lost"), site.clock.now())
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
     kept = await site.command(command.id)
@@ -206,6 +207,42 @@ async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
     monkeypatch.setattr(command_journal, "_RETRY_S", 0.0)
     command = await site.issue(site.a, charger)
     assert (await site.end(site.a, command)).state == "accepted"
+
+
+async def test_an_end_says_what_could_not_be_recorded_when_it_was_sent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charger = await site.charger(site.b)
+
+    async def fail(*_: Any) -> bool:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(CommandSteps, "sent", fail)
+    ended = await site.issue(site.a, charger, wait_s=20)
+    assert (ended.state, ended.worker, ended.epoch) == ("accepted", "b", charger.connection.epoch)
+    assert ended.sent_at == site.clock.now()
+
+
+@pytest.mark.parametrize("action", ["Reset", "ClearChargingProfile"], ids=["by itself", "with effects"])
+async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    charger = await site.charger(site.b)
+    record, is_lost = site.b.commands.journal._record, [True]
+
+    async def lose_once(ending: Any) -> None:
+        await record(ending)
+        if is_lost:
+            is_lost.clear()
+            raise StoreUnavailable
+
+    monkeypatch.setattr(site.b.commands.journal, "_record", lose_once)
+    monkeypatch.setattr(command_journal, "_RETRY_S", 0.0)
+    payload = RESET if action == "Reset" else "{}"
+    command = await site.issue(site.a, charger, action, payload, wait_s=20)
+    await charger.reported()
+    assert not is_lost
+    assert (command.state, (await site.command(command.id)).late_result) == ("accepted", None)
 
 
 async def test_a_full_link_ends_a_command_that_was_never_sent(

@@ -1,5 +1,6 @@
 """One command, from its request to its end: real Redis, PostgreSQL and link; charge points are scripted."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,25 @@ async def test_a_third_party_may_wait_as_well(site: Site) -> None:
     charger = await site.charger(site.b)
     command = await site.issue(site.b, charger)
     assert (await site.end(site.a, command)).state == "accepted"
+
+
+@pytest.mark.parametrize("owner", ["a", "b"])
+async def test_whoever_issues_may_wait_at_once(site: Site, owner: str) -> None:
+    charger = await site.charger(getattr(site, owner))
+    ended = await site.issue(site.a, charger, wait_s=20)
+    assert (ended.state, ended.worker, ended.epoch) == ("accepted", owner, charger.connection.epoch)
+    assert ended.sent_at is not None
+    assert ended == await site.command(ended.id)
+
+
+async def test_whoever_repeats_waits_for_the_same_end(site: Site) -> None:
+    charger = await site.charger(site.a, silence)
+    first = await site.issue(site.a, charger, idempotency_key="k")
+    again = asyncio.ensure_future(site.issue(site.a, charger, idempotency_key="k", wait_s=20))
+    await received(charger)
+    charger.reply(0, {"status": "Accepted"})
+    assert ((await again).id, (await again).state) == (first.id, "accepted")
+    assert len(charger.received) == 1
 
 
 async def test_nobody_there_is_offline_at_once(site: Site) -> None:

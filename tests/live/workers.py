@@ -153,7 +153,7 @@ class Charger:
             effect = await self._reports.get()
             try:
                 if isinstance(effect, CallSent):
-                    await self.worker.commands.sent(self._connection, effect.unique_id)
+                    self.worker.commands.sent(self._connection, effect.unique_id)
                 else:
                     await self.worker.commands.resolved(self._connection, effect)
             finally:

@@ -13,6 +13,7 @@ from app.store.entries import TIME_UNREADABLE, TransactionStart
 from app.store.filters import TransactionFilter
 from app.store.records import CommandRecord, TenantRecord
 from app.store.writer import Ledger
+from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker
 
 
@@ -227,7 +228,7 @@ def _remote_start(station: Station, created_at: datetime = NOW, **changes: Any) 
 
 async def _insert(station: Station, command: CommandRecord) -> UUID:
     async with station.database.tenant(station.tenant.id) as work:
-        return (await work.commands.insert(command)).id
+        return (await put_command(work, command)).id
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from app.store.entries import TIME_UNREADABLE, StopRecorded
 from app.store.records import CommandRecord, OrphanRecord, TransactionRecord
 from app.store.writer import Ledger
+from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, reading
 
 _END_VALUES = [{"value": "9000", "context": "Transaction.End"}]
@@ -262,7 +263,7 @@ async def test_a_stop_is_the_effect_of_the_remote_stop_that_asked_for_it(station
         issued_by="test",
     )
     async with station.database.tenant(station.tenant.id) as work:
-        await work.commands.insert(command)
+        await put_command(work, command)
     await station.database.ledger.stop_transaction(station.stop(number))
     async with station.database.tenant(station.tenant.id) as work:
         stored = await work.commands.get(command.id)

@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.store import tables
 from app.store.database import Database
 from app.store.filters import ChargePointFilter
-from app.store.reads import Reads
+from app.store.reads import open_reads
 from app.store.records import TenantRecord
 from app.store.statements import Statement
 
@@ -37,7 +37,7 @@ async def test_reads_outlive_their_connections(
 
 
 async def test_reads_cannot_write(settings: Settings) -> None:
-    reads = await Reads.open(str(settings.database_url))
+    reads = open_reads(str(settings.database_url))
     try:
         with pytest.raises(StoreUnavailable) as refused:
             await reads.rows(Statement(select(tables.transaction_id_seq.next_value())), {})
@@ -47,7 +47,7 @@ async def test_reads_cannot_write(settings: Settings) -> None:
 
 
 async def test_without_the_database_a_read_says_so() -> None:
-    reads = await Reads.open("postgresql://nobody@127.0.0.1:1/nothing")
+    reads = open_reads("postgresql://nobody@127.0.0.1:1/nothing")
     try:
         with pytest.raises(StoreUnavailable):
             await reads.rows(Statement(select(tables.tenants.c.id)), {})

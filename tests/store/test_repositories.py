@@ -11,9 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from app.errors import Conflict, InvalidInput
 from app.settings import Settings
+from app.store.command_steps import End
 from app.store.database import Database
 from app.store.filters import ChargePointFilter, IdTagFilter
-from app.store.records import ApiKeyRecord, BootFacts, SignOfLife, StatusReport, TenantRecord
+from app.store.records import ApiKeyRecord, BootFacts, SentFacts, SignOfLife, StatusReport, TenantRecord
+from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, make_command
 
 _HOUR = timedelta(hours=1)
@@ -246,7 +248,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     report = StatusReport(1, "Available", "NoError", NOW, NOW)
     async with database.tenant(station.tenant.id) as work:
         transaction = await work.transactions.get(number)
-        await work.commands.insert(command)
+        await put_command(work, command)
         await work.connectors.record_status(station.record.id, report)
         await work.configuration.put(station.record.id, "Key", "1", None, NOW)
     assert transaction is not None
@@ -273,7 +275,9 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert await work.orphans.page(9) == []
         assert await work.commands.get(command.id) is None
         assert await work.commands.page(9) == []
-        assert not await work.commands.finish(command.id, "cancelled", NOW)
+        assert await work.command_steps.finish(command.id, End("cancelled"), NOW) is None
+        assert not await work.command_steps.sent(command.id, SentFacts("stolen", 1, NOW))
+        assert not await work.commands.late(command.id, {})
         assert await work.configuration.for_charge_point(own) == []
         await work.configuration.put(own, "Key", "stolen", None, NOW + _HOUR)
         assert await work.frames.page(own, 9) == []

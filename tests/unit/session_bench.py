@@ -137,7 +137,7 @@ class FakeCommands:
     events: list[tuple[str, str]] = field(default_factory=list)
     resolves: list[Resolve] = field(default_factory=list)
 
-    async def sent(self, connection: Connection, unique_id: str) -> None:
+    def sent(self, connection: Connection, unique_id: str) -> None:
         self.events.append(("sent", unique_id))
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:

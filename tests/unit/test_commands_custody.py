@@ -1,6 +1,7 @@
 """What a worker remembers of the commands that pass through it."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,20 +63,23 @@ def test_a_route_is_forgotten_at_its_end_or_deadline() -> None:
 
 async def test_all_who_wait_are_woken_and_nothing_stays() -> None:
     waiters = Waiters()
-    first, second, other = waiters.register("1"), waiters.register("1"), waiters.register("2")
-    waiters.wake("1")
-    waiters.wake("nobody")
-    assert [event.is_set() for event in (first, second, other)] == [True, True, False]
-    for name, event in (("1", first), ("1", second), ("2", other)):
-        waiters.leave(name, event)
-    assert len(waiters._events) == 0
+    with waiters.waiting("1") as first, waiters.waiting("1") as second, waiters.waiting("2") as other:
+        waiters.wake("1")
+        waiters.wake("nobody")
+        woken = [asyncio.ensure_future(waiter.wait(5)) for waiter in (first, second)]
+        assert await asyncio.wait(woken, timeout=5) == (set(woken), set())
+        await other.wait(0)
+    assert len(waiters._waiters) == 0
 
 
-async def test_an_end_between_register_and_wait_is_not_lost() -> None:
+async def test_an_end_before_the_wait_is_not_lost_and_may_say_what_it_is() -> None:
     waiters = Waiters()
-    event = waiters.register("1")
-    waiters.wake("1")
-    await asyncio.wait_for(event.wait(), 5)
+    ended: Any = object()
+    with waiters.waiting("1") as waiter:
+        waiters.wake("1", ended)
+        waiters.wake("1")
+        await asyncio.wait_for(waiter.wait(60), 5)
+        assert waiter.ended is ended
 
 
 @pytest.mark.parametrize("changes", [{"deadline": 10.0}, {"epoch": 9}])
