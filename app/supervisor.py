@@ -271,9 +271,15 @@ class _ForkServer:
 
     async def close(self) -> None:
         """Wait until it has ended, which is when the last worker has."""
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
+        if self._control is None or self._process is None:
+            return
+        self._control.close()
+        try:
+            async with asyncio.timeout(_KILL_AFTER_S):
+                await self._process.wait()
+        except TimeoutError:
+            _LOG.error("fork_server_killed", process=self._process.pid, after_s=_KILL_AFTER_S)
+            self._process.kill()
             await self._process.wait()
 
     async def _running(self) -> socket.socket:

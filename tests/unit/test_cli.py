@@ -265,6 +265,32 @@ def test_a_signal_stops_the_server_and_its_workers(
         assert all(gone(worker) for worker in workers)
 
 
+def test_workers_share_what_they_were_forked_with(server_environment: dict[str, str]) -> None:
+    with serving(server_environment, "--workers", "2") as (process, url):
+        assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        forking = fork_server_of(process.pid)
+        # A thread that is not there after the fork would leave its locks behind.
+        assert len(list(Path(f"/proc/{forking}/task").iterdir())) == 1
+        for worker in workers_of(process.pid):
+            assert _bytes_of(worker, "Private_Dirty") < _bytes_of(worker, "Anonymous") / 2
+            assert os.getsid(worker) == worker
+
+
+def _bytes_of(process: int, kind: str) -> int:
+    found = re.search(
+        rf"^{kind}: +(\d+) kB$", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def test_the_supervisor_loads_nothing_of_what_only_workers_need() -> None:
+    heavy = ("alembic", "asyncpg", "fastapi", "redis", "sqlalchemy", "uvicorn")
+    code = f"import sys, app.cli, app.server, app.signals; print([n for n in {heavy} if n in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
 def test_a_worker_that_dies_is_replaced(server_environment: dict[str, str]) -> None:
     with serving(server_environment, "--workers", "2") as (process, url):
         before = workers_of(process.pid)
