@@ -10,7 +10,8 @@ from uuid import uuid4
 from app.api.authentication import mint_key, secret_hash
 from app.clock import Clock
 from app.errors import AppError, NotFound
-from app.server import prepared_store
+from app.migration import bring_up_to_date
+from app.server import running_engines
 from app.settings import Settings
 from app.store.database import Database
 from app.store.records import ApiKeyRecord, Scope, TenantRecord
@@ -26,10 +27,11 @@ class ArgumentError(Exception):
 @asynccontextmanager
 async def open_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
     """The database with its newest schema, whether or not a server runs on it."""
-    async with prepared_store(settings, with_redis=False) as complete:
+    async with running_engines(settings, with_redis=False) as complete:
         url = complete.database_url
         if url is None:
-            raise AssertionError("a prepared store has a URL")
+            raise AssertionError("running engines have a URL")
+        await bring_up_to_date(url)
         database = await Database.open(url, settings=complete, clock=clock)
         try:
             yield database

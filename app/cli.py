@@ -32,6 +32,7 @@ _EXPECTED_ERRORS = (
     ("app.bench", "BenchError", 2),
     ("app.errors", "AppError", 1),
     ("app.embedded", "EmbeddedError", 1),
+    ("app.migration", "MigrationError", 1),
     ("app.supervisor", "ServeError", 1),
 )
 

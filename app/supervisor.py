@@ -1,6 +1,8 @@
 """Keeps the worker processes of one server running: starts them, starts dead ones anew, stops them all.
 
-Workers run in sessions of their own: Ctrl-C reaches this process only, which stops them in good order.
+They are forked from a process that has loaded the application (`fork_server`), because this one has an event
+loop, and should stay small. All run in sessions of their own: Ctrl-C reaches this process only, which stops
+them in good order.
 """
 
 import asyncio
@@ -8,14 +10,14 @@ import contextlib
 import errno
 import os
 import resource
+import signal
 import socket
 import sys
-from collections.abc import Mapping
 from types import TracebackType
 
+from app.handover import ANSWER_BYTES, GRACE_S, READY, order_worker, read_answer
 from app.logs import get_logger
 from app.settings import Settings
-from app.worker import GRACE_S, READY
 
 _LOG = get_logger("supervisor")
 _KILL_AFTER_S = GRACE_S + 10.0
@@ -132,10 +134,11 @@ class Supervisor:
     """The workers of one server. `ready` is set when all of them accept connections for the first time."""
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
-        """settings: complete, with the URLs of the engines; workers get them through their environment."""
+        """settings: complete, with the URLs of the engines; workers get them through the environment."""
         self.ready = asyncio.Event()
-        self._settings = settings
+        self._workers = settings.workers
         self._listener = listener
+        self._fork_server = _ForkServer(settings)
         self._stopping = asyncio.Event()
         self._waiting = settings.workers
 
@@ -149,13 +152,15 @@ class Supervisor:
         failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._settings.workers):
+                for _ in range(self._workers):
                     group.create_task(self._keep())
                 await first_of(stop, self._stopping)
                 self._stopping.set()
         except* ServeError as failures:
             # Raised in here it would be a group again.
             failure = failures.exceptions[0]
+        finally:
+            await self._fork_server.close()
         if failure is not None:
             raise failure
 
@@ -181,60 +186,130 @@ class Supervisor:
 
     async def _run_one(self) -> bool:
         """Run one worker to its end; says whether it ever accepted connections."""
-        ours, theirs = socket.socketpair()
-        with theirs, self._listener.for_worker() as accepting:
-            descriptors = (accepting.fileno(), theirs.fileno())
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "app.worker",
-                *(str(descriptor) for descriptor in descriptors),
-                pass_fds=descriptors,
-                env=_environment(self._settings),
-                start_new_session=True,
-            )
-        with ours:
-            readiness = asyncio.create_task(self._wait_until_ready(ours))
-            ended = asyncio.create_task(process.wait())
+        with self._listener.for_worker() as accepting:
+            worker = await self._fork_server.start_worker(accepting)
+        with worker.channel:
+            life = asyncio.create_task(self._follow(worker))
             stopping = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not ended.done():
-                    await _end(process)
-                elif not self._stopping.is_set():
-                    _LOG.warning("worker_ended", process=process.pid, code=process.returncode)
-                return readiness.done() and readiness.result()
+                await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not life.done():
+                    await _end(worker, life)
+                return life.result()
             finally:
-                for task in (readiness, ended, stopping):
-                    task.cancel()
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+                stopping.cancel()
+                if not life.done():
+                    worker.kill()
+                    await life
 
-    async def _wait_until_ready(self, channel: socket.socket) -> bool:
-        channel.setblocking(False)
-        try:
-            if await asyncio.get_running_loop().sock_recv(channel, 1) != READY:
-                return False
-        except ConnectionError:
+    async def _follow(self, worker: "_Worker") -> bool:
+        """Wait until a worker has ended; says whether it ever accepted connections."""
+        if await worker.says() != READY:
             return False
         if self._waiting > 0:
             self._waiting -= 1
             if self._waiting == 0:
                 self.ready.set()
+        await worker.says()
         return True
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+class _Worker:
+    """A worker as the supervisor sees it. While its end of the channel is open, its process id is its own."""
+
+    def __init__(self, process: int, channel: socket.socket) -> None:
+        self.process = process
+        self.channel = channel
+
+    async def says(self) -> bytes:
+        """What it says next; nothing: it has ended."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self.channel, 1)
+        except ConnectionError:
+            return b""
+
+    def stop(self) -> None:
+        """Ask it to stop in good order."""
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_WR)
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGKILL)
+
+
+class _ForkServer:
+    """The process that workers are forked from. It is started when the first one is needed, or the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        # One order at a time: the answers have no names.
+        self._ordering = asyncio.Lock()
+
+    async def start_worker(self, accepting: socket.socket) -> _Worker:
+        """Return a new worker that will accept connections from a socket.
+
+        Raises:
+            OSError: the system has no process or no descriptor to give, or the application does not load.
+        """
+        async with self._ordering:
+            control = await self._running()
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            try:
+                with theirs:
+                    order_worker(control, accepting, theirs)
+                    answer = await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
+                return _Worker(read_answer(answer), ours)
+            except BaseException:
+                # Should there be a worker, it stops by this.
+                ours.close()
+                raise
+
+    async def close(self) -> None:
+        """Wait until it has ended, which is when the last worker has."""
+        if self._control is None or self._process is None:
+            return
+        self._control.close()
+        try:
+            async with asyncio.timeout(_KILL_AFTER_S):
+                await self._process.wait()
+        except TimeoutError:
+            _LOG.error("fork_server_killed", process=self._process.pid, after_s=_KILL_AFTER_S)
+            self._process.kill()
+            await self._process.wait()
+
+    async def _running(self) -> socket.socket:
+        if self._control is not None and self._process is not None and self._process.returncode is None:
+            return self._control
+        if self._control is not None:
+            self._control.close()
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "app.fork_server",
+                str(theirs.fileno()),
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, **self._settings.environment()},
+                start_new_session=True,
+            )
+        return self._control
+
+
+async def _end(worker: _Worker, life: "asyncio.Task[bool]") -> None:
     """Ask a worker to stop; kill it only when it does not."""
-    process.terminate()
-    try:
-        async with asyncio.timeout(_KILL_AFTER_S):
-            await process.wait()
-    except TimeoutError:
-        _LOG.error("worker_killed", process=process.pid, after_s=_KILL_AFTER_S)
-        process.kill()
-        await process.wait()
+    worker.stop()
+    await asyncio.wait({life}, timeout=_KILL_AFTER_S)
+    if not life.done():
+        _LOG.error("worker_killed", process=worker.process, after_s=_KILL_AFTER_S)
+        worker.kill()
+        await life
 
 
 async def first_of(*events: asyncio.Event) -> None:
@@ -245,7 +320,3 @@ async def first_of(*events: asyncio.Event) -> None:
     finally:
         for waiter in waiters:
             waiter.cancel()
-
-
-def _environment(settings: Settings) -> Mapping[str, str]:
-    return {**os.environ, **settings.environment()}

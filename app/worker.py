@@ -1,7 +1,7 @@
 """One server process: the application behind uvicorn, on a socket that the supervisor opened.
 
-`supervisor` starts it as `python -m app.worker`. The channel between the two says `ready` upwards; its end,
-from above, means that the supervisor is gone, and then the worker stops in good order.
+`fork_server` makes it. The channel to the supervisor says `ready` upwards; its end, from above, means that
+the worker should stop, or that the supervisor is gone: then the worker stops in good order.
 """
 
 import asyncio
@@ -13,11 +13,9 @@ from typing import Any
 import uvicorn
 
 from app.gateway.edge import server_options
-from app.settings import Settings, SettingsError, load_settings
+from app.handover import GRACE_S, READY
+from app.settings import Settings
 
-READY = b"r"
-GRACE_S = 10
-"""Seconds that requests may take to end when the server stops."""
 _BACKLOG = 4096
 _COLLECT_AFTER = 20_000
 """New objects before a collection: frames make no cycles, so the default of 700 finds nothing, often."""
@@ -35,12 +33,12 @@ class WorkerServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             _spare_collector()
-            asyncio.get_running_loop().add_reader(self._channel, self._supervisor_is_gone)
+            asyncio.get_running_loop().add_reader(self._channel, self._told_to_stop)
             self._channel.send(READY)
 
-    def _supervisor_is_gone(self) -> None:
+    def _told_to_stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)
-        # Nobody restarts this process any more, and the next server needs the port.
+        # At once: the supervisor may be gone, and the next server needs the port.
         for server in self.servers:
             server.close()
         self.should_exit = True
@@ -67,19 +65,9 @@ def make_config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config("app.main:application", **{**options, **server_options(settings)})
 
 
-def main() -> None:
-    """Serve until a signal, or until the supervisor is gone. Arguments: two inherited file descriptors."""
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    channel = socket.socket(fileno=int(sys.argv[2]))
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        sys.exit(f"stationmaster: {error}")
-    server = WorkerServer(make_config(settings), channel)
+def serve(config: uvicorn.Config, listener: socket.socket, channel: socket.socket) -> None:
+    """Serve until a signal, or until the channel says that it is enough."""
+    server = WorkerServer(config, channel)
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -34,9 +34,8 @@ class Served:
         return f"ws{self.url.removeprefix('http')}/ocpp/{tenant}/{quote(identity)}"
 
     def workers(self) -> list[int]:
-        """Process ids of the workers."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        """Process ids of the workers: the children of the process that they are forked from."""
+        return [worker for forking in _children(self.process.pid) for worker in _children(forking)]
 
     def kill_workers(self) -> None:
         """SIGKILL every worker; the supervisor starts new ones."""
@@ -53,6 +52,10 @@ class Served:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 @asynccontextmanager

@@ -12,9 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.embedded.account import EmbeddedError, account_for, open_directory, ownership
-from app.embedded.postgres import Postgres
 from app.embedded.process import running
-from app.embedded.redis_server import RedisServer
 from app.settings import Settings
 
 __all__ = ["EmbeddedError", "Engines", "start_embedded"]
@@ -41,10 +39,15 @@ async def start_embedded(settings: Settings) -> AsyncIterator[Engines]:
             directory = open_directory(settings.data_directory)
             owner = stack.enter_context(ownership(directory))
             account = account_for(directory)
+            # Imported when there is something to run: they load the clients of both engines.
             if database_url is None:
+                from app.embedded.postgres import Postgres
+
                 postgres = Postgres(directory / "postgres", account)
                 database_url = await stack.enter_async_context(running(postgres, owner))
             if redis_url is None:
+                from app.embedded.redis_server import RedisServer
+
                 redis = RedisServer(directory / "redis", account)
                 redis_url = await stack.enter_async_context(running(redis, owner))
         yield Engines(database_url, redis_url)

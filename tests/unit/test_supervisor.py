@@ -1,9 +1,13 @@
 """The supervisor: a system that refuses a process for a moment does not end the workers that run."""
 
 import asyncio
+import signal
+import socket
+import sys
 
 import pytest
 
+from app import supervisor
 from app.settings import Settings
 from app.supervisor import Listener, ServeError, Supervisor
 
@@ -33,15 +37,15 @@ class _Scripted(Supervisor):
 async def test_a_process_that_was_refused_is_asked_for_again() -> None:
     stop = asyncio.Event()
     with Listener(Settings(port=0)) as listener:
-        supervisor = _Scripted(listener, True, _REFUSED, True)
-        running = asyncio.create_task(supervisor.run(stop))
+        scripted = _Scripted(listener, True, _REFUSED, True)
+        running = asyncio.create_task(scripted.run(stop))
         first, _ = await asyncio.wait(
-            {running, asyncio.create_task(supervisor.done.wait())},
+            {running, asyncio.create_task(scripted.done.wait())},
             timeout=10,
             return_when=asyncio.FIRST_COMPLETED,
         )
         assert running not in first
-        assert supervisor.done.is_set()
+        assert scripted.done.is_set()
         stop.set()
         await running
 
@@ -49,3 +53,25 @@ async def test_a_process_that_was_refused_is_asked_for_again() -> None:
 async def test_a_server_whose_first_worker_is_refused_does_not_start() -> None:
     with Listener(Settings(port=0)) as listener, pytest.raises(ServeError):
         await _Scripted(listener, _REFUSED).run(asyncio.Event())
+
+
+async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "_KILL_AFTER_S", 0.0)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours:
+        with theirs:
+            deaf = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", "import signal; signal.pause()", pass_fds=[theirs.fileno()]
+            )
+        worker = supervisor._Worker(deaf.pid, ours)
+
+        async def life() -> bool:
+            return await worker.says() == b""
+
+        following = asyncio.create_task(life())
+        await supervisor._end(worker, following)
+        assert following.result()
+    assert await deaf.wait() == -signal.SIGKILL

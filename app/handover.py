@@ -1,0 +1,57 @@
+"""What the supervisor, the fork server and the workers of one server say to each other, over Unix sockets.
+
+The supervisor orders a worker by handing the fork server two descriptors: the socket to accept from, and one
+end of a channel. The fork server answers with the new process's id. On the channel the worker says `READY`
+upwards; that nothing more comes down means that it should stop, that nothing more comes up means that it has
+ended. A leaf: the supervisor needs this, and should not load what a worker loads.
+"""
+
+import errno
+import os
+import socket
+import struct
+
+READY = b"r"
+GRACE_S = 10
+"""Seconds that requests may take to end when a worker stops."""
+_ORDER = b"w"
+_ANSWER = struct.Struct("=i")
+ANSWER_BYTES = _ANSWER.size
+
+
+def order_worker(control: socket.socket, accepting: socket.socket, channel: socket.socket) -> None:
+    """Ask the fork server for a worker. Both sockets may be closed here once it has answered.
+
+    Raises:
+        OSError: it is gone.
+    """
+    socket.send_fds(control, [_ORDER], [accepting.fileno(), channel.fileno()])
+
+
+def next_order(control: socket.socket) -> tuple[socket.socket, socket.socket] | None:
+    """Wait for an order: the socket to accept from, and the channel; None: the supervisor is gone."""
+    order, descriptors, _, _ = socket.recv_fds(control, len(_ORDER), 2)
+    if not order:
+        return None
+    accepting, channel = descriptors
+    return socket.socket(fileno=accepting), socket.socket(fileno=channel)
+
+
+def answer_order(control: socket.socket, process: int | OSError) -> None:
+    """Tell the supervisor which process its worker is, or why the system gave none."""
+    value = process if isinstance(process, int) else -(process.errno or errno.EAGAIN)
+    control.sendall(_ANSWER.pack(value))
+
+
+def read_answer(answer: bytes) -> int:
+    """Return the process id in `ANSWER_BYTES` from the fork server.
+
+    Raises:
+        OSError: the system gave no process, or the fork server is gone.
+    """
+    if len(answer) != ANSWER_BYTES:
+        raise ChildProcessError(errno.ECHILD, "the process that workers are forked from has ended")
+    (value,) = _ANSWER.unpack(answer)
+    if value < 0:
+        raise OSError(-value, os.strerror(-value))
+    return int(value)
