@@ -83,8 +83,8 @@ class Commands:
         issued_by: str,
         wait_s: float = 0.0,
     ) -> CommandRecord:
-        """Validate, record and route a command; return its record: `queued`, or `offline` when nobody is
-        there; after `wait_s` at most, and as soon as it is terminal.
+        """Validate, record and route a command; return its record: as soon as it is terminal (`offline` at
+        once, when nobody is there), or as it is after `wait_s`.
 
         timeout_s: how long to wait for the answer once it is sent, `call_timeout_s` by default. An
         idempotency key that was used for the same request returns the command of then, in its present state.
@@ -93,12 +93,10 @@ class Commands:
             NotFound: no such charge point, or `action` is no action of the central system.
             InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
             Conflict: the registration forbids it, the idempotency key was used for another request, or
-            another
-                change of the credential is under way.
+                another change of the credential is under way.
             TooManyRequests: too many commands wait for this charge point.
             Unavailable: code `bus_unavailable`; the owner cannot be reached or found. Nothing was sent, or
-            the
-                record says `connection_lost`.
+                the record says `connection_lost`.
         """
         request = judge_request(identity, action, payload_text, timeout_s, self._settings)
         owner = await self._presence.locate(tenant_id, identity)
