@@ -28,6 +28,7 @@ class Held:
     command_id: CommandId
     tenant_id: TenantId
     identity: str
+    action: str
     issuer: WorkerId
     deadline: float
     sent_s: float | None = None
@@ -60,6 +61,7 @@ class Custody:
             envelope.command_id,
             envelope.tenant_id,
             envelope.identity,
+            envelope.action,
             envelope.issuer,
             envelope.deadline,
         )

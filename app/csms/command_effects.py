@@ -16,6 +16,17 @@ from app.store.unit_of_work import TenantWork
 PENDING_CREDENTIAL_LIFE = timedelta(hours=24)
 """How long both credentials log in when it is not known whether the charge point took the new one."""
 
+MAY_HAVE_EFFECTS = frozenset(
+    {
+        "ChangeConfiguration",
+        "ClearChargingProfile",
+        "GetConfiguration",
+        "RemoteStartTransaction",
+        "SetChargingProfile",
+    }
+)
+"""Actions of commands that may have some: whoever looks at what is under way must find them sent."""
+
 _RECENT = 50
 """Open ChangeConfiguration commands searched for another change of the credential."""
 

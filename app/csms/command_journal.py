@@ -14,7 +14,7 @@ import structlog
 
 from app.clock import Clock
 from app.csms.command_custody import Custody, Held, Waiters
-from app.csms.command_effects import apply_effects
+from app.csms.command_effects import MAY_HAVE_EFFECTS, apply_effects
 from app.csms.command_outcome import Outcome, outcome_of
 from app.csms.connection import Connection
 from app.errors import StoreUnavailable, Unavailable
@@ -33,6 +33,7 @@ _RETRIES = 60
 """Tries to record an end while the database is away: two minutes; after that the reaper ends the command."""
 
 _REPORT_LIFE_S = 60.0
+_ANSWER_SOON_S = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +68,13 @@ class CommandJournal:
     def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket, in the background: its end will say so too."""
         facts = SentFacts(self._bus.worker_id, connection.epoch, self._clock.now())
-        if (held := self.custody.get(CommandId(unique_id))) is not None:
+        held = self.custody.get(CommandId(unique_id))
+        if held is None:
+            recording = self._record_sent(connection.tenant_id, unique_id, facts)
+        else:
             held.sent, held.sent_s = facts, self._clock.monotonic()
-        self._background.spawn(self._record_sent(connection.tenant_id, unique_id, facts), "command_sent")
+            recording = self._record_sent_of(held, facts)
+        self._background.spawn(recording, "command_sent")
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         """Record how a CALL ended; when the database is away, go on trying in the background."""
@@ -119,7 +124,7 @@ class CommandJournal:
     async def _answer_cancel(self, envelope: CancelEnvelope, withdrawn: bool) -> None:
         if withdrawn:
             await self.end(envelope.tenant_id, envelope.command_id, Outcome("cancelled"))
-        held = Held(envelope.command_id, envelope.tenant_id, envelope.identity, envelope.issuer, 0.0)
+        held = Held(envelope.command_id, envelope.tenant_id, envelope.identity, "", envelope.issuer, 0.0)
         await self.announce(held, [envelope.issuer])
 
     async def _record_or_retry(self, ending: _Ending) -> None:
@@ -138,6 +143,14 @@ class CommandJournal:
                 continue
             return
         log.error("command_end_lost", command=ending.command_id, state=ending.outcome.state)
+
+    async def _record_sent_of(self, held: Held, facts: SentFacts) -> None:
+        if held.action not in MAY_HAVE_EFFECTS:
+            # Most answers come within milliseconds, and the end says the same: one write less.
+            await asyncio.sleep(_ANSWER_SOON_S)
+            if self.custody.get(held.command_id) is not held:
+                return
+        await self._record_sent(held.tenant_id, held.command_id, facts)
 
     async def _record_sent(self, tenant_id: TenantId, unique_id: str, facts: SentFacts) -> None:
         try:

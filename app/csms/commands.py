@@ -179,7 +179,7 @@ class Commands:
             await work.commands_reaper.no_effect(now, self._settings.remote_start_window_s)
         for ended in reaped:
             self.journal.count(ended.state)
-            held = Held(CommandId(str(ended.id)), TenantId(ended.tenant_id), "", self._bus.worker_id, 0.0)
+            held = Held(CommandId(str(ended.id)), TenantId(ended.tenant_id), "", "", self._bus.worker_id, 0.0)
             await self.journal.announce(held, alive or ())
 
     async def settle(self) -> None:

@@ -14,6 +14,7 @@ from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
 from app.store.command_steps import CommandSteps, End
+from app.store.records import SentFacts
 from tests.live.site import RESET, Site, received
 from tests.live.support import RedisServer
 from tests.live.workers import Charger, accept, silence
@@ -221,6 +222,32 @@ async def test_an_end_says_what_could_not_be_recorded_when_it_was_sent(
     ended = await site.issue(site.a, charger, wait_s=20)
     assert (ended.state, ended.worker, ended.epoch) == ("accepted", "b", charger.connection.epoch)
     assert ended.sent_at == site.clock.now()
+
+
+@pytest.mark.parametrize(
+    ("action", "answer", "writes"),
+    [("Reset", None, 0), ("ClearChargingProfile", None, 1), ("Reset", silence, 1)],
+    ids=["answered at once", "with effects", "not answered"],
+)
+async def test_sending_is_written_down_unless_the_end_says_it_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, action: str, answer: Any, writes: int
+) -> None:
+    charger = await (site.charger(site.a) if answer is None else site.charger(site.a, answer))
+    written: list[UUID] = []
+    sent = CommandSteps.sent
+
+    async def count(steps: CommandSteps, command_id: UUID, facts: SentFacts) -> bool:
+        written.append(command_id)
+        return await sent(steps, command_id, facts)
+
+    monkeypatch.setattr(CommandSteps, "sent", count)
+    payload = RESET if action == "Reset" else "{}"
+    command = await site.issue(site.a, charger, action, payload)
+    if answer is None:
+        await site.end(site.a, command)
+    await charger.reported()
+    assert written == [command.id] * writes
+    assert (await site.command(command.id)).sent_at == site.clock.now()
 
 
 @pytest.mark.parametrize("action", ["Reset", "ClearChargingProfile"], ids=["by itself", "with effects"])
