@@ -1,50 +1,82 @@
 """A command from REST to the charge point's socket and back, one at a time.
 
 `same_worker`: the request comes in where the socket is. `across_workers`: the socket is on another server
-process of the same database and Redis, and the command travels over the bus.
+process of the same database and Redis, and the command travels over the bus. `fastapi_commits`: how far a
+bare program gets that commits as often, see `peers.fastapi_commits`.
 """
 
+import subprocess
+import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.administration import TENANT_SCOPES, create_key, open_database
 from app.clock import SystemClock
-from benchmarks.accounting import cpu_use
+from benchmarks.accounting import cpu_use, family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpClient, HttpLoadError
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import HOST, TENANT, Server, Site, identity, running_server
+from benchmarks.rig import (
+    HOST,
+    TENANT,
+    Site,
+    free_port,
+    identity,
+    pinned_process,
+    running_server,
+    wait_until_serving,
+)
 from benchmarks.rounds import Figures, summarize_rounds
 
 _ACTION = "ClearCache"
 """Has no effect that a charge point would have to report later; its answer is a status."""
+_COMMAND = f"/v1/charge-points/{{identity}}/commands/{_ACTION}?wait=10"
+_BARE_LOG = "fastapi_commits.log"
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is asked. processes: whose CPU time counts; path: with the place of an identity in it."""
+
+    port: int
+    processes: list[int]
+    path: str
 
 
 async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
     """Return latencies, and CPU time of each command in all server processes, PostgreSQL and Redis."""
     token = await api_token(site)
-    rounds: dict[str, list[Figures]] = {"same_worker": [], "across_workers": []}
     async with AsyncExitStack() as stack:
         owner = await stack.enter_async_context(running_server(site, cores, directory))
         other = await stack.enter_async_context(running_server(site, cores, directory))
         fleet = await stack.enter_async_context(running_fleet(FleetPlan(owner.url, site.key)))
         await fleet.connect(plan.command_charge_points)
-        ports = {"same_worker": owner.port, "across_workers": other.port}
+        bare_port, bare = stack.enter_context(_running_bare(site, cores, directory))
+        await wait_until_serving(bare, bare_port, directory / _BARE_LOG)
+        ours, theirs = [*owner.processes, *other.processes], family(bare.pid)
+        subjects = {
+            "same_worker": _Subject(owner.port, ours, _COMMAND),
+            "across_workers": _Subject(other.port, ours, _COMMAND),
+            "fastapi_commits": _Subject(bare_port, theirs, "/commands"),
+        }
+        rounds: dict[str, list[Figures]] = {name: [] for name in subjects}
 
-        async def round_at(port: int, commands: int) -> Figures:
+        async def round_of(subject: _Subject, commands: int) -> Figures:
             # A connection of its own: the server closes one that idles while the others have their round.
-            async with HttpClient.connected(HOST, port, token) as client:
-                return await _round(site, (owner, other), client, commands, plan)
+            async with HttpClient.connected(HOST, subject.port, token) as client:
+                return await _round(site, subject, client, commands, plan)
 
         # The first ones load code and fill pools.
-        for port in ports.values():
-            await round_at(port, plan.command_charge_points)
+        for subject in subjects.values():
+            await round_of(subject, plan.command_charge_points)
         for _ in range(plan.command_rounds):
-            for name, port in ports.items():
-                rounds[name].append(await round_at(port, plan.commands))
+            for name, subject in subjects.items():
+                rounds[name].append(await round_of(subject, plan.commands))
     return {
         "action": _ACTION,
         "commands": plan.commands,
@@ -60,20 +92,26 @@ async def api_token(site: Site) -> str:
         )
 
 
-async def _round(
-    site: Site, servers: tuple[Server, ...], client: HttpClient, commands: int, plan: Plan
-) -> Figures:
-    processes = [process for server in servers for process in server.processes]
-    before = [cpu_use(of) for of in (processes, site.postgres_processes(), [site.redis])]
+@contextmanager
+def _running_bare(site: Site, cores: Cores, directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    port = free_port()
+    engines = {"DATABASE_URL": site.engines.database_url, "REDIS_URL": site.engines.redis_url}
+    command = [sys.executable, "-m", "benchmarks.peers.fastapi_commits", str(port)]
+    with pinned_process(command, engines, cores, directory / _BARE_LOG) as process:
+        yield port, process
+
+
+async def _round(site: Site, subject: _Subject, client: HttpClient, commands: int, plan: Plan) -> Figures:
+    before = [cpu_use(of) for of in (subject.processes, site.postgres_processes(), [site.redis])]
     took_ms = []
     for number in range(commands):
-        charge_point = identity(number % plan.command_charge_points)
+        path = subject.path.format(identity=identity(number % plan.command_charge_points))
         started = time.perf_counter()
-        answer = await client.post(f"/v1/charge-points/{charge_point}/commands/{_ACTION}?wait=10", b"{}")
+        answer = await client.post(path, b"{}")
         took_ms.append((time.perf_counter() - started) * 1000.0)
         if answer["state"] != "accepted":
             raise HttpLoadError(f"a command ended as {answer}")
-    after = [cpu_use(of) for of in (processes, site.postgres_processes(), [site.redis])]
+    after = [cpu_use(of) for of in (subject.processes, site.postgres_processes(), [site.redis])]
     used_us = [late.since(early).exact_s / commands * 1e6 for early, late in zip(before, after, strict=True)]
     took_ms.sort()
     return {

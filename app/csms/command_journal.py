@@ -16,6 +16,7 @@ from app.clock import Clock
 from app.csms.command_custody import Custody, Held, Waiters
 from app.csms.command_effects import MAY_HAVE_EFFECTS, apply_effects
 from app.csms.command_outcome import Outcome, outcome_of
+from app.csms.command_transport import packed
 from app.csms.connection import Connection
 from app.errors import StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId, WorkerId
@@ -115,7 +116,8 @@ class CommandJournal:
         """Tell workers to look at the record of a command, this one included. ended: it, if it is at hand."""
         self._waiters.wake(held.command_id, ended)
         for worker in workers:
-            await self._report(worker, self._done(held))
+            elsewhere = ended if worker != self._bus.worker_id else None
+            await self._report(worker, self._done(held, elsewhere))
 
     def count(self, state: CommandState) -> None:
         """Count an end."""
@@ -199,7 +201,7 @@ class CommandJournal:
             # Who waits looks at the record by itself, and what moved expires.
             log.info("command_report_undelivered", command=envelope.command_id, worker=worker)
 
-    def _done(self, held: Held) -> DoneEnvelope:
+    def _done(self, held: Held, ended: CommandRecord | None) -> DoneEnvelope:
         return DoneEnvelope(
             tenant_id=held.tenant_id,
             identity=held.identity,
@@ -207,6 +209,7 @@ class CommandJournal:
             deadline=self._clock.now().timestamp() + _REPORT_LIFE_S,
             issuer=self._bus.worker_id,
             command_id=held.command_id,
+            ended=None if ended is None else packed(ended),
         )
 
 

@@ -17,6 +17,7 @@ from app.csms.command_journal import CommandJournal
 from app.csms.command_outcome import Outcome
 from app.csms.command_recording import CLOCK_DIFFERENCE_S, CommandRecording
 from app.csms.command_request import CommandRequest, Origin, judge_request
+from app.csms.command_transport import unpacked
 from app.csms.connection import Connection
 from app.errors import Conflict, NotFound, StoreUnavailable, Unavailable
 from app.ids import CommandId, TenantId
@@ -156,7 +157,7 @@ class Commands:
     def done(self, envelope: DoneEnvelope) -> None:
         """A command that was issued or is awaited here has ended."""
         self._routes.end(envelope.command_id)
-        self._waiters.wake(envelope.command_id)
+        self._waiters.wake(envelope.command_id, unpacked(envelope))
 
     def moved(self, envelope: MovedEnvelope) -> None:
         """The worker a command was routed to does not hold the session: look its owner up anew, once."""

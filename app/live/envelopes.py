@@ -55,9 +55,12 @@ class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
 
 
 class DoneEnvelope(_Envelope, frozen=True, tag="done"):
-    """The record of a command is worth another look: mostly, because it is terminal by now."""
+    """The record of a command is worth another look: mostly, because it is terminal by now. ended: what is to
+    be seen there, in the terms of whoever keeps it.
+    """
 
     command_id: CommandId
+    ended: bytes | None = None
 
 
 Envelope = CallEnvelope | CancelEnvelope | EvictEnvelope | MovedEnvelope | DoneEnvelope

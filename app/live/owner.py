@@ -113,9 +113,13 @@ class OwnerEntries:
 
     async def read(self, places: Iterable[Place]) -> list[Owner | None]:
         """Return the entries of several charge points in one round trip; their workers may be dead."""
+        keys = [ChargePointKeys(*place).owner for place in places]
+        if len(keys) == 1:
+            # As each command asks: a pipeline costs the client twice as much.
+            return [self._decode(await self._redis.hget(keys[0], "v"))]
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for place in places:
-                pipeline.hget(ChargePointKeys(*place).owner, "v")
+            for key in keys:
+                pipeline.hget(key, "v")
             return [self._decode(value) for value in await pipeline.execute()]
 
     def _decode(self, value: Any) -> Owner | None:

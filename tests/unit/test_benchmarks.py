@@ -78,7 +78,7 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
         assert document["http"]["throughput_of_bare"] > 0
     for name in ("stationmaster", "fastapi_echo"):
         assert results["storm"][name]["connections_per_s"]["median"] > 0
-    for name in ("same_worker", "across_workers"):
+    for name in ("same_worker", "across_workers", "fastapi_commits"):
         assert results["commands"][name]["p99_ms"]["median"] > 0
     assert results["idle"]["three_workers"]["points"][-1]["connections"] == 6
     assert all(found["requests_per_s"]["median"] > 0 for found in results["rest"]["paths"].values())
