@@ -1,10 +1,10 @@
 """One charge point, from its login to its end: frames in, effects out. Knows no socket and no ASGI.
 
 The core's `Conversation` reads, judges, logs and counts every frame and decides what it means; the session
-does what it finds. Plain MeterValues are not among that: they wait in the ledger's queue, and the conversation
-writes their answers. CALLs of the charge point are answered one at a time in their order (OCPP 1.6 3.7);
-results of our CALLs are taken at once, so the directions cannot block each other. Nothing runs for a session
-that has nothing to do.
+does what it finds. Plain MeterValues are not among that: they wait in the ledger's queue, and the
+conversation writes their answers. CALLs of the charge point are answered one at a time in their order (OCPP
+1.6 3.7); results of our CALLs are taken at once, so the directions cannot block each other. Nothing runs for
+a session that has nothing to do.
 """
 
 import asyncio
