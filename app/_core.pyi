@@ -1,7 +1,8 @@
 """The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
-Everything here is a value in, a value out, but for a `Conversation`: that looks at a clock, wakes who writes
-records, and writes their answers. Import it through `app.ocpp`. `now` and deadlines are monotonic seconds.
+Everything here is a value in, a value out, but for conversations: these look at a clock, wake who writes
+records, and write their answers when a `MeterBatch` or `MeterQueue` settles them. Import it through
+`app.ocpp`. `now` and deadlines are monotonic seconds.
 """
 
 from collections.abc import Callable, Sequence

@@ -5,6 +5,7 @@
 ends when the supervisor is gone and the last worker has ended.
 """
 
+import contextlib
 import gc
 import os
 import socket
@@ -41,7 +42,9 @@ def main() -> None:
                 control.close()
                 serve(config, accepting, channel)
                 return
-            answer_order(control, process)
+            # The supervisor may have given up: the worker hears of it by its channel.
+            with contextlib.suppress(ConnectionError):
+                answer_order(control, process)
         accepting.close()
         channel.close()
     _bury(0)

@@ -34,6 +34,9 @@ def next_order(control: socket.socket) -> tuple[socket.socket, socket.socket] | 
     if not order:
         return None
     accepting, channel = descriptors
+    for descriptor in descriptors:
+        # Nothing that a worker starts may hold its channel open.
+        os.set_inheritable(descriptor, False)
     return socket.socket(fileno=accepting), socket.socket(fileno=channel)
 
 

@@ -80,7 +80,7 @@ async def _migrate(settings: Settings) -> None:
         "app.migration",
         env={**os.environ, **settings.environment()},
         stdout=subprocess.PIPE,
-        # Ctrl-C does not cut it short: it ends soon, and then the server does.
+        # Ctrl-C does not cut it short: half a migration would be undone, and begin anew the next time.
         start_new_session=True,
     )
     said, _ = await process.communicate()

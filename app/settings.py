@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
     frame_log_buffer: int = Field(default=100_000, ge=1)
-    # Characters of those frames together: large frames must not fill the memory before their number does.
+    # Bytes of those frames together: large frames must not fill the memory before their number does.
     frame_log_buffer_bytes: int = Field(default=32_000_000, ge=1)
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
     # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody

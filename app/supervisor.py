@@ -24,6 +24,9 @@ _KILL_AFTER_S = GRACE_S + 10.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.1, 10.0
 # A worker of a supervisor that was killed closes its socket at once, but not before.
 _PORT_PATIENCE_S = 2.0
+# The first order waits until the application is loaded.
+_ORDER_S = 60.0
+_ORDER_AT_STOP_S = 5.0
 _PORT_LOOK_S = 0.1
 
 
@@ -187,7 +190,9 @@ class Supervisor:
     async def _run_one(self) -> bool:
         """Run one worker to its end; says whether it ever accepted connections."""
         with self._listener.for_worker() as accepting:
-            worker = await self._fork_server.start_worker(accepting)
+            worker = await self._start(accepting)
+        if worker is None:
+            return False
         with worker.channel:
             life = asyncio.create_task(self._follow(worker))
             stopping = asyncio.create_task(self._stopping.wait())
@@ -201,6 +206,22 @@ class Supervisor:
                 if not life.done():
                     worker.kill()
                     await life
+
+    async def _start(self, accepting: socket.socket) -> "_Worker | None":
+        """Start a worker; None: everything stops meanwhile."""
+        starting = asyncio.create_task(self._fork_server.start_worker(accepting))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                # It stops in better order once it is there.
+                await asyncio.wait({starting}, timeout=_ORDER_AT_STOP_S)
+                starting.cancel()
+                await asyncio.wait({starting})
+            return None if starting.cancelled() else starting.result()
+        finally:
+            stopping.cancel()
+            starting.cancel()
 
     async def _follow(self, worker: "_Worker") -> bool:
         """Wait until a worker has ended; says whether it ever accepted connections."""
@@ -261,8 +282,7 @@ class _ForkServer:
             ours.setblocking(False)
             try:
                 with theirs:
-                    order_worker(control, accepting, theirs)
-                    answer = await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
+                    answer = await self._order(control, accepting, theirs)
                 return _Worker(read_answer(answer), ours)
             except BaseException:
                 # Should there be a worker, it stops by this.
@@ -271,9 +291,9 @@ class _ForkServer:
 
     async def close(self) -> None:
         """Wait until it has ended, which is when the last worker has."""
-        if self._control is None or self._process is None:
+        self._give_up()
+        if self._process is None:
             return
-        self._control.close()
         try:
             async with asyncio.timeout(_KILL_AFTER_S):
                 await self._process.wait()
@@ -282,11 +302,30 @@ class _ForkServer:
             self._process.kill()
             await self._process.wait()
 
-    async def _running(self) -> socket.socket:
-        if self._control is not None and self._process is not None and self._process.returncode is None:
-            return self._control
+    async def _order(self, control: socket.socket, accepting: socket.socket, channel: socket.socket) -> bytes:
+        try:
+            order_worker(control, accepting, channel)
+            async with asyncio.timeout(_ORDER_S):
+                return await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
+        except BaseException as error:
+            # An answer that comes late must not be taken for the next one's.
+            self._give_up()
+            if isinstance(error, TimeoutError) and self._process is not None:
+                _LOG.error("fork_server_killed", process=self._process.pid, after_s=_ORDER_S)
+                self._process.kill()
+            raise
+
+    def _give_up(self) -> None:
         if self._control is not None:
             self._control.close()
+            self._control = None
+
+    async def _running(self) -> socket.socket:
+        if self._process is not None and self._process.returncode is not None:
+            _LOG.warning("fork_server_ended", process=self._process.pid, code=self._process.returncode)
+            self._give_up()
+        if self._control is not None:
+            return self._control
         self._control, theirs = socket.socketpair()
         self._control.setblocking(False)
         with theirs:

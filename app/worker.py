@@ -5,6 +5,7 @@ the worker should stop, or that the supervisor is gone: then the worker stops in
 """
 
 import asyncio
+import contextlib
 import gc
 import socket
 import sys
@@ -34,7 +35,9 @@ class WorkerServer(uvicorn.Server):
         if self.started:
             _spare_collector()
             asyncio.get_running_loop().add_reader(self._channel, self._told_to_stop)
-            self._channel.send(READY)
+            # Nobody is there any more: `_told_to_stop` is called next.
+            with contextlib.suppress(ConnectionError):
+                self._channel.send(READY)
 
     def _told_to_stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)

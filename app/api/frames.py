@@ -44,7 +44,9 @@ async def list_frames(
     identity: IdentityPath,
     query: Annotated[FrameQuery, Query()],
 ) -> Response:
-    """List frames, the newest first. Secrets are taken out before a frame is kept."""
+    """List frames, the newest first; of two sockets that overlapped in time, one after the other. Secrets are
+    taken out before a frame is kept.
+    """
     key = decode_cursor(query.cursor, NumberedMoment)
     filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)
     async with services.database.tenant(access.tenant_id) as work:

@@ -248,7 +248,9 @@ class Commands:
         while command.state in OPEN_COMMAND_STATES and (left := deadline - self._clock.monotonic()) > 0:
             # Only the issuing worker is told of the end, and only while the bus works: others look again.
             await waiter.wait(min(left, _REREAD_S))
-            command = waiter.ended or await self._get(tenant_id, command.id)
+            ended = waiter.ended
+            is_meant = ended is not None and (ended.id, ended.tenant_id) == (command.id, tenant_id)
+            command = ended if ended is not None and is_meant else await self._get(tenant_id, command.id)
         return command
 
     async def _get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:

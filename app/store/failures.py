@@ -73,7 +73,14 @@ async def translated_errors() -> AsyncIterator[None]:
         yield
     except AppError:
         raise
-    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (
+        DBAPIError,
+        PoolTimeout,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+    ) as error:
         match failure_of(error):
             case Failure.UNAVAILABLE | Failure.CONFLICT:
                 raise StoreUnavailable() from error

@@ -48,8 +48,11 @@ class FrameLog:
         """Write all that was recorded so far; what cannot be written is dropped and counted."""
         async with self._lock:
             FRAME_LOG_SHED.labels("buffer_full").inc(self.buffer.take_shed())
-            while (taken := self.buffer.take()) is not None:
+            # What comes meanwhile is for the next time: under steady load this would not end.
+            left = len(self.buffer)
+            while left > 0 and (taken := self.buffer.take()) is not None:
                 data, frames = taken
+                left -= frames
                 try:
                     await self._copy(data)
                 except BaseException:

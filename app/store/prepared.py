@@ -5,6 +5,8 @@ What is asked for all the time, and is one statement, goes this way.
 """
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -24,7 +26,11 @@ class Row(Protocol):
 
 
 _CONNECTIONS = 8
-_TIMEOUT_S = 30.0
+_STATEMENT_S = 30.0
+_TIMEOUT_S = _STATEMENT_S + 2.0
+"""How long we wait for the server to say what became of a statement."""
+_IDLE_S = 300.0
+"""How long a connection may have been idle: what stands between us and the server forgets it at some time."""
 _CLOSE_S = 5.0
 _ENDED = (
     asyncpg.PostgresConnectionError,
@@ -44,10 +50,15 @@ class Prepared:
     def __init__(self, url: str, purpose: str, **settings: str) -> None:
         """settings: of the server, for these connections."""
         self._url = url
-        self._settings = {"application_name": f"stationmaster {purpose}", "jit": "off", **settings}
+        self._settings = {
+            "application_name": f"stationmaster {purpose}",
+            "jit": "off",
+            "statement_timeout": f"{int(_STATEMENT_S * 1000)}",
+            **settings,
+        }
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._open: set[Connection] = set()
-        self._idle: list[Connection] = []
+        self._idle: deque[tuple[Connection, float]] = deque()
         self._is_closed = False
 
     async def close(self) -> None:
@@ -76,8 +87,7 @@ class Prepared:
             except _ENDED:
                 # While it was idle: a database that was restarted meanwhile is no reason to fail. The others
                 # that are idle have ended with it, whether they know it yet or not.
-                for connection in self._idle:
-                    connection.terminate()
+                self._end_idle()
                 return await self._fetch(statement.text, arguments)
 
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
@@ -85,22 +95,41 @@ class Prepared:
             raise asyncpg.InterfaceError("the connections are closed")
         async with self._turns:
             connection = await self._take()
+            is_given_up = False
             try:
-                # Given up or too slow: the server is told to stop, and nothing else runs on it before.
                 rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+            except TimeoutError:
+                # The server would have said so before: it is the network, and not of this connection alone.
+                connection.terminate()
+                self._end_idle()
+                raise
+            except asyncio.CancelledError:
+                is_given_up = True
+                raise
             finally:
-                if connection.is_closed():
-                    self._open.discard(connection)
-                else:
-                    self._idle.append(connection)
+                self._put_back(connection, is_given_up)
             return rows
+
+    def _put_back(self, connection: Connection, is_given_up: bool) -> None:
+        if connection.is_closed():
+            self._open.discard(connection)
+        elif is_given_up:
+            # The server is told to stop, and nothing else runs on it before: so it is the last to be taken.
+            self._idle.appendleft((connection, time.monotonic()))
+        else:
+            self._idle.append((connection, time.monotonic()))
+
+    def _end_idle(self) -> None:
+        for connection, _ in self._idle:
+            connection.terminate()
 
     async def _take(self) -> Connection:
         # The one used last: its plans are the most likely to be there, and the others' to be wanted no more.
         while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
+            connection, since = self._idle.pop()
+            if not connection.is_closed() and time.monotonic() - since < _IDLE_S:
                 return connection
+            connection.terminate()
             self._open.discard(connection)
         connection = await asyncpg.connect(
             self._url,

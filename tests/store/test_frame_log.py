@@ -1,5 +1,6 @@
 """The frame log: best effort, bounded, and readable."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -138,6 +139,25 @@ async def test_a_full_buffer_sheds(station: Station, frame_log: FrameLog) -> Non
         _record(frame_log, station, str(number))
     await frame_log.flush()
     assert sorted(frame.text for frame in await _frames(station)) == list("01234")
+
+
+async def test_a_flush_leaves_what_comes_meanwhile_to_the_next_one(
+    station: Station, frame_log: FrameLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, copies = frame_log._copy, []
+
+    async def copy_and_record(data: bytes) -> None:
+        copies.append(data)
+        _record(frame_log, station, f"during {len(copies)}")
+        await copy(data)
+
+    monkeypatch.setattr(frame_log, "_copy", copy_and_record)
+    _record(frame_log, station, "before")
+    for count in (1, 2):
+        async with asyncio.timeout(10):
+            await frame_log.flush()
+        assert (len(copies), len(frame_log.buffer)) == (count, 1)
+    assert {frame.text for frame in await _frames(station)} == {"before", "during 1"}
 
 
 async def test_old_frames_are_purged(

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.errors import InvalidInput, StoreUnavailable
 from app.settings import Settings
+from app.store import prepared as module
 from app.store.prepared import Prepared
 from app.store.statements import Statement
 
@@ -85,6 +86,54 @@ async def test_who_gives_up_leaves_nothing_running(settings: Settings) -> None:
         await come_true(settings, "count(*) filter (where state = 'active') = 0")
         # All eight turns are free again.
         assert len(set(await pids(prepared, _SLOW_PID, 8))) == 8
+
+
+async def test_a_server_that_says_nothing_is_asked_on_other_connections_next_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with prepared_on(settings) as prepared:
+        before = set(await pids(prepared, _SLOW_PID, 4))
+
+        async def silent(*_: object) -> None:
+            raise TimeoutError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncpg.Connection, "fetch", silent)
+            with pytest.raises(StoreUnavailable):
+                await prepared.rows(_PID, {})
+        assert set(await pids(prepared, _SLOW_PID, 4)) & before == set()
+
+
+async def test_the_server_itself_ends_what_takes_too_long(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STATEMENT_S", 0.2)
+    async with prepared_on(settings) as prepared:
+        (before,) = await pids(prepared, _PID, 1)
+        with pytest.raises(StoreUnavailable):
+            await prepared.rows(_LONG, {})
+        assert await pids(prepared, _PID, 1) == [before]
+
+
+async def test_what_was_idle_for_long_is_not_trusted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with prepared_on(settings) as prepared:
+        (before,) = await pids(prepared, _PID, 1)
+        monkeypatch.setattr(module, "_IDLE_S", 0.0)
+        assert await pids(prepared, _PID, 1) != [before]
+
+
+async def test_connections_that_end_again_and_again_are_the_database_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ended(*_: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", ended)
+    async with prepared_on(settings) as prepared:
+        with pytest.raises(StoreUnavailable):
+            await prepared.rows(_PID, {})
 
 
 async def test_what_is_closed_answers_nobody(settings: Settings) -> None:

@@ -68,8 +68,18 @@ async def test_all_who_wait_are_woken_and_nothing_stays() -> None:
         waiters.wake("nobody")
         woken = [asyncio.ensure_future(waiter.wait(5)) for waiter in (first, second)]
         assert await asyncio.wait(woken, timeout=5) == (set(woken), set())
-        await other.wait(0)
+        still = asyncio.ensure_future(other.wait(60))
+        assert await asyncio.wait({still}, timeout=0.05) == (set(), {still})
+        still.cancel()
     assert len(waiters._waiters) == 0
+
+
+async def test_nobody_is_given_the_end_of_another_command() -> None:
+    waiters = Waiters()
+    ended: Any = object()
+    with waiters.waiting("1") as first, waiters.waiting("2") as other:
+        waiters.wake("1", ended)
+        assert (first.ended, other.ended) == (ended, None)
 
 
 async def test_an_end_before_the_wait_is_not_lost_and_may_say_what_it_is() -> None:

@@ -55,6 +55,47 @@ async def test_a_server_whose_first_worker_is_refused_does_not_start() -> None:
         await _Scripted(listener, _REFUSED).run(asyncio.Event())
 
 
+async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(supervisor, "_ORDER_S", 0.2)
+    forking = supervisor._ForkServer(settings)
+    killed: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as accepting:
+        for _ in range(2):
+            control = await forking._running()
+            process = forking._process
+            assert process is not None
+            assert process.pid not in killed
+            process.send_signal(signal.SIGSTOP)
+            with pytest.raises(TimeoutError):
+                await forking.start_worker(accepting)
+            assert await process.wait() == -signal.SIGKILL
+            assert control.fileno() == -1
+            killed.append(process.pid)
+    await forking.close()
+
+
+async def test_the_stop_does_not_wait_for_a_fork_server_that_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "_ORDER_AT_STOP_S", 0.05)
+    ordered, stop = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_: object) -> supervisor._Worker:
+        ordered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(supervisor._ForkServer, "start_worker", hang)
+    with Listener(Settings(port=0)) as listener:
+        running = asyncio.create_task(Supervisor(Settings(), listener).run(stop))
+        async with asyncio.timeout(10):
+            await ordered.wait()
+            stop.set()
+            await running
+
+
 async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -34,8 +34,10 @@ pub const RUN_SPAN_US: i64 = 1_000_000;
 /// A run with more bytes than this gets no further frame: to read one frame is to read its run.
 const RUN_BYTES: usize = 65_536;
 
-/// Frames of one COPY: to encode them takes a few milliseconds, in which the worker does nothing else.
-const COPY_FRAMES: usize = 10_000;
+/// Frames of one COPY, and its bytes, about: to encode them takes a few milliseconds, in which the worker does
+/// nothing else.
+const COPY_FRAMES: usize = 5_000;
+const COPY_BYTES: usize = 1_500_000;
 
 /// One frame to be kept.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +109,7 @@ impl FrameLog {
             self.shed += 1;
             return;
         }
-        if self.portions.back().is_none_or(|portion| portion.waiting.len() >= COPY_FRAMES) {
+        if self.portions.back().is_none_or(Portion::is_full) {
             self.portions.push_back(Portion::default());
         }
         if let Some(portion) = self.portions.back_mut() {
@@ -166,6 +168,10 @@ impl FrameLog {
 }
 
 impl Portion {
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= COPY_FRAMES || self.texts.len() >= COPY_BYTES
+    }
+
     /// Keep a frame; how many bytes that took.
     fn add(&mut self, entry: &Entry<'_>) -> usize {
         let before = self.texts.len();
@@ -342,6 +348,10 @@ mod tests {
         let frames = portions.map(|portion| portion.map(|(_, frames)| frames));
         assert_eq!(frames, [Some(super::COPY_FRAMES), Some(2), None]);
         assert_eq!((log.frames(), log.bytes, log.take_shed()), (0, 0, 1));
+        let mut log = FrameLog::new(10, 10_000_000);
+        (0..3).for_each(|_| log.record(&entry(&"x".repeat(super::COPY_BYTES / 2))));
+        let frames = [log.take(), log.take()].map(|portion| portion.map(|(_, frames)| frames));
+        assert_eq!(frames, [Some(2), Some(1)]);
     }
 
     #[test]

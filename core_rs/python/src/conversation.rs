@@ -268,7 +268,7 @@ fn step_at<R>(
             tally: &mut tally.tally,
             owner: &|| slf.clone().unbind(),
             found: &mut |found| match found {
-                Found::Recorded => enough = Some(wake.clone_ref(py)),
+                Found::Recorded => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
                 found => add(py, &mut list, found, is_framed),
             },
         };

@@ -13,15 +13,15 @@ use crate::conversation::{Conversation, error_code};
 #[pyclass(module = "app._core")]
 pub struct MeterQueue {
     pub queue: meter_queue::MeterQueue<Py<Conversation>>,
-    /// Is called when enough records wait.
-    pub wake: Py<PyAny>,
+    /// Is called when enough records wait, until the queue is closed.
+    pub wake: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl MeterQueue {
     #[new]
     fn new(batch_limit: usize, limit: usize, wake: Py<PyAny>) -> Self {
-        Self { queue: meter_queue::MeterQueue::new(batch_limit, limit), wake }
+        Self { queue: meter_queue::MeterQueue::new(batch_limit, limit), wake: Some(wake) }
     }
 
     fn take(&mut self) -> Option<MeterBatch> {
@@ -34,6 +34,8 @@ impl MeterQueue {
 
     fn close(&mut self) {
         self.queue.close();
+        // It leads back to here.
+        self.wake = None;
     }
 
     fn refuse_overdue(
