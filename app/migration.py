@@ -10,6 +10,7 @@ import sys
 from urllib.parse import urlsplit
 
 import asyncpg
+from alembic.util import CommandError
 
 from app.errors import StoreUnavailable
 from app.logs import setup_logging
@@ -18,20 +19,24 @@ from app.store.migrations import migrate
 
 
 class MigrationError(Exception):
-    """The database cannot be reached. The text is one line and names the setting."""
+    """The schema cannot be brought up to date. The text is one line and names the setting."""
 
 
 async def bring_up_to_date(database_url: str) -> None:
     """Bring the schema to the newest revision.
 
     Raises:
-        MigrationError: the database cannot be reached.
+        MigrationError: the database cannot be reached, or is of a newer version.
     """
     try:
         await migrate(database_url)
     except StoreUnavailable as unavailable:
         place = _place(database_url)
         raise MigrationError(f"DATABASE_URL: {place} {_reason(unavailable)}") from None
+    except CommandError:
+        raise MigrationError(
+            "DATABASE_URL: the database has the schema of a newer version; serve it with that one"
+        ) from None
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -195,6 +196,11 @@ async def _integrity_error(request: Request, error: Exception) -> Response:
     return await _last(request, error)
 
 
+async def _gone(_: Request, error: Exception) -> Response:
+    """The client has hung up inside its request: nobody reads this, and nobody is to blame."""
+    return Response(status_code=400)
+
+
 async def _last(request: Request, error: Exception) -> Response:
     """A fault of ours: the log has the stack under an id, the caller has the id."""
     occurrence = uuid.uuid4().urn
@@ -216,6 +222,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(IntegrityError, _integrity_error)
     app.add_exception_handler(asyncpg.IntegrityConstraintViolationError, _integrity_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _last)
 
 

@@ -1,5 +1,6 @@
 """The door to PostgreSQL: pools, units of work, and what goes without one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.clock import Clock
+from app.errors import StoreUnavailable
 from app.ids import TenantId
 from app.settings import Settings
 from app.store.attendance import Attendance
@@ -27,6 +29,7 @@ _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
 _STATEMENT_TIMEOUT_S = 30.0
+_PING_S = 2.0
 
 
 class Database:
@@ -49,6 +52,7 @@ class Database:
         self.ledger = ledger
         self.frame_log = frame_log
         self.attendance = attendance
+        self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
     async def open(cls, url: str, *, settings: Settings, clock: Clock) -> Self:
@@ -80,6 +84,8 @@ class Database:
         await self._reads.close()
         await self._commands.close()
         await self.attendance.close()
+        if self._probe is not None:
+            self._probe.cancel()
         await self._engine.dispose()
 
     @asynccontextmanager
@@ -116,8 +122,20 @@ class Database:
         Raises:
             StoreUnavailable: there was none.
         """
-        async with translated_errors(), self._engine.connect() as connection:
-            await connection.execute(text("select 1"))
+        # Not cancelled: that would wait for a database that hangs. Whoever asks meanwhile waits for the same.
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait({self._probe}, timeout=_PING_S)
+        if not done or not self._probe.result():
+            raise StoreUnavailable
+
+    async def _ask(self) -> bool:
+        try:
+            async with translated_errors(), self._engine.connect() as connection:
+                await connection.execute(text("select 1"))
+        except StoreUnavailable:
+            return False
+        return True
 
 
 def plain_url(url: str) -> str:

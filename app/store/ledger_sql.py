@@ -26,7 +26,7 @@ INSERT_METER_VALUES = """
         where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
             and connector_id = record.connector_id and started_at <= reading.sampled_at
             and (stopped_at is null or stopped_at >= reading.sampled_at)
-        order by started_at desc limit 1
+        order by started_at desc, id desc limit 1
     ) as running
         on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
     where not reading.is_timeless or not exists (

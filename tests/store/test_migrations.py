@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.migration import MigrationError, bring_up_to_date
 from app.store.database import engine_url
 from app.store.migrations import configuration
 from tests.conftest import with_database
@@ -65,4 +66,15 @@ async def test_frames_become_runs_and_frames_again(old_url: str) -> None:
     assert runs[0]["deviations"] == ['[{"kind": "x"}]', None]
     await _go_to(old_url, "0005", command.downgrade)
     assert await connection.fetch("select * from frames order by charge_point_id, at, text") == frames
+    await connection.close()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(old_url: str) -> None:
+    connection = await asyncpg.connect(old_url)
+    await connection.execute("create table alembic_version (version_num varchar(32) primary key)")
+    await connection.execute("insert into alembic_version values ('9999')")
+    with pytest.raises(MigrationError, match=r"DATABASE_URL: .* newer version"):
+        await bring_up_to_date(old_url)
+    tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+    assert [table["tablename"] for table in tables] == ["alembic_version"]
     await connection.close()
