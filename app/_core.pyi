@@ -366,6 +366,7 @@ class Conversation:
     answer goes to the `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too.
     `disconnect` forgets both.
 
+    inflates: messages may come compressed (RFC 7692, no context taken over); none is sent compressed.
     frame_bytes, unregistered_bytes: largest frame, the second until `register`; queue_limit: CALLs of ours
     that wait; rate_per_s, burst: of frames; clock: with `monotonic` and `now_us`, None for the machine's own,
     which costs no call.
@@ -381,6 +382,7 @@ class Conversation:
         connection_id: str,
         *,
         is_framed: bool,
+        inflates: bool,
         strict: bool,
         frame_bytes: int,
         unregistered_bytes: int,

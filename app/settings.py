@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     durable_wait_s: float = Field(default=20.0, ge=0.1, le=600)
     # Records of one group commit: bounds the time one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
+    # True: charge points may compress what they send (RFC 7692), each message by itself and within the limit
+    # of an uncompressed one. For expensive radio; it costs CPU here, and small frames hardly shrink.
+    websocket_compression: bool = False
     # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
     frame_log_buffer: int = Field(default=100_000, ge=1)
     # Bytes of those frames together: large frames must not fill the memory before their number does.

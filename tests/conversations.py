@@ -16,6 +16,7 @@ def new_conversation(**given: Any) -> Conversation:
         "charge_point_id": 7,
         "connection_id": "c1",
         "is_framed": False,
+        "inflates": False,
         "strict": False,
         "frame_bytes": FRAME_BYTES,
         "unregistered_bytes": FRAME_BYTES,

@@ -96,7 +96,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "ws_max_size": settings.frame_limit_bytes,
         "ws_ping_interval": settings.ping_interval_s,
         "ws_ping_timeout": settings.ping_timeout_s,
-        # Not negotiated: a compressed bomb then is no frame at all, and chargers save nothing on 300 bytes.
+        # Charge points that are handed over may have it, see `websocket_compression`; nobody else needs it.
         "ws_per_message_deflate": False,
     }
 

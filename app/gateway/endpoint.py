@@ -17,14 +17,14 @@ from app import metrics
 from app.csms.connection import Connection
 from app.errors import AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
-from app.gateway.handshake import Handshake
+from app.gateway.handshake import Handshake, agreed_compression
 from app.gateway.keepalive import Keepalive
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport, Transport
+from app.gateway.transport import AsgiTransport
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
 from app.ids import ChargePointId, TenantId
@@ -37,6 +37,7 @@ log = get_logger(__name__)
 CLOSE_PROTOCOL: Final = 1002
 """No common subprotocol (OCPP-J 3.2)."""
 
+_EXTENSIONS = b"sec-websocket-extensions"
 _SETTLE_S: Final = 5.0
 
 
@@ -66,7 +67,8 @@ class ChargePointEndpoint:
             await _answer_http(scope, send)
             return
         await receive()
-        decision = await self._admission.decide(_handshake(scope))
+        handshake = _handshake(scope)
+        decision = await self._admission.decide(handshake)
         match decision:
             case Denied():
                 await _deny(scope, send, decision)
@@ -80,24 +82,32 @@ class ChargePointEndpoint:
                 if direct is None:
                     await self._serve(decision, receive, send)
                 else:
-                    await self._hand_over(decision, direct, send)
+                    await self._hand_over(decision, direct, send, handshake.values(_EXTENSIONS))
 
     async def settle(self) -> None:
         """Wait until connections that have ended are recorded as such."""
         await self._background.settle_within(_SETTLE_S)
 
-    async def _hand_over(self, admitted: Admitted, direct: ChargePointProtocol, send: Send) -> None:
-        """Serve a socket that is given to us: this ends with the handshake, what follows are calls."""
+    async def _hand_over(
+        self, admitted: Admitted, direct: ChargePointProtocol, send: Send, offered: list[bytes]
+    ) -> None:
+        """Serve a socket that is given to us: this ends with the handshake, what follows are calls.
+
+        offered: the extensions that the charge point would use.
+        """
         wire = Wire(asyncio.get_running_loop())
-        session = self._session(admitted, wire, is_framed=True)
-        await self._open(session, admitted, send)
+        compression = agreed_compression(offered) if self._settings.websocket_compression else None
+        connection = self._connection(admitted)
+        inflates = compression is not None
+        session = Session(connection, wire, self._services, is_framed=True, inflates=inflates)
+        await self._open(session, admitted, send, compression)
         direct.hand_over(wire, session, _Ending(self, session))
         self._keepalive.add(wire)
 
     async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under whatever server: this ends with the connection."""
         transport = AsgiTransport(send, _abort_of(receive))
-        session = self._session(admitted, transport, is_framed=False)
+        session = Session(self._connection(admitted), transport, self._services, is_framed=False)
         await self._open(session, admitted, send)
         transport.open()
         code = CLOSE_ABNORMAL
@@ -108,11 +118,15 @@ class ChargePointEndpoint:
             transport.closed()
             await self._leave(session, code)
 
-    async def _open(self, session: Session, admitted: Admitted, send: Send) -> None:
+    async def _open(
+        self, session: Session, admitted: Admitted, send: Send, compression: bytes | None = None
+    ) -> None:
         """Register, then accept: a command sent at once finds its session, and waits in the transport."""
         try:
             await self._registry.admit(session)
-            await send({"type": "websocket.accept", "subprotocol": admitted.subprotocol})
+            headers = [] if compression is None else [(_EXTENSIONS, compression)]
+            accept = {"type": "websocket.accept", "subprotocol": admitted.subprotocol, "headers": headers}
+            await send(accept)
         except BaseException:
             session.closed()
             await self._registry.leave(session)
@@ -134,9 +148,6 @@ class ChargePointEndpoint:
         log.info("connection_closed", code=code, **_facts(session.connection))
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
-
-    def _session(self, admitted: Admitted, transport: Transport, *, is_framed: bool) -> Session:
-        return Session(self._connection(admitted), transport, self._services, is_framed=is_framed)
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login

@@ -8,6 +8,10 @@ SUBPROTOCOL = "ocpp1.6"
 
 _MISSPELT = frozenset({"ocpp1.6", "ocpp1.6j", "ocpp1.6-j", "ocpp16", "ocpp1.6json"})
 
+_COMPRESSION = b"permessage-deflate"
+_NO_TAKEOVER = (b"server_no_context_takeover", b"client_no_context_takeover")
+_WINDOW_BITS = frozenset(b"%d" % bits for bits in range(8, 16))
+
 Headers = list[tuple[bytes, bytes]]
 """Header fields in their order on the wire, names in lower case; a field may be repeated."""
 
@@ -93,3 +97,36 @@ def negotiate(values: list[bytes], strict: bool) -> Negotiation:
         if token.lower() in _MISSPELT:
             return Negotiation(True, token, "subprotocol_spelling")
     return Negotiation(False)
+
+
+def agreed_compression(offered: list[bytes]) -> bytes | None:
+    """Answer the values of Sec-WebSocket-Extensions; None: nothing is offered that we understand.
+
+    Each message is compressed by itself (RFC 7692 7.1.1), so that a connection costs nothing between two.
+    """
+    for offer in (offer for value in offered for offer in value.split(b",")):
+        name, *parameters = (part.strip() for part in offer.split(b";"))
+        if name == _COMPRESSION and (agreed := _agreed_parameters(parameters)) is not None:
+            return b"; ".join([_COMPRESSION, *_NO_TAKEOVER, *agreed])
+    return None
+
+
+def _agreed_parameters(parameters: list[bytes]) -> list[bytes] | None:
+    """What to say beside `_NO_TAKEOVER`; None: the offer is to be declined (RFC 7692 7.1)."""
+    given = [tuple(part.strip() for part in parameter.partition(b"=")) for parameter in parameters]
+    if len({name for name, _, _ in given}) != len(given):
+        return None
+    agreed = []
+    for name, equals, value in given:
+        value = value.strip(b'"')
+        match name:
+            case b"server_no_context_takeover" | b"client_no_context_takeover" if not equals:
+                pass
+            case b"client_max_window_bits" if not equals or value in _WINDOW_BITS:
+                pass
+            case b"server_max_window_bits" if value in _WINDOW_BITS:
+                # We compress nothing, in whatever window.
+                agreed.append(b"server_max_window_bits=" + value)
+            case _:
+                return None
+    return agreed

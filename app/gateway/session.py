@@ -68,11 +68,19 @@ class Session:
     )
 
     def __init__(
-        self, connection: Connection, transport: Transport, services: SessionServices, *, is_framed: bool
+        self,
+        connection: Connection,
+        transport: Transport,
+        services: SessionServices,
+        *,
+        is_framed: bool,
+        inflates: bool = False,
     ) -> None:
-        """is_framed: the transport writes bytes as they are, and does not frame texts itself."""
+        """is_framed: the transport writes bytes as they are, and does not frame texts itself; inflates: the
+        charge point may compress its messages.
+        """
         self.connection = connection
-        self._conversation = new_conversation(connection, services, is_framed=is_framed)
+        self._conversation = new_conversation(connection, services, is_framed=is_framed, inflates=inflates)
         self._transport = transport
         self._services = services
         self._inbound: Lane[Dispatch | Refused] = Lane(self._work)

@@ -61,14 +61,20 @@ class SessionServices:
     call_later: Callable[[float, Callable[[], None]], object]
 
 
-def new_conversation(connection: Connection, services: SessionServices, *, is_framed: bool) -> Conversation:
-    """Return the core's side of a new connection. is_framed: its transport writes bytes as they are."""
+def new_conversation(
+    connection: Connection, services: SessionServices, *, is_framed: bool, inflates: bool
+) -> Conversation:
+    """Return the core's side of a new connection.
+
+    is_framed: its transport writes bytes as they are; inflates: the peer may compress its messages.
+    """
     limits = services.limits
     return Conversation(
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,
         is_framed=is_framed,
+        inflates=inflates,
         strict=connection.strict,
         frame_bytes=limits.frame_bytes,
         unregistered_bytes=limits.frame_unregistered_bytes,

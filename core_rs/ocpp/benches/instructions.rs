@@ -118,6 +118,7 @@ fn conversation() -> Conversation {
         mode: Mode::Tolerant,
         frame_bytes: 262_144,
         unregistered_bytes: 262_144,
+        inflates: false,
         queue_limit: 50,
         rate_per_s: 1e9,
         burst: 1_000_000,

@@ -53,6 +53,8 @@ pub struct Options {
     pub frame_bytes: usize,
     /// The same for a charge point that is not registered yet.
     pub unregistered_bytes: usize,
+    /// Whether the charge point may compress its messages.
+    pub inflates: bool,
     /// Most CALLs of ours that wait behind the outstanding one.
     pub queue_limit: usize,
     /// Frames a second in the long run.
@@ -99,6 +101,7 @@ impl Conversation {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let limits = Limits { message_bytes: options.frame_bytes, fragments: FRAGMENTS_LIMIT };
+        let deframer = Deframer::new(Side::Server, limits);
         let link = Link::new(link::Options {
             role: Role::CentralSystem,
             mode: options.mode,
@@ -107,7 +110,7 @@ impl Conversation {
             raw_sampled_values: true,
         });
         Self {
-            deframer: Deframer::new(Side::Server, limits),
+            deframer: if options.inflates { deframer.inflating() } else { deframer },
             link,
             budget: crate::budget::Budget::new(options.rate_per_s, options.burst, options.now),
             is_registered: false,

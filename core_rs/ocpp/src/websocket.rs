@@ -20,6 +20,7 @@ mod deframer;
 mod event;
 mod fault;
 mod head;
+mod inflate;
 mod mask;
 mod unfinished;
 mod write;

@@ -48,7 +48,7 @@ impl Conversation {
     #[new]
     #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
     #[pyo3(signature = (
-        tenant_id, charge_point_id, connection_id, *, is_framed, strict, frame_bytes, unregistered_bytes,
+        tenant_id, charge_point_id, connection_id, *, is_framed, inflates, strict, frame_bytes, unregistered_bytes,
         queue_limit, rate_per_s, burst, meters, tally, frames, clock
     ))]
     fn new(
@@ -57,6 +57,7 @@ impl Conversation {
         charge_point_id: i64,
         connection_id: String,
         is_framed: bool,
+        inflates: bool,
         strict: bool,
         frame_bytes: usize,
         unregistered_bytes: usize,
@@ -76,6 +77,7 @@ impl Conversation {
             charge_point_id,
             connection_id,
             mode,
+            inflates,
             frame_bytes,
             unregistered_bytes,
             queue_limit,

@@ -28,6 +28,7 @@ impl Bench {
             mode,
             frame_bytes: 4096,
             unregistered_bytes: 64,
+            inflates: false,
             queue_limit: 4,
             rate_per_s: 10.0,
             burst: 20,

@@ -2,7 +2,8 @@
 
 use super::event::{Event, read_close};
 use super::fault::Fault;
-use super::head::{Head, Opcode, Reading, Side};
+use super::head::{Head, Opcode, Reading, Side, Terms};
+use super::inflate::inflate;
 use super::mask;
 use super::unfinished::Unfinished;
 
@@ -29,7 +30,7 @@ impl Limits {
 #[derive(Debug)]
 pub struct Deframer {
     limits: Limits,
-    side: Side,
+    terms: Terms,
     /// A close or a failure was reported: what comes after it means nothing.
     ended: bool,
     unfinished: Option<Box<Unfinished>>,
@@ -39,7 +40,14 @@ impl Deframer {
     /// side: which one this is; the peer is the other.
     #[must_use]
     pub fn new(side: Side, limits: Limits) -> Self {
-        Self { limits, side, ended: false, unfinished: None }
+        Self { limits, terms: Terms { side, inflates: false }, ended: false, unfinished: None }
+    }
+
+    /// The same for a peer that may compress messages, each by itself (RFC 7692 with `no_context_takeover`).
+    #[must_use]
+    pub fn inflating(mut self) -> Self {
+        self.terms.inflates = true;
+        self
     }
 
     /// Take bytes off the front of `data` until one event is complete; `None` when all are taken.
@@ -86,7 +94,7 @@ impl Deframer {
             }
         }
         let unfinished = self.unfinished.get_or_insert_default();
-        let taken = unfinished.take(data, scratch, self.side, self.limits)?;
+        let taken = unfinished.take(data, scratch, self.terms, self.limits)?;
         if unfinished.is_empty() {
             self.unfinished = None;
         }
@@ -96,7 +104,7 @@ impl Deframer {
     /// The common case: a final frame that is here as a whole, and nothing before it.
     #[inline]
     fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
-        let Reading::Complete(head) = Head::read(data, self.side)? else { return Ok(None) };
+        let Reading::Complete(head) = Head::read(data, self.terms)? else { return Ok(None) };
         if !head.is_final || head.opcode == Opcode::Continuation {
             return Ok(None);
         }
@@ -109,6 +117,9 @@ impl Deframer {
         scratch.clear();
         mask::append(scratch, payload, head.key);
         *data = rest;
+        if head.is_compressed {
+            inflate(scratch, self.limits.message_bytes)?;
+        }
         Ok(Some(head.opcode))
     }
 }

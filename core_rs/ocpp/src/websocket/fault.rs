@@ -31,6 +31,8 @@ pub enum Fault {
     InvalidCloseCode,
     /// Text, or the reason in a close frame, that is not UTF-8 (RFC 6455 8.1).
     NotUtf8,
+    /// A compressed message that cannot be inflated (RFC 7692 7.2.2).
+    NotDeflated,
     /// A message over the limit (RFC 6455 10.4).
     TooBig,
     /// A message in more fragments than the limit (RFC 6455 10.4).
@@ -42,7 +44,7 @@ impl Fault {
     #[must_use]
     pub fn close_code(self) -> CloseCode {
         match self {
-            Self::NotUtf8 => 1007,
+            Self::NotUtf8 | Self::NotDeflated => 1007,
             Self::TooBig | Self::TooManyFragments => 1009,
             Self::ReservedBit
             | Self::UnknownOpcode
@@ -76,6 +78,7 @@ impl Fault {
             Self::HalfCloseCode => "close frame with half a code",
             Self::InvalidCloseCode => "close code that must not be sent",
             Self::NotUtf8 => "text that is not UTF-8",
+            Self::NotDeflated => "a compressed message that cannot be inflated",
             Self::TooBig => "message too big",
             Self::TooManyFragments => "too many fragments",
         }

@@ -9,6 +9,7 @@ pub const CONTROL_LIMIT_BYTES: usize = 125;
 pub(super) const FINAL: u8 = 0x80;
 pub(super) const MASKED: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+const COMPRESSED: u8 = 0x40;
 const OPCODE: u8 = 0x0F;
 const CONTROL: u8 = 0x08;
 
@@ -24,6 +25,14 @@ pub enum Side {
     Server,
     /// Reads frames that are not masked.
     Client,
+}
+
+/// What the two sides have agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) side: Side,
+    /// Whether messages of the peer may be compressed (RFC 7692).
+    pub(super) inflates: bool,
 }
 
 /// What a frame is.
@@ -61,6 +70,8 @@ impl Opcode {
 pub(super) struct Head {
     pub(super) opcode: Opcode,
     pub(super) is_final: bool,
+    /// Of the first frame of a message: whether that is compressed (RFC 7692 6).
+    pub(super) is_compressed: bool,
     pub(super) key: Option<Key>,
     /// Of the head itself: 2 to 14.
     pub(super) size_bytes: usize,
@@ -79,9 +90,9 @@ pub(super) enum Reading {
 impl Head {
     /// Read the head at the front of `bytes`, which may go on beyond it.
     #[inline]
-    pub(super) fn read(bytes: &[u8], side: Side) -> Result<Reading, Fault> {
+    pub(super) fn read(bytes: &[u8], Terms { side, inflates }: Terms) -> Result<Reading, Fault> {
         let Some(&first) = bytes.first() else { return Ok(Reading::Needs(2)) };
-        let opcode = read_first(first)?;
+        let opcode = read_first(first, inflates)?;
         let Some(&second) = bytes.get(1) else { return Ok(Reading::Needs(2)) };
         match (side, second & MASKED != 0) {
             (Side::Server, false) => return Err(Fault::NotMasked),
@@ -96,8 +107,14 @@ impl Head {
             Length::Known(length, extra) => (length, 2 + extra),
             Length::Needs(extra) => return Ok(Reading::Needs(2 + extra)),
         };
-        let mut head =
-            Self { opcode, is_final: first & FINAL != 0, key: None, size_bytes: length_end, payload_bytes };
+        let mut head = Self {
+            opcode,
+            is_final: first & FINAL != 0,
+            is_compressed: first & COMPRESSED != 0,
+            key: None,
+            size_bytes: length_end,
+            payload_bytes,
+        };
         if side == Side::Server {
             let Some((key, _)) = bytes[length_end..].split_first_chunk() else {
                 return Ok(Reading::Needs(length_end + size_of::<Key>()));
@@ -109,9 +126,12 @@ impl Head {
     }
 }
 
-fn read_first(first: u8) -> Result<Opcode, Fault> {
+fn read_first(first: u8, inflates: bool) -> Result<Opcode, Fault> {
     if first & RESERVED != 0 {
-        return Err(Fault::ReservedBit);
+        let begins_message = matches!(first & OPCODE, 0x1 | 0x2);
+        if !inflates || first & RESERVED != COMPRESSED || !begins_message {
+            return Err(Fault::ReservedBit);
+        }
     }
     let opcode = Opcode::from_bits(first & OPCODE).ok_or(Fault::UnknownOpcode)?;
     if opcode.is_control() && first & FINAL == 0 {

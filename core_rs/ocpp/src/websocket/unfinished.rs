@@ -2,7 +2,8 @@
 
 use super::deframer::Limits;
 use super::fault::Fault;
-use super::head::{Head, Opcode, Reading, Side};
+use super::head::{Head, Opcode, Reading, Terms};
+use super::inflate::inflate;
 use super::mask::{self, Key};
 
 /// What is here of what is not complete. Lives only as long as something is not.
@@ -18,9 +19,10 @@ pub(super) struct Unfinished {
 struct Message {
     /// `Text` or `Binary`.
     opcode: Opcode,
+    is_compressed: bool,
     /// What is here, unmasked.
     payload: Vec<u8>,
-    /// So many bytes of it are UTF-8; at most three less than all. Stays 0 in binary messages.
+    /// So many bytes of it are UTF-8; at most three less than all. Stays 0 where that cannot be told yet.
     checked_bytes: usize,
     fragments: usize,
     /// What the fragment under way lacks; 0: the next thing to come is a head.
@@ -46,12 +48,12 @@ impl Unfinished {
         &mut self,
         data: &mut &[u8],
         scratch: &mut Vec<u8>,
-        side: Side,
+        terms: Terms,
         limits: Limits,
     ) -> Result<Option<Opcode>, Fault> {
         loop {
             if self.message.as_ref().is_none_or(|message| message.missing_bytes == 0) {
-                let Some(head) = self.take_head(data, side)? else { return Ok(None) };
+                let Some(head) = self.take_head(data, terms)? else { return Ok(None) };
                 if head.opcode.is_control() {
                     scratch.clear();
                     mask::append(scratch, &self.raw[head.size_bytes..], head.key);
@@ -67,19 +69,22 @@ impl Unfinished {
                 return Ok(None);
             }
             if message.is_final {
-                let opcode = message.opcode;
+                let (opcode, is_compressed) = (message.opcode, message.is_compressed);
                 *scratch = std::mem::take(&mut message.payload);
                 self.message = None;
+                if is_compressed {
+                    inflate(scratch, limits.message_bytes)?;
+                }
                 return Ok(Some(opcode));
             }
         }
     }
 
     /// Complete a head, and if it is a control frame's, the whole frame: it stays in `raw`.
-    fn take_head(&mut self, data: &mut &[u8], side: Side) -> Result<Option<Head>, Fault> {
+    fn take_head(&mut self, data: &mut &[u8], terms: Terms) -> Result<Option<Head>, Fault> {
         loop {
             // Also when no more bytes are at hand: what is wrong is told as soon as it is here.
-            let needed = match Head::read(&self.raw, side)? {
+            let needed = match Head::read(&self.raw, terms)? {
                 Reading::Needs(needed) => needed,
                 Reading::Complete(head) if head.opcode.is_control() => {
                     let needed = head.size_bytes + head.payload_bytes;
@@ -105,7 +110,7 @@ impl Unfinished {
             (Opcode::Continuation, Some(_)) | (_, None) => {}
             (_, Some(_)) => return Err(Fault::MessageInMessage),
         }
-        let message = self.message.get_or_insert_with(|| Message::new(head.opcode));
+        let message = self.message.get_or_insert_with(|| Message::new(head.opcode, head.is_compressed));
         if message.fragments == limits.fragments {
             return Err(Fault::TooManyFragments);
         }
@@ -119,9 +124,10 @@ impl Unfinished {
 }
 
 impl Message {
-    fn new(opcode: Opcode) -> Self {
+    fn new(opcode: Opcode, is_compressed: bool) -> Self {
         Self {
             opcode,
+            is_compressed,
             payload: Vec::new(),
             checked_bytes: 0,
             fragments: 0,
@@ -137,7 +143,7 @@ impl Message {
         self.make_room(taken.len());
         self.key = mask::append(&mut self.payload, taken, self.key);
         self.missing_bytes -= taken.len();
-        if self.opcode == Opcode::Text { self.check_text() } else { Ok(()) }
+        if self.opcode == Opcode::Text && !self.is_compressed { self.check_text() } else { Ok(()) }
     }
 
     /// Grow by doubling, so that what only was announced costs nothing, and never beyond what was.
