@@ -11,7 +11,7 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, LoadError, Run, Scenario, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, running_server
+from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
 
@@ -33,6 +33,7 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
     half: list[Figures] = []
     stored_before, logged_before = await _stored(site), await _logged_frames(site)
     answers = meter_values = 0
+    await age_log(site, plan.log_mebibytes)
     async with (
         running_server(site, cores, directory) as server,
         running_fleet(FleetPlan(server.url, site.key)) as fleet,

@@ -12,7 +12,7 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, running_server
+from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
 
@@ -38,6 +38,7 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
     by_sockets: dict[int, list[Figures]] = {}
     by_rows: dict[int, list[Figures]] = {}
     smallest = plan.growth_sockets[0]
+    await age_log(site, plan.log_mebibytes)
     async with (
         running_server(site, cores, directory) as server,
         running_fleet(FleetPlan(server.url, site.key, sources=4)) as fleet,

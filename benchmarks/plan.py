@@ -23,6 +23,7 @@ class Plan:
     durable_rounds: int
     durable_warm_up_s: float
     durable_round_s: float
+    log_mebibytes: int
     # Connection storm.
     storm_connections: int
     storm_at_once: int
@@ -78,6 +79,7 @@ SHORT = Plan(
     durable_rounds=3,
     durable_warm_up_s=0.7,
     durable_round_s=3.0,
+    log_mebibytes=1024,
     storm_connections=1000,
     storm_at_once=64,
     storm_rounds=3,
@@ -115,6 +117,7 @@ FULL = Plan(
     durable_rounds=5,
     durable_warm_up_s=1.0,
     durable_round_s=5.0,
+    log_mebibytes=1024,
     storm_connections=5000,
     storm_at_once=256,
     storm_rounds=5,
@@ -152,6 +155,7 @@ QUICK = Plan(
     durable_rounds=1,
     durable_warm_up_s=0.05,
     durable_round_s=0.2,
+    log_mebibytes=1,
     storm_connections=4,
     storm_at_once=2,
     storm_rounds=1,

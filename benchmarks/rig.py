@@ -118,6 +118,21 @@ async def running_site(
         yield Site(key, postgres, redis, engines, settings)
 
 
+async def age_log(site: Site, mebibytes: int) -> None:
+    """Let PostgreSQL's write-ahead log be that of a database that has run for a while.
+
+    Such a one uses the segments of its log again. A new one has to make each, full of zeros and synced, and
+    every commit waits for that.
+    """
+    connection = await asyncpg.connect(site.engines.database_url)
+    try:
+        for _ in range(mebibytes):
+            await connection.execute("select pg_logical_emit_message(false, 'age', repeat('x', 1048576))")
+        await connection.execute("checkpoint")
+    finally:
+        await connection.close()
+
+
 @asynccontextmanager
 async def running_server(
     site: Site, cores: Cores, directory: Path, *, workers: int = 1, stored: bool = True
