@@ -4,6 +4,7 @@
 system in clock ticks (10 ms), which is exact enough over seconds and serves as a check.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,10 +91,10 @@ def parent(process_id: int) -> int | None:
 
 
 def _scheduled_ns(process_id: int) -> int:
+    """Of all threads; those that end meanwhile, and a process that does, count nothing."""
     total = 0
-    for task in (_PROC / str(process_id) / "task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in (_PROC / str(process_id) / "task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                total += int((task / "schedstat").read_text().split()[0])
     return total

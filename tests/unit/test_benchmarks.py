@@ -1,6 +1,7 @@
 """The benchmark kit still runs, on sizes that measure nothing. No figure is judged here."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from app.embedded import Engines
 from app.ocpp import check_frame
 from benchmarks import __main__ as kit
+from benchmarks import accounting
 from benchmarks.corpus import UNIQUE_ID, frame, frames
 from benchmarks.plot import draw
 from benchmarks.report import markdown
@@ -99,3 +101,10 @@ def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:
     partial = {name: results[name] for name in ("host", "cores", "idle")}
     assert "Idle connections" in draw(partial)
     assert Path(kit.__file__).parent.name == "benchmarks"
+
+
+def test_a_process_that_ends_while_it_is_looked_at_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A helper process of PostgreSQL may be gone between two looks at it.
+    monkeypatch.setattr(accounting, "_stat", lambda _: ["S", "1", *["0"] * 20])
+    assert accounting.cpu_use([2**22 + 1]) == accounting.CpuUse(0.0, 0.0, 0.0)
+    assert accounting.cpu_use([os.getpid()]).exact_s > 0.0
