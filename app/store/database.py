@@ -85,7 +85,9 @@ class Database:
         await self._commands.close()
         await self.attendance.close()
         if self._probe is not None:
+            # A connection that it still holds would outlive the pool. It may hang with the database.
             self._probe.cancel()
+            await asyncio.wait({self._probe}, timeout=_PING_S)
         await self._engine.dispose()
 
     @asynccontextmanager

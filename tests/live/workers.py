@@ -39,6 +39,7 @@ class Worker:
         self.commands = Commands(database, self.presence, self.bus, clock, settings)
         self.inbox = Inbox(self.registry, self.commands, self.bus, clock)
         self.presence._listener = self.registry
+        self._chargers: list[Charger] = []
 
     async def start(self) -> None:
         """Take the lease and read the inbox."""
@@ -46,7 +47,8 @@ class Worker:
         await self.bus.start(self.inbox.receive)
 
     async def stop(self) -> None:
-        """End as a process does on SIGTERM."""
+        """End as a process does on SIGTERM: what charge points have said is no longer taken."""
+        await asyncio.gather(*(charger.leave() for charger in self._chargers))
         await self.commands.close()
         await self.inbox.close()
         await self.registry.close()
@@ -57,6 +59,7 @@ class Worker:
         epoch = await database.attendance.next_epoch(record.tenant_id, record.id, self.clock.now())
         assert epoch is not None
         charger = Charger(self, record, epoch, answer)
+        self._chargers.append(charger)
         await self.registry.admit(charger)
         return charger
 
@@ -131,6 +134,11 @@ class Charger:
     def vanish(self) -> None:
         """What a SIGKILL of the worker leaves: nothing is reported any more."""
         self._reporter.cancel()
+
+    async def leave(self) -> None:
+        """Report nothing any more, and have no unit of work under way."""
+        self.vanish()
+        await asyncio.wait({self._reporter})
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
