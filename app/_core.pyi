@@ -374,6 +374,8 @@ class Conversation:
 
     owner: Any
     transport: Any
+    has_spoken: bool
+    """Whether anything came since this was last set to False."""
 
     def __new__(
         cls,
@@ -478,6 +480,69 @@ def json_schema(action: str, direction: Literal["request", "response"]) -> str:
     """
 
 @final
+class Sockets:
+    """The connections of one event loop: bytes of a socket go to its conversation without a call of the loop.
+
+    call_soon: the loop's, to be called with `settle`; failed: is told of an exception of a protocol, which
+    costs that connection.
+    """
+
+    def __new__(
+        cls, call_soon: Callable[[Callable[[], object]], object], failed: Callable[[Exception], object]
+    ) -> Sockets: ...
+    def fileno(self) -> int:
+        """The descriptor to watch: when it can be read, `serve` has something to do."""
+
+    def adopt(self, descriptor: int, protocol: Any, reader: Any) -> Socket:
+        """Take a connected stream socket, which is closed by us from now on, and hold it until it is opened.
+
+        protocol: gets `pause_writing`, `resume_writing` and `connection_lost` as from a transport. When the
+        reader is a `Conversation` it is fed, and `found` gets what it has found; otherwise `data_received`
+        gets the bytes.
+
+        Raises:
+            OSError: it is no open socket.
+        """
+
+    def serve(self) -> None:
+        """Do what the news of the sockets ask for: read, hand over, send. Never waits."""
+
+    def settle(self) -> None:
+        """Do what was asked for since: send, read on, tell who has lost its connection."""
+
+    def close(self) -> None:
+        """End every connection."""
+
+    def __len__(self) -> int:
+        """How many are open."""
+
+@final
+class Socket:
+    """One connection: what a transport is in asyncio. All that it does to its protocol, it does later."""
+
+    def open(self) -> None:
+        """Begin to read and to send: nobody else does so any more."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep it until the peer makes room."""
+
+    def close(self) -> None:
+        """Send what was written, and end."""
+
+    def abort(self) -> None:
+        """End."""
+
+    def is_closing(self) -> bool: ...
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes the peer has not taken yet."""
+
+@final
 class Control:
     """A WebSocket event that is no message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
 
@@ -504,6 +569,9 @@ class Deframer:
 
     message_bytes: most bytes of one message; fragments: most fragments of one message.
     """
+
+    has_spoken: bool
+    """Whether anything came since this was last set to False."""
 
     def __new__(cls, message_bytes: int, fragments: int) -> Deframer: ...
     def feed(self, data: bytes) -> list[str | bytes | Control] | None:

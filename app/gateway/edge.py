@@ -14,6 +14,7 @@ from app.gateway.keepalive import Keepalive
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
+from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
@@ -60,13 +61,15 @@ class Gateway:
         self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
         admission = Admission(database, credentials, clock, settings)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
+        self._sockets = WorkerSockets()
         self.endpoint = ChargePointEndpoint(
-            admission, registry, self.services, self._last_seen, self._keepalive, settings
+            admission, registry, self.services, self._last_seen, self._keepalive, self._sockets, settings
         )
         self.route = ChargePointRoute(self.endpoint)
 
     async def start(self) -> None:
-        """Start what runs by the clock."""
+        """Start what runs by the clock, and serve sockets."""
+        self._sockets.start()
         self._ticker.start()
         self._keepalive.start()
 
@@ -79,6 +82,7 @@ class Gateway:
         await self._last_seen.write([session.connection for session in sessions])
         await self._keepalive.close()
         await self._ticker.close()
+        self._sockets.close()
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

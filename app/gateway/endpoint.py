@@ -23,6 +23,7 @@ from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
+from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import LastSeen
 from app.gateway.transport import AsgiTransport
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
@@ -51,9 +52,11 @@ class ChargePointEndpoint:
         services: SessionServices,
         last_seen: LastSeen,
         keepalive: Keepalive,
+        sockets: WorkerSockets,
         settings: Settings,
     ) -> None:
         self._keepalive = keepalive
+        self._sockets = sockets
         self._background = Background()
         self._admission = admission
         self._registry = registry
@@ -101,7 +104,7 @@ class ChargePointEndpoint:
         inflates = compression is not None
         session = Session(connection, wire, self._services, is_framed=True, inflates=inflates)
         await self._open(session, admitted, send, compression)
-        direct.hand_over(wire, session, _Ending(self, session))
+        direct.hand_over(wire, session, _Ending(self, session), self._sockets)
         self._keepalive.add(wire)
 
     async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:

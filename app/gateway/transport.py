@@ -36,8 +36,32 @@ class Transport(Protocol):
         """Read on."""
 
 
+class ByteTransport(Protocol):
+    """The socket under a wire: one of asyncio's transports, or one of the core's sockets."""
+
+    def write(self, data: bytes) -> None:
+        """Write, or keep it until the peer makes room."""
+
+    def close(self) -> None:
+        """Send what was written, and end."""
+
+    def abort(self) -> None:
+        """End."""
+
+    def pause_reading(self) -> None:
+        """Read nothing until `resume_reading`."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes the peer has not taken yet."""
+
+
 class Reader(Protocol):
-    """Makes sense of the bytes of a socket."""
+    """Makes sense of the bytes of a socket. has_spoken: bytes came since this was last set to False."""
+
+    has_spoken: bool
 
     def feed(self, data: bytes) -> list[Any] | None:
         """Take bytes of the socket; return what is to be done, in order, `Control` too. None: nothing."""

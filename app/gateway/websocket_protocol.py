@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 
 from app.gateway.handshake import Headers
+from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import Receiver
 from app.gateway.wire import CLOSE_ABNORMAL, Wire
 from app.ocpp import Deframer
@@ -98,18 +99,30 @@ class ChargePointProtocol(asyncio.Protocol):
         task.add_done_callback(self._http.tasks.discard)
         self._http.tasks.add(task)
 
-    def hand_over(self, wire: Wire, receiver: Receiver, ended: Callable[[int], None]) -> None:
-        """Give the socket to a wire, right after `websocket.accept`; see `Wire.start` for the other two."""
+    def hand_over(
+        self,
+        wire: Wire,
+        receiver: Receiver,
+        ended: Callable[[int], None],
+        sockets: WorkerSockets | None = None,
+    ) -> None:
+        """Give the socket to a wire, right after `websocket.accept`; see `Wire.start` for receiver and ended.
+
+        sockets: take it from its transport, if they can.
+        """
         transport, self._transport = self._transport, None
         if transport is None:
             raise ClientDisconnected
         self._connections.discard(self)
         self._connections.add(wire)
-        # First: what the wire writes as it starts may be more than the peer reads.
-        transport.set_protocol(wire)
-        wire.start(transport, receiver, ended, self._connections.discard)
+        socket = None if sockets is None else sockets.take_over(transport, wire, receiver.reader)
+        if socket is None:
+            # First: what the wire writes as it starts may be more than the peer reads.
+            transport.set_protocol(wire)
+        wire.start(transport if socket is None else socket, receiver, ended, self._connections.discard)
         if self._early:
-            transport.resume_reading()
+            if socket is None:
+                transport.resume_reading()
             wire.data_received(bytes(self._early))
 
     # The socket

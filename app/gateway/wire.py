@@ -10,7 +10,14 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from app import metrics
-from app.gateway.transport import OUTBOUND_LIMIT_BYTES, SEND_DEADLINE_S, Frame, Reader, Receiver
+from app.gateway.transport import (
+    OUTBOUND_LIMIT_BYTES,
+    SEND_DEADLINE_S,
+    ByteTransport,
+    Frame,
+    Reader,
+    Receiver,
+)
 from app.ocpp import Control, close_frame, ping_frame
 
 CLOSE_NO_STATUS: Final = 1005
@@ -29,7 +36,6 @@ class Wire(asyncio.Protocol):
     __slots__ = (
         "_closing",
         "_ended",
-        "_has_spoken",
         "_held",
         "_is_pinged",
         "_loop",
@@ -44,7 +50,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._transport: asyncio.Transport | None = None
+        self._transport: ByteTransport | None = None
         self._receiver: Receiver | None = None
         self._reader: Reader | None = None
         self._ended: Callable[[int], None] | None = None
@@ -54,12 +60,11 @@ class Wire(asyncio.Protocol):
         self._reading = True
         self._closing: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        self._has_spoken = False
         self._is_pinged = False
 
     def start(
         self,
-        transport: asyncio.Transport,
+        transport: ByteTransport,
         receiver: Receiver,
         ended: Callable[[int], None],
         on_lost: "Callable[[Wire], None]",
@@ -118,14 +123,17 @@ class Wire(asyncio.Protocol):
     # The socket
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the peer."""
-        self._has_spoken = True
+        """Take bytes of the peer from a transport of asyncio. A `Socket` has them read before."""
         if self._reader is not None and (found := self._reader.feed(data)) is not None:
-            if self._waiting is None:
-                self._waiting = deque(found)
-            else:
-                self._waiting += found
-            self._deliver()
+            self.found(found)
+
+    def found(self, found: list[Any]) -> None:
+        """Take what the reader has found."""
+        if self._waiting is None:
+            self._waiting = deque(found)
+        else:
+            self._waiting += found
+        self._deliver()
 
     def pause_writing(self) -> None:
         """The peer does not read: from now on it has a deadline."""
@@ -163,13 +171,13 @@ class Wire(asyncio.Protocol):
         A peer that sent anything since the ping lives all the same (OCPP 1.6 4.6). So does one that we do not
         read from: its pong waits in the socket for our own slowness.
         """
-        if self._ended is None or self._transport is None:
+        if self._ended is None or self._transport is None or self._reader is None:
             return None
         if not self._is_pinged:
-            self._is_pinged, self._has_spoken = True, False
+            self._is_pinged, self._reader.has_spoken = True, False
             self._transport.write(ping_frame(b""))
             return timeout_s
-        if self._has_spoken or not self._reading:
+        if self._reader.has_spoken or not self._reading:
             self._is_pinged = False
             return max(0.0, interval_s - timeout_s)
         metrics.LIMITS_HIT.labels("ping_timeout").inc()

@@ -78,6 +78,7 @@ _WEBSOCKETS: Final = {
 }
 
 DIFFERENCES: Final[dict[str, dict[str, Difference]]] = {
+    "sockets": {},
     "wire": {},
     "websockets": _WEBSOCKETS,
     "websockets-sansio": {

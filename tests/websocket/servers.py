@@ -12,7 +12,8 @@ from typing import Any, Final
 import uvicorn
 
 from app.gateway.http_protocol import ChargePointHttpProtocol
-from app.gateway.transport import Receiver
+from app.gateway.sockets import WorkerSockets
+from app.gateway.transport import ByteTransport, Receiver
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.wire import Wire
 from app.ocpp import Deframer, text_frame
@@ -25,15 +26,18 @@ class Implementation:
 
     lags: messages are queued for a task, and a close overtakes them.
     silent: the socket of a peer that broke a rule is closed without a close frame.
+    has_sockets: the core reads and writes the socket itself.
     """
 
     ws: Any = "websockets-sansio"
     http: Any = "httptools"
     lags: bool = True
     silent: bool = False
+    has_sockets: bool = False
 
 
 IMPLEMENTATIONS: Final = {
+    "sockets": Implementation(http=ChargePointHttpProtocol, lags=False, has_sockets=True),
     "wire": Implementation(http=ChargePointHttpProtocol, lags=False),
     "websockets-sansio": Implementation(),
     "websockets": Implementation("websockets"),
@@ -51,11 +55,14 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(implementation: Implementation, limits: Limits) -> AsyncIterator[int]:
     """Serve the echo on a port of its own, and yield the port."""
+    sockets = WorkerSockets()
+    if implementation.has_sockets:
+        sockets.start()
     with warnings.catch_warnings():
         # The implementation named `websockets` is an old one, and says so.
         warnings.simplefilter("ignore")
         config = uvicorn.Config(
-            _echo,
+            _Echo(sockets),
             ws=implementation.ws,
             http=implementation.http,
             ws_max_size=limits.message_bytes,
@@ -74,18 +81,25 @@ async def serving(implementation: Implementation, limits: Limits) -> AsyncIterat
         finally:
             server.should_exit = True
             await running
+            sockets.close()
 
 
-async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "websocket.accept"})
-    protocol: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
-    if protocol is not None:
-        wire = _EchoWire(asyncio.get_running_loop())
-        protocol.hand_over(wire, wire, lambda code: None)
-        return
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({**message, "type": "websocket.send"})
+class _Echo:
+    """The application. sockets: those that were not started leave a connection to its transport."""
+
+    def __init__(self, sockets: WorkerSockets) -> None:
+        self._sockets = sockets
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        protocol: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+        if protocol is not None:
+            wire = _EchoWire(asyncio.get_running_loop())
+            protocol.hand_over(wire, wire, lambda code: None, self._sockets)
+            return
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
 
 
 class _EchoWire(Wire):
@@ -98,7 +112,7 @@ class _EchoWire(Wire):
 
     def start(
         self,
-        transport: asyncio.Transport,
+        transport: ByteTransport,
         receiver: Receiver,
         ended: Callable[[int], None],
         on_lost: Callable[[Wire], None],

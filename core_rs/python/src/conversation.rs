@@ -13,6 +13,7 @@ use crate::clock::{Clock, Moment};
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
 use crate::meter_queue::MeterQueue;
+use crate::sockets::Socket;
 use crate::tally::Tally;
 use crate::websocket::{control_object, with_scratch};
 use crate::{effects, errors};
@@ -41,6 +42,11 @@ pub struct Conversation {
     #[pyo3(set)]
     owner: Option<Py<PyAny>>,
     is_awaited: bool,
+    /// Writes the answers of records in the place of `transport`, as long as it can.
+    pub socket: Option<Py<Socket>>,
+    /// Anything came since somebody last set this to `false`.
+    #[pyo3(get, set)]
+    has_spoken: bool,
 }
 
 #[pymethods]
@@ -97,6 +103,8 @@ impl Conversation {
             transport: None,
             owner: None,
             is_awaited: false,
+            socket: None,
+            has_spoken: false,
         })
     }
 
@@ -112,7 +120,7 @@ impl Conversation {
         self.is_awaited = true;
     }
 
-    fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<Option<Py<PyList>>> {
+    pub fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<Option<Py<PyList>>> {
         with_scratch(|scratch| heard(slf, |conversation, around| conversation.feed(data, scratch, around)))
     }
 
@@ -173,7 +181,7 @@ impl Conversation {
         let ((), list) = step(slf, conversation::Conversation::disconnect)?;
         // They lead back to here.
         let mut this = slf.borrow_mut();
-        (this.transport, this.owner) = (None, None);
+        (this.transport, this.owner, this.socket) = (None, None, None);
         Ok(list)
     }
 
@@ -200,27 +208,33 @@ impl Conversation {
         let (answer, _) = step_at(slf, moment, |conversation, around| {
             conversation.acknowledge(&waiting.unique_id, waiting.since, refusal, around)
         })?;
-        let (transport, owner, is_framed) = {
+        let is_answered = answer.is_some();
+        let wrote = answer.map_or(Ok(()), |text| Self::write(slf, &text));
+        let owner = {
             let mut this = slf.borrow_mut();
             let is_awaited = std::mem::take(&mut this.is_awaited);
-            let owner = this.owner.as_ref().filter(|_| is_awaited);
-            (
-                this.transport.as_ref().map(|it| it.clone_ref(py)),
-                owner.map(|it| it.clone_ref(py)),
-                this.is_framed,
-            )
-        };
-        let is_answered = answer.is_some();
-        let wrote = match (answer, transport) {
-            (Some(text), Some(transport)) => {
-                transport.call_method1(py, intern!(py, "write"), (written(py, &text, is_framed),))
-            }
-            _ => Ok(py.None()),
+            this.owner.as_ref().filter(|_| is_awaited).map(|it| it.clone_ref(py))
         };
         if let Some(owner) = owner {
             owner.call_method0(py, intern!(py, "recorded"))?;
         }
-        wrote.map(|_| is_answered)
+        wrote.map(|()| is_answered)
+    }
+
+    fn write(slf: &Bound<'_, Self>, text: &str) -> PyResult<()> {
+        let py = slf.py();
+        let socket = slf.borrow().socket.as_ref().map(|it| it.clone_ref(py));
+        if let Some(socket) = socket
+            && Socket::write_text(socket.bind(py), text)?
+        {
+            return Ok(());
+        }
+        let (transport, is_framed) = {
+            let this = slf.borrow();
+            (this.transport.as_ref().map(|it| it.clone_ref(py)), this.is_framed)
+        };
+        let Some(transport) = transport else { return Ok(()) };
+        transport.call_method1(py, intern!(py, "write"), (written(py, text, is_framed),)).map(drop)
     }
 }
 
@@ -234,7 +248,10 @@ fn heard(
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>),
 ) -> PyResult<Option<Py<PyList>>> {
     let moment = slf.borrow().clock.moment(slf.py())?;
-    slf.borrow_mut().heard_us = moment.1;
+    {
+        let mut this = slf.borrow_mut();
+        (this.heard_us, this.has_spoken) = (moment.1, true);
+    }
     step_at(slf, moment, work).map(|((), list)| list)
 }
 

@@ -15,6 +15,7 @@ mod link;
 mod meter_queue;
 mod schedule;
 mod site;
+mod sockets;
 mod tally;
 mod websocket;
 
@@ -44,6 +45,8 @@ mod _core {
     use super::site::{
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
     };
+    #[pymodule_export]
+    use super::sockets::{Socket, Sockets};
     #[pymodule_export]
     use super::tally::Tally;
     #[pymodule_export]

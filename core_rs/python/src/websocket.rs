@@ -17,6 +17,8 @@ const SCRATCH_KEPT_BYTES: usize = 65_536;
 #[pyclass(module = "app._core")]
 pub struct Deframer {
     deframer: websocket::Deframer,
+    #[pyo3(get, set)]
+    has_spoken: bool,
 }
 
 #[pyclass(frozen, get_all, module = "app._core")]
@@ -32,10 +34,11 @@ impl Deframer {
     #[new]
     fn new(message_bytes: usize, fragments: usize) -> Self {
         let limits = Limits { message_bytes, fragments };
-        Self { deframer: websocket::Deframer::new(Side::Server, limits) }
+        Self { deframer: websocket::Deframer::new(Side::Server, limits), has_spoken: false }
     }
 
     fn feed(&mut self, py: Python<'_>, mut data: &[u8]) -> PyResult<Option<Py<PyList>>> {
+        self.has_spoken = true;
         with_scratch(|scratch| {
             let mut found = None;
             while let Some(event) = self.deframer.next(&mut data, scratch) {

@@ -1,0 +1,73 @@
+"""The sockets of a worker's charge points, which the core reads and writes by itself.
+
+The event loop watches one descriptor for all of them. What a conversation has found comes to its `Wire`, and
+what goes out is sent once a turn of the loop. Sockets under TLS stay with the transport that they have.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+
+from app.gateway.transport import Reader
+from app.logs import get_logger
+from app.ocpp import Socket, Sockets
+
+_LOG = get_logger(__name__)
+
+
+class WorkerSockets:
+    """All sockets that were taken over from the event loop of this worker."""
+
+    def __init__(self) -> None:
+        self._sockets: Sockets | None = None
+        self._stop_watching: Callable[[], object] | None = None
+
+    def start(self) -> None:
+        """Serve from now on, in the running loop."""
+        loop = asyncio.get_running_loop()
+        sockets = self._sockets = Sockets(loop.call_soon, _failed)
+        loop.add_reader(sockets.fileno(), sockets.serve)
+        self._stop_watching = partial(loop.remove_reader, sockets.fileno())
+
+    def close(self) -> None:
+        """End what is still open."""
+        sockets, self._sockets = self._sockets, None
+        if sockets is not None and self._stop_watching is not None:
+            self._stop_watching()
+            sockets.close()
+
+    def take_over(
+        self, transport: asyncio.Transport, protocol: asyncio.Protocol, reader: Reader
+    ) -> Socket | None:
+        """Take a connection from its transport, which first sends what it still has to.
+
+        protocol: gets `found` for what the reader finds, if that is a conversation, else `data_received`;
+        and all else as from a transport. None: it stays where it is.
+        """
+        if self._sockets is None or transport.is_closing() or transport.get_extra_info("sslcontext"):
+            return None
+        try:
+            descriptor = os.dup(transport.get_extra_info("socket").fileno())
+        except OSError:
+            # No descriptor is left.
+            return None
+        socket = self._sockets.adopt(descriptor, protocol, reader)
+        transport.set_protocol(_Leaving(socket))
+        transport.close()
+        return socket
+
+
+class _Leaving(asyncio.Protocol):
+    """Waits until the transport has let go of its connection."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Go on with the connection. If it is broken, that shows at once."""
+        self._socket.open()
+
+
+def _failed(error: Exception) -> None:
+    _LOG.error("connection_failed", exc_info=error)
