@@ -33,6 +33,8 @@ __all__ = [
     "SiteReserve",
     "SiteSession",
     "SiteShare",
+    "Socket",
+    "Sockets",
     "Tally",
     "Verdict",
     "Violation",
