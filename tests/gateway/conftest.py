@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.api import Services
 from app.csms.credentials import Credentials
 from app.gateway.edge import server_options
+from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
@@ -45,6 +46,13 @@ class Station:
         """What the application itself uses."""
         services: Services = self.app.state.services
         return services
+
+    @property
+    def endpoint(self) -> ChargePointEndpoint:
+        """Where charge points connect."""
+        (route,) = (route for route in self.app.router.routes if isinstance(route, ChargePointRoute))
+        assert isinstance(route.endpoint, ChargePointEndpoint)
+        return route.endpoint
 
     async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
         """Create a charge point that knows KEY."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -76,6 +77,7 @@ class RawClient:
         headers: dict[str, str | None] | None = None,
         extra: bytes = b"",
         behind: bytes = b"",
+        tls: ssl.SSLContext | None = None,
     ) -> Self:
         """Connect and shake hands.
 
@@ -90,7 +92,7 @@ class RawClient:
             f"GET {path} HTTP/1.1",
             *(f"{name}: {value}" for name, value in fields.items() if value is not None),
         ]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         client = cls(reader, writer)
         _opened.append(client)
         request = "\r\n".join(lines).encode("latin-1") + b"\r\n" + extra + b"\r\n"

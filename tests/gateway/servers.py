@@ -1,8 +1,13 @@
-"""Servers that can run the application, by name: the first has our byte path, the others know only ASGI."""
+"""Servers that can run the application, by name.
+
+In the first the core has the sockets; in the second our byte path keeps the transport of the loop; the others
+know only ASGI.
+"""
 
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -10,6 +15,7 @@ from typing import Any, Final
 
 import hypercorn.asyncio
 import hypercorn.config
+import trustme
 from fastapi import FastAPI
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -85,8 +91,27 @@ async def _accepting(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
+_AUTHORITY: Final = trustme.CA()
+_CERTIFICATE: Final = _AUTHORITY.issue_cert("127.0.0.1")
+
+
+@contextlib.asynccontextmanager
+async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    with _CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as pem:
+        async with serve(app, settings, ssl_certfile=pem) as port:
+            yield port
+
+
+def client_context() -> ssl.SSLContext:
+    """What a charge point needs to trust the server under TLS."""
+    context = ssl.create_default_context()
+    _AUTHORITY.configure_trust(context)
+    return context
+
+
 SERVERS: Final[dict[str, Serving]] = {
     "wire": serve,
+    "wire under TLS": _under_tls,
     "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
     "wsproto": partial(serve, http="httptools", ws="wsproto"),
     "hypercorn": _hypercorn,

@@ -14,7 +14,7 @@ from app.store.database import Database
 from app.store.records import TenantRecord
 from tests.gateway.conftest import Station
 from tests.gateway.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
-from tests.gateway.servers import NOT_UTF_8, SERVERS
+from tests.gateway.servers import NOT_UTF_8, SERVERS, client_context
 
 AT: Final = "2026-01-01T10:00:00Z"
 SAMPLES: Final = [{"timestamp": AT, "sampledValue": [{"value": "1", "unit": "Wh"}]}]
@@ -133,9 +133,9 @@ async def transcripts(
         station.port = port
         found = {}
         for number, (name, frames) in enumerate(CONVERSATIONS.items()):
-            identity = f"{server}-{number}"
+            identity = f"{server.replace(' ', '-')}-{number}"
             await station.register(identity)
-            client = await station.connect(identity)
+            client = await station.connect(identity, tls=client_context() if "TLS" in server else None)
             # Answered first: a refusal that needs no database may overtake it.
             assert (await client.ask(BOOT))[:2] == [3, "boot"]
             found[name] = await converse(client, frames)
@@ -162,3 +162,25 @@ async def test_every_server_gives_the_answers_of_the_wire(
     if server in NOT_UTF_8:
         ours["not UTF-8"] = [NOT_UTF_8[server]]
     assert theirs == ours
+
+
+@pytest.mark.parametrize(("server", "taken_over"), [("wire", 1), ("wire under TLS", 0)])
+async def test_the_core_has_the_sockets_that_are_plain(
+    database: Database,
+    tenant: TenantRecord,
+    settings: Settings,
+    apps: dict[str, FastAPI],
+    server: str,
+    taken_over: int,
+) -> None:
+    app = apps.setdefault("default", apps.get("default") or create_app(settings))
+    async with SERVERS[server](app, settings) as port:
+        station = Station(port, app, database, tenant, settings)
+        await station.register("PLAIN" if taken_over else "COVERED")
+        tls = None if taken_over else client_context()
+        client = await station.connect("PLAIN" if taken_over else "COVERED", tls=tls)
+        assert (await client.ask(BOOT))[:2] == [3, "boot"]
+        sockets = station.endpoint._sockets._sockets
+        assert sockets is not None
+        assert len(sockets) == taken_over
+        await close_all()

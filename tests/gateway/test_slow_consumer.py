@@ -5,17 +5,10 @@ import asyncio
 import pytest
 
 from app.gateway import wire as module
-from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.session import Session
 from app.ids import TenantId
 from app.ocpp import text_frame
 from tests.gateway.conftest import Station, until
-
-
-def endpoint_of(station: Station) -> ChargePointEndpoint:
-    (route,) = (route for route in station.app.router.routes if isinstance(route, ChargePointRoute))
-    assert isinstance(route.endpoint, ChargePointEndpoint)
-    return route.endpoint
 
 
 @pytest.mark.parametrize("limit", ["OUTBOUND_LIMIT_BYTES", "SEND_DEADLINE_S"])
@@ -29,7 +22,7 @@ async def test_who_does_not_read_is_cut_off_and_others_are_not(
     await station.register("CP1")
     deaf = await station.connect("DEAF")
     other = await station.connect("CP1")
-    registry = endpoint_of(station)._registry
+    registry = station.endpoint._registry
     place = TenantId(station.tenant.id)
     session = registry.get(place, "DEAF")
     assert isinstance(session, Session)
