@@ -2,8 +2,9 @@
 
 The supervisor orders a worker by handing the fork server two descriptors: the socket to accept from, and one
 end of a channel. The fork server answers with the new process's id. On the channel the worker says `READY`
-upwards; that nothing more comes down means that it should stop, that nothing more comes up means that it has
-ended. A leaf: the supervisor needs this, and should not load what a worker loads.
+upwards, and from then on `ALIVE` again and again; that nothing more comes down means that it should stop,
+that its end is closed means that it has ended. A leaf: the supervisor needs this, and should not load what a
+worker loads.
 """
 
 import errno
@@ -12,6 +13,9 @@ import socket
 import struct
 
 READY = b"r"
+ALIVE = b"a"
+SIGN_PERIOD_S = 1.0
+"""Seconds between two signs of life."""
 GRACE_S = 10
 """Seconds that requests may take to end when a worker stops."""
 _ORDER = b"w"

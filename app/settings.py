@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     # Seconds a worker counts as alive without renewal, and how often it renews: two renewals may fail.
     worker_lease_s: float = Field(default=15.0, gt=0, le=3600)
     worker_renewal_s: float = Field(default=5.0, gt=0, le=3600)
+    # Seconds without a sign of life from a worker's event loop, after which it is killed and replaced. Signs
+    # come every second; machines that are short of memory or of processors stall for some.
+    worker_silence_s: float = Field(default=30.0, ge=5, le=86_400)
 
     # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own
     # timeout.

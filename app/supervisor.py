@@ -1,4 +1,4 @@
-"""Keeps the worker processes of one server running: starts them, starts dead ones anew, stops them all.
+"""Keeps the worker processes of one server running: starts them, replaces dead and hung ones, stops them all.
 
 They are forked from a process that has loaded the application (`fork_server`), because this one has an event
 loop, and should stay small. All run in sessions of their own: Ctrl-C reaches this process only, which stops
@@ -15,7 +15,7 @@ import socket
 import sys
 from types import TracebackType
 
-from app.handover import ANSWER_BYTES, GRACE_S, READY, order_worker, read_answer
+from app.handover import ANSWER_BYTES, GRACE_S, READY, SIGN_PERIOD_S, order_worker, read_answer
 from app.logs import get_logger
 from app.settings import Settings
 
@@ -140,6 +140,7 @@ class Supervisor:
         """settings: complete, with the URLs of the engines; workers get them through the environment."""
         self.ready = asyncio.Event()
         self._workers = settings.workers
+        self._silence_s = settings.worker_silence_s
         self._listener = listener
         self._fork_server = _ForkServer(settings)
         self._stopping = asyncio.Event()
@@ -231,8 +232,25 @@ class Supervisor:
             self._waiting -= 1
             if self._waiting == 0:
                 self.ready.set()
-        await worker.says()
+        # Only now: how long a start takes depends on others, such as the database.
+        watching = asyncio.create_task(self._watch(worker))
+        try:
+            while await worker.says():
+                worker.silent_s = 0.0
+        finally:
+            watching.cancel()
         return True
+
+    async def _watch(self, worker: "_Worker") -> None:
+        """Kill a worker whose event loop hangs: it cannot be asked to stop."""
+        while worker.silent_s < self._silence_s:
+            await asyncio.sleep(SIGN_PERIOD_S)
+            # Counted, and not read from a clock: while this process did not run, it could hear nobody.
+            worker.silent_s += SIGN_PERIOD_S
+        # One that stops has its time for that.
+        if not self._stopping.is_set():
+            _LOG.error("worker_hung", process=worker.process, silent_s=worker.silent_s)
+            worker.kill()
 
 
 class _Worker:
@@ -241,6 +259,7 @@ class _Worker:
     def __init__(self, process: int, channel: socket.socket) -> None:
         self.process = process
         self.channel = channel
+        self.silent_s = 0.0
 
     async def says(self) -> bytes:
         """What it says next; nothing: it has ended."""

@@ -1,7 +1,8 @@
 """One server process: the application behind uvicorn, on a socket that the supervisor opened.
 
-`fork_server` makes it. The channel to the supervisor says `ready` upwards; its end, from above, means that
-the worker should stop, or that the supervisor is gone: then the worker stops in good order.
+`fork_server` makes it. The channel to the supervisor says `ready` upwards, then gives signs of life; its end,
+from above, means that the worker should stop, or that the supervisor is gone: then the worker stops in good
+order.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from app.gateway.edge import server_options
-from app.handover import GRACE_S, READY
+from app.handover import ALIVE, GRACE_S, READY, SIGN_PERIOD_S
 from app.settings import Settings
 
 _BACKLOG = 4096
@@ -28,6 +29,8 @@ class WorkerServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, channel: socket.socket) -> None:
         super().__init__(config)
         self._channel = channel
+        # A supervisor that does not read must not hold the event loop up.
+        channel.setblocking(False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, then say so."""
@@ -35,9 +38,14 @@ class WorkerServer(uvicorn.Server):
         if self.started:
             _spare_collector()
             asyncio.get_running_loop().add_reader(self._channel, self._told_to_stop)
-            # Nobody is there any more: `_told_to_stop` is called next.
-            with contextlib.suppress(ConnectionError):
-                self._channel.send(READY)
+            self._say(READY)
+
+    def _say(self, word: bytes) -> None:
+        # Nobody is there any more: `_told_to_stop` is called next. No room: there are signs enough to read.
+        with contextlib.suppress(ConnectionError, BlockingIOError):
+            self._channel.send(word)
+        # By the event loop, also while the worker stops: one that is stuck shall fall silent, no other.
+        asyncio.get_running_loop().call_later(SIGN_PERIOD_S, self._say, ALIVE)
 
     def _told_to_stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)

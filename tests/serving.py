@@ -42,6 +42,11 @@ class Served:
         for pid in self.workers():
             os.kill(pid, signal.SIGKILL)
 
+    def hang_workers(self) -> None:
+        """SIGSTOP every worker; the supervisor kills those who stay silent, and starts new ones."""
+        for pid in self.workers():
+            os.kill(pid, signal.SIGSTOP)
+
     async def kill(self) -> None:
         """SIGKILL the whole server, supervisor first so that nobody restarts a worker."""
         workers = self.workers()

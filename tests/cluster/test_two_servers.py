@@ -53,6 +53,30 @@ async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_d
 
 
 @pytest.mark.timeout(180)
+async def test_a_worker_that_hangs_leaves_behind_what_a_dead_one_does(
+    database: Database, settings: Settings, tenant: TenantRecord
+) -> None:
+    account = await open_account(database, settings, tenant)
+    async with (
+        serving(settings.model_copy(update={"worker_silence_s": 5.0})) as first,
+        serving(settings) as second,
+        Operator(second.url, account.token) as operator,
+    ):
+        key = await operator.register("CP-3")
+        async with connecting(first, account.slug, "CP-3", key) as socket:
+            lost = asyncio.create_task(operator.command("CP-3", "Reset", {"type": "Hard"}, wait_s=60))
+            async with asyncio.timeout(20):
+                await socket.recv()
+            first.hang_workers()
+            await socket.wait_closed()
+            async with connecting(first, account.slug, "CP-3", key) as newer:
+                command = asyncio.create_task(operator.command("CP-3", "ClearCache", {}))
+                await _answer(newer, {"status": "Accepted"})
+                assert (await command)["state"] == "accepted"
+                assert (await lost)["state"] == "connection_lost"
+
+
+@pytest.mark.timeout(180)
 async def test_the_newest_connection_wins_on_whichever_server_it_comes_in(
     database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:

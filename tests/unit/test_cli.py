@@ -68,11 +68,18 @@ def data_directory() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def serving(env: Mapping[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    env: Mapping[str, str], *arguments: str, log: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its URL; killed at the end if it did not stop."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "serve", *arguments], env=env, stdout=subprocess.PIPE, text=True
-    )
+    with contextlib.nullcontext() if log is None else log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", *arguments],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         assert process.stdout is not None
         found = READY.search(process.stdout.readline())
@@ -298,6 +305,121 @@ def test_a_worker_that_dies_is_replaced(server_environment: dict[str, str]) -> N
         os.kill(victim, signal.SIGKILL)
         until(lambda: len(workers_of(process.pid) - {victim}) == 2)
         assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+# What workers do when a test wants it: an event loop that is stuck, and one that is as busy as can be.
+_MOODS = """
+import asyncio, signal, sys, time
+
+def be_stuck(*_):
+    while True:
+        pass
+
+def be_busy(*_):
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        pass
+    asyncio.get_running_loop().call_soon(be_busy)
+
+if "app.fork_server" in sys.orig_argv:
+    signal.signal(signal.SIGUSR1, be_stuck)
+    signal.signal(signal.SIGUSR2, be_busy)
+"""
+_SILENCE_S = 5
+
+
+@pytest.fixture
+def moody_environment(server_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """Workers hang when they get SIGUSR1, and are busy when they get SIGUSR2."""
+    (tmp_path / "sitecustomize.py").write_text(_MOODS)
+    return {
+        **server_environment,
+        "PYTHONPATH": str(tmp_path),
+        "STATIONMASTER_WORKER_SILENCE_S": str(_SILENCE_S),
+    }
+
+
+@contextlib.contextmanager
+def hanging(victim: int, how: signal.Signals) -> Iterator[None]:
+    """A worker hangs. Should the test fail, it does not outlive it."""
+    os.kill(victim, how)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+        raise
+
+
+def hang(supervisor: int, victim: int, how: signal.Signals = signal.SIGSTOP) -> None:
+    """Let a worker hang that accepts connections, and wait until another has its place."""
+    others = workers_of(supervisor) - {victim}
+    with hanging(victim, how):
+        until(lambda: len(workers_of(supervisor) - others - {victim}) == 1)
+
+
+def events_in(log: Path) -> list[tuple[str, int]]:
+    """What the server said of its workers, and of which."""
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    return [(event["event"], event["process"]) for event in events]
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGUSR1])
+def test_a_worker_that_hangs_is_replaced(
+    moody_environment: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    log = tmp_path / "log"
+    with serving(moody_environment, "--workers", "2", log=log) as (process, url):
+        victim = min(workers_of(process.pid))
+        hang(process.pid, victim, how)
+        assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        assert events_in(log) == [("worker_hung", victim), ("worker_ended", victim)]
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_what_comes_while_the_only_worker_hangs_is_answered_by_the_next(
+    moody_environment: dict[str, str],
+) -> None:
+    with serving(moody_environment, "--workers", "1") as (process, url):
+        (victim,) = workers_of(process.pid)
+        with hanging(victim, signal.SIGSTOP):
+            until(lambda: "State:\tT" in Path(f"/proc/{victim}/status").read_text())
+            assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
+        assert victim not in workers_of(process.pid)
+
+
+def test_a_busy_worker_is_not_taken_for_one_that_hangs(
+    moody_environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving(moody_environment, "--workers", "3", log=log) as (process, _):
+        busy, first, second = sorted(workers_of(process.pid))
+        os.kill(busy, signal.SIGUSR2)
+        hang(process.pid, first)
+        # When this one is noticed, silence of the busy one would have been noticed for seconds.
+        hang(process.pid, second)
+        assert busy in workers_of(process.pid)
+        assert [of for event, of in events_in(log) if event == "worker_hung"] == [first, second]
+        process.terminate()
+        assert process.wait(TIMEOUT_S) == 0
+
+
+def test_the_time_in_which_the_supervisor_was_stopped_does_not_count(
+    moody_environment: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serving(moody_environment, "--workers", "2", log=log) as (process, _):
+        living, victim = sorted(workers_of(process.pid))
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2 * _SILENCE_S)
+        process.send_signal(signal.SIGCONT)
+        # By then it has long noticed how late it is.
+        hang(process.pid, victim)
+        assert events_in(log) == [("worker_hung", victim), ("worker_ended", victim)]
+        assert living in workers_of(process.pid)
         process.terminate()
         assert process.wait(TIMEOUT_S) == 0
 

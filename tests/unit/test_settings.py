@@ -56,6 +56,7 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("STATIONMASTER_RATE_PER_S", "inf"),
         ("STATIONMASTER_RATE_PER_S", "nan"),
         ("STATIONMASTER_WORKER_LEASE_S", "1e300"),
+        ("STATIONMASTER_WORKER_SILENCE_S", "1"),
         ("STATIONMASTER_FRAME_LIMIT_BYTES", "1"),
         ("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("STATIONMASTER_REVEAL_UNKNOWN_IDENTITY", "perhaps"),

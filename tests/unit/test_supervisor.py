@@ -4,10 +4,13 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from app import supervisor
+from app.handover import ALIVE, READY, SIGN_PERIOD_S
 from app.settings import Settings
 from app.supervisor import Listener, ServeError, Supervisor
 
@@ -116,3 +119,127 @@ async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
         await supervisor._end(worker, following)
         assert following.result()
     assert await deaf.wait() == -signal.SIGKILL
+
+
+_SIGNS_MISSED = 5
+_SILENCE = Settings(worker_silence_s=_SIGNS_MISSED * SIGN_PERIOD_S)
+
+Pass = Callable[[float], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+async def pass_time(monkeypatch: pytest.MonkeyPatch) -> Pass:
+    """The event loop's time stands still, but for what a test lets pass of it."""
+    loop = asyncio.get_running_loop()
+    now_s = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now_s)
+
+    async def let_pass(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+        # More turns of the loop than it takes until everybody who was woken, or has read, waits again.
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    return let_pass
+
+
+class _Puppet(supervisor._Worker):
+    """A worker without a process: the test speaks for it."""
+
+    def __init__(self) -> None:
+        ours, self._mouth = socket.socketpair()
+        ours.setblocking(False)
+        # No system has such a process.
+        super().__init__(2**31 - 1, ours)
+        self.kills = 0
+
+    def say(self, word: bytes) -> None:
+        self._mouth.send(word)
+
+    def end(self) -> None:
+        self._mouth.close()
+
+    def kill(self) -> None:
+        self.kills += 1
+        self.end()
+
+
+class _Puppets:
+    """Takes the fork server's place."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started: list[_Puppet] = []
+
+        async def start(*_: object) -> supervisor._Worker:
+            self.started.append(_Puppet())
+            return self.started[-1]
+
+        monkeypatch.setattr(supervisor._ForkServer, "start_worker", start)
+
+
+@pytest.fixture
+def puppets(monkeypatch: pytest.MonkeyPatch) -> _Puppets:
+    return _Puppets(monkeypatch)
+
+
+async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, puppets: _Puppets) -> None:
+    stop = asyncio.Event()
+    with Listener(Settings(port=0)) as listener:
+        running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+        await pass_time(0)
+        (worker,) = puppets.started
+        worker.say(READY)
+        await pass_time(0)
+        for _ in range(_SIGNS_MISSED - 1):
+            # As if the supervisor had been stopped for an hour, each time.
+            await pass_time(3600)
+        assert worker.kills == 0
+        worker.say(ALIVE)
+        await pass_time(0)
+        for _ in range(_SIGNS_MISSED - 1):
+            await pass_time(SIGN_PERIOD_S)
+        assert worker.kills == 0
+        await pass_time(SIGN_PERIOD_S)
+        assert worker.kills == 1
+        await pass_time(SIGN_PERIOD_S)
+        assert len(puppets.started) == 2
+        puppets.started[-1].end()
+        stop.set()
+        await running
+
+
+async def test_a_worker_may_take_its_time_to_start(pass_time: Pass, puppets: _Puppets) -> None:
+    stop = asyncio.Event()
+    with Listener(Settings(port=0)) as listener:
+        running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+        for _ in range(10 * _SIGNS_MISSED):
+            await pass_time(SIGN_PERIOD_S)
+        (worker,) = puppets.started
+        assert worker.kills == 0
+        worker.say(READY)
+        await pass_time(0)
+        for _ in range(_SIGNS_MISSED - 1):
+            await pass_time(SIGN_PERIOD_S)
+        assert worker.kills == 0
+        await pass_time(SIGN_PERIOD_S)
+        assert worker.kills == 1
+        stop.set()
+        await running
+
+
+async def test_a_worker_that_stops_is_not_killed_for_its_silence(pass_time: Pass, puppets: _Puppets) -> None:
+    stop = asyncio.Event()
+    with Listener(Settings(port=0)) as listener:
+        running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+        await pass_time(0)
+        (worker,) = puppets.started
+        worker.say(READY)
+        await pass_time(0)
+        stop.set()
+        for _ in range(2 * _SIGNS_MISSED):
+            await pass_time(SIGN_PERIOD_S)
+        assert worker.kills == 0
+        worker.end()
+        await running
+        assert worker.kills == 0
