@@ -14,7 +14,7 @@ import uvloop
 
 from app.gateway import sockets as module
 from app.gateway.sockets import WorkerSockets
-from app.ocpp import Deframer, Socket
+from app.ocpp import Deframer, Socket, Sockets
 
 WAIT_S = 20.0
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -335,3 +335,61 @@ def test_at_the_end_the_last_words_go_out(run: Run) -> None:
             taken.write(b"nobody")
 
     run(test())
+
+
+class ByHand:
+    """Sockets, and what their loop would have to call."""
+
+    def __init__(self, failed: Callable[[Exception], object] = print) -> None:
+        self.orders: list[Callable[[], object]] = []
+        self.sockets = Sockets(self.orders.append, failed)
+
+    def open(self) -> tuple[Owner, Socket, socket.socket]:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        return *self.adopt(ours.detach()), theirs
+
+    def adopt(self, descriptor: int) -> tuple[Owner, Socket]:
+        owner = Owner()
+        taken = self.sockets.adopt(descriptor, owner, Deframer(1000, 10))
+        taken.open()
+        return owner, taken
+
+    def turn(self) -> None:
+        """What was ordered before, and the news."""
+        orders, self.orders[:] = self.orders[:], []
+        for order in orders:
+            order()
+        self.sockets.serve()
+
+
+def test_one_that_sends_without_end_is_read_once_a_turn() -> None:
+    by_hand = ByHand()
+    owner, _, peer = by_hand.open()
+    _, _, other = by_hand.open()
+    with peer, other:
+        for _ in range(10):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    peer.send(bytes(1 << 16))
+            other.send(b"x")
+            owner.data = b""
+            by_hand.turn()
+            assert len(by_hand.orders) == 1
+        assert len(owner.data) <= 3 << 16
+        by_hand.sockets.close()
+
+
+def test_at_the_end_one_failure_keeps_no_other_open() -> None:
+    def failed(error: Exception | None) -> None:
+        raise RuntimeError("a defect")
+
+    by_hand = ByHand(failed)
+    failing, taken, peer = by_hand.open()
+    other, _, silent = by_hand.open()
+    with peer, silent:
+        failing.connection_lost = failed  # type: ignore[assignment]
+        taken.abort()
+        with pytest.raises(RuntimeError, match="a defect"):
+            by_hand.sockets.close()
+        assert other.lost == [None]

@@ -33,8 +33,10 @@ pub struct Sockets {
     open: Slab<Py<Socket>>,
     /// Those with something to be done beside what the poller says.
     pending: Vec<Py<Socket>>,
-    /// Somebody will do that: `serve`, which is running, or `settle`, which was ordered.
-    is_settling: bool,
+    /// That is being done, and looked for again at the end.
+    is_at_work: bool,
+    /// The loop will call `settle`. Never ordered twice: each of them would have a busy socket read once more.
+    is_ordered: bool,
     news: Vec<Readiness>,
     buffer: Vec<u8>,
     spare: Vec<Vec<u8>>,
@@ -74,7 +76,8 @@ impl Sockets {
             poller: Poller::new(TURN)?,
             open: Slab::new(),
             pending: Vec::new(),
-            is_settling: false,
+            is_at_work: false,
+            is_ordered: false,
             news: Vec::with_capacity(TURN),
             buffer: vec![0; READ_BYTES],
             spare: Vec::new(),
@@ -121,8 +124,7 @@ impl Sockets {
         let mut news = {
             let this = &mut *slf.borrow_mut();
             this.poller.look(&mut this.news)?;
-            // Not ordered: it follows.
-            this.is_settling = true;
+            this.is_at_work = true;
             std::mem::take(&mut this.news)
         };
         let served = Self::with_buffer(slf, |buffer| {
@@ -132,13 +134,33 @@ impl Sockets {
             }))
         });
         slf.borrow_mut().news = news;
-        served.and(Self::settle(slf))
+        served.and(Self::do_pending(slf))
     }
 
     fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().is_ordered = false;
+        Self::do_pending(slf)
+    }
+
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // What was written last goes out as far as the peers take it.
+        let sent = Self::do_pending(slf);
+        let open: Vec<_> = slf.borrow().open.iter().map(|(_, it)| it.clone_ref(slf.py())).collect();
+        let lost = all(open.iter().map(|socket| Socket::lose(socket.bind(slf.py()), None)));
+        sent.and(lost).and(Self::do_pending(slf))
+    }
+
+    fn __len__(&self) -> usize {
+        self.open.len()
+    }
+}
+
+impl Sockets {
+    /// Serve those that are pending. Who becomes so meanwhile has the next turn.
+    fn do_pending(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut pending = {
             let mut this = slf.borrow_mut();
-            this.is_settling = true;
+            this.is_at_work = true;
             std::mem::take(&mut this.pending)
         };
         let settled = Self::with_buffer(slf, |buffer| {
@@ -146,7 +168,7 @@ impl Sockets {
         });
         let is_more = {
             let mut this = slf.borrow_mut();
-            this.is_settling = false;
+            this.is_at_work = false;
             let is_more = !this.pending.is_empty();
             if !is_more {
                 this.pending = pending;
@@ -156,25 +178,13 @@ impl Sockets {
         if is_more { settled.and(Self::order(slf)) } else { settled }
     }
 
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
-        // What was written last goes out as far as the peers take it.
-        Self::settle(slf)?;
-        let open: Vec<_> = slf.borrow().open.iter().map(|(_, it)| it.clone_ref(slf.py())).collect();
-        all(open.iter().map(|socket| Socket::lose(socket.bind(slf.py()), None)))?;
-        Self::settle(slf)
-    }
-
-    fn __len__(&self) -> usize {
-        self.open.len()
-    }
-}
-
-impl Sockets {
-    /// Have `settle` called.
+    /// Have `settle` called, if nobody looks what is pending before.
     fn order(slf: &Bound<'_, Self>) -> PyResult<()> {
         let call_soon = {
             let mut this = slf.borrow_mut();
-            this.is_settling = true;
+            if this.is_at_work || std::mem::replace(&mut this.is_ordered, true) {
+                return Ok(());
+            }
             this.call_soon.clone_ref(slf.py())
         };
         call_soon.call1(slf.py(), (slf.getattr(intern!(slf.py(), "settle"))?,)).map(drop)
@@ -289,11 +299,7 @@ impl Socket {
             if matches!(this.state, State::Gone) || std::mem::replace(&mut this.is_pending, true) {
                 return Ok(());
             }
-            let sockets = &mut *this.sockets.bind(slf.py()).borrow_mut();
-            sockets.pending.push(slf.clone().unbind());
-            if sockets.is_settling {
-                return Ok(());
-            }
+            this.sockets.bind(slf.py()).borrow_mut().pending.push(slf.clone().unbind());
             this.sockets.clone_ref(slf.py())
         };
         Sockets::order(sockets.bind(slf.py()))
