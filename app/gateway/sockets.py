@@ -52,7 +52,7 @@ class WorkerSockets:
         except OSError:
             # No descriptor is left.
             return None
-        socket = self._sockets.adopt(descriptor, protocol, reader)
+        socket = self._sockets.adopt(descriptor, transport, protocol, reader)
         transport.set_protocol(_Leaving(socket))
         transport.close()
         return socket

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -98,6 +99,7 @@ class Place:
         self.sockets = WorkerSockets()
         self.accepted: asyncio.Queue[tuple[Owner, Socket | None, asyncio.Transport]] = asyncio.Queue()
         self.greeting = b""
+        self.at_once: Callable[[Socket], None] = lambda taken: None
 
     async def connect(self) -> tuple[Owner, Socket, Peer]:
         peer = await self.peer()
@@ -138,6 +140,8 @@ class _Accepting(asyncio.Protocol):
         owner, reader = Owner(), Deframer(1000, 10)
         stream.write(self._place.greeting)
         taken = self._place.sockets.take_over(stream, owner, reader)
+        if taken is not None:
+            self._place.at_once(taken)
         self._place.accepted.put_nowait((owner, taken, stream))
 
 
@@ -242,6 +246,31 @@ def test_an_abort_ends_at_once_and_only_once(run: Run) -> None:
     run(test())
 
 
+def test_an_abort_at_the_hand_over_is_told(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.at_once = Socket.abort
+            owner, _, peer = await place.connect()
+            assert await peer.read(100) == b""
+            await owner.until(lambda: owner.lost == [None])
+
+    run(test())
+
+
+def test_an_abort_ends_the_transport_that_still_sends(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.greeting = bytes(20_000_000)
+            owner, taken, peer = await place.connect()
+            taken.write(bytes(100_000))
+            await owner.until(lambda: owner.pauses == ["pause"])
+            taken.abort()
+            await owner.until(lambda: owner.lost == [None])
+            assert len(await peer.read(len(place.greeting))) < len(place.greeting)
+
+    run(test())
+
+
 def test_a_pause_holds_back_bytes_and_end(run: Run) -> None:
     async def test() -> None:
         async with Place().open() as place:
@@ -337,6 +366,18 @@ def test_at_the_end_the_last_words_go_out(run: Run) -> None:
     run(test())
 
 
+def test_at_the_end_nobody_is_left_at_the_hand_over(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.greeting = bytes(20_000_000)
+            owner, _, peer = await place.connect()
+            place.sockets.close()
+            assert owner.lost == [None]
+            assert len(await peer.read(len(place.greeting))) < len(place.greeting)
+
+    run(test())
+
+
 class ByHand:
     """Sockets, and what their loop would have to call."""
 
@@ -351,7 +392,7 @@ class ByHand:
 
     def adopt(self, descriptor: int) -> tuple[Owner, Socket]:
         owner = Owner()
-        taken = self.sockets.adopt(descriptor, owner, Deframer(1000, 10))
+        taken = self.sockets.adopt(descriptor, None, owner, Deframer(1000, 10))
         taken.open()
         return owner, taken
 
@@ -361,6 +402,14 @@ class ByHand:
         for order in orders:
             order()
         self.sockets.serve()
+
+
+def test_what_the_system_does_not_watch_is_lost_with_its_error(tmp_path: Path) -> None:
+    by_hand = ByHand()
+    owner, _ = by_hand.adopt(os.open(tmp_path / "no socket", os.O_RDWR | os.O_CREAT))
+    by_hand.turn()
+    assert [type(error) for error in owner.lost] == [PermissionError]
+    assert len(by_hand.sockets) == 0
 
 
 def test_one_that_sends_without_end_is_read_once_a_turn() -> None:

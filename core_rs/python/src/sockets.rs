@@ -30,6 +30,7 @@ const SPARE_BYTES: usize = 4_096;
 #[pyclass(module = "app._core")]
 pub struct Sockets {
     poller: Poller,
+    /// All that are not lost, those that wait to be opened included.
     open: Slab<Py<Socket>>,
     /// Those with something to be done beside what the poller says.
     pending: Vec<Py<Socket>>,
@@ -60,8 +61,8 @@ pub struct Socket {
 }
 
 enum State {
-    /// What was here before has not let go of the connection yet.
-    Held(raw::Socket),
+    /// The transport that was here before has not let go of the connection yet.
+    Held(raw::Socket, usize, Py<PyAny>),
     Open(raw::Socket, usize),
     /// The protocol is to be told that the connection is lost, by what error.
     Lost(Option<PyErr>),
@@ -94,6 +95,7 @@ impl Sockets {
     fn adopt(
         slf: &Bound<'_, Self>,
         descriptor: RawFd,
+        transport: Py<PyAny>,
         protocol: Py<PyAny>,
         reader: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Socket>> {
@@ -103,9 +105,10 @@ impl Sockets {
         // SAFETY: the caller gives it away; `app._core.pyi` says so.
         let socket = raw::Socket::new(unsafe { OwnedFd::from_raw_fd(descriptor) })?;
         let conversation = reader.cast::<Conversation>().ok();
+        let place = slf.borrow().open.vacant_key();
         let adopted = Socket {
             sockets: slf.clone().unbind(),
-            state: State::Held(socket),
+            state: State::Held(socket, place, transport),
             protocol: Some(protocol),
             conversation: conversation.map(|it| it.clone().unbind()),
             is_reading: true,
@@ -114,6 +117,7 @@ impl Sockets {
             is_stalled: false,
         };
         let adopted = Bound::new(slf.py(), adopted)?;
+        slf.borrow_mut().open.insert(adopted.clone().unbind());
         if let Some(conversation) = conversation {
             conversation.borrow_mut().socket = Some(adopted.clone().unbind());
         }
@@ -212,22 +216,21 @@ impl Sockets {
 #[pymethods]
 impl Socket {
     fn open(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let sockets = slf.borrow().sockets.clone_ref(slf.py());
-        let opened = {
+        let added = {
             let this = &mut *slf.borrow_mut();
-            let State::Held(socket) = std::mem::replace(&mut this.state, State::Gone) else { return Ok(()) };
-            let sockets = &mut *sockets.bind(slf.py()).borrow_mut();
-            let place = sockets.open.vacant_entry();
-            match sockets.poller.add(&socket, place.key()) {
-                Ok(()) => {
-                    this.state = State::Open(socket, place.key());
-                    place.insert(slf.clone().unbind());
-                    Ok(())
+            match std::mem::replace(&mut this.state, State::Gone) {
+                State::Held(socket, place, _) => {
+                    let added = this.sockets.bind(slf.py()).borrow().poller.add(&socket, place);
+                    this.state = State::Open(socket, place);
+                    added
                 }
-                Err(error) => Err(error),
+                before => {
+                    this.state = before;
+                    return Ok(());
+                }
             }
         };
-        match opened {
+        match added {
             Ok(()) => Self::want(slf),
             Err(error) => Self::lose(slf, Some(error.into())),
         }
@@ -262,7 +265,7 @@ impl Socket {
 
     fn get_write_buffer_size(&self) -> usize {
         match &self.state {
-            State::Held(socket) | State::Open(socket, _) => socket.unsent_bytes(),
+            State::Held(socket, ..) | State::Open(socket, _) => socket.unsent_bytes(),
             State::Lost(_) | State::Gone => 0,
         }
     }
@@ -283,7 +286,7 @@ impl Socket {
             let this = &mut *slf.borrow_mut();
             let sockets = &this.sockets;
             match &mut this.state {
-                State::Held(socket) | State::Open(socket, _) => write(
+                State::Held(socket, ..) | State::Open(socket, _) => write(
                     socket.unsent(|| sockets.bind(slf.py()).borrow_mut().spare.pop().unwrap_or_default()),
                 ),
                 State::Lost(_) | State::Gone => return Ok(()),
@@ -368,10 +371,11 @@ impl Socket {
 
     fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let flushed = {
-            let this = &mut *slf.borrow_mut();
-            let State::Open(socket, _) = &mut this.state else { return Ok(()) };
-            socket.flush()
+        let flushed = match &mut slf.borrow_mut().state {
+            State::Open(socket, _) => socket.flush(),
+            // Not yet. How much waits is looked at all the same.
+            State::Held(..) => Ok(None),
+            State::Lost(_) | State::Gone => return Ok(()),
         };
         match flushed {
             Err(error) => return Self::lose(slf, Some(error.into())),
@@ -381,7 +385,7 @@ impl Socket {
         let turn = {
             let this = &mut *slf.borrow_mut();
             let unsent_bytes = this.get_write_buffer_size();
-            if unsent_bytes == 0 && this.is_closing {
+            if unsent_bytes == 0 && this.is_closing && matches!(this.state, State::Open(..)) {
                 None
             } else if !this.is_stalled && unsent_bytes > HIGH_BYTES {
                 this.is_stalled = true;
@@ -401,23 +405,29 @@ impl Socket {
     /// The connection is over: close it, and have the protocol told.
     fn lose(slf: &Bound<'_, Self>, error: Option<PyErr>) -> PyResult<()> {
         let py = slf.py();
-        {
+        let transport = {
             let this = &mut *slf.borrow_mut();
+            let sockets = &mut *this.sockets.bind(py).borrow_mut();
             match std::mem::replace(&mut this.state, State::Lost(error)) {
-                State::Held(_) => {}
+                State::Held(_, place, transport) => {
+                    sockets.open.remove(place);
+                    Some(transport)
+                }
                 State::Open(socket, place) => {
-                    let sockets = &mut *this.sockets.bind(py).borrow_mut();
                     // Not a matter of the close: somebody else may have the same connection open.
                     let _ = sockets.poller.remove(&socket);
                     sockets.open.remove(place);
+                    None
                 }
                 before @ (State::Lost(_) | State::Gone) => {
                     this.state = before;
                     return Ok(());
                 }
             }
-        }
-        Self::want(slf)
+        };
+        Self::want(slf)?;
+        // It has the same connection, and may wait for ever for the peer to read.
+        transport.map_or(Ok(()), |it| it.call_method0(py, intern!(py, "abort")).map(drop))
     }
 
     fn tell_end(slf: &Bound<'_, Self>) -> PyResult<()> {
