@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import errno
 import os
 import socket
@@ -374,6 +375,33 @@ def test_at_the_end_nobody_is_left_at_the_hand_over(run: Run) -> None:
             place.sockets.close()
             assert owner.lost == [None]
             assert len(await peer.read(len(place.greeting))) < len(place.greeting)
+
+    run(test())
+
+
+def test_what_one_asks_for_is_not_done_in_its_name_for_others(run: Run) -> None:
+    request = contextvars.ContextVar[str | None]("request", default=None)
+
+    async def test() -> None:
+        async with Place().open() as place:
+            owner, taken, peer = await place.connect()
+            # Nothing is on order any more then.
+            await peer.send(b"x")
+            await owner.until(lambda: owner.data == b"x")
+            found: list[str | None] = []
+
+            def lost(exc: Exception | None) -> None:
+                found.append(request.get())
+                Owner.connection_lost(owner, exc)
+
+            async def ask() -> None:
+                request.set("somebody's")
+                taken.abort()
+
+            owner.connection_lost = lost  # type: ignore[method-assign]
+            await asyncio.create_task(ask())
+            await owner.until(lambda: owner.lost == [None])
+            assert found == [None]
 
     run(test())
 
