@@ -495,12 +495,13 @@ class Sockets:
     def fileno(self) -> int:
         """The descriptor to watch: when it can be read, `serve` has something to do."""
 
-    def adopt(self, descriptor: int, protocol: Any, reader: Any) -> Socket:
+    def adopt(self, descriptor: int, transport: Any, protocol: Any, reader: Any) -> Socket:
         """Take a connected stream socket, which is closed by us from now on, and hold it until it is opened.
 
-        protocol: gets `pause_writing`, `resume_writing` and `connection_lost` as from a transport. When the
-        reader is a `Conversation` it is fed, and `found` gets what it has found; otherwise `data_received`
-        gets the bytes.
+        transport: has the connection until then, and is aborted if it is over before. protocol: gets
+        `pause_writing`, `resume_writing` and `connection_lost` as from a transport. When the reader is a
+        `Conversation` it is fed, and `found` gets what it has found; otherwise `data_received` gets the
+        bytes.
 
         Raises:
             OSError: it is no open socket.
@@ -516,7 +517,7 @@ class Sockets:
         """End every connection."""
 
     def __len__(self) -> int:
-        """How many are open."""
+        """How many are held or open."""
 
 @final
 class Socket:

@@ -7,6 +7,7 @@ what goes out is sent once a turn of the loop. Sockets under TLS stay with the t
 import asyncio
 import os
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 
 from app.gateway.transport import Reader
@@ -26,7 +27,9 @@ class WorkerSockets:
     def start(self) -> None:
         """Serve from now on, in the running loop."""
         loop = asyncio.get_running_loop()
-        sockets = self._sockets = Sockets(loop.call_soon, _failed)
+        # In this context: what one connection has ordered is done for others, too.
+        call_soon = partial(loop.call_soon, context=copy_context())
+        sockets = self._sockets = Sockets(call_soon, _failed)
         loop.add_reader(sockets.fileno(), sockets.serve)
         self._stop_watching = partial(loop.remove_reader, sockets.fileno())
 
@@ -52,7 +55,7 @@ class WorkerSockets:
         except OSError:
             # No descriptor is left.
             return None
-        socket = self._sockets.adopt(descriptor, protocol, reader)
+        socket = self._sockets.adopt(descriptor, transport, protocol, reader)
         transport.set_protocol(_Leaving(socket))
         transport.close()
         return socket

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import contextvars
 import errno
 import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,7 +16,7 @@ import uvloop
 
 from app.gateway import sockets as module
 from app.gateway.sockets import WorkerSockets
-from app.ocpp import Deframer, Socket
+from app.ocpp import Deframer, Socket, Sockets
 
 WAIT_S = 20.0
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -98,6 +100,7 @@ class Place:
         self.sockets = WorkerSockets()
         self.accepted: asyncio.Queue[tuple[Owner, Socket | None, asyncio.Transport]] = asyncio.Queue()
         self.greeting = b""
+        self.at_once: Callable[[Socket], None] = lambda taken: None
 
     async def connect(self) -> tuple[Owner, Socket, Peer]:
         peer = await self.peer()
@@ -138,6 +141,8 @@ class _Accepting(asyncio.Protocol):
         owner, reader = Owner(), Deframer(1000, 10)
         stream.write(self._place.greeting)
         taken = self._place.sockets.take_over(stream, owner, reader)
+        if taken is not None:
+            self._place.at_once(taken)
         self._place.accepted.put_nowait((owner, taken, stream))
 
 
@@ -242,6 +247,31 @@ def test_an_abort_ends_at_once_and_only_once(run: Run) -> None:
     run(test())
 
 
+def test_an_abort_at_the_hand_over_is_told(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.at_once = Socket.abort
+            owner, _, peer = await place.connect()
+            assert await peer.read(100) == b""
+            await owner.until(lambda: owner.lost == [None])
+
+    run(test())
+
+
+def test_an_abort_ends_the_transport_that_still_sends(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.greeting = bytes(20_000_000)
+            owner, taken, peer = await place.connect()
+            taken.write(bytes(100_000))
+            await owner.until(lambda: owner.pauses == ["pause"])
+            taken.abort()
+            await owner.until(lambda: owner.lost == [None])
+            assert len(await peer.read(len(place.greeting))) < len(place.greeting)
+
+    run(test())
+
+
 def test_a_pause_holds_back_bytes_and_end(run: Run) -> None:
     async def test() -> None:
         async with Place().open() as place:
@@ -335,3 +365,108 @@ def test_at_the_end_the_last_words_go_out(run: Run) -> None:
             taken.write(b"nobody")
 
     run(test())
+
+
+def test_at_the_end_nobody_is_left_at_the_hand_over(run: Run) -> None:
+    async def test() -> None:
+        async with Place().open() as place:
+            place.greeting = bytes(20_000_000)
+            owner, _, peer = await place.connect()
+            place.sockets.close()
+            assert owner.lost == [None]
+            assert len(await peer.read(len(place.greeting))) < len(place.greeting)
+
+    run(test())
+
+
+def test_what_one_asks_for_is_not_done_in_its_name_for_others(run: Run) -> None:
+    request = contextvars.ContextVar[str | None]("request", default=None)
+
+    async def test() -> None:
+        async with Place().open() as place:
+            owner, taken, peer = await place.connect()
+            # Nothing is on order any more then.
+            await peer.send(b"x")
+            await owner.until(lambda: owner.data == b"x")
+            found: list[str | None] = []
+
+            def lost(exc: Exception | None) -> None:
+                found.append(request.get())
+                Owner.connection_lost(owner, exc)
+
+            async def ask() -> None:
+                request.set("somebody's")
+                taken.abort()
+
+            owner.connection_lost = lost  # type: ignore[method-assign]
+            await asyncio.create_task(ask())
+            await owner.until(lambda: owner.lost == [None])
+            assert found == [None]
+
+    run(test())
+
+
+class ByHand:
+    """Sockets, and what their loop would have to call."""
+
+    def __init__(self, failed: Callable[[Exception], object] = print) -> None:
+        self.orders: list[Callable[[], object]] = []
+        self.sockets = Sockets(self.orders.append, failed)
+
+    def open(self) -> tuple[Owner, Socket, socket.socket]:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        return *self.adopt(ours.detach()), theirs
+
+    def adopt(self, descriptor: int) -> tuple[Owner, Socket]:
+        owner = Owner()
+        taken = self.sockets.adopt(descriptor, None, owner, Deframer(1000, 10))
+        taken.open()
+        return owner, taken
+
+    def turn(self) -> None:
+        """What was ordered before, and the news."""
+        orders, self.orders[:] = self.orders[:], []
+        for order in orders:
+            order()
+        self.sockets.serve()
+
+
+def test_what_the_system_does_not_watch_is_lost_with_its_error(tmp_path: Path) -> None:
+    by_hand = ByHand()
+    owner, _ = by_hand.adopt(os.open(tmp_path / "no socket", os.O_RDWR | os.O_CREAT))
+    by_hand.turn()
+    assert [type(error) for error in owner.lost] == [PermissionError]
+    assert len(by_hand.sockets) == 0
+
+
+def test_one_that_sends_without_end_is_read_once_a_turn() -> None:
+    by_hand = ByHand()
+    owner, _, peer = by_hand.open()
+    _, _, other = by_hand.open()
+    with peer, other:
+        for _ in range(10):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    peer.send(bytes(1 << 16))
+            other.send(b"x")
+            owner.data = b""
+            by_hand.turn()
+            assert len(by_hand.orders) == 1
+        assert len(owner.data) <= 3 << 16
+        by_hand.sockets.close()
+
+
+def test_at_the_end_one_failure_keeps_no_other_open() -> None:
+    def failed(error: Exception | None) -> None:
+        raise RuntimeError("a defect")
+
+    by_hand = ByHand(failed)
+    failing, taken, peer = by_hand.open()
+    other, _, silent = by_hand.open()
+    with peer, silent:
+        failing.connection_lost = failed  # type: ignore[assignment]
+        taken.abort()
+        with pytest.raises(RuntimeError, match="a defect"):
+            by_hand.sockets.close()
+        assert other.lost == [None]

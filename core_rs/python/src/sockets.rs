@@ -30,11 +30,14 @@ const SPARE_BYTES: usize = 4_096;
 #[pyclass(module = "app._core")]
 pub struct Sockets {
     poller: Poller,
+    /// All that are not lost, those that wait to be opened included.
     open: Slab<Py<Socket>>,
     /// Those with something to be done beside what the poller says.
     pending: Vec<Py<Socket>>,
-    /// Somebody will do that: `serve`, which is running, or `settle`, which was ordered.
-    is_settling: bool,
+    /// That is being done, and looked for again at the end.
+    is_at_work: bool,
+    /// The loop will call `settle`. Never ordered twice: each of them would have a busy socket read once more.
+    is_ordered: bool,
     news: Vec<Readiness>,
     buffer: Vec<u8>,
     spare: Vec<Vec<u8>>,
@@ -58,8 +61,8 @@ pub struct Socket {
 }
 
 enum State {
-    /// What was here before has not let go of the connection yet.
-    Held(raw::Socket),
+    /// The transport that was here before has not let go of the connection yet.
+    Held(raw::Socket, usize, Py<PyAny>),
     Open(raw::Socket, usize),
     /// The protocol is to be told that the connection is lost, by what error.
     Lost(Option<PyErr>),
@@ -74,7 +77,8 @@ impl Sockets {
             poller: Poller::new(TURN)?,
             open: Slab::new(),
             pending: Vec::new(),
-            is_settling: false,
+            is_at_work: false,
+            is_ordered: false,
             news: Vec::with_capacity(TURN),
             buffer: vec![0; READ_BYTES],
             spare: Vec::new(),
@@ -91,6 +95,7 @@ impl Sockets {
     fn adopt(
         slf: &Bound<'_, Self>,
         descriptor: RawFd,
+        transport: Py<PyAny>,
         protocol: Py<PyAny>,
         reader: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Socket>> {
@@ -100,9 +105,10 @@ impl Sockets {
         // SAFETY: the caller gives it away; `app._core.pyi` says so.
         let socket = raw::Socket::new(unsafe { OwnedFd::from_raw_fd(descriptor) })?;
         let conversation = reader.cast::<Conversation>().ok();
+        let place = slf.borrow().open.vacant_key();
         let adopted = Socket {
             sockets: slf.clone().unbind(),
-            state: State::Held(socket),
+            state: State::Held(socket, place, transport),
             protocol: Some(protocol),
             conversation: conversation.map(|it| it.clone().unbind()),
             is_reading: true,
@@ -111,6 +117,7 @@ impl Sockets {
             is_stalled: false,
         };
         let adopted = Bound::new(slf.py(), adopted)?;
+        slf.borrow_mut().open.insert(adopted.clone().unbind());
         if let Some(conversation) = conversation {
             conversation.borrow_mut().socket = Some(adopted.clone().unbind());
         }
@@ -121,8 +128,7 @@ impl Sockets {
         let mut news = {
             let this = &mut *slf.borrow_mut();
             this.poller.look(&mut this.news)?;
-            // Not ordered: it follows.
-            this.is_settling = true;
+            this.is_at_work = true;
             std::mem::take(&mut this.news)
         };
         let served = Self::with_buffer(slf, |buffer| {
@@ -132,13 +138,33 @@ impl Sockets {
             }))
         });
         slf.borrow_mut().news = news;
-        served.and(Self::settle(slf))
+        served.and(Self::do_pending(slf))
     }
 
     fn settle(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().is_ordered = false;
+        Self::do_pending(slf)
+    }
+
+    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        // What was written last goes out as far as the peers take it.
+        let sent = Self::do_pending(slf);
+        let open: Vec<_> = slf.borrow().open.iter().map(|(_, it)| it.clone_ref(slf.py())).collect();
+        let lost = all(open.iter().map(|socket| Socket::lose(socket.bind(slf.py()), None)));
+        sent.and(lost).and(Self::do_pending(slf))
+    }
+
+    fn __len__(&self) -> usize {
+        self.open.len()
+    }
+}
+
+impl Sockets {
+    /// Serve those that are pending. Who becomes so meanwhile has the next turn.
+    fn do_pending(slf: &Bound<'_, Self>) -> PyResult<()> {
         let mut pending = {
             let mut this = slf.borrow_mut();
-            this.is_settling = true;
+            this.is_at_work = true;
             std::mem::take(&mut this.pending)
         };
         let settled = Self::with_buffer(slf, |buffer| {
@@ -146,7 +172,7 @@ impl Sockets {
         });
         let is_more = {
             let mut this = slf.borrow_mut();
-            this.is_settling = false;
+            this.is_at_work = false;
             let is_more = !this.pending.is_empty();
             if !is_more {
                 this.pending = pending;
@@ -156,25 +182,13 @@ impl Sockets {
         if is_more { settled.and(Self::order(slf)) } else { settled }
     }
 
-    fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
-        // What was written last goes out as far as the peers take it.
-        Self::settle(slf)?;
-        let open: Vec<_> = slf.borrow().open.iter().map(|(_, it)| it.clone_ref(slf.py())).collect();
-        all(open.iter().map(|socket| Socket::lose(socket.bind(slf.py()), None)))?;
-        Self::settle(slf)
-    }
-
-    fn __len__(&self) -> usize {
-        self.open.len()
-    }
-}
-
-impl Sockets {
-    /// Have `settle` called.
+    /// Have `settle` called, if nobody looks what is pending before.
     fn order(slf: &Bound<'_, Self>) -> PyResult<()> {
         let call_soon = {
             let mut this = slf.borrow_mut();
-            this.is_settling = true;
+            if this.is_at_work || std::mem::replace(&mut this.is_ordered, true) {
+                return Ok(());
+            }
             this.call_soon.clone_ref(slf.py())
         };
         call_soon.call1(slf.py(), (slf.getattr(intern!(slf.py(), "settle"))?,)).map(drop)
@@ -202,22 +216,21 @@ impl Sockets {
 #[pymethods]
 impl Socket {
     fn open(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let sockets = slf.borrow().sockets.clone_ref(slf.py());
-        let opened = {
+        let added = {
             let this = &mut *slf.borrow_mut();
-            let State::Held(socket) = std::mem::replace(&mut this.state, State::Gone) else { return Ok(()) };
-            let sockets = &mut *sockets.bind(slf.py()).borrow_mut();
-            let place = sockets.open.vacant_entry();
-            match sockets.poller.add(&socket, place.key()) {
-                Ok(()) => {
-                    this.state = State::Open(socket, place.key());
-                    place.insert(slf.clone().unbind());
-                    Ok(())
+            match std::mem::replace(&mut this.state, State::Gone) {
+                State::Held(socket, place, _) => {
+                    let added = this.sockets.bind(slf.py()).borrow().poller.add(&socket, place);
+                    this.state = State::Open(socket, place);
+                    added
                 }
-                Err(error) => Err(error),
+                before => {
+                    this.state = before;
+                    return Ok(());
+                }
             }
         };
-        match opened {
+        match added {
             Ok(()) => Self::want(slf),
             Err(error) => Self::lose(slf, Some(error.into())),
         }
@@ -252,7 +265,7 @@ impl Socket {
 
     fn get_write_buffer_size(&self) -> usize {
         match &self.state {
-            State::Held(socket) | State::Open(socket, _) => socket.unsent_bytes(),
+            State::Held(socket, ..) | State::Open(socket, _) => socket.unsent_bytes(),
             State::Lost(_) | State::Gone => 0,
         }
     }
@@ -273,7 +286,7 @@ impl Socket {
             let this = &mut *slf.borrow_mut();
             let sockets = &this.sockets;
             match &mut this.state {
-                State::Held(socket) | State::Open(socket, _) => write(
+                State::Held(socket, ..) | State::Open(socket, _) => write(
                     socket.unsent(|| sockets.bind(slf.py()).borrow_mut().spare.pop().unwrap_or_default()),
                 ),
                 State::Lost(_) | State::Gone => return Ok(()),
@@ -289,11 +302,7 @@ impl Socket {
             if matches!(this.state, State::Gone) || std::mem::replace(&mut this.is_pending, true) {
                 return Ok(());
             }
-            let sockets = &mut *this.sockets.bind(slf.py()).borrow_mut();
-            sockets.pending.push(slf.clone().unbind());
-            if sockets.is_settling {
-                return Ok(());
-            }
+            this.sockets.bind(slf.py()).borrow_mut().pending.push(slf.clone().unbind());
             this.sockets.clone_ref(slf.py())
         };
         Sockets::order(sockets.bind(slf.py()))
@@ -362,10 +371,11 @@ impl Socket {
 
     fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let flushed = {
-            let this = &mut *slf.borrow_mut();
-            let State::Open(socket, _) = &mut this.state else { return Ok(()) };
-            socket.flush()
+        let flushed = match &mut slf.borrow_mut().state {
+            State::Open(socket, _) => socket.flush(),
+            // Not yet. How much waits is looked at all the same.
+            State::Held(..) => Ok(None),
+            State::Lost(_) | State::Gone => return Ok(()),
         };
         match flushed {
             Err(error) => return Self::lose(slf, Some(error.into())),
@@ -375,7 +385,7 @@ impl Socket {
         let turn = {
             let this = &mut *slf.borrow_mut();
             let unsent_bytes = this.get_write_buffer_size();
-            if unsent_bytes == 0 && this.is_closing {
+            if unsent_bytes == 0 && this.is_closing && matches!(this.state, State::Open(..)) {
                 None
             } else if !this.is_stalled && unsent_bytes > HIGH_BYTES {
                 this.is_stalled = true;
@@ -395,23 +405,29 @@ impl Socket {
     /// The connection is over: close it, and have the protocol told.
     fn lose(slf: &Bound<'_, Self>, error: Option<PyErr>) -> PyResult<()> {
         let py = slf.py();
-        {
+        let transport = {
             let this = &mut *slf.borrow_mut();
+            let sockets = &mut *this.sockets.bind(py).borrow_mut();
             match std::mem::replace(&mut this.state, State::Lost(error)) {
-                State::Held(_) => {}
+                State::Held(_, place, transport) => {
+                    sockets.open.remove(place);
+                    Some(transport)
+                }
                 State::Open(socket, place) => {
-                    let sockets = &mut *this.sockets.bind(py).borrow_mut();
                     // Not a matter of the close: somebody else may have the same connection open.
                     let _ = sockets.poller.remove(&socket);
                     sockets.open.remove(place);
+                    None
                 }
                 before @ (State::Lost(_) | State::Gone) => {
                     this.state = before;
                     return Ok(());
                 }
             }
-        }
-        Self::want(slf)
+        };
+        Self::want(slf)?;
+        // It has the same connection, and may wait for ever for the peer to read.
+        transport.map_or(Ok(()), |it| it.call_method0(py, intern!(py, "abort")).map(drop))
     }
 
     fn tell_end(slf: &Bound<'_, Self>) -> PyResult<()> {

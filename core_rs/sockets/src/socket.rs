@@ -57,7 +57,14 @@ impl Socket {
     ///
     /// The connection is broken.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Read> {
-        match self.stream.read(buffer) {
+        let read = loop {
+            match self.stream.read(buffer) {
+                // That this may be read is said no second time.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        match read {
             Ok(0) => {
                 self.may_be_read = false;
                 Ok(Read::End)
@@ -72,7 +79,6 @@ impl Socket {
                 self.may_be_read = false;
                 Ok(Read::Nothing)
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Read::Nothing),
             Err(error) => Err(error),
         }
     }
