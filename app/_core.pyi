@@ -535,7 +535,6 @@ class Socket:
     def abort(self) -> None:
         """End."""
 
-    def is_closing(self) -> bool: ...
     def pause_reading(self) -> None:
         """Read nothing until `resume_reading`."""
 

@@ -249,10 +249,6 @@ impl Socket {
         Self::lose(slf, None)
     }
 
-    fn is_closing(&self) -> bool {
-        self.is_closing || matches!(self.state, State::Lost(_) | State::Gone)
-    }
-
     fn pause_reading(&mut self) {
         self.is_reading = false;
     }
@@ -309,13 +305,13 @@ impl Socket {
     }
 
     fn serve(slf: &Bound<'_, Self>, news: Readiness, buffer: &mut [u8]) -> PyResult<()> {
-        let has_unsent = {
+        let may_send_on = {
             let this = &mut *slf.borrow_mut();
             let State::Open(socket, _) = &mut this.state else { return Ok(()) };
             socket.note(news);
-            socket.unsent_bytes() > 0
+            socket.unsent_bytes() > 0 && (news.is_writable || news.is_ended)
         };
-        if has_unsent {
+        if may_send_on {
             Self::want(slf)?;
         }
         Self::guarded(slf, |slf| Self::read(slf, buffer))
@@ -414,7 +410,7 @@ impl Socket {
                     Some(transport)
                 }
                 State::Open(socket, place) => {
-                    // Not a matter of the close: somebody else may have the same connection open.
+                    // To close it may not be enough: somebody else may have the same connection open.
                     let _ = sockets.poller.remove(&socket);
                     sockets.open.remove(place);
                     None
