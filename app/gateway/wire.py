@@ -37,6 +37,7 @@ class Wire(asyncio.Protocol):
         "_closing",
         "_ended",
         "_held",
+        "_is_paused",
         "_is_pinged",
         "_loop",
         "_on_lost",
@@ -58,6 +59,7 @@ class Wire(asyncio.Protocol):
         self._held: list[Frame | tuple[int, str]] | None = []
         self._waiting: deque[Any] | None = None
         self._reading = True
+        self._is_paused = False
         self._closing: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._is_pinged = False
@@ -110,15 +112,19 @@ class Wire(asyncio.Protocol):
         """Take no further message until `resume_reading`, so that TCP slows the peer down."""
         if self._reading and self._ended is not None and self._transport is not None:
             self._reading = False
+            self._is_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, beginning with what has arrived already."""
+        """Read on, beginning with what has arrived already. Until that is done the socket stays paused: one
+        that is paused again and again would pile up a read each time.
+        """
         if not self._reading and self._transport is not None:
             self._reading = True
-            self._transport.resume_reading()
             if self._waiting:
                 self._loop.call_soon(self._deliver)
+            else:
+                self._resume_transport()
 
     # The socket
 
@@ -177,7 +183,7 @@ class Wire(asyncio.Protocol):
             self._is_pinged, self._reader.has_spoken = True, False
             self._transport.write(ping_frame(b""))
             return timeout_s
-        if self._reader.has_spoken or not self._reading:
+        if self._reader.has_spoken or self._is_paused:
             self._is_pinged = False
             return max(0.0, interval_s - timeout_s)
         metrics.LIMITS_HIT.labels("ping_timeout").inc()
@@ -199,6 +205,13 @@ class Wire(asyncio.Protocol):
                 self._receiver.take(found)
         if not waiting:
             self._waiting = None
+            if self._reading:
+                self._resume_transport()
+
+    def _resume_transport(self) -> None:
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _control(self, event: Control) -> None:
         transport = self._transport

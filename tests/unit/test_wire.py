@@ -183,6 +183,21 @@ async def test_a_pause_holds_back_what_has_arrived_already(connection: Connectio
         assert connection.inbox.messages == expected
 
 
+async def test_nothing_more_is_read_while_something_waits(connection: Connection) -> None:
+    connection.inbox.stops = True
+    connection.wire.data_received(frame(b"1") + frame(b"2") + frame(b"3"))
+    connection.wire.resume_reading()
+    assert not connection.socket.reading
+    await asyncio.sleep(0)
+    assert connection.inbox.messages == ["1", "2"]
+    assert not connection.socket.reading
+    connection.inbox.stops = False
+    connection.wire.resume_reading()
+    await asyncio.sleep(0)
+    assert connection.inbox.messages == ["1", "2", "3"]
+    assert connection.socket.reading
+
+
 async def test_what_comes_after_a_pause_does_not_overtake_what_waits(connection: Connection) -> None:
     connection.inbox.stops = True
     connection.wire.data_received(frame(b"1") + frame(b"2"))
