@@ -1,4 +1,4 @@
-"""A charge point that does not read. FAULTS: slow consumer"""
+"""A charge point that does not read, and one that we read slowly. FAULTS: slow consumer"""
 
 import asyncio
 
@@ -9,6 +9,10 @@ from app.gateway.session import Session
 from app.ids import TenantId
 from app.ocpp import text_frame
 from tests.gateway.conftest import Station, until
+from tests.gateway.raw_client import frame_bytes
+
+READ_BYTES = 65_536
+"""What the core reads at once. Each frame of it may be two things: itself, and that it came too early."""
 
 
 @pytest.mark.parametrize("limit", ["OUTBOUND_LIMIT_BYTES", "SEND_DEADLINE_S"])
@@ -35,3 +39,17 @@ async def test_who_does_not_read_is_cut_off_and_others_are_not(
     assert (await other.call("Heartbeat", {}))[0] == 3
     await deaf.close()
     assert (await (await station.connect("DEAF")).call("Heartbeat", {}))[0] == 3
+
+
+async def test_of_who_sends_too_fast_one_read_waits_at_most(station: Station) -> None:
+    await station.register("FAST")
+    fast = await station.connect("FAST")
+    session = station.endpoint._registry.get(TenantId(station.tenant.id), "FAST")
+    assert isinstance(session, Session)
+    assert isinstance(session._transport, module.Wire)
+    frames = [frame_bytes(b'[2,"%05d","Heartbeat",{}]' % number) for number in range(20_000)]
+    fast.writer.write(b"".join(frames))
+    answers = station.settings.rate_burst + 10
+    for _ in range(answers):
+        await fast.text()
+    assert len(session._transport._waiting or ()) <= READ_BYTES // len(frames[0]) * 2
