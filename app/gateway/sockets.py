@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 
-from app.gateway.transport import Reader
+from app.gateway.transport import ByteTransport, Reader
 from app.logs import get_logger
 from app.ocpp import Socket, Sockets
 
@@ -42,19 +42,16 @@ class WorkerSockets:
 
     def take_over(
         self, transport: asyncio.Transport, protocol: asyncio.Protocol, reader: Reader
-    ) -> Socket | None:
-        """Take a connection from its transport, which first sends what it still has to.
+    ) -> ByteTransport:
+        """Give a connection to a protocol, taken from its transport if that can be; return what it is on.
 
-        protocol: gets `found` for what the reader finds, if that is a conversation, else `data_received`;
-        and all else as from a transport. None: it stays where it is.
+        protocol: gets `found` for what the reader finds, if that is a conversation, else `data_received`; and
+        all else as from a transport. The transport first sends what it still has to.
         """
-        if self._sockets is None or transport.is_closing() or transport.get_extra_info("sslcontext"):
-            return None
-        try:
-            descriptor = os.dup(transport.get_extra_info("socket").fileno())
-        except OSError:
-            # No descriptor is left.
-            return None
+        descriptor = None if self._sockets is None else _descriptor_of(transport)
+        if self._sockets is None or descriptor is None:
+            transport.set_protocol(protocol)
+            return transport
         socket = self._sockets.adopt(descriptor, transport, protocol, reader)
         transport.set_protocol(_Leaving(socket))
         transport.close()
@@ -70,6 +67,17 @@ class _Leaving(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Go on with the connection. If it is broken, that shows at once."""
         self._socket.open()
+
+
+def _descriptor_of(transport: asyncio.Transport) -> int | None:
+    """Another descriptor of a connection, if it is one that the core can serve."""
+    if transport.is_closing() or transport.get_extra_info("sslcontext"):
+        return None
+    try:
+        return os.dup(transport.get_extra_info("socket").fileno())
+    except OSError:
+        # None is left.
+        return None
 
 
 def _failed(error: Exception) -> None:

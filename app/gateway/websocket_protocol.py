@@ -37,6 +37,9 @@ _KEY_BYTES: Final = 16
 _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 1.3."""
 
+_LEAVING_IT: Final = WorkerSockets()
+"""Not started: every connection stays with its transport."""
+
 _LOG = logging.getLogger("uvicorn.error")
 
 
@@ -104,9 +107,9 @@ class ChargePointProtocol(asyncio.Protocol):
         wire: Wire,
         receiver: Receiver,
         ended: Callable[[int], None],
-        sockets: WorkerSockets | None = None,
+        sockets: WorkerSockets = _LEAVING_IT,
     ) -> None:
-        """Give the socket to a wire, right after `websocket.accept`; see `Wire.start` for receiver and ended.
+        """Give the connection to a wire, right after `websocket.accept`; see `Wire.start`.
 
         sockets: take it from its transport, if they can.
         """
@@ -115,14 +118,11 @@ class ChargePointProtocol(asyncio.Protocol):
             raise ClientDisconnected
         self._connections.discard(self)
         self._connections.add(wire)
-        socket = None if sockets is None else sockets.take_over(transport, wire, receiver.reader)
-        if socket is None:
-            # First: what the wire writes as it starts may be more than the peer reads.
-            transport.set_protocol(wire)
-        wire.start(transport if socket is None else socket, receiver, ended, self._connections.discard)
+        # First: what the wire writes as it starts may be more than the peer reads.
+        below = sockets.take_over(transport, wire, receiver.reader)
+        wire.start(below, receiver, ended, self._connections.discard)
         if self._early:
-            if socket is None:
-                transport.resume_reading()
+            below.resume_reading()
             wire.data_received(bytes(self._early))
 
     # The socket

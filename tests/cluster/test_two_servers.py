@@ -22,6 +22,16 @@ async def _answer(socket: ClientConnection, payload: dict[str, Any]) -> list[Any
     return call
 
 
+async def _goes_on(
+    newer: ClientConnection, operator: Operator, identity: str, lost: asyncio.Task[dict[str, Any]]
+) -> None:
+    """Commands reach the newer connection; the one that the older had is lost, and said to be."""
+    command = asyncio.create_task(operator.command(identity, "ClearCache", {}))
+    await _answer(newer, {"status": "Accepted"})
+    assert (await command)["state"] == "accepted"
+    assert (await lost)["state"] == "connection_lost"
+
+
 @pytest.mark.timeout(180)
 async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_death(
     database: Database, settings: Settings, tenant: TenantRecord
@@ -46,10 +56,7 @@ async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_d
                 await socket.recv()
             await first.kill()
             async with connecting(second, account.slug, "CP-1", key) as newer:
-                again = asyncio.create_task(operator.command("CP-1", "ClearCache", {}))
-                await _answer(newer, {"status": "Accepted"})
-                assert (await again)["state"] == "accepted"
-                assert (await lost)["state"] == "connection_lost"
+                await _goes_on(newer, operator, "CP-1", lost)
 
 
 @pytest.mark.timeout(180)
@@ -70,10 +77,7 @@ async def test_a_worker_that_hangs_leaves_behind_what_a_dead_one_does(
             first.hang_workers()
             await socket.wait_closed()
             async with connecting(first, account.slug, "CP-3", key) as newer:
-                command = asyncio.create_task(operator.command("CP-3", "ClearCache", {}))
-                await _answer(newer, {"status": "Accepted"})
-                assert (await command)["state"] == "accepted"
-                assert (await lost)["state"] == "connection_lost"
+                await _goes_on(newer, operator, "CP-3", lost)
 
 
 @pytest.mark.timeout(180)

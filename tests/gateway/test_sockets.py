@@ -140,7 +140,8 @@ class _Accepting(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)
         owner, reader = Owner(), Deframer(1000, 10)
         stream.write(self._place.greeting)
-        taken = self._place.sockets.take_over(stream, owner, reader)
+        below = self._place.sockets.take_over(stream, owner, reader)
+        taken = below if isinstance(below, Socket) else None
         if taken is not None:
             self._place.at_once(taken)
         self._place.accepted.put_nowait((owner, taken, stream))

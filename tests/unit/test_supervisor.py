@@ -4,7 +4,8 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -183,10 +184,19 @@ def puppets(monkeypatch: pytest.MonkeyPatch) -> _Puppets:
     return _Puppets(monkeypatch)
 
 
-async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, puppets: _Puppets) -> None:
+@asynccontextmanager
+async def _supervised() -> AsyncIterator[asyncio.Event]:
+    """A supervisor that runs, and stops at the end or by the event."""
     stop = asyncio.Event()
     with Listener(Settings(port=0)) as listener:
         running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+        yield stop
+        stop.set()
+        await running
+
+
+async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, puppets: _Puppets) -> None:
+    async with _supervised():
         await pass_time(0)
         (worker,) = puppets.started
         worker.say(READY)
@@ -205,14 +215,10 @@ async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, pu
         await pass_time(SIGN_PERIOD_S)
         assert len(puppets.started) == 2
         puppets.started[-1].end()
-        stop.set()
-        await running
 
 
 async def test_a_worker_may_take_its_time_to_start(pass_time: Pass, puppets: _Puppets) -> None:
-    stop = asyncio.Event()
-    with Listener(Settings(port=0)) as listener:
-        running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+    async with _supervised():
         for _ in range(10 * _SIGNS_MISSED):
             await pass_time(SIGN_PERIOD_S)
         (worker,) = puppets.started
@@ -224,14 +230,10 @@ async def test_a_worker_may_take_its_time_to_start(pass_time: Pass, puppets: _Pu
         assert worker.kills == 0
         await pass_time(SIGN_PERIOD_S)
         assert worker.kills == 1
-        stop.set()
-        await running
 
 
 async def test_a_worker_that_stops_is_not_killed_for_its_silence(pass_time: Pass, puppets: _Puppets) -> None:
-    stop = asyncio.Event()
-    with Listener(Settings(port=0)) as listener:
-        running = asyncio.create_task(Supervisor(_SILENCE, listener).run(stop))
+    async with _supervised() as stop:
         await pass_time(0)
         (worker,) = puppets.started
         worker.say(READY)
@@ -241,5 +243,4 @@ async def test_a_worker_that_stops_is_not_killed_for_its_silence(pass_time: Pass
             await pass_time(SIGN_PERIOD_S)
         assert worker.kills == 0
         worker.end()
-        await running
-        assert worker.kills == 0
+    assert worker.kills == 0

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Moment};
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
 use crate::meter_queue::MeterQueue;
-use crate::sockets::Socket;
+use crate::socket::Socket;
 use crate::tally::Tally;
 use crate::websocket::{control_object, with_scratch};
 use crate::{effects, errors};

@@ -15,6 +15,7 @@ mod link;
 mod meter_queue;
 mod schedule;
 mod site;
+mod socket;
 mod sockets;
 mod tally;
 mod websocket;
@@ -46,7 +47,9 @@ mod _core {
         SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
     };
     #[pymodule_export]
-    use super::sockets::{Socket, Sockets};
+    use super::socket::Socket;
+    #[pymodule_export]
+    use super::sockets::Sockets;
     #[pymodule_export]
     use super::tally::Tally;
     #[pymodule_export]
