@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from app.clock import utc_text
-from app.store import records
+from app.store.records import ChargePointRecord, CommandState, Direction, IdTagStatus, OrphanKind, RegistrationStatus, Scope
 
 Instant = Annotated[
     datetime,
@@ -32,7 +32,7 @@ class Tenant(Resource):
     slug: str = Field(description="Name in URLs; charge points connect to /ocpp/{slug}/{identity}.")
     name: str
     strict_protocol: bool = Field(description="Refuse what tolerance would mend.")
-    default_registration: records.RegistrationStatus = Field(description="What a new charge point gets.")
+    default_registration: RegistrationStatus = Field(description="What a new charge point gets.")
     created_at: Instant
 
 
@@ -42,7 +42,7 @@ class ApiKey(Resource):
     id: UUID
     name: str
     prefix: str = Field(description="The readable middle of the token: sm_{prefix}_{secret}.")
-    scopes: list[records.Scope]
+    scopes: list[Scope]
     expires_at: Instant | None
     revoked_at: Instant | None
     created_at: Instant
@@ -60,7 +60,7 @@ class ChargePoint(Resource):
 
     identity: str = Field(description="The last segment of its URL (OCPP-J 3.1.1).")
     name: str | None
-    registration_status: records.RegistrationStatus = Field(description="Answer to BootNotification.")
+    registration_status: RegistrationStatus = Field(description="Answer to BootNotification.")
     no_credential: bool = Field(description="True: it may connect without a credential. A risk you chose.")
     has_credential: bool
     heartbeat_interval_s: int | None = Field(description="Seconds; null: the server's default.")
@@ -83,7 +83,7 @@ class ChargePoint(Resource):
     updated_at: Instant
 
     @classmethod
-    def of(cls, record: records.ChargePointRecord, connected_since: datetime | None) -> Self:
+    def of(cls, record: ChargePointRecord, connected_since: datetime | None) -> Self:
         """Join the record and the live state. connected_since: None when it is not connected."""
         return cls(
             has_credential=record.credential_hash is not None,
@@ -166,7 +166,7 @@ class IdTag(Resource):
     """A tag that may, or may not, start transactions."""
 
     id_tag: str
-    status: records.IdTagStatus
+    status: IdTagStatus
     expires_at: Instant | None
     parent_id_tag: str | None = Field(description="Group; never compared with a presented tag.")
     max_active_transactions: int | None = Field(description="null: no limit.")
@@ -214,7 +214,7 @@ class MeterValue(Resource):
 class OrphanRecord(Resource):
     """A billing message that fits no transaction, kept as it came."""
 
-    kind: records.OrphanKind = Field(
+    kind: OrphanKind = Field(
         description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
         "stopped before, otherwise; `invalid`: refused for its structure."
     )
@@ -241,7 +241,7 @@ class Command(Resource):
     charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
     action: str
     payload: Json = Field(description="The request as sent, without secrets.")
-    state: records.CommandState
+    state: CommandState
     created_at: Instant
     deadline_at: Instant
     timeout_s: float
@@ -258,7 +258,7 @@ class Frame(Resource):
     """One frame of the frame log. Secrets are out of `text`."""
 
     at: Instant
-    direction: records.Direction = Field(description="`in`: from the charge point.")
+    direction: Direction = Field(description="`in`: from the charge point.")
     text: str
     deviations: list[Json] | None = Field(description="Departures from the standard that were mended.")
     connection_id: str
@@ -330,7 +330,7 @@ class ReportedSchedule(Resource):
     """What the charge point says itself (GetCompositeSchedule, OCPP 1.6 5.7), or why it says nothing."""
 
     command_id: UUID
-    state: records.CommandState = Field(description="Of the command: `timed_out`, `offline`, ...")
+    state: CommandState = Field(description="Of the command: `timed_out`, `offline`, ...")
     status: str | None = Field(description="`Accepted` or `Rejected`; null: no answer.")
     schedule: Json | None = Field(description="The chargingSchedule as it came.")
 
