@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from sqlalchemy import insert
 
-from app.store import tables
-from app.store.records import CommandRecord
-from app.store.unit_of_work import TenantWork
+from app.database import tables
+from app.database.records import CommandRecord
+from app.database.unit_of_work import TenantWork
 
 
 async def put_command(work: TenantWork, command: CommandRecord) -> CommandRecord:

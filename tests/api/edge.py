@@ -14,19 +14,19 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from app.api import Services, install_api
-from app.api.authentication import mint_key
 from app.clock import Clock, microseconds_of
-from app.csms.commands import Commands
+from app.commands.service import Commands
+from app.database import tables
+from app.database.database import Database
+from app.database.records import ApiKeyRecord, CommandRecord, Scope, TenantRecord
 from app.gateway.limiter import client_address, parse_networks
-from app.ids import ChargePointId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
 from app.settings import Settings
-from app.store import tables
-from app.store.database import Database
-from app.store.records import ApiKeyRecord, CommandRecord, Scope, TenantRecord
+from app.tenants.key_ring import mint_key
+from app.types import ChargePointId, TenantId, WorkerId
 from tests.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")

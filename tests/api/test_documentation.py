@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.api import resources
-from app.api.command_operations import actions
-from app.api.examples import RESOURCE_EXAMPLES
+from app.commands.operations import actions
+from app.web import models as resources
+from app.web.examples import RESOURCE_EXAMPLES
 from tests.api.edge import Edge
 from tests.contract.operations import Operation, operations_of
 

@@ -11,12 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app.api import hot_reads
-from app.api.deps import Services
-from app.api.pagination import Page
-from app.api.resources import ChargePoint, Connector, Connectors, MeterValue, Resource, Transaction
-from app.store import tables
-from app.store.records import (
+from app.database import tables
+from app.database.records import (
     ChargePointRecord,
     ConnectorRecord,
     MeterValueRecord,
@@ -25,6 +21,10 @@ from app.store.records import (
     TenantRecord,
     TransactionRecord,
 )
+from app.web import hot_reads
+from app.web.access import Services
+from app.web.models import ChargePoint, Connector, Connectors, MeterValue, Resource, Transaction
+from app.web.pagination import Page
 from tests.api.edge import NOW, Edge, build_app
 
 DOCUMENT = build_app(cast(Services, None)).openapi()

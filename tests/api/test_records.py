@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.store import tables
-from app.store.records import TenantRecord
+from app.database import tables
+from app.database.records import TenantRecord
 from tests.api.edge import NOW, Edge
 
 TAGS = "/v1/id-tags"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.api.examples import CALENDAR
+from app.database.database import Database
+from app.database.records import StatusReport, TenantRecord
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import StatusReport, TenantRecord
+from app.web.examples import CALENDAR
 from tests.api.edge import NOW, Edge, open_edge
 
 

@@ -5,9 +5,9 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from app.ids import TenantId
-from app.store.database import Database
-from app.store.records import ChargePointRecord, CommandRecord, RegistrationStatus, TenantRecord
+from app.database.database import Database
+from app.database.records import ChargePointRecord, CommandRecord, RegistrationStatus, TenantRecord
+from app.types import TenantId
 from tests.live.support import SetClock
 from tests.live.workers import Answer, Charger, Worker, accept
 

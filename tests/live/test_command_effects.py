@@ -7,17 +7,17 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select, text
 
-from app.api.command_operations import actions
-from app.csms.command_effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
-from app.csms.command_outcome import Outcome
-from app.csms.command_request import REDACTED
-from app.csms.credentials import Credentials
+from app.charge_points.credentials import Credentials
+from app.commands.effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
+from app.commands.operations import actions
+from app.commands.request import REDACTED
+from app.commands.rules import Outcome
+from app.commands.store.steps import HAS_EFFECTS
+from app.database import tables
+from app.database.records import CommandRecord
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
-from app.store import tables
-from app.store.command_steps import HAS_EFFECTS
-from app.store.records import CommandRecord
 from tests.live.site import Site
 from tests.live.workers import Charger, silence
 from tests.recorded import put_command

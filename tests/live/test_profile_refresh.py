@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.csms.smart_charging.installer import (
-    REFUSED_RETRY_AFTER,
-    RETRY_AFTER,
-    Asked,
-    Place,
-    ProfileInstaller,
-)
-from app.csms.smart_charging.refresher import ProfileRefresher
-from app.store import tables
-from app.store.charging_profiles import CALENDAR_PROFILES
-from app.store.database import Database
-from app.store.entries import TransactionStart, TransactionStop
-from app.store.records import CommandRecord, InstallationRecord, Json
+from app.database import tables
+from app.database.database import Database
+from app.database.records import CommandRecord, InstallationRecord, Json
+from app.smart_charging.installer import REFUSED_RETRY_AFTER, RETRY_AFTER, Asked, Place, ProfileInstaller
+from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.store import CALENDAR_PROFILES
+from app.transactions.entries import TransactionStart, TransactionStop
 from tests.live.site import Site, received
 from tests.live.workers import Charger, Worker, accept
 

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.embedded import EmbeddedError, start_embedded
+from app.server.embedded import EmbeddedError, start_embedded
 from app.settings import Settings
 
 _OWNER = textwrap.dedent(

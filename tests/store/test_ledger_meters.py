@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.store.entries import InvalidRecord
-from app.store.records import Json, MeterValueRecord
+from app.database.records import Json, MeterValueRecord
+from app.transactions.entries import InvalidRecord
 from tests.store.conftest import NOW, Station, reading
 
 

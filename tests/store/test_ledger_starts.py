@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.store.database import Database
-from app.store.entries import TIME_UNREADABLE, TransactionStart
-from app.store.filters import TransactionFilter
-from app.store.records import CommandRecord, TenantRecord
-from app.store.writer import Ledger
+from app.database.database import Database
+from app.database.filters import TransactionFilter
+from app.database.records import CommandRecord, TenantRecord
+from app.transactions.entries import TIME_UNREADABLE, TransactionStart
+from app.transactions.ledger.ledger import Ledger
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from app.store.entries import TIME_UNREADABLE, StopRecorded
-from app.store.records import CommandRecord, OrphanRecord, TransactionRecord
-from app.store.writer import Ledger
+from app.database.records import CommandRecord, OrphanRecord, TransactionRecord
+from app.transactions.entries import TIME_UNREADABLE, StopRecorded
+from app.transactions.ledger.ledger import Ledger
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, reading
 

@@ -4,15 +4,15 @@ import asyncpg
 import pytest
 from sqlalchemy import select
 
+from app.database import tables
+from app.database.database import Database
+from app.database.filters import ChargePointFilter
+from app.database.reads import open_reads
+from app.database.records import TenantRecord
+from app.database.statements import Statement
 from app.errors import StoreUnavailable
-from app.ids import TenantId
 from app.settings import Settings
-from app.store import tables
-from app.store.database import Database
-from app.store.filters import ChargePointFilter
-from app.store.reads import open_reads
-from app.store.records import TenantRecord
-from app.store.statements import Statement
+from app.types import TenantId
 
 _END_ALL = """
     select count(pg_terminate_backend(pid)) from pg_stat_activity

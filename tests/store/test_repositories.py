@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.commands.store.steps import End
+from app.database.database import Database
+from app.database.filters import ChargePointFilter, IdTagFilter
+from app.database.records import ApiKeyRecord, BootFacts, SentFacts, SignOfLife, StatusReport, TenantRecord
 from app.errors import Conflict, InvalidInput
 from app.settings import Settings
-from app.store.command_steps import End
-from app.store.database import Database
-from app.store.filters import ChargePointFilter, IdTagFilter
-from app.store.records import ApiKeyRecord, BootFacts, SentFacts, SignOfLife, StatusReport, TenantRecord
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, make_command
 

@@ -7,9 +7,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.store.database import engine_url
-from app.store.migrations import migrate
-from app.store.tables import metadata
+from app.database.database import engine_url
+from app.database.migrations import migrate
+from app.database.tables import metadata
 
 
 def _differences(connection: Connection) -> list[Any]:
