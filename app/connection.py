@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.charge_points.records import RegistrationStatus
 from app.clock import microseconds_of, moment_of
-from app.database.records import RegistrationStatus
 from app.ocpp import Conversation
 from app.types import ChargePointId, TenantId
 

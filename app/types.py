@@ -1,6 +1,6 @@
 """The identifiers of the domain, as types of their own so that they cannot be mixed up."""
 
-from typing import NewType
+from typing import Any, NewType
 
 TenantId = NewType("TenantId", int)
 """Primary key of a tenant. Repositories and key builders cannot be made without one."""
@@ -13,3 +13,6 @@ WorkerId = NewType("WorkerId", str)
 
 CommandId = NewType("CommandId", str)
 """UUID text (36 characters): id of the command resource and unique id of its CALL on the wire."""
+
+
+Json = dict[str, Any]

@@ -20,9 +20,9 @@ from redis import Redis
 from app.clock import Clock, SystemClock
 from app.database.database import Database
 from app.database.migrations import migrate
-from app.database.records import TenantRecord
 from app.server.embedded import Engines, start_embedded
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 
 # Plain tracebacks: the default ones print every local variable, which takes seconds.
 structlog.configure(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from app.cli.administration import create_key
 from app.database.database import Database
-from app.database.records import TenantRecord
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 
 
 @dataclass(frozen=True)

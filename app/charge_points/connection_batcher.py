@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import asyncpg
 
+from app.charge_points.records import BootFacts, Login, Registration, SignOfLife
 from app.database.batcher import Gathering
 from app.database.failures import Failure, failure_of, translated_errors
-from app.database.records import BootFacts, Login, Registration, SignOfLife
 from app.database.text import clean_optional
 
 _BATCH = 500

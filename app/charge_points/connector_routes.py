@@ -3,13 +3,14 @@
 from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point, known
+from app.charge_points.schemas import Connector, Connectors
+from app.configuration.schemas import Configuration, ConfigurationKey
 from app.errors import NotFound
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, encoded_response, resource_response
 from app.web.hot_reads import encoded
 from app.web.inputs import ConnectorIdPath, IdentityPath
-from app.web.models import Configuration, ConfigurationKey, Connector, Connectors
 from app.web.problems import problems
 from app.web.routers import api_router
 

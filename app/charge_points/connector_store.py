@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import tables
-from app.database.records import ConnectorRecord, StatusReport
+from app.charge_points import tables
+from app.charge_points.records import ConnectorRecord, StatusReport
 from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.database.statements import Statement
 from app.database.text import clean_optional, clean_text

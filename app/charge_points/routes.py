@@ -7,11 +7,19 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from app.charge_points.records import ChargePointFilter, ChargePointRecord, RegistrationStatus
+from app.charge_points.schemas import (
+    CHARGE_POINT_LIVE_FIELDS,
+    ChargePoint,
+    ChargePointChange,
+    ChargePointCreate,
+    Credential,
+    NewChargePoint,
+)
 from app.charge_points.service import evict, new_credential
-from app.database.filters import ChargePointFilter
-from app.database.records import ChargePointRecord, RegistrationStatus, TenantRecord
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound, Unauthorized
+from app.tenants.records import TenantRecord
 from app.web import hot_reads
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess, WriteAccess
 from app.web.conditional import (
@@ -28,10 +36,8 @@ from app.web.hot_reads import encoded, encoded_page, settled
 from app.web.inputs import Identity, IdentityPath, Paging
 from app.web.json_body import body_of, json_body
 from app.web.locations import location
-from app.web.models import CHARGE_POINT_LIVE_FIELDS, ChargePoint, Credential, NewChargePoint
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.requests import ChargePointChange, ChargePointCreate
 from app.web.routers import api_router
 
 Found = TypeVar("Found")

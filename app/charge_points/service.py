@@ -7,13 +7,13 @@ from datetime import timedelta
 import structlog
 
 from app.charge_points.credentials import Credentials, generate_key, key_bytes
+from app.charge_points.schemas import Credential
 from app.errors import Unavailable
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner
 from app.types import TenantId
 from app.web.access import Services
 from app.web.locations import location
-from app.web.models import Credential
 
 _EVICTION_WITHIN = timedelta(seconds=30)
 _EVICTED_AT_ONCE = 500

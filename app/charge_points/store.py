@@ -8,9 +8,8 @@ from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
-from app.database import tables
-from app.database.filters import ChargePointFilter
-from app.database.records import ChargePointRecord, RegistrationStatus
+from app.charge_points import tables
+from app.charge_points.records import ChargePointFilter, ChargePointRecord, RegistrationStatus
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
 from app.errors import Conflict

@@ -31,9 +31,9 @@ _EXPECTED_ERRORS = (
     ("app.simulator.errors", "SimulatorError", 2),
     ("app.cli.bench", "BenchError", 2),
     ("app.errors", "AppError", 1),
-    ("app.server.running.embedded", "EmbeddedError", 1),
-    ("app.server.running.migration", "MigrationError", 1),
-    ("app.server.running.supervisor", "ServeError", 1),
+    ("app.server.embedded", "EmbeddedError", 1),
+    ("app.server.migration", "MigrationError", 1),
+    ("app.server.supervisor", "ServeError", 1),
 )
 
 application = typer.Typer(

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from app.clock import Clock
 from app.database.database import Database
-from app.database.records import ApiKeyRecord, Scope, TenantRecord
 from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
 from app.server.running import running_engines
 from app.settings import Settings
 from app.tenants.key_ring import mint_key, secret_hash
+from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
 
 TENANT_SCOPES: tuple[Scope, ...] = ("read", "command", "write")
 _PAGE = 200

@@ -6,10 +6,10 @@ Which transaction a remote start or stop led to is the ledger's business: it see
 
 from datetime import datetime, timedelta
 
+from app.charge_points.records import ChargePointRecord
+from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord
 from app.commands.request import is_authorization_key, sets_authorization_key
 from app.commands.rules import Outcome
-from app.database.filters import CommandFilter
-from app.database.records import OPEN_COMMAND_STATES, ChargePointRecord, CommandRecord
 from app.database.unit_of_work import TenantWork
 from app.smart_charging.ledger_reading import carries_charging_profile, compact_ledger
 

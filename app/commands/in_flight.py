@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.database.records import CommandRecord, SentFacts
+from app.commands.records import CommandRecord, SentFacts
 from app.live.envelopes import CallEnvelope
 from app.types import CommandId, TenantId, WorkerId
 

@@ -15,12 +15,12 @@ import structlog
 from app.clock import Clock
 from app.commands.effects import MAY_HAVE_EFFECTS, apply_effects
 from app.commands.in_flight import Custody, Held, Waiters
+from app.commands.records import CommandRecord, CommandState, SentFacts
 from app.commands.rules import Outcome, outcome_of
 from app.commands.store.steps import CommandSteps, End
 from app.commands.transport import packed
 from app.connection import Connection
 from app.database.database import Database
-from app.database.records import CommandRecord, CommandState, SentFacts
 from app.errors import StoreUnavailable, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope

@@ -5,12 +5,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 from app.charge_points.credentials import Credentials
+from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
 from app.commands.effects import PENDING_CREDENTIAL_LIFE, changes_credential_already, live_pending
+from app.commands.records import CommandRecord, Holder, NewCommand
 from app.commands.request import CommandRequest, Origin, refusing_registrations, require_permitted
 from app.commands.store.steps import CommandSteps
 from app.database.database import Database
-from app.database.records import ChargePointRecord, CommandRecord, Holder, NewCommand
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests
 from app.live.presence import Owner

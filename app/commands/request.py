@@ -5,10 +5,11 @@ import hmac
 from dataclasses import dataclass, field
 
 from app.charge_points.credentials import key_bytes
-from app.database.records import Json, RegistrationStatus
+from app.charge_points.records import RegistrationStatus
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
 from app.ocpp import check_call
 from app.settings import Settings
+from app.types import Json
 
 REDACTED = "***"
 """Stands in records where a secret stood."""

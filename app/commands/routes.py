@@ -13,14 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.database.filters import CommandFilter
-from app.database.records import OPEN_COMMAND_STATES, CommandRecord, CommandState
+from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord, CommandState
+from app.commands.schemas import Command
 from app.errors import NotFound
 from app.web.access import CommandAccess, ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, page_response, resource_response
 from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
 from app.web.json_body import read_bytes, require_json, unstorable
-from app.web.models import Command
 from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
 from app.web.problems import MalformedBody, problems
 from app.web.routers import api_router

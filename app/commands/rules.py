@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import assert_never
 
+from app.commands.records import CommandState
 from app.commands.request import REDACTED, is_authorization_key
-from app.database.records import CommandState, Json
 from app.ocpp import Resolve
+from app.types import Json
 
 _AGREED = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
 """The values of `status` that say yes, over all responses of a charge point."""

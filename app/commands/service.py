@@ -15,12 +15,12 @@ from app.clock import Clock
 from app.commands.in_flight import Held, Route, Routes, Waiter, Waiters
 from app.commands.owner import CommandJournal
 from app.commands.recording import CLOCK_DIFFERENCE_S, CommandRecording
+from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.request import CommandRequest, Origin, judge_request
 from app.commands.rules import Outcome
 from app.commands.transport import unpacked
 from app.connection import Connection
 from app.database.database import Database
-from app.database.records import OPEN_COMMAND_STATES, CommandRecord
 from app.errors import Conflict, NotFound, StoreUnavailable, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from app.database.records import CommandRecord
+from app.commands.records import CommandRecord
 from app.live.envelopes import DoneEnvelope
 
 _LIMIT_BYTES: Final = 16_384

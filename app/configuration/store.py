@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import tables
-from app.database.records import ConfigurationRecord
+from app.configuration import tables
+from app.configuration.records import ConfigurationRecord
 from app.database.repository import Repository, columns_of
 from app.database.text import clean_optional, clean_text
 

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from app.charge_points import connector_store as connectors
 from app.charge_points import store as charge_points
+from app.charge_points.records import ChargePointFilter
+from app.commands.records import CommandRecord
 from app.commands.store import commands
-from app.database.filters import ChargePointFilter, MeterValueFilter, TransactionFilter
 from app.database.prepared import Prepared, Row
-from app.database.records import CommandRecord
 from app.database.statements import Statement
 from app.transactions import store as transactions
+from app.transactions.records import MeterValueFilter, TransactionFilter
 from app.types import TenantId
 
 

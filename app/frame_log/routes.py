@@ -8,12 +8,11 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point
-from app.database.filters import FrameFilter
-from app.database.records import Direction
+from app.frame_log.records import Direction, FrameFilter
+from app.frame_log.schemas import Frame
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import page_response
 from app.web.inputs import ActionText, IdentityPath, Paging, Time
-from app.web.models import Frame
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router

@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import Text, column, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
-from app.database import tables
-from app.database.filters import FrameFilter
-from app.database.records import FrameRecord
 from app.database.repository import Repository, columns_of, like_prefix
+from app.frame_log import tables
+from app.frame_log.records import FrameFilter, FrameRecord
 from app.ocpp import FrameBuffer
 
 _RUN = tables.frame_runs

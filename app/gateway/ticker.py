@@ -1,10 +1,10 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
 from app import metrics
+from app.charge_points.records import SignOfLife
 from app.clock import Clock
 from app.connection import Connection
 from app.database.database import Database
-from app.database.records import SignOfLife
 from app.errors import AppError
 from app.gateway.registry import Registry
 from app.gateway.session_services import Ticking

@@ -7,10 +7,10 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.database.filters import IdTagFilter
-from app.database.records import IdTagRecord, IdTagStatus
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
+from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus
+from app.id_tags.schemas import IdTag, IdTagChange, IdTagCreate
 from app.web.access import ReadAccess, ServicesDependency, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -23,10 +23,8 @@ from app.web.conditional import (
 from app.web.inputs import IdTagPath, IdTagText, Paging
 from app.web.json_body import body_of, json_body
 from app.web.locations import location
-from app.web.models import IdTag
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.requests import IdTagChange, IdTagCreate
 from app.web.routers import api_router
 
 router = api_router(prefix="/v1/id-tags", tags=["id-tags"])

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from app.clock import utc_text
-from app.database.records import IdTagRecord, Json
+from app.id_tags.records import IdTagRecord
+from app.types import Json
 
 
 def fold_id_tag(id_tag: str) -> str:

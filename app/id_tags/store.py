@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.database import tables
-from app.database.filters import IdTagFilter
-from app.database.records import IdTagRecord, IdTagStatus, Json
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.text import clean_text
 from app.errors import Conflict
+from app.id_tags import tables
+from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus
 from app.id_tags.rules import fold_id_tag, id_tag_info
+from app.transactions import tables as transaction_tables
+from app.types import Json
 
 _TABLE = tables.id_tags
 _COLUMNS = columns_of(IdTagRecord, _TABLE)
@@ -102,7 +103,7 @@ class IdTags(Repository):
         tag = await self.get(clean_text(id_tag))
         if tag is None or not starting or tag.max_active_transactions is None:
             return id_tag_info(tag, at)
-        running = tables.transactions
+        running = transaction_tables.transactions
         statement = select(func.count()).where(
             running.c.tenant_id == self.tenant_id,
             running.c.id_tag_key == tag.id_tag_key,

@@ -77,7 +77,7 @@ async def _migrate(settings: Settings) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "app.server.running.migration",
+        "app.server.migration",
         env={**os.environ, **settings.environment()},
         stdout=subprocess.PIPE,
         # Ctrl-C does not cut it short: half a migration would be undone, and begin anew the next time.

@@ -351,7 +351,7 @@ class _ForkServer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "app.server.running.fork_server",
+                "app.server.fork_server",
                 str(theirs.fileno()),
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, **self._settings.environment()},

@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import floor
 from typing import Literal
 
-from app.database.records import ConfigurationRecord, Json
+from app.configuration.records import ConfigurationRecord
 from app.errors import FieldViolation
+from app.types import Json
 
 Unit = Literal["A", "W"]
 _UNITS: dict[str, Unit] = {"current": "A", "a": "A", "power": "W", "w": "W"}

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from app.clock import parse_time
-from app.database.records import Json
+from app.types import Json
 
 Unit = Literal["A", "W"]
 

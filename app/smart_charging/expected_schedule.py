@@ -14,12 +14,12 @@ from operator import attrgetter, itemgetter
 from typing import Literal
 
 from app.clock import utc_text
-from app.database.records import Json
 from app.errors import FieldViolation, InvalidInput
 from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.smart_charging.drawing import Measured
 from app.smart_charging.ledger import Installed, World
 from app.smart_charging.ledger_reading import LedgerView
+from app.types import Json
 
 MOST_CONNECTORS = 100
 """Connectors of a charge point that the core looks at."""

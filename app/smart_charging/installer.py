@@ -11,9 +11,9 @@ import orjson
 import structlog
 
 from app.clock import Clock
+from app.commands.records import CommandRecord
 from app.commands.service import Commands
 from app.database.database import Database
-from app.database.records import ChargingProfileRecord, CommandRecord, InstallationRecord, Json
 from app.database.unit_of_work import TenantWork
 from app.errors import InvalidInput, NotFound
 from app.smart_charging.abilities import Conversion
@@ -27,8 +27,9 @@ from app.smart_charging.installation import (
     plan_remote_start,
 )
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
+from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
 from app.smart_charging.stored_profiles import wire_ids
-from app.types import TenantId
+from app.types import Json, TenantId
 
 RETRY_AFTER = timedelta(minutes=5)
 """When a charge point that was offline, or did not answer, is tried again."""

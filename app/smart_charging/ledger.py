@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from app.database.records import Json
+from app.types import Json
 
 Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirmed"]
 """What became of a request. unknown: a clear that met nothing; unconfirmed: nobody knows."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from app.database.records import ConnectorTransaction, Json, ProfileCommandRecord
 from app.database.unit_of_work import TenantWork
 from app.smart_charging.ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
+from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
+from app.types import Json
 
 _UNABLE = frozenset({"NotSupported", "NotImplemented"})
 _STATUSES: dict[str, Verdict] = {

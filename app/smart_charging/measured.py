@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from app.database.records import Json, MeterValueRecord
 from app.smart_charging.drawing import Measured
+from app.transactions.records import MeterValueRecord
+from app.types import Json
 
 _MEASURANDS = {"A": "Current.Import", "W": "Power.Active.Import"}
 _FACTORS = {"A": 1.0, "W": 1.0, "kW": 1000.0}

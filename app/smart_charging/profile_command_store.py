@@ -11,13 +11,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.database import tables
-from app.database.records import ConnectorTransaction, ProfileCommandRecord
+from app.commands import tables as command_tables
 from app.database.repository import Repository, columns_of
+from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
+from app.transactions import tables as transaction_tables
 
-_COMMANDS = tables.commands
+_COMMANDS = command_tables.commands
 _COLUMNS = columns_of(ProfileCommandRecord, _COMMANDS)
-_TRANSACTIONS = tables.transactions
+_TRANSACTIONS = transaction_tables.transactions
 _TRANSACTION_COLUMNS = columns_of(ConnectorTransaction, _TRANSACTIONS)
 
 
@@ -32,7 +33,7 @@ class ProfileCommands(Repository):
                 _COMMANDS.c.tenant_id == self.tenant_id,
                 _COMMANDS.c.charge_point_id == charge_point_id,
                 _COMMANDS.c.superseded_at.is_(None),
-                text(f"({tables.CARRIES_CHARGING_PROFILE})"),
+                text(f"({command_tables.CARRIES_CHARGING_PROFILE})"),
                 _COMMANDS.c.state.not_in(("queued", "offline", "cancelled")),
             )
             # Sessions have an order of their own, whatever the clocks of two servers say.

@@ -6,16 +6,20 @@ from typing import Any
 from sqlalchemy import BigInteger, Select, case, cast, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import tables
-from app.database.records import ChargingProfileRecord, InstallationRecord, Json
+from app.charge_points import tables as charge_point_tables
+from app.commands import tables as command_tables
 from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.errors import Conflict
+from app.smart_charging import tables
+from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.tenants import tables as tenant_tables
+from app.types import Json
 
 _TABLE = tables.charging_profiles
 _COLUMNS = columns_of(ChargingProfileRecord, _TABLE)
-_TENANTS = tables.tenants
+_TENANTS = tenant_tables.tenants
 _INSTALLATIONS = tables.charging_profile_installations
-_CHARGE_POINTS = tables.charge_points
+_CHARGE_POINTS = charge_point_tables.charge_points
 _INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=_CHARGE_POINTS.c.identity)
 
 CALENDAR_PROFILES = 16
@@ -206,7 +210,7 @@ class Installations(Repository):
 
     def _on_charge_point(self, numbers: int) -> Any:
         """Whether a command that still counts, and was not refused, carries one of the profile's numbers."""
-        commands = tables.commands
+        commands = command_tables.commands
         # What was posted raw may be any integer of 64 bits.
         wire_id = cast(commands.c.payload["csChargingProfiles"]["chargingProfileId"].astext, BigInteger)
         first = _INSTALLATIONS.c.charging_profile_id

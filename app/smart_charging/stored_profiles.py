@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 
-from app.database.records import ChargingProfileRecord, Json
 from app.errors import FieldViolation
 from app.ocpp import check_call
 from app.smart_charging.calendar import Calendar, compile_calendar
+from app.smart_charging.records import ChargingProfileRecord
 from app.smart_charging.store import CALENDAR_PROFILES
+from app.types import Json
 
 _MEMBER = "/csChargingProfiles"
 _MOST_PERIODS = 4_096

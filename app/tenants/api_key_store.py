@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import tables
-from app.database.records import ApiKeyRecord
 from app.database.repository import Repository, columns_of
+from app.tenants import tables
+from app.tenants.records import ApiKeyRecord
 
 _TABLE = tables.api_keys
 _COLUMNS = columns_of(ApiKeyRecord, _TABLE)

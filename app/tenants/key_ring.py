@@ -15,8 +15,8 @@ from uuid import UUID
 
 from app.clock import Clock
 from app.database.database import Database
-from app.database.records import ApiKeyRecord, Scope
 from app.errors import TooManyRequests, Unauthorized
+from app.tenants.records import ApiKeyRecord, Scope
 from app.types import TenantId
 
 CACHE_LIFETIME_S = 5.0

@@ -6,16 +6,25 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import tables
-from app.database.records import RegistrationStatus, TenantRecord
+from app.charge_points import tables as charge_point_tables
+from app.charge_points.records import RegistrationStatus
 from app.database.repository import columns_of
 from app.errors import Conflict
+from app.frame_log import tables as frame_log_tables
+from app.tenants import tables
+from app.tenants.records import TenantRecord
+from app.transactions import tables as transaction_tables
 
 _TABLE = tables.tenants
 _COLUMNS = columns_of(TenantRecord, _TABLE)
 _CHANGEABLE = frozenset({"name", "strict_protocol", "default_registration"})
 # Children first: these are not removed by the cascade, or block it.
-_CHILDREN = (tables.meter_values, tables.frame_runs, tables.orphan_records, tables.transactions)
+_CHILDREN = (
+    transaction_tables.meter_values,
+    frame_log_tables.frame_runs,
+    transaction_tables.orphan_records,
+    transaction_tables.transactions,
+)
 
 
 class Tenants:
@@ -81,7 +90,7 @@ class Tenants:
 
     async def identities(self, tenant_id: int) -> list[str]:
         """Return the identities of all charge points of a tenant."""
-        points = tables.charge_points
+        points = charge_point_tables.charge_points
         statement = select(points.c.identity).where(points.c.tenant_id == tenant_id)
         return list((await self.connection.execute(statement)).scalars())
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from app.clock import microseconds_of
-from app.database.records import Json
+from app.types import Json
 
 TIME_UNREADABLE = "time_unreadable"
 """Flag: the time could not be read; the time of arrival stands in for it, but not in a retry's key."""

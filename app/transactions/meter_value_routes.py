@@ -9,14 +9,14 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.routes import known
-from app.database.filters import MeterValueFilter
 from app.database.prepared import Row
+from app.transactions.records import MeterValueFilter
+from app.transactions.schemas import MeterValue
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import encoded_page_response
 from app.web.hot_reads import encoded_page
 from app.web.inputs import DIGITS, INTEGER_MAXIMUM, IdentityPath, Paging, Time
-from app.web.models import MeterValue
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router

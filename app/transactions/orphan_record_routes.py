@@ -3,10 +3,10 @@
 from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point
+from app.transactions.schemas import OrphanRecord
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import page_response
 from app.web.inputs import IdentityPath, PagingQuery
-from app.web.models import OrphanRecord
 from app.web.pagination import LargeIntegerKey, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router

@@ -7,11 +7,12 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.database.filters import TransactionFilter
 from app.database.prepared import Row
 from app.database.reads import TenantReads
 from app.errors import NotFound
 from app.transactions.meter_value_routes import meter_value_page
+from app.transactions.records import TransactionFilter
+from app.transactions.schemas import MeterValue, Transaction
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response
@@ -27,7 +28,6 @@ from app.web.inputs import (
     Time,
     TransactionIdPath,
 )
-from app.web.models import MeterValue, Transaction
 from app.web.pagination import IntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router

@@ -8,16 +8,22 @@ from typing import Any, Final
 from sqlalchemy import Integer, Select, bindparam, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
-from app.database import tables
-from app.database.filters import MeterValueFilter, TransactionFilter
-from app.database.records import MeterValueRecord, OrphanRecord, TransactionRecord
+from app.charge_points import tables as charge_point_tables
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, Repository, columns_of
 from app.database.statements import Statement, given
 from app.id_tags.rules import fold_id_tag
+from app.transactions import tables
 from app.transactions.entries import TIME_UNREADABLE
+from app.transactions.records import (
+    MeterValueFilter,
+    MeterValueRecord,
+    OrphanRecord,
+    TransactionFilter,
+    TransactionRecord,
+)
 
 _TABLE = tables.transactions
-_CHARGE_POINTS = tables.charge_points
+_CHARGE_POINTS = charge_point_tables.charge_points
 _COLUMNS = columns_of(TransactionRecord, _TABLE, identity=_CHARGE_POINTS.c.identity)
 _VALUES = tables.meter_values
 _VALUE_COLUMNS = columns_of(MeterValueRecord, _VALUES)

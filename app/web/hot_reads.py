@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
+from app.charge_points.schemas import CHARGE_POINT_LIVE_FIELDS
 from app.clock import utc_text
 from app.database.prepared import Row
-from app.web.models import CHARGE_POINT_LIVE_FIELDS
 
 Fields = dict[str, Any]
 

@@ -6,7 +6,7 @@ that nothing a caller sends can fail later than at the edge.
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -124,3 +124,24 @@ class Input(BaseModel):
     """A JSON body: no unknown members, no coercion of types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=LINE_PATTERN)]
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
+class Change(Input):
+    """A merge patch (RFC 7396): absent members stay as they are, null empties those that may be empty.
+
+    The defaults of its members are never read: only what the caller wrote is.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    def changes(self) -> dict[str, Any]:
+        """The members that the caller wrote, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}

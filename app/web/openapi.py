@@ -12,10 +12,8 @@ from starlette.responses import Response
 
 from app.commands import routes as commands
 from app.commands.operations import PATH, component_schemas, operations
-from app.smart_charging.schemas import distribution as site_models
-from app.web import requests
 from app.web.examples import COMMAND, PAGED, RESOURCE_EXAMPLES, SITE_DISTRIBUTED
-from app.web.inputs import Input
+from app.web.inputs import Change, Input
 from app.web.problems import Problem, documented
 
 Json = dict[str, Any]
@@ -42,12 +40,12 @@ an `ETag`. Our own fields are snake_case; OCPP payloads keep their wire names.
 """
 
 
+def _subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
+    return [found for child in model.__subclasses__() for found in (child, *_subclasses(child))]
+
+
 def _input_schemas() -> Json:
-    models: list[type[BaseModel]] = [
-        model
-        for model in (*vars(requests).values(), *vars(site_models).values())
-        if isinstance(model, type) and issubclass(model, Input) and model not in (Input, requests.Change)
-    ]
+    models: list[type[BaseModel]] = [model for model in _subclasses(Input) if model is not Change]
     found: Json = {}
     models.append(Problem)
     for model in models:

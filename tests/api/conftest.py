@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.commands.records import CommandRecord
 from app.database.database import Database
-from app.database.records import CommandRecord, TenantRecord
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.api.edge import Edge, open_edge
 from tests.api.scripted import ScriptedCommands

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.service import Commands
-from app.database.records import OPEN_COMMAND_STATES, CommandRecord
 from app.types import TenantId
 
 

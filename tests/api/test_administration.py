@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.database.records import TenantRecord
 from app.live.envelopes import EvictEnvelope
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 TENANTS = "/v1/tenants"

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from app.charge_points.credentials import Credentials, key_bytes
-from app.database.records import BootFacts, StatusReport, TenantRecord
+from app.charge_points.records import BootFacts, StatusReport
 from app.live.envelopes import EvictEnvelope
+from app.tenants.records import TenantRecord
 from app.transactions.entries import TransactionStop
 from app.types import ChargePointId
 from tests.api.edge import NOW, Edge

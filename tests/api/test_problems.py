@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.database.records import TenantRecord
 from app.errors import StoreUnavailable
 from app.id_tags.store import IdTags
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 TAGS = "/v1/id-tags"

@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.database.records import CommandRecord, TenantRecord
+from app.commands.records import CommandRecord
+from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.database.records import CommandRecord, ConnectorTransaction, TenantRecord
+from app.commands.records import CommandRecord
 from app.smart_charging.ledger_reading import load_ledger
+from app.smart_charging.records import ConnectorTransaction
+from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands

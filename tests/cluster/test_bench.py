@@ -8,9 +8,9 @@ import pytest
 
 from app.cli.bench import BenchError, BenchOptions, find_program, run_bench, summary_lines
 from app.database.database import Database
-from app.database.records import TenantRecord
 from app.settings import Settings
 from app.simulator.errors import SimulatorError
+from app.tenants.records import TenantRecord
 from benchmarks.load import build
 from tests.serving import serving
 from tests.serving_fixtures import open_account

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.database.database import Database
-from app.database.records import TenantRecord
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 from tests.serving import ClientConnection, Operator, connecting, serving
 from tests.serving_fixtures import open_account
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.charge_points.records import StatusReport
 from app.database.database import Database
-from app.database.records import StatusReport, TenantRecord
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 from app.web.examples import CALENDAR
 from tests.api.edge import NOW, Edge, open_edge
 

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 
 from app.database.database import Database
-from app.database.records import TenantRecord
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 from tests.faults.swarm import LedgeredChargePoint, Message
 from tests.serving import Operator, Served, serving
 from tests.serving_fixtures import open_account

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.charge_points.credentials import Credentials
-from app.database.records import Login, RegistrationStatus
+from app.charge_points.records import Login, RegistrationStatus
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
 from app.main import create_app

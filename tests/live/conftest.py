@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from app.database.database import Database
-from app.database.records import TenantRecord
 from app.live.connect import open_redis
 from app.settings import Settings
+from app.tenants.records import TenantRecord
 from tests.live.site import Site
 from tests.live.support import RedisServer, SetClock
 from tests.live.workers import running_workers

@@ -5,8 +5,10 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.commands.records import CommandRecord
 from app.database.database import Database
-from app.database.records import ChargePointRecord, CommandRecord, RegistrationStatus, TenantRecord
+from app.tenants.records import TenantRecord
 from app.types import TenantId
 from tests.live.support import SetClock
 from tests.live.workers import Answer, Charger, Worker, accept

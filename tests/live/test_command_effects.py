@@ -8,13 +8,13 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text
 
 from app.charge_points.credentials import Credentials
+from app.commands import tables as command_tables
 from app.commands.effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
 from app.commands.operations import actions
+from app.commands.records import CommandRecord
 from app.commands.request import REDACTED
 from app.commands.rules import Outcome
 from app.commands.store.steps import HAS_EFFECTS
-from app.database import tables
-from app.database.records import CommandRecord
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
@@ -233,7 +233,9 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
     async with site.database.tenant(site.tenant_id) as work:
         await put_command(work, command)
         known = await work.connection.execute(
-            select(text(HAS_EFFECTS)).select_from(tables.commands).where(tables.commands.c.id == command.id)
+            select(text(HAS_EFFECTS))
+            .select_from(command_tables.commands)
+            .where(command_tables.commands.c.id == command.id)
         )
         assert known.scalar_one() is has_effects
     assert command.action in MAY_HAVE_EFFECTS or not has_effects

@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.commands import owner as command_journal
+from app.commands.records import SentFacts
 from app.commands.store.steps import CommandSteps, End
-from app.database.records import SentFacts
 from app.errors import StoreUnavailable, Unavailable
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys

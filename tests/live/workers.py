@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
 from app.commands.service import Commands
 from app.connection import Connection
 from app.database.database import Database
-from app.database.records import ChargePointRecord
 from app.gateway.inbox import Inbox
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus

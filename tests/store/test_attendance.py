@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.charge_points import connection_batcher as module
-from app.database.records import BootFacts, ChargePointRecord, SignOfLife
+from app.charge_points.records import BootFacts, ChargePointRecord, SignOfLife
 from app.errors import StoreUnavailable
 from app.types import TenantId
 from tests.store.conftest import NOW, Station, StationMaker

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from app.commands.operations import actions
+from app.commands.records import Holder, NewCommand, SentFacts
 from app.commands.store.steps import CommandSteps, End, Recorded
-from app.database.records import Holder, NewCommand, SentFacts
 from app.types import TenantId
 from tests.store.conftest import NOW, Station, make_command
 

@@ -10,9 +10,8 @@ import asyncpg
 import pytest
 
 from app.clock import microseconds_of
-from app.database.filters import FrameFilter
-from app.database.records import FrameRecord
 from app.frame_log.recorder import FrameLog
+from app.frame_log.records import FrameFilter, FrameRecord
 from app.settings import Settings
 from tests.conversations import new_conversation
 from tests.store.conftest import NOW, Station

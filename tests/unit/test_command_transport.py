@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from app.commands.records import CommandRecord
 from app.commands.transport import packed, unpacked
-from app.database.records import CommandRecord
 from app.live.envelopes import DoneEnvelope
 from app.types import CommandId, TenantId, WorkerId
 

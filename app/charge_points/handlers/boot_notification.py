@@ -5,9 +5,9 @@ The registration is durable and decided by the operator; a reconnect without a b
 
 from typing import Final
 
+from app.charge_points.records import BootFacts, Registration, RegistrationStatus
 from app.clock import utc_text
 from app.connection import Connection
-from app.database.records import BootFacts, Registration, RegistrationStatus
 from app.handler_context import HandlerContext
 from app.ocpp import v16
 

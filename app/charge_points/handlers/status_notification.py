@@ -1,8 +1,8 @@
 """StatusNotification (OCPP 1.6 4.9): the newest state of a connector; 0 is the charge point itself."""
 
+from app.charge_points.records import StatusReport
 from app.clock import parse_time
 from app.connection import Connection
-from app.database.records import StatusReport
 from app.handler_context import HandlerContext
 from app.ocpp import v16
 

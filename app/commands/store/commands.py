@@ -8,15 +8,16 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
-from app.database import tables
-from app.database.filters import CommandFilter
+from app.charge_points import tables as charge_point_tables
+from app.commands import tables
+from app.commands.records import CommandFilter, CommandRecord, CommandState
 from app.database.prepared import Row
-from app.database.records import CommandRecord, CommandState, Json
 from app.database.repository import Repository, columns_of
 from app.database.statements import Statement
+from app.types import Json
 
 _TABLE = tables.commands
-_CHARGE_POINTS = tables.charge_points
+_CHARGE_POINTS = charge_point_tables.charge_points
 _COLUMNS = columns_of(CommandRecord, _TABLE, identity=_CHARGE_POINTS.c.identity)
 _NAMES = tuple(field.name for field in fields(CommandRecord))
 JSON_NAMES: Final = ("payload", "result", "error", "late_result", "effect")

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database.records import CommandState
+from app.commands.records import CommandState
 
 # A worker's own deadline comes first; this only catches what that worker lost.
 _GRACE_S = 10.0

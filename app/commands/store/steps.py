@@ -13,13 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from app.charge_points.records import RegistrationStatus
+from app.commands.records import CommandRecord, CommandState, NewCommand, SentFacts
 from app.commands.store.commands import JSON_NAMES, record_of
+from app.commands.tables import CARRIES_CHARGING_PROFILE
 from app.database.prepared import Prepared, Row
-from app.database.records import CommandRecord, CommandState, Json, NewCommand, RegistrationStatus, SentFacts
 from app.database.statements import Statement
-from app.database.tables import CARRIES_CHARGING_PROFILE
 from app.database.text import json_text
-from app.types import TenantId
+from app.types import Json, TenantId
 
 Run = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
 """Runs a statement; JSON goes in and comes out as text."""

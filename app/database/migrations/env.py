@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from app.database.tables import metadata
+from app.database.schema import collect_tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=collect_tables(),
     transaction_per_migration=True,
 )
 with context.begin_transaction():

@@ -14,20 +14,22 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point
+from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
-from app.database.records import OPEN_COMMAND_STATES, CommandRecord, Json
+from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
 from app.smart_charging.abilities import Conversion
 from app.smart_charging.installer import Asked, Place
 from app.smart_charging.ledger import Installed, Ledger, ProfileEvent
 from app.smart_charging.ledger_reading import load_ledger
+from app.smart_charging.schemas.requests import ConversionInput, ProfileInstallationCreate, RemoteStartCreate
+from app.smart_charging.schemas.resources import InstalledProfile, InstalledProfiles, ProfileCommands
+from app.types import Json
 from app.web.access import CommandAccess, ReadAccess, Services, ServicesDependency, TenantAccess
 from app.web.conditional import resource_response
 from app.web.inputs import DIGITS, INTEGER_MAXIMUM, ConnectorIdPath, IdentityPath
 from app.web.json_body import body_of, json_body
-from app.web.models import Command, InstalledProfile, InstalledProfiles, ProfileCommands
 from app.web.problems import problems
-from app.web.requests import ConversionInput, ProfileInstallationCreate, RemoteStartCreate
 from app.web.routers import api_router
 
 router = api_router(prefix="/v1/charge-points/{identity}", tags=["charging-profiles"])

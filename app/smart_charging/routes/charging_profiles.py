@@ -8,10 +8,16 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
-from app.database.records import ChargingProfileRecord, Json
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.smart_charging.calendar import next_clock_change
+from app.smart_charging.records import ChargingProfileRecord
+from app.smart_charging.schemas.requests import ChargingProfileWrite
+from app.smart_charging.schemas.resources import (
+    CHARGING_PROFILE_LIVE_FIELDS,
+    ChargingProfile,
+    ProfileInstallation,
+)
 from app.smart_charging.stored_profiles import (
     as_stored,
     judge_calendar,
@@ -19,6 +25,7 @@ from app.smart_charging.stored_profiles import (
     wire_ids,
     wire_profiles,
 )
+from app.types import Json
 from app.web.access import ReadAccess, ServicesDependency, TenantAccess, WriteAccess
 from app.web.computation import compute
 from app.web.conditional import (
@@ -34,10 +41,8 @@ from app.web.examples import CHARGING_PROFILE_WRITE
 from app.web.inputs import ChargingProfileIdPath, PagingQuery
 from app.web.json_body import body_of, read_bytes, require_json
 from app.web.locations import location
-from app.web.models import CHARGING_PROFILE_LIVE_FIELDS, ChargingProfile, ProfileInstallation
 from app.web.pagination import IntegerKey, Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.requests import ChargingProfileWrite
 from app.web.routers import api_router
 
 router = api_router(prefix="/v1/charging-profiles", tags=["charging-profiles"])

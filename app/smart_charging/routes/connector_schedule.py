@@ -14,9 +14,8 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point
+from app.commands.records import CommandRecord
 from app.commands.routes import WAIT_MAXIMUM_S
-from app.database.filters import MeterValueFilter
-from app.database.records import CommandRecord, Json
 from app.errors import Forbidden, InvalidInput
 from app.smart_charging.abilities import abilities_of
 from app.smart_charging.drift import departures, read_reported
@@ -24,12 +23,19 @@ from app.smart_charging.expected_schedule import ScheduleRequest, draw_expected,
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.routes.composite_schedule import PICTURE, SVG_TYPE
+from app.smart_charging.schemas.resources import (
+    ConnectorSchedule,
+    ReportedSchedule,
+    ScheduleDeparture,
+    ScheduleDrift,
+)
+from app.transactions.records import MeterValueFilter
+from app.types import Json
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess
 from app.web.computation import compute
 from app.web.conditional import page_response
 from app.web.exact_json import has_hundredths
 from app.web.inputs import DIGITS, ConnectorIdPath, IdentityPath, QueryBoolean, Time
-from app.web.models import ConnectorSchedule, ReportedSchedule, ScheduleDeparture, ScheduleDrift
 from app.web.problems import invalid_parameter, problems
 from app.web.routers import api_router
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.web.exact_json import Tenths
 from app.web.inputs import Input, Line
-from app.web.models import Resource
+from app.web.resources import Resource
 
 NODES_MAXIMUM = 1_000
 SESSIONS_MAXIMUM = 5_000

@@ -10,18 +10,17 @@ from typing import Annotated
 from fastapi import Depends, Path
 from starlette.responses import Response
 
-from app.database.records import ApiKeyRecord
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.tenants.key_ring import mint_key
+from app.tenants.records import ApiKeyRecord
 from app.tenants.routes.tenants import existing_tenant
+from app.tenants.schemas import ApiKey, ApiKeyCreate, NewApiKey
 from app.web.access import AdminAccess, PlatformAccess, Services, ServicesDependency
 from app.web.conditional import IfNoneMatch, page_response, resource_response, secret_response
 from app.web.inputs import Paging, PagingQuery, SlugPath
 from app.web.json_body import body_of, json_body
-from app.web.models import ApiKey, NewApiKey
 from app.web.pagination import Page, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.requests import ApiKeyCreate
 from app.web.routers import api_router
 
 router = api_router(tags=["api-keys"])

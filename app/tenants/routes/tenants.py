@@ -6,9 +6,10 @@ from fastapi import Depends
 from starlette.responses import Response
 
 from app.charge_points.service import evict
-from app.database.records import TenantRecord
 from app.database.unit_of_work import PlatformWork
 from app.errors import NotFound
+from app.tenants.records import TenantRecord
+from app.tenants.schemas import Tenant, TenantChange, TenantCreate
 from app.types import TenantId
 from app.web.access import PlatformAccess, ServicesDependency
 from app.web.conditional import (
@@ -21,10 +22,8 @@ from app.web.conditional import (
 )
 from app.web.inputs import PagingQuery, SlugPath
 from app.web.json_body import body_of, json_body
-from app.web.models import Tenant
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.requests import TenantChange, TenantCreate
 from app.web.routers import api_router
 
 router = api_router(prefix="/v1/tenants", tags=["tenants"])

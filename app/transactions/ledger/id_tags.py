@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.database.records import IdTagRecord
+from app.id_tags.records import IdTagRecord
 from app.transactions.ledger.meter_values import Connection
 from app.transactions.ledger.statements import FIND_ID_TAGS
 

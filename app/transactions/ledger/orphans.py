@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
-from app.database.records import OrphanKind
 from app.database.text import clean_text, json_text
 from app.transactions.entries import InvalidRecord
 from app.transactions.ledger.meter_values import Connection
 from app.transactions.ledger.statements import INSERT_ORPHANS
+from app.transactions.records import OrphanKind
 
 
 @dataclass(frozen=True, slots=True)

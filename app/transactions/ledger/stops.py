@@ -11,7 +11,6 @@ from datetime import datetime
 import asyncpg
 import orjson
 
-from app.database.records import Json
 from app.database.text import clean_text, json_text
 from app.id_tags.rules import fold_id_tag, id_tag_info
 from app.transactions.entries import TIME_UNREADABLE, StopRecorded, TransactionStop
@@ -19,6 +18,7 @@ from app.transactions.ledger import statements as sql
 from app.transactions.ledger.id_tags import find_id_tags
 from app.transactions.ledger.meter_values import Connection, MeterWrites
 from app.transactions.ledger.orphans import Orphan, insert_orphans
+from app.types import Json
 
 METER_DECREASED = "meter_decreased"
 """Flag: the register at the stop is below the one at the start."""

@@ -6,13 +6,13 @@ from datetime import datetime
 import asyncpg
 import orjson
 
-from app.database.records import Json
 from app.database.text import clean_text
 from app.id_tags.rules import fold_id_tag
 from app.transactions.entries import TransactionStart
 from app.transactions.ledger import statements as sql
 from app.transactions.ledger.meter_values import Connection
 from app.transactions.ledger.stops import Closing, Ending, Stoppable, close_transactions
+from app.types import Json
 
 STOP_CAME_FIRST = "stop_came_first"
 """Flag: the stop arrived before the start, without a valid transactionId, and was joined to it."""
