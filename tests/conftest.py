@@ -22,7 +22,9 @@ from app.database.database import Database
 from app.database.migrations import migrate
 from app.server.embedded import Engines, start_embedded
 from app.settings import Settings
+from app.storage import Storage
 from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
 
 # Plain tracebacks: the default ones print every local variable, which takes seconds.
 structlog.configure(
@@ -115,11 +117,17 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def database(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """The store, open, with its ledger running."""
-    opened = await Database.open(database_url, settings=settings, clock=clock)
+async def storage(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
+    """The storage of a worker, open, with its ledger running."""
+    opened = await Storage.open(database_url, settings, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def database(storage: Storage) -> Database:
+    """The database of that storage."""
+    return storage.database
 
 
 @pytest.fixture
@@ -127,7 +135,7 @@ async def tenant(database: Database) -> TenantRecord:
     """A tenant of the test's own."""
     slug = f"tenant-{next(_NUMBERS)}"
     async with database.platform() as work:
-        return await work.tenants.create(slug, f"Tenant {slug}")
+        return await TenantStore(work).create(slug, f"Tenant {slug}")
 
 
 def with_database(url: str, name: str) -> str:

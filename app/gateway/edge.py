@@ -5,7 +5,6 @@ from typing import Any
 
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
-from app.database.database import Database
 from app.gateway.admission import Admission
 from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
@@ -20,6 +19,7 @@ from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
+from app.storage import Storage
 
 
 class Gateway:
@@ -28,7 +28,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        database: Database,
+        storage: Storage,
         commands: CommandResults,
         registry: Registry,
         credentials: Credentials,
@@ -38,12 +38,13 @@ class Gateway:
     ) -> None:
         """dispatcher: another table of handlers, for tests."""
         self._registry = registry
-        self._last_seen = LastSeen(database)
+        self._last_seen = LastSeen(storage.connection_batcher)
         deadlines = Deadlines()
         tally = Tally(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
-            database=database,
-            dispatcher=dispatcher or Dispatcher(HandlerContext(database, clock, settings)),
+            ledger=storage.ledger,
+            frame_log=storage.frame_log,
+            dispatcher=dispatcher or Dispatcher(_handler_context(storage, clock, settings)),
             commands=commands,
             clock=clock,
             limits=SessionLimits(
@@ -59,7 +60,7 @@ class Gateway:
             call_later=_call_later,
         )
         self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
-        admission = Admission(database, credentials, clock, settings)
+        admission = Admission(storage.database, storage.connection_batcher, credentials, clock, settings)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
         self.endpoint = ChargePointEndpoint(
@@ -83,6 +84,10 @@ class Gateway:
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()
+
+
+def _handler_context(storage: Storage, clock: Clock, settings: Settings) -> HandlerContext:
+    return HandlerContext(storage.database, storage.ledger, storage.connection_batcher, clock, settings)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

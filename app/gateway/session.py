@@ -288,7 +288,7 @@ class Session:
             self._services.clock.now(),
         )
         try:
-            await self._services.database.ledger.keep_invalid(record)
+            await self._services.ledger.keep_invalid(record)
         except Exception:
             # Not kept, so the refusal must not sound final: the charge point shall come again with it.
             log.exception("invalid_record_not_kept", action=item.action, **self._facts())

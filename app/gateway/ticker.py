@@ -1,10 +1,10 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
 from app import metrics
+from app.charge_points.connection_batcher import ConnectionBatcher
 from app.charge_points.records import SignOfLife
 from app.clock import Clock
 from app.connection import Connection
-from app.database.database import Database
 from app.errors import AppError
 from app.gateway.registry import Registry
 from app.gateway.session_services import Ticking
@@ -46,8 +46,8 @@ class Deadlines:
 class LastSeen:
     """Writes down when charge points were last heard: many at once, and only what has changed."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, connection_batcher: ConnectionBatcher) -> None:
+        self._connection_batcher = connection_batcher
         self._written: dict[str, int] = {}
 
     async def write(self, connections: list[Connection]) -> None:
@@ -72,7 +72,7 @@ class LastSeen:
         """False: the database was away, nothing may have been written."""
         signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
-            await self._database.attendance.heard(signs)
+            await self._connection_batcher.heard(signs)
         except AppError as error:
             log.warning("last_seen_not_written", detail=error.detail)
             return False

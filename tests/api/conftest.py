@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.commands.records import CommandRecord
-from app.database.database import Database
 from app.settings import Settings
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.api.edge import Edge, open_edge
@@ -21,11 +21,11 @@ def scripted() -> ScriptedCommands:
 
 @pytest.fixture
 async def edge(
-    database: Database, redis_url: str, settings: Settings, scripted: ScriptedCommands
+    storage: Storage, redis_url: str, settings: Settings, scripted: ScriptedCommands
 ) -> AsyncIterator[Edge]:
     """The API over the real store and Redis; commands are scripted."""
     generous = settings.model_copy(update={"login_failures_per_minute": 1000})
-    async with open_edge(database, redis_url, generous, scripted) as opened:
+    async with open_edge(storage, redis_url, generous, scripted) as opened:
         yield opened
 
 

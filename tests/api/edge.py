@@ -14,18 +14,21 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from app.api import Services, install_api
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock, microseconds_of
 from app.commands.records import CommandRecord
 from app.commands.service import Commands
-from app.database.database import Database
 from app.gateway.limiter import client_address, parse_networks
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
 from app.settings import Settings
+from app.storage import Storage
+from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
+from app.tenants.store import TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, TenantId, WorkerId
 from tests.recorded import put_command
@@ -71,7 +74,7 @@ class Edge:
         """A new tenant."""
         slug = f"operator-{next(_NUMBERS)}"
         async with self.services.database.platform() as work:
-            return await work.tenants.create(slug, f"Operator {slug}")
+            return await TenantStore(work).create(slug, f"Operator {slug}")
 
     async def key(
         self, tenant: TenantRecord | None, *scopes: Scope, expires_at: datetime | None = None
@@ -91,7 +94,7 @@ class Edge:
             last_used_at=None,
         )
         async with self.services.database.platform() as work:
-            await work.api_keys.create(record)
+            await PlatformApiKeyStore(work).create(record)
         return minted.token
 
     async def call(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
@@ -104,7 +107,7 @@ class Edge:
     async def charge_point(self, tenant: TenantRecord, identity: str = "RDAM-1") -> ChargePointId:
         """A new charge point; its primary key."""
         async with self.services.database.tenant(tenant.id) as work:
-            return ChargePointId((await work.charge_points.create(identity)).id)
+            return ChargePointId((await ChargePointStore(work).create(identity)).id)
 
     async def connect(self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str) -> Owner:
         """Say that a worker, this one, holds the socket of a charge point."""
@@ -221,7 +224,7 @@ def build_app(services: Services) -> FastAPI:
 
 @asynccontextmanager
 async def open_edge(
-    database: Database, redis_url: str, settings: Settings, commands: Commands | None = None
+    storage: Storage, redis_url: str, settings: Settings, commands: Commands | None = None
 ) -> AsyncIterator[Edge]:
     """The whole edge, open. commands: in place of the real ones."""
     clock = SetClock()
@@ -234,9 +237,11 @@ async def open_edge(
     await bus.start(delivered.append)
     try:
         as_clock: Clock = clock
-        used = commands or Commands(database, presence, bus, as_clock, settings)
+        used = commands or Commands(
+            storage.database, storage.command_steps, presence, bus, as_clock, settings
+        )
         address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-        services = Services(database, presence, used, bus, clock, settings, address)
+        services = Services(storage, presence, used, bus, clock, settings, address)
         app = build_app(services)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -4,6 +4,7 @@ import pytest
 
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
 from tests.api.edge import Edge
 
 TENANTS = "/v1/tenants"
@@ -54,7 +55,7 @@ async def test_what_a_deleted_tenant_still_sends_through_another_worker_is_no_fa
 ) -> None:
     assert (await edge.call("GET", "/v1/id-tags", token)).status_code == 200
     async with edge.services.database.platform() as work:
-        await work.tenants.delete(operator.slug)
+        await TenantStore(work).delete(operator.slug)
     tag = await edge.call("POST", "/v1/id-tags", token, json={"id_tag": "A"})
     assert (tag.status_code, tag.json()["code"]) == (409, "conflict")
     point = await edge.call("POST", "/v1/charge-points", token, json={"identity": "A"})

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
 from app.settings import Settings
+from app.storage import Storage
+from app.tenants.api_key_store import ApiKeyStore
 from app.tenants.key_ring import CACHE_LIFETIME_S, KeyRing, mint_key, secret_hash
 from app.tenants.records import TenantRecord
 from tests.api.edge import NOW, Edge, SetClock, open_edge
@@ -76,8 +77,8 @@ async def test_a_key_revoked_elsewhere_ends_within_the_life_of_the_cache(
 ) -> None:
     assert (await edge.call("GET", PATH, token)).status_code == 200
     async with edge.services.database.tenant(operator.id) as work:
-        (record,) = await work.api_keys.list()
-        await work.api_keys.revoke(record.id, NOW)
+        (record,) = await ApiKeyStore(work).list()
+        await ApiKeyStore(work).revoke(record.id, NOW)
     edge.clock.advance(CACHE_LIFETIME_S + 0.1)
     assert (await edge.call("GET", PATH, token)).status_code == 401
 
@@ -113,7 +114,7 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
 ) -> None:
     async def last_used() -> Any:
         async with edge.services.database.tenant(operator.id) as work:
-            return (await work.api_keys.list())[0].last_used_at
+            return (await ApiKeyStore(work).list())[0].last_used_at
 
     await edge.call("GET", PATH, token)
     first = await last_used()
@@ -127,17 +128,17 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
 
 async def test_the_store_holds_no_secret(edge: Edge, operator: TenantRecord, token: str) -> None:
     async with edge.services.database.tenant(operator.id) as work:
-        (record,) = await work.api_keys.list()
+        (record,) = await ApiKeyStore(work).list()
     secret = token.split("_")[2]
     assert record.secret_hash == secret_hash(edge.services.settings.credential_pepper, secret)
     assert secret not in repr(record)
 
 
 async def test_an_address_that_keeps_failing_has_to_wait_but_keys_in_use_go_on(
-    database: Database, redis_url: str, settings: Settings, scripted: ScriptedCommands
+    storage: Storage, redis_url: str, settings: Settings, scripted: ScriptedCommands
 ) -> None:
     few = settings.model_copy(update={"login_failures_per_minute": 3})
-    async with open_edge(database, redis_url, few, scripted) as edge:
+    async with open_edge(storage, redis_url, few, scripted) as edge:
         token = await edge.key(await edge.tenant())
         assert (await edge.call("GET", PATH, token)).status_code == 200
         unknown = mint_key("x").token
@@ -151,11 +152,11 @@ async def test_an_address_that_keeps_failing_has_to_wait_but_keys_in_use_go_on(
 
 
 async def test_behind_a_trusted_proxy_each_client_answers_for_itself(
-    database: Database, redis_url: str, settings: Settings
+    storage: Storage, redis_url: str, settings: Settings
 ) -> None:
     few = settings.model_copy(update={"login_failures_per_minute": 1, "trusted_proxies": ["127.0.0.0/8"]})
     guesser, other = ({"X-Forwarded-For": address} for address in ("203.0.113.66", "198.51.100.1"))
-    async with open_edge(database, redis_url, few) as edge:
+    async with open_edge(storage, redis_url, few) as edge:
         token, unknown = await edge.key(await edge.tenant()), mint_key("x").token
         guesses = [await edge.call("GET", PATH, unknown, headers=guesser) for _ in range(2)]
         assert [guess.status_code for guess in guesses] == [401, 429]

@@ -5,11 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
+from app.charge_points.store import ChargePointStore
+from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.entries import TransactionStop
+from app.transactions.store import OrphanRecordStore
 from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 
@@ -29,7 +33,7 @@ async def test_creation_shows_a_credential_that_logs_in(
     assert body["credential"]["username"] == "RDAM 1"
     assert body["credential"]["path"] == f"/ocpp/{operator.slug}/RDAM%201"
     async with edge.services.database.tenant(operator.id) as work:
-        record = await work.charge_points.get("RDAM 1")
+        record = await ChargePointStore(work).get("RDAM 1")
     assert record is not None
     password = body["credential"]["password"]
     credentials = Credentials(edge.services.settings.credential_pepper)
@@ -146,7 +150,7 @@ async def test_a_boot_between_read_and_change_is_no_conflict(
     path = f"{PATH}/RDAM-1"
     tag = (await edge.call("GET", path, token)).headers["etag"]
     facts = BootFacts(at=NOW, vendor="Acme", model="Duo")
-    assert await edge.services.database.attendance.record_boot(operator.id, key, facts) is not None
+    assert await edge.services.storage.connection_batcher.record_boot(operator.id, key, facts) is not None
     assert (await edge.call("GET", path, token, headers={"If-None-Match": tag})).status_code == 200
     changed = await edge.call("PATCH", path, token, json={"name": "Gate"}, headers={"If-Match": tag})
     assert changed.status_code == 200
@@ -164,13 +168,13 @@ async def test_new_credentials_end_the_old_ones_and_the_session(
 ) -> None:
     created = await edge.call("POST", PATH, token, json={"identity": "RDAM-1"})
     async with edge.services.database.tenant(operator.id) as work:
-        record = await work.charge_points.get("RDAM-1")
+        record = await ChargePointStore(work).get("RDAM-1")
     assert record is not None
     owner = await edge.connect(operator, ChargePointId(record.id), "RDAM-1")
     response = await edge.call("POST", f"{PATH}/RDAM-1/credentials", token)
     assert response.status_code == 201
     async with edge.services.database.tenant(operator.id) as work:
-        changed = await work.charge_points.get("RDAM-1")
+        changed = await ChargePointStore(work).get("RDAM-1")
     assert changed is not None
     credentials = Credentials(edge.services.settings.credential_pepper)
     assert credentials.matches(response.json()["password"].encode(), changed.credential_hash)
@@ -202,10 +206,10 @@ async def test_a_charge_point_with_a_stop_that_fits_no_transaction_stays(
 ) -> None:
     key = await edge.charge_point(operator)
     stop = TransactionStop(operator.id, key, 99, NOW, NOW, 5000)
-    assert (await edge.services.database.ledger.stop_transaction(stop)).outcome == "orphan"
+    assert (await edge.services.storage.ledger.stop_transaction(stop)).outcome == "orphan"
     assert (await edge.call("DELETE", f"{PATH}/RDAM-1", token)).status_code == 409
     async with edge.services.database.tenant(operator.id) as work:
-        assert len(await work.orphans.page(10)) == 1
+        assert len(await OrphanRecordStore(work).page(10)) == 1
 
 
 async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: str) -> None:
@@ -213,7 +217,7 @@ async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: s
     async with edge.services.database.tenant(operator.id) as work:
         for number, status in ((0, "Available"), (1, "Charging")):
             report = StatusReport(number, status, "NoError", NOW, NOW + timedelta(seconds=1))
-            await work.connectors.record_status(key, report)
+            await ConnectorStore(work).record_status(key, report, 64)
     listed = (await edge.call("GET", f"{PATH}/RDAM-1/connectors", token)).json()["items"]
     assert [(item["connector_id"], item["status"]) for item in listed] == [(0, "Available"), (1, "Charging")]
     one = (await edge.call("GET", f"{PATH}/RDAM-1/connectors/1", token)).json()
@@ -225,7 +229,7 @@ async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: s
 async def test_the_configuration_is_shown(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
     async with edge.services.database.tenant(operator.id) as work:
-        await work.configuration.put(key, "HeartbeatInterval", "300", False, NOW)
+        await ConfigurationStore(work).put(key, "HeartbeatInterval", "300", False, NOW)
     response = await edge.call("GET", f"{PATH}/RDAM-1/configuration", token)
     assert response.json()["items"] == [
         {

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from app.commands.records import CommandRecord, SentFacts
-from app.commands.store.steps import End
+from app.commands.store.commands import CommandStore
+from app.commands.store.steps import CommandSteps, End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
 from app.tenants.records import TenantRecord
 from tests.api.edge import NOW, Edge
@@ -172,8 +173,8 @@ async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord
     record = await edge.command(operator, key)
     async with edge.services.database.tenant(operator.id) as work:
         end = End("timed_out", error={"code": "x", "description": "y"}, sent=SentFacts("worker-1", 1, NOW))
-        await work.command_steps.finish(record.id, end, NOW)
-        await work.commands.late(record.id, {"status": "Accepted"})
+        await CommandSteps(work.rows, work.tenant_id).finish(record.id, end, NOW)
+        await CommandStore(work).late(record.id, {"status": "Accepted"})
     body = (await edge.call("GET", f"/v1/commands/{record.id}", token)).json()
     assert (body["state"], body["charge_point"], body["action"]) == ("timed_out", "RDAM-1", "Reset")
     assert (body["error"], body["late_result"]) == ({"code": "x", "description": "y"}, {"status": "Accepted"})

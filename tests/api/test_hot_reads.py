@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from app.charge_points import tables as charge_point_tables
+from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import ChargePointRecord, ConnectorRecord, RegistrationStatus, StatusReport
 from app.charge_points.schemas import ChargePoint, Connector, Connectors
+from app.charge_points.store import ChargePointStore
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.schemas import MeterValue, Transaction
+from app.transactions.store import MeterValueStore, TransactionStore
 from app.web import hot_reads
 from app.web.access import Services
 from app.web.pagination import Page
@@ -209,16 +212,16 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
             StatusReport(0, "Available", "NoError", NOW, NOW),
             StatusReport(1, ODD, ODD, NOW, NOW, ODD, ODD, ODD),
         ):
-            await work.connectors.record_status(key, status)
+            await ConnectorStore(work).record_status(key, status, 64)
         await work.connection.execute(
             charge_point_tables.charge_points.update()
             .where(charge_point_tables.charge_points.c.id == key)
             .values(name=ODD, vendor=ODD, clock_skew_s=-1e-7, booted_at=NOW, credential_hash=b"\xff")
         )
-        points = [await work.charge_points.get(identity) for identity in ("RDAM-1", "UTR-1")]
-        records = [await work.transactions.get(number) for number in reversed(ids)]
-        connectors = await work.connectors.for_charge_point(key)
-        values = await work.meter_values.for_charge_point(key, 10)
+        points = [await ChargePointStore(work).get(identity) for identity in ("RDAM-1", "UTR-1")]
+        records = [await TransactionStore(work).get(number) for number in reversed(ids)]
+        connectors = await ConnectorStore(work).for_charge_point(key)
+        values = await MeterValueStore(work).for_charge_point(key, 10)
 
     charge_points = [
         ChargePoint.of(point, owner.connected_at if point.id == key else None) for point in points if point
@@ -255,7 +258,7 @@ async def test_a_tag_of_a_read_is_good_for_a_change(
 ) -> None:
     key = await edge.charge_point(operator)
     async with edge.services.database.tenant(operator.id) as work:
-        await work.charge_points.update("RDAM-1", name=name, heartbeat_interval_s=7)
+        await ChargePointStore(work).update("RDAM-1", name=name, heartbeat_interval_s=7)
     read = await edge.call("GET", "/v1/charge-points/RDAM-1", token)
     await edge.connect(operator, key, "RDAM-1")
     headers = {"If-Match": read.headers["etag"]}

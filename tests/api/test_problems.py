@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.errors import StoreUnavailable
-from app.id_tags.store import IdTags
+from app.id_tags.store import IdTagStore
 from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
@@ -204,7 +204,7 @@ async def test_a_store_that_is_away_is_503(edge: Edge, token: str, monkeypatch: 
     async def away(*_: Any, **__: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(IdTags, "get", away)
+    monkeypatch.setattr(IdTagStore, "get", away)
     response = await edge.call("GET", f"{TAGS}/A", token)
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert "retry-after" in response.headers
@@ -216,7 +216,7 @@ async def test_a_fault_of_ours_shows_no_stack(
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(IdTags, "get", broken)
+    monkeypatch.setattr(IdTagStore, "get", broken)
     response = await edge.call("GET", f"{TAGS}/A", token)
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert response.json()["instance"].startswith("urn:uuid:")

@@ -6,6 +6,8 @@ import orjson
 import pytest
 
 from app.commands.records import CommandRecord
+from app.configuration.store import ConfigurationStore
+from app.smart_charging.store import ChargingProfileStore
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
@@ -30,13 +32,13 @@ IN_WATTS = {
 
 async def store(edge: Edge, operator: TenantRecord, **forms: Any) -> int:
     async with edge.services.database.tenant(operator.id) as work:
-        return (await work.charging_profiles.create("A profile", **forms)).id
+        return (await ChargingProfileStore(work).create("A profile", **forms)).id
 
 
 async def report(edge: Edge, operator: TenantRecord, charge_point: int, **keys: str) -> None:
     async with edge.services.database.tenant(operator.id) as work:
         for key, value in keys.items():
-            await work.configuration.put(charge_point, key, value, True, NOW)
+            await ConfigurationStore(work).put(charge_point, key, value, True, NOW)
 
 
 def stored_calendar(**changes: Any) -> dict[str, Any]:

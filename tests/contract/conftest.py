@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
-from app.database.database import Database
+from app.configuration.store import ConfigurationStore
+from app.id_tags.store import IdTagStore
 from app.settings import Settings
+from app.smart_charging.store import ChargingProfileStore
+from app.storage import Storage
+from app.tenants.api_key_store import ApiKeyStore
 from app.tenants.records import TenantRecord
 from app.web.examples import CALENDAR
 from tests.api.edge import NOW, Edge, open_edge
@@ -24,10 +29,10 @@ class Estate:
 
 
 @pytest.fixture
-async def edge(database: Database, redis_url: str, settings: Settings) -> AsyncIterator[Edge]:
+async def edge(storage: Storage, redis_url: str, settings: Settings) -> AsyncIterator[Edge]:
     """The API over the real store, Redis and commands."""
     generous = settings.model_copy(update={"login_failures_per_minute": 100_000})
-    async with open_edge(database, redis_url, generous) as opened:
+    async with open_edge(storage, redis_url, generous) as opened:
         yield opened
 
 
@@ -44,11 +49,13 @@ async def make_estate(edge: Edge) -> Estate:
     identity = f"OWNED-{tenant.id}"
     charge_point = await edge.charge_point(tenant, identity)
     async with edge.services.database.tenant(tenant.id) as work:
-        await work.connectors.record_status(charge_point, StatusReport(1, "Available", "NoError", NOW, NOW))
-        await work.id_tags.create(f"TAG-{tenant.id}")
-        await work.configuration.put(charge_point, "HeartbeatInterval", "300", False, NOW)
-        profile = await work.charging_profiles.create("Less in the evening peak", calendar=CALENDAR)
-        (key,) = await work.api_keys.list()
+        await ConnectorStore(work).record_status(
+            charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
+        )
+        await IdTagStore(work).create(f"TAG-{tenant.id}")
+        await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
+        profile = await ChargingProfileStore(work).create("Less in the evening peak", calendar=CALENDAR)
+        (key,) = await ApiKeyStore(work).list()
     transaction = await edge.transaction(tenant, charge_point)
     await edge.meter_value(tenant, charge_point)
     await edge.orphan_record(tenant, charge_point)

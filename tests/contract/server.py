@@ -11,14 +11,21 @@ from typing import TypeVar
 
 import uvicorn
 
+from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
+from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
+from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
+from app.smart_charging.store import ChargingProfileStore
+from app.storage import Storage
+from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
+from app.tenants.store import TenantStore
 from app.transactions.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
 from app.web.examples import CALENDAR
 from tests.api.edge import ALL_SCOPES
@@ -75,8 +82,8 @@ class Things:
 def make_platform_key(settings: Settings) -> str:
     """The token of a new key of the platform."""
 
-    async def make(database: Database) -> str:
-        return (await _key(database, settings, None))[0]
+    async def make(storage: Storage) -> str:
+        return (await _key(storage.database, settings, None))[0]
 
     return _with_database(settings, make)
 
@@ -84,28 +91,31 @@ def make_platform_key(settings: Settings) -> str:
 def make_things(settings: Settings, slug: str) -> Things:
     """A new tenant with one of everything, straight in the database."""
 
-    async def make(database: Database) -> Things:
+    async def make(storage: Storage) -> Things:
+        database = storage.database
         async with database.platform() as work:
-            tenant = await work.tenants.create(slug, slug)
+            tenant = await TenantStore(work).create(slug, slug)
         token, _ = await _key(database, settings, tenant.id)
         _, other_key = await _key(database, settings, tenant.id)
         async with database.tenant(tenant.id) as work:
-            point = await work.charge_points.create("RDAM-0123")
+            point = await ChargePointStore(work).create("RDAM-0123")
             now = point.created_at
-            await work.connectors.record_status(point.id, StatusReport(1, "Available", "NoError", now, now))
-            await work.id_tags.create("B4A63CDF")
-            profile = await work.charging_profiles.create("Less in the evening peak", calendar=CALENDAR)
+            await ConnectorStore(work).record_status(
+                point.id, StatusReport(1, "Available", "NoError", now, now), 64
+            )
+            await IdTagStore(work).create("B4A63CDF")
+            profile = await ChargingProfileStore(work).create("Less in the evening peak", calendar=CALENDAR)
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )
             await put_command(work, command)
-        started = await database.ledger.start_transaction(
+        started = await storage.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
         )
         now_us = microseconds_of(now)
         reading = MeterReading(now_us, '[{"value": "1"}]')
-        await database.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now_us, [reading]))
-        await database.ledger.keep_invalid(
+        await storage.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now_us, [reading]))
+        await storage.ledger.keep_invalid(
             InvalidRecord(tenant.id, point.id, "StopTransaction", [], '[2,"1","StopTransaction",[]]', now)
         )
         names = {
@@ -138,17 +148,17 @@ async def _key(database: Database, settings: Settings, tenant_id: int | None) ->
         last_used_at=None,
     )
     async with database.platform() as work:
-        await work.api_keys.create(record)
+        await PlatformApiKeyStore(work).create(record)
     return minted.token, record.id
 
 
-def _with_database(settings: Settings, use: Callable[[Database], Awaitable[Made]]) -> Made:
+def _with_database(settings: Settings, use: Callable[[Storage], Awaitable[Made]]) -> Made:
     async def run() -> Made:
         url = settings.database_url or ""
-        database = await Database.open(url, settings=settings, clock=SystemClock())
+        storage = await Storage.open(url, settings, SystemClock())
         try:
-            return await use(database)
+            return await use(storage)
         finally:
-            await database.close()
+            await storage.close()
 
     return asyncio.run(run())

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.api import Services
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
 from app.database.database import Database
 from app.gateway.edge import server_options
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
@@ -59,7 +60,7 @@ class Station:
         """Create a charge point that knows KEY."""
         facts.setdefault("credential_hash", Credentials(self.settings.credential_pepper).hash(KEY))
         async with self.database.tenant(self.tenant.id) as work:
-            return await work.charge_points.create(identity, **facts)
+            return await ChargePointStore(work).create(identity, **facts)
 
     async def attempt(self, identity: str, **options: Any) -> RawClient:
         """Try to connect; `response` of the result shows how it went."""
@@ -74,7 +75,7 @@ class Station:
 
     async def flush(self) -> None:
         """Write the frame log of the server down."""
-        await self.services.database.frame_log.flush()
+        await self.services.storage.frame_log.flush()
 
 
 async def until(condition: Callable[[], bool]) -> None:

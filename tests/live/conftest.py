@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from redis.asyncio import Redis
 
-from app.database.database import Database
 from app.live.connect import open_redis
 from app.settings import Settings
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from tests.live.site import Site
 from tests.live.support import RedisServer, SetClock
@@ -44,19 +44,19 @@ async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def site(
-    redis_url: str, redis: Redis, database: Database, settings: Settings, tenant: TenantRecord
+    redis_url: str, redis: Redis, storage: Storage, settings: Settings, tenant: TenantRecord
 ) -> AsyncIterator[Site]:
     """Two workers on the run's Redis."""
     clock = SetClock()
-    async with running_workers(redis_url, database, clock, settings, "a", "b") as workers:
-        yield Site(workers, database, tenant, clock)
+    async with running_workers(redis_url, storage, clock, settings, "a", "b") as workers:
+        yield Site(workers, storage, tenant, clock)
 
 
 @pytest.fixture
 async def fragile_site(
-    server: RedisServer, database: Database, settings: Settings, tenant: TenantRecord
+    server: RedisServer, storage: Storage, settings: Settings, tenant: TenantRecord
 ) -> AsyncIterator[Site]:
     """Two workers on a Redis that may be killed."""
     clock = SetClock()
-    async with running_workers(server.url, database, clock, settings, "a", "b") as workers:
-        yield Site(workers, database, tenant, clock)
+    async with running_workers(server.url, storage, clock, settings, "a", "b") as workers:
+        yield Site(workers, storage, tenant, clock)

@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
-from app.database.database import Database
+from app.commands.store.commands import CommandStore
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.types import TenantId
 from tests.live.support import SetClock
@@ -21,19 +23,20 @@ class Site:
     """Two workers, and a tenant with charge points."""
 
     def __init__(
-        self, workers: list[Worker], database: Database, tenant: TenantRecord, clock: SetClock
+        self, workers: list[Worker], storage: Storage, tenant: TenantRecord, clock: SetClock
     ) -> None:
         self.a, self.b = workers
-        self.database = database
+        self.storage = storage
+        self.database = storage.database
         self.tenant_id = TenantId(tenant.id)
         self.clock = clock
 
     async def charge_point(self, status: RegistrationStatus = "Accepted") -> ChargePointRecord:
         async with self.database.tenant(self.tenant_id) as work:
-            return await work.charge_points.create(f"cp-{next(_NUMBERS)}", registration_status=status)
+            return await ChargePointStore(work).create(f"cp-{next(_NUMBERS)}", registration_status=status)
 
     async def charger(self, worker: Worker, answer: Answer = accept) -> Charger:
-        return await worker.connect(self.database, await self.charge_point(), answer)
+        return await worker.connect(self.storage, await self.charge_point(), answer)
 
     async def issue(
         self, worker: Worker, charger: Charger, action: str = "Reset", payload: str = RESET, **more: Any
@@ -45,13 +48,13 @@ class Site:
 
     async def command(self, command_id: UUID) -> CommandRecord:
         async with self.database.tenant(self.tenant_id) as work:
-            command = await work.commands.get(command_id)
+            command = await CommandStore(work).get(command_id)
         assert command is not None
         return command
 
     async def point(self, charger: Charger) -> ChargePointRecord:
         async with self.database.tenant(self.tenant_id) as work:
-            point = await work.charge_points.get(charger.connection.identity)
+            point = await ChargePointStore(work).get(charger.connection.identity)
         assert point is not None
         return point
 

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text
 
 from app.charge_points.credentials import Credentials
+from app.charge_points.store import ChargePointStore
 from app.commands import tables as command_tables
 from app.commands.effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
 from app.commands.operations import actions
@@ -15,6 +16,7 @@ from app.commands.records import CommandRecord
 from app.commands.request import REDACTED
 from app.commands.rules import Outcome
 from app.commands.store.steps import HAS_EFFECTS
+from app.configuration.store import ConfigurationStore
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
@@ -35,7 +37,7 @@ async def test_the_configuration_view_follows_what_was_accepted(site: Site) -> N
         text = f'{{"key":"{key}","value":"{value}"}}'
         await site.end(site.a, await site.issue(site.a, charger, "ChangeConfiguration", text))
     async with site.database.tenant(site.tenant_id) as work:
-        view = await work.configuration.for_charge_point(charger.connection.charge_point_id)
+        view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
     assert {entry.key: entry.value for entry in view} == {"A": "1", "B": "2"}
 
 
@@ -49,7 +51,7 @@ async def test_get_configuration_fills_the_view_without_the_key(site: Site) -> N
     command = await site.end(site.a, await site.issue(site.a, charger, "GetConfiguration", "{}"))
     assert NEW_KEY not in repr(command)
     async with site.database.tenant(site.tenant_id) as work:
-        view = await work.configuration.for_charge_point(charger.connection.charge_point_id)
+        view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
     assert {entry.key: (entry.value, entry.readonly) for entry in view} == {
         "HeartbeatInterval": ("300", False),
         "AuthorizationKey": (REDACTED, False),
@@ -112,7 +114,7 @@ async def test_a_late_answer_does_not_decide_on_a_newer_credential(site: Site, s
     charger = await site.charger(site.a, silence)
     await _issue_unanswered(site, charger, SET_KEY)
     async with site.database.tenant(site.tenant_id) as work:
-        await work.charge_points.set_credential(charger.connection.charge_point_id, b"fresh")
+        await ChargePointStore(work).set_credential(charger.connection.charge_point_id, b"fresh")
     await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     await charger.reported()
     charger.reply(0, {"status": "Accepted"})

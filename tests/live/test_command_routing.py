@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from app.commands import owner as command_journal
 from app.commands.records import SentFacts
+from app.commands.store.commands import CommandStore
 from app.commands.store.steps import CommandSteps, End
 from app.errors import StoreUnavailable, Unavailable
 from app.live.envelopes import CallEnvelope, MovedEnvelope
@@ -61,13 +62,13 @@ async def test_a_command_follows_its_charge_point_to_another_worker(
 ) -> None:
     """The envelope reaches the old worker although the charge point has logged in elsewhere meanwhile."""
     record = await site.charge_point()
-    old = await site.b.connect(site.database, record, accept)
+    old = await site.b.connect(site.storage, record, accept)
     site.b.registry._forget(old)
     take_report, reports = site.a.commands.moved, asyncio.Queue[MovedEnvelope]()
     monkeypatch.setattr(site.a.commands, "moved", reports.put_nowait)
     command = await site.issue(site.a, old)
     reported = await asyncio.wait_for(reports.get(), 20)
-    new = await site.a.connect(site.database, record, accept)
+    new = await site.a.connect(site.storage, record, accept)
     # Reported twice: the second must not end what the first has sent on its way.
     take_report(reported)
     take_report(reported)
@@ -120,7 +121,9 @@ async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redi
     await received(charger)
     await charger.reported()
     async with site.database.tenant(site.tenant_id) as work:
-        await work.command_steps.finish(command.id, End("connection_lost"), site.clock.now())
+        await CommandSteps(work.rows, work.tenant_id).finish(
+            command.id, End("connection_lost"), site.clock.now()
+        )
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
     kept = await site.command(command.id)
@@ -130,9 +133,9 @@ async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redi
 
 async def test_a_new_login_needs_nothing_of_the_dead_worker(site: Site, redis: Redis) -> None:
     record = await site.charge_point()
-    dead = await site.b.connect(site.database, record, silence)
+    dead = await site.b.connect(site.storage, record, silence)
     dead.vanish()
-    alive = await site.a.connect(site.database, record, accept)
+    alive = await site.a.connect(site.storage, record, accept)
     command = await site.issue(site.a, alive)
     assert (await site.end(site.a, command)).state == "accepted"
 
@@ -173,7 +176,7 @@ async def test_a_bus_that_breaks_in_between_leaves_a_known_end(
     with pytest.raises(Unavailable):
         await site.issue(site.a, charger)
     async with site.database.tenant(site.tenant_id) as work:
-        (command,) = await work.commands.page(10)
+        (command,) = await CommandStore(work).page(10)
     assert command.state == "connection_lost"
 
 

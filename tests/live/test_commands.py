@@ -8,9 +8,10 @@ import pytest
 from redis.asyncio import Redis
 
 from app.charge_points.records import RegistrationStatus
-from app.database.database import Database
+from app.commands.store.commands import CommandStore
 from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from app.settings import Settings
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from tests.live.site import RESET, Site, received
 from tests.live.support import SetClock
@@ -174,7 +175,7 @@ async def test_the_registration_decides_what_may_be_sent(
     site: Site, status: RegistrationStatus, action: str, payload: str, permitted: bool
 ) -> None:
     record = await site.charge_point(status)
-    charger = await site.a.connect(site.database, record, silence)
+    charger = await site.a.connect(site.storage, record, silence)
     if permitted:
         await site.issue(site.a, charger, action, payload)
         await received(charger)
@@ -182,16 +183,16 @@ async def test_the_registration_decides_what_may_be_sent(
     with pytest.raises(Conflict):
         await site.issue(site.a, charger, action, payload)
     async with site.database.tenant(site.tenant_id) as work:
-        assert await work.commands.page(10) == []
+        assert await CommandStore(work).page(10) == []
 
 
 async def test_the_queue_is_bounded(
-    redis_url: str, redis: Redis, database: Database, settings: Settings, tenant: TenantRecord
+    redis_url: str, redis: Redis, storage: Storage, settings: Settings, tenant: TenantRecord
 ) -> None:
     small = settings.model_copy(update={"command_queue_limit": 2})
     clock = SetClock()
-    async with running_workers(redis_url, database, clock, small, "a", "b") as workers:
-        site = Site(workers, database, tenant, clock)
+    async with running_workers(redis_url, storage, clock, small, "a", "b") as workers:
+        site = Site(workers, storage, tenant, clock)
         charger = await site.charger(site.a, silence)
         await site.issue(site.a, charger)
         await charger.reported()

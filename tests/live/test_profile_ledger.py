@@ -9,6 +9,7 @@ import pytest
 from app.settings import Settings
 from app.smart_charging.ledger import Ledger
 from app.smart_charging.ledger_reading import load_ledger
+from app.smart_charging.profile_command_store import ProfileCommandStore
 from app.transactions.entries import TransactionStart, TransactionStop
 from tests.live.site import Site, received
 from tests.live.workers import Charger, accept, silence
@@ -46,7 +47,7 @@ async def ledger(site: Site, charger: Charger) -> Ledger:
 async def still_read(site: Site, charger: Charger) -> int:
     """How many commands the ledger is read from."""
     async with site.database.tenant(site.tenant_id) as work:
-        return len(await work.profile_commands.for_charge_point(charger.connection.charge_point_id))
+        return len(await ProfileCommandStore(work).for_charge_point(charger.connection.charge_point_id))
 
 
 def numbers(found: Ledger) -> list[list[int]]:
@@ -95,7 +96,7 @@ async def test_a_lost_connection_leaves_both_until_something_certain(site: Site)
     await received(charger)
     await charger.disconnect()
     assert numbers(await ledger(site, charger)) == [[], [1]]
-    again = await site.b.connect(site.database, await site.point(charger), accept)
+    again = await site.b.connect(site.storage, await site.point(charger), accept)
     await site.end(site.a, await set_profile(site, again, profile(1, level=0)))
     assert numbers(await ledger(site, again)) == [[1]]
     assert await still_read(site, again) == 1
@@ -146,10 +147,10 @@ async def test_the_profile_of_a_remote_start_lives_as_long_as_its_transaction(si
     assert item.waiting
     now, point = site.clock.now(), charger.connection.charge_point_id
     start = TransactionStart(site.tenant_id, point, 1, "TAG", now, now, 0)
-    started = await site.database.ledger.start_transaction(start)
+    started = await site.storage.ledger.start_transaction(start)
     ((item,),) = (await ledger(site, charger)).worlds
     assert (item.waiting, item.profile["transactionId"]) == (False, started.transaction_id)
     later = now + timedelta(minutes=5)
     stop = TransactionStop(site.tenant_id, point, started.transaction_id, later, later, 10, raw={})
-    await site.database.ledger.stop_transaction(stop)
+    await site.storage.ledger.stop_transaction(stop)
     assert numbers(await ledger(site, charger)) == [[]]

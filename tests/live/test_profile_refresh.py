@@ -14,7 +14,12 @@ from app.smart_charging import tables as smart_charging_tables
 from app.smart_charging.installer import REFUSED_RETRY_AFTER, RETRY_AFTER, Asked, Place, ProfileInstaller
 from app.smart_charging.records import InstallationRecord
 from app.smart_charging.refresher import ProfileRefresher
-from app.smart_charging.store import CALENDAR_PROFILES
+from app.smart_charging.store import (
+    CALENDAR_PROFILES,
+    ChargingProfileStore,
+    InstallationReviewStore,
+    InstallationStore,
+)
 from app.transactions.entries import TransactionStart, TransactionStop
 from app.types import Json
 from tests.live.site import Site, received
@@ -61,12 +66,12 @@ class Estate:
     async def put(self, **form: Any) -> None:
         now = self.site.clock.now()
         async with self.site.database.tenant(self.site.tenant_id) as work:
-            await work.charging_profiles.replace(self.number, "Peak", **form)
-            await work.installations.refresh_soon(self.number, now)
+            await ChargingProfileStore(work).replace(self.number, "Peak", **form)
+            await InstallationStore(work).refresh_soon(self.number, now)
 
     async def installations(self) -> list[InstallationRecord]:
         async with self.site.database.tenant(self.site.tenant_id) as work:
-            return await work.installations.page(self.number, 10, numbers=CALENDAR_PROFILES)
+            return await InstallationStore(work).page(self.number, 10, numbers=CALENDAR_PROFILES)
 
     def clears(self) -> list[int]:
         return [
@@ -87,7 +92,7 @@ class Estate:
 async def make_estate(site: Site, answer: Any = accept) -> Estate:
     charger = await site.charger(site.a, answer)
     async with site.database.tenant(site.tenant_id) as work:
-        record = await work.charging_profiles.create("Peak", calendar=CALENDAR)
+        record = await ChargingProfileStore(work).create("Peak", calendar=CALENDAR)
     return Estate(site, charger, record.id)
 
 
@@ -136,7 +141,7 @@ async def test_a_charge_point_that_was_away_gets_it_when_it_is_back(estate: Esta
     assert await estate.sweep() == 1
     assert len(estate.anchors()) == 1
     point = await estate.site.point(estate.charger)
-    back = await estate.site.a.connect(estate.site.database, point, accept)
+    back = await estate.site.a.connect(estate.site.storage, point, accept)
     estate.site.clock.advance(RETRY_AFTER.total_seconds())
     assert await estate.sweep() == 1
     await received(back)
@@ -234,8 +239,8 @@ async def test_a_changed_profile_is_sent_where_it_is_installed(estate: Estate) -
     changed = {**CALENDAR, "rules": [{**CALENDAR["rules"][0], "limit": 10.0}]}
     now = estate.site.clock.now()
     async with estate.site.database.tenant(estate.site.tenant_id) as work:
-        await work.charging_profiles.replace(estate.number, "Peak", calendar=changed)
-        await work.installations.refresh_soon(estate.number, now)
+        await ChargingProfileStore(work).replace(estate.number, "Peak", calendar=changed)
+        await InstallationStore(work).refresh_soon(estate.number, now)
     estate.site.clock.advance(1)
     assert await estate.sweep() == 1
     await received(estate.charger, 2)
@@ -251,11 +256,11 @@ async def test_a_change_while_it_is_looked_at_is_not_lost(estate: Estate) -> Non
     estate.site.clock.advance(RETRY_AFTER.total_seconds())
     now = estate.site.clock.now()
     async with estate.site.database.platform() as work:
-        (taken,) = await work.installations_due.take(now, now + RETRY_AFTER, 10)
+        (taken,) = await InstallationReviewStore(work).take(now, now + RETRY_AFTER, 10)
     # Between the look at the profile and the note of when to look again.
     await estate.put(calendar={**CALENDAR, "rules": [{**CALENDAR["rules"][0], "limit": 10.0}]})
     async with estate.site.database.tenant(estate.site.tenant_id) as work:
-        await work.installations.refresh_later(taken, now + REFUSED_RETRY_AFTER)
+        await InstallationStore(work).refresh_later(taken, now + REFUSED_RETRY_AFTER)
     assert await estate.sweep() == 1
     await received(estate.charger, 3)
 
@@ -276,7 +281,9 @@ async def test_another_beginning_of_a_recurring_profile_is_sent(site: Site) -> N
 
     charger = await site.charger(site.a)
     async with site.database.tenant(site.tenant_id) as work:
-        record = await work.charging_profiles.create("Roadworks", charging_profile=beginning("2030-07-01"))
+        record = await ChargingProfileStore(work).create(
+            "Roadworks", charging_profile=beginning("2030-07-01")
+        )
     estate = Estate(site, charger, record.id)
     await estate.install()
     await estate.put(charging_profile=beginning("2030-06-01"))
@@ -315,18 +322,18 @@ async def test_with_its_transaction_the_installation_of_a_tx_profile_is_over(sit
         },
     }
     now, point = site.clock.now(), charger.connection.charge_point_id
-    started = await site.database.ledger.start_transaction(
+    started = await site.storage.ledger.start_transaction(
         TransactionStart(site.tenant_id, point, 1, "TAG", now, now, 0)
     )
     async with site.database.tenant(site.tenant_id) as work:
-        record = await work.charging_profiles.create("Once", charging_profile=profile)
+        record = await ChargingProfileStore(work).create("Once", charging_profile=profile)
     estate = Estate(site, charger, record.id)
     await estate.install()
     assert charger.received[0][2]["csChargingProfiles"]["transactionId"] == started.transaction_id
     stop = TransactionStop(site.tenant_id, point, started.transaction_id, now, now, 10, raw={})
-    await site.database.ledger.stop_transaction(stop)
+    await site.storage.ledger.stop_transaction(stop)
     async with site.database.tenant(site.tenant_id) as work:
-        await work.installations.refresh_soon(record.id, now)
+        await InstallationStore(work).refresh_soon(record.id, now)
     site.clock.advance(1)
     assert await estate.sweep() == 1
     assert len(charger.received) == 1

@@ -10,7 +10,6 @@ from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
 from app.commands.service import Commands
 from app.connection import Connection
-from app.database.database import Database
 from app.gateway.inbox import Inbox
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
@@ -18,6 +17,7 @@ from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.ocpp import CallSent, Effect, Link, Resolve, Send
 from app.settings import Settings
+from app.storage import Storage
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
@@ -27,16 +27,16 @@ Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 class Worker:
     """One worker. Its loops of renewal and reaping do not run; tests call `renew` and `reap`."""
 
-    def __init__(
-        self, name: str, redis_url: str, database: Database, clock: Clock, settings: Settings
-    ) -> None:
+    def __init__(self, name: str, redis_url: str, storage: Storage, clock: Clock, settings: Settings) -> None:
         self.name = WorkerId(name)
         self.redis = open_redis(redis_url)
         self.clock = clock
         self.presence = Presence(self.redis, self.name, clock, lease_s=600.0)
         self.bus = CommandBus(self.redis, self.name, settings.credential_pepper)
         self.registry = Registry(self.presence, self.bus, clock)
-        self.commands = Commands(database, self.presence, self.bus, clock, settings)
+        self.commands = Commands(
+            storage.database, storage.command_steps, self.presence, self.bus, clock, settings
+        )
         self.inbox = Inbox(self.registry, self.commands, self.bus, clock)
         self.presence._listener = self.registry
         self._chargers: list[Charger] = []
@@ -54,9 +54,9 @@ class Worker:
         await self.registry.close()
         await self.redis.aclose()
 
-    async def connect(self, database: Database, record: ChargePointRecord, answer: Answer) -> "Charger":
+    async def connect(self, storage: Storage, record: ChargePointRecord, answer: Answer) -> "Charger":
         """Let a charge point log in here."""
-        epoch = await database.attendance.next_epoch(record.tenant_id, record.id, self.clock.now())
+        epoch = await storage.connection_batcher.next_epoch(record.tenant_id, record.id, self.clock.now())
         assert epoch is not None
         charger = Charger(self, record, epoch, answer)
         self._chargers.append(charger)
@@ -179,11 +179,11 @@ def silence(action: str, payload: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def running_workers(
-    redis_url: str, database: Database, clock: Clock, settings: Settings, *names: str
+    redis_url: str, storage: Storage, clock: Clock, settings: Settings, *names: str
 ) -> AsyncIterator[list[Worker]]:
     """Start workers, and stop them at the end."""
     async with AsyncExitStack() as stack:
-        workers = [Worker(name, redis_url, database, clock, settings) for name in names]
+        workers = [Worker(name, redis_url, storage, clock, settings) for name in names]
         for worker in workers:
             await worker.start()
             stack.push_async_callback(worker.stop)

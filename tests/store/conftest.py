@@ -9,14 +9,18 @@ from uuid import uuid4
 import pytest
 
 from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
 from app.database.text import json_text
+from app.id_tags.store import IdTagStore
 from app.settings import Settings
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.transactions.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
 from app.transactions.ledger.ledger import Ledger
+from app.transactions.store import MeterValueStore, TransactionStore
 from app.types import Json
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -31,9 +35,13 @@ def reading(at: datetime, sampled_values: list[Any]) -> MeterReading:
 class Station:
     """One charge point, and how to make its records."""
 
-    database: Database
+    storage: Storage
     tenant: TenantRecord
     record: ChargePointRecord
+
+    @property
+    def database(self) -> Database:
+        return self.storage.database
 
     @property
     def place(self) -> dict[str, Any]:
@@ -72,9 +80,9 @@ class Station:
 
     async def values_of(self, transaction_id: int) -> list[Json]:
         async with self.database.tenant(self.tenant.id) as work:
-            transaction = await work.transactions.get(transaction_id)
+            transaction = await TransactionStore(work).get(transaction_id)
             assert transaction is not None
-            rows = await work.meter_values.for_transaction(transaction, 1000)
+            rows = await MeterValueStore(work).for_transaction(transaction, 1000)
         return [sampled for row in rows for sampled in row.sampled_values]
 
 
@@ -97,11 +105,11 @@ StationMaker = Callable[[str], Awaitable[Station]]
 
 
 @pytest.fixture
-def make_station(database: Database, tenant: TenantRecord) -> StationMaker:
+def make_station(storage: Storage, tenant: TenantRecord) -> StationMaker:
     async def make(identity: str) -> Station:
-        async with database.tenant(tenant.id) as work:
-            record = await work.charge_points.create(identity)
-        return Station(database, tenant, record)
+        async with storage.database.tenant(tenant.id) as work:
+            record = await ChargePointStore(work).create(identity)
+        return Station(storage, tenant, record)
 
     return make
 
@@ -110,7 +118,7 @@ def make_station(database: Database, tenant: TenantRecord) -> StationMaker:
 async def station(make_station: StationMaker, database: Database, tenant: TenantRecord) -> Station:
     """A charge point, and the accepted tag TAG-1."""
     async with database.tenant(tenant.id) as work:
-        await work.id_tags.create("TAG-1")
+        await IdTagStore(work).create("TAG-1")
     return await make_station("CP-1")
 
 

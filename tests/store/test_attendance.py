@@ -10,6 +10,7 @@ import pytest
 
 from app.charge_points import connection_batcher as module
 from app.charge_points.records import BootFacts, ChargePointRecord, SignOfLife
+from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
 from tests.store.conftest import NOW, Station, StationMaker
@@ -19,14 +20,14 @@ _HOUR = timedelta(hours=1)
 
 async def stored(station: Station) -> ChargePointRecord:
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get(station.record.identity)
+        record = await ChargePointStore(work).get(station.record.identity)
     assert record is not None
     return record
 
 
 async def test_logins_that_ask_together_each_get_their_own(make_station: StationMaker) -> None:
     stations = [await make_station(f"CP-{number}") for number in range(5)]
-    attendance, slug = stations[0].database.attendance, stations[0].tenant.slug
+    attendance, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
     asked = [
         (slug, "NOBODY"),
         ("nobody", "CP-1"),
@@ -52,7 +53,7 @@ async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
     station: Station, make_station: StationMaker
 ) -> None:
     other = await make_station("CP-2")
-    attendance, tenant = station.database.attendance, station.tenant.id
+    attendance, tenant = station.storage.connection_batcher, station.tenant.id
     ids = [station.record.id, other.record.id, station.record.id, 2**40, station.record.id]
     epochs = await asyncio.gather(*(attendance.next_epoch(tenant, number, NOW) for number in ids))
     assert epochs == [1, 1, 2, None, 3]
@@ -62,8 +63,8 @@ async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
 async def test_boots_that_come_together_are_each_kept(station: Station, make_station: StationMaker) -> None:
     other = await make_station("CP-2")
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
-    attendance, tenant = station.database.attendance, station.tenant.id
+        await ChargePointStore(work).update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
+    attendance, tenant = station.storage.connection_batcher, station.tenant.id
     boots = [
         (station.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
@@ -85,7 +86,7 @@ async def test_a_sign_of_life_never_goes_back_and_keeps_a_known_skew(station: St
         SignOfLife(*place, NOW),
         SignOfLife(station.tenant.id, 2**40, NOW),
     ]
-    await station.database.attendance.heard(signs)
+    await station.storage.connection_batcher.heard(signs)
     record = await stored(station)
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
@@ -94,9 +95,9 @@ async def test_a_row_that_somebody_holds_keeps_nobody_else_waiting(
     station: Station, make_station: StationMaker
 ) -> None:
     other = await make_station("CP-2")
-    attendance, tenant = station.database.attendance, station.tenant.id
+    attendance, tenant = station.storage.connection_batcher, station.tenant.id
     async with station.database.tenant(TenantId(tenant)) as work:
-        await work.charge_points.get("CP-1", to_change=True)
+        await ChargePointStore(work).get("CP-1", to_change=True)
         held = asyncio.ensure_future(attendance.next_epoch(tenant, station.record.id, NOW))
         async with asyncio.timeout(20):
             assert await attendance.next_epoch(tenant, other.record.id, NOW) == 1
@@ -108,9 +109,9 @@ async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
     station: Station, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT_S", 0.3)
-    hasty = await module.Attendance.open(database_url)
+    hasty = await module.ConnectionBatcher.open(database_url)
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.get("CP-1", to_change=True)
+        await ChargePointStore(work).get("CP-1", to_change=True)
         with pytest.raises(StoreUnavailable):
             await hasty.next_epoch(station.tenant.id, station.record.id, NOW)
     assert await hasty.next_epoch(station.tenant.id, station.record.id, NOW) == 1
@@ -134,14 +135,14 @@ class _PoolAfterARestart:
 
 
 async def test_a_connection_that_the_server_has_ended_costs_no_login(station: Station) -> None:
-    pool = _PoolAfterARestart(station.database.attendance._pool)
-    attendance = module.Attendance(cast(Any, pool))
+    pool = _PoolAfterARestart(station.storage.connection_batcher._pool)
+    attendance = module.ConnectionBatcher(cast(Any, pool))
     assert await attendance.find(station.tenant.slug, "CP-1") is not None
     assert not pool.given
 
 
 async def test_a_database_that_restarts_is_found_again(station: Station) -> None:
-    attendance, slug = station.database.attendance, station.tenant.slug
+    attendance, slug = station.storage.connection_batcher, station.tenant.slug
     assert await attendance.find(slug, "CP-1") is not None
     async with station.database.platform() as work:
         await work.connection.exec_driver_sql(

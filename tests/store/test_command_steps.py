@@ -11,6 +11,7 @@ import pytest
 
 from app.commands.operations import actions
 from app.commands.records import Holder, NewCommand, SentFacts
+from app.commands.store.commands import CommandStore, read_command
 from app.commands.store.steps import CommandSteps, End, Recorded
 from app.types import TenantId
 from tests.store.conftest import NOW, Station, make_command
@@ -40,10 +41,10 @@ async def steps_of(station: Station, way: str) -> AsyncIterator[CommandSteps]:
     """The steps of commands, each by itself or all in one unit of work: the same statements."""
     tenant_id = TenantId(station.tenant.id)
     if way == "alone":
-        yield station.database.command_steps(tenant_id)
+        yield CommandSteps(station.storage.command_steps.rows, tenant_id)
         return
     async with station.database.tenant(tenant_id) as work:
-        yield work.command_steps
+        yield CommandSteps(work.rows, work.tenant_id)
 
 
 async def record(steps: CommandSteps, command: NewCommand, **limits: Any) -> Recorded:
@@ -72,8 +73,8 @@ async def test_a_command_is_recorded_for_its_session(station: Station, way: str)
     )
     assert recorded == expected
     async with station.database.tenant(station.tenant.id) as work:
-        assert await work.commands.get(command.id) == expected
-    assert await station.database.reads(TenantId(station.tenant.id)).command(command.id) == expected
+        assert await CommandStore(work).get(command.id) == expected
+    assert await read_command(station.database.reads, TenantId(station.tenant.id), command.id) == expected
 
 
 @pytest.mark.parametrize("holder", [None, Holder(-1, "w1", 7)], ids=["nobody", "one of another charge point"])
@@ -102,10 +103,10 @@ async def test_a_command_ends_once(station: Station, way: str) -> None:
         assert not await steps.sent(command.id, SentFacts("w2", 8, NOW))
     assert ended == replace(recorded, state="timed_out", sent_at=NOW, finished_at=NOW + _HOUR)
     async with station.database.tenant(station.tenant.id) as work:
-        assert await work.commands.get(command.id) == ended
-        assert await work.commands.late(command.id, {"status": "Accepted\x00"})
-        assert not await work.commands.late(command.id, {"status": "Rejected"})
-        stored = await work.commands.get(command.id)
+        assert await CommandStore(work).get(command.id) == ended
+        assert await CommandStore(work).late(command.id, {"status": "Accepted\x00"})
+        assert not await CommandStore(work).late(command.id, {"status": "Rejected"})
+        stored = await CommandStore(work).get(command.id)
     assert stored == replace(ended, late_result={"status": "Accepted\ufffd"})
 
 
@@ -168,7 +169,7 @@ async def test_what_may_not_be_is_not_recorded(station: Station, way: str) -> No
         assert await steps.sent(first.id, SentFacts("w1", 7, NOW))
         assert (await record(steps, second, queue_limit=1)).command is not None
     async with station.database.tenant(station.tenant.id) as work:
-        assert {command.id for command in await work.commands.page(9)} == {first.id, second.id}
+        assert {command.id for command in await CommandStore(work).page(9)} == {first.id, second.id}
 
 
 _PROFILE: dict[str, Any] = {"idTag": "T", "chargingProfile": {}}
@@ -181,7 +182,7 @@ async def test_by_itself_ends_only_what_changes_nothing_else(station: Station, a
         new_command(station, action=action),
         new_command(station, action=action, payload=_PROFILE),
     )
-    steps = station.database.command_steps(TenantId(station.tenant.id))
+    steps = CommandSteps(station.storage.command_steps.rows, TenantId(station.tenant.id))
     for each, alone in (
         (command, action not in effects),
         (start, action not in effects | {"RemoteStartTransaction"}),

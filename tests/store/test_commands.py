@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from app.commands.records import CommandFilter
+from app.commands.store.commands import CommandStore
+from app.commands.store.reaper import CommandReaper
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, make_command
 
@@ -17,11 +19,11 @@ async def test_commands_are_listed_the_newest_first(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
         for command in made:
             await put_command(work, command)
-        newest = await work.commands.page(2)
-        rest = await work.commands.page(9, (newest[-1].created_at, newest[-1].id))
+        newest = await CommandStore(work).page(2)
+        rest = await CommandStore(work).page(9, (newest[-1].created_at, newest[-1].id))
         assert newest + rest == made[::-1]
-        assert await work.commands.page(9, None, CommandFilter(state="sent")) == []
-        assert len(await work.commands.page(9, None, CommandFilter("CP-1", "Reset", "queued"))) == 4
+        assert await CommandStore(work).page(9, None, CommandFilter(state="sent")) == []
+        assert len(await CommandStore(work).page(9, None, CommandFilter("CP-1", "Reset", "queued"))) == 4
 
 
 @pytest.mark.parametrize(
@@ -53,10 +55,10 @@ async def test_the_reaper_ends_what_nobody_else_will(
     async with station.database.tenant(station.tenant.id) as work:
         await put_command(work, command)
     async with station.database.platform() as platform:
-        reaped = await platform.commands_reaper.lost(["alive"], NOW)
-        again = await platform.commands_reaper.lost(["alive"], NOW)
+        reaped = await CommandReaper(platform).lost(["alive"], NOW)
+        again = await CommandReaper(platform).lost(["alive"], NOW)
     async with station.database.tenant(station.tenant.id) as work:
-        stored = await work.commands.get(command.id)
+        stored = await CommandStore(work).get(command.id)
     assert stored is not None
     assert stored.state == state
     expected = [(command.id, station.tenant.id, state)] if state != command.state else []
@@ -87,11 +89,11 @@ async def test_without_knowing_who_lives_only_what_is_overdue_ends(
     async with station.database.tenant(station.tenant.id) as work:
         await put_command(work, command)
     async with station.database.platform() as platform:
-        reaped = await platform.commands_reaper.lost(None, NOW)
+        reaped = await CommandReaper(platform).lost(None, NOW)
     own = [item.state for item in reaped if item.tenant_id == station.tenant.id]
     assert own == ([state] if state != command.state else [])
     async with station.database.tenant(station.tenant.id) as work:
-        stored = await work.commands.get(command.id)
+        stored = await CommandStore(work).get(command.id)
     assert stored is not None
     assert stored.state == state
 
@@ -104,7 +106,7 @@ async def test_a_remote_start_without_effect_is_noted(station: Station) -> None:
         for command in (old, new):
             await put_command(work, command)
     async with station.database.platform() as platform:
-        assert await platform.commands_reaper.no_effect(NOW, 300) == 1
+        assert await CommandReaper(platform).no_effect(NOW, 300) == 1
     async with station.database.tenant(station.tenant.id) as work:
-        effects = [await work.commands.get(command.id) for command in (old, new)]
+        effects = [await CommandStore(work).get(command.id) for command in (old, new)]
     assert [effect and effect.effect for effect in effects] == [{"observed": "none"}, None]

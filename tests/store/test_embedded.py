@@ -23,7 +23,7 @@ _OWNER = textwrap.dedent(
     """
     import asyncio, sys
     from pathlib import Path
-    from app.embedded import start_embedded
+    from app.server.embedded import start_embedded
     from app.settings import Settings
 
     async def main():

@@ -12,6 +12,7 @@ import pytest
 from app.clock import microseconds_of
 from app.frame_log.recorder import FrameLog
 from app.frame_log.records import FrameFilter, FrameRecord
+from app.frame_log.store import FrameStore
 from app.settings import Settings
 from tests.conversations import new_conversation
 from tests.store.conftest import NOW, Station
@@ -49,7 +50,7 @@ async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock)
 
 async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await work.frames.page(station.record.id, 100, None, FrameFilter(**filters))
+        return await FrameStore(work).page(station.record.id, 100, None, FrameFilter(**filters))
 
 
 def _record(
@@ -81,7 +82,7 @@ async def test_frames_are_read_the_newest_first(
     assert [frame.text for frame in await _frames(station, to_at=late)] == texts[:1]
     async with station.database.tenant(station.tenant.id) as work:
         after = (found[0].run_at, found[0].id)
-        assert await work.frames.page(station.record.id, 1, after) == found[1:2]
+        assert await FrameStore(work).page(station.record.id, 1, after) == found[1:2]
 
 
 async def test_frames_that_were_kept_together_are_read_one_by_one(
@@ -107,7 +108,7 @@ async def test_frames_that_were_kept_together_are_read_one_by_one(
     assert len({frame.id for frame in found}) == 5
     paged, after = [], None
     async with station.database.tenant(station.tenant.id) as work:
-        while page := await work.frames.page(station.record.id, 1, after):
+        while page := await FrameStore(work).page(station.record.id, 1, after):
             paged += page
             after = (page[0].run_at, page[0].id)
     assert paged == found
@@ -172,8 +173,8 @@ async def test_old_frames_are_purged(
 
 
 async def test_the_log_writes_in_the_background_and_at_its_end(station: Station) -> None:
-    _record(station.database.frame_log, station, "last")
-    await station.database.frame_log.close()
+    _record(station.storage.frame_log, station, "last")
+    await station.storage.frame_log.close()
     assert [frame.text for frame in await _frames(station)] == ["last"]
 
 

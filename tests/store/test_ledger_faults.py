@@ -11,21 +11,25 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock
 from app.database.database import Database
 from app.database.migrations import migrate
 from app.errors import CallFailed, StoreUnavailable
 from app.server.embedded import start_embedded
 from app.settings import Settings
+from app.storage import Storage
+from app.tenants.store import TenantStore
 from app.transactions.entries import TransactionStarted
 from app.transactions.ledger import batch as ledger_batch
 from app.transactions.ledger.ledger import Ledger
+from app.transactions.store import MeterValueStore, TransactionStore
 from tests.store.conftest import Station, StationMaker
 
 
 async def _ids(station: Station) -> list[int]:
     async with station.database.tenant(station.tenant.id) as work:
-        return [row.id for row in await work.transactions.page(10_000)]
+        return [row.id for row in await TransactionStore(work).page(10_000)]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +40,7 @@ async def _ids(station: Station) -> list[int]:
     ],
 )
 async def test_a_record_that_cannot_be_stored_fails_alone(station: Station, poison: dict[str, Any]) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     starts = [station.start(meter_start_wh=number) for number in range(20)]
     bad = station.start()
     for name, value in poison.items():
@@ -62,13 +66,13 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
         return await write_batch(*arguments)
 
     monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", failing)
-    answer = await station.database.ledger.start_transaction(station.start())
+    answer = await station.storage.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
 
 
 async def test_a_database_that_became_read_only_is_left_for_a_new_connection(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     # They take turns.
     for number, _ in enumerate(ledger._lanes):
         await ledger.start_transaction(station.start(meter_start_wh=number))
@@ -108,7 +112,7 @@ async def test_a_blocked_table_costs_time_and_no_truth(
 
 
 async def test_a_cancelled_record_is_still_stored(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     task = asyncio.create_task(ledger.start_transaction(station.start()))
     await asyncio.sleep(0)
     task.cancel()
@@ -175,7 +179,7 @@ async def test_closing_takes_a_batch_that_is_smaller_than_the_one_under_way(
 async def test_nothing_overtakes_a_record_of_the_same_charge_point(
     station: Station, make_station: StationMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     running = [await ledger.start_transaction(station.start(connector_id=number)) for number in (1, 2)]
     other = await make_station("CP-2")
     held = _Held(monkeypatch)
@@ -227,20 +231,21 @@ async def own_engine(engine_directory: Path) -> AsyncIterator[_OwnEngine]:
 async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEngine) -> None:
     url = await own_engine.start()
     await migrate(url)
-    database = await Database.open(url, settings=own_engine.settings, clock=SystemClock())
+    storage = await Storage.open(url, own_engine.settings, SystemClock())
+    database = storage.database
     async with database.platform() as platform:
-        tenant = await platform.tenants.create("killed", "Killed")
+        tenant = await TenantStore(platform).create("killed", "Killed")
     async with database.tenant(tenant.id) as work:
-        record = await work.charge_points.create("CP-1")
-    station = Station(database, tenant, record)
+        record = await ChargePointStore(work).create("CP-1")
+    station = Station(storage, tenant, record)
     acknowledged: dict[int, int] = {}
     half = asyncio.Event()
 
     async def charge(lane: int) -> None:
         for number in range(lane * 1000, lane * 1000 + 25):
-            answer = await database.ledger.start_transaction(station.start(meter_start_wh=number))
+            answer = await storage.ledger.start_transaction(station.start(meter_start_wh=number))
             acknowledged[number] = answer.transaction_id
-            await database.ledger.meter_values(
+            await storage.ledger.meter_values(
                 station.readings(str(number), transaction_id=answer.transaction_id)
             )
             if len(acknowledged) == 100:
@@ -254,11 +259,11 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
 
     await asyncio.gather(kill(), *(charge(lane) for lane in range(10)))
     async with database.tenant(tenant.id) as work:
-        stored = {row.meter_start_wh: row.id for row in await work.transactions.page(1000)}
-        values = await work.meter_values.for_charge_point(record.id, 1000)
+        stored = {row.meter_start_wh: row.id for row in await TransactionStore(work).page(1000)}
+        values = await MeterValueStore(work).for_charge_point(record.id, 1000)
     assert stored == acknowledged
     assert len(values) == 250
-    await database.close()
+    await storage.close()
 
 
 async def test_without_a_database_the_record_is_not_acknowledged_and_the_retry_is(
@@ -267,24 +272,25 @@ async def test_without_a_database_the_record_is_not_acknowledged_and_the_retry_i
     url = await own_engine.start()
     await migrate(url)
     patient = own_engine.settings
-    database = await Database.open(url, settings=patient, clock=SystemClock())
+    storage = await Storage.open(url, patient, SystemClock())
+    database = storage.database
     async with database.platform() as platform:
-        tenant = await platform.tenants.create("away", "Away")
+        tenant = await TenantStore(platform).create("away", "Away")
     async with database.tenant(tenant.id) as work:
-        record = await work.charge_points.create("CP-1")
-    station = Station(database, tenant, record)
+        record = await ChargePointStore(work).create("CP-1")
+    station = Station(storage, tenant, record)
     async with _impatient(station, url, patient) as ledger:
         await own_engine.stop()
         with pytest.raises(StoreUnavailable):
             await ledger.start_transaction(station.start())
         with pytest.raises(StoreUnavailable):
             async with database.tenant(tenant.id) as work:
-                await work.charge_points.get("CP-1")
+                await ChargePointStore(work).get("CP-1")
         await own_engine.start()
-        await database.ledger.start_transaction(station.start())
+        await storage.ledger.start_transaction(station.start())
         assert (await ledger.start_transaction(station.start())).repeated
     assert len(await _ids(station)) == 1
-    await database.close()
+    await storage.close()
 
 
 async def test_a_database_that_does_not_flush_is_refused(
@@ -295,7 +301,7 @@ async def test_a_database_that_does_not_flush_is_refused(
     await connection.execute(f"alter database {name} set synchronous_commit = off")
     try:
         with pytest.raises(RuntimeError, match="synchronous_commit"):
-            await Database.open(database_url, settings=settings, clock=SystemClock())
+            await Database.open(database_url)
     finally:
         await connection.execute(f"alter database {name} reset synchronous_commit")
         await connection.close()

@@ -8,19 +8,20 @@ import pytest
 
 from app.transactions.entries import InvalidRecord
 from app.transactions.records import MeterValueRecord
+from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
 from app.types import Json
 from tests.store.conftest import NOW, Station, reading
 
 
 async def _all(station: Station) -> list[MeterValueRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await work.meter_values.for_charge_point(station.record.id, 1000)
+        return await MeterValueStore(work).for_charge_point(station.record.id, 1000)
 
 
 async def test_readings_are_read_in_the_order_of_their_time(station: Station) -> None:
-    number = (await station.database.ledger.start_transaction(station.start())).transaction_id
+    number = (await station.storage.ledger.start_transaction(station.start())).transaction_id
     late = [reading(NOW + timedelta(minutes=9 - n), [{"value": str(n)}]) for n in range(3)]
-    await station.database.ledger.meter_values(station.readings(transaction_id=number, readings=late))
+    await station.storage.ledger.meter_values(station.readings(transaction_id=number, readings=late))
     assert await station.values_of(number) == [{"value": "2"}, {"value": "1"}, {"value": "0"}]
 
 
@@ -35,7 +36,7 @@ async def test_readings_are_read_in_the_order_of_their_time(station: Station) ->
 async def test_readings_that_name_their_transaction_are_read_with_it(
     station: Station, started_at: datetime, sampled_at: datetime
 ) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     number = (await ledger.start_transaction(station.start(started_at=started_at))).transaction_id
     sample = reading(sampled_at, [{"value": "1"}])
     await ledger.meter_values(station.readings(transaction_id=number, readings=[sample]))
@@ -45,14 +46,14 @@ async def test_readings_that_name_their_transaction_are_read_with_it(
 
 async def test_repeated_readings_are_stored_once(station: Station) -> None:
     readings = station.readings("1", "2", transaction_id=7)
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     await asyncio.gather(*(ledger.meter_values(readings) for _ in range(10)))
     await ledger.meter_values(readings)
     assert len(await _all(station)) == 2
 
 
 async def test_readings_of_one_time_with_other_content_are_all_kept(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     for value in ("1", "2"):
         await ledger.meter_values(station.readings(value, transaction_id=7))
     await ledger.meter_values(station.readings("1", transaction_id=7, connector_id=2))
@@ -64,7 +65,7 @@ async def test_readings_of_one_time_with_other_content_are_all_kept(station: Sta
 async def test_readings_without_valid_id_find_the_transaction_by_time(
     station: Station, number: int | None
 ) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     began = NOW + timedelta(minutes=2)
     running = (await ledger.start_transaction(station.start(started_at=began))).transaction_id
     await ledger.stop_transaction(station.stop(running, stopped_at=NOW + timedelta(minutes=3)))
@@ -74,14 +75,14 @@ async def test_readings_without_valid_id_find_the_transaction_by_time(
 
 
 async def test_readings_of_the_main_meter_belong_to_no_transaction(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     await ledger.start_transaction(station.start())
     await ledger.meter_values(station.readings("1", connector_id=0))
     assert [row.transaction_id for row in await _all(station)] == [None]
 
 
 async def test_a_start_and_its_first_readings_may_share_a_batch(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     started, _ = await asyncio.gather(
         ledger.start_transaction(station.start()), ledger.meter_values(station.readings("1"))
     )
@@ -101,14 +102,14 @@ async def test_a_start_and_its_first_readings_may_share_a_batch(station: Station
 async def test_content_is_kept_as_it_came(station: Station, sampled: list[Json]) -> None:
     readings = station.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     for _ in range(2):
-        await station.database.ledger.meter_values(readings)
+        await station.storage.ledger.meter_values(readings)
     [row] = await _all(station)
     assert row.sampled_values == sampled
 
 
 async def test_what_json_allows_and_the_database_does_not_is_replaced(station: Station) -> None:
     sampled: list[Any] = [{"value": "1\x002\ud800"}]
-    await station.database.ledger.meter_values(
+    await station.storage.ledger.meter_values(
         station.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     )
     [row] = await _all(station)
@@ -116,20 +117,20 @@ async def test_what_json_allows_and_the_database_does_not_is_replaced(station: S
 
 
 async def test_meter_values_without_readings_are_answered(station: Station) -> None:
-    await station.database.ledger.meter_values(station.readings())
+    await station.storage.ledger.meter_values(station.readings())
     assert await _all(station) == []
 
 
 async def test_pages_follow_each_other(station: Station) -> None:
-    number = (await station.database.ledger.start_transaction(station.start())).transaction_id
-    await station.database.ledger.meter_values(station.readings(*"abcde", transaction_id=number))
+    number = (await station.storage.ledger.start_transaction(station.start())).transaction_id
+    await station.storage.ledger.meter_values(station.readings(*"abcde", transaction_id=number))
     seen: list[MeterValueRecord] = []
     async with station.database.tenant(station.tenant.id) as work:
-        transaction = await work.transactions.get(number)
+        transaction = await TransactionStore(work).get(number)
         assert transaction is not None
         while True:
             after = (seen[-1].sampled_at, seen[-1].digest) if seen else None
-            page = await work.meter_values.for_transaction(transaction, 2, after)
+            page = await MeterValueStore(work).for_transaction(transaction, 2, after)
             if not page:
                 break
             seen += page
@@ -145,8 +146,8 @@ async def test_a_refused_message_is_kept_once_with_its_text(station: Station) ->
         received_at=NOW,
     )
     for _ in range(2):
-        await station.database.ledger.keep_invalid(record)
+        await station.storage.ledger.keep_invalid(record)
     async with station.database.tenant(station.tenant.id) as work:
-        [kept] = await work.orphans.page(10)
+        [kept] = await OrphanRecordStore(work).page(10)
     assert (kept.kind, kept.action) == ("invalid", "StopTransaction")
     assert kept.raw == record.raw.replace("\x00", "\ufffd")

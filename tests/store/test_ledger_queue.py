@@ -57,7 +57,7 @@ class Socket:
 
 @pytest.fixture
 def socket(station: Station) -> Socket:
-    return Socket(station.database.ledger, station)
+    return Socket(station.storage.ledger, station)
 
 
 async def _stored(station: Station, database_url: str) -> list[asyncpg.Record]:
@@ -86,7 +86,7 @@ async def test_a_sample_that_comes_again_is_answered_and_stored_once(
 ) -> None:
     socket.send("m1")
     await socket.answered(1)
-    again = Socket(station.database.ledger, station)
+    again = Socket(station.storage.ledger, station)
     again.send("m2")
     again.send("m3", samples=SAMPLES.replace("1.5", "1.6"))
     assert await again.answered(2) == [[3, "m2", {}], [3, "m3", {}]]
@@ -103,7 +103,7 @@ async def test_the_same_sample_by_either_way_is_one(
     at_us = 1_767_225_600_000_000
     readings = [MeterReading(at_us, SAMPLES)]
     other = station.readings(transaction_id=7, connector_id=1, received_at_us=at_us, readings=readings)
-    await station.database.ledger.meter_values(other)
+    await station.storage.ledger.meter_values(other)
     assert await _stored(station, database_url) == [record]
 
 
@@ -198,7 +198,7 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
         def write(self, answer: str | bytes) -> None:
             raise RuntimeError("a defect")
 
-    broken = Socket(station.database.ledger, station)
+    broken = Socket(station.storage.ledger, station)
     broken.transport = Broken()
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
@@ -208,7 +208,7 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
 async def test_a_defect_costs_its_batch_and_not_the_lane(
     socket: Socket, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
 
     def failing(*_: object) -> None:
         raise RuntimeError("a defect")
@@ -229,7 +229,7 @@ async def test_a_defect_costs_its_batch_and_not_the_lane(
 async def test_a_sample_without_a_readable_time_is_stored_once_too(
     station: Station, database_url: str
 ) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     at_us = 1_767_225_600_000_000
     for later_s, text in enumerate(("then", "then", "now", "then")):
         arrival_us = at_us + later_s * 1_000_000

@@ -9,22 +9,25 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.commands.records import CommandRecord
-from app.database.database import Database
+from app.commands.store.commands import CommandStore
+from app.id_tags.store import IdTagStore
+from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.transactions.entries import TIME_UNREADABLE, TransactionStart
 from app.transactions.ledger.ledger import Ledger
 from app.transactions.records import TransactionFilter
+from app.transactions.store import TransactionStore
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker
 
 
 async def _count(station: Station) -> int:
     async with station.database.tenant(station.tenant.id) as work:
-        return len(await work.transactions.page(1000))
+        return len(await TransactionStore(work).page(1000))
 
 
 async def test_a_start_gets_a_positive_id_and_the_tags_status(station: Station) -> None:
-    answer = await station.database.ledger.start_transaction(station.start())
+    answer = await station.storage.ledger.start_transaction(station.start())
     assert answer.transaction_id > 0
     assert answer.id_tag_info == {"status": "Accepted"}
     assert not answer.repeated
@@ -39,10 +42,10 @@ async def test_a_start_gets_a_positive_id_and_the_tags_status(station: Station) 
     ],
 )
 async def test_a_repeated_start_gets_the_stored_answer(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start())
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.update("TAG-1", status="Blocked")
+        await IdTagStore(work).update("TAG-1", status="Blocked")
     second = await ledger.start_transaction(station.start(**change))
     assert second == replace(first, repeated=True)
     assert await _count(station) == 1
@@ -58,7 +61,7 @@ async def test_a_repeated_start_gets_the_stored_answer(station: Station, change:
     ],
 )
 async def test_another_start_is_another_transaction(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start())
     second = await ledger.start_transaction(station.start(**change))
     assert second.transaction_id != first.transaction_id
@@ -66,7 +69,7 @@ async def test_another_start_is_another_transaction(station: Station, change: di
 
 
 async def test_equal_starts_of_one_batch_are_one_transaction(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     answers = await asyncio.gather(*(ledger.start_transaction(station.start()) for _ in range(20)))
     assert len({answer.transaction_id for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
@@ -76,7 +79,7 @@ async def test_equal_starts_of_one_batch_are_one_transaction(station: Station) -
 async def test_equal_starts_on_two_workers_are_one_transaction(
     station: Station, second_ledger: Ledger
 ) -> None:
-    ledgers = [station.database.ledger, second_ledger]
+    ledgers = [station.storage.ledger, second_ledger]
     for number in range(30):
         start = station.start(meter_start_wh=number)
         answers = await asyncio.gather(*(ledger.start_transaction(start) for ledger in ledgers))
@@ -86,7 +89,7 @@ async def test_equal_starts_on_two_workers_are_one_transaction(
 
 
 async def test_starts_with_unreadable_times_are_told_apart_by_their_text(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
 
     def start(text: str) -> TransactionStart:
         return station.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
@@ -99,14 +102,14 @@ async def test_starts_with_unreadable_times_are_told_apart_by_their_text(station
 
 
 async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     flags = (TIME_UNREADABLE,)
     first = await ledger.start_transaction(station.start(flags=flags))
     later = NOW + timedelta(minutes=2)
     second = await ledger.start_transaction(station.start(flags=flags, started_at=later, received_at=later))
     assert second == replace(first, repeated=True)
     async with station.database.tenant(station.tenant.id) as work:
-        stored = await work.transactions.get(first.transaction_id)
+        stored = await TransactionStore(work).get(first.transaction_id)
     assert stored is not None
     assert stored.flags == flags
     assert stored.started_at == NOW
@@ -124,11 +127,11 @@ async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> 
 )
 async def test_no_start_is_refused(station: Station, tag: str, status: str) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.create("BLOCKED", status="Blocked")
-        await work.id_tags.create("INVALID", status="Invalid")
-        await work.id_tags.create("EXPIRED", expires_at=NOW - timedelta(days=1))
-        await work.id_tags.create("FULL", max_active_transactions=0)
-    answer = await station.database.ledger.start_transaction(station.start(id_tag=tag))
+        await IdTagStore(work).create("BLOCKED", status="Blocked")
+        await IdTagStore(work).create("INVALID", status="Invalid")
+        await IdTagStore(work).create("EXPIRED", expires_at=NOW - timedelta(days=1))
+        await IdTagStore(work).create("FULL", max_active_transactions=0)
+    answer = await station.storage.ledger.start_transaction(station.start(id_tag=tag))
     assert answer.id_tag_info["status"] == status
     assert answer.transaction_id > 0
 
@@ -137,8 +140,8 @@ async def test_expiry_is_judged_by_our_time_online_and_by_the_reported_time_for_
     station: Station,
 ) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.create("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
-    ledger = station.database.ledger
+        await IdTagStore(work).create("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
+    ledger = station.storage.ledger
     late = NOW + timedelta(hours=2)
     online = await ledger.start_transaction(station.start(id_tag="TEMP", started_at=late, received_at=late))
     replayed = await ledger.start_transaction(station.start(id_tag="TEMP", received_at=late))
@@ -146,18 +149,18 @@ async def test_expiry_is_judged_by_our_time_online_and_by_the_reported_time_for_
     assert online.id_tag_info == {"status": "Expired", **expected}
     assert replayed.id_tag_info == {"status": "Accepted", **expected}
     async with station.database.tenant(station.tenant.id) as work:
-        stored = await work.transactions.get(replayed.transaction_id)
+        stored = await TransactionStore(work).get(replayed.transaction_id)
     assert stored is not None
     assert stored.flags == ("replayed",)
 
 
 async def test_a_limited_tag_is_accepted_once_under_a_race(
-    database: Database, tenant: TenantRecord, make_station: StationMaker, second_ledger: Ledger
+    storage: Storage, tenant: TenantRecord, make_station: StationMaker, second_ledger: Ledger
 ) -> None:
-    async with database.tenant(tenant.id) as work:
-        await work.id_tags.create("ONE", max_active_transactions=1)
+    async with storage.database.tenant(tenant.id) as work:
+        await IdTagStore(work).create("ONE", max_active_transactions=1)
     stations = [await make_station(f"RACE-{number}") for number in range(50)]
-    ledgers = [database.ledger, second_ledger]
+    ledgers = [storage.ledger, second_ledger]
     answers = await asyncio.gather(
         *(
             ledgers[number % 2].start_transaction(station.start(id_tag="ONE"))
@@ -172,8 +175,8 @@ async def test_a_limited_tag_is_accepted_once_under_a_race(
 
 async def test_a_stopped_transaction_frees_its_tag(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.create("ONE", max_active_transactions=1)
-    ledger = station.database.ledger
+        await IdTagStore(work).create("ONE", max_active_transactions=1)
+    ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start(id_tag="ONE"))
     await ledger.stop_transaction(station.stop(first.transaction_id))
     again = await ledger.start_transaction(station.start(id_tag="ONE", connector_id=2))
@@ -182,8 +185,8 @@ async def test_a_stopped_transaction_frees_its_tag(station: Station) -> None:
 
 async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.create("ONE", max_active_transactions=1)
-    ledger = station.database.ledger
+        await IdTagStore(work).create("ONE", max_active_transactions=1)
+    ledger = station.storage.ledger
     await ledger.start_transaction(station.start(id_tag="ONE"))
     later = NOW + timedelta(minutes=1)
     again = await ledger.start_transaction(
@@ -207,7 +210,7 @@ async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(
     ],
 )
 async def test_odd_starts_are_kept_and_known_again(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start(**change))
     assert await ledger.start_transaction(station.start(**change)) == replace(first, repeated=True)
 
@@ -250,10 +253,10 @@ async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
     station: Station, changes: dict[str, Any], linked: bool
 ) -> None:
     command_id = await _insert(station, _remote_start(station, **changes))
-    answer = await station.database.ledger.start_transaction(station.start())
+    answer = await station.storage.ledger.start_transaction(station.start())
     async with station.database.tenant(station.tenant.id) as work:
-        command = await work.commands.get(command_id)
-        transaction = await work.transactions.get(answer.transaction_id)
+        command = await CommandStore(work).get(command_id)
+        transaction = await TransactionStore(work).get(answer.transaction_id)
     assert command is not None
     assert transaction is not None
     assert transaction.remote_start_command_id == (command_id if linked else None)
@@ -264,24 +267,26 @@ async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
 async def test_the_newest_remote_start_is_linked_and_only_once(station: Station) -> None:
     older = await _insert(station, _remote_start(station, NOW - timedelta(seconds=20)))
     newer = await _insert(station, _remote_start(station, NOW - timedelta(seconds=10)))
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     answers = [await ledger.start_transaction(station.start(meter_start_wh=n)) for n in (1, 2, 3)]
     await ledger.start_transaction(station.start(meter_start_wh=1))
     async with station.database.tenant(station.tenant.id) as work:
-        stored = {row.id: row for row in await work.transactions.page(10)}
+        stored = {row.id: row for row in await TransactionStore(work).page(10)}
     commands = [stored[answer.transaction_id].remote_start_command_id for answer in answers]
     assert commands == [newer, older, None]
 
 
 async def test_transactions_are_found_by_filter(station: Station) -> None:
-    ledger = station.database.ledger
+    ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start())
     second = await ledger.start_transaction(station.start(connector_id=2, id_tag="TAG-9"))
     await ledger.stop_transaction(station.stop(first.transaction_id))
 
     async def found(**fields: Any) -> list[int]:
         async with station.database.tenant(station.tenant.id) as work:
-            return [row.id for row in await work.transactions.page(10, None, TransactionFilter(**fields))]
+            return [
+                row.id for row in await TransactionStore(work).page(10, None, TransactionFilter(**fields))
+            ]
 
     both = [second.transaction_id, first.transaction_id]
     assert await found() == both

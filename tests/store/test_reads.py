@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from app.charge_points.records import ChargePointFilter
-from app.database.database import Database
-from app.database.reads import open_reads
+from app.charge_points.store import ChargePointReads, ChargePointStore
+from app.database.database import Database, open_reads
 from app.database.statements import Statement
 from app.errors import StoreUnavailable
 from app.settings import Settings
@@ -25,16 +25,16 @@ async def test_reads_outlive_their_connections(
     database: Database, tenant: TenantRecord, settings: Settings
 ) -> None:
     async with database.tenant(tenant.id) as work:
-        await work.charge_points.create("CP1")
-    reads = database.reads(TenantId(tenant.id))
-    assert await reads.charge_point("CP1") is not None
+        await ChargePointStore(work).create("CP1")
+    reads = ChargePointReads(database.reads, TenantId(tenant.id))
+    assert await reads.get("CP1") is not None
     operator = await asyncpg.connect(settings.database_url)
     try:
         assert await operator.fetchval(_END_ALL) > 0
     finally:
         await operator.close()
-    assert await reads.charge_point("CP1") is not None
-    assert len(await reads.charge_points(10, None, ChargePointFilter())) == 1
+    assert await reads.get("CP1") is not None
+    assert len(await reads.page(10, None, ChargePointFilter())) == 1
 
 
 async def test_reads_cannot_write(settings: Settings) -> None:

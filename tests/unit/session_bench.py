@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from app.clock import microseconds_of
 from app.connection import Connection
-from app.database.database import Database
 from app.errors import StoreUnavailable
+from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
@@ -19,7 +19,7 @@ from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
 from app.transactions.entries import InvalidRecord, MeterReadings
-from app.transactions.ledger.ledger import answered
+from app.transactions.ledger.ledger import Ledger, answered
 from app.transactions.ledger.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.conversations import logged
@@ -125,7 +125,7 @@ class FakeFrameLog:
 
 
 @dataclass
-class FakeDatabase:
+class FakeStorage:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 
@@ -159,8 +159,8 @@ class Bench:
     ) -> None:
         self.clock = ManualClock()
         self.transport = ListTransport()
-        self.database = FakeDatabase()
-        self.database.ledger.sent = self.transport.sent
+        self.storage = FakeStorage()
+        self.storage.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
         self.deadlines = Deadlines()
         self.later: list[tuple[float, Callable[[], None]]] = []
@@ -179,10 +179,12 @@ class Bench:
             connected_at=self.clock.now(),
             accepted_before=accepted_before,
         )
-        database = cast(Database, self.database)
-        context = HandlerContext(database, self.clock, Settings(credential_pepper="pepper"))
+        ledger, frame_log = cast(Ledger, self.storage.ledger), cast(FrameLog, self.storage.frame_log)
+        absent = cast(Any, None)
+        context = HandlerContext(absent, ledger, absent, self.clock, Settings(credential_pepper="pepper"))
         self.services = SessionServices(
-            database=database,
+            ledger=ledger,
+            frame_log=frame_log,
             dispatcher=Dispatcher(context, {**HANDLERS, **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
@@ -212,6 +214,4 @@ class Bench:
     @property
     def kinds(self) -> list[str]:
         """Kinds of the deviations in the frame log."""
-        return [
-            found["kind"] for _, _, found_all in self.database.frame_log.rows for found in found_all or []
-        ]
+        return [found["kind"] for _, _, found_all in self.storage.frame_log.rows for found in found_all or []]

@@ -293,7 +293,8 @@ def _bytes_of(process: int, kind: str) -> int:
 
 def test_the_supervisor_loads_nothing_of_what_only_workers_need() -> None:
     heavy = ("alembic", "asyncpg", "fastapi", "redis", "sqlalchemy", "uvicorn")
-    code = f"import sys, app.cli, app.server.running, app.server.signals; print([n for n in {heavy} if n in sys.modules])"
+    code = "import sys, app.cli, app.server.running, app.server.signals\n"
+    code += f"print([n for n in {heavy} if n in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 

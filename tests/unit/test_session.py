@@ -42,7 +42,7 @@ async def test_a_call_gets_its_result_and_the_charge_point_counts_as_heard() -> 
 async def test_frames_are_logged_in_both_directions() -> None:
     bench = Bench()
     (answer,) = await bench.receive(HEARTBEAT)
-    assert bench.database.frame_log.rows == [("in", HEARTBEAT, None), ("out", answer, None)]
+    assert bench.storage.frame_log.rows == [("in", HEARTBEAT, None), ("out", answer, None)]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_the_same_call_again_gets_the_same_answer_and_no_second_effect() -
     bench = Bench()
     first = await bench.receive(METER_VALUES)
     assert await bench.receive(METER_VALUES) == first
-    assert len(bench.database.ledger.readings) == 1
+    assert len(bench.storage.ledger.readings) == 1
 
 
 async def test_a_call_of_ours_and_one_of_theirs_may_cross() -> None:
@@ -183,7 +183,7 @@ async def test_another_refused_message_is_answered_at_once_and_not_kept() -> Non
     bench.session.receive_text('[2,"a1","Authorize",{}]')
     assert code_of(bench.transport.sent[0]) == "ProtocolError"
     await bench.session.settled()
-    assert bench.database.ledger.kept == []
+    assert bench.storage.ledger.kept == []
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ async def test_secrets_never_reach_the_frame_log() -> None:
     leak = {"configurationKey": [{"key": "authorizationKEY", "readonly": False, "value": secret}]}
     await bench.receive(json.dumps([3, "c2", leak]))
     assert secret in bench.transport.sent[0]
-    taken = bench.database.frame_log.buffer.take()
+    taken = bench.storage.frame_log.buffer.take()
     assert taken is not None
     assert b"GetConfiguration" in taken[0]
     assert secret.encode() not in taken[0]

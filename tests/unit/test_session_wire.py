@@ -37,7 +37,7 @@ async def test_a_record_of_a_paused_socket_wakes_the_ledger_for_all() -> None:
     assert not wired.socket.reading
     wired.wire.connection_lost(None)
     await asyncio.sleep(0)
-    assert len(wired.database.ledger.readings) == 1
+    assert len(wired.storage.ledger.readings) == 1
 
 
 async def test_frames_of_one_read_take_the_time_of_the_rate_and_no_more() -> None:
