@@ -22,16 +22,19 @@
 //! | `Held` | `close` | `HeldClosing` | |
 //! | `HeldClosing` | `open` | `Closing` | watch the socket |
 //! | `Held`, `HeldClosing` | `open`, but the system cannot watch the socket | `Lost` | close the socket; `Host::lost` will get the error |
-//! | `Held`, `HeldClosing` | `abort` | `Lost` | close the socket, `Host::abort` |
+//! | `Held`, `HeldClosing` | `abort` | `Lost` | close the socket, drop what is unsent, `Host::abort` |
+//! | `Held`, `HeldClosing` | `write` | unchanged | keep the bytes |
 //! | `Open` | bytes arrive | `Open` | `Host::deliver` |
 //! | `Open` | the peer sends nothing more | `Closing` | |
 //! | `Open` | `close` | `Closing` | |
 //! | `Closing` | bytes arrive | `Closing` | leave them unread |
 //! | `Closing` | all is sent | `Lost` | close the socket |
-//! | `Open`, `Closing` | `abort` | `Lost` | drop what is unsent, close the socket |
+//! | `Open`, `Closing` | `write` | unchanged | send at the end of the turn, or when there is room |
+//! | `Open`, `Closing` | `abort` | `Lost` | close the socket, drop what is unsent |
 //! | `Open`, `Closing` | reading or sending fails | `Lost` | the same; `Host::lost` will get the error |
-//! | all but `Lost`, `Gone` | a call of `Host` fails or panics | `Lost` | the same; `Host::failed` gets the error |
-//! | `Lost` | the end of a turn | `Gone` | `Host::lost` |
+//! | these four | a call of `Host` fails or panics | `Lost` | as for `abort`; `Host::failed` gets the error |
+//! | these four | a call of `Host` fails, and the error ends the program | unchanged | return the error |
+//! | `Lost` | the end of a turn | `Gone` | `Host::lost`; if that fails, `Host::failed` gets the error |
 //! | `Lost`, `Gone` | anything else | unchanged | nothing |
 //!
 //! Two switches do not depend on the state:
@@ -76,7 +79,7 @@ pub fn write<H: Host>(
     if is_written { settle_later(host, handle) } else { Ok(()) }
 }
 
-/// Write like `write`, except to a stalled connection. `false`: it is stalled, and nothing was written.
+/// Write like `write`, except to a stalled connection. Return whether the connection was not stalled.
 ///
 /// # Errors
 /// The event loop takes no calls.

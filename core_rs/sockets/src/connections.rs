@@ -100,7 +100,7 @@ impl<C> Connections<C> {
         }
     }
 
-    /// Begin a turn; return the sockets that are ready.
+    /// Begin a turn, and return the sockets that are ready.
     fn look(&mut self) -> io::Result<Vec<Readiness>> {
         self.poller.look(&mut self.ready)?;
         self.is_in_turn = true;
@@ -112,7 +112,7 @@ impl<C> Connections<C> {
         mem::take(&mut self.pending)
     }
 
-    /// End a turn. `true`: further connections have become pending, and the next turn must be ordered.
+    /// End a turn, and return whether the event loop must be asked for another one.
     fn end_turn(&mut self, emptied: Vec<C>) -> bool {
         self.is_in_turn = false;
         if self.pending.is_empty() {
@@ -123,7 +123,7 @@ impl<C> Connections<C> {
         self.needs_order()
     }
 
-    /// Note that `settle` must be called. `true`: that is not arranged yet.
+    /// Note that `settle` must be called, and return whether the event loop must be asked for that.
     fn needs_order(&mut self) -> bool {
         !self.is_in_turn && !mem::replace(&mut self.is_settle_ordered, true)
     }

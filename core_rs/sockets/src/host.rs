@@ -72,7 +72,7 @@ pub trait Host {
     /// The report failed.
     fn failed(&self, error: Self::Error) -> Result<(), Self::Error>;
 
-    /// Make the error that stands for a panic.
+    /// Make the error that reports a panic.
     fn panicked(&self) -> Self::Error;
 
     /// Tell whether this error ends the program, and not only one connection.

@@ -81,7 +81,7 @@ impl<T, E> Connection<T, E> {
         }
     }
 
-    /// Return the buffer to append to. `None`: nothing is sent any longer.
+    /// Return the buffer to append to, unless the connection is lost.
     pub(crate) fn unsent(&mut self, spare: impl FnOnce() -> Vec<u8>) -> Option<&mut Vec<u8>> {
         match &mut self.state {
             State::Held(socket, _)
@@ -92,7 +92,7 @@ impl<T, E> Connection<T, E> {
         }
     }
 
-    /// Take the socket from its transport, and return what `watch` returns. `None`: it was taken already, or lost.
+    /// Take the socket from its transport, unless that is done or the connection is lost. Return what `watch` returns.
     pub(crate) fn open(
         &mut self,
         watch: impl FnOnce(&Socket, usize) -> io::Result<()>,
