@@ -3,10 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
+use mio::unix::SourceFd;
 use stationmaster_sockets::{Connection, Connections, Host, Socket, connection, connections};
 
 /// What the program has been told about one connection.
@@ -145,6 +147,17 @@ impl Program {
 
     pub fn count(&self) -> usize {
         self.connections.borrow().count()
+    }
+
+    /// Tell whether the event loop would see that there is something to serve.
+    pub fn is_readable(&self) -> bool {
+        let descriptor = self.connections.borrow().as_raw_fd();
+        let mut poll = mio::Poll::new().unwrap();
+        let mut events = mio::Events::with_capacity(1);
+        let interest = mio::Interest::READABLE;
+        poll.registry().register(&mut SourceFd(&descriptor), mio::Token(0), interest).unwrap();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        !events.is_empty()
     }
 
     /// Take the failures that were reported since the last call.

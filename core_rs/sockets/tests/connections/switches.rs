@@ -92,6 +92,31 @@ fn it_stalls_no_longer_with_the_low_mark_or_less_unsent() {
     assert_eq!(one.events(), [], "told once");
 }
 
+/// Count how much of one write the system takes for a peer that does not read.
+fn taken_by_the_system() -> usize {
+    let program = Program::new();
+    let (one, _peer) = program.open();
+    let written = 1_000_000;
+    program.write(&one, &vec![0; written]);
+    program.turn();
+    written - one.unsent_bytes()
+}
+
+#[test]
+fn the_low_mark_itself_is_enough_to_write_again() {
+    let taken = taken_by_the_system();
+    for (unsent_bytes, told) in [(LOW_BYTES, vec![Event::Resumed]), (LOW_BYTES + 1, vec![])] {
+        let program = Program::new();
+        let (one, _peer) = program.hold();
+        program.write(&one, &vec![0; taken + unsent_bytes]);
+        program.turn();
+        assert_eq!(one.events(), [Event::Paused]);
+        connection::open(&program, &one).unwrap();
+        program.turn();
+        assert_eq!((one.unsent_bytes(), one.events()), (unsent_bytes, told));
+    }
+}
+
 #[test]
 fn closing_and_stalled_it_ends_when_all_is_sent() {
     let program = Program::new();

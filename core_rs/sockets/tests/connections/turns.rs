@@ -1,6 +1,9 @@
 //! What one turn of the event loop does for many connections.
 
 use std::cell::RefCell;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use stationmaster_sockets::{connection, connections};
@@ -70,7 +73,7 @@ fn one_that_sends_without_end_is_read_once_by_each_part_of_a_turn() {
 fn a_settling_that_is_ordered_is_not_ordered_again_by_a_turn_before_it() {
     let program = Program::new();
     let (one, mut peer) = program.open();
-    peer.send(&vec![0; 3 * READ_BYTES]);
+    peer.send(&vec![0; 2 * READ_BYTES + 2_000]);
     program.write(&one, b"x");
     assert_eq!(program.orders(), 1);
     connections::serve(&program).unwrap();
@@ -160,22 +163,53 @@ fn what_the_system_says_of_a_lost_one_does_not_reach_the_next_one_in_its_place()
 }
 
 #[test]
-fn an_emptied_buffer_is_used_for_the_next_write_of_any_connection() {
-    let program = Program::new();
-    let (one, _peer) = program.open();
-    let (other, _other_peer) = program.open();
-    let place = |handle| {
-        let mut place = std::ptr::null();
-        let append = |unsent: &mut Vec<u8>| {
-            unsent.extend_from_slice(b"text");
-            place = unsent.as_ptr();
+fn a_small_emptied_buffer_is_used_for_the_next_write_of_any_connection() {
+    for (reserved, is_kept) in [(3_000, true), (5_000, false)] {
+        let program = Program::new();
+        let (one, _peer) = program.open();
+        let (other, _other_peer) = program.open();
+        let write = |handle, reserved| {
+            let mut capacity = 0;
+            let append = |unsent: &mut Vec<u8>| {
+                assert!(unsent.is_empty());
+                capacity = unsent.capacity();
+                unsent.reserve(reserved);
+                unsent.push(b'x');
+            };
+            connection::write(&program, handle, append).unwrap();
+            capacity
         };
-        connection::write(&program, handle, append).unwrap();
-        place
-    };
-    let first = place(&one);
+        assert_eq!(write(&one, reserved), 0);
+        program.turn();
+        assert_eq!(write(&other, 0) >= reserved, is_kept);
+    }
+}
+
+#[test]
+fn the_descriptor_is_readable_while_a_turn_has_something_to_serve() {
+    let program = Program::new();
+    let (one, mut peer) = program.open();
+    assert!(!program.is_readable());
+    peer.send(b"x");
+    assert!(program.is_readable());
     program.turn();
-    assert_eq!(place(&other), first);
+    assert!(!program.is_readable());
+    assert_eq!(one.events(), [bytes(b"x")]);
+}
+
+#[test]
+fn a_lost_one_is_not_watched_even_if_another_descriptor_has_its_connection() {
+    let program = Program::new();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let other = ours.try_clone().unwrap();
+    let one = program.adopt(OwnedFd::from(ours));
+    connection::open(&program, &one).unwrap();
+    program.turn();
+    program.abort(&one);
+    program.turn();
+    theirs.write_all(b"x").unwrap();
+    assert!(!program.is_readable());
+    drop(other);
 }
 
 #[test]
