@@ -1,4 +1,4 @@
-//! Real sockets of the loopback, looked at turn by turn.
+//! `Poller` and `Socket` over real sockets of the loopback.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -32,15 +32,15 @@ impl Connection {
         self.peer.as_mut().unwrap()
     }
 
-    /// Wait for news that `fits`.
-    fn news(&mut self, fits: impl Fn(&Readiness) -> bool) -> Readiness {
+    /// Look until the system reports something that `fits`.
+    fn wait(&mut self, fits: impl Fn(&Readiness) -> bool) -> Readiness {
         let mut found = Vec::new();
         loop {
             self.poller.look(&mut found).unwrap();
-            if let Some(news) = found.iter().find(|news| fits(news)) {
-                assert_eq!(news.place, PLACE);
-                self.socket.note(*news);
-                return *news;
+            if let Some(readiness) = found.iter().find(|readiness| fits(readiness)) {
+                assert_eq!(readiness.place, PLACE);
+                self.socket.note(*readiness);
+                return *readiness;
             }
             thread::yield_now();
         }
@@ -56,10 +56,10 @@ impl Connection {
 }
 
 #[test]
-fn what_comes_is_said_once_and_read_once() {
+fn what_arrives_is_reported_once_and_read_once() {
     let mut connection = Connection::open();
     connection.peer().write_all(b"one").unwrap();
-    connection.news(|news| news.is_readable);
+    connection.wait(|readiness| readiness.is_readable);
     assert!(connection.socket.may_be_read());
     assert_eq!(connection.read(100), b"one");
     assert!(!connection.socket.may_be_read(), "a short read has emptied the socket");
@@ -68,13 +68,13 @@ fn what_comes_is_said_once_and_read_once() {
     assert!(found.is_empty(), "{found:?}");
 
     connection.peer().write_all(b"two").unwrap();
-    connection.news(|news| news.is_readable);
+    connection.wait(|readiness| readiness.is_readable);
     assert_eq!(connection.read(100), b"two");
     assert_eq!(connection.socket.read(&mut [0; 8]).unwrap(), Read::Nothing);
 }
 
 #[test]
-fn what_is_there_before_the_socket_is_added_is_news() {
+fn what_arrives_before_the_socket_is_added_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     peer.write_all(b"early").unwrap();
@@ -85,7 +85,7 @@ fn what_is_there_before_the_socket_is_added_is_news() {
     let poller = Poller::new(16).unwrap();
     poller.add(&socket, PLACE).unwrap();
     let mut connection = Connection { poller, socket, peer: Some(peer) };
-    connection.news(|news| news.is_readable);
+    connection.wait(|readiness| readiness.is_readable);
     assert_eq!(connection.read(100), b"early");
 }
 
@@ -93,7 +93,7 @@ fn what_is_there_before_the_socket_is_added_is_news() {
 fn a_full_buffer_leaves_something_to_read() {
     let mut connection = Connection::open();
     connection.peer().write_all(b"abcdef").unwrap();
-    connection.news(|news| news.is_readable);
+    connection.wait(|readiness| readiness.is_readable);
     let mut bytes = connection.read(4);
     assert!(connection.socket.may_be_read());
     while bytes.len() < 6 {
@@ -108,24 +108,24 @@ fn the_end_is_found_behind_the_last_bytes() {
     let mut connection = Connection::open();
     connection.peer().write_all(b"last").unwrap();
     connection.peer().shutdown(Shutdown::Write).unwrap();
-    let news = connection.news(|news| news.is_ended);
-    assert!(news.is_readable);
+    let readiness = connection.wait(|readiness| readiness.is_ended);
+    assert!(readiness.is_readable);
     assert_eq!(connection.read(100), b"last");
-    assert!(connection.socket.may_be_read(), "no further news will come of the end");
+    assert!(connection.socket.may_be_read(), "the end is not reported again");
     assert_eq!(connection.socket.read(&mut [0; 8]).unwrap(), Read::End);
     assert!(!connection.socket.may_be_read());
 }
 
 #[test]
-fn a_broken_connection_is_news_and_an_error() {
+fn a_broken_connection_is_reported_and_an_error() {
     let mut connection = Connection::open();
-    // What the peer has not read makes its close a reset.
+    // The peer has not read everything, so its close is a reset.
     connection.socket.unsent(Vec::new).extend_from_slice(b"unread");
     connection.socket.flush().unwrap();
     let mut first = [0];
     connection.peer().read_exact(&mut first).unwrap();
     drop(connection.peer.take());
-    connection.news(|news| news.is_ended);
+    connection.wait(|readiness| readiness.is_ended);
     let error = connection.socket.read(&mut [0; 8]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
@@ -152,7 +152,7 @@ fn what_the_peer_does_not_take_is_kept_in_order() {
         bytes
     });
     while connection.socket.unsent_bytes() > 0 {
-        connection.news(|news| news.is_writable);
+        connection.wait(|readiness| readiness.is_writable);
         connection.socket.flush().unwrap();
     }
     assert!(reading.join().unwrap() == all);
@@ -172,12 +172,12 @@ fn an_empty_buffer_comes_back() {
 }
 
 #[test]
-fn a_removed_socket_makes_no_news() {
+fn a_removed_socket_is_not_reported() {
     let mut connection = Connection::open();
-    connection.news(|news| news.is_writable);
+    connection.wait(|readiness| readiness.is_writable);
     connection.poller.remove(&connection.socket).unwrap();
     connection.peer().set_nodelay(true).unwrap();
-    connection.peer().write_all(b"nobody hears").unwrap();
+    connection.peer().write_all(b"not reported").unwrap();
     let mut buffer = [0; 100];
     while connection.socket.read(&mut buffer).unwrap() == Read::Nothing {
         thread::sleep(Duration::from_millis(1));
