@@ -9,27 +9,27 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from app.api import Services, install_api
+from app.catalog.catalog import load_catalog
+from app.catalog.pages import console_routes
+from app.catalog.router import catalog_routes
+from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.charge_points.credentials import Credentials
 from app.clock import SystemClock
-from app.console import console_routes
-from app.csms.commands import Commands
-from app.csms.credentials import Credentials
-from app.csms.smart_charging.installer import ProfileInstaller
-from app.csms.smart_charging.refresher import ProfileRefresher
+from app.commands.service import Commands
+from app.database.database import Database
 from app.gateway.edge import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
-from app.ids import WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
 from app.ocpp import describe
-from app.protocols.catalog import load_catalog
-from app.protocols.router import catalog_routes
-from app.protocols.shortcut import DocumentsFirst, documents_of
 from app.settings import Settings, load_settings
-from app.store.database import Database
+from app.smart_charging.installer import ProfileInstaller
+from app.smart_charging.refresher import ProfileRefresher
+from app.types import WorkerId
 
 
 def create_app(settings: Settings) -> FastAPI:

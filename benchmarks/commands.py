@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.administration import TENANT_SCOPES, create_key, open_database
+from app.cli.administration import TENANT_SCOPES, create_key, open_database
 from app.clock import SystemClock
 from benchmarks.accounting import cpu_use, family
 from benchmarks.host import Cores

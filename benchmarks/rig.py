@@ -22,12 +22,12 @@ from typing import Literal
 import asyncpg
 from redis.asyncio import Redis
 
+from app.charge_points.credentials import Credentials, generate_key
 from app.clock import SystemClock
-from app.csms.credentials import Credentials, generate_key
-from app.embedded import Engines, start_embedded
+from app.database.database import Database
+from app.database.migrations import migrate
+from app.server.embedded import Engines, start_embedded
 from app.settings import Settings
-from app.store.database import Database
-from app.store.migrations import migrate
 from benchmarks.accounting import family, parent
 from benchmarks.host import Cores
 from benchmarks.peers import Peer

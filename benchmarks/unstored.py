@@ -11,15 +11,15 @@ import socket
 from typing import Any
 
 from app.clock import Clock
+from app.database import database
+from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
+from app.server.supervisor import open_listener
+from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
-from app.store import database
-from app.store.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop
-from app.store.frame_log import FrameLog
-from app.store.ledger_batch import LedgerRecord
-from app.store.writer import Ledger, answered
-from app.supervisor import open_listener
-from app.worker import WorkerServer, make_config
+from app.transactions.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop
+from app.transactions.ledger.batch import LedgerRecord
+from app.transactions.ledger.ledger import Ledger, answered
 
 KEEPS_FRAME_LOG = "BENCHMARK_FRAME_LOG"
 """Environment variable: `on` leaves the frame log as it is."""

@@ -18,11 +18,11 @@ import structlog
 from redis import Redis
 
 from app.clock import Clock, SystemClock
-from app.embedded import Engines, start_embedded
+from app.database.database import Database
+from app.database.migrations import migrate
+from app.server.embedded import Engines, start_embedded
 from app.settings import Settings
-from app.store.database import Database
-from app.store.migrations import migrate
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 
 # Plain tracebacks: the default ones print every local variable, which takes seconds.
 structlog.configure(

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from sqlalchemy import insert
 
-from app.store import tables
-from app.store.records import CommandRecord
-from app.store.unit_of_work import TenantWork
+from app.commands import tables as command_tables
+from app.commands.records import CommandRecord
+from app.database.unit_of_work import TenantWork
 
 
 async def put_command(work: TenantWork, command: CommandRecord) -> CommandRecord:
@@ -14,5 +14,5 @@ async def put_command(work: TenantWork, command: CommandRecord) -> CommandRecord
     values = asdict(command)
     # Of the charge point.
     del values["identity"]
-    await work.connection.execute(insert(tables.commands).values(values))
+    await work.connection.execute(insert(command_tables.commands).values(values))
     return command

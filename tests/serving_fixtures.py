@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from app.administration import create_key
+from app.cli.administration import create_key
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 
 
 @dataclass(frozen=True)

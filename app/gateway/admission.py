@@ -8,17 +8,17 @@ import math
 from dataclasses import dataclass, field
 
 from app import metrics
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import Login
 from app.clock import Clock
-from app.csms.credentials import Credentials
+from app.database.database import Database
 from app.errors import AppError, StoreUnavailable, TooManyRequests
 from app.gateway.handshake import BasicCredential, Handshake, judge_user, negotiate, read_basic
 from app.gateway.limiter import LoginLimiter, client_address, parse_networks
 from app.gateway.path import Address, PathRefused, parse_path
 from app.logs import get_logger
 from app.settings import Settings
-from app.store.database import Database
-from app.store.filters import TransactionFilter
-from app.store.records import Login
+from app.transactions.records import TransactionFilter
 
 log = get_logger(__name__)
 

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
+from app.charge_points.credentials import Credentials
 from app.clock import Clock
-from app.csms.credentials import Credentials
-from app.csms.dispatch import Dispatcher
-from app.csms.handlers.context import HandlerContext
+from app.database.database import Database
 from app.gateway.admission import Admission
+from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
@@ -16,10 +16,10 @@ from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
+from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
-from app.store.database import Database
 
 
 class Gateway:

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from app import metrics
-from app.csms.connection import Connection
+from app.connection import Connection
 from app.errors import AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
 from app.gateway.handshake import Handshake, agreed_compression
@@ -28,10 +28,10 @@ from app.gateway.ticker import LastSeen
 from app.gateway.transport import AsgiTransport
 from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
-from app.ids import ChargePointId, TenantId
-from app.live.background import Background
 from app.logs import get_logger
 from app.settings import Settings
+from app.tasks import Background
+from app.types import ChargePointId, TenantId
 
 log = get_logger(__name__)
 

@@ -5,10 +5,9 @@ from typing import assert_never
 import structlog
 
 from app.clock import Clock
-from app.csms.command_outcome import Outcome
-from app.csms.commands import Commands
+from app.commands.rules import Outcome
+from app.commands.service import Commands
 from app.gateway.registry import LiveSession, Registry
-from app.live.background import Loop
 from app.live.command_bus import CommandBus
 from app.live.envelopes import (
     CallEnvelope,
@@ -19,6 +18,7 @@ from app.live.envelopes import (
     MovedEnvelope,
 )
 from app.metrics import BUS_MESSAGES
+from app.tasks import Loop
 
 _TICK_S = 1.0
 

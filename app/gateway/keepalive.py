@@ -4,7 +4,7 @@ import asyncio
 import math
 
 from app.gateway.wire import Wire
-from app.live.background import Loop
+from app.tasks import Loop
 
 _COARSEST_S = 1.0
 

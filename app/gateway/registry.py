@@ -8,13 +8,13 @@ from typing import Protocol
 import structlog
 
 from app.clock import Clock
-from app.csms.connection import Connection
+from app.connection import Connection
 from app.errors import Unavailable
-from app.ids import CommandId, TenantId
-from app.live.background import Background
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
+from app.tasks import Background
+from app.types import CommandId, TenantId
 
 SUPERSEDED = "a newer connection of this charge point has taken over"
 

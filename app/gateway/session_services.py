@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.clock import Clock, SystemClock
-from app.csms.connection import Connection
-from app.csms.dispatch import Dispatcher
+from app.connection import Connection
+from app.database.database import Database
+from app.gateway.dispatch import Dispatcher
 from app.ocpp import Conversation, Resolve, Tally
-from app.store.database import Database
 
 
 class CommandResults(Protocol):

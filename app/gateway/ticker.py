@@ -1,16 +1,16 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
 from app import metrics
+from app.charge_points.records import SignOfLife
 from app.clock import Clock
-from app.csms.connection import Connection
+from app.connection import Connection
+from app.database.database import Database
 from app.errors import AppError
 from app.gateway.registry import Registry
 from app.gateway.session_services import Ticking
-from app.live.background import Loop
 from app.logs import get_logger
 from app.ocpp import Tally
-from app.store.database import Database
-from app.store.records import SignOfLife
+from app.tasks import Loop
 
 log = get_logger(__name__)
 

@@ -13,13 +13,13 @@ import structlog
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import WorkerId
-from app.live.background import Loop
 from app.live.connect import FAILURES
+from app.live.encryption import Seal
 from app.live.envelopes import VERSION, Envelope
 from app.live.keys import WorkerKeys
-from app.live.seal import Seal
 from app.metrics import BUS_MESSAGES, REDIS_FAILURES
+from app.tasks import Loop
+from app.types import WorkerId
 
 Receiver = Callable[[Envelope], None]
 

@@ -6,7 +6,7 @@ old workers drop and count.
 
 import msgspec
 
-from app.ids import CommandId, TenantId, WorkerId
+from app.types import CommandId, TenantId, WorkerId
 
 VERSION = 1
 

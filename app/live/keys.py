@@ -6,7 +6,7 @@ Cluster.
 
 from urllib.parse import quote
 
-from app.ids import TenantId, WorkerId
+from app.types import TenantId, WorkerId
 
 WORKERS = "sm:workers"
 """Set of the ids of workers that hold or lately held a lease."""

@@ -7,8 +7,8 @@ number that we wrote last, Redis has lost something (flush, restart, failover to
 from redis.asyncio import Redis
 
 from app.clock import Clock
-from app.ids import WorkerId
 from app.live.keys import WORKERS, WorkerKeys
+from app.types import WorkerId
 
 _FORGET_AFTER_LEASES = 20
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from app.ids import ChargePointId, TenantId, WorkerId
 from app.live.keys import ChargePointKeys
+from app.types import ChargePointId, TenantId, WorkerId
 
 Place = tuple[TenantId, str]
 """Tenant and identity of a charge point: where there can be one owner."""

@@ -18,14 +18,14 @@ import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
+from app.database.batcher import Gathering
 from app.errors import Unavailable
-from app.gathering import Gathering
-from app.ids import TenantId, WorkerId
-from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
 from app.live.owner import Entered, Owner, OwnerEntries, Place
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
+from app.tasks import Loop
+from app.types import TenantId, WorkerId
 
 __all__ = ["Owner", "OwnershipListener", "Presence"]
 

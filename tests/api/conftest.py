@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.ids import ChargePointId
+from app.commands.records import CommandRecord
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import CommandRecord, TenantRecord
+from app.tenants.records import TenantRecord
+from app.types import ChargePointId
 from tests.api.edge import Edge, open_edge
 from tests.api.scripted import ScriptedCommands
 

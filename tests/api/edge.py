@@ -14,19 +14,20 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from app.api import Services, install_api
-from app.api.authentication import mint_key
 from app.clock import Clock, microseconds_of
-from app.csms.commands import Commands
+from app.commands.records import CommandRecord
+from app.commands.service import Commands
+from app.database.database import Database
 from app.gateway.limiter import client_address, parse_networks
-from app.ids import ChargePointId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
 from app.settings import Settings
-from app.store import tables
-from app.store.database import Database
-from app.store.records import ApiKeyRecord, CommandRecord, Scope, TenantRecord
+from app.tenants.key_ring import mint_key
+from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
+from app.transactions import tables as transaction_tables
+from app.types import ChargePointId, TenantId, WorkerId
 from tests.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
@@ -139,7 +140,7 @@ class Edge:
             **columns,
         }
         async with self.services.database.tenant(tenant.id) as work:
-            await work.connection.execute(tables.transactions.insert().values(values))
+            await work.connection.execute(transaction_tables.transactions.insert().values(values))
         return transaction_id
 
     async def meter_value(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> None:
@@ -157,7 +158,7 @@ class Edge:
             **columns,
         }
         async with self.services.database.tenant(tenant.id) as work:
-            await work.connection.execute(tables.meter_values.insert().values(values))
+            await work.connection.execute(transaction_tables.meter_values.insert().values(values))
 
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
@@ -176,7 +177,7 @@ class Edge:
             **columns,
         }
         async with self.services.database.tenant(tenant.id) as work:
-            await work.connection.execute(tables.orphan_records.insert().values(values))
+            await work.connection.execute(transaction_tables.orphan_records.insert().values(values))
 
     async def command(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.csms.commands import Commands
-from app.ids import TenantId
-from app.store.records import OPEN_COMMAND_STATES, CommandRecord
+from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
+from app.commands.service import Commands
+from app.types import TenantId
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from app.live.envelopes import EvictEnvelope
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 TENANTS = "/v1/tenants"

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.authentication import CACHE_LIFETIME_S, KeyRing, mint_key, secret_hash
+from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.key_ring import CACHE_LIFETIME_S, KeyRing, mint_key, secret_hash
+from app.tenants.records import TenantRecord
 from tests.api.edge import NOW, Edge, SetClock, open_edge
 from tests.api.scripted import ScriptedCommands
 

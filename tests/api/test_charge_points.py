@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from app.csms.credentials import Credentials, key_bytes
-from app.ids import ChargePointId
+from app.charge_points.credentials import Credentials, key_bytes
+from app.charge_points.records import BootFacts, StatusReport
 from app.live.envelopes import EvictEnvelope
-from app.store.entries import TransactionStop
-from app.store.records import BootFacts, StatusReport, TenantRecord
+from app.tenants.records import TenantRecord
+from app.transactions.entries import TransactionStop
+from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 
 PATH = "/v1/charge-points"

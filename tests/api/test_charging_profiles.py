@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 PATH = "/v1/charging-profiles"

@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.commands.records import CommandRecord, SentFacts
+from app.commands.store.steps import End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
-from app.store.command_steps import End
-from app.store.records import CommandRecord, SentFacts, TenantRecord
+from app.tenants.records import TenantRecord
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.api.schedule_question import ANSWER, EXAMPLE
-from app.api.schedule_resources import CompositeSchedule
+from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE
+from app.smart_charging.schemas.composite_schedule import CompositeSchedule
 from tests.api.edge import Edge
 
 PATH = "/v1/smart-charging/composite-schedule"

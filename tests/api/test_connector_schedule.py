@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.ids import ChargePointId
-from app.store.records import CommandRecord, CommandState, TenantRecord
+from app.commands.records import CommandRecord, CommandState
+from app.tenants.records import TenantRecord
+from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 from tests.api.test_charging_profiles import PROFILE, SCHEDULE

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.api import resources
-from app.api.command_operations import actions
-from app.api.examples import RESOURCE_EXAMPLES
+from app.commands.operations import actions
+from app.web.examples import RESOURCE_EXAMPLES
+from app.web.resources import Resource
 from tests.api.edge import Edge
 from tests.contract.operations import Operation, operations_of
 
@@ -80,9 +80,13 @@ async def test_each_action_of_the_central_system_is_an_operation_of_its_own(edge
     assert schema["additionalProperties"] is False
 
 
+def subclasses(model: type[Resource]) -> set[type[Resource]]:
+    return {found for child in model.__subclasses__() for found in (child, *subclasses(child))}
+
+
 @pytest.mark.parametrize("name", sorted(RESOURCE_EXAMPLES))
 def test_resource_examples_are_valid(name: str) -> None:
-    model = getattr(resources, name)
+    (model,) = [model for model in subclasses(Resource) if model.__name__ == name]
     assert model.model_validate(RESOURCE_EXAMPLES[name])
 
 

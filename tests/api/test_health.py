@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 
@@ -35,7 +35,7 @@ async def test_a_database_that_hangs_is_no_reason_to_wait(
         await asyncio.Event().wait()
         return True
 
-    monkeypatch.setattr("app.store.database._PING_S", 0.05)
+    monkeypatch.setattr("app.database.database._PING_S", 0.05)
     with monkeypatch.context() as patch:
         patch.setattr(database, "_ask", hang)
         answers = await asyncio.gather(*(edge.call("GET", "/health") for _ in range(3)))
@@ -44,7 +44,7 @@ async def test_a_database_that_hangs_is_no_reason_to_wait(
     assert database._probe is not None
     database._probe.cancel()
     await asyncio.wait({database._probe})
-    monkeypatch.setattr("app.store.database._PING_S", 10.0)
+    monkeypatch.setattr("app.database.database._PING_S", 10.0)
     assert (await edge.call("GET", "/health")).status_code == 200
 
 

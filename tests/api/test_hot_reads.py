@@ -11,20 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app.api import hot_reads
-from app.api.deps import Services
-from app.api.pagination import Page
-from app.api.resources import ChargePoint, Connector, Connectors, MeterValue, Resource, Transaction
-from app.store import tables
-from app.store.records import (
-    ChargePointRecord,
-    ConnectorRecord,
-    MeterValueRecord,
-    RegistrationStatus,
-    StatusReport,
-    TenantRecord,
-    TransactionRecord,
-)
+from app.charge_points import tables as charge_point_tables
+from app.charge_points.records import ChargePointRecord, ConnectorRecord, RegistrationStatus, StatusReport
+from app.charge_points.schemas import ChargePoint, Connector, Connectors
+from app.tenants.records import TenantRecord
+from app.transactions.records import MeterValueRecord, TransactionRecord
+from app.transactions.schemas import MeterValue, Transaction
+from app.web import hot_reads
+from app.web.access import Services
+from app.web.pagination import Page
+from app.web.resources import Resource
 from tests.api.edge import NOW, Edge, build_app
 
 DOCUMENT = build_app(cast(Services, None)).openapi()
@@ -215,8 +211,8 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
         ):
             await work.connectors.record_status(key, status)
         await work.connection.execute(
-            tables.charge_points.update()
-            .where(tables.charge_points.c.id == key)
+            charge_point_tables.charge_points.update()
+            .where(charge_point_tables.charge_points.c.id == key)
             .values(name=ODD, vendor=ODD, clock_skew_s=-1e-7, booted_at=NOW, credential_hash=b"\xff")
         )
         points = [await work.charge_points.get(identity) for identity in ("RDAM-1", "UTR-1")]

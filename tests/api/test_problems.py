@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from app.errors import StoreUnavailable
-from app.store.id_tags import IdTags
-from app.store.records import TenantRecord
+from app.id_tags.store import IdTags
+from app.tenants.records import TenantRecord
 from tests.api.edge import Edge
 
 TAGS = "/v1/id-tags"

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.csms.smart_charging.ledger_reading import load_ledger
-from app.ids import ChargePointId
-from app.store.records import CommandRecord, ConnectorTransaction, TenantRecord
+from app.commands.records import CommandRecord
+from app.smart_charging.ledger_reading import load_ledger
+from app.smart_charging.records import ConnectorTransaction
+from app.tenants.records import TenantRecord
+from app.types import ChargePointId
 from tests.api.edge import NOW, Edge
 from tests.api.scripted import ScriptedCommands
 from tests.api.test_charging_profiles import PROFILE

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.store import tables
-from app.store.records import TenantRecord
+from app.frame_log import tables as frame_log_tables
+from app.tenants.records import TenantRecord
+from app.transactions import tables as transaction_tables
 from tests.api.edge import NOW, Edge
 
 TAGS = "/v1/id-tags"
@@ -125,7 +126,7 @@ async def test_meter_values_are_paged_in_the_order_of_their_time(
         for number in range(5)
     ]
     async with edge.services.database.tenant(operator.id) as work:
-        await work.connection.execute(tables.meter_values.insert(), rows)
+        await work.connection.execute(transaction_tables.meter_values.insert(), rows)
     path = f"{TRANSACTIONS}/{transaction_id}/meter-values"
     found = await pages(edge, path, token, limit=2)
     assert [value["sampled_values"][0]["value"] for value in found] == ["0", "1", "2", "3", "4"]
@@ -149,7 +150,7 @@ async def test_the_frame_log_is_narrowed_and_paged(edge: Edge, operator: TenantR
         for number, run in ((1, texts[:2]), (3, texts[2:]))
     ]
     async with edge.services.database.tenant(operator.id) as work:
-        await work.connection.execute(tables.frame_runs.insert(), runs)
+        await work.connection.execute(frame_log_tables.frame_runs.insert(), runs)
     path = "/v1/charge-points/RDAM-1/frames"
     assert [frame["text"] for frame in await pages(edge, path, token, limit=1)] == texts[::-1]
     assert [frame["text"] for frame in await pages(edge, path, token, direction="out")] == [texts[1]]

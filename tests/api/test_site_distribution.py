@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api import site_distribution
-from app.api.examples import SITE_DISTRIBUTED, SITE_QUESTION
+from app.smart_charging.routes import distribution as site_distribution
+from app.web.examples import SITE_DISTRIBUTED, SITE_QUESTION
 from tests.api.edge import Edge
 
 PATH = "/v1/smart-charging/distribute"

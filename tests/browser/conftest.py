@@ -10,7 +10,7 @@ import pytest_asyncio
 import uvicorn
 
 from app import ocpp
-from app.protocols.catalog import load_catalog
+from app.catalog.catalog import load_catalog
 from tests.browser.chromium import Chromium, find_chromium
 from tests.catalog.conftest import build_application
 

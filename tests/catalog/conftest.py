@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI
 
 from app import ocpp
-from app.api.problems import install_error_handlers
-from app.console import console_routes
-from app.protocols.catalog import Catalog, ProtocolCatalog, load_catalog
-from app.protocols.router import catalog_routes
-from app.protocols.shortcut import DocumentsFirst, documents_of
+from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
+from app.catalog.pages import console_routes
+from app.catalog.router import catalog_routes
+from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.web.problems import install_error_handlers
 
 ROOT = "/v1/protocols/ocpp-16j"
 

@@ -8,8 +8,8 @@ import pytest
 from fastapi import Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
-from app.protocols.catalog import Catalog
-from app.protocols.documents import Document, json_document
+from app.catalog.catalog import Catalog
+from app.catalog.documents import Document, json_document
 from tests.catalog.conftest import ROOT, build_application
 
 PATHS = [

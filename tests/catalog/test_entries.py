@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from app import ocpp
-from app.protocols.catalog import Catalog, ProtocolCatalog
-from app.protocols.definition import Definition
-from app.protocols.entry import Entry, load_entries
+from app.catalog.catalog import Catalog, ProtocolCatalog
+from app.catalog.definition import Definition
+from app.catalog.entry import Entry, load_entries
 from tests.catalog.conftest import ROOT, build_application
 
 

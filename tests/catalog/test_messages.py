@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app import ocpp
-from app.protocols.catalog import ProtocolCatalog
+from app.catalog.catalog import ProtocolCatalog
 from tests.catalog.conftest import ROOT
 
 MESSAGES = f"{ROOT}/messages"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.protocols.negotiation import accepts_gzip, matching_tag
+from app.catalog.negotiation import accepts_gzip, matching_tag
 
 GZIP_ROWS = {
     "absent": (b"", False),

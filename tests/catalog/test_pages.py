@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.console.drawing import draw_flow
-from app.console.pages import Pages
-from app.protocols.catalog import Catalog, ProtocolCatalog
+from app.catalog.catalog import Catalog, ProtocolCatalog
+from app.catalog.pages.drawing import draw_flow
+from app.catalog.pages.rendering import Pages
 from tests.catalog import facts
 
 PAGE = "/protocols/ocpp-16j"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from app.bench import BenchError, BenchOptions, find_program, run_bench, summary_lines
+from app.cli.bench import BenchError, BenchOptions, find_program, run_bench, summary_lines
+from app.database.database import Database
 from app.settings import Settings
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
 from app.simulator.persona import make_fleet
 from app.simulator.provisioning import provision
 from app.simulator.rest import RestClient
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from benchmarks.load import build
 from tests.serving import serving
 from tests.serving_fixtures import open_account
@@ -184,6 +184,6 @@ def test_a_missing_program_is_one_line_that_says_how_to_get_it(
         find_program()
     monkeypatch.delenv("STATIONMASTER_LOAD")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("app.bench.__file__", str(tmp_path / "app" / "bench.py"))
+    monkeypatch.setattr("app.cli.bench.__file__", str(tmp_path / "app" / "cli" / "bench.py"))
     with pytest.raises(BenchError, match="`make load` in a checkout builds target"):
         find_program()

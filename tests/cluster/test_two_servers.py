@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.serving import ClientConnection, Operator, connecting, serving
 from tests.serving_fixtures import open_account
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.api.examples import CALENDAR
+from app.charge_points.records import StatusReport
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import StatusReport, TenantRecord
+from app.tenants.records import TenantRecord
+from app.web.examples import CALENDAR
 from tests.api.edge import NOW, Edge, open_edge
 
 

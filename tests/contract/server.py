@@ -11,14 +11,16 @@ from typing import TypeVar
 
 import uvicorn
 
-from app.api.authentication import mint_key
-from app.api.examples import CALENDAR
+from app.charge_points.records import StatusReport
 from app.clock import SystemClock, microseconds_of
+from app.commands.records import CommandRecord
+from app.database.database import Database
 from app.main import create_app
 from app.settings import Settings
-from app.store.database import Database
-from app.store.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
-from app.store.records import ApiKeyRecord, CommandRecord, StatusReport
+from app.tenants.key_ring import mint_key
+from app.tenants.records import ApiKeyRecord
+from app.transactions.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
+from app.web.examples import CALENDAR
 from tests.api.edge import ALL_SCOPES
 from tests.recorded import put_command
 

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from app.store.records import Scope
+from app.tenants.records import Scope
 from tests.api.edge import Edge
 from tests.contract.conftest import Estate, make_estate
 from tests.contract.operations import operations_of

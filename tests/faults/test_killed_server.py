@@ -11,9 +11,9 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.faults.swarm import LedgeredChargePoint, Message
 from tests.serving import Operator, Served, serving
 from tests.serving_fixtures import open_account

@@ -12,13 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api import Services
-from app.csms.credentials import Credentials
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import ChargePointRecord
+from app.database.database import Database
 from app.gateway.edge import server_options
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.main import create_app
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import ChargePointRecord, TenantRecord
+from app.tenants.records import TenantRecord
 from tests.gateway.raw_client import RawClient, close_all
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.clock import parse_time
-from app.store.records import MeterValueRecord, TransactionRecord
+from app.transactions.records import MeterValueRecord, TransactionRecord
 from tests.gateway.conftest import Station
 from tests.gateway.raw_client import RawClient
 

@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 from fastapi import FastAPI
 
+from app.database.database import Database
 from app.main import create_app
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.gateway.conftest import Station
 from tests.gateway.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
 from tests.gateway.servers import NOT_UTF_8, SERVERS, client_context

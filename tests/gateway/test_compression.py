@@ -9,11 +9,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from app.database.database import Database
 from app.gateway.handshake import agreed_compression
 from app.main import create_app
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.gateway.conftest import KEY, Station, serve
 
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"

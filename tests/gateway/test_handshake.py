@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.csms.credentials import Credentials
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import Login, RegistrationStatus
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
 from app.main import create_app
-from app.store.records import Login, RegistrationStatus
 from tests.gateway.conftest import KEY, Station, serve
 from tests.gateway.raw_client import RawClient, frame_bytes
 

@@ -6,8 +6,8 @@ import pytest
 
 from app.gateway import wire as module
 from app.gateway.session import Session
-from app.ids import TenantId
 from app.ocpp import text_frame
+from app.types import TenantId
 from tests.gateway.conftest import Station, until
 from tests.gateway.raw_client import frame_bytes
 

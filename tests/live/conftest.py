@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from redis.asyncio import Redis
 
+from app.database.database import Database
 from app.live.connect import open_redis
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.live.site import Site
 from tests.live.support import RedisServer, SetClock
 from tests.live.workers import running_workers

@@ -5,9 +5,11 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from app.ids import TenantId
-from app.store.database import Database
-from app.store.records import ChargePointRecord, CommandRecord, RegistrationStatus, TenantRecord
+from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.commands.records import CommandRecord
+from app.database.database import Database
+from app.tenants.records import TenantRecord
+from app.types import TenantId
 from tests.live.support import SetClock
 from tests.live.workers import Answer, Charger, Worker, accept
 

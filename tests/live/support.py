@@ -13,10 +13,10 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from app.clock import microseconds_of
-from app.csms.connection import Connection
-from app.embedded.redis_server import find_binary
-from app.ids import ChargePointId, CommandId, TenantId, WorkerId
+from app.connection import Connection
 from app.live.presence import Owner
+from app.server.embedded.redis_server import find_binary
+from app.types import ChargePointId, CommandId, TenantId, WorkerId
 
 TENANT = TenantId(1)
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

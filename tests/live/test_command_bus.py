@@ -9,12 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import CommandId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
+from app.live.encryption import Seal
 from app.live.envelopes import VERSION, CallEnvelope, Envelope
 from app.live.keys import WorkerKeys
-from app.live.seal import Seal
 from app.metrics import BUS_MESSAGES
+from app.types import CommandId, TenantId, WorkerId
 from tests.live.support import RedisServer
 
 SECRET = "pepper of the tests"

@@ -7,17 +7,17 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select, text
 
-from app.api.command_operations import actions
-from app.csms.command_effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
-from app.csms.command_outcome import Outcome
-from app.csms.command_request import REDACTED
-from app.csms.credentials import Credentials
+from app.charge_points.credentials import Credentials
+from app.commands import tables as command_tables
+from app.commands.effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
+from app.commands.operations import actions
+from app.commands.records import CommandRecord
+from app.commands.request import REDACTED
+from app.commands.rules import Outcome
+from app.commands.store.steps import HAS_EFFECTS
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.settings import Settings
-from app.store import tables
-from app.store.command_steps import HAS_EFFECTS
-from app.store.records import CommandRecord
 from tests.live.site import Site
 from tests.live.workers import Charger, silence
 from tests.recorded import put_command
@@ -233,7 +233,9 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
     async with site.database.tenant(site.tenant_id) as work:
         await put_command(work, command)
         known = await work.connection.execute(
-            select(text(HAS_EFFECTS)).select_from(tables.commands).where(tables.commands.c.id == command.id)
+            select(text(HAS_EFFECTS))
+            .select_from(command_tables.commands)
+            .where(command_tables.commands.c.id == command.id)
         )
         assert known.scalar_one() is has_effects
     assert command.action in MAY_HAVE_EFFECTS or not has_effects

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.csms import command_journal
+from app.commands import owner as command_journal
+from app.commands.records import SentFacts
+from app.commands.store.steps import CommandSteps, End
 from app.errors import StoreUnavailable, Unavailable
-from app.ids import CommandId, TenantId, WorkerId
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
-from app.store.command_steps import CommandSteps, End
-from app.store.records import SentFacts
+from app.types import CommandId, TenantId, WorkerId
 from tests.live.site import RESET, Site, received
 from tests.live.support import RedisServer
 from tests.live.workers import Charger, accept, silence

@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from app.charge_points.records import RegistrationStatus
+from app.database.database import Database
 from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import RegistrationStatus, TenantRecord
+from app.tenants.records import TenantRecord
 from tests.live.site import RESET, Site, received
 from tests.live.support import SetClock
 from tests.live.workers import running_workers, silence

@@ -4,9 +4,9 @@ import pytest
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import WorkerId
 from app.live.keys import WorkerKeys
 from app.live.presence import Presence
+from app.types import WorkerId
 from tests.live.support import TENANT, RecordingListener, RedisServer, SetClock, owner
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.csms.smart_charging.ledger import Ledger
-from app.csms.smart_charging.ledger_reading import load_ledger
 from app.settings import Settings
-from app.store.entries import TransactionStart, TransactionStop
+from app.smart_charging.ledger import Ledger
+from app.smart_charging.ledger_reading import load_ledger
+from app.transactions.entries import TransactionStart, TransactionStop
 from tests.live.site import Site, received
 from tests.live.workers import Charger, accept, silence
 

@@ -8,19 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.csms.smart_charging.installer import (
-    REFUSED_RETRY_AFTER,
-    RETRY_AFTER,
-    Asked,
-    Place,
-    ProfileInstaller,
-)
-from app.csms.smart_charging.refresher import ProfileRefresher
-from app.store import tables
-from app.store.charging_profiles import CALENDAR_PROFILES
-from app.store.database import Database
-from app.store.entries import TransactionStart, TransactionStop
-from app.store.records import CommandRecord, InstallationRecord, Json
+from app.commands.records import CommandRecord
+from app.database.database import Database
+from app.smart_charging import tables as smart_charging_tables
+from app.smart_charging.installer import REFUSED_RETRY_AFTER, RETRY_AFTER, Asked, Place, ProfileInstaller
+from app.smart_charging.records import InstallationRecord
+from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.store import CALENDAR_PROFILES
+from app.transactions.entries import TransactionStart, TransactionStop
+from app.types import Json
 from tests.live.site import Site, received
 from tests.live.workers import Charger, Worker, accept
 
@@ -103,7 +99,7 @@ def knows_nothing(action: str, payload: Json) -> Json:
 @pytest.fixture(autouse=True)
 async def _nothing_else_is_due(database: Database) -> None:
     async with database.platform() as work:
-        await work.connection.execute(tables.charging_profile_installations.delete())
+        await work.connection.execute(smart_charging_tables.charging_profile_installations.delete())
 
 
 @pytest.fixture
@@ -221,7 +217,7 @@ async def test_a_profile_cannot_be_deleted_while_it_is_sent_anew(
 
     async def looking(*arguments: Any, **options: Any) -> CommandRecord:
         async with estate.site.database.tenant(estate.site.tenant_id) as work:
-            table = tables.charging_profiles
+            table = smart_charging_tables.charging_profiles
             ours = (table.c.tenant_id == estate.site.tenant_id, table.c.id == estate.number)
             free = select(table.c.id).where(*ours).with_for_update(skip_locked=True)
             deletable.extend((await work.connection.execute(free)).all())

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 import pytest
 from redis.asyncio import Redis
 
-from app.csms.connection import Connection
+from app.connection import Connection
 from app.gateway.registry import Registry
-from app.ids import CommandId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import DoneEnvelope, Envelope, EvictEnvelope
 from app.live.presence import Presence
+from app.types import CommandId, WorkerId
 from tests.live.support import TENANT, RecordingSession, RedisServer, SetClock, connection
 
 SECRET = "pepper of the tests"

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
-from app.csms.commands import Commands
-from app.csms.connection import Connection
+from app.commands.service import Commands
+from app.connection import Connection
+from app.database.database import Database
 from app.gateway.inbox import Inbox
 from app.gateway.registry import Registry
-from app.ids import ChargePointId, CommandId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.ocpp import CallSent, Effect, Link, Resolve, Send
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import ChargePointRecord
+from app.types import ChargePointId, CommandId, TenantId, WorkerId
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 """From action and payload to the payload of the result; None: the charge point keeps silent."""

@@ -8,9 +8,9 @@ from typing import Any
 from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint, call, call_result
 
+from app.database.database import Database
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.serving import Operator, Served, connecting, serving
 from tests.serving_fixtures import open_account
 

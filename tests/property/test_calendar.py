@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.clock import parse_time
-from app.csms.smart_charging.calendar import (
+from app.smart_charging.calendar import (
     DAYS,
     LOOK_AHEAD,
     Calendar,

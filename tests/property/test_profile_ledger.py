@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from app.csms.smart_charging.ledger import Installed, ProfileEvent, World, apply_event, is_cleared
-from app.store.records import Json
+from app.smart_charging.ledger import Installed, ProfileEvent, World, apply_event, is_cleared
+from app.types import Json
 from tests.unit.profile_story import NOW, Story, profile
 
 Held = frozenset[tuple[int | None, int, int]]

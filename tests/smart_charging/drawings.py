@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.csms.smart_charging.composite import picture, read_question
+from app.smart_charging.composite import picture, read_question
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "drawings"
 _MORNING = "2026-03-02T10:00:00Z"

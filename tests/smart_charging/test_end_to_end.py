@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from app.clock import SystemClock
+from app.database.database import Database
 from app.settings import Settings
 from app.simulator.fleet import Fleet, FleetOptions
-from app.store.database import Database
-from app.store.records import TenantRecord
+from app.tenants.records import TenantRecord
 from tests.serving import Operator, Served, serving
 from tests.serving_fixtures import Account, open_account
 

@@ -7,14 +7,16 @@ from uuid import UUID
 
 import pytest
 
-from app.csms.smart_charging.drawing import Measured
-from app.csms.smart_charging.drift import Departure, departures, read_reported
-from app.csms.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
-from app.csms.smart_charging.ledger import Installed, Ledger, World
-from app.csms.smart_charging.ledger_reading import LedgerView
-from app.csms.smart_charging.measured import measured_over_time
 from app.errors import InvalidInput
-from app.store.records import ConnectorTransaction, Json, MeterValueRecord
+from app.smart_charging.drawing import Measured
+from app.smart_charging.drift import Departure, departures, read_reported
+from app.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
+from app.smart_charging.ledger import Installed, Ledger, World
+from app.smart_charging.ledger_reading import LedgerView
+from app.smart_charging.measured import measured_over_time
+from app.smart_charging.records import ConnectorTransaction
+from app.transactions.records import MeterValueRecord
+from app.types import Json
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 

@@ -8,13 +8,16 @@ from uuid import uuid4
 
 import pytest
 
+from app.charge_points.records import ChargePointRecord
 from app.clock import Clock, microseconds_of
+from app.commands.records import CommandRecord
+from app.database.database import Database
+from app.database.text import json_text
 from app.settings import Settings
-from app.store.database import Database
-from app.store.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
-from app.store.records import ChargePointRecord, CommandRecord, Json, TenantRecord
-from app.store.text import json_text
-from app.store.writer import Ledger
+from app.tenants.records import TenantRecord
+from app.transactions.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
+from app.transactions.ledger.ledger import Ledger
+from app.types import Json
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

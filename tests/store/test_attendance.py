@@ -8,10 +8,10 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
+from app.charge_points import connection_batcher as module
+from app.charge_points.records import BootFacts, ChargePointRecord, SignOfLife
 from app.errors import StoreUnavailable
-from app.ids import TenantId
-from app.store import attendance as module
-from app.store.records import BootFacts, ChargePointRecord, SignOfLife
+from app.types import TenantId
 from tests.store.conftest import NOW, Station, StationMaker
 
 _HOUR = timedelta(hours=1)

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from app.api.command_operations import actions
-from app.ids import TenantId
-from app.store.command_steps import CommandSteps, End, Recorded
-from app.store.records import Holder, NewCommand, SentFacts
+from app.commands.operations import actions
+from app.commands.records import Holder, NewCommand, SentFacts
+from app.commands.store.steps import CommandSteps, End, Recorded
+from app.types import TenantId
 from tests.store.conftest import NOW, Station, make_command
 
 _HOUR = timedelta(hours=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.store.filters import CommandFilter
+from app.commands.records import CommandFilter
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, make_command
 

@@ -16,14 +16,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.embedded import EmbeddedError, start_embedded
+from app.server.embedded import EmbeddedError, start_embedded
 from app.settings import Settings
 
 _OWNER = textwrap.dedent(
     """
     import asyncio, sys
     from pathlib import Path
-    from app.embedded import start_embedded
+    from app.server.embedded import start_embedded
     from app.settings import Settings
 
     async def main():

@@ -9,10 +9,10 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from app.embedded import EmbeddedError
-from app.embedded.account import account_for
-from app.embedded.process import running
-from app.embedded.redis_server import RedisServer, find_binary
+from app.server.embedded import EmbeddedError
+from app.server.embedded.account import account_for
+from app.server.embedded.process import running
+from app.server.embedded.redis_server import RedisServer, find_binary
 
 # As the Redis of Debian and Ubuntu: one program that looks at the name by which it is called.
 _MULTI_CALL = """#!/bin/sh
@@ -117,7 +117,7 @@ def test_an_unusable_server_is_told_in_one_line_and_the_bundled_one_is_taken(
 def test_a_program_that_hangs_is_not_waited_for(
     path_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.embedded.redis_server._VERSION_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("app.server.embedded.redis_server._VERSION_TIMEOUT_S", 0.2)
     sleep = shutil.which("sleep", path=os.defpath)
     program(path_directory, "redis-server", f"#!/bin/sh\nexec {sleep} 60\n")
     with capture_logs() as logs:
@@ -141,6 +141,6 @@ def test_valkey_is_taken_when_redis_is_unusable(path_directory: Path) -> None:
 def test_without_any_server_it_is_said_what_to_do(
     path_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.embedded.redis_server.find_spec", lambda name: None)
+    monkeypatch.setattr("app.server.embedded.redis_server.find_spec", lambda name: None)
     with pytest.raises(EmbeddedError, match=r"^no redis-server, .* found: install one, or set REDIS_URL$"):
         find_binary()

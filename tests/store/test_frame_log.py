@@ -10,10 +10,9 @@ import asyncpg
 import pytest
 
 from app.clock import microseconds_of
+from app.frame_log.recorder import FrameLog
+from app.frame_log.records import FrameFilter, FrameRecord
 from app.settings import Settings
-from app.store.filters import FrameFilter
-from app.store.frame_log import FrameLog
-from app.store.records import FrameRecord
 from tests.conversations import new_conversation
 from tests.store.conftest import NOW, Station
 

@@ -12,14 +12,14 @@ import asyncpg
 import pytest
 
 from app.clock import SystemClock
-from app.embedded import start_embedded
+from app.database.database import Database
+from app.database.migrations import migrate
 from app.errors import CallFailed, StoreUnavailable
+from app.server.embedded import start_embedded
 from app.settings import Settings
-from app.store import ledger_batch
-from app.store.database import Database
-from app.store.entries import TransactionStarted
-from app.store.migrations import migrate
-from app.store.writer import Ledger
+from app.transactions.entries import TransactionStarted
+from app.transactions.ledger import batch as ledger_batch
+from app.transactions.ledger.ledger import Ledger
 from tests.store.conftest import Station, StationMaker
 
 
@@ -61,7 +61,7 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
             raise failures.pop()
         return await write_batch(*arguments)
 
-    monkeypatch.setattr("app.store.writer.write_batch", failing)
+    monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", failing)
     answer = await station.database.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
@@ -139,7 +139,7 @@ class _Held:
         self.begun: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.sign = asyncio.Event()
         self._write_batch = ledger_batch.write_batch
-        monkeypatch.setattr("app.store.writer.write_batch", self._write)
+        monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", self._write)
 
     async def _write(self, connection: Any, records: Any, *others: Any) -> Any:
         self.begun.put_nowait(records)

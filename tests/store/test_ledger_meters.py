@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.store.entries import InvalidRecord
-from app.store.records import Json, MeterValueRecord
+from app.transactions.entries import InvalidRecord
+from app.transactions.records import MeterValueRecord
+from app.types import Json
 from tests.store.conftest import NOW, Station, reading
 
 

@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.store.database import Database
-from app.store.entries import TIME_UNREADABLE, TransactionStart
-from app.store.filters import TransactionFilter
-from app.store.records import CommandRecord, TenantRecord
-from app.store.writer import Ledger
+from app.commands.records import CommandRecord
+from app.database.database import Database
+from app.tenants.records import TenantRecord
+from app.transactions.entries import TIME_UNREADABLE, TransactionStart
+from app.transactions.ledger.ledger import Ledger
+from app.transactions.records import TransactionFilter
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker
 

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from app.store.entries import TIME_UNREADABLE, StopRecorded
-from app.store.records import CommandRecord, OrphanRecord, TransactionRecord
-from app.store.writer import Ledger
+from app.commands.records import CommandRecord
+from app.transactions.entries import TIME_UNREADABLE, StopRecorded
+from app.transactions.ledger.ledger import Ledger
+from app.transactions.records import OrphanRecord, TransactionRecord
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, reading
 

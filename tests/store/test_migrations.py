@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.migration import MigrationError, bring_up_to_date
-from app.store.database import engine_url
-from app.store.migrations import configuration
+from app.database.database import engine_url
+from app.database.migrations import configuration
+from app.server.migration import MigrationError, bring_up_to_date
 from tests.conftest import with_database
 
 _OLD_DATABASE = "of_an_earlier_version"

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from app.database import prepared as module
+from app.database.prepared import Prepared
+from app.database.statements import Statement
 from app.errors import InvalidInput, StoreUnavailable
 from app.settings import Settings
-from app.store import prepared as module
-from app.store.prepared import Prepared
-from app.store.statements import Statement
 
 _PID = Statement(text("select pg_backend_pid() as pid"))
 _SLOW_PID = Statement(text("select pg_backend_pid() as pid from (select pg_sleep(0.2)) as slept"))

@@ -4,15 +4,16 @@ import asyncpg
 import pytest
 from sqlalchemy import select
 
+from app.charge_points.records import ChargePointFilter
+from app.database.database import Database
+from app.database.reads import open_reads
+from app.database.statements import Statement
 from app.errors import StoreUnavailable
-from app.ids import TenantId
 from app.settings import Settings
-from app.store import tables
-from app.store.database import Database
-from app.store.filters import ChargePointFilter
-from app.store.reads import open_reads
-from app.store.records import TenantRecord
-from app.store.statements import Statement
+from app.tenants import tables as tenant_tables
+from app.tenants.records import TenantRecord
+from app.transactions import tables as transaction_tables
+from app.types import TenantId
 
 _END_ALL = """
     select count(pg_terminate_backend(pid)) from pg_stat_activity
@@ -40,7 +41,7 @@ async def test_reads_cannot_write(settings: Settings) -> None:
     reads = open_reads(str(settings.database_url))
     try:
         with pytest.raises(StoreUnavailable) as refused:
-            await reads.rows(Statement(select(tables.transaction_id_seq.next_value())), {})
+            await reads.rows(Statement(select(transaction_tables.transaction_id_seq.next_value())), {})
         assert isinstance(refused.value.__cause__, asyncpg.ReadOnlySQLTransactionError)
     finally:
         await reads.close()
@@ -50,6 +51,6 @@ async def test_without_the_database_a_read_says_so() -> None:
     reads = open_reads("postgresql://nobody@127.0.0.1:1/nothing")
     try:
         with pytest.raises(StoreUnavailable):
-            await reads.rows(Statement(select(tables.tenants.c.id)), {})
+            await reads.rows(Statement(select(tenant_tables.tenants.c.id)), {})
     finally:
         await reads.close()

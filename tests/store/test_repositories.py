@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
+from app.commands.records import SentFacts
+from app.commands.store.steps import End
+from app.database.database import Database
 from app.errors import Conflict, InvalidInput
+from app.id_tags.records import IdTagFilter
 from app.settings import Settings
-from app.store.command_steps import End
-from app.store.database import Database
-from app.store.filters import ChargePointFilter, IdTagFilter
-from app.store.records import ApiKeyRecord, BootFacts, SentFacts, SignOfLife, StatusReport, TenantRecord
+from app.tenants.records import ApiKeyRecord, TenantRecord
 from tests.recorded import put_command
 from tests.store.conftest import NOW, Station, StationMaker, make_command
 

@@ -7,13 +7,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.store.database import engine_url
-from app.store.migrations import migrate
-from app.store.tables import metadata
+from app.database.database import engine_url
+from app.database.migrations import migrate
+from app.database.schema import collect_tables
 
 
 def _differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection), collect_tables()))
 
 
 async def test_migrations_build_the_declared_tables(database_url: str) -> None:

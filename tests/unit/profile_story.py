@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.csms.smart_charging.ledger import Ledger, World, fold_ledger
-from app.csms.smart_charging.ledger_reading import read_events
-from app.store.records import CommandState, ConnectorTransaction, Json, ProfileCommandRecord
+from app.commands.records import CommandState
+from app.smart_charging.ledger import Ledger, World, fold_ledger
+from app.smart_charging.ledger_reading import read_events
+from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
+from app.types import Json
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 

@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from app.clock import microseconds_of
-from app.csms.connection import Connection
-from app.csms.dispatch import HANDLERS, Dispatcher, Handler
-from app.csms.handlers.context import HandlerContext
+from app.connection import Connection
+from app.database.database import Database
 from app.errors import StoreUnavailable
+from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import Deadlines
-from app.ids import ChargePointId, TenantId
+from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
-from app.store.database import Database
-from app.store.entries import InvalidRecord, MeterReadings
-from app.store.ledger_meters import readings_of
-from app.store.writer import answered
+from app.transactions.entries import InvalidRecord, MeterReadings
+from app.transactions.ledger.ledger import answered
+from app.transactions.ledger.meter_values import readings_of
+from app.types import ChargePointId, TenantId
 from tests.conversations import logged
 
 LIMITS = SessionLimits(

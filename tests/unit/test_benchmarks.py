@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.embedded import Engines
 from app.ocpp import check_frame
+from app.server.embedded import Engines
 from benchmarks import __main__ as kit
 from benchmarks import accounting
 from benchmarks.corpus import UNIQUE_ID, frame, frames

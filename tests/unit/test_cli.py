@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from app.embedded import Engines
+from app.server.embedded import Engines
 
 # Processes start slowly on a busy machine with two cores.
 pytestmark = pytest.mark.timeout(180)
@@ -101,7 +101,7 @@ def fork_server_of(supervisor: int) -> int:
     (found,) = (
         child
         for child in children_of(supervisor)
-        if b"app.fork_server" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"app.server.fork_server" in Path(f"/proc/{child}/cmdline").read_bytes()
     )
     return found
 
@@ -293,7 +293,7 @@ def _bytes_of(process: int, kind: str) -> int:
 
 def test_the_supervisor_loads_nothing_of_what_only_workers_need() -> None:
     heavy = ("alembic", "asyncpg", "fastapi", "redis", "sqlalchemy", "uvicorn")
-    code = f"import sys, app.cli, app.server, app.signals; print([n for n in {heavy} if n in sys.modules])"
+    code = f"import sys, app.cli, app.server.running, app.server.signals; print([n for n in {heavy} if n in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
 
@@ -323,7 +323,7 @@ def be_busy(*_):
         pass
     asyncio.get_running_loop().call_soon(be_busy)
 
-if "app.fork_server" in sys.orig_argv:
+if "app.server.fork_server" in sys.orig_argv:
     signal.signal(signal.SIGUSR1, be_stuck)
     signal.signal(signal.SIGUSR2, be_busy)
 """
@@ -526,7 +526,7 @@ def test_a_worker_that_cannot_start_ends_the_server_with_one_line_of_its_own(
     server_environment: dict[str, str], tmp_path: Path
 ) -> None:
     broken = tmp_path / "sitecustomize.py"
-    broken.write_text("import os, sys\nif 'app.fork_server' in sys.orig_argv: os._exit(7)\n")
+    broken.write_text("import os, sys\nif 'app.server.fork_server' in sys.orig_argv: os._exit(7)\n")
     result = command("serve", "--workers", "2", env={**server_environment, "PYTHONPATH": str(tmp_path)})
     assert result.returncode == 1
     assert "Traceback" not in result.stderr

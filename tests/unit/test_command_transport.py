@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.csms.command_transport import packed, unpacked
-from app.ids import CommandId, TenantId, WorkerId
+from app.commands.records import CommandRecord
+from app.commands.transport import packed, unpacked
 from app.live.envelopes import DoneEnvelope
-from app.store.records import CommandRecord
+from app.types import CommandId, TenantId, WorkerId
 
 AT = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 ENDED = CommandRecord(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.csms.credentials import Credentials, generate_key, key_bytes
+from app.charge_points.credentials import Credentials, generate_key, key_bytes
 
 KEY = "00112233445566778899aabbccddeeff0011223F"
 RAW = bytes.fromhex(KEY)

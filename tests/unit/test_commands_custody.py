@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.csms.command_custody import Custody, Route, Routes, Waiters
-from app.ids import CommandId, TenantId, WorkerId
+from app.commands.in_flight import Custody, Route, Routes, Waiters
 from app.live.envelopes import CallEnvelope
+from app.types import CommandId, TenantId, WorkerId
 
 ENVELOPE = CallEnvelope(
     tenant_id=TenantId(1),

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.csms.command_outcome import outcome_of, without_secrets
-from app.csms.command_request import REDACTED
+from app.commands.request import REDACTED
+from app.commands.rules import outcome_of, without_secrets
 from app.ocpp import Link, Resolve
 
 

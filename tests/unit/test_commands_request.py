@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.csms.command_request import REDACTED, CommandRequest, judge_request
+from app.commands.request import REDACTED, CommandRequest, judge_request
 from app.errors import InvalidInput, NotFound
 from app.settings import Settings
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.csms.dispatch import HANDLERS, NOT_SUPPORTED, Dispatcher
+from app.gateway.dispatch import HANDLERS, NOT_SUPPORTED, Dispatcher
 from tests.unit.session_bench import Bench
 
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
@@ -19,14 +19,14 @@ DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m"
 def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
     context: Any = object()
     Dispatcher(context)
-    monkeypatch.setattr("app.csms.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
+    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
         Dispatcher(context, handlers)
 
 
 def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.csms.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
+    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
     context: Any = object()
     with pytest.raises(RuntimeError, match="Heartbeat"):
         Dispatcher(context)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.gathering import Gathering
+from app.database.batcher import Gathering
 
 
 class Work:

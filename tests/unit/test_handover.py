@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.handover import ANSWER_BYTES, answer_order, next_order, order_worker, read_answer
+from app.server.channel import ANSWER_BYTES, answer_order, next_order, order_worker, read_answer
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.store.records import Json
+from app.types import Json
 from tests.unit.profile_story import Story, only, profile
 
 

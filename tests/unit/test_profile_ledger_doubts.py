@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.csms.smart_charging.ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
-from app.store.records import Json
+from app.smart_charging.ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
+from app.types import Json
 from tests.unit.profile_story import Story, numbers, only, profile
 
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.gateway.registry import Registry
-from app.ids import TenantId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Presence
+from app.types import TenantId, WorkerId
 from tests.live.support import TENANT, RecordingSession, SetClock, connection, owner
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.live.seal import Seal
+from app.live.encryption import Seal
 
 _INBOX = "sm:inbox:{b}"
 _BODY = b'{"key":"AuthorizationKey"}'

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.csms.connection import Connection
-from app.csms.handlers.context import HandlerContext
+from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
 from app.gateway.session import CLOSE_POLICY, CLOSE_SUPERSEDED, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED
-from app.ids import CommandId
+from app.handler_context import HandlerContext
+from app.types import CommandId
 from tests.unit.session_bench import LIMITS, Bench
 
 HEARTBEAT = '[2,"h1","Heartbeat",{}]'

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app import supervisor
-from app.handover import ALIVE, READY, SIGN_PERIOD_S
+from app.server import supervisor
+from app.server.channel import ALIVE, READY, SIGN_PERIOD_S
+from app.server.supervisor import Listener, ServeError, Supervisor
 from app.settings import Settings
-from app.supervisor import Listener, ServeError, Supervisor
 
 _REFUSED = None
 

@@ -47,7 +47,7 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.001)
-    monkeypatch.setattr("app.live.background._AFTER_FAULT_S", 0.001)
+    monkeypatch.setattr("app.tasks._AFTER_FAULT_S", 0.001)
     deadlines = Deadlines()
     ticks = 0
     seen = asyncio.Event()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from app import worker
-from app.handover import ALIVE, READY
+from app.server import worker
+from app.server.channel import ALIVE, READY
 
 
 @pytest.fixture(autouse=True)

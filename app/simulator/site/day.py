@@ -5,14 +5,7 @@ from dataclasses import dataclass
 
 from app.ocpp import SiteNode, SiteSession, distribute_site
 from app.simulator.site.cars import MINIMUM, Car, visits
-from app.simulator.site.installation import (
-    PHASES,
-    PLACES,
-    VOLTAGE,
-    PerPhase,
-    above,
-    grid_phases,
-)
+from app.simulator.site.installation import PHASES, PLACES, VOLTAGE, PerPhase, above, grid_phases
 from app.simulator.site.load import loads
 
 STEP_S = 60

@@ -1,0 +1,68 @@
+"""The developer edge: `/v1` over HTTP. The composition root takes `install_api` and `Services` from here."""
+
+from fastapi import APIRouter, FastAPI
+
+from app.charge_points import connector_routes as connectors
+from app.charge_points import routes as charge_points
+from app.commands import routes as commands
+from app.frame_log import routes as frames
+from app.id_tags import routes as id_tags
+from app.smart_charging.routes import charge_point_profiles, charging_profiles, connector_schedule
+from app.smart_charging.routes import composite_schedule as smart_charging
+from app.smart_charging.routes import distribution as site_distribution
+from app.tenants.routes import api_keys, tenants
+from app.transactions import meter_value_routes as meter_values
+from app.transactions import orphan_record_routes as orphan_records
+from app.transactions import routes as transactions
+from app.web import health
+from app.web.access import Services
+from app.web.documentation import install_documentation
+from app.web.openapi import install_openapi
+from app.web.paths import EncodedSlashGuard
+from app.web.problems import install_error_handlers
+
+__all__ = [
+    "EncodedSlashGuard",
+    "Services",
+    "api_routers",
+    "install_api",
+    "install_documentation",
+    "install_error_handlers",
+    "install_openapi",
+]
+
+
+def api_routers() -> list[APIRouter]:
+    """Every router of `/v1` that needs a key, in the order in which the documentation shows them."""
+    return [
+        charge_points.router,
+        connectors.router,
+        commands.router,
+        transactions.router,
+        meter_values.router,
+        orphan_records.router,
+        id_tags.router,
+        charging_profiles.router,
+        charge_point_profiles.router,
+        connector_schedule.router,
+        smart_charging.router,
+        site_distribution.router,
+        frames.router,
+        api_keys.router,
+        tenants.router,
+    ]
+
+
+def install_api(app: FastAPI) -> None:
+    """Put the whole developer edge into an application.
+
+    The application must be made with `openapi_url=None, docs_url=None, redoc_url=None`, and must have
+    `Services` at `app.state.services` before the first request.
+    """
+    app.include_router(health.router)
+    for router in api_routers():
+        app.include_router(router)
+    install_error_handlers(app)
+    install_openapi(app)
+    install_documentation(app)
+    app.add_middleware(EncodedSlashGuard)

@@ -1,0 +1,181 @@
+"""The routes of a protocol's messages: the list with its filters, one message, its schemas."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app import ocpp
+from app.catalog import models
+from app.catalog.catalog import ProtocolCatalog, folded
+from app.catalog.documents import Document, DocumentResponse, json_document
+from app.catalog.entry import Direction
+from app.catalog.judgement import Way
+from app.catalog.responses import TAG, answers, problem
+from app.catalog.routes import DocumentRoute
+from app.catalog.unknown import UnknownName, hint, near_names
+from app.errors import FieldViolation, InvalidInput
+
+# Filters are few, texts are anybody's: what was asked lately is kept, the rest is computed again.
+_KEPT_LISTS = 256
+_LONGEST_TEXT = 64
+_SCHEMA_MEDIA_TYPE = b"application/schema+json"
+
+
+def message_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
+    """The three routes below `/messages` of one protocol."""
+    return [_list_route(protocol), _message_route(protocol), _schema_route(protocol)]
+
+
+def _options(protocol: ProtocolCatalog, name: str, summary: str, description: str) -> dict[str, Any]:
+    slug = protocol.entry.slug.replace("-", "_")
+    return {"name": f"{name}_{slug}", "summary": summary, "description": description, "tags": [TAG]}
+
+
+def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
+    path = f"{protocol.href}/messages"
+    profiles = list(protocol.profile_names)
+
+    @lru_cache(maxsize=_KEPT_LISTS)
+    def listed(direction: Direction | None, profile: str | None, q: str | None) -> Document:
+        return json_document(protocol.message_list(direction, profile, q).model_dump(mode="json"))
+
+    async def list_messages(
+        direction: Annotated[
+            Direction | None,
+            Query(description="Requests that may travel so; `both`: those that either side may send."),
+        ] = None,
+        profile: Annotated[
+            str | None,
+            Query(description="Key or name of a feature profile.", json_schema_extra={"enum": profiles}),
+        ] = None,
+        q: Annotated[
+            str | None,
+            Query(max_length=_LONGEST_TEXT, description="Text in action, summary or field name."),
+        ] = None,
+    ) -> Response:
+        return DocumentResponse(listed(direction, _profile_key(protocol, profile), q or None))
+
+    everything = listed(None, None, None)
+    example = json.loads(everything.body)
+    return DocumentRoute(
+        path,
+        list_messages,
+        documents={path: everything},
+        response_model=models.MessageList,
+        responses={
+            **answers({**example, "messages": example["messages"][:2]}),
+            422: problem(
+                "invalid_input",
+                422,
+                "Invalid input",
+                "profile: There is no such profile. Did you mean core?",
+                field="profile",
+                errors=[
+                    {"parameter": "profile", "code": "unknown_profile", "detail": "There is no such profile."}
+                ],
+            ),
+        },
+        **_options(
+            protocol,
+            "list_messages_of",
+            f"List the messages of {protocol.entry.name}",
+            "All messages, grouped by profile in the order of the standard. Filters add up.",
+        ),
+    )
+
+
+def _profile_key(protocol: ProtocolCatalog, wanted: str | None) -> str | None:
+    """The key of the profile that is meant.
+
+    Raises:
+        InvalidInput: there is no such profile.
+    """
+    if wanted is None:
+        return None
+    for key, name in protocol.profile_names.items():
+        if folded(wanted) in (folded(key), folded(name)):
+            return key
+    detail = f"There is no such profile.{hint(near_names(wanted, protocol.profile_names))}"
+    raise InvalidInput([FieldViolation("profile", "unknown_profile", detail)])
+
+
+def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
+    documents = {
+        f"{protocol.href}/messages/{action}": json_document(protocol.message(action).model_dump(mode="json"))
+        for action in protocol.actions
+    }
+    first = protocol.actions[0]
+
+    async def show_message(
+        action: Annotated[str, Path(json_schema_extra={"enum": list(protocol.actions)}, examples=[first])],
+    ) -> Response:
+        return DocumentResponse(_known(protocol, documents, f"{protocol.href}/messages/{action}", action))
+
+    return DocumentRoute(
+        f"{protocol.href}/messages/{{action}}",
+        show_message,
+        documents=documents,
+        response_model=models.Message,
+        responses=answers(protocol.message(first).model_dump(mode="json"), not_found="BootNotificaton"),
+        **_options(
+            protocol,
+            "show_message_of",
+            f"Show one message of {protocol.entry.name}",
+            "Profile, direction, sections, every field with its type and limits, a valid example of request "
+            "and response, and what happens on bad input.",
+        ),
+    )
+
+
+def _known(protocol: ProtocolCatalog, documents: Mapping[str, Document], path: str, action: str) -> Document:
+    document = documents.get(path)
+    if document is None:
+        raise UnknownName("message", action, protocol.actions, "action")
+    return document
+
+
+def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
+    documents: dict[str, Document] = {}
+    ways: dict[tuple[str, Way], Document] = {}
+    example: dict[str, Any] = {}
+    for action in protocol.actions:
+        request = json.loads(ocpp.json_schema(action, "request"))
+        response = json.loads(ocpp.json_schema(action, "response"))
+        both = {"protocol": protocol.entry.slug, "action": action, "request": request, "response": response}
+        example = example or both
+        documents[f"{protocol.href}/messages/{action}/schema"] = json_document(both)
+        ways[action, "request"] = json_document(request, _SCHEMA_MEDIA_TYPE)
+        ways[action, "response"] = json_document(response, _SCHEMA_MEDIA_TYPE)
+
+    async def show_schema(
+        action: Annotated[
+            str,
+            Path(json_schema_extra={"enum": list(protocol.actions)}, examples=[protocol.actions[0]]),
+        ],
+        direction: Annotated[
+            Way | None, Query(description="Only this schema, bare, as `application/schema+json`.")
+        ] = None,
+    ) -> Response:
+        both = _known(protocol, documents, f"{protocol.href}/messages/{action}/schema", action)
+        return DocumentResponse(both if direction is None else ways[action, direction])
+
+    found = answers(example, not_found="BootNotificaton")
+    found[200]["content"][_SCHEMA_MEDIA_TYPE.decode()] = {"schema": {"type": "object"}}
+    return DocumentRoute(
+        f"{protocol.href}/messages/{{action}}/schema",
+        show_schema,
+        documents=documents,
+        response_model=models.MessageSchemas,
+        responses=found,
+        **_options(
+            protocol,
+            "show_schema_of",
+            f"Show the JSON Schemas of one message of {protocol.entry.name}",
+            "JSON Schema 2020-12 of request and response. With `?direction=` the schema alone.",
+        ),
+    )

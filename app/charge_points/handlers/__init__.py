@@ -1,0 +1,1 @@
+"""Answers to messages about the charge point itself: one module per action."""

@@ -1,0 +1,136 @@
+"""Shapes of REST requests and answers about charge points."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import (
+    Field,
+)
+
+from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.web.inputs import IDENTITY_PATTERN, Change, Input, Name
+from app.web.resources import Instant, Resource
+
+
+class ChargePoint(Resource):
+    """A charge point: what an operator set, what it reported, and whether it is connected now."""
+
+    identity: str = Field(description="The last segment of its URL (OCPP-J 3.1.1).")
+    name: str | None
+    registration_status: RegistrationStatus = Field(description="Answer to BootNotification.")
+    no_credential: bool = Field(description="True: it may connect without a credential. A risk you chose.")
+    has_credential: bool
+    heartbeat_interval_s: int | None = Field(description="Seconds; null: the server's default.")
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    connected: bool = Field(description="Whether a worker that is alive holds its socket now.")
+    connected_since: Instant | None = Field(description="Start of the present connection.")
+    last_connected_at: Instant | None = Field(description="Start of the newest connection.")
+    last_seen_at: Instant | None
+    booted_at: Instant | None
+    clock_skew_s: float | None = Field(description="Its clock minus ours, seconds.")
+    created_at: Instant
+    updated_at: Instant
+
+    @classmethod
+    def of(cls, record: ChargePointRecord, connected_since: datetime | None) -> Self:
+        """Join the record and the live state. connected_since: None when it is not connected."""
+        return cls(
+            has_credential=record.credential_hash is not None,
+            connected=connected_since is not None,
+            connected_since=connected_since,
+            last_connected_at=record.connected_at,
+            **{name: getattr(record, name) for name in _CHARGE_POINT_COLUMNS},
+        )
+
+
+_CHARGE_POINT_COLUMNS = tuple(
+    name
+    for name in ChargePoint.model_fields
+    if name not in ("has_credential", "connected", "connected_since", "last_connected_at")
+)
+
+
+CHARGE_POINT_LIVE_FIELDS = frozenset(
+    {
+        *("connected", "connected_since", "last_connected_at", "last_seen_at", "booted_at", "clock_skew_s"),
+        *("vendor", "model", "serial_number", "box_serial_number", "firmware_version", "iccid", "imsi"),
+        *("meter_type", "meter_serial_number", "updated_at"),
+    }
+)
+"""What changes without an operator's hand: outside If-Match."""
+
+
+class Credential(Resource):
+    """What a charge point needs to connect, shown this once."""
+
+    username: str = Field(description="Basic authentication user: the identity (OCPP-J 6.2.2).")
+    password: str = Field(
+        description="40 hexadecimal digits, as an AuthorizationKey is set. Shown this once."
+    )
+    path: str = Field(
+        description="Where the charge point connects to, below the server's ws:// or wss:// URL."
+    )
+
+
+class NewChargePoint(Resource):
+    """A charge point just made, with its credential."""
+
+    charge_point: ChargePoint
+    credential: Credential | None = Field(description="null when it may connect without one.")
+
+
+class Connector(Resource):
+    """The newest known state of a connector; 0 is the charge point itself (OCPP 1.6 4.9)."""
+
+    connector_id: int
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    reported_at: Instant
+    received_at: Instant
+
+
+class Connectors(Resource):
+    """All connectors of a charge point."""
+
+    items: list[Connector]
+
+
+HEARTBEAT_MAXIMUM_S = 86_400
+"""A charge point must be heard of daily at least (OCPP-J 5.3)."""
+
+
+HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="Seconds.")] | None
+
+
+class ChargePointCreate(Input):
+    """A new charge point. Its credential is generated."""
+
+    identity: Annotated[str, Field(pattern=IDENTITY_PATTERN, description="Case-sensitive; never changes.")]
+    name: Name | None = None
+    registration_status: Annotated[
+        RegistrationStatus | None, Field(description="null: the tenant's default.")
+    ] = None
+    heartbeat_interval_s: HeartbeatInterval = None
+    no_credential: Annotated[
+        bool, Field(description="True: anybody who knows the identity may connect. Private networks only.")
+    ] = False
+
+
+class ChargePointChange(Change):
+    """What may change of a charge point."""
+
+    name: Name | None = None
+    registration_status: RegistrationStatus = "Accepted"
+    heartbeat_interval_s: HeartbeatInterval = None
+    no_credential: bool = False

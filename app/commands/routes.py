@@ -1,0 +1,160 @@
+"""Commands: CALLs to charge points as resources, to issue, observe and take back.
+
+One function issues them all. What each action's body looks like is documented from the protocol's own
+schemas, in `command_operations`; what is valid is decided by the core.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import Header, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord, CommandState
+from app.commands.schemas import Command
+from app.errors import NotFound
+from app.web.access import CommandAccess, ReadAccess, ServicesDependency
+from app.web.conditional import IfNoneMatch, page_response, resource_response
+from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
+from app.web.json_body import read_bytes, require_json, unstorable
+from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
+from app.web.problems import MalformedBody, problems
+from app.web.routers import api_router
+
+router = api_router(tags=["commands"])
+
+WAIT_MAXIMUM_S = 60
+_NUL = rb"\u0000"
+
+CommandIdPath = Annotated[UUID, Path(description="Id of the command, and unique id of its CALL.")]
+
+
+class IssueQuery(BaseModel):
+    """How to issue a command."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[
+        int,
+        Field(ge=0, le=WAIT_MAXIMUM_S),
+        DIGITS,
+        Field(description="Seconds to wait for the final state; 0: answer at once."),
+    ] = 0
+    timeout_s: Annotated[
+        Annotated[int, Field(ge=1), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Seconds the charge point has for its answer, up to the server's "
+            "command_timeout_limit_s; its default when left out."
+        ),
+    ] = None
+
+
+IdempotencyKey = Annotated[
+    Annotated[str, StringConstraints(pattern=IDEMPOTENCY_KEY_PATTERN)] | SkipJsonSchema[None],
+    Header(
+        description="Repeat a request safely: the same key and body give the same command. "
+        "The same key with another request is a conflict (409).",
+    ),
+]
+
+
+class CommandQuery(Paging):
+    """How to narrow the listing of commands."""
+
+    charge_point: Annotated[Identity | SkipJsonSchema[None], Field(description="Identity, exactly.")] = None
+    action: ActionText | SkipJsonSchema[None] = None
+    state: CommandState | SkipJsonSchema[None] = None
+
+
+def _location(record: CommandRecord) -> dict[str, str]:
+    return {"Location": f"/v1/commands/{record.id}"}
+
+
+async def _payload_text(request: Request, limit_bytes: int) -> str:
+    """The body as JSON text; nothing at all stands for `{}`, which many requests are (OCPP-J 4.2.1)."""
+    content = await read_bytes(request, limit_bytes)
+    if not content:
+        return "{}"
+    require_json(request)
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise (unstorable(content) or MalformedBody()) from None
+    if _NUL in content and (refusal := unstorable(content)) is not None:
+        raise refusal
+    return content.decode()
+
+
+@router.post(
+    "/v1/charge-points/{identity}/commands/{action}",
+    response_model=Command,
+    status_code=202,
+    include_in_schema=False,
+)
+async def issue_command(
+    request: Request,
+    access: CommandAccess,
+    services: ServicesDependency,
+    identity: IdentityPath,
+    action: Annotated[ActionText, Path()],
+    query: Annotated[IssueQuery, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Issue a command. What the charge point says to it is a state of the command, not an HTTP error."""
+    payload_text = await _payload_text(request, services.settings.frame_limit_bytes)
+    record = await services.commands.issue(
+        access.tenant_id,
+        identity,
+        action,
+        payload_text,
+        timeout_s=query.timeout_s,
+        idempotency_key=idempotency_key,
+        issued_by=access.issued_by,
+        wait_s=query.wait,
+    )
+    final = record.state not in OPEN_COMMAND_STATES
+    status_code = 200 if query.wait and final else 202
+    return resource_response(
+        Command.model_validate(record), status_code=status_code, headers=_location(record)
+    )
+
+
+@router.get("/v1/commands", response_model=Page[Command], responses=problems())
+async def list_commands(
+    access: ReadAccess, services: ServicesDependency, query: Annotated[CommandQuery, Query()]
+) -> Response:
+    """List commands, the newest first."""
+    key = decode_cursor(query.cursor, IdentifiedMoment)
+    filters = CommandFilter(query.charge_point, query.action, query.state)
+    after = None if key is None else (key.at, key.id)
+    async with services.database.tenant(access.tenant_id) as work:
+        rows = await work.commands.page(query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.created_at, row.id))
+    items = [Command.model_validate(row) for row in page]
+    return page_response(Page[Command](items=items, next_cursor=next_cursor))
+
+
+@router.get("/v1/commands/{command_id}", response_model=Command, responses=problems(304, 404))
+async def get_command(
+    access: ReadAccess,
+    services: ServicesDependency,
+    command_id: CommandIdPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read one command: its state, the answer of the charge point, and the effect observed since."""
+    record = await services.database.reads(access.tenant_id).command(command_id)
+    if record is None:
+        raise NotFound("There is no such command.", "command_id")
+    return resource_response(Command.model_validate(record), if_none_match=if_none_match)
+
+
+@router.post("/v1/commands/{command_id}/cancel", response_model=Command, responses=problems(404, 409))
+async def cancel_command(
+    access: CommandAccess, services: ServicesDependency, command_id: CommandIdPath
+) -> Response:
+    """Take back a command that was not sent yet. One that was sent cannot be called back: 409."""
+    record = await services.commands.cancel(access.tenant_id, command_id)
+    return resource_response(Command.model_validate(record))

@@ -1,0 +1,33 @@
+"""What each repository has: a connection inside a transaction, and its tenant."""
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.expression import ColumnElement
+
+from app.types import TenantId
+
+SMALLEST_INT64, LARGEST_INT64 = -(2**63), 2**63 - 1
+LARGEST_INT32 = 2**31 - 1
+
+
+class Repository:
+    """The rows of one table that belong to one tenant."""
+
+    __slots__ = ("connection", "tenant_id")
+
+    def __init__(self, connection: AsyncConnection, tenant_id: TenantId) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+
+
+def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """Return the columns that build a record, in the order of its fields; `others` come from elsewhere."""
+    return [others[field.name] if field.name in others else table.c[field.name] for field in fields(record)]
+
+
+def like_prefix(text: str) -> str:
+    """Return a LIKE pattern that matches what begins with the text."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -1,0 +1,57 @@
+"""`/v1/charge-points/{identity}/frames`: what went over the socket, for as long as the log keeps it."""
+
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.charge_points.routes import existing_charge_point
+from app.frame_log.records import Direction, FrameFilter
+from app.frame_log.schemas import Frame
+from app.web.access import ReadAccess, ServicesDependency
+from app.web.conditional import page_response
+from app.web.inputs import ActionText, IdentityPath, Paging, Time
+from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
+from app.web.problems import problems
+from app.web.routers import api_router
+
+router = api_router(prefix="/v1/charge-points/{identity}/frames", tags=["frames"])
+
+
+class FrameQuery(Paging):
+    """How to narrow the frame log. What is left out does not narrow."""
+
+    direction: Annotated[
+        Direction | SkipJsonSchema[None], Field(description="`in`: from the charge point.")
+    ] = None
+    action: Annotated[
+        ActionText | SkipJsonSchema[None],
+        Field(description="CALLs of this action; answers bear no action."),
+    ] = None
+    from_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="from", description="At this time or later.")
+    ] = None
+    to_at: Annotated[Time | SkipJsonSchema[None], Field(alias="to", description="Before this time.")] = None
+
+
+@router.get("", response_model=Page[Frame], responses=problems(404))
+async def list_frames(
+    access: ReadAccess,
+    services: ServicesDependency,
+    identity: IdentityPath,
+    query: Annotated[FrameQuery, Query()],
+) -> Response:
+    """List frames, the newest first; of two sockets that overlapped in time, one after the other. Secrets are
+    taken out before a frame is kept.
+    """
+    key = decode_cursor(query.cursor, NumberedMoment)
+    filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)
+    async with services.database.tenant(access.tenant_id) as work:
+        record = await existing_charge_point(work, identity)
+        after = None if key is None else (key.at, key.number)
+        rows = await work.frames.page(record.id, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))
+    items = [Frame.model_validate(row) for row in page]
+    return page_response(Page[Frame](items=items, next_cursor=next_cursor))

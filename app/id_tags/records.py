@@ -1,0 +1,31 @@
+"""Id tags as the rest of the application sees them: frozen, named as the columns are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+IdTagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdTagRecord:
+    """One id tag. id_tag_key: the folded form, unique; max_active_transactions None: no limit."""
+
+    tenant_id: int
+    id_tag: str
+    id_tag_key: str
+    status: IdTagStatus
+    expires_at: datetime | None
+    parent_id_tag: str | None
+    max_active_transactions: int | None
+    note: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdTagFilter:
+    """prefix: of the tag, in any case."""
+
+    prefix: str | None = None
+    status: str | None = None

@@ -1,0 +1,38 @@
+"""What an id tag may do: one pure decision, used by Authorize and in the ledger (OCPP 1.6 4.1)."""
+
+from datetime import datetime
+
+from app.clock import utc_text
+from app.id_tags.records import IdTagRecord
+from app.types import Json
+
+
+def fold_id_tag(id_tag: str) -> str:
+    """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
+    return id_tag.lower()
+
+
+def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
+    """Return the `idTagInfo` of a tag in wire form; an unknown tag (None) is Invalid.
+
+    at: the time at which the tag is presented. active_transactions: how many run on it already, when a new
+    one is to start; None for a mere question, which never answers ConcurrentTx (OCPP 1.6 7.2).
+    """
+    if tag is None:
+        return {"status": "Invalid"}
+    info: Json = {"status": tag.status}
+    if tag.expires_at is not None:
+        info["expiryDate"] = utc_text(tag.expires_at)
+    if tag.parent_id_tag is not None:
+        info["parentIdTag"] = tag.parent_id_tag
+    if tag.status != "Accepted":
+        return info
+    if tag.expires_at is not None and tag.expires_at <= at:
+        info["status"] = "Expired"
+    elif (
+        active_transactions is not None
+        and tag.max_active_transactions is not None
+        and active_transactions >= tag.max_active_transactions
+    ):
+        info["status"] = "ConcurrentTx"
+    return info

@@ -1,0 +1,180 @@
+"""Reads the ledger of a charge point from its commands and transactions; leaves out those that are done with.
+
+Commands that were posted raw, remote starts with a profile, late answers and the ends that the reaper wrote
+all come in here, because they are all rows of the same record.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from app.database.unit_of_work import TenantWork
+from app.smart_charging.ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
+from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
+from app.types import Json
+
+_UNABLE = frozenset({"NotSupported", "NotImplemented"})
+_STATUSES: dict[str, Verdict] = {
+    "Accepted": "accepted",
+    "Rejected": "rejected",
+    "NotSupported": "not_supported",
+    "Unknown": "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The ledger of a charge point beside the transactions that run on it, one for each connector."""
+
+    ledger: Ledger
+    running: tuple[ConnectorTransaction, ...]
+
+    def transaction_on(self, connector_id: int) -> ConnectorTransaction | None:
+        """Return the transaction that runs on a connector."""
+        return next((row for row in self.running if row.connector_id == connector_id), None)
+
+
+def carries_charging_profile(action: str, payload: Json) -> bool:
+    """Say whether a command may change the profiles of a charge point."""
+    if action == "RemoteStartTransaction":
+        return "chargingProfile" in payload
+    return action in ("SetChargingProfile", "ClearChargingProfile")
+
+
+async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
+    """Return what is, or may be, on a charge point now."""
+    commands = await work.profile_commands.for_charge_point(charge_point_id)
+    since = min((_moment(command) for command in commands if _has_transaction(command)), default=None)
+    transactions = await work.profile_commands.transactions(charge_point_id, since)
+    keys = await work.configuration.for_charge_point(charge_point_id)
+    profiles = next((key.value for key in keys if key.key.lower() == "supportedfeatureprofiles"), None)
+    unable = profiles is not None and "smartcharging" not in profiles.lower()
+    events = read_events(commands, transactions, smart_charging=not unable)
+    running = {row.connector_id: row for row in transactions}
+    still = tuple(row for row in running.values() if row.stopped_received_at is None)
+    return LedgerView(fold_ledger(events), still)
+
+
+async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -> None:
+    """Leave out of the ledger what cannot matter any more, so that reading it stays short."""
+    superseded = (await load_ledger(work, charge_point_id)).ledger.superseded
+    if superseded:
+        await work.profile_commands.supersede(superseded, at)
+
+
+def read_events(
+    commands: Iterable[ProfileCommandRecord],
+    transactions: Sequence[ConnectorTransaction],
+    *,
+    smart_charging: bool = True,
+) -> list[ProfileEvent]:
+    """Return the events behind commands, in their order. transactions: in the order of their start.
+
+    smart_charging: False when the charge point says that it has no such profile: then it ignores what a
+    remote start carries (OCPP 1.6 5.11).
+    """
+    return [_event(command, transactions, smart_charging) for command in commands]
+
+
+def _event(
+    command: ProfileCommandRecord, transactions: Sequence[ConnectorTransaction], smart_charging: bool
+) -> ProfileEvent:
+    verdict, reason = _verdict(command)
+    payload, at = command.payload, _moment(command)
+    match command.action:
+        case "ClearChargingProfile":
+            return ProfileEvent(command.id, at, verdict, clears=payload, reason=reason)
+        case "SetChargingProfile":
+            return ProfileEvent(command.id, at, verdict, _set(command, transactions), reason=reason)
+        case _:
+            if verdict == "accepted" and not smart_charging:
+                verdict = "not_supported"
+            return ProfileEvent(command.id, at, verdict, _remote(command, transactions), reason=reason)
+
+
+def _moment(command: ProfileCommandRecord) -> datetime:
+    return command.sent_at or command.created_at
+
+
+def _has_transaction(command: ProfileCommandRecord) -> bool:
+    """Say whether what a command carries holds for one transaction only, which may have ended since."""
+    if command.action == "SetChargingProfile":
+        return bool(command.payload["csChargingProfiles"]["chargingProfilePurpose"] == "TxProfile")
+    return command.action == "RemoteStartTransaction"
+
+
+def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
+    ending: Json = {"state": command.state, "result": command.result, "error": command.error}
+    if command.late_result is not None:
+        ending = command.late_result
+    result, error = ending.get("result"), ending.get("error")
+    reason = cast(Json, error).get("code") if error is not None else None
+    match ending.get("state"):
+        case "accepted" | "rejected":
+            return _answered(str((result or {}).get("status"))), None
+        case "call_error" if result is None:
+            return ("not_supported" if reason in _UNABLE else "rejected"), reason
+        case _:
+            # Not answered yet, never answered, or by something that nobody can read.
+            return "unconfirmed", reason
+
+
+def _answered(status: str) -> Verdict:
+    """What a status means; of one that is none of these answers' nobody knows whether it is a yes."""
+    return _STATUSES.get(status, "unconfirmed")
+
+
+def _set(command: ProfileCommandRecord, transactions: Sequence[ConnectorTransaction]) -> Installed:
+    connector_id, profile = command.payload["connectorId"], command.payload["csChargingProfiles"]
+    if profile["chargingProfilePurpose"] != "TxProfile":
+        return Installed(command.id, connector_id, profile)
+    named = profile.get("transactionId")
+    if named is not None:
+        ended = all(row.id != named or _has_ended(row, transactions) for row in transactions)
+        return Installed(command.id, connector_id, profile, ended=ended)
+    meant = _meant(connector_id, _moment(command), transactions)
+    return _bound(command, connector_id, profile, meant, transactions)
+
+
+def _remote(command: ProfileCommandRecord, transactions: Sequence[ConnectorTransaction]) -> Installed:
+    profile, connector_id = command.payload["chargingProfile"], command.payload.get("connectorId")
+    started = next((row for row in transactions if row.remote_start_command_id == command.id), None)
+    if started is None and command.effect is not None:
+        # It led to nothing, or to a transaction that ended long ago.
+        return Installed(command.id, connector_id, profile, ended=True)
+    return _bound(command, connector_id, profile, started, transactions)
+
+
+def _bound(
+    command: ProfileCommandRecord,
+    connector_id: int | None,
+    profile: Json,
+    transaction: ConnectorTransaction | None,
+    transactions: Sequence[ConnectorTransaction],
+) -> Installed:
+    if transaction is None:
+        return Installed(command.id, connector_id, profile, waiting=True)
+    profile = {**profile, "transactionId": transaction.id}
+    ended = _has_ended(transaction, transactions)
+    return Installed(command.id, transaction.connector_id, profile, ended=ended)
+
+
+def _meant(
+    connector_id: int, at: datetime, transactions: Sequence[ConnectorTransaction]
+) -> ConnectorTransaction | None:
+    """The transaction that ran on a connector at a time, else the first one after it."""
+    here = [row for row in transactions if row.connector_id == connector_id]
+    running = [row for row in here if row.started_received_at <= at and not _had_stopped(row, at)]
+    later = [row for row in here if row.started_received_at > at]
+    return running[-1] if running else later[0] if later else None
+
+
+def _had_stopped(transaction: ConnectorTransaction, at: datetime) -> bool:
+    return transaction.stopped_received_at is not None and transaction.stopped_received_at <= at
+
+
+def _has_ended(transaction: ConnectorTransaction, transactions: Sequence[ConnectorTransaction]) -> bool:
+    """Say whether a transaction is over: it was stopped, or another one began on its connector after it."""
+    newest = [row for row in transactions if row.connector_id == transaction.connector_id][-1]
+    return transaction.stopped_received_at is not None or newest.id != transaction.id

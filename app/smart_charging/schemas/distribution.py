@@ -1,0 +1,204 @@
+"""What `/v1/smart-charging/distribute` takes and answers.
+
+Inside, currents are integer tenths of an ampere and powers integer tenths of a watt, as in the core.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from app.web.exact_json import Tenths
+from app.web.inputs import Input, Line
+from app.web.resources import Resource
+
+NODES_MAXIMUM = 1_000
+SESSIONS_MAXIMUM = 5_000
+YEAR_S = 31_622_400
+
+Phase = Literal["L1", "L2", "L3"]
+PhaseRotation = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "NotApplicable", "Unknown"]
+Quantity = Literal["L1", "L2", "L3", "power"]
+ReasonKind = Literal["own_maximum", "node_limit", "waiting", "kept_for_another", "resting"]
+
+_Amperes = Annotated[int, Tenths(0, 100_000, "A")]
+_Watts = Annotated[int, Tenths(0, 1_000_000_000, "W")]
+_Step = Annotated[int, Tenths(0.1, 100_000, "A; its limit is a multiple of this")]
+_Weight = Annotated[int, Tenths(0.1, 1_000, "Share within the class, relative to the others")]
+_Seconds = Annotated[int, Field(ge=0, le=YEAR_S)]
+_Id = Annotated[Line, Field(min_length=1, max_length=100)]
+
+
+def _all_phases() -> list[Phase]:
+    return ["L1", "L2", "L3"]
+
+
+def _different(phases: list[Phase]) -> list[Phase]:
+    if len(set(phases)) < len(phases):
+        raise PydanticCustomError("unique_items", "names a phase twice")
+    return phases
+
+
+_Phases = Annotated[
+    list[Phase],
+    AfterValidator(_different),
+    Field(
+        min_length=1,
+        max_length=3,
+        json_schema_extra={"uniqueItems": True},
+        description="Terminals of the connector that it draws from. What a meter measured is seen from the "
+        "grid already: give that with the rotation RST.",
+    ),
+]
+_Rotation = Annotated[
+    PhaseRotation,
+    Field(
+        description="ConnectorPhaseRotation: the phases of the grid at terminals L1, L2 and L3 (R is L1, S "
+        "is L2, T is L3). Unknown and NotApplicable count on every phase."
+    ),
+]
+
+
+class PerPhase(Input):
+    """One value for each phase of the grid."""
+
+    L1: _Amperes
+    L2: _Amperes
+    L3: _Amperes
+
+    def values(self) -> tuple[int, int, int]:
+        """Tenths of an ampere."""
+        return self.L1, self.L2, self.L3
+
+
+class SiteNodeInput(Input):
+    """A place that limits what flows through it: main fuse, panel, feeder, charge point, connector."""
+
+    id: _Id
+    parent: Annotated[
+        _Id | None, Field(description="The node that feeds it; null for the one at the top.")
+    ] = None
+    limit_a: Annotated[PerPhase | None, Field(description="null: it limits no current.")] = None
+    limit_w: Annotated[_Watts | None, Field(description="Limit of all phases together, W; null: none.")] = (
+        None
+    )
+    margin_a: _Amperes = Field(default=0, validate_default=True)
+    margin_w: _Watts = Field(default=0, validate_default=True)
+    uncontrolled_a: Annotated[
+        PerPhase | None,
+        Field(description="What loads nobody controls draw at this node itself, those below not counted."),
+    ] = None
+
+
+class SiteReserveInput(Input):
+    """What a charge point may draw that cannot be reached: the highest limit it last accepted."""
+
+    id: _Id
+    node: _Id
+    current_a: _Amperes
+    phases: _Phases = Field(default_factory=_all_phases)
+    phase_rotation: _Rotation = "Unknown"
+
+
+class SiteSessionInput(Input):
+    """A car that wants to charge."""
+
+    id: _Id
+    node: Annotated[_Id, Field(description="The node that it draws from.")]
+    minimum_a: _Amperes = Field(default=6, validate_default=True)
+    maximum_a: _Amperes
+    step_a: _Step = Field(default=0.1, validate_default=True)
+    phases: _Phases = Field(default_factory=_all_phases)
+    phase_rotation: _Rotation = "Unknown"
+    priority: Annotated[int, Field(ge=0, le=255, description="Class; a higher one is served first.")] = 0
+    weight: _Weight = Field(default=1, validate_default=True)
+    charging_for_s: Annotated[_Seconds | None, Field(description="It has been charging that long.")] = None
+    paused_for_s: Annotated[_Seconds | None, Field(description="It charged, and waits that long.")] = None
+    connected_for_s: Annotated[_Seconds, Field(description="Since it was plugged in.")] = 0
+
+
+class RotationInput(Input):
+    """How sessions take turns when not all minima fit."""
+
+    quantum_s: Annotated[_Seconds, Field(description="A turn, if others wait.")] = 900
+    minimum_on_s: Annotated[_Seconds, Field(description="A session charges that long at least.")] = 300
+    minimum_off_s: Annotated[_Seconds, Field(description="A session rests that long at least.")] = 300
+
+
+class SiteQuestion(Input):
+    """A site at one moment, and the sessions to distribute its power over."""
+
+    nominal_voltage: Annotated[
+        int, Field(ge=1, le=1_000, description="V, from a phase to the neutral conductor.")
+    ] = 230
+    strict_priority: Annotated[
+        bool, Field(description="Serve a class in full before the next one gets even its minima.")
+    ] = False
+    rotation: RotationInput = RotationInput()
+    nodes: Annotated[list[SiteNodeInput], Field(min_length=1, max_length=NODES_MAXIMUM)]
+    reserves: Annotated[list[SiteReserveInput], Field(default_factory=list, max_length=NODES_MAXIMUM)]
+    sessions: Annotated[list[SiteSessionInput], Field(max_length=SESSIONS_MAXIMUM)]
+
+
+class ShareReason(Resource):
+    """Why a session does not get more."""
+
+    kind: ReasonKind = Field(
+        description="own_maximum: it takes no more. node_limit: `quantity` of `node` is full. waiting: its "
+        "minimum does not fit there. kept_for_another: it would, but that room is kept for `session`, which "
+        "has waited longer. resting: it has just paused."
+    )
+    node: str | None
+    quantity: Quantity | None
+    session: str | None
+    remaining_s: int | None
+
+
+class SessionShare(Resource):
+    """What one session may draw."""
+
+    id: str
+    limit_a: float = Field(description="A on each of its phases; 0: it does not charge.")
+    reason: ShareReason
+
+
+class QuantityLoading(Resource):
+    """How one quantity of a node is used, A or W. Everything below the node counts."""
+
+    limit: float | None
+    margin: float
+    uncontrolled: float
+    reserved: float
+    allocated: float
+    free: float | None = Field(description="What is left; negative: the rest alone is over the limit.")
+
+    @classmethod
+    def of(cls, loading: tuple[int | None, int, int, int, int]) -> Self:
+        """From tenths: limit, margin, uncontrolled, reserved, allocated."""
+        limit, *parts = loading
+        margin, uncontrolled, reserved, allocated = (part / 10 for part in parts)
+        return cls(
+            limit=None if limit is None else limit / 10,
+            margin=margin,
+            uncontrolled=uncontrolled,
+            reserved=reserved,
+            allocated=allocated,
+            free=None if limit is None else (limit - sum(parts)) / 10,
+        )
+
+
+class NodeLoading(Resource):
+    """How a node is used: current of each phase in A, power in W."""
+
+    id: str
+    L1: QuantityLoading
+    L2: QuantityLoading
+    L3: QuantityLoading
+    power: QuantityLoading
+
+
+class SiteDistributed(Resource):
+    """The distribution."""
+
+    sessions: list[SessionShare]
+    nodes: list[NodeLoading]

@@ -1,0 +1,38 @@
+"""Tenants and API keys as the rest of the application sees them: frozen, named as the columns are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from app.charge_points.records import RegistrationStatus
+
+Scope = Literal["read", "command", "write", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    """One tenant. default_registration: the status that a charge point gets when it is created."""
+
+    id: int
+    slug: str
+    name: str
+    strict_protocol: bool
+    default_registration: RegistrationStatus
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRecord:
+    """One API key. tenant_id None: a platform administrator. secret_hash: HMAC-SHA256(pepper, secret)."""
+
+    id: UUID
+    tenant_id: int | None
+    name: str
+    prefix: str
+    secret_hash: bytes
+    scopes: tuple[Scope, ...]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    created_at: datetime
+    last_used_at: datetime | None

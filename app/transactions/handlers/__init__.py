@@ -1,0 +1,1 @@
+"""Answers to billing messages: one module per action."""

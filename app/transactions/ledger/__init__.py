@@ -1,0 +1,1 @@
+"""The ledger: group commit of starts, stops and meter values."""

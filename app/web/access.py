@@ -1,0 +1,164 @@
+"""What routes ask for: the services, and the caller with the scope the route needs.
+
+Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No
+scope contains another: a key has exactly what it lists.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
+from fastapi.security.base import SecurityBase
+
+from app.clock import Clock
+from app.commands.service import Commands
+from app.database.database import Database
+from app.errors import Forbidden, NotFound
+from app.live.command_bus import CommandBus
+from app.live.presence import Presence
+from app.settings import Settings
+from app.smart_charging.installer import ProfileInstaller
+from app.tenants.key_ring import KeyRing, Principal
+from app.types import TenantId
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the API works with; the composition root puts it at `app.state.services`."""
+
+    database: Database
+    presence: Presence
+    commands: Commands
+    bus: CommandBus
+    clock: Clock
+    settings: Settings
+    client_address: Callable[[str, str | None], str]
+    """From the peer and the value of X-Forwarded-For to the address that answers for a request."""
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """The verifier of API keys, one for each worker."""
+        return KeyRing(
+            self.database,
+            self.clock,
+            self.settings.credential_pepper,
+            self.settings.login_failures_per_minute,
+        )
+
+    @cached_property
+    def profile_installer(self) -> ProfileInstaller:
+        """What puts stored charging profiles on charge points."""
+        return ProfileInstaller(self.database, self.commands, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAccess:
+    """A caller who belongs to a tenant and has the scope of the route."""
+
+    tenant_id: TenantId
+    principal: Principal
+
+    @property
+    def issued_by(self) -> str:
+        """The name under which commands of this caller are recorded."""
+        return f"key:{self.principal.prefix}"
+
+
+async def get_services(request: Request) -> Services:
+    """The services of this application."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDependency = Annotated[Services, Depends(get_services)]
+
+_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="apiKey",
+    bearerFormat="sm_<prefix>_<secret>",
+    description="An API key of a tenant, or of the platform for `/v1/tenants`.",
+)
+
+
+class _ApiKey(SecurityBase):
+    """A key of anybody.
+
+    All that there is to find out about a caller is one dependency, not a chain: FastAPI takes longer to solve
+    one than we to write a row.
+    """
+
+    model = _BEARER.model
+    scheme_name = _BEARER.scheme_name
+
+    async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
+        """The caller, with every scope that the route requires.
+
+        Raises:
+            Unauthorized: no valid key.
+            Forbidden: the key lacks a scope.
+        """
+        services = await get_services(request)
+        peer = request.client.host if request.client else ""
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
+        address = services.client_address(peer, forwarded_for)
+        credentials = await _BEARER(request)
+        token = None if credentials is None else credentials.credentials
+        principal = await services.keys.authenticate(token, address)
+        missing = [scope for scope in required.scopes if scope not in principal.scopes]
+        if missing:
+            raise Forbidden(f"The API key lacks the scope {missing[0]!r}.")
+        return principal
+
+
+_api_key = _ApiKey()
+
+
+class _TenantKey(SecurityBase):
+    """A key of a tenant."""
+
+    model = _BEARER.model
+    scheme_name = _BEARER.scheme_name
+
+    async def __call__(self, request: Request, required: SecurityScopes) -> TenantAccess:
+        """The caller as a member of a tenant.
+
+        Raises:
+            Forbidden: it is a key of the platform, which has no charge points; or it lacks a scope.
+        """
+        principal = await _api_key(request, required)
+        if principal.tenant_id is None:
+            raise Forbidden("This needs the key of a tenant; yours belongs to the platform.")
+        return TenantAccess(principal.tenant_id, principal)
+
+
+class _PlatformKey(SecurityBase):
+    """A key of the platform."""
+
+    model = _BEARER.model
+    scheme_name = _BEARER.scheme_name
+
+    async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
+        """The caller as an administrator of the platform.
+
+        Raises:
+            NotFound: a tenant's key asks for a certain tenant: whether that exists is not its business.
+            Forbidden: a tenant's key asks for all of them; or a scope is missing.
+        """
+        principal = await _api_key(request, required)
+        if principal.tenant_id is not None:
+            if "slug" in request.path_params:
+                raise NotFound("There is no such tenant.", "slug")
+            raise Forbidden("This needs a key of the platform; yours belongs to a tenant.")
+        return principal
+
+
+_tenant_key, _platform_key = _TenantKey(), _PlatformKey()
+
+ReadAccess = Annotated[TenantAccess, Security(_tenant_key, scopes=["read"])]
+WriteAccess = Annotated[TenantAccess, Security(_tenant_key, scopes=["write"])]
+CommandAccess = Annotated[TenantAccess, Security(_tenant_key, scopes=["command"])]
+AdminAccess = Annotated[Principal, Security(_api_key, scopes=["admin"])]
+PlatformAccess = Annotated[Principal, Security(_platform_key, scopes=["admin"])]

@@ -1,0 +1,157 @@
+"""Reading a JSON request body: media type, size, syntax, shape, in this order, each with a status of its own.
+
+Parsing goes straight from bytes to the model. Only a refused body is parsed a second time, to tell broken
+JSON (400) from texts that no column can hold (422 naming the member).
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from app.errors import FieldViolation, InvalidInput
+from app.web.inputs import Input
+from app.web.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType, body_errors
+
+Model = TypeVar("Model", bound=Input)
+
+BODY_LIMIT_BYTES = 65_536
+"""Largest body of our own resources; the largest of them is a few hundred bytes."""
+_MEDIA_TYPE = re.compile(r"application/(?:json|merge-patch\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_NO_NUMBER = "\x00 no number"
+"""Stands for a constant that JSON does not know; nobody else writes it."""
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+async def read_bytes(request: Request, limit_bytes: int) -> bytes:
+    """The body, read no further than the limit.
+
+    Raises:
+        BodyTooLarge: it is longer than `limit_bytes`, by its own word or by count.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > limit_bytes:
+        raise BodyTooLarge(limit_bytes)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit_bytes:
+            raise BodyTooLarge(limit_bytes)
+    return bytes(content)
+
+
+def require_json(request: Request) -> None:
+    """Let only bodies through that say they are JSON.
+
+    Raises:
+        UnsupportedMediaType: Content-Type is absent or another one.
+    """
+    if not _MEDIA_TYPE.fullmatch(request.headers.get("content-type", "")):
+        raise UnsupportedMediaType
+
+
+def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, member names included, with its JSON pointer."""
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _walk(element, f"{pointer}/{index}")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            yield inner, name
+            yield from _walk(member, inner)
+
+
+def unstorable(content: bytes) -> InvalidInput | None:
+    """The refusal of JSON with characters that no column holds; None when it has none, or is no JSON."""
+    try:
+        value = json.loads(content)
+        broken = [pointer for pointer, text in _walk(value, "") if _UNSTORABLE.search(text)]
+    except (ValueError, RecursionError):
+        return None
+    if not broken:
+        return None
+    detail = "holds a NUL character or a lone surrogate"
+    pointers = [_UNSTORABLE.sub("\ufffd", pointer)[:200] for pointer in broken[:20]]
+    return InvalidInput([FieldViolation(pointer, "unstorable_text", detail) for pointer in pointers])
+
+
+def not_a_number(content: bytes) -> InvalidInput | None:
+    """The refusal of `NaN` and infinities, which are no JSON; None when the text is broken otherwise."""
+    try:
+        value = json.loads(content, parse_constant=lambda _: _NO_NUMBER)
+    except (ValueError, RecursionError):
+        return None
+    broken = [pointer for pointer, text in _walk(value, "") if text == _NO_NUMBER]
+    if not broken:
+        return None
+    detail = "is no number that JSON knows"
+    pointers = [_UNSTORABLE.sub("\ufffd", pointer)[:200] for pointer in broken[:20]]
+    return InvalidInput([FieldViolation(pointer, "not_a_number", detail) for pointer in pointers])
+
+
+class _Members(dict[str, Any]):
+    """An object of JSON that knows which of its members stood twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+
+
+def _doubled(value: Any, pointer: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _doubled(element, f"{pointer}/{index}")
+    elif isinstance(value, _Members):
+        for name, member in value.items():
+            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            if name in value.twice:
+                yield inner
+            yield from _doubled(member, inner)
+
+
+def refuse_doubled_members(content: bytes) -> None:
+    """A name that stands twice in an object says two things: neither is taken.
+
+    Raises:
+        InvalidInput: some do; with their pointers.
+        ValueError, RecursionError: it is no JSON.
+    """
+    value = json.loads(content, object_pairs_hook=_Members, parse_int=str, parse_float=str)
+    pointers = list(_doubled(value, ""))
+    if pointers:
+        detail = "stands twice in its object"
+        raise InvalidInput([FieldViolation(pointer, "duplicate_field", detail) for pointer in pointers[:20]])
+
+
+def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency that reads the request's body as `model`."""
+
+    async def read(request: Request) -> Model:
+        require_json(request)
+        content = await read_bytes(request, BODY_LIMIT_BYTES)
+        try:
+            value = model.model_validate_json(content)
+        except ValidationError as error:
+            if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
+                raise (unstorable(content) or MalformedBody()) from None
+            raise body_errors(error) from None
+        refuse_doubled_members(content)
+        return value
+
+    return read
+
+
+def body_of(model: type[Input], example: dict[str, Any], *, patch: bool = False) -> dict[str, Any]:
+    """The OpenAPI `requestBody` of a model read by `json_body`, for a route's `openapi_extra`."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
+    media_types = ["application/json", "application/merge-patch+json"] if patch else ["application/json"]
+    return {
+        "requestBody": {"required": True, "content": {name: content for name in media_types}},
+    }
