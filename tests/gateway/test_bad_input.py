@@ -10,8 +10,8 @@ from app.charge_points.store import ChargePointStore
 from app.frame_log.store import FrameStore
 from app.tenants.store import TenantStore
 from app.transactions.store import OrphanRecordStore, TransactionStore
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
+from tests.support.gateway import Station
+from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 
 HEARTBEAT = '[2,"hb","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z"}

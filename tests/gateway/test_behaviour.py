@@ -12,8 +12,8 @@ from app.clock import parse_time
 from app.id_tags.store import IdTagStore
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import RawClient
+from tests.support.gateway import Station
+from tests.support.raw_client import RawClient
 
 AT = "2026-01-01T10:00:00Z"
 START: dict[str, Any] = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": AT}

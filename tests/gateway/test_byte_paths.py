@@ -13,9 +13,9 @@ from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
-from tests.gateway.servers import NOT_UTF_8, SERVERS, client_context
+from tests.support.asgi_servers import NOT_UTF_8, SERVERS, client_context
+from tests.support.gateway import Station
+from tests.support.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
 
 AT: Final = "2026-01-01T10:00:00Z"
 SAMPLES: Final = [{"timestamp": AT, "sampledValue": [{"value": "1", "unit": "Wh"}]}]

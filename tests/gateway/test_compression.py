@@ -15,7 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from app.transactions.store import MeterValueStore
-from tests.gateway.conftest import KEY, Station, serve
+from tests.support.gateway import KEY, Station, serve
 
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 METER_VALUES = {

@@ -14,8 +14,8 @@ from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
 from app.main import create_app
 from app.tenants.store import TenantStore
-from tests.gateway.conftest import KEY, Station, serve
-from tests.gateway.raw_client import RawClient, frame_bytes
+from tests.support.gateway import KEY, Station, serve
+from tests.support.raw_client import RawClient, frame_bytes
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
