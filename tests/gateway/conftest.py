@@ -15,8 +15,8 @@ from app.api import Services
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
 from app.database.database import Database
-from app.gateway.edge import server_options
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.gateway import server_options
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
