@@ -25,8 +25,8 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport
+from app.gateway.last_seen import LastSeen
+from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.websocket_connection import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
 from app.logs import get_logger
 from app.settings import Settings

@@ -18,7 +18,7 @@ from app.connection import Connection
 from app.errors import AppError, CallFailed
 from app.gateway.dispatch import STEPPED_ACTIONS
 from app.gateway.faulty_frames import UnreadableWindow
-from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
+from app.gateway.faulty_frames import as_internal_error, internal_error_for, payload_of
 from app.gateway.serial_queue import Lane, Work
 from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
