@@ -16,7 +16,7 @@ from app.catalog.shortcut import DocumentsFirst, documents_of
 from app.charge_points.credentials import Credentials
 from app.clock import SystemClock
 from app.commands.service import Commands
-from app.gateway.edge import Gateway
+from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry

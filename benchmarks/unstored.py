@@ -14,7 +14,7 @@ from app import storage
 from app.clock import Clock
 from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
-from app.server.supervisor import open_listener
+from app.server.listener import open_listener
 from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
 from app.transactions.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.lane import Lane
+from app.gateway.serial_queue import Lane
 
 
 class Worker:

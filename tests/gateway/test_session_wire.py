@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits
-from app.gateway.wire import Wire
+from app.gateway.websocket_connection import Wire
 from tests.gateway.test_session import HEARTBEAT, METER_VALUES
 from tests.gateway.test_wire import Socket
 from tests.support.session_bench import LIMITS, Bench

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.gateway import wire as module
+from app.gateway import websocket_connection as module
 from app.gateway.session import Session
 from app.ocpp import text_frame
 from app.types import TenantId

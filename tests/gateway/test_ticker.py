@@ -8,9 +8,10 @@ import pytest
 
 from app.clock import SystemClock
 from app.gateway import ticker as module
+from app.gateway.last_seen import LastSeen
 from app.gateway.registry import Registry
 from app.gateway.session import Session
-from app.gateway.ticker import Deadlines, LastSeen, Ticker
+from app.gateway.ticker import Deadlines, Ticker
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 

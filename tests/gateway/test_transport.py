@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.gateway import transport as module
-from app.gateway.transport import OUTBOUND_LIMIT_BYTES, AsgiTransport
+from app.gateway import asgi_transport as module
+from app.gateway.asgi_transport import AsgiTransport
+from app.gateway.transport import OUTBOUND_LIMIT_BYTES
 
 
 class Server:

@@ -9,8 +9,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from app.gateway.handshake import Headers
+from app.gateway.handshake_protocol import handshake_key
 from app.gateway.http_protocol import ChargePointHttpProtocol
-from app.gateway.websocket_protocol import handshake_key
 from tests.gateway.test_wire import HANDSHAKE, Socket
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

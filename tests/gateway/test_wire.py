@@ -7,11 +7,11 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from app.gateway.handshake_protocol import EXTENSION
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.transport import OUTBOUND_LIMIT_BYTES
-from app.gateway.websocket_protocol import EXTENSION
-from app.gateway.wire import Wire
+from app.gateway.websocket_connection import Wire
 from app.ocpp import Deframer, text_frame
 
 FRAGMENTS_LIMIT = 1024
@@ -269,7 +269,7 @@ async def test_our_own_pause_is_not_held_against_the_peer(connection: Connection
 async def test_a_dead_peer_does_not_keep_the_socket_by_what_it_has_not_read(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gateway.wire._CLOSING_S", 0.0)
+    monkeypatch.setattr("app.gateway.websocket_connection._CLOSING_S", 0.0)
     connection.wire.close(4009, "superseded")
     assert not connection.socket.aborted, "the close frame has its time to go out"
     await asyncio.sleep(0.01)

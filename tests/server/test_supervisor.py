@@ -12,7 +12,8 @@ import pytest
 
 from app.server import supervisor
 from app.server.channel import ALIVE, READY, SIGN_PERIOD_S
-from app.server.supervisor import Listener, ServeError, Supervisor
+from app.server.listener import Listener, ServeError
+from app.server.supervisor import Supervisor
 from app.settings import Settings
 
 _REFUSED = None

@@ -15,8 +15,8 @@ from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
 from app.database.database import Database
-from app.gateway.edge import server_options
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.gateway import server_options
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.raw_client import RawClient

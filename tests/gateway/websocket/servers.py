@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import uvicorn
 
+from app.gateway.handshake_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import ByteTransport, Receiver
-from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
-from app.gateway.wire import Wire
+from app.gateway.websocket_connection import Wire
 from app.ocpp import Deframer, text_frame
 from tests.gateway.websocket.cases import Limits, frame_bytes, read_limits
 

@@ -1,8 +1,28 @@
-"""Of frames that went wrong: the payload as it came, and the answer that says it was our fault."""
+"""Frames that cannot be handled: what to keep of them, how to answer them, how many one peer may send."""
 
+from collections import deque
 from typing import Any
 
 import orjson
+
+UNREADABLE_LIMIT = 20
+"""Unreadable frames, or frames of an unknown type, within a minute: then it is no OCPP 1.6 any more."""
+
+UNREADABLE_WINDOW_S = 60.0
+
+
+class UnreadableWindow:
+    """Counts unreadable frames within the last minute."""
+
+    __slots__ = ("_moments",)
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque(maxlen=UNREADABLE_LIMIT)
+
+    def exceeded(self, now: float) -> bool:
+        """Count one more; True when the limit is reached."""
+        self._moments.append(now)
+        return len(self._moments) == UNREADABLE_LIMIT and now - self._moments[0] <= UNREADABLE_WINDOW_S
 
 
 def payload_of(raw: str) -> Any:

@@ -20,7 +20,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from app.gateway.handshake import Headers
 from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import Receiver
-from app.gateway.wire import CLOSE_ABNORMAL, Wire
+from app.gateway.websocket_connection import CLOSE_ABNORMAL, Wire
 from app.ocpp import Deframer
 
 EXTENSION: Final = "stationmaster.hand_over"

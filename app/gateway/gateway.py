@@ -10,11 +10,12 @@ from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
+from app.gateway.last_seen import LastSeen
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import Deadlines, LastSeen, Ticker
+from app.gateway.ticker import Deadlines, Ticker
 from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
