@@ -6,9 +6,9 @@
 mod agreement;
 
 use libfuzzer_sys::fuzz_target;
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -35,5 +35,5 @@ fuzz_target!(|data: &[u8]| {
     for answered in ["GetConfiguration", "GetCompositeSchedule"] {
         agreement::agrees_in_every_way(text, answered);
     }
-    let _ = ocpp_core::redact::redact(text);
+    let _ = ocpp_core::frame::redact::redact(text);
 });

@@ -12,9 +12,9 @@ use std::hint::black_box;
 
 use cpu_clock::CpuClock;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ocpp_core::judge;
+use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 
 fn judge_frames(criterion: &mut Criterion<CpuClock>) {
     for (mode, name) in [(Mode::Tolerant, "judge_tolerant"), (Mode::Strict, "judge_strict")] {

@@ -14,13 +14,13 @@ mod corpus;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use ocpp_core::conversation::counters::Tally;
+use ocpp_core::conversation::frame_log::FrameLog;
+use ocpp_core::conversation::meter_queue::MeterQueue;
 use ocpp_core::conversation::{self, Around, Conversation};
-use ocpp_core::frame_log::FrameLog;
-use ocpp_core::judge;
+use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::meter_queue::MeterQueue;
-use ocpp_core::tally::Tally;
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 use ocpp_core::websocket::{Deframer, Limits, Side, text_frame_into};
 
 fn main() -> ExitCode {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use ocpp_core::definition::{Definition, Field, FieldKind, NamedType, Sender, v16};
+use ocpp_core::protocol::definition::{Definition, Field, FieldKind, NamedType, Sender, v16};
 
 const HEADER: &str = r#""""Payloads of OCPP 1.6J as plain dicts with wire names, typed for mypy.
 

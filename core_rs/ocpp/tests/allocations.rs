@@ -5,9 +5,9 @@ mod corpus;
 
 use std::alloc::System;
 
-use ocpp_core::judge;
+use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use ocpp_core::definition::{
+use ocpp_core::protocol::definition::{
     Access, Definition, DefinitionError, Field, FieldKind, Items, NamedType, Sender, Sources, v16,
 };
-use ocpp_core::describe::describe;
-use ocpp_core::json_schema::json_schema;
+use ocpp_core::protocol::describe::describe;
+use ocpp_core::protocol::json_schema::json_schema;
 use serde_json::Value;
 
 #[test]

@@ -7,10 +7,10 @@ mod payloads;
 use std::cell::Cell;
 
 use agreement::agrees_in_every_way;
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
-use ocpp_core::value::Value;
+use ocpp_core::protocol::validate::Mode;
+use ocpp_core::protocol::value::Value;
 use payloads::{message, mutation, valid_frame};
 use proptest::prelude::*;
 

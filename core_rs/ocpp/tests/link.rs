@@ -1,9 +1,9 @@
 //! The link's rules, each from both sides: one CALL at a time, crossing CALLs, repeats, deadlines, the end.
 
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Outcome, Rejected, Resolution, Role};
-use ocpp_core::validate::Mode;
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::protocol::validate::Mode;
+use ocpp_core::protocol::violation::ErrorCode;
 
 const AUTHORIZE: &str = r#"[2,"a","Authorize",{"idTag":"A"}]"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;

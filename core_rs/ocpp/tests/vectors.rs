@@ -1,9 +1,9 @@
 //! The frames of `tests/vectors/frames.toml`, judged by a link of the central system.
 
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
-use ocpp_core::violation::Deviation;
+use ocpp_core::protocol::validate::Mode;
+use ocpp_core::protocol::violation::Deviation;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -1,20 +1,20 @@
 //! One connection of a charge point as a Python class: what it finds comes as a list, in order.
 
+use ocpp_core::conversation::meter_queue::Waiting;
 use ocpp_core::conversation::{self, Around, Call, Found, Options};
 use ocpp_core::link::Effect;
-use ocpp_core::meter_queue::Waiting;
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::protocol::violation::ErrorCode;
 use ocpp_core::websocket;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::clock::{Clock, Moment};
+use crate::counters::Tally;
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
 use crate::meter_queue::MeterQueue;
 use crate::socket::Socket;
-use crate::tally::Tally;
 use crate::websocket::{control_object, with_scratch};
 use crate::{effects, errors};
 

@@ -1,7 +1,7 @@
 //! A core value as Python objects. Names and enumeration values come as one shared `str` each.
 
-use ocpp_core::symbol;
-use ocpp_core::value::{Key, Value};
+use ocpp_core::protocol::symbol;
+use ocpp_core::protocol::value::{Key, Value};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString};

@@ -2,7 +2,7 @@
 
 use ocpp_core::conversation::Kept;
 use ocpp_core::link::{self, Outcome};
-use ocpp_core::violation;
+use ocpp_core::protocol::violation;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ocpp_core::link::Rejected;
+use ocpp_core::protocol::violation::Violation;
 use ocpp_core::schedule::NoConversion;
-use ocpp_core::violation::Violation;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, PyResult};
 

@@ -1,6 +1,6 @@
 //! The frame log's buffer as a Python class.
 
-use ocpp_core::frame_log::{self, COLUMNS, RUN_SPAN_US};
+use ocpp_core::conversation::frame_log::{self, COLUMNS, RUN_SPAN_US};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 

@@ -1,8 +1,10 @@
 //! Verdicts outside of a connection, and the definition itself.
 
-use ocpp_core::definition::v16;
-use ocpp_core::schema::{self, Direction};
-use ocpp_core::{describe as core_describe, json_schema as core_json_schema, judge, redact as core_redact};
+use ocpp_core::frame::redact as core_redact;
+use ocpp_core::link::judge;
+use ocpp_core::protocol::definition::v16;
+use ocpp_core::protocol::schema::{self, Direction};
+use ocpp_core::protocol::{describe as core_describe, json_schema as core_json_schema};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 

@@ -7,6 +7,7 @@
 mod clock;
 mod conversation;
 mod convert;
+mod counters;
 mod effects;
 mod errors;
 mod frame_log;
@@ -17,7 +18,7 @@ mod schedule;
 mod site;
 mod socket;
 mod sockets;
-mod tally;
+
 mod websocket;
 
 use pyo3::prelude::*;
@@ -28,6 +29,8 @@ mod _core {
 
     #[pymodule_export]
     use super::conversation::{Conversation, Notice};
+    #[pymodule_export]
+    use super::counters::Tally;
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
@@ -50,8 +53,6 @@ mod _core {
     use super::socket::Socket;
     #[pymodule_export]
     use super::sockets::Sockets;
-    #[pymodule_export]
-    use super::tally::Tally;
     #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 

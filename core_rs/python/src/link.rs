@@ -1,9 +1,9 @@
 //! The link as a Python class.
 
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{self, Options, Role};
-use ocpp_core::validate::Mode;
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::protocol::validate::Mode;
+use ocpp_core::protocol::violation::ErrorCode;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 

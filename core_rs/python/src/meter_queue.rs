@@ -1,8 +1,8 @@
 //! Meter values on their way to the database as Python sees them: batches with who waits for them.
 
-use ocpp_core::meter_queue::{self, Waiting};
+use ocpp_core::conversation::meter_queue::{self, Waiting};
 use ocpp_core::meter_rows::{self, COLUMNS};
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::protocol::violation::ErrorCode;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ocpp_core::protocol::moment;
+use ocpp_core::protocol::violation::{ErrorCode, Violation};
 use ocpp_core::schedule::limit::Tenths;
 use ocpp_core::schedule::read;
 use ocpp_core::schedule::write::{self, NoText};
-use ocpp_core::schedule::{CompositePeriod, NoConversion, Question, composite, moment};
-use ocpp_core::violation::{ErrorCode, Violation};
+use ocpp_core::schedule::{CompositePeriod, NoConversion, Question, composite};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 

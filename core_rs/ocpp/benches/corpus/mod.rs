@@ -1,8 +1,8 @@
 //! The frames that every benchmark of this project measures: `benchmarks/corpus/*.json`, one frame each.
 
-use ocpp_core::json::Limits;
+use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 
 /// Name and text of each frame.
 pub const FRAMES: [(&str, &str); 7] = [

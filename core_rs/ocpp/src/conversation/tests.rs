@@ -1,7 +1,7 @@
 //! What one connection makes of what arrives, with everything around it in plain sight.
 
 use super::*;
-use crate::violation::Deviation;
+use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
@@ -239,7 +239,7 @@ fn departures_are_written_as_json_that_jsonb_takes() {
     let dispatch = |deviations| Effect::Dispatch {
         unique_id: "1".into(),
         action: "Heartbeat",
-        payload: crate::value::Value::Null,
+        payload: crate::protocol::value::Value::Null,
         deviations,
     };
     assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);

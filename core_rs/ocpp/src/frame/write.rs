@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::value::{truncate, write_string};
-use crate::violation::ErrorCode;
+use crate::protocol::value::{truncate, write_string};
+use crate::protocol::violation::ErrorCode;
 
 /// The id that ties an answer to its CALL.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use crate::scalar;
+use crate::protocol::moment;
+use crate::protocol::scalar;
+use crate::protocol::value::Value;
+use crate::protocol::violation::{ErrorCode, Path, Violation};
 use crate::schedule::limit::Tenths;
-use crate::schedule::moment;
-use crate::value::Value;
-use crate::violation::{ErrorCode, Path, Violation};
 
 /// More broken rules than this are not listed.
 const MOST_FINDINGS: usize = 100;

@@ -6,15 +6,15 @@
 
 use std::collections::HashSet;
 
-use crate::json::{Limits, Reader};
+use crate::frame::json::{Limits, Reader};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{ErrorCode, Path, Violation};
 use crate::schedule::form::{Findings, Form};
 use crate::schedule::limit::{Supply, Unit};
 use crate::schedule::profile::{Installed, kept};
 use crate::schedule::question::{Hardware, Options, Question, Transaction};
 use crate::schedule::read_profile;
 use crate::schedule::timeline::most_segments;
-use crate::value::Value;
-use crate::violation::{ErrorCode, Path, Violation};
 
 /// Longest span, a leap year.
 pub const LONGEST_S: i64 = 366 * 86_400;

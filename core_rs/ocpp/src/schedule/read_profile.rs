@@ -1,15 +1,15 @@
 //! One installed profile as JSON: the payload of the `SetChargingProfile` that installs it. OCPP 1.6 5.16, 7.8
 
-use crate::json::Limits;
+use crate::frame::json::Limits;
+use crate::protocol::moment;
+use crate::protocol::schema::{self, Direction};
+use crate::protocol::validate::{Mode, validate};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Path, Violation};
 use crate::schedule::form::{self, Findings};
 use crate::schedule::limit::{Tenths, Unit};
-use crate::schedule::moment;
 use crate::schedule::profile::{Installed, Kind, Period, Profile, Purpose, Recurrency, Schedule};
 use crate::schedule::read::too_many;
-use crate::schema::{self, Direction};
-use crate::validate::{Mode, validate};
-use crate::value::Value;
-use crate::violation::{Path, Violation};
 
 /// No moment that can be asked for lies so many seconds after another one: longer times are cut to this, which
 /// changes nothing and cannot overflow.

@@ -1,11 +1,11 @@
 //! Reads a text directly and by the full path, and compares. For the properties and for the fuzzer.
 
-use ocpp_core::direct::{Expected, Head};
+use ocpp_core::frame::direct::{Expected, Head};
+use ocpp_core::frame::json::Limits;
 use ocpp_core::frame::{self, Message, Payload};
-use ocpp_core::json::Limits;
-use ocpp_core::schema::{self, Direction};
-use ocpp_core::validate::Mode;
-use ocpp_core::value::Value;
+use ocpp_core::protocol::schema::{self, Direction};
+use ocpp_core::protocol::validate::Mode;
+use ocpp_core::protocol::value::Value;
 
 /// The payload of that message, whoever may send it.
 fn expected(action: &str, direction: Direction, raw_sampled_values: bool) -> Expected {

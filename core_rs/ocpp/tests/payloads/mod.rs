@@ -1,7 +1,7 @@
 //! Frames for property tests: valid ones of every message, and small departures from them.
 
-use ocpp_core::definition::{self, Field, FieldKind, Items, NamedType};
-use ocpp_core::schema::Direction;
+use ocpp_core::protocol::definition::{self, Field, FieldKind, Items, NamedType};
+use ocpp_core::protocol::schema::Direction;
 use proptest::prelude::*;
 
 /// Any message, asked or answered.

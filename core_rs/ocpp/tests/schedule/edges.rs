@@ -274,7 +274,7 @@ fn a_profile_of_the_same_id_or_place_is_replaced() {
 
 #[test]
 fn moments_and_lengths_at_the_ends_of_the_calendar_do_not_overflow() {
-    for start_s in [ocpp_core::schedule::moment::EARLIEST_S, ocpp_core::schedule::moment::END_S - 1] {
+    for start_s in [ocpp_core::protocol::moment::EARLIEST_S, ocpp_core::protocol::moment::END_S - 1] {
         for recurrency in [Recurrency::Daily, Recurrency::Weekly] {
             let far = |id, kind| {
                 let mut far = profile(id, Purpose::TxDefault, id, &[(0, 6), (i64::MAX, 8)]);

@@ -5,8 +5,8 @@
 
 mod charging_profile;
 
-use crate::value::Value;
-use crate::violation::{ErrorCode, Path, Violation};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{ErrorCode, Path, Violation};
 
 /// A rule across fields.
 #[derive(Clone, Copy, Debug)]

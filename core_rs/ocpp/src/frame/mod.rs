@@ -3,18 +3,21 @@
 //! Knows nothing of actions and of what came before. A frame whose id can be read is never lost without a
 //! word: a broken CALL becomes a `Fault::Call` that says what to answer. Answers are never answered.
 
+pub mod direct;
+pub mod json;
+pub mod redact;
+mod sampled_values;
 mod write;
 
 use std::borrow::Cow;
 
+use self::direct::{Expected, Head};
 pub use self::write::{UniqueId, write_call, write_call_error, write_call_result};
-use crate::direct::{self, Expected, Head};
-use crate::json::{Fault as JsonFault, Limits, Mend, Reader, SyntaxError};
-use crate::raw;
-use crate::schema;
-use crate::validate::{Mode, Report, validate};
-use crate::value::Value;
-use crate::violation::{Deviation, ErrorCode, RAW_LIMIT, Violation};
+use crate::frame::json::{Fault as JsonFault, Limits, Mend, Reader, SyntaxError};
+use crate::protocol::schema;
+use crate::protocol::validate::{Mode, Report, validate};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Deviation, ErrorCode, RAW_LIMIT, Violation};
 
 /// Longest unique id of the standard, in characters. OCPP-J 4.1.4
 pub const UNIQUE_ID_LIMIT: usize = 36;
@@ -77,7 +80,7 @@ impl<'a> Payload<'a> {
             Self::Read(mut payload) => {
                 let report = validate(schema::v16(), expected.object, &mut payload, mode);
                 if expected.raw_sampled_values {
-                    raw::serialize_sampled_values(&mut payload);
+                    sampled_values::serialize_sampled_values(&mut payload);
                 }
                 (payload, report)
             }

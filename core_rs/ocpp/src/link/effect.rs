@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::definition::Sender;
-use crate::value::Value;
-use crate::violation::{Deviation, ErrorCode, Violation};
+use crate::protocol::definition::Sender;
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Deviation, ErrorCode, Violation};
 
 /// Which side of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

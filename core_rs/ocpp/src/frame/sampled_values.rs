@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::schema::SAMPLED_VALUE;
-use crate::value::Value;
+use crate::protocol::schema::SAMPLED_VALUE;
+use crate::protocol::value::Value;
 
 /// Put the JSON text of each `sampledValue` of a valid, mended payload in its place.
 ///

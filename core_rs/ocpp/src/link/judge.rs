@@ -1,13 +1,13 @@
 //! Judges single payloads and frames outside of any connection: for what we send, and for the catalog.
 
-use crate::direct::{self, Expected, Head};
+use crate::frame::direct::{self, Expected, Head};
+use crate::frame::json::{Limits, Reader};
 use crate::frame::{self, Fault, Message, Payload};
-use crate::json::{Limits, Reader};
 use crate::link::Role;
-use crate::schema::{self, Direction, MessageSchema};
-use crate::validate::{Mode, Report, validate};
-use crate::value::Value;
-use crate::violation::{Deviation, ErrorCode, Violation};
+use crate::protocol::schema::{self, Direction, MessageSchema};
+use crate::protocol::validate::{Mode, Report, validate};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Deviation, ErrorCode, Violation};
 
 /// A payload and what is to say of it.
 #[derive(Debug)]

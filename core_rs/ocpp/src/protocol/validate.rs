@@ -13,11 +13,11 @@
 //! | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
 //! | array too short or too long | `OccurenceConstraintViolation` |
 
-use crate::definition::Items;
-use crate::scalar;
-use crate::schema::{FieldSchema, Kind, ObjectSchema, Schema};
-use crate::value::{Key, Member, Value};
-use crate::violation::{Deviation, ErrorCode, Path, RAW_LIMIT, Violation};
+use crate::protocol::definition::Items;
+use crate::protocol::scalar;
+use crate::protocol::schema::{FieldSchema, Kind, ObjectSchema, Schema};
+use crate::protocol::value::{Key, Member, Value};
+use crate::protocol::violation::{Deviation, ErrorCode, Path, RAW_LIMIT, Violation};
 
 /// How departures from the standard are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{
+use crate::protocol::definition::{
     ConfigurationKey, Definition, ErrorEntry, Field, FieldKind, Message, NamedType, Profile, Sender,
 };
 

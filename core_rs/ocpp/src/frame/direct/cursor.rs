@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::json::plain_run;
-use crate::names::{Scanned, scan, words};
-use crate::schema::{FieldSchema, ObjectSchema};
+use crate::frame::json::plain_run;
+use crate::protocol::names::{Scanned, scan, words};
+use crate::protocol::schema::{FieldSchema, ObjectSchema};
 
 /// What stands next in an object.
 pub(super) enum Next {

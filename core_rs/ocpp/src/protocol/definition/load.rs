@@ -24,17 +24,17 @@ pub struct Sources<'a> {
 
 pub(super) const EMBEDDED: Sources<'static> = Sources {
     profiles: &[
-        include_str!("../../definitions/v16/core.toml"),
-        include_str!("../../definitions/v16/firmware.toml"),
-        include_str!("../../definitions/v16/local_auth.toml"),
-        include_str!("../../definitions/v16/remote_trigger.toml"),
-        include_str!("../../definitions/v16/reservation.toml"),
-        include_str!("../../definitions/v16/smart_charging.toml"),
-        include_str!("../../definitions/v16/security.toml"),
+        include_str!("../../../definitions/v16/core.toml"),
+        include_str!("../../../definitions/v16/firmware.toml"),
+        include_str!("../../../definitions/v16/local_auth.toml"),
+        include_str!("../../../definitions/v16/remote_trigger.toml"),
+        include_str!("../../../definitions/v16/reservation.toml"),
+        include_str!("../../../definitions/v16/smart_charging.toml"),
+        include_str!("../../../definitions/v16/security.toml"),
     ],
-    types: include_str!("../../definitions/v16/types.toml"),
-    errors: include_str!("../../definitions/v16/errors.toml"),
-    configuration_keys: include_str!("../../definitions/v16/config_keys.toml"),
+    types: include_str!("../../../definitions/v16/types.toml"),
+    errors: include_str!("../../../definitions/v16/errors.toml"),
+    configuration_keys: include_str!("../../../definitions/v16/config_keys.toml"),
 };
 
 /// Why definition files cannot be used.

@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 
-use crate::definition::{self, Definition, Field, FieldKind, Items, NamedType, Sender};
-use crate::names::{Names, Scanned, Token};
-use crate::rules::Rule;
-use crate::symbol::Symbol;
+use crate::protocol::definition::{self, Definition, Field, FieldKind, Items, NamedType, Sender};
+use crate::protocol::names::{Names, Scanned, Token};
+use crate::protocol::rules::Rule;
+use crate::protocol::symbol::Symbol;
 
 /// The field that holds most of a charge point's traffic: it alone may be salvaged in part, and kept as text.
 pub(crate) const SAMPLED_VALUE: &str = "sampledValue";

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use indexmap::IndexSet;
 
-use crate::definition::{self, Definition, NamedType};
+use crate::protocol::definition::{self, Definition, NamedType};
 
 /// A field name or an enumeration value of the definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -22,18 +22,21 @@
 //! | the same for a CALL that has timed out | `Resolve` with `late` |
 //! | any other answer, unknown message type, unreadable text | `Ignored` |
 
+mod effect;
+pub mod judge;
+mod text_hash;
+
 use std::collections::VecDeque;
 
-use crate::direct::{Expected, Head};
-pub use crate::effect::{Effect, Outcome, Rejected, Resolution, Role};
+use crate::frame::direct::{Expected, Head};
+use crate::frame::json::Limits;
+use crate::frame::redact;
 use crate::frame::{self, Fault, Message, Payload, UniqueId};
-use crate::json::Limits;
-use crate::judge;
-use crate::redact;
-use crate::schema::{self, Direction, Kind, MessageSchema};
-use crate::text_hash::text_hash;
-use crate::validate::Mode;
-use crate::violation::{Deviation, ErrorCode, Violation};
+pub use crate::link::effect::{Effect, Outcome, Rejected, Resolution, Role};
+use crate::link::text_hash::text_hash;
+use crate::protocol::schema::{self, Direction, Kind, MessageSchema};
+use crate::protocol::validate::Mode;
+use crate::protocol::violation::{Deviation, ErrorCode, Violation};
 
 /// Answers kept for repeats. A charge point has one CALL out at a time, so few are needed.
 const ANSWERED_LIMIT: usize = 4;
@@ -409,7 +412,7 @@ impl Link {
         let Some((action, late)) = self.match_answer(unique_id, effects) else { return };
         let known = ErrorCode::from_received(code);
         if known.is_none_or(|known| known.as_str() != code) {
-            let raw = code.chars().take(crate::violation::RAW_LIMIT).collect();
+            let raw = code.chars().take(crate::protocol::violation::RAW_LIMIT).collect();
             deviations.push(Deviation { kind: "error_code_spelling", pointer: String::new(), raw });
         }
         effects.push(Effect::Resolve(Resolution {

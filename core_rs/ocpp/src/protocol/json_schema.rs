@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Definition, Field, FieldKind, Message, NamedType};
+use crate::protocol::definition::{Definition, Field, FieldKind, Message, NamedType};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 

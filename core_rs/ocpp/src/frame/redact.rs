@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Limits, Reader};
-use crate::value::Value;
+use crate::frame::json::{Limits, Reader};
+use crate::protocol::value::Value;
 
 const SECRET_KEY: &str = "AuthorizationKey";
 const HIDDEN: &str = "***";

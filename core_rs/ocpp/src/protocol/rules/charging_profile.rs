@@ -1,9 +1,9 @@
 //! Rules across the fields of a charging profile. OCPP 1.6 3.13, 7.8 to 7.14
 
 use super::{Check, ROOT, integer, member_is};
-use crate::schedule::moment;
-use crate::value::Value;
-use crate::violation::Path;
+use crate::protocol::moment;
+use crate::protocol::value::Value;
+use crate::protocol::violation::Path;
 
 /// The charging profile of a request and its member name.
 fn profile<'v>(payload: &'v Value<'_>) -> Option<(&'static str, &'v Value<'v>)> {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::value::{Key, Value};
+use crate::protocol::value::{Key, Value};
 
 /// How much of a frame is read before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

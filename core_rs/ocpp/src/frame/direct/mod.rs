@@ -12,12 +12,12 @@ mod cursor;
 use std::borrow::Cow;
 
 use self::cursor::{Cursor, Next};
-use crate::definition::Items;
+use crate::frame::json::Limits;
 use crate::frame::{Message, Payload, UNIQUE_ID_LIMIT, UniqueId};
-use crate::json::Limits;
-use crate::scalar;
-use crate::schema::{self, FieldSchema, Kind, ObjectSchema, Schema};
-use crate::value::{Key, Member, Value};
+use crate::protocol::definition::Items;
+use crate::protocol::scalar;
+use crate::protocol::schema::{self, FieldSchema, Kind, ObjectSchema, Schema};
+use crate::protocol::value::{Key, Member, Value};
 
 /// What a frame says before its payload.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::json::plain_run;
-use crate::symbol::Symbol;
+use crate::frame::json::plain_run;
+use crate::protocol::symbol::Symbol;
 
 /// The name of an object's member.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::definition;
+use crate::protocol::definition;
 
 /// Error codes of a CALLERROR, in the 1.6 spelling ("do not fix": OCPP-J errata 5.1, 5.2). OCPP-J 4.2.3
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

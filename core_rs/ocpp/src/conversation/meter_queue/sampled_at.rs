@@ -1,7 +1,7 @@
 //! The time of a sample, read as `app/clock.py` reads it; what is odd is left to a closer look there.
 
-use crate::scalar;
-use crate::schedule::moment;
+use crate::protocol::moment;
+use crate::protocol::scalar;
 
 /// First microsecond of the year 2, and the first one after the year 9998: the years outside are the unset and
 /// the largest value of common date types.

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::copy::{Copy, Element};
-use crate::redact;
+use crate::frame::redact;
 
 /// The columns of a row.
 pub const COLUMNS: [&str; 9] = [

@@ -15,22 +15,26 @@
 //! No clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket, no database. What all connections
 //! of a worker share comes with each call, in `Around`.
 
+mod budget;
+pub mod counters;
 mod found;
+pub mod frame_log;
+pub mod meter_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::found::deviations_json;
 pub use self::found::{Found, Kept};
 
+use crate::conversation::counters::Tally;
+use crate::conversation::frame_log::{Entry, FrameLog};
+use crate::conversation::meter_queue::{MeterQueue, Offer, Origin, Waiting};
 use crate::frame::UniqueId;
-use crate::frame_log::{Entry, FrameLog};
-use crate::json;
+use crate::frame::json;
 use crate::link::{self, Effect, Link, Rejected, Role};
-use crate::meter_queue::{MeterQueue, Offer, Origin, Waiting};
-use crate::schema;
-use crate::tally::Tally;
-use crate::validate::Mode;
-use crate::violation::ErrorCode;
+use crate::protocol::schema;
+use crate::protocol::validate::Mode;
+use crate::protocol::violation::ErrorCode;
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
@@ -89,7 +93,7 @@ pub struct Conversation {
     options: Options,
     deframer: Deframer,
     link: Link,
-    budget: crate::budget::Budget,
+    budget: crate::conversation::budget::Budget,
     is_registered: bool,
     is_closed: bool,
     /// Whether a CALL in flight waits in the queue of records.
@@ -112,7 +116,7 @@ impl Conversation {
         Self {
             deframer: if options.inflates { deframer.inflating() } else { deframer },
             link,
-            budget: crate::budget::Budget::new(options.rate_per_s, options.burst, options.now),
+            budget: crate::conversation::budget::Budget::new(options.rate_per_s, options.burst, options.now),
             is_registered: false,
             is_closed: false,
             is_recording: false,

@@ -15,7 +15,6 @@ mod explain;
 mod form;
 pub mod limit;
 mod merge;
-pub mod moment;
 mod outline;
 pub mod profile;
 mod question;

@@ -12,7 +12,7 @@ use std::ops::Range;
 use self::sampled_at::microseconds;
 use crate::frame::UniqueId;
 use crate::meter_rows::{MeterRow, MeterRows};
-use crate::value::Value;
+use crate::protocol::value::Value;
 
 /// Where a record belongs, and when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,7 +278,7 @@ impl<T> MeterQueue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Key;
+    use crate::protocol::value::Key;
 
     const ORIGIN: Origin = Origin { tenant_id: 1, charge_point_id: 2, received_at_us: 3 };
 

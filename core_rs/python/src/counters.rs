@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ocpp_core::tally;
+use ocpp_core::conversation::counters;
 use pyo3::prelude::*;
 
 /// Counts by bucket, and the sum in seconds.
@@ -10,14 +10,14 @@ type Durations = (Vec<u64>, f64);
 
 #[pyclass(module = "app._core")]
 pub struct Tally {
-    pub tally: tally::Tally,
+    pub tally: counters::Tally,
 }
 
 #[pymethods]
 impl Tally {
     #[new]
     fn new(bounds_s: Vec<f64>) -> Self {
-        Self { tally: tally::Tally::new(bounds_s) }
+        Self { tally: counters::Tally::new(bounds_s) }
     }
 
     fn answered(&mut self, action: &str, seconds: f64) {
