@@ -2,7 +2,7 @@
 //! direct reader changes no verdict.
 #![no_main]
 
-#[path = "../../ocpp/tests/agreement/mod.rs"]
+#[path = "../../ocpp/tests/frame/agreement.rs"]
 mod agreement;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,12 +1,10 @@
 //! Every case of `tests/vectors/websocket`, cut into reads of every kind, against a server that echoes.
 
-mod websocket_cases;
-
+use crate::cases::{self, Answer, BINARY, CLOSE, Case, PONG, TEXT};
 use ocpp_core::websocket::{
     Deframer, Event, Fault, Limits, Side, binary_frame_into, close_frame_into, ping_frame_into,
     text_frame_into,
 };
-use websocket_cases::{Answer, BINARY, CLOSE, Case, PONG, TEXT};
 
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 250]);
 
@@ -82,7 +80,7 @@ fn brief(answers: &[Answer]) -> Vec<(u8, usize, &[u8])> {
 
 #[test]
 fn every_case_is_answered_however_it_is_cut_into_reads() {
-    let (limits, cases) = websocket_cases::read();
+    let (limits, cases) = cases::read();
     assert!(cases.len() > 300);
     for case in &cases {
         check(case, limits);

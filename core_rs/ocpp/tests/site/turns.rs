@@ -1,10 +1,8 @@
 //! Taking turns, over simulated hours: who waits is served in time (I12), and nobody is switched back and
 //! forth.
 
-mod site_building;
-
+use crate::building::{flat, session};
 use ocpp_core::site::{Activity, Rules, Session, Site, distribute};
-use site_building::{flat, session};
 
 const STEP_S: u32 = 60;
 

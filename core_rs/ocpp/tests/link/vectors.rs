@@ -78,7 +78,7 @@ fn check(vector: &Vector) {
 
 #[test]
 fn every_frame_comes_to_its_outcome() {
-    let text = include_str!("../../../tests/vectors/frames.toml");
+    let text = include_str!("../../../../tests/vectors/frames.toml");
     let vectors: Vectors = toml::from_str(text).expect("the vectors are TOML");
     assert!(vectors.frame.len() >= 60);
     vectors.frame.iter().for_each(check);

@@ -1,17 +1,14 @@
 //! The direct reader never changes a verdict: what it accepts, the full path accepts with the same outcome and
 //! nothing to report.
 
-mod agreement;
-mod payloads;
-
 use std::cell::Cell;
 
-use agreement::agrees_in_every_way;
+use crate::agreement::agrees_in_every_way;
+use crate::payloads::{message, mutation, valid_frame};
 use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::protocol::value::Value;
-use payloads::{message, mutation, valid_frame};
 use proptest::prelude::*;
 
 /// A failure is made a case by hand; nothing is written beside the sources.

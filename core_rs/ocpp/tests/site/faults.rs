@@ -1,9 +1,7 @@
 //! What is no site is refused, each fault by its place.
 
-mod site_building;
-
+use crate::building::{flat, node, session, site};
 use ocpp_core::site::{Fault, Node, PhaseSet, Reserve, Rules, Session, Site, distribute};
-use site_building::{flat, node, session, site};
 
 fn faults(site: &Site, sessions: &[Session], rules: &Rules) -> Vec<(String, &'static str)> {
     let found = distribute(site, sessions, rules).expect_err("it is refused");

@@ -2,16 +2,14 @@
 //!
 //! A long run: `PROPTEST_CASES=100000 cargo test -p ocpp-core --release --test site_invariants`.
 
-mod site_building;
-
 use std::cell::Cell;
 
+use crate::building::random::{Scene, flat_scene, scene};
+use crate::building::referee::{Limit, highest, limits, load, lowest, room};
+use crate::building::{flat, naive};
 use ocpp_core::site::{Activity, Distribution, Reason, Rules, Session, Site, distribute};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
-use site_building::random::{Scene, flat_scene, scene};
-use site_building::referee::{Limit, highest, limits, load, lowest, room};
-use site_building::{flat, naive};
 
 /// A failure is made a test by hand; nothing is written beside the sources.
 fn config() -> ProptestConfig {

@@ -1,12 +1,10 @@
 //! Distributions worked out by hand.
 
-mod site_building;
-
+use crate::building::{flat, node, on, phases, session, site};
 use ocpp_core::site::{
     Activity, Distribution, Node, Phase, PhaseRotation, Place, Quantity, Reason, Reserve, Rules, Session,
     Site, distribute,
 };
-use site_building::{flat, node, on, phases, session, site};
 
 fn solve(site: &Site, sessions: &[Session]) -> Distribution {
     distribute(site, sessions, &Rules::default()).expect("the input is valid")

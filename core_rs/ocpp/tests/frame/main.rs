@@ -1,0 +1,5 @@
+//! Reading frames.
+
+mod agreement;
+mod direct;
+mod payloads;

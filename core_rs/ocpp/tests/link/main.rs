@@ -1,0 +1,5 @@
+//! The RPC link.
+
+mod calls;
+mod properties;
+mod vectors;

@@ -1,0 +1,3 @@
+//! The definition and what derives from it.
+
+mod definition;
