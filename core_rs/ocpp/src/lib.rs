@@ -11,10 +11,8 @@
 #![allow(clippy::inline_always)]
 
 pub mod conversation;
-mod copy;
 pub mod frame;
 pub mod link;
-pub mod meter_rows;
 pub mod protocol;
 pub mod schedule;
 pub mod site;

@@ -1,8 +1,9 @@
 //! The frame log's buffer as a Python class.
 
-use ocpp_core::conversation::frame_log::{self, COLUMNS, RUN_SPAN_US};
+use ocpp_core::conversation::frame_log::{self, RUN_SPAN_US};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use stationmaster_postgres_rows::frames::{self, COLUMNS};
 
 #[pyclass(module = "app._core")]
 pub struct FrameBuffer {
@@ -23,7 +24,7 @@ impl FrameBuffer {
     }
 
     fn take<'py>(&mut self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, usize)> {
-        self.log.take().map(|(data, frames)| (PyBytes::new(py, &data), frames))
+        self.log.take().map(|batch| (PyBytes::new(py, &frames::copy(&batch)), batch.len()))
     }
 
     fn take_shed(&mut self) -> usize {

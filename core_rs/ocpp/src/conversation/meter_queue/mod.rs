@@ -1,8 +1,8 @@
-//! Meter values that wait for their group commit, beside whom their answers wait for.
+//! Meter values that wait for their group commit, each with the CALL that is answered after it.
 //!
-//! A `MeterValues` CALL to which nobody can object goes from its frame straight in here: nothing of it becomes an
-//! object outside of the core before it is stored. Batches are filled one after the other; the texts of a
-//! batch share one buffer, so that a record costs no allocation of its own.
+//! A valid `MeterValues` goes from its frame straight in here: nothing of it becomes a Python object before it
+//! is stored. Batches are filled one after the other. The texts of a batch share one buffer, so that a record
+//! costs no allocation of its own.
 
 mod sampled_at;
 
@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use self::sampled_at::microseconds;
 use crate::frame::UniqueId;
-use crate::meter_rows::{MeterRow, MeterRows};
 use crate::protocol::value::Value;
 
 /// Where a record belongs, and when it came.
@@ -50,8 +49,8 @@ struct Reading {
     sampled_values: Range<usize>,
 }
 
-/// One `MeterValues` of a batch, for whoever stores it another way than by COPY.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `MeterValues` of a batch.
+#[derive(Clone, Copy, Debug)]
 pub struct MeterRecord<'a> {
     /// Where it belongs, and when it came.
     pub origin: Origin,
@@ -59,8 +58,18 @@ pub struct MeterRecord<'a> {
     pub connector_id: i64,
     /// `transactionId`, from 1 on.
     pub transaction_id: i64,
-    /// `timestamp` in microseconds since 1970, and `sampledValue` as JSON text.
-    pub readings: Vec<(i64, &'a str)>,
+    readings: &'a [Reading],
+    texts: &'a str,
+}
+
+impl<'a> MeterRecord<'a> {
+    /// `timestamp` in microseconds since 1970, and `sampledValue` as JSON text, of each reading.
+    pub fn readings(&self) -> impl ExactSizeIterator<Item = (i64, &'a str)> + use<'a> {
+        let texts = self.texts;
+        self.readings
+            .iter()
+            .map(move |reading| (reading.sampled_at_us, &texts[reading.sampled_values.clone()]))
+    }
 }
 
 /// Records of one group commit.
@@ -92,36 +101,14 @@ impl<T> MeterBatch<T> {
         self.records.is_empty()
     }
 
-    /// All of it as the data of one COPY into the columns of `meter_rows`.
-    #[must_use]
-    pub fn copy(&self) -> Vec<u8> {
-        let mut rows = MeterRows::default();
-        for record in &self.records {
-            for reading in &self.readings[record.readings.clone()] {
-                rows.add(&MeterRow {
-                    tenant_id: record.origin.tenant_id,
-                    charge_point_id: record.origin.charge_point_id,
-                    connector_id: record.connector_id,
-                    transaction_id: record.transaction_id,
-                    sampled_at_us: reading.sampled_at_us,
-                    received_at_us: record.origin.received_at_us,
-                    sampled_values: &self.texts[reading.sampled_values.clone()],
-                });
-            }
-        }
-        rows.take().unwrap_or_default()
-    }
-
     /// The records one by one.
     pub fn records(&self) -> impl Iterator<Item = MeterRecord<'_>> {
         self.records.iter().map(|record| MeterRecord {
             origin: record.origin,
             connector_id: record.connector_id,
             transaction_id: record.transaction_id,
-            readings: self.readings[record.readings.clone()]
-                .iter()
-                .map(|reading| (reading.sampled_at_us, &self.texts[reading.sampled_values.clone()]))
-                .collect(),
+            readings: &self.readings[record.readings.clone()],
+            texts: &self.texts,
         })
     }
 
@@ -313,9 +300,9 @@ mod tests {
         assert_eq!(offer(&mut queue, 5, 0.0), Offer::Enough);
         let mut batch = queue.take().expect("one batch waits");
         let records: Vec<_> = batch.records().collect();
-        let readings = vec![(1_772_445_600_000_000, r#"[{"value":"1"}]"#)];
-        assert_eq!(records, [MeterRecord { origin: ORIGIN, connector_id: 1, transaction_id: 7, readings }]);
-        assert!(batch.copy().starts_with(b"PGCOPY"));
+        let [record] = records.as_slice() else { panic!("one record") };
+        assert_eq!((record.origin, record.connector_id, record.transaction_id), (ORIGIN, 1, 7));
+        assert!(record.readings().eq([(1_772_445_600_000_000, r#"[{"value":"1"}]"#)]));
         assert_eq!(owners(batch.take_waiting()), [5]);
         assert!(owners(batch.take_waiting()).is_empty(), "everybody is answered once");
     }

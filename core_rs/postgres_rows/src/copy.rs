@@ -1,11 +1,11 @@
-//! Rows of `PostgreSQL`'s binary COPY: encoded here, where the texts are at hand, a row costs next to nothing.
+//! The binary format of `PostgreSQL`'s COPY.
 
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
 const FIRST_SUBSCRIPT: [u8; 4] = 1_i32.to_be_bytes();
-/// 2000-01-01, from which `PostgreSQL` counts, in microseconds since 1970.
+/// 2000-01-01, the epoch of `PostgreSQL`, in microseconds since 1970.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
 /// Types of array elements, by their numbers in `pg_type`.
@@ -20,7 +20,6 @@ pub(crate) enum Element {
 #[derive(Debug, Default)]
 pub(crate) struct Copy {
     data: Vec<u8>,
-    rows: usize,
 }
 
 impl Copy {
@@ -30,37 +29,36 @@ impl Copy {
             self.data.extend_from_slice(HEAD);
         }
         self.data.extend_from_slice(&u16::try_from(columns).unwrap_or(u16::MAX).to_be_bytes());
-        self.rows += 1;
     }
 
-    /// A `bigint`.
+    /// Add a `bigint`.
     pub(crate) fn bigint(&mut self, number: i64) {
-        self.text_bytes(&number.to_be_bytes());
+        self.bytes(&number.to_be_bytes());
     }
 
-    /// A `timestamptz`, from microseconds since 1970.
+    /// Add a `timestamptz`, from microseconds since 1970.
     pub(crate) fn timestamp(&mut self, at_us: i64) {
         self.bigint(at_us.saturating_sub(POSTGRES_EPOCH_US));
     }
 
-    /// A `text` without NUL.
+    /// Add a `text` without NUL.
     pub(crate) fn text(&mut self, text: &str) {
-        self.text_bytes(text.as_bytes());
+        self.bytes(text.as_bytes());
     }
 
-    /// A `jsonb`, from JSON text without the escape of NUL.
+    /// Add a `jsonb`, from JSON text without the escape of NUL.
     pub(crate) fn jsonb(&mut self, text: &str) {
         self.length(text.len() + 1);
         self.data.push(JSONB_VERSION);
         self.data.extend_from_slice(text.as_bytes());
     }
 
-    /// No value.
+    /// Add a NULL.
     pub(crate) fn null(&mut self) {
         self.data.extend_from_slice(&NULL);
     }
 
-    /// An array of one dimension; `write` writes an element as a column.
+    /// Add an array of one dimension; `write` writes an element as a column.
     pub(crate) fn array<T>(
         &mut self,
         element: Element,
@@ -70,7 +68,7 @@ impl Copy {
         let length_at = self.data.len();
         self.length(0);
         self.data.extend_from_slice(&1_i32.to_be_bytes());
-        // Whether there are nulls; each is marked again where it stands, and PostgreSQL believes that.
+        // "May contain NULL". PostgreSQL reads NULLs from the elements, so this may be set without any.
         self.data.extend_from_slice(&1_i32.to_be_bytes());
         self.data.extend_from_slice(&(element as i32).to_be_bytes());
         self.length(items.len());
@@ -80,21 +78,20 @@ impl Copy {
         self.data[length_at..][..NULL.len()].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// The whole COPY and the number of its rows; `None` when there is no row. This one is empty then.
-    pub(crate) fn take(&mut self) -> Option<(Vec<u8>, usize)> {
-        if self.rows == 0 {
-            return None;
+    /// The whole COPY; empty when it has no row.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        if !self.data.is_empty() {
+            self.data.extend_from_slice(&TRAILER);
         }
-        self.data.extend_from_slice(&TRAILER);
-        Some((std::mem::take(&mut self.data), std::mem::take(&mut self.rows)))
+        self.data
     }
 
-    fn text_bytes(&mut self, data: &[u8]) {
+    fn bytes(&mut self, data: &[u8]) {
         self.length(data.len());
         self.data.extend_from_slice(data);
     }
 
-    /// A frame is shorter than its limit, which is far below what a length can say.
+    /// A frame is shorter than its limit, which is far below the greatest length.
     fn length(&mut self, bytes: usize) {
         self.data.extend_from_slice(&u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes());
     }

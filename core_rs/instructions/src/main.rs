@@ -9,6 +9,7 @@
 //! build can fail on it. Without arguments (`cargo bench`) each frame is judged once.
 
 mod check;
+#[path = "../../ocpp/benches/corpus/mod.rs"]
 mod corpus;
 
 use std::hint::black_box;
@@ -22,6 +23,7 @@ use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::websocket::{Deframer, Limits, Side, text_frame_into};
+use stationmaster_postgres_rows::meter_values;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
@@ -100,7 +102,7 @@ fn whole(text: &str, count: usize) {
         conversations[place].feed(black_box(frame), &mut scratch, &mut around);
         if place == 0 {
             let mut batch = around.meters.take().expect("records wait");
-            black_box(batch.copy());
+            black_box(meter_values::copy(&batch));
             for waiting in batch.take_waiting() {
                 let conversation = &mut conversations[waiting.owner];
                 let answer = conversation.acknowledge(&waiting.unique_id, 0.0, None, &mut around);
