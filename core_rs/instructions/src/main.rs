@@ -1,12 +1,9 @@
-//! Does one thing with one frame of the corpus so many times, and nothing else: for `valgrind --tool=callgrind`.
+//! Counts the core's instructions per frame: does one thing with one frame so many times, under callgrind.
 //!
-//! Two runs that differ only in the count give the instructions of one frame. Arguments: frame, count, and what
-//! is done: `judge` (parse and validate, outside of any connection; this when it is left out), `link` (what a
-//! connection does for it, with the duplicate check and the answer), `link_raw` (the same, samples kept as text),
-//! `deframe` (taken out of a masked WebSocket frame that is one read) or `whole` (everything: from the bytes of that
-//! read through link and frame log to the row of a COPY, and its answer). `check` does that itself and fails where
-//! a frame takes more than its bound: a count is the same in every minute of every machine of one kind, so a
-//! build can fail on it. Without arguments (`cargo bench`) each frame is judged once.
+//! Arguments: a frame of the corpus, a count, and what is done (see `main`). Two runs that differ only in the count
+//! give the instructions of one frame. `check` runs them all and fails if a frame takes more than its bound: counts
+//! are the same on every machine of one kind, so a build may fail on them. Without arguments each frame is judged
+//! once.
 
 mod check;
 #[path = "../../ocpp/benches/corpus/mod.rs"]
@@ -21,10 +18,20 @@ use ocpp_core::conversation::meter_queue::MeterQueue;
 use ocpp_core::conversation::{self, Around, Conversation};
 use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::protocol::Protocol;
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::websocket::{Deframer, Limits, Side, text_frame_into};
 use stationmaster_postgres_rows::meter_values;
 
+/// Do one thing with a frame:
+///
+/// | work | what is counted |
+/// |---|---|
+/// | `judge` (the default) | parse and validate, outside of a connection |
+/// | `link` | what a connection does, with the duplicate check and the answer |
+/// | `link_raw` | the same, with samples kept as text |
+/// | `deframe` | reading it out of a masked WebSocket frame |
+/// | `whole` | all: from these bytes through link and frame log to the row of a COPY, and the answer |
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let wanted = arguments.next();
@@ -33,28 +40,32 @@ fn main() -> ExitCode {
     }
     let count = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(1_usize);
     let work = arguments.next();
+    let protocol = Protocol::v16();
     for (name, text) in corpus::FRAMES {
         if wanted.as_deref().is_none_or(|wanted| wanted == name) {
             match work.as_deref() {
-                Some("link") => link(name, text.trim_end(), count, false),
+                Some("link") => link(corpus::options(protocol), name, text.trim_end(), count),
                 Some("deframe") => deframe(text.trim_end(), count),
-                Some("whole") => whole(text.trim_end(), count),
-                Some("link_raw") => link(name, text.trim_end(), count, true),
-                _ => judge(text.trim_end(), count),
+                Some("whole") => whole(protocol, text.trim_end(), count),
+                Some("link_raw") => {
+                    let options = Options { raw_sampled_values: true, ..corpus::options(protocol) };
+                    link(options, name, text.trim_end(), count);
+                }
+                _ => judge(protocol, text.trim_end(), count),
             }
         }
     }
     ExitCode::SUCCESS
 }
 
-fn judge(text: &str, count: usize) {
+fn judge(protocol: &'static Protocol, text: &str, count: usize) {
     for _ in 0..count {
-        black_box(judge::frame_text(black_box(text), Role::ChargePoint, Mode::Tolerant));
+        black_box(judge::frame_text(protocol, black_box(text), Role::ChargePoint, Mode::Tolerant));
     }
 }
 
-fn link(name: &str, text: &str, count: usize, raw_sampled_values: bool) {
-    let mut link = Link::new(Options { raw_sampled_values, ..corpus::OPTIONS });
+fn link(options: Options, name: &str, text: &str, count: usize) {
+    let mut link = Link::new(options);
     let texts = corpus::under_other_ids(text);
     for text in texts.iter().cycle().take(count) {
         let effects = link.receive(black_box(text), 0.0);
@@ -76,7 +87,7 @@ fn deframe(text: &str, count: usize) {
 }
 
 /// Batches of one frame from each of a few connections, which have one record in the queue at most.
-fn whole(text: &str, count: usize) {
+fn whole(protocol: &'static Protocol, text: &str, count: usize) {
     const CONNECTIONS: usize = 4;
     let frames = corpus::under_other_ids(text).into_iter().map(|text| {
         let mut bytes = Vec::new();
@@ -84,7 +95,7 @@ fn whole(text: &str, count: usize) {
         bytes
     });
     let frames: Vec<_> = frames.collect();
-    let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation()).collect();
+    let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation(protocol)).collect();
     let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
     let (mut tally, mut scratch) = (Tally::new(vec![0.01, 0.1, 1.0]), Vec::new());
     for number in 1..=count {
@@ -112,8 +123,9 @@ fn whole(text: &str, count: usize) {
     }
 }
 
-fn conversation() -> Conversation {
+fn conversation(protocol: &'static Protocol) -> Conversation {
     let mut conversation = Conversation::new(conversation::Options {
+        protocol,
         tenant_id: 1,
         charge_point_id: 2,
         connection_id: "00000000-0000-4000-8000-000000000000".to_owned(),

@@ -11,9 +11,9 @@ mod counters;
 mod effects;
 mod errors;
 mod frame_log;
-mod judge;
 mod link;
 mod meter_queue;
+mod protocol;
 mod schedule;
 mod site;
 mod socket;
@@ -34,15 +34,13 @@ mod _core {
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
-    use super::frame_log::FrameBuffer;
-    #[pymodule_export]
-    use super::judge::{
-        FrameVerdict, Verdict, check_call, check_frame, check_payload, describe, json_schema, redact,
-    };
+    use super::frame_log::{FrameBuffer, redact};
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]
     use super::meter_queue::{MeterBatch, MeterQueue, meter_digest};
+    #[pymodule_export]
+    use super::protocol::{FrameVerdict, Protocol, Verdict};
     #[pymodule_export]
     use super::schedule::{CompositeQuestion, CompositeSchedule, composite_schedules};
     #[pymodule_export]

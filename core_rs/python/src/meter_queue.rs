@@ -1,14 +1,15 @@
 //! Meter values on their way to the database as Python sees them: batches with who waits for them.
 
 use ocpp_core::conversation::meter_queue::{self, Waiting};
-use ocpp_core::protocol::violation::ErrorCode;
+use ocpp_core::protocol::error_table::ErrorCode;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use stationmaster_postgres_rows::meter_values::{self, COLUMNS};
 
 use crate::clock::Moment;
-use crate::conversation::{Conversation, error_code};
+use crate::conversation::Conversation;
+use crate::errors;
 
 #[pyclass(module = "app._core")]
 pub struct MeterQueue {
@@ -153,4 +154,9 @@ fn answer_all(
         }
     }
     Ok((count, failures))
+}
+
+/// The error code of that name; each connection sends it in the spelling of its version.
+fn error_code(name: &str) -> PyResult<ErrorCode> {
+    ErrorCode::named(name).ok_or_else(|| errors::unknown_word("code", name))
 }

@@ -30,11 +30,10 @@ use crate::conversation::counters::Tally;
 use crate::conversation::frame_log::{Entry, FrameLog};
 use crate::conversation::meter_queue::{MeterQueue, Offer, Origin, Waiting};
 use crate::frame::UniqueId;
-use crate::frame::json;
 use crate::link::{self, Effect, Link, Rejected, Role};
-use crate::protocol::schema;
+use crate::protocol::error_table::ErrorCode;
 use crate::protocol::validate::Mode;
-use crate::protocol::violation::ErrorCode;
+use crate::protocol::{self, Protocol};
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
@@ -45,6 +44,8 @@ const FRAGMENTS_LIMIT: usize = 1024;
 /// What a conversation is made with.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The version that is spoken.
+    pub protocol: &'static Protocol,
     /// Whose charge point it is.
     pub tenant_id: i64,
     /// Which charge point.
@@ -107,9 +108,10 @@ impl Conversation {
         let limits = Limits { message_bytes: options.frame_bytes, fragments: FRAGMENTS_LIMIT };
         let deframer = Deframer::new(Side::Server, limits);
         let link = Link::new(link::Options {
+            protocol: options.protocol,
             role: Role::CentralSystem,
             mode: options.mode,
-            limits: json::Limits { bytes: options.frame_bytes, ..json::Limits::default() },
+            limits: protocol::Limits { bytes: options.frame_bytes, ..options.protocol.limits() },
             queue_limit: options.queue_limit,
             raw_sampled_values: true,
         });
@@ -332,8 +334,9 @@ impl Conversation {
                     let Some(Effect::Send(answer)) = effects.next() else {
                         unreachable!("the link sends a CALLERROR behind each refusal")
                     };
-                    let to_keep =
-                        is_billing(action.as_deref()).then(|| Kept { raw: text, answer: answer.clone() });
+                    let to_keep = self
+                        .is_billing(action.as_deref())
+                        .then(|| Kept { raw: text, answer: answer.clone() });
                     let is_kept = to_keep.is_some();
                     (around.found)(Found::Refused { unique_id, action, violations, to_keep });
                     if !is_kept {
@@ -348,6 +351,12 @@ impl Conversation {
                 other => (around.found)(Found::Effect(other)),
             }
         }
+    }
+
+    /// Whether money depends on the message with that action.
+    fn is_billing(&self, action: Option<&str>) -> bool {
+        let message = action.and_then(|action| self.options.protocol.message(action));
+        message.is_some_and(|message| message.is_billing)
     }
 
     fn logged<T>(&mut self, effect: Effect<'static>, around: &mut Around<'_, T>) -> String {
@@ -386,12 +395,6 @@ pub struct Call<'a> {
     pub payload: &'a str,
     /// How long its answer may take.
     pub timeout_s: f64,
-}
-
-/// Whether an action of that name is worth money, however firmware spells it.
-fn is_billing(action: Option<&str>) -> bool {
-    let message = action.and_then(|action| schema::v16().message(action));
-    message.is_some_and(|message| message.is_billing)
 }
 
 #[cfg(test)]

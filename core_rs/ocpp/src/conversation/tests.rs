@@ -1,5 +1,7 @@
 //! What one connection makes of what arrives, with everything around it in plain sight.
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
@@ -10,6 +12,8 @@ const HEARTBEAT: &str = r#"[2,"h1","Heartbeat",{}]"#;
 
 /// A text that the core fails at.
 pub const DEFECT: &str = "defect";
+
+static OCPP16: LazyLock<&Protocol> = LazyLock::new(Protocol::v16);
 
 struct Bench {
     conversation: Conversation,
@@ -22,6 +26,7 @@ struct Bench {
 impl Bench {
     fn new(mode: Mode) -> Self {
         let options = Options {
+            protocol: *OCPP16,
             tenant_id: 1,
             charge_point_id: 2,
             connection_id: "c".to_owned(),

@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use crate::frame::json::{Limits, Reader};
+use crate::frame::json::Reader;
+use crate::protocol::Limits;
 use crate::protocol::value::Value;
 
 const SECRET_KEY: &str = "AuthorizationKey";

@@ -1,13 +1,13 @@
-//! `sampledValue` as JSON text instead of a tree, for whoever stores samples without looking into them.
+//! `sampledValue` as JSON text instead of a tree, for callers that store samples without reading them.
 
 use std::borrow::Cow;
 
 use crate::protocol::schema::SAMPLED_VALUE;
 use crate::protocol::value::Value;
 
-/// Put the JSON text of each `sampledValue` of a valid, mended payload in its place.
+/// Replace each `sampledValue` of a judged payload by its JSON text.
 ///
-/// A NUL character, legal in JSON and impossible in a database's `jsonb`, becomes U+FFFD.
+/// A NUL character becomes U+FFFD: JSON allows it, `jsonb` of `PostgreSQL` does not.
 pub(crate) fn serialize_sampled_values(payload: &mut Value<'_>) {
     match payload {
         Value::Array(items) => items.iter_mut().for_each(serialize_sampled_values),

@@ -1,40 +1,11 @@
-//! What goes into a link and comes out of it: roles, effects, and how a CALL ends.
+//! What a link asks of its caller, and how a CALL of ours ends.
 
 use std::borrow::Cow;
 
-use crate::protocol::definition::Sender;
+use crate::frame::redact;
+use crate::protocol::error_table::ErrorCode;
 use crate::protocol::value::Value;
-use crate::protocol::violation::{Deviation, ErrorCode, Violation};
-
-/// Which side of the connection this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The server.
-    CentralSystem,
-    /// The client.
-    ChargePoint,
-}
-
-impl Role {
-    /// Whether a request of that sender may be sent by this role.
-    #[must_use]
-    pub fn may_send(self, sender: Sender) -> bool {
-        match sender {
-            Sender::Both => true,
-            Sender::CentralSystem => self == Self::CentralSystem,
-            Sender::ChargePoint => self == Self::ChargePoint,
-        }
-    }
-
-    /// The other side.
-    #[must_use]
-    pub fn peer(self) -> Self {
-        match self {
-            Self::CentralSystem => Self::ChargePoint,
-            Self::ChargePoint => Self::CentralSystem,
-        }
-    }
-}
+use crate::protocol::violation::{Deviation, Violation};
 
 /// How a CALL of ours ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +18,9 @@ pub enum Outcome {
     InvalidResult,
     /// No answer in time.
     TimedOut,
-    /// The socket closed while it was out: nobody knows what the other side did.
+    /// The socket closed before the answer. What the other side did is unknown.
     ConnectionLost,
-    /// The socket closed before it was sent.
+    /// The socket closed before the CALL was sent.
     NotSent,
 }
 
@@ -64,25 +35,25 @@ pub enum Effect<'a> {
         unique_id: Cow<'a, str>,
         /// As the definition spells it.
         action: &'static str,
-        /// Valid, mended.
+        /// Valid, repaired if necessary.
         payload: Value<'a>,
-        /// What was mended.
+        /// What was repaired.
         deviations: Vec<Deviation>,
     },
-    /// The CALL of that id goes out with the `Send` beside this.
+    /// The next `Send` is the CALL with this id.
     CallSent {
         /// As given to `Link::call`.
         unique_id: String,
     },
     /// A CALL of ours has ended.
     Resolve(Resolution<'a>),
-    /// A CALL was refused; its CALLERROR is the `Send` that follows.
+    /// A CALL was refused. Its CALLERROR is the `Send` that follows.
     Refused {
         /// As it came.
         unique_id: String,
         /// If it could be read.
         action: Option<String>,
-        /// What is wrong; the first one decides the code. Never empty.
+        /// What is wrong. The first one decides the code. Never empty.
         violations: Vec<Violation>,
     },
     /// A frame was dropped.
@@ -103,20 +74,20 @@ pub struct Resolution<'a> {
     pub action: &'static str,
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether it had been resolved as timed out before.
+    /// Whether it had timed out before.
     pub late: bool,
     /// The payload of a valid CALLRESULT.
     pub payload: Option<Value<'a>>,
-    /// The code of a CALLERROR, as the standard spells it; `GenericError` for one that nobody knows.
+    /// The code of a CALLERROR; `GenericError` for an unknown one.
     pub error_code: Option<ErrorCode>,
     /// The description of a CALLERROR, or what is wrong with the result.
     pub error_description: Option<String>,
-    /// What was mended.
+    /// What was repaired.
     pub deviations: Vec<Deviation>,
 }
 
 impl Resolution<'_> {
-    pub(crate) fn ended(unique_id: String, action: &'static str, outcome: Outcome) -> Self {
+    pub(super) fn ended(unique_id: String, action: &'static str, outcome: Outcome) -> Self {
         Self {
             unique_id,
             action,
@@ -133,12 +104,41 @@ impl Resolution<'_> {
 /// Why a CALL or an answer of ours was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// The action does not exist or is not for this side.
+    /// The action does not exist or is not for this side to send.
     UnknownAction,
     /// The payload breaks the definition.
     Invalid(Vec<Violation>),
     /// The queue of CALLs is full.
     QueueFull,
-    /// No CALL of that id waits for an answer.
+    /// No CALL with this id waits for an answer.
     NotInFlight,
+}
+
+pub(super) fn ignored<'a>(reason: &'static str, detail: &str) -> Effect<'a> {
+    Effect::Ignored { reason, detail: detail.to_owned() }
+}
+
+/// One line that says where and what.
+pub(super) fn describe(violation: &Violation) -> String {
+    if violation.pointer.is_empty() {
+        violation.detail.clone()
+    } else {
+        format!("{}: {}", violation.pointer, violation.detail)
+    }
+}
+
+/// Hide what deviations quote of a frame with a secret, because deviations are logged.
+pub(super) fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
+    let found = effects.iter_mut().filter_map(|effect| match effect {
+        Effect::Dispatch { deviations, .. } => Some(deviations),
+        Effect::Resolve(resolution) => Some(&mut resolution.deviations),
+        _ => None,
+    });
+    let mut found = found.flatten().peekable();
+    if found.peek().is_none() {
+        return;
+    }
+    if let Some(mask) = redact::mask(text) {
+        found.for_each(|deviation| mask.clone_into(&mut deviation.raw));
+    }
 }

@@ -17,7 +17,7 @@ pub fn json_schema(definition: &Definition, action: &str, response: bool) -> Opt
     let (direction, fields) = direction(message, response);
     let mut schema = Map::new();
     schema.insert("$schema".into(), json!(DIALECT));
-    schema.insert("$id".into(), json!(format!("urn:ocpp:1.6:{action}:{direction}")));
+    schema.insert("$id".into(), json!(format!("urn:ocpp:{}:{action}:{direction}", definition.version)));
     schema.insert("title".into(), json!(format!("{action} {direction}")));
     schema.insert(
         "description".into(),

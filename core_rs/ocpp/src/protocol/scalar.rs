@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::EnumerationSchema;
 use crate::protocol::validate::{Mode, Walk};
 use crate::protocol::value::Value;
-use crate::protocol::violation::{ErrorCode, Path, RAW_LIMIT};
+use crate::protocol::violation::{Path, RAW_LIMIT};
 
 /// A string of at most `limit` characters.
 pub(crate) fn string(walk: &mut Walk<'_>, limit: Option<usize>, value: &mut Value<'_>, path: &Path<'_>) {

@@ -1,14 +1,16 @@
 //! The definition made ready for walking: names as symbols, types as indices, built once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::protocol::definition::{self, Definition, Field, FieldKind, Items, NamedType, Sender};
+use crate::protocol::definition::{
+    Definition, DefinitionError, Field, FieldKind, Items, Message, NamedType, Sender,
+};
 use crate::protocol::names::{Names, Scanned, Token};
 use crate::protocol::rules::Rule;
-use crate::protocol::symbol::Symbol;
+use crate::protocol::symbols::{Symbol, Symbols};
 
 /// The field that holds most of a charge point's traffic: it alone may be salvaged in part, and kept as text.
 pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
@@ -152,6 +154,11 @@ impl ObjectSchema {
 }
 
 impl Schema {
+    /// Build the schema of a definition.
+    pub(crate) fn new(definition: &'static Definition, symbols: &Symbols) -> Result<Self, DefinitionError> {
+        Builder::new(definition, symbols).build()
+    }
+
     /// The message of an action, by its exact name.
     #[must_use]
     pub fn message(&self, action: &str) -> Option<&MessageSchema> {
@@ -180,35 +187,30 @@ impl Schema {
     }
 }
 
-/// The schema of OCPP 1.6, built at the first use.
-#[must_use]
-pub fn v16() -> &'static Schema {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Builder::new(definition::v16()).build());
-    &SCHEMA
-}
-
-struct Builder {
+struct Builder<'s> {
+    symbols: &'s Symbols,
     definition: &'static Definition,
     object_places: HashMap<&'static str, usize>,
     enumerations: HashMap<&'static str, Arc<EnumerationSchema>>,
 }
 
-impl Builder {
-    fn new(definition: &'static Definition) -> Self {
+impl<'s> Builder<'s> {
+    fn new(definition: &'static Definition, symbols: &'s Symbols) -> Self {
         let types = || definition.types.iter().map(|(name, named)| (name.as_str(), named));
         let objects = types().filter(|(_, named)| matches!(named, NamedType::Object { .. }));
         let enumerations = types().filter_map(|(name, named)| match named {
-            NamedType::Enum { values, .. } => Some((name, Arc::new(enumeration(name, values)))),
+            NamedType::Enum { values, .. } => Some((name, Arc::new(enumeration(symbols, name, values)))),
             _ => None,
         });
         Self {
+            symbols,
             definition,
             object_places: objects.enumerate().map(|(place, (name, _))| (name, place)).collect(),
             enumerations: enumerations.collect(),
         }
     }
 
-    fn build(&self) -> Schema {
+    fn build(&self) -> Result<Schema, DefinitionError> {
         let mut objects = Vec::new();
         for named in self.definition.types.values() {
             if let NamedType::Object { fields, .. } = named {
@@ -220,7 +222,7 @@ impl Builder {
             let request = objects.len();
             objects.push(self.object(&message.request));
             objects.push(self.object(&message.response));
-            let rules = message.rules.iter().map(|name| Rule::named(name)).collect();
+            let rules = rules(message)?;
             let (sender, is_billing) = (message.sender, message.billing);
             let compiled =
                 MessageSchema { action, sender, rules, is_billing, request, response: request + 1 };
@@ -228,11 +230,10 @@ impl Builder {
         }
         let actions: Vec<_> =
             messages.iter().enumerate().map(|(place, message)| (message.action, place)).collect();
-        Schema { actions: Names::new(&actions), messages, objects }
+        Ok(Schema { actions: Names::new(&actions), messages, objects })
     }
 
     fn object(&self, fields: &'static [Field]) -> ObjectSchema {
-        assert!(fields.len() <= 64, "an object of the definition has at most 64 fields");
         let required = fields
             .iter()
             .enumerate()
@@ -264,7 +265,7 @@ impl Builder {
         };
         FieldSchema {
             name: &field.name,
-            symbol: symbol(&field.name),
+            symbol: symbol(self.symbols, &field.name),
             token: Token::of(&field.name, field.many.is_none() && kind.is_string()),
             place,
             bit: 1 << place,
@@ -276,11 +277,21 @@ impl Builder {
     }
 }
 
-fn enumeration(name: &'static str, values: &'static IndexMap<String, String>) -> EnumerationSchema {
-    let values: Vec<_> = values.keys().map(|value| (value.as_str(), symbol(value))).collect();
+fn rules(message: &Message) -> Result<Vec<Rule>, DefinitionError> {
+    let unknown =
+        |rule: &String| DefinitionError::UnknownRule { action: message.action.clone(), rule: rule.clone() };
+    message.rules.iter().map(|name| Rule::named(name).ok_or_else(|| unknown(name))).collect()
+}
+
+fn enumeration(
+    symbols: &Symbols,
+    name: &'static str,
+    values: &'static IndexMap<String, String>,
+) -> EnumerationSchema {
+    let values: Vec<_> = values.keys().map(|value| (value.as_str(), symbol(symbols, value))).collect();
     EnumerationSchema { name, names: Names::new(&values), values }
 }
 
-fn symbol(text: &str) -> Symbol {
-    Symbol::of(text).expect("the symbol table is collected from the same definition")
+fn symbol(symbols: &Symbols, text: &str) -> Symbol {
+    symbols.find(text).expect("the symbol table is collected from the same definition")
 }

@@ -14,10 +14,11 @@
 //! | array too short or too long | `OccurenceConstraintViolation` |
 
 use crate::protocol::definition::Items;
+use crate::protocol::error_table::ErrorCode;
 use crate::protocol::scalar;
 use crate::protocol::schema::{FieldSchema, Kind, ObjectSchema, Schema};
 use crate::protocol::value::{Key, Member, Value};
-use crate::protocol::violation::{Deviation, ErrorCode, Path, RAW_LIMIT, Violation};
+use crate::protocol::violation::{Deviation, Path, RAW_LIMIT, Violation};
 
 /// How departures from the standard are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::frame::json::plain_run;
-use crate::protocol::symbol::Symbol;
+use crate::protocol::plain_run::plain_run;
+use crate::protocol::symbols::Symbol;
 
 /// The name of an object's member.
 #[derive(Clone, Debug, PartialEq)]

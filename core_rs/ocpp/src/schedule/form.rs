@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use crate::protocol::error_table::ErrorCode;
 use crate::protocol::moment;
 use crate::protocol::scalar;
 use crate::protocol::value::Value;
-use crate::protocol::violation::{ErrorCode, Path, Violation};
+use crate::protocol::violation::{Path, Violation};
 use crate::schedule::limit::Tenths;
 
 /// More broken rules than this are not listed.

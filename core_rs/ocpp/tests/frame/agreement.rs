@@ -1,23 +1,25 @@
 //! Reads a text directly and by the full path, and compares. For the properties and for the fuzzer.
 
 use ocpp_core::frame::direct::{Expected, Head};
-use ocpp_core::frame::json::Limits;
 use ocpp_core::frame::{self, Message, Payload};
-use ocpp_core::protocol::schema::{self, Direction};
+use ocpp_core::protocol::Limits;
+use ocpp_core::protocol::schema::Direction;
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::protocol::value::Value;
 
-/// The payload of that message, whoever may send it.
+use crate::ocpp16::ocpp16;
+
+/// The payload of that message, from either side.
 fn expected(action: &str, direction: Direction, raw_sampled_values: bool) -> Expected {
-    let message = schema::v16().message(action).expect("an action");
-    Expected { object: schema::v16().payload(message, direction), raw_sampled_values }
+    let message = ocpp16().message(action).expect("an action");
+    Expected { raw_sampled_values, ..Expected::of(ocpp16(), message, direction) }
 }
 
-/// The action of a CALL stands in it; CALLRESULTs are read as those of `answered`.
+/// A CALL names its action; CALLRESULTs are read as those of `answered`.
 fn expect(head: Head<'_>, answered: &str, raw_sampled_values: bool) -> Option<Expected> {
     match head {
         Head::Call(action) => {
-            schema::v16().message(action)?;
+            ocpp16().message(action)?;
             Some(expected(action, Direction::Request, raw_sampled_values))
         }
         Head::CallResult(_) => Some(expected(answered, Direction::Response, raw_sampled_values)),
@@ -55,7 +57,7 @@ fn is_accepted_and_agrees(text: &str, answered: &str, mode: Mode, raw_sampled_va
     };
     assert_eq!((direct.text, direct.rest), (full.text, full.rest), "{text}");
     assert_eq!(full.deviations, [], "{text}");
-    let Payload::Read(read) = read else { panic!("nobody said what to expect: {text}") };
+    let Payload::Read(read) = read else { panic!("it was read without an expectation: {text}") };
     let (judged, report) = Payload::Read(read.clone()).judge(expected, mode);
     assert_eq!((report.violations, report.deviations), (Vec::new(), Vec::new()), "{text}");
     assert_same(valid, &judged, text);

@@ -5,11 +5,13 @@ use std::cell::Cell;
 
 use crate::agreement::agrees_in_every_way;
 use crate::payloads::{message, mutation, valid_frame};
-use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::protocol::Limits;
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::protocol::value::Value;
 use proptest::prelude::*;
+
+use crate::ocpp16::ocpp16;
 
 /// A failure is made a case by hand; nothing is written beside the sources.
 fn config() -> ProptestConfig {
@@ -57,6 +59,7 @@ fn a_mutated_frame_comes_to_the_same_whoever_reads_it() {
 
 fn sampled_value(text: &str) -> String {
     let options = Options {
+        protocol: ocpp16(),
         role: Role::CentralSystem,
         mode: Mode::Tolerant,
         limits: Limits::default(),

@@ -2,4 +2,6 @@
 
 mod agreement;
 mod direct;
+#[path = "../support/ocpp16.rs"]
+mod ocpp16;
 mod payloads;

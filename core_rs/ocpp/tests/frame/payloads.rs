@@ -1,19 +1,21 @@
 //! Frames for property tests: valid ones of every message, and small departures from them.
 
-use ocpp_core::protocol::definition::{self, Field, FieldKind, Items, NamedType};
+use ocpp_core::protocol::definition::{Field, FieldKind, Items, NamedType};
 use ocpp_core::protocol::schema::Direction;
 use proptest::prelude::*;
 
+use crate::ocpp16::ocpp16;
+
 /// Any message, asked or answered.
 pub fn message() -> impl Strategy<Value = (&'static str, Direction)> {
-    let actions: Vec<&str> = definition::v16().messages.keys().map(String::as_str).collect();
+    let actions: Vec<&str> = ocpp16().definition().messages.keys().map(String::as_str).collect();
     let direction = prop_oneof![Just(Direction::Request), Just(Direction::Response)];
     (prop::sample::select(actions), direction)
 }
 
 /// A frame that nobody can object to and that needs no escape, fields in any order, blanks anywhere inside.
 pub fn valid_frame(action: &'static str, direction: Direction) -> BoxedStrategy<String> {
-    let message = &definition::v16().messages[action];
+    let message = &ocpp16().definition().messages[action];
     let id = "[a-zA-Z0-9é-]{1,18}";
     match direction {
         Direction::Request => (blank(), id, object(&message.request))
@@ -64,7 +66,7 @@ fn value(field: &'static Field) -> BoxedStrategy<String> {
 }
 
 fn single(kind: &'static FieldKind) -> BoxedStrategy<String> {
-    let types = &definition::v16().types;
+    let types = &ocpp16().definition().types;
     match kind {
         FieldKind::String { max_length, .. } | FieldKind::AnyUri { max_length } => string(*max_length),
         FieldKind::Integer { min, max } => {

@@ -1,15 +1,18 @@
 //! The link's rules, each from both sides: one CALL at a time, crossing CALLs, repeats, deadlines, the end.
 
-use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Outcome, Rejected, Resolution, Role};
+use ocpp_core::protocol::Limits;
+use ocpp_core::protocol::error_table::ErrorCode;
 use ocpp_core::protocol::validate::Mode;
-use ocpp_core::protocol::violation::ErrorCode;
+
+use crate::ocpp16::ocpp16;
 
 const AUTHORIZE: &str = r#"[2,"a","Authorize",{"idTag":"A"}]"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
 
 fn link(role: Role) -> Link {
     Link::new(Options {
+        protocol: ocpp16(),
         role,
         mode: Mode::Tolerant,
         limits: Limits::default(),

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use ocpp_core::frame::json::{Limits, Reader};
+use ocpp_core::frame::json::Reader;
 use ocpp_core::frame::redact::redact;
 use ocpp_core::link::{Effect, Link, Options, Outcome, Role};
+use ocpp_core::protocol::Limits;
 use ocpp_core::protocol::schema::Direction;
 use ocpp_core::protocol::validate::Mode;
 use proptest::prelude::*;
+
+use crate::ocpp16::ocpp16;
 
 const LIMITS: Limits = Limits { bytes: 262_144, depth: 16, items: 4_096, members: 64 };
 
@@ -18,6 +21,7 @@ fn config() -> ProptestConfig {
 
 fn link(mode: Mode) -> Link {
     Link::new(Options {
+        protocol: ocpp16(),
         role: Role::CentralSystem,
         mode,
         limits: LIMITS,
@@ -80,7 +84,8 @@ fn json_value() -> impl Strategy<Value = serde_json::Value> {
 
 /// A valid payload of a message that charge points send, with one leaf replaced by any value.
 fn nearly_valid_frame() -> impl Strategy<Value = String> {
-    let messages: Vec<(String, serde_json::Value)> = ocpp_core::protocol::definition::v16()
+    let messages: Vec<(String, serde_json::Value)> = ocpp16()
+        .definition()
         .messages
         .values()
         .map(|message| {
@@ -194,9 +199,9 @@ proptest! {
         let payload = format!(
             r#"{{"status":"Accepted","chargingSchedule":{{"chargingRateUnit":"A","chargingSchedulePeriod":[{{"startPeriod":0,"limit":{digits}e{exponent}}}]}}}}"#
         );
-        let message = ocpp_core::protocol::schema::v16().message("GetCompositeSchedule").expect("an action");
+        let message = ocpp16().message("GetCompositeSchedule").expect("an action");
         for mode in [Mode::Strict, Mode::Tolerant] {
-            let report = ocpp_core::link::judge::payload(message, Direction::Response, &payload, mode);
+            let report = ocpp_core::link::judge::payload(ocpp16(), message, Direction::Response, &payload, mode);
             prop_assert!(report.violations.iter().all(|found| found.reason != "not_json"), "{payload}");
         }
     }

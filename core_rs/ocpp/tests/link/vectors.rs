@@ -1,10 +1,12 @@
 //! The frames of `tests/vectors/frames.toml`, judged by a link of the central system.
 
-use ocpp_core::frame::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::protocol::Limits;
 use ocpp_core::protocol::validate::Mode;
 use ocpp_core::protocol::violation::Deviation;
 use serde::Deserialize;
+
+use crate::ocpp16::ocpp16;
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -31,6 +33,7 @@ struct Vector {
 
 fn options(mode: Mode) -> Options {
     Options {
+        protocol: ocpp16(),
         role: Role::CentralSystem,
         mode,
         limits: Limits::default(),

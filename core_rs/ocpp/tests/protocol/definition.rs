@@ -3,23 +3,30 @@
 use std::collections::BTreeSet;
 
 use ocpp_core::protocol::definition::{
-    Access, Definition, DefinitionError, Field, FieldKind, Items, NamedType, Sender, Sources, v16,
+    Access, Definition, DefinitionError, Field, FieldKind, Items, NamedType, Sender, Sources,
 };
 use ocpp_core::protocol::describe::describe;
 use ocpp_core::protocol::json_schema::json_schema;
 use serde_json::Value;
 
+use crate::ocpp16::ocpp16;
+
+fn definition() -> &'static Definition {
+    ocpp16().definition()
+}
+
 #[test]
 fn there_are_28_messages_of_the_standard_and_11_of_the_whitepaper() {
-    let security = v16().messages.values().filter(|message| message.profile == "security").count();
-    assert_eq!((v16().messages.len(), security), (39, 11));
+    let security = definition().messages.values().filter(|message| message.profile == "security").count();
+    assert_eq!((definition().messages.len(), security), (39, 11));
 }
 
 #[test]
 fn profiles_hold_as_many_messages_as_the_standard_lists() {
-    let messages = |key: &str| v16().messages.values().filter(|message| message.profile == key).count();
+    let messages =
+        |key: &str| definition().messages.values().filter(|message| message.profile == key).count();
     let counts: Vec<_> =
-        v16().profiles.iter().map(|profile| (profile.key.as_str(), messages(&profile.key))).collect();
+        definition().profiles.iter().map(|profile| (profile.key.as_str(), messages(&profile.key))).collect();
     assert_eq!(
         counts,
         [
@@ -36,7 +43,7 @@ fn profiles_hold_as_many_messages_as_the_standard_lists() {
 
 #[test]
 fn only_data_transfer_goes_both_ways() {
-    let both: Vec<_> = v16()
+    let both: Vec<_> = definition()
         .messages
         .values()
         .filter(|message| message.sender == Sender::Both)
@@ -47,7 +54,7 @@ fn only_data_transfer_goes_both_ways() {
 
 #[test]
 fn money_hangs_on_three_messages() {
-    let billing: Vec<_> = v16()
+    let billing: Vec<_> = definition()
         .messages
         .values()
         .filter(|message| message.billing)
@@ -58,7 +65,7 @@ fn money_hangs_on_three_messages() {
 
 #[test]
 fn every_message_has_sections_texts_and_examples_that_are_objects() {
-    for message in v16().messages.values() {
+    for message in definition().messages.values() {
         let action = &message.action;
         assert!(!message.sections.is_empty(), "{action} has no section");
         assert!(message.sections.iter().all(|section| !section.is_empty()), "{action}");
@@ -77,7 +84,7 @@ fn every_summary_is_one_line_that_ends_with_a_full_stop() {
     for fields in all_field_lists() {
         summaries.extend(fields.iter().map(|field| &field.summary));
     }
-    for named_type in v16().types.values() {
+    for named_type in definition().types.values() {
         match named_type {
             NamedType::String { summary, .. } | NamedType::Object { summary, .. } => {
                 summaries.push(summary);
@@ -88,8 +95,8 @@ fn every_summary_is_one_line_that_ends_with_a_full_stop() {
             }
         }
     }
-    summaries.extend(v16().errors.values().map(|entry| &entry.summary));
-    summaries.extend(v16().configuration_keys.values().map(|key| &key.summary));
+    summaries.extend(definition().errors.values().map(|entry| &entry.summary));
+    summaries.extend(definition().configuration_keys.values().map(|key| &key.summary));
     for summary in summaries {
         assert!(summary.ends_with('.') && !summary.contains('\n'), "{summary}");
     }
@@ -106,16 +113,16 @@ fn every_type_is_used() {
             _ => None,
         })
         .collect();
-    let defined: BTreeSet<&str> = v16().types.keys().map(String::as_str).collect();
+    let defined: BTreeSet<&str> = definition().types.keys().map(String::as_str).collect();
     assert_eq!(used, defined);
 }
 
 fn all_field_lists() -> Vec<&'static [Field]> {
     let mut lists: Vec<&[Field]> = Vec::new();
-    for message in v16().messages.values() {
+    for message in definition().messages.values() {
         lists.extend([message.request.as_slice(), message.response.as_slice()]);
     }
-    for named_type in v16().types.values() {
+    for named_type in definition().types.values() {
         if let NamedType::Object { fields, .. } = named_type {
             lists.push(fields);
         }
@@ -125,7 +132,7 @@ fn all_field_lists() -> Vec<&'static [Field]> {
 
 #[test]
 fn error_codes_keep_the_spelling_of_the_standard() {
-    let codes: Vec<_> = v16().errors.keys().map(String::as_str).collect();
+    let codes: Vec<_> = definition().errors.keys().map(String::as_str).collect();
     assert_eq!(
         codes,
         [
@@ -141,12 +148,12 @@ fn error_codes_keep_the_spelling_of_the_standard() {
             "GenericError",
         ]
     );
-    assert_eq!(v16().errors["FormationViolation"].also_received_as, ["FormatViolation"]);
+    assert_eq!(definition().errors["FormationViolation"].also_received_as, ["FormatViolation"]);
 }
 
 #[test]
 fn only_the_password_cannot_be_read() {
-    let secret: Vec<_> = v16()
+    let secret: Vec<_> = definition()
         .configuration_keys
         .iter()
         .filter(|(_, key)| key.access == Access::WriteOnly)
@@ -157,19 +164,19 @@ fn only_the_password_cannot_be_read() {
 
 #[test]
 fn configuration_keys_have_known_types() {
-    for (name, key) in &v16().configuration_keys {
+    for (name, key) in &definition().configuration_keys {
         let known = ["boolean", "integer", "string", "CSL"].contains(&key.type_.as_str());
         assert!(known, "{name} has type {}", key.type_);
     }
-    assert_eq!(v16().configuration_keys.len(), 52);
+    assert_eq!(definition().configuration_keys.len(), 52);
 }
 
 #[test]
 fn a_field_carries_what_the_files_say() {
-    let meter_value = &v16().messages["MeterValues"].request[2];
+    let meter_value = &definition().messages["MeterValues"].request[2];
     assert_eq!(meter_value.kind, FieldKind::Object("MeterValue".into()));
     assert_eq!(meter_value.many, Some(Items { min: 1, max: None }));
-    let id_tag = &v16().messages["Authorize"].request[0];
+    let id_tag = &definition().messages["Authorize"].request[0];
     let expected =
         FieldKind::String { max_length: Some(20), case_insensitive: true, type_name: Some("IdToken".into()) };
     assert_eq!(id_tag.kind, expected);
@@ -177,9 +184,9 @@ fn a_field_carries_what_the_files_say() {
 
 #[test]
 fn schemas_exist_for_every_message_and_refer_only_to_their_own_definitions() {
-    for action in v16().messages.keys() {
+    for action in definition().messages.keys() {
         for response in [false, true] {
-            let schema = json_schema(v16(), action, response).expect(action);
+            let schema = json_schema(definition(), action, response).expect(action);
             assert_eq!(schema["additionalProperties"], Value::Bool(false));
             let mut references = BTreeSet::new();
             collect_references(&schema, &mut references);
@@ -191,7 +198,7 @@ fn schemas_exist_for_every_message_and_refer_only_to_their_own_definitions() {
             assert_eq!(references, defined, "{action}");
         }
     }
-    assert_eq!(json_schema(v16(), "Teleport", false), None);
+    assert_eq!(json_schema(definition(), "Teleport", false), None);
 }
 
 fn collect_references(value: &Value, references: &mut BTreeSet<String>) {
@@ -217,12 +224,12 @@ fn collect_references(value: &Value, references: &mut BTreeSet<String>) {
 
 #[test]
 fn the_description_counts_as_much_as_the_definition() {
-    let description = describe(v16());
+    let description = describe(definition());
     let length = |key: &str| description[key].as_array().map(Vec::len);
     assert_eq!(length("messages"), Some(39));
     assert_eq!(length("errorCodes"), Some(10));
     assert_eq!(length("configurationKeys"), Some(52));
-    assert_eq!(description["types"].as_object().map(serde_json::Map::len), Some(v16().types.len()));
+    assert_eq!(description["types"].as_object().map(serde_json::Map::len), Some(definition().types.len()));
 }
 
 const HEADER: &str = "[profile]\nname = \"Core\"\nkey = \"core\"\nsection = \"3.3\"\nsummary = \"-\"\n";
@@ -235,7 +242,7 @@ fn message(action: &str, field: &str) -> String {
 }
 
 fn load(profiles: &[&str], configuration_keys: &str) -> Result<Definition, DefinitionError> {
-    Definition::load(&Sources { profiles, types: "", errors: "", configuration_keys })
+    Definition::load(&Sources { version: "1.6", profiles, types: "", errors: "", configuration_keys })
 }
 
 fn load_field(field: &str) -> Result<Definition, DefinitionError> {

@@ -1,12 +1,12 @@
-//! What a text is made of, for the direct reader: `None` wherever something else than the plainest form stands.
+//! Reads the parts of a text for the direct reader. `None`: the part is not in its plainest form.
 
 use std::ops::Range;
 
-use crate::frame::json::plain_run;
 use crate::protocol::names::{Scanned, scan, words};
+use crate::protocol::plain_run::plain_run;
 use crate::protocol::schema::{FieldSchema, ObjectSchema};
 
-/// What stands next in an object.
+/// What comes next in an object.
 pub(super) enum Next {
     /// A member of that field: the cursor is at its value, or in it if that is a string.
     Member(&'static FieldSchema),
@@ -14,7 +14,7 @@ pub(super) enum Next {
     End,
 }
 
-/// A place in a text. Its methods are inlined wherever they are called, so that it need not live in memory.
+/// A place in a text. Its methods are inlined, so that it stays in registers.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
         self.at = self.at.wrapping_add(count);
     }
 
-    /// The next byte that is not white space.
+    /// Skip white space and return the next byte without reading it.
     #[inline(always)]
     pub(super) fn peek(&mut self) -> Option<u8> {
         let byte = *self.text.as_bytes().get(self.at)?;
@@ -48,7 +48,7 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// The same, taken.
+    /// Skip white space and read the next byte.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
@@ -61,9 +61,9 @@ impl<'a> Cursor<'a> {
         (self.next()? == wanted).then_some(())
     }
 
-    /// The next member. `opening` is what stands before it: the brace or a comma.
+    /// Read the name of the next member. `opening` is the character before it: the brace or a comma.
     ///
-    /// The field that is expected is tried first, then those behind it: optional ones are often left out.
+    /// The expected field is tried first, then those behind it, because optional ones are often left out.
     #[inline(always)]
     pub(super) fn member(
         &mut self,
@@ -91,7 +91,7 @@ impl<'a> Cursor<'a> {
         Some(next)
     }
 
-    /// What is left of a string up to its quote, if it is a name.
+    /// Read the rest of a string, up to its quote, as a name.
     #[inline(always)]
     pub(super) fn scanned(&mut self) -> Option<Scanned<'a>> {
         let scanned = scan(self.ahead())?;
@@ -99,8 +99,8 @@ impl<'a> Cursor<'a> {
         Some(scanned)
     }
 
-    /// Where the rest of a string stands, if it has at most `limit` bytes: one of more bytes may still have few
-    /// enough characters.
+    /// Read the rest of a string of at most `limit` bytes and return its place. A longer one may still have few
+    /// enough characters; the full path counts them.
     #[inline(always)]
     pub(super) fn string(&mut self, limit: Option<usize>) -> Option<Range<usize>> {
         let start = self.at;
@@ -114,7 +114,7 @@ impl<'a> Cursor<'a> {
         Some(start..end)
     }
 
-    /// A whole string.
+    /// Read a whole string.
     #[inline(always)]
     pub(super) fn quoted(&mut self, limit: Option<usize>) -> Option<&'a str> {
         self.take(b'"')?;
@@ -122,7 +122,7 @@ impl<'a> Cursor<'a> {
         self.text.get(text)
     }
 
-    /// An integer of at most 18 digits; what may follow a number is judged by whoever asked for it.
+    /// Read an integer of at most 18 digits. The caller judges what follows the number.
     #[inline(always)]
     pub(super) fn integer(&mut self) -> Option<i64> {
         const MOST_DIGITS: usize = 18;
@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut number = 0_i64;
         while let Some(digit @ b'0'..=b'9') = self.text.as_bytes().get(self.at) {
-            // What wraps around has too many digits and is not looked at.
+            // A number that wraps around has too many digits and is not used.
             number = number.wrapping_mul(10).wrapping_add(i64::from(digit & 0x0f));
             self.skip(1);
         }
@@ -141,7 +141,7 @@ impl<'a> Cursor<'a> {
         is_good.then_some(if is_negative { number.wrapping_neg() } else { number })
     }
 
-    /// The text of a number without exponent.
+    /// Read a number without exponent and return its text.
     #[inline(always)]
     pub(super) fn decimal(&mut self) -> Option<&'a str> {
         self.peek()?;

@@ -1,22 +1,21 @@
-//! Reads a frame that nobody can object to straight into its definition, in one pass.
+//! Reads a strictly valid frame straight into its definition, in one pass. Nearly every frame is one.
 //!
-//! Nearly every frame is strictly valid. Reading it into a tree and judging the tree is work done twice: here
-//! each value is checked where it is read, against the field that the definition expects next. At the first
-//! thing that might need a mend, a deviation or a violation (an escape, `null`, an unknown or repeated field, a value
-//! that is too long, ...) the reader gives up without a word, and `frame` and `validate` read the same
-//! text from its start. So this module decides what a frame costs, and never what becomes of it: what it
-//! accepts, the full path accepts with the same outcome and nothing to report.
+//! Each value is checked where it is read, against the field that the definition expects next. At the first thing
+//! that might need a repair, a deviation or a violation, the reader gives up, and `reader` and `validate` read the
+//! text again. So this module decides what a frame costs, never its outcome: what it accepts, the full path
+//! accepts with the same result and nothing to report.
 
 mod cursor;
 
 use std::borrow::Cow;
 
 use self::cursor::{Cursor, Next};
-use crate::frame::json::Limits;
 use crate::frame::{Message, Payload, UNIQUE_ID_LIMIT, UniqueId};
+use crate::protocol::Limits;
+use crate::protocol::Protocol;
 use crate::protocol::definition::Items;
 use crate::protocol::scalar;
-use crate::protocol::schema::{self, FieldSchema, Kind, ObjectSchema, Schema};
+use crate::protocol::schema::{Direction, FieldSchema, Kind, MessageSchema, ObjectSchema, Schema};
 use crate::protocol::value::{Key, Member, Value};
 
 /// What a frame says before its payload.
@@ -28,13 +27,24 @@ pub enum Head<'h> {
     CallResult(&'h str),
 }
 
-/// What the payload of a frame must be, as told by somebody who knows the action or the outstanding CALL.
+/// What the payload of a frame must be, as the caller knows from the action or the outstanding CALL.
 #[derive(Clone, Copy)]
 pub struct Expected {
+    /// Of the protocol.
+    pub schema: &'static Schema,
     /// Its fields.
     pub object: &'static ObjectSchema,
     /// Whether `sampledValue` is kept as the text it came as (`Value::Raw`).
     pub raw_sampled_values: bool,
+}
+
+impl Expected {
+    /// The payload of a message, with `sampledValue` as a tree.
+    #[must_use]
+    pub fn of(protocol: &'static Protocol, message: &MessageSchema, direction: Direction) -> Self {
+        let schema = protocol.schema();
+        Self { schema, object: schema.payload(message, direction), raw_sampled_values: false }
+    }
 }
 
 /// Read a whole CALL or CALLRESULT. `None`: take the full path.
@@ -80,9 +90,10 @@ pub(crate) fn payload(text: &str, limits: Limits, expected: Expected) -> Option<
     cursor.is_at_end().then_some(payload)
 }
 
-/// Whether a payload alone is one that nobody can object to. `false`: take the full path.
-pub(crate) fn is_valid(text: &str, limits: Limits, object: &'static ObjectSchema) -> bool {
-    let reader = Direct { schema: schema::v16(), limits, raw_sampled_values: false };
+/// Whether a payload alone is strictly valid. `false`: take the full path.
+pub(crate) fn is_valid(text: &str, limits: Limits, expected: Expected) -> bool {
+    let Expected { schema, object, .. } = expected;
+    let reader = Direct { schema, limits, raw_sampled_values: false };
     reader.object::<false>(Cursor::new(text), object, 1).is_some_and(|(_, behind)| behind == text.len())
 }
 
@@ -92,14 +103,14 @@ fn object_at<'a>(
     depth: usize,
     expected: Expected,
 ) -> Option<Value<'a>> {
-    let Expected { object, raw_sampled_values } = expected;
-    let reader = Direct { schema: schema::v16(), limits, raw_sampled_values };
+    let Expected { schema, object, raw_sampled_values } = expected;
+    let reader = Direct { schema, limits, raw_sampled_values };
     let (members, behind) = reader.object::<true>(*cursor, object, depth)?;
     cursor.at = behind;
     Some(Value::Object(members))
 }
 
-/// What was read, and where the next thing stands.
+/// What was read, and the place of what follows.
 type Read<T> = Option<(T, usize)>;
 
 struct Direct {
@@ -108,9 +119,10 @@ struct Direct {
     raw_sampled_values: bool,
 }
 
-/// With `TREE` values are kept; without it they are checked only, and what is returned in their place owns nothing.
+/// With `TREE` values are kept. Without it they are only checked, and the returned values own nothing.
 ///
-/// Objects and arrays take a cursor of their own, and all the rest is inlined into them: so it stays in registers.
+/// Objects and arrays have a cursor of their own, and all the rest is inlined into them, so that it stays in
+/// registers.
 impl Direct {
     fn object<'a, const TREE: bool>(
         &self,

@@ -12,6 +12,8 @@ use super::{Definition, Field, FieldKind, Items, Message, NamedType, Profile, Se
 /// The text of every definition file.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
+    /// The version, e.g. `1.6`.
+    pub version: &'a str,
     /// One file per feature profile, in the order of the standard.
     pub profiles: &'a [&'a str],
     /// Named types.
@@ -22,20 +24,27 @@ pub struct Sources<'a> {
     pub configuration_keys: &'a str,
 }
 
-pub(super) const EMBEDDED: Sources<'static> = Sources {
-    profiles: &[
-        include_str!("../../../definitions/v16/core.toml"),
-        include_str!("../../../definitions/v16/firmware.toml"),
-        include_str!("../../../definitions/v16/local_auth.toml"),
-        include_str!("../../../definitions/v16/remote_trigger.toml"),
-        include_str!("../../../definitions/v16/reservation.toml"),
-        include_str!("../../../definitions/v16/smart_charging.toml"),
-        include_str!("../../../definitions/v16/security.toml"),
-    ],
-    types: include_str!("../../../definitions/v16/types.toml"),
-    errors: include_str!("../../../definitions/v16/errors.toml"),
-    configuration_keys: include_str!("../../../definitions/v16/config_keys.toml"),
-};
+impl Sources<'static> {
+    /// OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 2.
+    pub(in crate::protocol) const V16: Self = Sources {
+        version: "1.6",
+        profiles: &[
+            include_str!("../../../definitions/v16/core.toml"),
+            include_str!("../../../definitions/v16/firmware.toml"),
+            include_str!("../../../definitions/v16/local_auth.toml"),
+            include_str!("../../../definitions/v16/remote_trigger.toml"),
+            include_str!("../../../definitions/v16/reservation.toml"),
+            include_str!("../../../definitions/v16/smart_charging.toml"),
+            include_str!("../../../definitions/v16/security.toml"),
+        ],
+        types: include_str!("../../../definitions/v16/types.toml"),
+        errors: include_str!("../../../definitions/v16/errors.toml"),
+        configuration_keys: include_str!("../../../definitions/v16/config_keys.toml"),
+    };
+}
+
+/// The validator has a bit for each field of an object.
+const MOST_FIELDS: usize = 64;
 
 /// Why definition files cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +81,19 @@ pub enum DefinitionError {
         /// The name that leads nowhere.
         profile: String,
     },
+    /// A message with a rule that `rules` does not implement.
+    UnknownRule {
+        /// The action.
+        action: String,
+        /// The name that leads nowhere.
+        rule: String,
+    },
+    /// An object with more fields than the validator can keep track of.
+    TooManyFields(String),
+    /// An entry of the error table that is not an error code, in any spelling.
+    UnknownErrorCode(String),
+    /// An error code that the error table does not have.
+    MissingErrorCode(&'static str),
 }
 
 impl fmt::Display for DefinitionError {
@@ -93,6 +115,12 @@ impl fmt::Display for DefinitionError {
             Self::UnknownProfile { key, profile } => {
                 write!(formatter, "the configuration key {key} names the unknown profile {profile}")
             }
+            Self::UnknownRule { action, rule } => {
+                write!(formatter, "the action {action} has the unknown rule {rule}")
+            }
+            Self::TooManyFields(owner) => write!(formatter, "{owner} has more than 64 fields"),
+            Self::UnknownErrorCode(code) => write!(formatter, "the error code {code} is unknown"),
+            Self::MissingErrorCode(code) => write!(formatter, "the error code {code} is missing"),
         }
     }
 }
@@ -107,6 +135,7 @@ impl Definition {
     pub fn load(sources: &Sources<'_>) -> Result<Self, DefinitionError> {
         let type_tables: IndexMap<String, TypeTable> = read("types.toml", sources.types)?;
         let mut definition = Self {
+            version: sources.version.to_owned(),
             profiles: Vec::new(),
             messages: IndexMap::new(),
             types: resolve_types(&type_tables)?,
@@ -223,6 +252,9 @@ fn resolve_fields(
     fields: &IndexMap<String, FieldTable>,
     types: &IndexMap<String, TypeTable>,
 ) -> Result<Vec<Field>, DefinitionError> {
+    if fields.len() > MOST_FIELDS {
+        return Err(DefinitionError::TooManyFields(owner.to_owned()));
+    }
     fields
         .iter()
         .map(|(name, table)| {

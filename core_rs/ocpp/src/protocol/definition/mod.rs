@@ -1,33 +1,20 @@
-//! The protocol as data, read once from `definitions/v16/*.toml`.
+//! A protocol version as data, read from `definitions/<version>/*.toml`.
 //!
-//! Everything else derives from it: validator, JSON Schemas, Python types, catalog.
-//! What a payload looks like is said here; how one is judged is in `validate`.
+//! Validator, JSON Schemas, Python types and catalog derive from it. It says what a payload looks like; `validate`
+//! judges one.
 
 mod load;
 mod source;
-
-use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 
 pub use load::{DefinitionError, Sources};
 
-/// OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 2.
-///
-/// # Panics
-/// When the embedded definition files contradict each other, which the tests of this crate rule out.
-#[must_use]
-pub fn v16() -> &'static Definition {
-    static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
-        Definition::load(&load::EMBEDDED)
-            .unwrap_or_else(|error| panic!("the embedded definition files are consistent: {error}"))
-    });
-    &DEFINITION
-}
-
 /// A whole protocol version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
+    /// The version, e.g. `1.6`.
+    pub version: String,
     /// Feature profiles, in the order of the standard.
     pub profiles: Vec<Profile>,
     /// Messages by action, grouped by profile.
