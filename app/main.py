@@ -30,6 +30,7 @@ from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
 from app.types import WorkerId
+from app.web.services import ServiceRegistry
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
-            app.state.services = services
+            app.state.services = ServiceRegistry(services)
             app.router.routes.insert(len(public), gateway.route)
             app.sockets.append(gateway.route)
             yield

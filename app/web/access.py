@@ -24,6 +24,7 @@ from app.smart_charging.installer import ProfileInstaller
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing, Principal
 from app.types import TenantId
+from app.web.services import ServiceRegistry
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class TenantAccess:
 
 async def get_services(request: Request) -> Services:
     """The services of this application."""
-    services: Services = request.app.state.services
-    return services
+    registry: ServiceRegistry = request.app.state.services
+    return registry.get(Services)
 
 
 ServicesDependency = Annotated[Services, Depends(get_services)]

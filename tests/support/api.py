@@ -217,7 +217,7 @@ class _Unconcerned:
 def build_app(services: Services) -> FastAPI:
     """The API alone, as the composition root installs it."""
     app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.services = services
+    app.state.services = ServiceRegistry(services)
     install_api(app)
     return app
 

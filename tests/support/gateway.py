@@ -44,7 +44,7 @@ class Station:
     @property
     def services(self) -> Services:
         """What the application itself uses."""
-        services: Services = self.app.state.services
+        services: Services = self.app.state.services.get(Services)
         return services
 
     @property
