@@ -31,6 +31,7 @@ from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
 from app.tenants.store import TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, TenantId, WorkerId
+from app.web.services import ServiceRegistry
 from tests.support.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
