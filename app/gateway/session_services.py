@@ -7,7 +7,7 @@ from typing import Protocol
 from app.clock import Clock, SystemClock
 from app.csms.connection import Connection
 from app.csms.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally
+from app.ocpp import Conversation, Resolve, Tally, ocpp16
 from app.store.database import Database
 
 
@@ -70,6 +70,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
+        ocpp16(),
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,

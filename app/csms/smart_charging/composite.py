@@ -9,7 +9,7 @@ import orjson
 from app.clock import parse_time
 from app.csms.smart_charging.drawing import Measured, draw
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import CompositeQuestion, Violation
+from app.ocpp import CompositeQuestion, Violation, ocpp16
 
 NOT_JSON = "not_json"
 """Code of the one violation of a text that is no JSON."""
@@ -23,7 +23,7 @@ def read_question(text: str) -> CompositeQuestion:
     Raises:
         InvalidInput: each broken rule with its JSON pointer.
     """
-    found = CompositeQuestion.read(text)
+    found = CompositeQuestion.read(ocpp16(), text)
     if isinstance(found, list):
         raise _refusal(found)
     return found
