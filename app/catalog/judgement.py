@@ -182,7 +182,7 @@ def _word(broken: Sequence[ocpp.Violation], mended: Sequence[ocpp.Deviation]) ->
 
 def _call_error(text: str, receiver: Role, strict: bool) -> list[Any] | None:
     """What the link of the receiver sends back when it refuses the frame: the very code of a live session."""
-    effects = ocpp.Link(receiver, strict=strict).receive(text, 0.0)
+    effects = ocpp.Link(ocpp.ocpp16(), receiver, strict=strict).receive(text, 0.0)
     if not any(isinstance(effect, ocpp.Refused) for effect in effects):
         return None
     sent = next((effect.text for effect in effects if isinstance(effect, ocpp.Send)), None)
