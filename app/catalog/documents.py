@@ -12,7 +12,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.catalog.negotiation import accepts_gzip, matching_tag
+from app.catalog.negotiation import accepts_gzip
+from app.web.conditional import matching_tag
 
 # Content changes with a release only, and revalidation costs a 304: short enough to see a release soon.
 MAX_AGE_S = 300
@@ -49,10 +50,10 @@ class Document:
         status: int = 200,
     ) -> None:
         self.body = body
-        digest = sha256(media_type + b"\0" + body).hexdigest()[:32].encode()
-        self.etag = b'"' + digest + b'"'
+        digest = sha256(media_type + b"\0" + body).hexdigest()[:32]
         # A strong tag names the bytes, and the gzipped bytes are others.
-        self.etags = (self.etag, b'"' + digest + b'-gzip"')
+        self.etags = (f'"{digest}"', f'"{digest}-gzip"')
+        self.etag = self.etags[0]
         self._status = status
         cache_control = b"public, max-age=%d" % max_age_s if status == 200 else b"no-store"
         self._caching: Headers = ((b"cache-control", cache_control), (b"vary", b"Accept-Encoding"), *extra)
@@ -65,11 +66,11 @@ class Document:
             (b"content-encoding", b"gzip"),
         )
 
-    def _headers(self, media_type: bytes, body: bytes, etag: bytes) -> Headers:
+    def _headers(self, media_type: bytes, body: bytes, etag: str) -> Headers:
         return (
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
-            *(((b"etag", etag),) if self._status == 200 else ()),
+            *(((b"etag", etag.encode()),) if self._status == 200 else ()),
             (b"x-content-type-options", b"nosniff"),
             *self._caching,
         )
@@ -85,10 +86,10 @@ class Document:
         gzipped = self._gzipped is not None and accepts_gzip(accept_encoding)
         if if_none_match and self._status == 200:
             tags = self.etags[::-1] if gzipped else self.etags
-            tag = matching_tag(if_none_match, tags)
+            tag = matching_tag(if_none_match.decode("latin-1"), tags)
             if tag is not None:
                 # A new list each time: middleware may write into the headers it passes on.
-                headers = [(b"etag", tag), *self._caching]
+                headers = [(b"etag", tag.encode()), *self._caching]
                 await send({"type": "http.response.start", "status": 304, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
                 return

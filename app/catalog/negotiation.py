@@ -43,17 +43,3 @@ def _quality(parameters: bytes) -> float:
                 return 0.0
             return quality if 0.0 <= quality <= 1.0 else 0.0
     return 1.0
-
-
-def matching_tag(if_none_match: bytes, tags: tuple[bytes, ...]) -> bytes | None:
-    """The entity tag that the header names, by weak comparison; the first one of `tags` for `*`.
-
-    tags: quoted strong tags of the forms of one document; the chosen form first.
-    """
-    if if_none_match in tags:
-        return if_none_match
-    if if_none_match.strip() == b"*":
-        return tags[0]
-    # The tags we issue hold no comma, so that splitting a stranger's tag in two can match nothing of ours.
-    named = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
-    return next((tag for tag in tags if tag in named), None)
