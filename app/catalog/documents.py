@@ -12,8 +12,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.catalog.negotiation import accepts_gzip
 from app.web.conditional import matching_tag
+from app.web.negotiation import accepts_gzip
 
 # Content changes with a release only, and revalidation costs a 304: short enough to see a release soon.
 MAX_AGE_S = 300
@@ -83,7 +83,7 @@ class Document:
                 accept_encoding = accept_encoding + b"," + value if accept_encoding else value
             elif name == b"if-none-match":
                 if_none_match = if_none_match + b"," + value if if_none_match else value
-        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding)
+        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding.decode("latin-1"))
         if if_none_match and self._status == 200:
             tags = self.etags[::-1] if gzipped else self.etags
             tag = matching_tag(if_none_match.decode("latin-1"), tags)
