@@ -15,7 +15,7 @@ from app.catalog.catalog import ProtocolCatalog, folded
 from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
 from app.catalog.judgement import Way
-from app.catalog.responses import TAG, answers, problem
+from app.catalog.responses import TAG, answers, refusal
 from app.catalog.routes import DocumentRoute
 from app.catalog.unknown import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
@@ -69,16 +69,7 @@ def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
         response_model=models.MessageList,
         responses={
             **answers({**example, "messages": example["messages"][:2]}),
-            422: problem(
-                "invalid_input",
-                422,
-                "Invalid input",
-                "profile: There is no such profile. Did you mean core?",
-                field="profile",
-                errors=[
-                    {"parameter": "profile", "code": "unknown_profile", "detail": "There is no such profile."}
-                ],
-            ),
+            422: refusal(_unknown_profile(protocol, "cor")),
         },
         **_options(
             protocol,
@@ -100,8 +91,12 @@ def _profile_key(protocol: ProtocolCatalog, wanted: str | None) -> str | None:
     for key, name in protocol.profile_names.items():
         if folded(wanted) in (folded(key), folded(name)):
             return key
+    raise _unknown_profile(protocol, wanted)
+
+
+def _unknown_profile(protocol: ProtocolCatalog, wanted: str) -> InvalidInput:
     detail = f"There is no such profile.{hint(near_names(wanted, protocol.profile_names))}"
-    raise InvalidInput([FieldViolation("profile", "unknown_profile", detail)])
+    return InvalidInput([FieldViolation("profile", "unknown_profile", detail)])
 
 
 def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
@@ -121,7 +116,10 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
         show_message,
         documents=documents,
         response_model=models.Message,
-        responses=answers(protocol.message(first).model_dump(mode="json"), not_found="BootNotificaton"),
+        responses=answers(
+            protocol.message(first).model_dump(mode="json"),
+            not_found=_unknown_message(protocol, "BootNotificaton"),
+        ),
         **_options(
             protocol,
             "show_message_of",
@@ -135,8 +133,12 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
 def _known(protocol: ProtocolCatalog, documents: Mapping[str, Document], path: str, action: str) -> Document:
     document = documents.get(path)
     if document is None:
-        raise UnknownName("message", action, protocol.actions, "action")
+        raise _unknown_message(protocol, action)
     return document
+
+
+def _unknown_message(protocol: ProtocolCatalog, action: str) -> UnknownName:
+    return UnknownName("message", action, protocol.actions, "action")
 
 
 def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
@@ -164,7 +166,7 @@ def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
         both = _known(protocol, documents, f"{protocol.href}/messages/{action}/schema", action)
         return DocumentResponse(both if direction is None else ways[action, direction])
 
-    found = answers(example, not_found="BootNotificaton")
+    found = answers(example, not_found=_unknown_message(protocol, "BootNotificaton"))
     found[200]["content"][_SCHEMA_MEDIA_TYPE.decode()] = {"schema": {"type": "object"}}
     return DocumentRoute(
         f"{protocol.href}/messages/{{action}}/schema",

@@ -1,15 +1,20 @@
-"""The documented answers that every catalog route shares."""
+"""What OpenAPI says of the answers that the catalog's routes share."""
 
 from typing import Any
 
+from app.catalog.unknown import UnknownName
+from app.errors import AppError
+from app.web.problems import documented_error
+
 TAG = "Protocol catalog"
-_PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
-def answers(example: Any, *, not_found: str | None = None) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI `responses` of a document: 200 with this example, 304, and 404 when names are asked for.
+def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int | str, dict[str, Any]]:
+    """Make the OpenAPI `responses` of a document: 200, 304, and 404 if the path has a name in it.
 
-    not_found: the name in the example of the 404; None when the path has no name in it.
+    Args:
+        example: the document.
+        not_found: the example of the 404; None if the path has no name in it.
     """
     found: dict[int | str, dict[str, Any]] = {
         200: {
@@ -23,21 +28,10 @@ def answers(example: Any, *, not_found: str | None = None) -> dict[int | str, di
         304: {"description": "`If-None-Match` names the content that the client holds."},
     }
     if not_found is not None:
-        detail = f"There is no message {not_found!r}. Did you mean BootNotification?"
-        found[404] = problem(
-            "not_found", 404, "Not found", detail, field="action", did_you_mean=["BootNotification"]
-        )
+        found[404] = refusal(not_found)
     return found
 
 
-def problem(code: str, status: int, title: str, detail: str, **further: Any) -> dict[str, Any]:
-    """OpenAPI `responses` entry of an `application/problem+json` answer, with an example."""
-    example = {
-        "type": f"urn:stationmaster:error:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        **further,
-    }
-    return {"description": title, "content": {_PROBLEM_MEDIA_TYPE: {"example": example}}}
+def refusal(error: AppError) -> dict[str, Any]:
+    """Make the OpenAPI `responses` entry of an error, with this error as its example."""
+    return documented_error(error.title, error, {})

@@ -11,7 +11,7 @@ from fastapi import HTTPException
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.catalog.documents import Document
 
@@ -73,34 +73,3 @@ class DocumentRoute(APIRoute):
             await self.app(scope, receive, send)
             return
         await document.send(scope, send)
-
-
-class BoundedRoute(APIRoute):
-    """An ordinary route whose body has a bound, refused as an `HTTPException` like every other error.
-
-    largest_body_bytes: what is longer is a 413, noticed while it arrives.
-    """
-
-    def __init__(
-        self, path: str, endpoint: Callable[..., Any], *, largest_body_bytes: int, **options: Any
-    ) -> None:
-        super().__init__(path, endpoint, **options)
-        self._largest_body_bytes = largest_body_bytes
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the endpoint on a body that is counted.
-
-        Raises:
-            HTTPException: 413, the body is longer than the bound.
-        """
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._largest_body_bytes:
-                raise HTTPException(413, f"The body may have {self._largest_body_bytes} bytes at most.")
-            return message
-
-        await super().handle(scope, counted, send)

@@ -1,17 +1,21 @@
 """The route that judges a developer's frame or payload."""
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Body
+from fastapi import Body, Request
 from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import Message
 
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.judgement import Judgement, Question, judge
-from app.catalog.responses import TAG, problem
-from app.catalog.routes import BoundedRoute
+from app.catalog.responses import TAG, refusal
+from app.errors import FieldViolation, InvalidInput
+from app.web.json_body import read_bytes
 
 # A frame as large as the gateway takes (256 KiB), escaped as a JSON string in the worst usual case.
-_LARGEST_BODY_BYTES = 1024 * 1024
+_BODY_LIMIT_BYTES = 1024 * 1024
 
 _QUESTIONS: dict[str, Any] = {
     "frame_text": {
@@ -38,14 +42,35 @@ _QUESTIONS: dict[str, Any] = {
 }
 
 
+class _BoundedRoute(APIRoute):
+    """A route that refuses a body over the limit before FastAPI reads it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of requests.
+
+        Raises:
+            BodyTooLarge: by the handler.
+        """
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            content = await read_bytes(request, _BODY_LIMIT_BYTES)
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": content, "more_body": False}
+
+            return await handle(Request(request.scope, receive))
+
+        return bounded
+
+
 def validate_route(protocol: ProtocolCatalog) -> APIRoute:
     """POST: a question in, a judgement out; nothing is stored or sent."""
 
     async def validate(question: Annotated[Question, Body(openapi_examples=_QUESTIONS)]) -> Judgement:
         return judge(protocol, question)
 
-    example = {"pointer": "/action", "code": "missing", "detail": "A payload needs its action."}
-    return BoundedRoute(
+    return _BoundedRoute(
         f"{protocol.href}/validate",
         validate,
         methods=["POST"],
@@ -61,14 +86,6 @@ def validate_route(protocol: ProtocolCatalog) -> APIRoute:
         tags=[TAG],
         responses={
             413: {"description": "The body is larger than 1 MiB."},
-            422: problem(
-                "invalid_input",
-                422,
-                "Invalid input",
-                "/action: A payload needs its action.",
-                field="/action",
-                errors=[example],
-            ),
+            422: refusal(InvalidInput([FieldViolation("/action", "missing", "A payload needs its action.")])),
         },
-        largest_body_bytes=_LARGEST_BODY_BYTES,
     )
