@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from app.api import Services, install_api
 from app.catalog.catalog import load_catalog
 from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
+from app.catalog.routes.protocols import catalog_routes
 from app.catalog.shortcut import DocumentsFirst, documents_of
 from app.charge_points.credentials import Credentials
 from app.clock import SystemClock

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.definition import Definition, FieldDescription, MessageDescription, TypeDescription
 from app.catalog.entry import Direction, Entry, load_entries
 
@@ -49,21 +49,21 @@ class ProtocolCatalog:
         return tuple(self.messages_by_action)
 
     @cached_property
-    def summary(self) -> models.ProtocolSummary:
+    def summary(self) -> schemas.ProtocolSummary:
         """The protocol as one of the list."""
-        shared = models.ProtocolSummary.model_fields.keys() & Entry.model_fields.keys()
+        shared = schemas.ProtocolSummary.model_fields.keys() & Entry.model_fields.keys()
         facts = {name: getattr(self.entry, name) for name in shared}
-        return models.ProtocolSummary(**facts, href=self.href, page=self.page)
+        return schemas.ProtocolSummary(**facts, href=self.href, page=self.page)
 
     @cached_property
-    def protocol(self) -> models.Protocol:
+    def protocol(self) -> schemas.Protocol:
         """The protocol with every fact of its page."""
         entry, definition = self.entry, self.definition
         levels = [capability.level for capability in entry.capabilities]
-        return models.Protocol(
+        return schemas.Protocol(
             **dict(self.summary),
             capabilities=entry.capabilities,
-            capability_counts=models.CapabilityCounts(
+            capability_counts=schemas.CapabilityCounts(
                 supported=levels.count("supported"),
                 partial=levels.count("partial"),
                 not_supported=levels.count("not_supported"),
@@ -73,7 +73,7 @@ class ProtocolCatalog:
             message_flow=tuple(self._flow()),
             deployments=entry.deployments,
             profiles=definition.profiles if definition else (),
-            counts=models.Counts(
+            counts=schemas.Counts(
                 messages=len(definition.messages),
                 configuration_keys=len(definition.configuration_keys),
                 error_codes=len(definition.error_codes),
@@ -84,21 +84,21 @@ class ProtocolCatalog:
             docs=DOCS_PATH,
         )
 
-    def _flow(self) -> Iterator[models.FlowStepServed]:
+    def _flow(self) -> Iterator[schemas.FlowStepServed]:
         for number, step in enumerate(self.entry.message_flow, 1):
-            yield models.FlowStepServed(
+            yield schemas.FlowStepServed(
                 step=number,
                 action=step.action,
                 direction=step.direction,
-                direction_text=models.DIRECTION_WORDS[step.direction],
+                direction_text=schemas.DIRECTION_WORDS[step.direction],
                 text=step.text,
                 href=f"{self.href}/messages/{step.action}" if self.definition else None,
             )
 
     @cached_property
-    def api_links(self) -> tuple[models.ApiLink, ...]:
+    def api_links(self) -> tuple[schemas.ApiLink, ...]:
         """The requests that the page names, and those that go on from there."""
-        link = models.ApiLink
+        link = schemas.ApiLink
         first = (link(method="GET", path=self.href, summary="This protocol, with every fact of its page."),)
         if self.definition is None:
             return first
@@ -115,7 +115,7 @@ class ProtocolCatalog:
 
     def message_list(
         self, direction: Direction | None = None, profile: str | None = None, q: str | None = None
-    ) -> models.MessageList:
+    ) -> schemas.MessageList:
         """Messages by filter; filters add up.
 
         direction: requests that may travel so; `both`: those that either side may send.
@@ -129,9 +129,9 @@ class ProtocolCatalog:
             and (profile is None or folded(message.profile) == folded(profile))
             and (q is None or q.casefold() in self._searchable[message.action])
         ]
-        return models.MessageList(
+        return schemas.MessageList(
             protocol=self.entry.slug,
-            filter=models.MessageFilter(direction=direction, profile=profile, q=q),
+            filter=schemas.MessageFilter(direction=direction, profile=profile, q=q),
             count=len(found),
             messages=tuple(self._message_summary(message) for message in found),
         )
@@ -146,12 +146,12 @@ class ProtocolCatalog:
             texts[message.action] = "\n".join((message.action, message.summary, *names)).casefold()
         return texts
 
-    def _message_summary(self, message: MessageDescription) -> models.MessageSummary:
-        return models.MessageSummary(
+    def _message_summary(self, message: MessageDescription) -> schemas.MessageSummary:
+        return schemas.MessageSummary(
             action=message.action,
             profile=message.profile,
             direction=message.direction,
-            direction_text=models.DIRECTION_WORDS[message.direction],
+            direction_text=schemas.DIRECTION_WORDS[message.direction],
             sections=message.sections,
             summary=message.summary,
             billing=message.billing,
@@ -160,14 +160,14 @@ class ProtocolCatalog:
             schema_href=f"{self.href}/messages/{message.action}/schema",
         )
 
-    def message(self, action: str) -> models.Message:
+    def message(self, action: str) -> schemas.Message:
         """One message in full.
 
         Raises:
             KeyError: the protocol has no such action.
         """
         message = self.messages_by_action[action]
-        return models.Message(
+        return schemas.Message(
             **dict(self._message_summary(message)),
             protocol=self.entry.slug,
             profile_name=self.profile_names[message.profile],
@@ -204,11 +204,11 @@ class Catalog:
         self.protocols = {protocol.entry.slug: protocol for protocol in protocols}
 
     @cached_property
-    def protocol_list(self) -> models.ProtocolList:
+    def protocol_list(self) -> schemas.ProtocolList:
         """The list of all protocols."""
         summaries = tuple(protocol.summary for protocol in self.protocols.values())
         ecosystem = next((protocol.entry.ecosystem for protocol in self.protocols.values()), "")
-        return models.ProtocolList(ecosystem=ecosystem, protocols=summaries)
+        return schemas.ProtocolList(ecosystem=ecosystem, protocols=summaries)
 
 
 def load_catalog(described: str) -> Catalog:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import ocpp
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.definition import FieldDescription
-from app.catalog.unknown import hint, near_names
+from app.catalog.unknown_names import hint, near_names
 from app.errors import FieldViolation, InvalidInput
 
 Role = Literal["charge_point", "central_system"]

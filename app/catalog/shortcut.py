@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from app.catalog.document_routes import ALLOWED_METHODS, DocumentRoute, route_path
 from app.catalog.documents import Document
-from app.catalog.routes import ALLOWED_METHODS, DocumentRoute, route_path
 
 
 def documents_of(routes: Iterable[BaseRoute]) -> dict[str, Document]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app import ocpp
 from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
 from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
+from app.catalog.routes.protocols import catalog_routes
 from app.catalog.shortcut import DocumentsFirst, documents_of
 from app.web.problems import install_error_handlers
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.catalog.models import FlowStepServed
+from app.catalog.schemas import FlowStepServed
 
 # Pixels of the view box. Narrow enough that the text keeps its size on a phone of 360 pixels.
 WIDTH = 360

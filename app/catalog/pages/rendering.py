@@ -10,11 +10,11 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.catalog import Catalog, ProtocolCatalog
 from app.catalog.documents import Document, Headers
 from app.catalog.pages.drawing import draw_flow
-from app.catalog.unknown import near_names
+from app.catalog.unknown_names import near_names
 
 HTML = b"text/html; charset=utf-8"
 STYLE_PATH = "/assets/console.css"
@@ -49,7 +49,7 @@ class Pages:
         self._environment.globals.update(
             style_path=f"{STYLE_PATH}?v={sha256(self._style).hexdigest()[:12]}",
             icon_path=ICON_PATH,
-            level_words=models.LEVEL_WORDS,
+            level_words=schemas.LEVEL_WORDS,
         )
         self._environment.filters.update(json=_pretty_json, code=_inline_code)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.catalog.unknown import UnknownName
+from app.catalog.unknown_names import UnknownName
 from app.errors import AppError
 from app.web.problems import documented_error
 

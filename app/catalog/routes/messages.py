@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app import ocpp
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
+from app.catalog.document_routes import DocumentRoute
 from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
 from app.catalog.judgement import Way
-from app.catalog.responses import TAG, answers, refusal
-from app.catalog.routes import DocumentRoute
-from app.catalog.unknown import UnknownName, hint, near_names
+from app.catalog.routes.answers import TAG, answers, refusal
+from app.catalog.unknown_names import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
 
 # Filters are few, texts are anybody's: what was asked lately is kept, the rest is computed again.
@@ -66,7 +66,7 @@ def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
         path,
         list_messages,
         documents={path: everything},
-        response_model=models.MessageList,
+        response_model=schemas.MessageList,
         responses={
             **answers({**example, "messages": example["messages"][:2]}),
             422: refusal(_unknown_profile(protocol, "cor")),
@@ -115,7 +115,7 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
         f"{protocol.href}/messages/{{action}}",
         show_message,
         documents=documents,
-        response_model=models.Message,
+        response_model=schemas.Message,
         responses=answers(
             protocol.message(first).model_dump(mode="json"),
             not_found=_unknown_message(protocol, "BootNotificaton"),
@@ -172,7 +172,7 @@ def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
         f"{protocol.href}/messages/{{action}}/schema",
         show_schema,
         documents=documents,
-        response_model=models.MessageSchemas,
+        response_model=schemas.MessageSchemas,
         responses=found,
         **_options(
             protocol,

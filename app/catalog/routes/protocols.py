@@ -12,15 +12,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
+from app.catalog.document_routes import DocumentRoute
 from app.catalog.documents import Document, DocumentResponse, json_document
-from app.catalog.message_routes import message_routes
-from app.catalog.responses import TAG, answers
-from app.catalog.routes import DocumentRoute
+from app.catalog.routes.answers import TAG, answers
+from app.catalog.routes.messages import message_routes
+from app.catalog.routes.validation import validate_route
 from app.catalog.shortcut import DocumentLookup, documents_of
-from app.catalog.unknown import UnknownName
-from app.catalog.validate_route import validate_route
+from app.catalog.unknown_names import UnknownName
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
 
@@ -61,12 +61,12 @@ def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
     if definition is None:
         return routes
     routes += message_routes(protocol)
-    keys = models.ConfigurationKeyList(
+    keys = schemas.ConfigurationKeyList(
         protocol=slug,
         count=len(definition.configuration_keys),
         configuration_keys=definition.configuration_keys,
     )
-    codes = models.ErrorCodeList(
+    codes = schemas.ErrorCodeList(
         protocol=slug, count=len(definition.error_codes), error_codes=definition.error_codes
     )
     routes += [
@@ -89,7 +89,7 @@ def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
     return routes
 
 
-def _fixed_route(path: str, value: models.Served, *, name: str, **options: Any) -> DocumentRoute:
+def _fixed_route(path: str, value: schemas.Served, *, name: str, **options: Any) -> DocumentRoute:
     content = value.model_dump(mode="json")
     document = json_document(content)
     return DocumentRoute(

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.judgement import Judgement, Question, judge
-from app.catalog.responses import TAG, refusal
+from app.catalog.routes.answers import TAG, refusal
 from app.errors import FieldViolation, InvalidInput
 from app.web.json_body import read_bytes
 
