@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 # Which Python makes the virtual environment; without it the newest one that is new enough.
 PYTHON ?=
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
@@ -67,7 +67,7 @@ rust-lint: $(STAMPS)/python check-rust
 
 .PHONY: rust-test
 rust-test: check-rust
-	cargo test -p ocpp-core -p stationmaster-sockets -p stationmaster-load --locked
+	cargo test -p ocpp-core -p stationmaster-postgres-rows -p stationmaster-sockets -p stationmaster-load --locked
 
 .PHONY: counts
 counts: check-rust ## Instructions per frame in the core, against their bounds (needs valgrind)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.charge_points.connection_batcher import ConnectionBatcher
 from app.clock import Clock, parse_time
 from app.database.database import Database
 from app.settings import Settings
 from app.transactions.entries import TIME_UNREADABLE
+from app.transactions.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,8 @@ class HandlerContext:
     """The collaborators of all handlers of a worker."""
 
     database: Database
+    ledger: Ledger
+    connection_batcher: ConnectionBatcher
     clock: Clock
     settings: Settings
 

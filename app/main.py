@@ -16,8 +16,7 @@ from app.catalog.shortcut import DocumentsFirst, documents_of
 from app.charge_points.credentials import Credentials
 from app.clock import SystemClock
 from app.commands.service import Commands
-from app.database.database import Database
-from app.gateway.edge import Gateway
+from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
@@ -29,7 +28,9 @@ from app.ocpp import describe
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
+from app.storage import Storage
 from app.types import WorkerId
+from app.web.services import ServiceRegistry
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
-            app.state.services = services
+            app.state.services = ServiceRegistry(services)
             app.router.routes.insert(len(public), gateway.route)
             app.sockets.append(gateway.route)
             yield
@@ -80,8 +81,9 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
     clock = SystemClock()
     worker_id = WorkerId(uuid4().hex)
-    database = await Database.open(settings.database_url, settings=settings, clock=clock)
-    stack.push_async_callback(database.close)
+    storage = await Storage.open(settings.database_url, settings, clock)
+    stack.push_async_callback(storage.close)
+    database = storage.database
     redis = open_redis(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     presence = Presence(
@@ -89,9 +91,9 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    commands = Commands(database, presence, bus, clock, settings)
+    commands = Commands(database, storage.command_steps, presence, bus, clock, settings)
     gateway = Gateway(
-        database=database,
+        storage=storage,
         commands=commands,
         registry=registry,
         credentials=Credentials(settings.credential_pepper),
@@ -112,4 +114,4 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     await gateway.start()
     stack.push_async_callback(gateway.close)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    return Services(database, presence, commands, bus, clock, settings, address), gateway
+    return Services(storage, presence, commands, bus, clock, settings, address), gateway

@@ -4,7 +4,9 @@ from starlette.responses import Response
 
 from app.charge_points.routes import existing_charge_point, known
 from app.charge_points.schemas import Connector, Connectors
+from app.charge_points.store import ChargePointReads
 from app.configuration.schemas import Configuration, ConfigurationKey
+from app.configuration.store import ConfigurationStore
 from app.errors import NotFound
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
@@ -25,7 +27,7 @@ async def list_connectors(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """List the connectors a charge point has reported, 0 (the charge point itself) included."""
-    rows = known(await services.database.reads(access.tenant_id).connectors(identity))
+    rows = known(await ChargePointReads(services.database.reads, access.tenant_id).connectors(identity))
     content = encoded({"items": [hot_reads.connector(row) for row in rows]})
     return encoded_response(content, if_none_match=if_none_match)
 
@@ -39,7 +41,7 @@ async def get_connector(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the newest known state of one connector."""
-    for row in known(await services.database.reads(access.tenant_id).connectors(identity)):
+    for row in known(await ChargePointReads(services.database.reads, access.tenant_id).connectors(identity)):
         if row["connector_id"] == connector_id:
             return encoded_response(encoded(hot_reads.connector(row)), if_none_match=if_none_match)
     raise NotFound("The charge point has not reported this connector.", "connector_id")
@@ -55,6 +57,6 @@ async def get_configuration(
     """Read the configuration as last reported. Send the command GetConfiguration to refresh it."""
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
-        rows = await work.configuration.for_charge_point(record.id)
+        rows = await ConfigurationStore(work).for_charge_point(record.id)
     items = [ConfigurationKey.model_validate(row) for row in rows]
     return resource_response(Configuration(items=items), if_none_match=if_none_match)

@@ -17,9 +17,11 @@ from app.charge_points.schemas import (
     NewChargePoint,
 )
 from app.charge_points.service import evict, new_credential
+from app.charge_points.store import ChargePointReads, ChargePointStore
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound, Unauthorized
 from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
 from app.web import hot_reads
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess, WriteAccess
 from app.web.conditional import (
@@ -65,7 +67,7 @@ async def existing_charge_point(
     Raises:
         NotFound: the tenant has none.
     """
-    return known(await work.charge_points.get(identity, to_change=to_change))
+    return known(await ChargePointStore(work).get(identity, to_change=to_change))
 
 
 def known(charge_point: Found | None) -> Found:
@@ -86,7 +88,7 @@ async def own_tenant(services: Services, access: TenantAccess) -> TenantRecord:
         Unauthorized: it was deleted a moment ago, and its keys with it.
     """
     async with services.database.platform() as work:
-        tenant = await work.tenants.get(access.tenant_id)
+        tenant = await TenantStore(work).get(access.tenant_id)
     if tenant is None:
         raise Unauthorized
     return tenant
@@ -99,7 +101,9 @@ async def list_charge_points(
     """List charge points in the order of their identity, each with its live state."""
     after = decode_cursor(query.cursor, TextKey)
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
-    rows = await services.database.reads(access.tenant_id).charge_points(query.limit + 1, after, filters)
+    rows = await ChargePointReads(services.database.reads, access.tenant_id).page(
+        query.limit + 1, after, filters
+    )
     page, next_cursor = cut_page(rows, query.limit, lambda row: row["identity"])
     owners = await services.presence.find_many(access.tenant_id, [row["identity"] for row in page])
     since = {identity: owner.connected_at for identity, owner in owners.items()}
@@ -123,7 +127,7 @@ async def create_charge_point(
     tenant = await own_tenant(services, access)
     minted = None if body.no_credential else new_credential(services, tenant.slug, body.identity)
     async with services.database.tenant(access.tenant_id) as work:
-        record = await work.charge_points.create(
+        record = await ChargePointStore(work).create(
             body.identity,
             name=body.name,
             registration_status=body.registration_status or tenant.default_registration,
@@ -132,7 +136,7 @@ async def create_charge_point(
         )
         if body.heartbeat_interval_s is not None:
             changes = {"heartbeat_interval_s": body.heartbeat_interval_s}
-            record = await work.charge_points.update(body.identity, **changes) or record
+            record = await ChargePointStore(work).update(body.identity, **changes) or record
     shown = NewChargePoint(
         charge_point=ChargePoint.of(record, None), credential=None if minted is None else minted.shown
     )
@@ -147,7 +151,7 @@ async def get_charge_point(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
-    row = known(await services.database.reads(access.tenant_id).charge_point(identity))
+    row = known(await ChargePointReads(services.database.reads, access.tenant_id).get(identity))
     owner = await services.presence.find(access.tenant_id, identity)
     fields = hot_reads.charge_point(row, None if owner is None else owner.connected_at)
     return encoded_response(encoded(fields), settled(fields), if_none_match=if_none_match)
@@ -173,7 +177,7 @@ async def change_charge_point(
         record = await existing_charge_point(work, identity, to_change=True)
         require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
         if body.changes():
-            record = await work.charge_points.update(identity, **body.changes()) or record
+            record = await ChargePointStore(work).update(identity, **body.changes()) or record
     owner = await services.presence.find(access.tenant_id, identity)
     resource = ChargePoint.of(record, None if owner is None else owner.connected_at)
     return resource_response(resource, live_fields=CHARGE_POINT_LIVE_FIELDS)
@@ -185,7 +189,7 @@ async def delete_charge_point(
 ) -> Response:
     """Delete a charge point and close its connection. One with billing records stays, as they do."""
     async with services.database.tenant(access.tenant_id) as work:
-        if not await work.charge_points.delete(identity):
+        if not await ChargePointStore(work).delete(identity):
             raise NotFound("There is no such charge point.", "identity")
     await evict(services, access.tenant_id, [identity])
     return Response(status_code=204)
@@ -200,6 +204,6 @@ async def replace_credentials(
     minted = new_credential(services, tenant.slug, identity)
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
-        await work.charge_points.set_credential(record.id, minted.stored)
+        await ChargePointStore(work).set_credential(record.id, minted.stored)
     await evict(services, access.tenant_id, [identity])
     return secret_response(minted.shown)

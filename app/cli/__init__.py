@@ -33,7 +33,7 @@ _EXPECTED_ERRORS = (
     ("app.errors", "AppError", 1),
     ("app.server.embedded", "EmbeddedError", 1),
     ("app.server.migration", "MigrationError", 1),
-    ("app.server.supervisor", "ServeError", 1),
+    ("app.server.listener", "ServeError", 1),
 )
 
 application = typer.Typer(

@@ -13,8 +13,10 @@ from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
 from app.server.running import running_engines
 from app.settings import Settings
+from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key, secret_hash
 from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
+from app.tenants.store import TenantStore
 
 TENANT_SCOPES: tuple[Scope, ...] = ("read", "command", "write")
 _PAGE = 200
@@ -32,7 +34,7 @@ async def open_database(settings: Settings, clock: Clock) -> AsyncIterator[Datab
         if url is None:
             raise AssertionError("running engines have a URL")
         await bring_up_to_date(url)
-        database = await Database.open(url, settings=complete, clock=clock)
+        database = await Database.open(url)
         try:
             yield database
         finally:
@@ -60,7 +62,7 @@ async def create_tenant(database: Database, slug: str, name: str | None) -> Tena
         Conflict: there is one of that name.
     """
     async with database.platform() as work:
-        return await work.tenants.create(slug, name or slug)
+        return await TenantStore(work).create(slug, name or slug)
 
 
 async def list_tenants(database: Database) -> list[TenantRecord]:
@@ -68,7 +70,7 @@ async def list_tenants(database: Database) -> list[TenantRecord]:
     found: list[TenantRecord] = []
     async with database.platform() as work:
         while True:
-            page = await work.tenants.page(_PAGE, found[-1].slug if found else None)
+            page = await TenantStore(work).page(_PAGE, found[-1].slug if found else None)
             found.extend(page)
             if len(page) < _PAGE:
                 return found
@@ -93,7 +95,7 @@ async def create_key(
     minted = mint_key(pepper)
     now = datetime.now(UTC)
     async with database.platform() as work:
-        record = await work.tenants.by_slug(tenant) if tenant is not None else None
+        record = await TenantStore(work).by_slug(tenant) if tenant is not None else None
         if tenant is not None and record is None:
             raise NotFound(f"There is no tenant {tenant!r}.", "tenant")
         key = ApiKeyRecord(
@@ -108,7 +110,7 @@ async def create_key(
             created_at=now,
             last_used_at=None,
         )
-        await work.api_keys.create(key)
+        await PlatformApiKeyStore(work).create(key)
     return minted.token
 
 
@@ -119,8 +121,8 @@ async def key_works(database: Database, pepper: str, token: str, tenant: str) ->
         return False
     try:
         async with database.platform() as work:
-            key = await work.api_keys.find_by_prefix(parts[1])
-            owner = await work.tenants.by_slug(tenant)
+            key = await PlatformApiKeyStore(work).find_by_prefix(parts[1])
+            owner = await TenantStore(work).by_slug(tenant)
     except AppError:
         return False
     return (

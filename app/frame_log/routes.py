@@ -10,6 +10,7 @@ from starlette.responses import Response
 from app.charge_points.routes import existing_charge_point
 from app.frame_log.records import Direction, FrameFilter
 from app.frame_log.schemas import Frame
+from app.frame_log.store import FrameStore
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import page_response
 from app.web.inputs import ActionText, IdentityPath, Paging, Time
@@ -51,7 +52,7 @@ async def list_frames(
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
         after = None if key is None else (key.at, key.number)
-        rows = await work.frames.page(record.id, query.limit + 1, after, filters)
+        rows = await FrameStore(work).page(record.id, query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))
     items = [Frame.model_validate(row) for row in page]
     return page_response(Page[Frame](items=items, next_cursor=next_cursor))

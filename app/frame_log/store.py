@@ -35,7 +35,7 @@ _COLUMNS = columns_of(
 _RUN_SPAN = timedelta(microseconds=FrameBuffer.RUN_SPAN_US)
 
 
-class Frames(Repository):
+class FrameStore(Repository):
     """The frames of one tenant's charge points."""
 
     async def page(

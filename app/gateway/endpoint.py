@@ -17,17 +17,17 @@ from app import metrics
 from app.connection import Connection
 from app.errors import AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
+from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.handshake import Handshake, agreed_compression
+from app.gateway.handshake_protocol import EXTENSION, ChargePointProtocol
 from app.gateway.keepalive import Keepalive
+from app.gateway.last_seen import LastSeen
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport
-from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
-from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
+from app.gateway.websocket_connection import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
 from app.logs import get_logger
 from app.settings import Settings
 from app.tasks import Background

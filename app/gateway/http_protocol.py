@@ -8,8 +8,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
+from app.gateway.handshake_protocol import ChargePointProtocol, handshake_key
 from app.gateway.path import belongs_here
-from app.gateway.websocket_protocol import ChargePointProtocol, handshake_key
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 

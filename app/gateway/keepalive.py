@@ -3,7 +3,7 @@
 import asyncio
 import math
 
-from app.gateway.wire import Wire
+from app.gateway.websocket_connection import Wire
 from app.tasks import Loop
 
 _COARSEST_S = 1.0

@@ -17,11 +17,10 @@ from app import metrics
 from app.connection import Connection
 from app.errors import AppError, CallFailed
 from app.gateway.dispatch import STEPPED_ACTIONS
-from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
-from app.gateway.lane import Lane, Work
+from app.gateway.faulty_frames import UnreadableWindow, as_internal_error, internal_error_for, payload_of
+from app.gateway.serial_queue import Lane, Work
 from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
-from app.gateway.unreadable import UnreadableWindow
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
 from app.transactions.entries import InvalidRecord
@@ -288,7 +287,7 @@ class Session:
             self._services.clock.now(),
         )
         try:
-            await self._services.database.ledger.keep_invalid(record)
+            await self._services.ledger.keep_invalid(record)
         except Exception:
             # Not kept, so the refusal must not sound final: the charge point shall come again with it.
             log.exception("invalid_record_not_kept", action=item.action, **self._facts())

@@ -1,27 +1,18 @@
 """One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
 
 from app import metrics
-from app.charge_points.records import SignOfLife
 from app.clock import Clock
-from app.connection import Connection
-from app.database.database import Database
-from app.errors import AppError
+from app.gateway.last_seen import LastSeen
 from app.gateway.registry import Registry
 from app.gateway.session_services import Ticking
-from app.logs import get_logger
 from app.ocpp import Tally
 from app.tasks import Loop
-
-log = get_logger(__name__)
 
 TICK_S = 0.25
 """How late a deadline may be noticed. Timeouts are seconds, so a timer per socket would buy nothing."""
 
 LAST_SEEN_PERIOD_S = 30.0
 """How old `last_seen_at` in the database may be while a charge point is connected."""
-
-_PORTION = 500
-"""Charge points written at once; between two portions others get their turn."""
 
 
 class Deadlines:
@@ -41,42 +32,6 @@ class Deadlines:
             self._sessions.discard(session)
             if session.tick():
                 self._sessions.add(session)
-
-
-class LastSeen:
-    """Writes down when charge points were last heard: many at once, and only what has changed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._written: dict[str, int] = {}
-
-    async def write(self, connections: list[Connection]) -> None:
-        """Write what changed since the last time; without the database it waits for the next time."""
-        self._written = {
-            c.connection_id: self._written[c.connection_id]
-            for c in connections
-            if c.connection_id in self._written
-        }
-        changed = [c for c in connections if self._written.get(c.connection_id) != c.last_seen_us]
-        for start in range(0, len(changed), _PORTION):
-            portion = changed[start : start + _PORTION]
-            seen_us = {connection.connection_id: connection.last_seen_us for connection in portion}
-            if await self._touch(portion):
-                self._written.update(seen_us)
-
-    async def write_one(self, connection: Connection) -> None:
-        """Write it for a connection that has just ended."""
-        await self._touch([connection])
-
-    async def _touch(self, heard: list[Connection]) -> bool:
-        """False: the database was away, nothing may have been written."""
-        signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
-        try:
-            await self._database.attendance.heard(signs)
-        except AppError as error:
-            log.warning("last_seen_not_written", detail=error.detail)
-            return False
-        return True
 
 
 class Ticker:

@@ -4,6 +4,7 @@ from typing import cast
 
 from app.connection import Connection
 from app.handler_context import HandlerContext
+from app.id_tags.store import IdTagStore
 from app.ocpp import v16
 
 
@@ -12,6 +13,6 @@ async def handle(
 ) -> v16.AuthorizeResponse:
     """Answer with the tag's status; an unknown tag is Invalid."""
     async with context.database.tenant(connection.tenant_id) as work:
-        info = await work.id_tags.authorize(request["idTag"], context.clock.now(), starting=False)
+        info = await IdTagStore(work).authorize(request["idTag"], context.clock.now(), starting=False)
     # The store gives the wire form as a plain dict.
     return {"idTagInfo": cast(v16.IdTagInfo, info)}

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.server.embedded import start_embedded
-from app.server.supervisor import ServeError, Supervisor, first_of, open_listener
+from app.server.listener import ServeError, open_listener
+from app.server.supervisor import Supervisor, first_of
 from app.settings import Settings
 
 # Never connected to: a command that needs no Redis must not start one.

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from app.gateway.edge import server_options
+from app.gateway.gateway import server_options
 from app.server.channel import ALIVE, GRACE_S, READY, SIGN_PERIOD_S
 from app.settings import Settings
 

@@ -10,6 +10,7 @@ from sqlalchemy import Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database.repository import Repository, columns_of
+from app.database.unit_of_work import PlatformWork
 from app.tenants import tables
 from app.tenants.records import ApiKeyRecord
 
@@ -17,7 +18,7 @@ _TABLE = tables.api_keys
 _COLUMNS = columns_of(ApiKeyRecord, _TABLE)
 
 
-class ApiKeys(Repository):
+class ApiKeyStore(Repository):
     """The keys of one tenant."""
 
     async def create(self, key: ApiKeyRecord) -> ApiKeyRecord:
@@ -42,11 +43,11 @@ class ApiKeys(Repository):
         return await _revoke(self.connection, statement, at)
 
 
-class PlatformApiKeys:
+class PlatformApiKeyStore:
     """The keys of all tenants and of the platform."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self, work: PlatformWork) -> None:
+        self.connection = work.connection
 
     async def create(self, key: ApiKeyRecord) -> ApiKeyRecord:
         """Store a key for the tenant it names, or for the platform (tenant_id None)."""

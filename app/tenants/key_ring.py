@@ -16,6 +16,7 @@ from uuid import UUID
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
+from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.records import ApiKeyRecord, Scope
 from app.types import TenantId
 
@@ -154,13 +155,13 @@ class KeyRing:
 
     async def _find(self, prefix: str) -> ApiKeyRecord | None:
         async with self._database.platform() as work:
-            return await work.api_keys.find_by_prefix(prefix)
+            return await PlatformApiKeyStore(work).find_by_prefix(prefix)
 
     async def _remember(self, record: ApiKeyRecord) -> None:
         now = self._clock.now()
         if record.last_used_at is None or now - record.last_used_at >= USE_RECORDED_EVERY:
             async with self._database.platform() as work:
-                await work.api_keys.touch(record.id, now)
+                await PlatformApiKeyStore(work).touch(record.id, now)
         self._known[record.prefix] = (self._clock.monotonic(), record)
         self._known.move_to_end(record.prefix)
         while len(self._known) > CACHE_ENTRIES:

@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.charge_points import tables as charge_point_tables
 from app.charge_points.records import RegistrationStatus
 from app.database.repository import columns_of
+from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.frame_log import tables as frame_log_tables
 from app.tenants import tables
@@ -27,11 +27,11 @@ _CHILDREN = (
 )
 
 
-class Tenants:
+class TenantStore:
     """All tenants of the platform."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self, work: PlatformWork) -> None:
+        self.connection = work.connection
 
     async def create(
         self,

@@ -21,15 +21,17 @@ from app.live.command_bus import CommandBus
 from app.live.presence import Presence
 from app.settings import Settings
 from app.smart_charging.installer import ProfileInstaller
+from app.storage import Storage
 from app.tenants.key_ring import KeyRing, Principal
 from app.types import TenantId
+from app.web.services import ServiceRegistry
 
 
 @dataclass(frozen=True)
 class Services:
     """What the API works with; the composition root puts it at `app.state.services`."""
 
-    database: Database
+    storage: Storage
     presence: Presence
     commands: Commands
     bus: CommandBus
@@ -37,6 +39,11 @@ class Services:
     settings: Settings
     client_address: Callable[[str, str | None], str]
     """From the peer and the value of X-Forwarded-For to the address that answers for a request."""
+
+    @property
+    def database(self) -> Database:
+        """The database alone."""
+        return self.storage.database
 
     @cached_property
     def keys(self) -> KeyRing:
@@ -69,8 +76,8 @@ class TenantAccess:
 
 async def get_services(request: Request) -> Services:
     """The services of this application."""
-    services: Services = request.app.state.services
-    return services
+    registry: ServiceRegistry = request.app.state.services
+    return registry.get(Services)
 
 
 ServicesDependency = Annotated[Services, Depends(get_services)]

@@ -10,7 +10,7 @@ from app import ocpp
 from app.catalog.catalog import Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
 from app.catalog.entry import Entry, load_entries
-from tests.catalog.conftest import ROOT, build_application
+from tests.support.catalog import ROOT, build_application
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from app.catalog.unknown_names import near_names
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 ROWS = {
     "protocol": ("/v1/protocols/ocpp16", ["ocpp-16j"], "protocol"),

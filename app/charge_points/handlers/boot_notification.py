@@ -32,8 +32,9 @@ async def handle(
         meter_type=request.get("meterType"),
         meter_serial_number=request.get("meterSerialNumber"),
     )
-    attendance = context.database.attendance
-    known = await attendance.record_boot(connection.tenant_id, connection.charge_point_id, facts)
+    known = await context.connection_batcher.record_boot(
+        connection.tenant_id, connection.charge_point_id, facts
+    )
     status = _registered(context, connection, known)
     return {
         "status": status,

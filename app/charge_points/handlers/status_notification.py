@@ -1,5 +1,6 @@
 """StatusNotification (OCPP 1.6 4.9): the newest state of a connector; 0 is the charge point itself."""
 
+from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
 from app.clock import parse_time
 from app.connection import Connection
@@ -28,5 +29,7 @@ async def handle(
         vendor_error_code=request.get("vendorErrorCode"),
     )
     async with context.database.tenant(connection.tenant_id) as work:
-        await work.connectors.record_status(connection.charge_point_id, report)
+        await ConnectorStore(work).record_status(
+            connection.charge_point_id, report, context.settings.connectors_per_charge_point
+        )
     return {}

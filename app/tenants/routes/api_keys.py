@@ -11,6 +11,7 @@ from fastapi import Depends, Path
 from starlette.responses import Response
 
 from app.errors import FieldViolation, InvalidInput, NotFound
+from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
 from app.tenants.routes.tenants import existing_tenant
@@ -83,7 +84,7 @@ class KeyRealm:
             last_used_at=None,
         )
         async with services.database.platform() as work:
-            stored = await work.api_keys.create(record)
+            stored = await PlatformApiKeyStore(work).create(record)
         shown = NewApiKey(**ApiKey.model_validate(stored).model_dump(), token=minted.token)
         return secret_response(shown, f"{self._path}/{stored.id}")
 
@@ -95,13 +96,13 @@ class KeyRealm:
         """
         record = await self.get(key_id)
         async with self._services.database.platform() as work:
-            await work.api_keys.revoke(record.id, self._services.clock.now())
+            await PlatformApiKeyStore(work).revoke(record.id, self._services.clock.now())
         self._services.keys.forget()
         return Response(status_code=204)
 
     async def _all(self) -> list[ApiKeyRecord]:
         async with self._services.database.platform() as work:
-            return await work.api_keys.list(self._tenant_id)
+            return await PlatformApiKeyStore(work).list(self._tenant_id)
 
 
 async def own_realm(access: AdminAccess, services: ServicesDependency) -> KeyRealm:

@@ -10,6 +10,7 @@ from app.database.unit_of_work import PlatformWork
 from app.errors import NotFound
 from app.tenants.records import TenantRecord
 from app.tenants.schemas import Tenant, TenantChange, TenantCreate
+from app.tenants.store import TenantStore
 from app.types import TenantId
 from app.web.access import PlatformAccess, ServicesDependency
 from app.web.conditional import (
@@ -42,7 +43,7 @@ async def existing_tenant(work: PlatformWork, slug: str, *, to_change: bool = Fa
     Raises:
         NotFound: there is none.
     """
-    record = await work.tenants.by_slug(slug, to_change=to_change)
+    record = await TenantStore(work).by_slug(slug, to_change=to_change)
     if record is None:
         raise NotFound("There is no such tenant.", "slug")
     return record
@@ -53,7 +54,7 @@ async def list_tenants(access: PlatformAccess, services: ServicesDependency, pag
     """List tenants in the order of their slug."""
     after = decode_cursor(paging.cursor, TextKey)
     async with services.database.platform() as work:
-        rows = await work.tenants.page(paging.limit + 1, after)
+        rows = await TenantStore(work).page(paging.limit + 1, after)
     page, next_cursor = cut_page(rows, paging.limit, lambda row: row.slug)
     return page_response(
         Page[Tenant](items=[Tenant.model_validate(row) for row in page], next_cursor=next_cursor)
@@ -74,7 +75,7 @@ async def create_tenant(
 ) -> Response:
     """Create a tenant. Give it a key next, at `/v1/tenants/{slug}/api-keys`."""
     async with services.database.platform() as work:
-        record = await work.tenants.create(
+        record = await TenantStore(work).create(
             body.slug,
             body.name,
             strict_protocol=body.strict_protocol,
@@ -113,7 +114,7 @@ async def change_tenant(
         record = await existing_tenant(work, slug, to_change=True)
         require_match(if_match, entity_tag(Tenant.model_validate(record)))
         if body.changes():
-            record = await work.tenants.update(slug, **body.changes()) or record
+            record = await TenantStore(work).update(slug, **body.changes()) or record
     return resource_response(Tenant.model_validate(record))
 
 
@@ -122,8 +123,8 @@ async def delete_tenant(access: PlatformAccess, services: ServicesDependency, sl
     """Delete a tenant with everything it has: charge points, tags, transactions, keys. It is final."""
     async with services.database.platform() as work:
         tenant = await existing_tenant(work, slug)
-        identities = await work.tenants.identities(tenant.id)
-        await work.tenants.delete(slug)
+        identities = await TenantStore(work).identities(tenant.id)
+        await TenantStore(work).delete(slug)
     services.keys.forget()
     await evict(services, TenantId(tenant.id), identities)
     return Response(status_code=204)

@@ -15,7 +15,7 @@ async def handle(
 ) -> v16.MeterValuesResponse:
     """Record the readings durably, then answer."""
     received_at_us = connection.last_seen_us
-    await context.database.ledger.meter_values(
+    await context.ledger.meter_values(
         MeterReadings(
             connection.tenant_id,
             connection.charge_point_id,

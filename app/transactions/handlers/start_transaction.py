@@ -17,7 +17,7 @@ async def handle(
     """Record the start durably, then answer."""
     received_at = context.clock.now()
     started_at, flags = reported_time(request["timestamp"], received_at)
-    started = await context.database.ledger.start_transaction(
+    started = await context.ledger.start_transaction(
         TransactionStart(
             tenant_id=connection.tenant_id,
             charge_point_id=connection.charge_point_id,

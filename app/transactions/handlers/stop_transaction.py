@@ -20,7 +20,7 @@ async def handle(
     received_at = context.clock.now()
     stopped_at, flags = reported_time(request["timestamp"], received_at)
     samples = request.get("transactionData", [])
-    recorded = await context.database.ledger.stop_transaction(
+    recorded = await context.ledger.stop_transaction(
         TransactionStop(
             tenant_id=connection.tenant_id,
             charge_point_id=connection.charge_point_id,

@@ -1,0 +1,73 @@
+"""The clock of a worker's sessions: no fault in one tick ends the ticking."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from app.clock import SystemClock
+from app.gateway import ticker as module
+from app.gateway.last_seen import LastSeen
+from app.gateway.registry import Registry
+from app.gateway.session import Session
+from app.gateway.ticker import Deadlines, Ticker
+from app.metrics import CALL_SECONDS
+from app.ocpp import Tally
+
+
+class FakeSession:
+    """Has a deadline for ever; `tick` does what the test says."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def tick(self) -> bool:
+        self._act()
+        return True
+
+
+class FakeRegistry:
+    def __len__(self) -> int:
+        return 0
+
+    def sessions(self) -> list[Any]:
+        return []
+
+
+class BrokenLastSeen:
+    async def write(self, connections: list[Any]) -> None:
+        raise ValueError("a defect")
+
+
+def fail() -> None:
+    raise ValueError("a defect")
+
+
+async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.001)
+    monkeypatch.setattr("app.tasks._AFTER_FAULT_S", 0.001)
+    deadlines = Deadlines()
+    ticks = 0
+    seen = asyncio.Event()
+
+    def count() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 10:
+            seen.set()
+
+    for session in (FakeSession(fail), FakeSession(count)):
+        deadlines.watch(cast(Session, session))
+    ticker = Ticker(
+        deadlines,
+        Tally(CALL_SECONDS.bounds_s),
+        cast(LastSeen, BrokenLastSeen()),
+        cast(Registry, FakeRegistry()),
+        SystemClock(),
+    )
+    ticker.start()
+    await asyncio.wait_for(seen.wait(), 10)
+    await ticker.close()
