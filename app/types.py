@@ -1,6 +1,16 @@
-"""The identifiers of the domain, as types of their own so that they cannot be mixed up."""
+"""The identifiers of the domain: types that cannot be confused with each other, and the patterns of names."""
 
-from typing import Any, NewType
+from typing import Any, Final, NewType
+
+SLUG_PATTERN: Final = r"[a-z0-9-]{1,40}"
+"""The name of a tenant, or of a protocol, in URLs. Like each pattern here it has no anchors."""
+
+IDENTITY_PATTERN: Final = r"[A-Za-z0-9*+=|@_ -][A-Za-z0-9*+=|@._ -]{0,47}"
+"""The identity of a charge point: the last segment of its URL (OCPP-J 3.1.1, OCPP 2.0.1 part 4 3.1.1).
+
+No colon: Basic authentication splits there. No leading dot: `.` and `..` would be steps of a path. No slash,
+no percent sign, no control character, nothing outside ASCII.
+"""
 
 TenantId = NewType("TenantId", int)
 """Primary key of a tenant. Repositories and key builders cannot be made without one."""

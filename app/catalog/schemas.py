@@ -1,28 +1,30 @@
-"""The shape of every catalog document: response models of the API, and what the pages are rendered from."""
+"""Shapes of requests and answers of the catalog. The pages are rendered from the same values."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalog.definition import (
-    ConfigurationKey,
     ErrorCode,
     Examples,
     PayloadDescription,
     Profile,
+    Role,
+    StandardConfigurationKey,
     TypeDescription,
+    Way,
 )
 from app.catalog.entry import Adoption, Capability, Deployments, Direction, Level, Migration, SecurityTopic
 
 
 class Served(BaseModel):
-    """Base of the catalog documents."""
+    """Base of the shapes of all documents."""
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True, populate_by_name=True)
 
 
 class ApiLink(Served):
-    """One request of the developer API that leads on."""
+    """A request of the API that shows more."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -45,7 +47,7 @@ class ProtocolSummary(Served):
     tags: tuple[str, ...]
     adoption: Adoption
     href: Annotated[str, Field(description="The protocol in this API.")]
-    page: Annotated[str, Field(description="The same for people.")]
+    page: Annotated[str, Field(description="The same as a web page.")]
 
 
 class ProtocolList(Served):
@@ -56,7 +58,7 @@ class ProtocolList(Served):
 
 
 class CapabilityCounts(Served):
-    """How many rows of the capability matrix stand on each level."""
+    """How many rows of the capability matrix have each level."""
 
     supported: int
     partial: int
@@ -75,7 +77,7 @@ class FlowStepServed(Served):
 
 
 class Counts(Served):
-    """Sizes of the lists that hang below the protocol."""
+    """Sizes of the lists below the protocol."""
 
     messages: int
     configuration_keys: int
@@ -100,15 +102,15 @@ class Protocol(ProtocolSummary):
 class MessageSummary(Served):
     """A message in the list."""
 
-    action: Annotated[str, Field(description="Name on the wire, case-sensitive.")]
+    action: Annotated[str, Field(description="Name in frames, case-sensitive.")]
     profile: Annotated[str, Field(description="Key of the feature profile.")]
-    direction: Annotated[Direction, Field(description="Which way the request travels.")]
+    direction: Annotated[Direction, Field(description="The direction in which the request is sent.")]
     direction_text: str
     sections: Annotated[
         tuple[str, ...], Field(description="Sections of OCPP 1.6; `S ...`: of the security whitepaper.")
     ]
     summary: str
-    billing: Annotated[bool, Field(description="Acknowledged only after it is durable.")]
+    billing: Annotated[bool, Field(description="It is acknowledged only after it is durable.")]
     flow_step: Annotated[
         int | None, Field(description="Place in the message flow of the protocol's page.")
     ] = None
@@ -117,7 +119,7 @@ class MessageSummary(Served):
 
 
 class MessageFilter(Served):
-    """The filter that a list of messages was asked with."""
+    """The filter of a list of messages."""
 
     direction: Direction | None = None
     profile: str | None = None
@@ -139,15 +141,15 @@ class Message(MessageSummary):
     protocol: str
     profile_name: str
     error_behaviour: str
-    rules: Annotated[tuple[str, ...], Field(description="Rules across fields that a request must keep.")]
+    rules: Annotated[tuple[str, ...], Field(description="Rules across fields that a request must follow.")]
     request: PayloadDescription
     response: PayloadDescription
-    types: Annotated[dict[str, TypeDescription], Field(description="Each named type the fields lead to.")]
+    types: Annotated[dict[str, TypeDescription], Field(description="Each named type that the fields use.")]
     examples: Examples
 
 
 class MessageSchemas(Served):
-    """JSON Schema 2020-12 of both ways of a message."""
+    """JSON Schema 2020-12 of the request and the response of a message."""
 
     protocol: str
     action: str
@@ -160,16 +162,109 @@ class ConfigurationKeyList(Served):
 
     protocol: str
     count: int
-    configuration_keys: tuple[ConfigurationKey, ...]
+    configuration_keys: tuple[StandardConfigurationKey, ...]
 
 
 class ErrorCodeList(Served):
-    """The error codes of a CALLERROR, by the spelling that is sent."""
+    """The error codes of a CALLERROR, in the spelling that is sent."""
 
     protocol: str
     count: int
     error_codes: tuple[ErrorCode, ...]
 
+
+class Question(BaseModel):
+    """What to judge: a whole frame, or the payload of an action."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"oneOf": [{"required": ["frame"]}, {"required": ["action", "payload"]}]},
+    )
+
+    frame: Annotated[
+        str | list[Any] | None,
+        Field(description="An OCPP-J frame: the text as it is sent, or the JSON array."),
+    ] = None
+    sender: Annotated[Role, Field(description="Who would send the frame.")] = "charge_point"
+    action: Annotated[str | None, Field(description="Action of the payload, case-sensitive.")] = None
+    direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
+    payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None
+    strict: Annotated[
+        bool,
+        Field(
+            description="Refuse what the system would repair, and apply the rules across fields, as the "
+            "system does to what it sends. By default what can be repaired is tolerated and listed."
+        ),
+    ] = False
+
+
+class ViolationFound(BaseModel):
+    """One broken rule."""
+
+    code: Annotated[str, Field(description="OCPP-J error code.")]
+    pointer: Annotated[str, Field(description="JSON pointer to what breaks the rule.")]
+    reason: Annotated[str, Field(description="Name of the rule.")]
+    detail: str
+    section: Annotated[str | None, Field(description="Section of the standard that sets the rule.")]
+
+
+class DeviationFound(BaseModel):
+    """One departure from the standard that the system repairs, or keeps as it came."""
+
+    kind: str
+    pointer: str
+    raw: str
+
+
+class Judgement(BaseModel):
+    """What the system says of a frame or payload."""
+
+    verdict: Annotated[
+        Literal["valid", "tolerated", "invalid", "unreadable"],
+        Field(
+            description="valid: as the standard says. tolerated: accepted, with deviations. "
+            "invalid: refused. unreadable: not a frame."
+        ),
+    ]
+    kind: Annotated[str | None, Field(description="Kind of frame; null for a payload alone.")]
+    unique_id: str | None
+    action: str | None
+    violations: list[ViolationFound]
+    deviations: list[DeviationFound]
+    payload: Annotated[Any, Field(description="The payload as the system reads it; null if it is refused.")]
+    answer: Annotated[
+        list[Any] | None,
+        Field(
+            description="The CALLERROR that the system would send; null if it would send none. "
+            "For a payload alone its message id is `payload`."
+        ),
+    ]
+
+
+QUESTION_EXAMPLES: dict[str, Any] = {
+    "frame_text": {
+        "summary": "A frame as it is sent",
+        "value": {
+            "frame": '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]',
+            "sender": "charge_point",
+            "strict": False,
+        },
+    },
+    "frame_array": {
+        "summary": "A frame as a JSON array",
+        "value": {"frame": [2, "19223202", "Heartbeat", {}], "sender": "charge_point"},
+    },
+    "payload": {
+        "summary": "A payload alone",
+        "value": {
+            "action": "ChangeConfiguration",
+            "direction": "request",
+            "payload": {"key": "HeartbeatInterval", "value": "300"},
+            "strict": True,
+        },
+    },
+}
+"""Bodies of a request to judge something, as OpenAPI shows them."""
 
 LEVEL_WORDS: dict[Level, str] = {
     "supported": "Supported",

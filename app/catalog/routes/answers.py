@@ -10,7 +10,7 @@ TAG = "Protocol catalog"
 
 
 def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int | str, dict[str, Any]]:
-    """Make the OpenAPI `responses` of a document: 200, 304, and 404 if the path has a name in it.
+    """Make the OpenAPI `responses` of a document: 200, 304, and 404 if its path has a name in it.
 
     Args:
         example: the document.

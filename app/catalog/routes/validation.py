@@ -1,4 +1,4 @@
-"""The route that judges a developer's frame or payload."""
+"""The route that judges the frame or payload of a developer."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -9,48 +9,22 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from app.catalog.catalog import ProtocolCatalog
-from app.catalog.judgement import Judgement, Question, judge
+from app.catalog.definition import ProtocolCore
+from app.catalog.judgement import judge
 from app.catalog.routes.answers import TAG, refusal
+from app.catalog.schemas import QUESTION_EXAMPLES, Judgement, Question
 from app.errors import FieldViolation, InvalidInput
 from app.web.json_body import read_bytes
 
-# A frame as large as the gateway takes (256 KiB), escaped as a JSON string in the worst usual case.
+# A frame as large as the gateway accepts (256 KiB), escaped as a JSON string in the worst usual case.
 _BODY_LIMIT_BYTES = 1024 * 1024
-
-_QUESTIONS: dict[str, Any] = {
-    "frame_text": {
-        "summary": "A frame as it stands on the wire",
-        "value": {
-            "frame": '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]',
-            "sender": "charge_point",
-            "strict": False,
-        },
-    },
-    "frame_array": {
-        "summary": "A frame as a JSON array",
-        "value": {"frame": [2, "19223202", "Heartbeat", {}], "sender": "charge_point"},
-    },
-    "payload": {
-        "summary": "A payload alone",
-        "value": {
-            "action": "ChangeConfiguration",
-            "direction": "request",
-            "payload": {"key": "HeartbeatInterval", "value": "300"},
-            "strict": True,
-        },
-    },
-}
 
 
 class _BoundedRoute(APIRoute):
     """A route that refuses a body over the limit before FastAPI reads it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of requests.
-
-        Raises:
-            BodyTooLarge: by the handler.
-        """
+        """Return the handler of requests, which raises BodyTooLarge."""
         handle = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
@@ -64,12 +38,13 @@ class _BoundedRoute(APIRoute):
         return bounded
 
 
-def validate_route(protocol: ProtocolCatalog) -> APIRoute:
-    """POST: a question in, a judgement out; nothing is stored or sent."""
+def validate_route(protocol: ProtocolCatalog, core: ProtocolCore) -> APIRoute:
+    """Make the route that takes a question and answers with a judgement. Nothing is stored or sent."""
 
-    async def validate(question: Annotated[Question, Body(openapi_examples=_QUESTIONS)]) -> Judgement:
-        return judge(protocol, question)
+    async def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
+        return judge(protocol, core, question)
 
+    example = InvalidInput([FieldViolation("/action", "missing", "A payload needs its action.")])
     return _BoundedRoute(
         f"{protocol.href}/validate",
         validate,
@@ -79,13 +54,10 @@ def validate_route(protocol: ProtocolCatalog) -> APIRoute:
         summary=f"Judge a frame or a payload of {protocol.entry.name}",
         description=(
             "Answers what the running system would say of it: the verdict, each violation with its OCPP-J "
-            "code and JSON pointer, what would be mended, and the CALLERROR that would be sent. Nothing is "
-            "stored or sent. Pointers of a frame's violations lead into its payload, or into the frame "
-            "where the frame itself is at fault."
+            "code and JSON pointer, what would be repaired, and the CALLERROR that would be sent. Nothing is "
+            "stored or sent. The pointer of a violation leads into the payload of the frame, or into the "
+            "frame if the frame itself breaks a rule."
         ),
         tags=[TAG],
-        responses={
-            413: {"description": "The body is larger than 1 MiB."},
-            422: refusal(InvalidInput([FieldViolation("/action", "missing", "A payload needs its action.")])),
-        },
+        responses={413: {"description": "The body is larger than 1 MiB."}, 422: refusal(example)},
     )
