@@ -13,7 +13,7 @@ from app.errors import StoreUnavailable
 from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
-from app.gateway.ticker import Deadlines
+from app.gateway.ticker import CallDeadlines
 from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
@@ -162,7 +162,7 @@ class Bench:
         self.database = FakeDatabase()
         self.database.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
-        self.deadlines = Deadlines()
+        self.deadlines = CallDeadlines()
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
             tenant_id=TenantId(1),
