@@ -186,8 +186,8 @@ class _Update:
         """Write one row, together with those of others; None: there is no such charge point."""
         found = await self.gathering.add(row)
         if found is None:
-            # Not there, or held by somebody. In a task: a session steps its handlers without one.
-            found = await asyncio.ensure_future(self._write_alone(row))
+            # There is no such row, or another transaction holds it locked.
+            found = await self._write_alone(row)
         return found
 
     async def write_all(self, rows: list[_Row]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from app.clock import microseconds_of
 from app.connection import Connection
@@ -23,6 +23,8 @@ from app.transactions.ledger.ledger import answered
 from app.transactions.ledger.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.conversations import logged
+
+Record = TypeVar("Record")
 
 LIMITS = SessionLimits(
     frame_bytes=4096,
@@ -99,19 +101,17 @@ class FakeLedger:
             self.readings += map(readings_of, batch.records())
             answered(batch.acknowledge(0.0, 0))
 
-    async def keep_invalid(self, record: InvalidRecord) -> None:
-        await self._commit()
-        self.kept.append(record)
+    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.kept, record))
 
-    async def meter_values(self, readings: MeterReadings) -> None:
-        await self._commit()
-        self.readings.append(readings)
+    def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.readings, readings))
 
-    async def _commit(self) -> None:
-        await asyncio.sleep(0)
+    async def _commit(self, records: list[Record], record: Record) -> None:
         self.sent_before_commit.append(list(self.sent))
         if not self.available:
             raise StoreUnavailable()
+        records.append(record)
 
 
 @dataclass
