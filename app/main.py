@@ -8,11 +8,12 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
+from app import ocpp
 from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
-from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.catalog.document_routes import DocumentsFirst, documents_of
+from app.catalog.pages.routes import page_routes
+from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
 from app.charge_points.service import ChargePointService
 from app.clock import SystemClock
@@ -27,7 +28,6 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import describe
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
@@ -45,8 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog(describe())
-    public = [*catalog_routes(catalog), *console_routes(catalog)]
+    catalog = load_catalog({"v16": ocpp})
+    public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:

@@ -1,8 +1,9 @@
 """From a valid CALL of a charge point to its handler, and who may call what."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
+from app.answers import Answer
 from app.charge_points.handlers import boot_notification, data_transfer, heartbeat, status_notification
 from app.connection import Connection
 from app.errors import CallFailed
@@ -12,11 +13,8 @@ from app.ocpp import Dispatch
 from app.ocpp.v16 import BILLING_ACTIONS, ChargePointAction
 from app.transactions.handlers import meter_values, start_transaction, stop_transaction
 
-Handler = Callable[[HandlerContext, Connection, Any], Any]
-"""Answers one action: (context, connection, request) -> response, payloads being TypedDicts.
-
-Without any I/O the response comes at once, otherwise as an awaitable.
-"""
+Handler = Callable[[HandlerContext, Connection, Any], Answer]
+"""Answers one action: (context, connection, request) -> answer. Payloads are TypedDicts."""
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "Authorize": authorize.handle,
@@ -41,9 +39,6 @@ NOT_SUPPORTED: Final = frozenset(
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
-STEPPED_ACTIONS: Final = BILLING_ACTIONS | {"BootNotification"}
-"""Actions whose handlers wait for the ledger or the attendance and for nothing else: they need no task."""
-
 
 class Dispatcher:
     """The table of handlers, with the registration as its gate."""
@@ -62,11 +57,11 @@ class Dispatcher:
         self._context = context
         self._handlers = dict(handlers)
 
-    def answer(self, connection: Connection, call: Dispatch) -> dict[str, Any] | Awaitable[Any]:
-        """Start the handler of a CALL; the result is the response payload, or what to await for it.
+    def answer(self, connection: Connection, call: Dispatch) -> Answer:
+        """Start the handler of a CALL.
 
         Raises:
-            CallFailed: the CALL gets a CALLERROR; from here, or when awaited.
+            CallFailed: the CALL gets a CALLERROR. A future or coroutine in the answer may raise it, too.
         """
         action = call.action
         if connection.registration_status != "Accepted":
@@ -74,8 +69,7 @@ class Dispatcher:
         handler = self._handlers.get(action)
         if handler is None:
             raise CallFailed("NotSupported", f"{action} is not supported.")
-        answer: dict[str, Any] | Awaitable[Any] = handler(self._context, connection, call.payload)
-        return answer
+        return handler(self._context, connection, call.payload)
 
 
 def _assert_allowed(connection: Connection, action: str) -> None:

@@ -10,12 +10,12 @@ from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
-from app.gateway.last_seen import LastSeen
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import Deadlines, Ticker
+from app.gateway.ticker import CallDeadlines, Ticker
 from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
@@ -39,8 +39,8 @@ class Gateway:
     ) -> None:
         """dispatcher: another table of handlers, for tests."""
         self._registry = registry
-        self._last_seen = LastSeen(storage.connection_batcher)
-        deadlines = Deadlines()
+        self._last_seen = LastSeenRecorder(storage.connection_batcher)
+        deadlines = CallDeadlines()
         tally = Tally(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             ledger=storage.ledger,
@@ -80,7 +80,7 @@ class Gateway:
         sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
         for session in sessions:
             session.close(CLOSE_GOING_AWAY, "the server is going away")
-        await self.endpoint.settle()
+        await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._keepalive.close()
         await self._ticker.close()

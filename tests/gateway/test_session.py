@@ -151,11 +151,11 @@ async def test_an_overdue_call_times_out_and_its_late_answer_is_attached() -> No
     bench = Bench()
     bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
     bench.clock.seconds += 29.0
-    bench.deadlines.tick()
+    bench.deadlines.check()
     await bench.session.settled()
     assert bench.commands.events == [("sent", "c1")]
     bench.clock.seconds += 1.0
-    bench.deadlines.tick()
+    bench.deadlines.check()
     await bench.session.settled()
     assert bench.commands.events[-1] == ("timed_out", "c1")
     await bench.receive('[3,"c1",{"status":"Accepted"}]')

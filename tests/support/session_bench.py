@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from app.clock import microseconds_of
 from app.connection import Connection
@@ -13,7 +13,7 @@ from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
-from app.gateway.ticker import Deadlines
+from app.gateway.ticker import CallDeadlines
 from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
@@ -23,6 +23,8 @@ from app.transactions.ledger.ledger import Ledger, answered
 from app.transactions.ledger.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
+
+Record = TypeVar("Record")
 
 LIMITS = SessionLimits(
     frame_bytes=4096,
@@ -99,19 +101,17 @@ class FakeLedger:
             self.readings += map(readings_of, batch.records())
             answered(batch.acknowledge(0.0, 0))
 
-    async def keep_invalid(self, record: InvalidRecord) -> None:
-        await self._commit()
-        self.kept.append(record)
+    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.kept, record))
 
-    async def meter_values(self, readings: MeterReadings) -> None:
-        await self._commit()
-        self.readings.append(readings)
+    def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.readings, readings))
 
-    async def _commit(self) -> None:
-        await asyncio.sleep(0)
+    async def _commit(self, records: list[Record], record: Record) -> None:
         self.sent_before_commit.append(list(self.sent))
         if not self.available:
             raise StoreUnavailable()
+        records.append(record)
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Bench:
         self.storage = FakeStorage()
         self.storage.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
-        self.deadlines = Deadlines()
+        self.deadlines = CallDeadlines()
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
             tenant_id=TenantId(1),
