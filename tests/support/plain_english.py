@@ -16,7 +16,7 @@ WORDS: Final = re.compile(
     r'|"""(Who|What|That|Whoever) ',
     re.IGNORECASE,
 )
-CHECKED: Final = (
+CHECKED: Final = tuple(".py .pyi .rs .md .toml .html .txt .yaml .yml Makefile Dockerfile".split())
     ".py",
     ".pyi",
     ".rs",
