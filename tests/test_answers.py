@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+from functools import partial
 from typing import Any, get_origin, get_type_hints
 
 import pytest
@@ -10,18 +11,23 @@ import pytest
 from app.answers import Recording
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
-from app.gateway.dispatch import HANDLERS
-from app.handler_context import HandlerContext
 from app.ocpp import v16
-from tests.support.session_bench import Bench
+from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
+
+HANDLERS: dict[str, Any] = handlers_of(FakeStorage(), ManualClock())
 
 AUTHORIZE = '[2,"a1","Authorize",{"idTag":"T"}]'
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 
 
+def function_of(action: str) -> Any:
+    handler = HANDLERS[action]
+    return handler.func if isinstance(handler, partial) else handler
+
+
 @pytest.mark.parametrize("action", sorted(HANDLERS))
 def test_handlers_of_billing_messages_return_recordings_and_only_they(action: str) -> None:
-    returned = get_type_hints(HANDLERS[action])["return"]
+    returned = get_type_hints(function_of(action))["return"]
     assert (get_origin(returned) is Recording) == (action in v16.BILLING_ACTIONS)
 
 
@@ -30,13 +36,13 @@ def test_handlers_of_billing_messages_return_recordings_and_only_they(action: st
     [("Heartbeat", v16.HeartbeatResponse), ("DataTransfer", v16.DataTransferResponse)],
 )
 def test_handlers_without_a_wait_return_their_payload(action: str, payload: type) -> None:
-    assert get_type_hints(HANDLERS[action])["return"] is payload
-    assert not inspect.iscoroutinefunction(HANDLERS[action])
+    assert get_type_hints(function_of(action))["return"] is payload
+    assert not inspect.iscoroutinefunction(function_of(action))
 
 
 @pytest.mark.parametrize("action", ["Authorize", "BootNotification", "StatusNotification"])
 def test_handlers_that_ask_the_database_are_coroutines(action: str) -> None:
-    assert inspect.iscoroutinefunction(HANDLERS[action])
+    assert inspect.iscoroutinefunction(function_of(action))
 
 
 class Recorder:
@@ -45,9 +51,7 @@ class Recorder:
     def __init__(self) -> None:
         self.future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
-    def handle(
-        self, context: HandlerContext, connection: Connection, request: Any
-    ) -> Recording[dict[str, Any], dict[str, Any]]:
+    def handle(self, connection: Connection, request: Any) -> Recording[dict[str, Any], dict[str, Any]]:
         return Recording(self.future, lambda result: {"idTagInfo": result})
 
 
@@ -84,9 +88,7 @@ async def test_a_recording_whose_answer_cannot_be_made_is_an_internal_error() ->
     def fail(_: None) -> dict[str, Any]:
         raise ValueError("a defect")
 
-    def handle(
-        context: HandlerContext, connection: Connection, request: Any
-    ) -> Recording[None, dict[str, Any]]:
+    def handle(connection: Connection, request: Any) -> Recording[None, dict[str, Any]]:
         return Recording(future, fail)
 
     (answer,) = await Bench({"Authorize": handle}).receive(AUTHORIZE)
@@ -94,7 +96,7 @@ async def test_a_recording_whose_answer_cannot_be_made_is_an_internal_error() ->
 
 
 async def test_a_coroutine_runs_in_a_task_as_timeouts_and_database_drivers_want_it() -> None:
-    async def handle(context: HandlerContext, connection: Connection, request: Any) -> dict[str, Any]:
+    async def handle(connection: Connection, request: Any) -> dict[str, Any]:
         async with asyncio.timeout(10):
             await asyncio.sleep(0)
         return ACCEPTED

@@ -1,8 +1,10 @@
 """The charge-point edge of one worker, put together: what the composition root needs, and nothing else."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
@@ -16,7 +18,6 @@ from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
-from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
@@ -35,9 +36,9 @@ class Gateway:
         credentials: Credentials,
         clock: Clock,
         settings: Settings,
-        dispatcher: Dispatcher | None = None,
+        handlers: Mapping[str, Handler],
     ) -> None:
-        """dispatcher: another table of handlers, for tests."""
+        """handlers: by action, those of all capabilities."""
         self._registry = registry
         self._last_seen = LastSeenRecorder(storage.connection_batcher)
         deadlines = CallDeadlines()
@@ -45,7 +46,7 @@ class Gateway:
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
-            dispatcher=dispatcher or Dispatcher(_handler_context(storage, clock, settings)),
+            dispatcher=Dispatcher(handlers),
             commands=commands,
             clock=clock,
             limits=SessionLimits(
@@ -85,10 +86,6 @@ class Gateway:
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()
-
-
-def _handler_context(storage: Storage, clock: Clock, settings: Settings) -> HandlerContext:
-    return HandlerContext(storage.database, storage.ledger, storage.connection_batcher, clock, settings)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from app.clock import microseconds_of
+from app.answers import Handler
+from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
-from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
+from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
-from app.handler_context import HandlerContext
+from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
@@ -126,6 +127,8 @@ class FakeFrameLog:
 
 @dataclass
 class FakeStorage:
+    database: None = None
+    connection_batcher: None = None
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 
@@ -143,6 +146,11 @@ class FakeCommands:
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         self.events.append((resolve.outcome, resolve.unique_id))
         self.resolves.append(resolve)
+
+
+def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
+    """Return the handlers of all messages over a storage that may be a fake."""
+    return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
 
 
 class Bench:
@@ -180,12 +188,10 @@ class Bench:
             accepted_before=accepted_before,
         )
         ledger, frame_log = cast(Ledger, self.storage.ledger), cast(FrameLog, self.storage.frame_log)
-        absent = cast(Any, None)
-        context = HandlerContext(absent, ledger, absent, self.clock, Settings(credential_pepper="pepper"))
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            dispatcher=Dispatcher(context, {**HANDLERS, **(handlers or {})}),
+            dispatcher=Dispatcher({**handlers_of(self.storage, self.clock), **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
             limits=limits,
