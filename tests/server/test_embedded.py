@@ -177,7 +177,7 @@ async def test_an_engine_that_dies_is_started_again(engine_directory: Path) -> N
 
 
 async def _wait_for_another(redis: Redis, process_id: int) -> None:
-    """Ask until another process answers; there is no event to wait for."""
+    """Ask until another process answers; no event tells it."""
     while True:
         with suppress(RedisError):
             if (await redis.info("server"))["process_id"] != process_id:
@@ -210,14 +210,14 @@ async def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_runs_the_engines_as_themselves(engine_directory: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
+    account = pwd.getpwnam("nobody")
     try:
-        subprocess.run([sys.executable, "-c", ""], user=nobody.pw_uid, check=True)
+        subprocess.run([sys.executable, "-c", ""], user=account.pw_uid, check=True)
     except PermissionError:
         pytest.skip(f"{sys.executable} is closed to other users")
-    os.chown(engine_directory, nobody.pw_uid, nobody.pw_gid)
-    process, _ = _start_owner(engine_directory, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
-    assert (engine_directory / "postgres").stat().st_uid == nobody.pw_uid
+    os.chown(engine_directory, account.pw_uid, account.pw_gid)
+    process, _ = _start_owner(engine_directory, user=account.pw_uid, group=account.pw_gid, extra_groups=[])
+    assert (engine_directory / "postgres").stat().st_uid == account.pw_uid
     assert _end(process) == 0
     assert _engine_processes(engine_directory) == set()
 

@@ -41,7 +41,7 @@ def account_for(directory: Path) -> Account:
     """Choose the user that runs the engines in a data directory.
 
     Raises:
-        EmbeddedError: this process is root, and there is no other suitable user.
+        EmbeddedError: this process is root, and the system has neither of the users below.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
@@ -135,8 +135,6 @@ def socket_directory(home: Path, account: Account) -> Path:
     found = short.lstat()
     # Every user may write to the temporary directory, so something of another user is not used.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), account.user_id):
-        raise EmbeddedError(
-            f"{short} belongs to somebody else; choose a shorter STATIONMASTER_DATA_DIRECTORY"
-        )
+        raise EmbeddedError(f"{short} belongs to another user; choose a shorter STATIONMASTER_DATA_DIRECTORY")
     own_directory(short, account)
     return short

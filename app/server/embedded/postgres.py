@@ -91,11 +91,11 @@ class Postgres:
         return True
 
     def _initialize(self) -> None:
-        # An interrupted initdb leaves files behind and no PG_VERSION; there is no data in them yet.
+        # An interrupted initdb leaves files without PG_VERSION, which hold no data yet.
         for left_over in self.home.iterdir():
             shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         options = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres")
-        result = subprocess.run(  # noqa: S603 - the command is ours, there is no shell
+        result = subprocess.run(  # noqa: S603 - our own command, without a shell
             [str(self._binaries() / "initdb"), *options, "--pgdata", str(self.home)],
             cwd=self.home,
             capture_output=True,

@@ -126,7 +126,7 @@ def _spawn(engine: Engine) -> subprocess.Popen[bytes]:
     full = path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES
     with open(path, "wb" if full else "ab") as log:
         # In a new session, because Ctrl-C in the terminal must not stop the engines before the last commit.
-        return subprocess.Popen(  # noqa: S603 - the command is ours, there is no shell
+        return subprocess.Popen(  # noqa: S603 - our own command, without a shell
             engine.command(),
             stdin=subprocess.DEVNULL,
             stdout=log,
