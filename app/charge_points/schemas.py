@@ -7,9 +7,9 @@ from pydantic import (
     Field,
 )
 
-from app.charge_points.records import ChargePointRecord
+from app.charge_points.records import BOOT_TEXTS, ChargePointRecord
 from app.ocpp.v16 import RegistrationStatus
-from app.web.inputs import IDENTITY_PATTERN, Change, Input, Name
+from app.web.inputs import Change, Identity, Input, Name
 from app.web.resources import Instant, Resource
 
 
@@ -62,8 +62,8 @@ _CHARGE_POINT_COLUMNS = tuple(
 CHARGE_POINT_LIVE_FIELDS = frozenset(
     {
         *("connected", "connected_since", "last_connected_at", "last_seen_at", "booted_at", "clock_skew_s"),
-        *("vendor", "model", "serial_number", "box_serial_number", "firmware_version", "iccid", "imsi"),
-        *("meter_type", "meter_serial_number", "updated_at"),
+        *BOOT_TEXTS,
+        "updated_at",
     }
 )
 """What changes without an operator's hand: outside If-Match."""
@@ -117,7 +117,7 @@ HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, descripti
 class ChargePointCreate(Input):
     """A new charge point. Its credential is generated."""
 
-    identity: Annotated[str, Field(pattern=IDENTITY_PATTERN, description="Case-sensitive; never changes.")]
+    identity: Annotated[Identity, Field(description="Case-sensitive; never changes.")]
     name: Name | None = None
     registration_status: Annotated[
         RegistrationStatus | None, Field(description="null: the tenant's default.")

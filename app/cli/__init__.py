@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from app.types import SLUG_PATTERN
+
 if TYPE_CHECKING:
     from app.database.database import Database
     from app.settings import Settings
 
-SLUG_PATTERN = r"[a-z0-9-]{1,40}"
 # Opened at once, so that a day is not simulated for nothing.
 _DRAWING = typer.Option(help="File to draw the day into.", metavar="<path>", lazy=False, encoding="utf-8")
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")

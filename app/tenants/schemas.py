@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from app.ocpp.v16 import RegistrationStatus
 from app.types import Scope
-from app.web.inputs import SLUG_PATTERN, Change, Input, Name, Time
+from app.web.inputs import Change, Input, Name, Slug, Time
 from app.web.resources import Instant, Resource
 
 
@@ -43,7 +43,7 @@ class NewApiKey(ApiKey):
 class TenantCreate(Input):
     """A new tenant."""
 
-    slug: Annotated[str, Field(pattern=SLUG_PATTERN, description="Name in URLs; it never changes.")]
+    slug: Annotated[Slug, Field(description="Name in URLs; it never changes.")]
     name: Name
     strict_protocol: bool = False
     default_registration: RegistrationStatus = "Accepted"
