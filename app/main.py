@@ -8,14 +8,18 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
+from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
 from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
+from app.charge_points.handlers import charge_point_handlers
+from app.charge_points.handlers.boot_notification import BootServices
+from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
-from app.clock import SystemClock
+from app.clock import Clock, SystemClock
 from app.commands.service import Commands
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
@@ -23,6 +27,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
+from app.id_tags.handlers import id_tag_handlers
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -34,6 +39,7 @@ from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
+from app.transactions.handlers import transaction_handlers
 from app.transactions.service import delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication, Services
@@ -106,6 +112,7 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
+        handlers=message_handlers(storage, clock, settings),
     )
     inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
@@ -122,6 +129,17 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(gateway.close)
     services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     return services, gateway
+
+
+def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
+    """Return the handlers of all messages of charge points, by action."""
+    boot = BootServices(storage.connection_batcher, clock, settings.heartbeat_interval_s)
+    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
+    return {
+        **charge_point_handlers(boot, status),
+        **id_tag_handlers(storage.database, clock),
+        **transaction_handlers(storage.ledger, clock),
+    }
 
 
 def compose_services(shared: Services) -> ServiceRegistry:
