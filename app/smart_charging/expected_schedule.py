@@ -17,8 +17,8 @@ from app.clock import utc_text
 from app.errors import FieldViolation, InvalidInput
 from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.smart_charging.drawing import Measured
-from app.smart_charging.ledger import Installed, World
 from app.smart_charging.ledger_reading import LedgerView
+from app.smart_charging.profile_ledger import Installed, World
 from app.types import Json
 
 MOST_CONNECTORS = 100

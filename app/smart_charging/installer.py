@@ -17,9 +17,11 @@ from app.commands.service import Commands
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import InvalidInput, NotFound
-from app.smart_charging.abilities import Conversion
 from app.smart_charging.calendar import next_clock_change, says_the_same
-from app.smart_charging.installation import (
+from app.smart_charging.ledger_reading import LedgerView, load_ledger
+from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.smart_charging.rules.abilities import Conversion
+from app.smart_charging.rules.installation import (
     Plan,
     Step,
     Target,
@@ -27,10 +29,8 @@ from app.smart_charging.installation import (
     plan_installation,
     plan_remote_start,
 )
-from app.smart_charging.ledger_reading import LedgerView, load_ledger
-from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.smart_charging.rules.stored_profiles import wire_ids
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
-from app.smart_charging.stored_profiles import wire_ids
 from app.types import Json, TenantId
 
 RETRY_AFTER = timedelta(minutes=5)

@@ -11,8 +11,8 @@ from typing import cast
 
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
-from app.smart_charging.ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
 from app.smart_charging.profile_command_store import ProfileCommandStore
+from app.smart_charging.profile_ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 

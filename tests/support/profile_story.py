@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from app.commands.records import CommandState
-from app.smart_charging.ledger import Ledger, World, fold_ledger
 from app.smart_charging.ledger_reading import read_events
+from app.smart_charging.profile_ledger import Ledger, World, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 

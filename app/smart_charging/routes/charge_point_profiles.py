@@ -18,10 +18,10 @@ from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
-from app.smart_charging.abilities import Conversion
 from app.smart_charging.installer import Asked, Place
-from app.smart_charging.ledger import Installed, Ledger, ProfileEvent
 from app.smart_charging.ledger_reading import load_ledger
+from app.smart_charging.profile_ledger import Installed, Ledger, ProfileEvent
+from app.smart_charging.rules.abilities import Conversion
 from app.smart_charging.schemas.requests import ConversionInput, ProfileInstallationCreate, RemoteStartCreate
 from app.smart_charging.schemas.resources import InstalledProfile, InstalledProfiles, ProfileCommands
 from app.types import Json

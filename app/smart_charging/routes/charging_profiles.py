@@ -8,10 +8,18 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput, NotFound
 from app.smart_charging.calendar import next_clock_change
 from app.smart_charging.records import ChargingProfileRecord
+from app.smart_charging.rules.stored_profiles import (
+    as_stored,
+    judge_calendar,
+    judge_profile,
+    wire_ids,
+    wire_profiles,
+)
 from app.smart_charging.schemas.requests import ChargingProfileWrite
 from app.smart_charging.schemas.resources import (
     CHARGING_PROFILE_LIVE_FIELDS,
@@ -19,16 +27,8 @@ from app.smart_charging.schemas.resources import (
     ProfileInstallation,
 )
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
-from app.smart_charging.stored_profiles import (
-    as_stored,
-    judge_calendar,
-    judge_profile,
-    wire_ids,
-    wire_profiles,
-)
 from app.types import Json
 from app.web.access import ReadAccess, ServicesDependency, TenantAccess, WriteAccess
-from app.web.computation import compute
 from app.web.conditional import (
     IfMatch,
     IfNoneMatch,

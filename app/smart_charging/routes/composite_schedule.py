@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import InvalidInput
 from app.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
 from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE, SCHEMA
 from app.smart_charging.schemas.composite_schedule import CompositeSchedule
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.media_types import prefers
 from app.web.problems import MalformedBody, problems

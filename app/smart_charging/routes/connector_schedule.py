@@ -16,14 +16,15 @@ from starlette.responses import Response
 from app.charge_points.routes import existing_charge_point
 from app.commands.records import CommandRecord
 from app.commands.routes import WAIT_MAXIMUM_S
+from app.computation import compute
 from app.configuration.store import ConfigurationStore
 from app.errors import Forbidden, InvalidInput
-from app.smart_charging.abilities import abilities_of
 from app.smart_charging.drift import departures, read_reported
 from app.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.routes.composite_schedule import PICTURE, SVG_TYPE
+from app.smart_charging.rules.abilities import abilities_of
 from app.smart_charging.schemas.resources import (
     ConnectorSchedule,
     ReportedSchedule,
@@ -34,7 +35,6 @@ from app.transactions.records import MeterValueFilter
 from app.transactions.store import MeterValueStore
 from app.types import Json
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess
-from app.web.computation import compute
 from app.web.conditional import page_response
 from app.web.exact_json import has_hundredths
 from app.web.inputs import DIGITS, ConnectorIdPath, IdentityPath, QueryBoolean, Time

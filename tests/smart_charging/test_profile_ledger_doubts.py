@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.smart_charging.ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
+from app.smart_charging.profile_ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
 from app.types import Json
 from tests.support.profile_story import Story, numbers, only, profile
 

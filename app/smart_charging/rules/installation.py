@@ -15,11 +15,11 @@ from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import check_call
-from app.smart_charging.abilities import Abilities, Conversion, abilities_of, asked_too_much, fit_unit
-from app.smart_charging.ledger import Installed, ProfileEvent, World, apply_event
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
+from app.smart_charging.profile_ledger import Installed, ProfileEvent, World, apply_event
 from app.smart_charging.records import ChargingProfileRecord
-from app.smart_charging.stored_profiles import wire_ids, wire_profiles
+from app.smart_charging.rules.abilities import Abilities, Conversion, abilities_of, asked_too_much, fit_unit
+from app.smart_charging.rules.stored_profiles import wire_ids, wire_profiles
 from app.types import Json
 
 _NOT_SENT = UUID(int=0)

@@ -20,8 +20,8 @@ from websockets.typing import Subprotocol
 from app.clock import Clock
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send
 from app.simulator import commands
-from app.simulator.ledger import Event, Ledger
-from app.simulator.machine import ChargePoint, Json
+from app.simulator.charge_point import ChargePoint, Json
+from app.simulator.message_log import Event, Ledger
 from app.simulator.outbox import Request
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline

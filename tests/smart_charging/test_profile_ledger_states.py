@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from app.smart_charging.ledger import Installed, ProfileEvent, World, apply_event, is_cleared
+from app.smart_charging.profile_ledger import Installed, ProfileEvent, World, apply_event, is_cleared
 from app.types import Json
 from tests.support.profile_story import NOW, Story, profile
 
