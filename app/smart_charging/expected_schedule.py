@@ -18,7 +18,7 @@ from app.errors import FieldViolation, InvalidInput
 from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.smart_charging.drawing import Measured
 from app.smart_charging.ledger_reading import LedgerView
-from app.smart_charging.profile_ledger import Installed, World
+from app.smart_charging.profile_ledger import Installed, PossibleState
 from app.types import Json
 
 MOST_CONNECTORS = 100
@@ -80,10 +80,10 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
         InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
     """
     lines: list[list[_Stretch]] = []
-    for world in view.ledger.worlds:
-        with _named_by_parameter(asked := question(view, world, request)):
+    for state in view.ledger.states:
+        with _named_by_parameter(asked := question(view, state, request)):
             schedule: Json = json.loads(composite_schedule(read_question(json.dumps(asked))))
-        if len(view.ledger.worlds) == 1:
+        if len(view.ledger.states) == 1:
             return schedule
         lines.append(_stretches(schedule))
         if sum(map(len, lines)) > _MOST_STRETCHES:
@@ -105,12 +105,12 @@ def draw_expected(
         return draw_schedule(schedule, read_question(json.dumps(asked)), title, measured)
 
 
-def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
+def question(view: LedgerView, state: PossibleState, request: ScheduleRequest) -> Json:
     """Return what the core is asked about one possible state of a charge point."""
     asked: Json = {
         "installed": [
             {"connectorId": item.connector_id, "csChargingProfiles": _readable(item.profile)}
-            for item in world
+            for item in state
             if not item.waiting and _is_laid_out(item)
         ],
         "transactions": [

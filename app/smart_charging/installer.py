@@ -23,7 +23,7 @@ from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
 from app.smart_charging.rules.abilities import Conversion
 from app.smart_charging.rules.installation import (
     Plan,
-    Step,
+    ProfileRequest,
     Target,
     conversion_json,
     plan_installation,
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class IssueOptions:
     """Who asks, and how the commands are to be issued."""
 
     issued_by: str
@@ -52,7 +52,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where somebody wants a stored profile. connector_id: 0 is the charge point."""
 
     identity: str
@@ -69,7 +69,7 @@ class ProfileInstaller:
         self._clock = clock
 
     async def install(
-        self, tenant_id: TenantId, charging_profile_id: int, place: Place, asked: Asked
+        self, tenant_id: TenantId, charging_profile_id: int, place: Placement, asked: IssueOptions
     ) -> list[CommandRecord]:
         """Send a stored profile to a connector; return the commands, which may end in any of their states.
 
@@ -95,7 +95,7 @@ class ProfileInstaller:
         return await self._issue_all(tenant_id, place.identity, plan.steps, asked)
 
     async def clear(
-        self, tenant_id: TenantId, identity: str, filters: Json, asked: Asked
+        self, tenant_id: TenantId, identity: str, filters: Json, asked: IssueOptions
     ) -> list[CommandRecord]:
         """Clear what fits all filters, or the profile that `id` names (OCPP 1.6 5.5, errata 3.25, 3.26).
 
@@ -109,11 +109,16 @@ class ProfileInstaller:
         if "id" in filters:
             async with self._database.tenant(tenant_id) as work:
                 wanted = [{"id": number} for number in await _numbers(work, identity, filters["id"])]
-        steps = [Step("ClearChargingProfile", payload) for payload in wanted]
+        steps = [ProfileRequest("ClearChargingProfile", payload) for payload in wanted]
         return await self._issue_all(tenant_id, identity, steps, asked)
 
     async def remote_start(
-        self, tenant_id: TenantId, charging_profile_id: int, id_tag: str, place: Place, asked: Asked
+        self,
+        tenant_id: TenantId,
+        charging_profile_id: int,
+        id_tag: str,
+        place: Placement,
+        asked: IssueOptions,
     ) -> CommandRecord:
         """Start a transaction from afar under a stored TxProfile. connector_id 0: on any connector.
 
@@ -138,11 +143,11 @@ class ProfileInstaller:
             steps = await self._due_steps(work, installation, now)
             # Inside of the transaction: who deletes the profile and then clears it waits for this.
             if connected:
-                await self._issue_all(tenant_id, installation.identity, steps, Asked(_ISSUED_BY))
+                await self._issue_all(tenant_id, installation.identity, steps, IssueOptions(_ISSUED_BY))
 
     async def _due_steps(
         self, work: TenantWork, installation: InstallationRecord, now: datetime
-    ) -> list[Step]:
+    ) -> list[ProfileRequest]:
         record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
         if record is None:
             return []
@@ -174,14 +179,14 @@ class ProfileInstaller:
         return due
 
     async def _issue_all(
-        self, tenant_id: TenantId, identity: str, steps: Sequence[Step], asked: Asked
+        self, tenant_id: TenantId, identity: str, steps: Sequence[ProfileRequest], asked: IssueOptions
     ) -> list[CommandRecord]:
         return [
             await self._issue(tenant_id, identity, step, asked, number) for number, step in enumerate(steps)
         ]
 
     async def _issue(
-        self, tenant_id: TenantId, identity: str, step: Step, asked: Asked, number: int
+        self, tenant_id: TenantId, identity: str, step: ProfileRequest, asked: IssueOptions, number: int
     ) -> CommandRecord:
         key = asked.idempotency_key
         return await self._commands.issue(
@@ -208,7 +213,7 @@ async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) ->
 
 
 async def _find(
-    work: TenantWork, charging_profile_id: int, place: Place
+    work: TenantWork, charging_profile_id: int, place: Placement
 ) -> tuple[Target, ChargingProfileRecord]:
     charge_point = await ChargePointStore(work).get(place.identity)
     if charge_point is None:
@@ -229,7 +234,7 @@ def _is_gone(view: LedgerView, record: ChargingProfileRecord) -> bool:
     return not view.ledger.overflow and not any(number in wire_ids(record) for number in found)
 
 
-def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step: Step) -> bool:
+def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step: ProfileRequest) -> bool:
     if step.action != "SetChargingProfile":
         return False
     wanted: Json = step.payload["csChargingProfiles"]
@@ -239,7 +244,7 @@ def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step:
     )
 
 
-def _was_refused(view: LedgerView, record: ChargingProfileRecord, step: Step) -> bool:
+def _was_refused(view: LedgerView, record: ChargingProfileRecord, step: ProfileRequest) -> bool:
     if step.action != "SetChargingProfile":
         return False
     wanted: Json = step.payload["csChargingProfiles"]

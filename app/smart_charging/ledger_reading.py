@@ -12,7 +12,7 @@ from typing import cast
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.smart_charging.profile_command_store import ProfileCommandStore
-from app.smart_charging.profile_ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
+from app.smart_charging.profile_ledger import Installed, ProfileEvent, ProfileLedger, Verdict, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 
@@ -29,7 +29,7 @@ _STATUSES: dict[str, Verdict] = {
 class LedgerView:
     """The ledger of a charge point beside the transactions that run on it, one for each connector."""
 
-    ledger: Ledger
+    ledger: ProfileLedger
     running: tuple[ConnectorTransaction, ...]
 
     def transaction_on(self, connector_id: int) -> ConnectorTransaction | None:

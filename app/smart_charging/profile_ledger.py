@@ -1,8 +1,8 @@
 """The ledger: which charging profiles a charge point has accepted (OCPP 1.6 3.13, 5.5, 5.16). Pure values.
 
 OCPP 1.6 cannot read profiles back, so the ledger is folded from what was sent and what was answered, in the
-order of sending. An answer that never came leaves two possible worlds: one where the charge point did it, one
-where it did not. Later certain events bring the worlds together again.
+order of sending. An answer that never came leaves two possible states: one where the charge point did it, one
+where it did not. Later certain events bring the states together again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,11 +16,11 @@ from app.types import Json
 Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirmed"]
 """What became of a request. unknown: a clear that met nothing; unconfirmed: nobody knows."""
 
-WORLDS_LIMIT = 64
-"""Possible worlds that are kept apart; with more the charge point counts as not limited."""
+STATES_LIMIT = 64
+"""Possible states that are kept apart; with more the charge point counts as not limited."""
 _REFUSED: tuple[Verdict, ...] = ("rejected", "not_supported")
 _IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
-"""What may have been done, or not: each leaves two worlds."""
+"""What may have been done, or not: each leaves two states."""
 REFUSALS_LIMIT = 50
 """Refused profiles that are remembered for a charge point."""
 TRIES_AT_EACH_END = 4
@@ -73,24 +73,24 @@ class ProfileEvent:
     reason: str | None = None
 
 
-World = tuple[Installed, ...]
+PossibleState = tuple[Installed, ...]
 """Profiles in the order in which the charge point accepted them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ProfileLedger:
     """What is, or may be, on a charge point.
 
-    worlds: each possible state, at least one; overflow: there are more than are kept, and nothing can be
+    states: each possible state, at least one; overflow: there are more than are kept, and nothing can be
     said. anywhere: the profiles that may be there, in the order of sending. denied: the numbers of those that
     the charge point says it does not have, as a clear found nothing and they were not sent since. refused:
     the newest refusal of each profile that was not accepted since. superseded: the events that can be
     forgotten, whatever may yet be answered to them.
     """
 
-    worlds: tuple[World, ...]
+    states: tuple[PossibleState, ...]
     overflow: bool
-    anywhere: World
+    anywhere: PossibleState
     denied: frozenset[int]
     refused: tuple[ProfileEvent, ...]
     superseded: frozenset[UUID]
@@ -98,35 +98,35 @@ class Ledger:
     @property
     def certain(self) -> bool:
         """Whether there is one possible state only."""
-        return len(self.worlds) == 1 and not self.overflow
+        return len(self.states) == 1 and not self.overflow
 
-    def everywhere(self) -> World:
-        """The profiles that are on the charge point in every possible world."""
-        return tuple(item for item in self.worlds[0] if all(item in world for world in self.worlds))
+    def everywhere(self) -> PossibleState:
+        """The profiles that are on the charge point in every possible state."""
+        return tuple(item for item in self.states[0] if all(item in state for state in self.states))
 
 
-def fold_ledger(events: Sequence[ProfileEvent]) -> Ledger:
+def fold_ledger(events: Sequence[ProfileEvent]) -> ProfileLedger:
     """Return the ledger after events that are in the order of sending."""
     alive = _without_indifferent(events)
-    worlds, overflow = _possible_worlds(alive)
+    states, overflow = _possible_states(alive)
     refused = _newest_refusals(alive)
     kept = {event.command_id for event in refused}
-    if len(worlds) == 1 and not overflow:
+    if len(states) == 1 and not overflow:
         # Whatever is not there now was removed by something certain, and cannot come back.
-        kept |= {item.command_id for item in worlds[0]}
+        kept |= {item.command_id for item in states[0]}
     else:
         kept |= {
             event.command_id for event in alive if event.verdict in ("accepted", "unknown", "unconfirmed")
         }
     sent = {event.installs for event in alive if event.verdict not in _REFUSED}
-    present = sent if overflow else {item for world in worlds for item in world}
+    present = sent if overflow else {item for state in states for item in state}
     possible = [event.installs for event in alive if event.installs in present]
     anywhere = tuple(dict.fromkeys(item for item in possible if item is not None and not item.ended))
     superseded = frozenset(event.command_id for event in events if event.command_id not in kept)
-    return Ledger(worlds, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
+    return ProfileLedger(states, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
 
 
-def _denied(events: Iterable[ProfileEvent], anywhere: World) -> frozenset[int]:
+def _denied(events: Iterable[ProfileEvent], anywhere: PossibleState) -> frozenset[int]:
     denied: set[int] = set()
     for event in events:
         if event.installs is not None and event.verdict not in _REFUSED:
@@ -181,10 +181,10 @@ def _is_indifferent(
     event: ProfileEvent, earlier: Iterable[ProfileEvent], later: Iterable[ProfileEvent]
 ) -> bool:
     """Say whether all ends the same with and without an event, however each other open one turns out."""
-    worlds, overflow = _reached(earlier)
+    states, overflow = _reached(earlier)
     if overflow:
         return False
-    pairs = {(apply_event(event, world), world) for world in worlds}
+    pairs = {(apply_event(event, state), state) for state in states}
     for other in later:
         pairs = {
             pair
@@ -192,7 +192,7 @@ def _is_indifferent(
             for pair in zip(_branches(other, happened), _branches(other, not_happened), strict=True)
             if pair[0] != pair[1]
         }
-        if len(pairs) > WORLDS_LIMIT:
+        if len(pairs) > STATES_LIMIT:
             return False
     return all(_present(happened) == _present(not_happened) for happened, not_happened in pairs)
 
@@ -200,7 +200,7 @@ def _is_indifferent(
 def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
     """Say whether something certain has done all that an event in doubt could have done, and undone it.
 
-    Cheap, and good for any number of open answers; the worlds decide on what it does not see.
+    Cheap, and good for any number of open answers; the states decide on what it does not see.
     """
     if event.verdict not in _IN_DOUBT:
         return False
@@ -214,52 +214,52 @@ def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
     return False
 
 
-def _possible_worlds(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
-    worlds, overflow = _reached(events)
-    return tuple(dict.fromkeys(map(_present, worlds))), overflow
+def _possible_states(events: Iterable[ProfileEvent]) -> tuple[tuple[PossibleState, ...], bool]:
+    states, overflow = _reached(events)
+    return tuple(dict.fromkeys(map(_present, states))), overflow
 
 
-def _reached(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
-    """The worlds that events lead to, with what has ended since; True: too many of them."""
-    worlds: dict[World, None] = {(): None}
+def _reached(events: Iterable[ProfileEvent]) -> tuple[tuple[PossibleState, ...], bool]:
+    """The states that events lead to, with what has ended since; True: too many of them."""
+    states: dict[PossibleState, None] = {(): None}
     for event in events:
-        after: dict[World, None] = {}
-        for world in worlds:
-            after.update(dict.fromkeys(_branches(event, world)))
-        if len(after) > WORLDS_LIMIT:
+        after: dict[PossibleState, None] = {}
+        for state in states:
+            after.update(dict.fromkeys(_branches(event, state)))
+        if len(after) > STATES_LIMIT:
             return ((),), True
-        worlds = after
-    return tuple(worlds), False
+        states = after
+    return tuple(states), False
 
 
-def _present(world: World) -> World:
-    return tuple(item for item in world if not item.ended)
+def _present(state: PossibleState) -> PossibleState:
+    return tuple(item for item in state if not item.ended)
 
 
-def _branches(event: ProfileEvent, world: World) -> tuple[World, ...]:
+def _branches(event: ProfileEvent, state: PossibleState) -> tuple[PossibleState, ...]:
     match event.verdict:
         case "accepted":
-            return (apply_event(event, world),)
+            return (apply_event(event, state),)
         case "unknown" | "unconfirmed":
             # Where it found nothing to clear and we know of something, we or the charge point may be wrong.
-            return (world, apply_event(event, world))
+            return (state, apply_event(event, state))
         case "rejected" | "not_supported":
-            return (world,)
+            return (state,)
 
 
-def apply_event(event: ProfileEvent, world: World) -> World:
-    """Return a world after the charge point has carried out what was asked of it."""
+def apply_event(event: ProfileEvent, state: PossibleState) -> PossibleState:
+    """Return a state after the charge point has carried out what was asked of it."""
     if event.clears is not None:
         filters = event.clears
-        return tuple(item for item in world if not is_cleared(item, filters))
+        return tuple(item for item in state if not is_cleared(item, filters))
     if event.installs is None:
-        return world
+        return state
     fresh = event.installs
-    if fresh in world:
-        return tuple(fresh if item == fresh else item for item in world)
+    if fresh in state:
+        return tuple(fresh if item == fresh else item for item in state)
     kept = tuple(
         item
-        for item in world
+        for item in state
         if item.charging_profile_id != fresh.charging_profile_id and item.place != fresh.place
     )
     return (*kept, fresh)

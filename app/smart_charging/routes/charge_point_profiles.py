@@ -18,9 +18,9 @@ from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
-from app.smart_charging.installer import Asked, Place
+from app.smart_charging.installer import IssueOptions, Placement
 from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.profile_ledger import Installed, Ledger, ProfileEvent
+from app.smart_charging.profile_ledger import Installed, ProfileEvent, ProfileLedger
 from app.smart_charging.rules.abilities import Conversion
 from app.smart_charging.schemas.requests import ConversionInput, ProfileInstallationCreate, RemoteStartCreate
 from app.smart_charging.schemas.resources import InstalledProfile, InstalledProfiles, ProfileCommands
@@ -66,8 +66,8 @@ def _responses(*, body: bool) -> dict[int | str, dict[str, Any]]:
     return {200: _ENDED, **problems(404, 409, body=body)}
 
 
-def _asked(access: TenantAccess, query: IssueQuery, idempotency_key: str | None) -> Asked:
-    return Asked(access.issued_by, query.timeout_s, idempotency_key)
+def _asked(access: TenantAccess, query: IssueQuery, idempotency_key: str | None) -> IssueOptions:
+    return IssueOptions(access.issued_by, query.timeout_s, idempotency_key)
 
 
 def _conversion(given: ConversionInput | None) -> Conversion | None:
@@ -111,7 +111,7 @@ async def install_charging_profile(
     What the charge point says it cannot take is refused with 422, naming the rule; pointers are those of
     SetChargingProfile. A TxProfile is bound to the transaction that runs on the connector.
     """
-    place = Place(identity, connector_id, _conversion(body.conversion))
+    place = Placement(identity, connector_id, _conversion(body.conversion))
     asked = _asked(access, query, idempotency_key)
     issued = await services.profile_installer.install(
         access.tenant_id, body.charging_profile_id, place, asked
@@ -140,7 +140,7 @@ async def start_with_charging_profile(
 
     Pointers of a 422 are those of RemoteStartTransaction.
     """
-    place = Place(identity, body.connector_id or 0, _conversion(body.conversion))
+    place = Placement(identity, body.connector_id or 0, _conversion(body.conversion))
     asked = _asked(access, query, idempotency_key)
     issued = await services.profile_installer.remote_start(
         access.tenant_id, body.charging_profile_id, body.id_tag, place, asked
@@ -184,7 +184,7 @@ async def clear_charging_profiles(
     return await _answer(services, access, issued, query.wait)
 
 
-def _ledger(ledger: Ledger) -> InstalledProfiles:
+def _ledger(ledger: ProfileLedger) -> InstalledProfiles:
     certain = ledger.everywhere()
     items = [_item(item, "accepted" if item in certain else "unconfirmed") for item in ledger.anywhere]
     items += [_refused(event, event.installs) for event in ledger.refused if event.installs is not None]

@@ -16,7 +16,7 @@ from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import check_call
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
-from app.smart_charging.profile_ledger import Installed, ProfileEvent, World, apply_event
+from app.smart_charging.profile_ledger import Installed, PossibleState, ProfileEvent, apply_event
 from app.smart_charging.records import ChargingProfileRecord
 from app.smart_charging.rules.abilities import Abilities, Conversion, abilities_of, asked_too_much, fit_unit
 from app.smart_charging.rules.stored_profiles import wire_ids, wire_profiles
@@ -35,7 +35,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProfileRequest:
     """One request to the charge point."""
 
     action: str
@@ -46,7 +46,7 @@ class Step:
 class Plan:
     """The requests in their order. transaction_id: the transaction that a TxProfile was bound to."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[ProfileRequest, ...]
     transaction_id: int | None
     view: LedgerView
 
@@ -72,7 +72,7 @@ async def plan_installation(
         transaction_id = _running(view, target.connector_id)
         profiles = [{**profile, "transactionId": transaction_id} for profile in profiles]
     cleared = _surplus(view, record, profiles)
-    steps = [Step("ClearChargingProfile", {"id": number}) for number in cleared]
+    steps = [ProfileRequest("ClearChargingProfile", {"id": number}) for number in cleared]
     steps += [_set(target.connector_id, profile) for profile in profiles]
     violations = [found for step in steps for found in _broken(step)]
     violations += _beyond(profiles, abilities, target.conversion, "/csChargingProfiles")
@@ -84,7 +84,7 @@ async def plan_installation(
 
 async def plan_remote_start(
     work: TenantWork, record: ChargingProfileRecord, id_tag: str, target: Target, now: datetime
-) -> Step:
+) -> ProfileRequest:
     """Return the remote start that carries a stored profile (OCPP 1.6 5.11). connector_id 0: any connector.
 
     What is a TxDefaultProfile elsewhere goes as a TxProfile, which a remote start's must be (errata 3.41).
@@ -98,7 +98,9 @@ async def plan_remote_start(
     if profiles[0]["chargingProfilePurpose"] == "TxDefaultProfile":
         profiles = [{**profile, "chargingProfilePurpose": "TxProfile"} for profile in profiles]
     connector = {"connectorId": target.connector_id} if target.connector_id else {}
-    step = Step("RemoteStartTransaction", {"idTag": id_tag, **connector, "chargingProfile": profiles[0]})
+    step = ProfileRequest(
+        "RemoteStartTransaction", {"idTag": id_tag, **connector, "chargingProfile": profiles[0]}
+    )
     violations = _broken(step)
     if len(profiles) > 1:
         text = f"the calendar needs {len(profiles)} profiles, a remote start carries one"
@@ -110,8 +112,8 @@ async def plan_remote_start(
     return step
 
 
-def _set(connector_id: int, profile: Json) -> Step:
-    return Step("SetChargingProfile", {"connectorId": connector_id, "csChargingProfiles": profile})
+def _set(connector_id: int, profile: Json) -> ProfileRequest:
+    return ProfileRequest("SetChargingProfile", {"connectorId": connector_id, "csChargingProfiles": profile})
 
 
 def _running(view: LedgerView, connector_id: int) -> int:
@@ -133,7 +135,7 @@ def _surplus(view: LedgerView, record: ChargingProfileRecord, profiles: Sequence
     return sorted(number for number in found if number in wire_ids(record) and number not in wanted)
 
 
-def _broken(step: Step) -> list[FieldViolation]:
+def _broken(step: ProfileRequest) -> list[FieldViolation]:
     verdict = check_call("central_system", step.action, orjson.dumps(step.payload).decode())
     return [FieldViolation(found.pointer, found.reason, found.detail) for found in verdict.violations]
 
@@ -155,20 +157,20 @@ def _crowded(
     most = abilities.max_installed
     if most is None:
         return []
-    worlds = [view.ledger.anywhere] if view.ledger.overflow else view.ledger.worlds
-    count = max(len(_after(world, fresh, cleared)) for world in worlds)
+    states = [view.ledger.anywhere] if view.ledger.overflow else view.ledger.states
+    count = max(len(_after(state, fresh, cleared)) for state in states)
     if count <= most:
         return []
     text = f"would be number {count}; the charge point's MaxChargingProfilesInstalled is {most}: clear first"
     return [FieldViolation(member, "too_many_profiles", text)]
 
 
-def _after(world: World, fresh: Sequence[Installed], cleared: Sequence[int]) -> World:
-    world = tuple(item for item in world if item.charging_profile_id not in cleared)
+def _after(state: PossibleState, fresh: Sequence[Installed], cleared: Sequence[int]) -> PossibleState:
+    state = tuple(item for item in state if item.charging_profile_id not in cleared)
     for item in fresh:
         event = ProfileEvent(item.command_id, datetime.min, "accepted", item)
-        world = apply_event(event, world)
-    return world
+        state = apply_event(event, state)
+    return state
 
 
 def _refuse(violations: Sequence[FieldViolation]) -> None:
