@@ -20,7 +20,6 @@ from app.errors import Forbidden, NotFound
 from app.live.command_bus import CommandBus
 from app.live.presence import Presence
 from app.settings import Settings
-from app.smart_charging.installer import ProfileInstaller
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing, Principal
 from app.types import TenantId
@@ -54,11 +53,6 @@ class Services:
             self.settings.credential_pepper,
             self.settings.login_failures_per_minute,
         )
-
-    @cached_property
-    def profile_installer(self) -> ProfileInstaller:
-        """What puts stored charging profiles on charge points."""
-        return ProfileInstaller(self.database, self.commands, self.clock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from app.commands.records import CommandRecord
 from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.profile_command_store import ProfileCommandStore
+from app.smart_charging.store import ProfileCommandStore
 from app.smart_charging.records import ConnectorTransaction
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId

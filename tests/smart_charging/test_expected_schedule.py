@@ -11,7 +11,7 @@ from app.errors import InvalidInput
 from app.smart_charging.drawing import Measured
 from app.smart_charging.drift import Departure, departures, read_reported
 from app.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
-from app.smart_charging.ledger_reading import LedgerView
+from app.smart_charging.profile_ledger import LedgerView
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.profile_ledger import Installed, PossibleState, ProfileLedger
 from app.smart_charging.records import ConnectorTransaction

@@ -1,30 +1,63 @@
-"""From a stored profile to what goes over the wire: OCPP 1.6 7.8 with its number, level and purpose."""
+"""The OCPP profiles (OCPP 1.6 7.8) of a stored profile, and the rules that it must keep by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from app.errors import FieldViolation
+from app.errors import FieldViolation, InvalidInput
 from app.ocpp import check_call
-from app.smart_charging.calendar import Calendar, compile_calendar
-from app.smart_charging.records import ChargingProfileRecord
-from app.smart_charging.store import CALENDAR_PROFILES
+from app.smart_charging.calendar import Calendar, compile_calendar, next_clock_change
+from app.smart_charging.records import CALENDAR_PROFILES, ChargingProfileRecord, ProfileContent
 from app.types import Json
 
 _MEMBER = "/csChargingProfiles"
 _MOST_PERIODS = 4_096
-"""As composite schedules take them, and frames."""
+"""The limit of composite schedules and of frames."""
 _LARGEST_NUMBER = 1_000_000_000
-"""Of a stored profile: a gigawatt, thirty years; composite schedules take no larger limit."""
+"""A gigawatt, or thirty years. Composite schedules do not take a larger limit."""
 
 
-def wire_profiles(record: ChargingProfileRecord, now: datetime) -> list[Json]:
-    """Return the OCPP profiles of a stored profile: one, or of a calendar as many as it needs at the time.
+@dataclass(frozen=True, slots=True)
+class CurrentProfile:
+    """A stored profile at one time. profiles: its OCPP profiles. For the rest: ChargingProfileRecord."""
 
-    The n-th has the n-th number and the n-th stack level, counted from those of the stored profile.
+    id: int
+    description: str
+    charging_profile: Json | None
+    calendar: Json | None
+    profiles: list[Json]
+    next_clock_change: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def current_profile(record: ChargingProfileRecord, now: datetime) -> CurrentProfile:
+    """Return a stored profile with the OCPP profiles that it stands for now."""
+    return CurrentProfile(
+        id=record.id,
+        description=record.description,
+        charging_profile=record.charging_profile,
+        calendar=record.calendar,
+        profiles=ocpp_profiles(record, now),
+        next_clock_change=next_change(record, now),
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def next_change(record: ChargingProfileRecord, now: datetime) -> datetime | None:
+    """Return when the OCPP profiles of a stored profile change by themselves; None: never."""
+    return None if record.calendar is None else next_clock_change(record.calendar["time_zone"], now)
+
+
+def ocpp_profiles(record: ChargingProfileRecord, now: datetime) -> list[Json]:
+    """Return the OCPP profiles of a stored profile: one, or for a calendar as many as it needs now.
+
+    Ids and stack levels count up from those of the stored profile.
     """
     if record.calendar is None:
         return [{"chargingProfileId": record.id, **(record.charging_profile or {})}]
@@ -39,16 +72,43 @@ def wire_profiles(record: ChargingProfileRecord, now: datetime) -> list[Json]:
     ]
 
 
-def wire_ids(record: ChargingProfileRecord) -> range:
-    """Return the numbers on the wire that belong to a stored profile."""
+def ocpp_ids(record: ChargingProfileRecord) -> range:
+    """Return the chargingProfileIds that belong to a stored profile."""
     return range(record.id, record.id + (1 if record.calendar is None else CALENDAR_PROFILES))
 
 
-def judge_profile(profile: Json) -> list[FieldViolation]:
-    """Return the rules that a profile breaks by itself, for whatever charge point (OCPP 1.6 7.8 to 7.14).
+def accept_content(content: ProfileContent, now: datetime) -> ProfileContent:
+    """Return what a caller wants stored in the form in which it is stored.
 
-    profile: without chargingProfileId, its numbers as decimals, to be judged as they were written. Pointers
-    begin at it.
+    content: the numbers of its charging profile are decimals, so that they are judged as they were written.
+
+    Raises:
+        InvalidInput: the charging profile or calendar breaks a rule by itself. Pointers begin at `content`.
+    """
+    if content.calendar is not None:
+        _refuse("/calendar", judge_calendar(content.calendar, now))
+        return content
+    profile = content.charging_profile or {}
+    _refuse("/charging_profile", judge_profile(profile))
+    return replace(content, charging_profile=as_stored(profile))
+
+
+def require_same_form(known: ChargingProfileRecord, content: ProfileContent) -> None:
+    """Check that new content has the form of the stored profile that it replaces.
+
+    Raises:
+        InvalidInput: it has the other form.
+    """
+    if (known.calendar is None) is not (content.calendar is None):
+        member = "/charging_profile" if content.calendar is None else "/calendar"
+        text = "the form of a stored profile never changes, because the ids that it takes depend on it"
+        raise InvalidInput([FieldViolation(member, "form_never_changes", text)])
+
+
+def judge_profile(profile: Json) -> list[FieldViolation]:
+    """Return the rules that a profile breaks on every charge point (OCPP 1.6 7.8 to 7.14).
+
+    profile: without chargingProfileId, its numbers as decimals. Pointers begin at it.
     """
     if found := [*_out_of_range(profile, ""), *_too_many(profile)]:
         return found
@@ -70,14 +130,14 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
 
 
 def as_stored(value: Any) -> Any:
-    """Return a profile that breaks no rule with plain numbers, which hold its tenths."""
+    """Return a JSON value with floats for decimals: exact for a profile that keeps the rules."""
     match value:
         case dict():
             return {name: as_stored(member) for name, member in value.items()}
         case list():
             return [as_stored(element) for element in value]
         case Decimal():
-            # Not -0.0, which no device needs to meet.
+            # Not -0.0, because a device may not expect it.
             return float(value) or 0.0
         case _:
             return value
@@ -93,7 +153,7 @@ def _exact_text(value: Json) -> str:
 
 
 def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
-    """Numbers that no device and no schedule can mean: such a limit would be none."""
+    """Yield a violation for each number that is too large to mean anything: such a limit would not limit."""
     if isinstance(value, dict):
         for name, member in value.items():
             yield from _out_of_range(member, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
@@ -113,16 +173,23 @@ def _too_many(profile: Json) -> Iterator[FieldViolation]:
 
 
 def _is_in_range(number: int | Decimal) -> bool:
-    # What is no number cannot be compared.
+    # NaN and infinity cannot be compared.
     return Decimal(number).is_finite() and -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER
 
 
 def judge_calendar(calendar: Json, now: datetime) -> list[FieldViolation]:
-    """Return what hinders a calendar from being compiled. Pointers begin at it."""
+    """Return the reasons why a calendar cannot be compiled. Pointers begin at it."""
     profiles = compile_calendar(Calendar.of(calendar), now)
     if not profiles:
         return [FieldViolation("/rules", "limits_nothing", "neither the rules nor `otherwise` set a limit")]
     if len(profiles) > CALENDAR_PROFILES:
-        text = f"needs {len(profiles)} profiles, {CALENDAR_PROFILES} are possible: name what holds otherwise"
+        text = f"needs {len(profiles)} profiles, but {CALENDAR_PROFILES} are possible: set this limit"
         return [FieldViolation("/otherwise", "too_many_gaps", text)]
     return []
+
+
+def _refuse(member: str, violations: Sequence[FieldViolation]) -> None:
+    if violations:
+        raise InvalidInput(
+            [FieldViolation(f"{member}{found.pointer}", found.code, found.detail) for found in violations]
+        )
