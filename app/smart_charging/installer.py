@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-import structlog
 
-from app.charge_points.store import ChargePointStore
+from app.charge_points.service import existing_charge_point
 from app.clock import Clock
 from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.service import Commands
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
+from app.logs import get_logger
 from app.smart_charging.ledger_reading import load_known_state, load_ledger
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, NewInstallation
@@ -37,7 +37,7 @@ from app.types import Json, TenantId
 
 _ISSUED_BY = "charging-profile-refresh"
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class ProfileInstaller:
             NotFound: no such charge point.
         """
         async with self._database.tenant(tenant_id) as work:
-            charge_point_id = await charge_point_id_of(work, identity)
-            return (await load_ledger(work, charge_point_id)).ledger
+            charge_point = await existing_charge_point(work, identity)
+            return (await load_ledger(work, charge_point.id)).ledger
 
     async def install(
         self, tenant_id: TenantId, charging_profile_id: int, place: Placement, options: IssueOptions
@@ -198,21 +198,9 @@ class ProfileInstaller:
         )
 
 
-async def charge_point_id_of(work: TenantWork, identity: str) -> int:
-    """Return the id of a charge point.
-
-    Raises:
-        NotFound: the tenant has no such charge point.
-    """
-    charge_point = await ChargePointStore(work).get(identity)
-    if charge_point is None:
-        raise NotFound("There is no such charge point.", "identity")
-    return charge_point.id
-
-
 async def _store(work: TenantWork, installation: InstallationRecord, refresh: Refresh) -> None:
     if refresh.refusal is not None:
-        log.info("charging_profile_not_refreshed", detail=refresh.refusal)
+        _LOG.info("charging_profile_not_refreshed", detail=refresh.refusal)
     match refresh.action:
         case "forget":
             await InstallationStore(work).forget(installation)
@@ -224,19 +212,19 @@ async def _store(work: TenantWork, installation: InstallationRecord, refresh: Re
 
 async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
     """Return the ids that an id stands for: of a stored calendar all that may be installed."""
-    charge_point_id = await charge_point_id_of(work, identity)
+    charge_point = await existing_charge_point(work, identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         return [charging_profile_id]
-    ledger = (await load_ledger(work, charge_point_id)).ledger
+    ledger = (await load_ledger(work, charge_point.id)).ledger
     return installed_ids(ledger, record) or [charging_profile_id]
 
 
 async def _find(
     work: TenantWork, charging_profile_id: int, place: Placement
 ) -> tuple[Target, ChargingProfileRecord]:
-    charge_point_id = await charge_point_id_of(work, place.identity)
+    charge_point = await existing_charge_point(work, place.identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         raise NotFound("There is no such charging profile.", "/charging_profile_id")
-    return Target(charge_point_id, place.connector_id, place.conversion), record
+    return Target(charge_point.id, place.connector_id, place.conversion), record

@@ -4,22 +4,21 @@ If a stored profile changes, or the offset of a calendar's zone, a sweep has it 
 point has accepted it.
 """
 
-import structlog
-
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import AppError, StoreUnavailable
 from app.live.presence import Presence
+from app.logs import get_logger
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.rules.installation import RETRY_AFTER
 from app.smart_charging.store import InstallationReviewStore
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 from app.types import TenantId
 
 _SWEEP_S = 5.0
 _BATCH = 50
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class ProfileRefresher:
@@ -32,11 +31,11 @@ class ProfileRefresher:
         self._presence = presence
         self._installer = installer
         self._clock = clock
-        self._loop: Loop | None = None
+        self._loop: PeriodicTask | None = None
 
     def start(self) -> None:
         """Sweep every few seconds in the background."""
-        self._loop = Loop(self._sweep_and_pause, "charging_profiles_refresh")
+        self._loop = PeriodicTask(self._sweep_and_pause, "charging_profiles_refresh")
 
     async def close(self) -> None:
         """Stop sweeping."""
@@ -61,12 +60,12 @@ class ProfileRefresher:
                 raise
             except AppError as error:
                 # A charge point that takes no command now must not delay the others.
-                log.info("charging_profile_refresh_delayed", detail=error.detail)
+                _LOG.info("charging_profile_refresh_delayed", detail=error.detail)
         return len(pending)
 
     async def _sweep_and_pause(self) -> float:
         try:
             return 0.0 if await self.sweep() == _BATCH else _SWEEP_S
         except StoreUnavailable:
-            log.warning("charging_profiles_not_refreshed")
+            _LOG.warning("charging_profiles_not_refreshed")
             return _SWEEP_S

@@ -10,6 +10,7 @@ from functools import partial
 
 import orjson
 
+from app.charge_points.service import existing_charge_point
 from app.clock import Clock
 from app.commands.records import CommandRecord
 from app.commands.service import Commands
@@ -24,7 +25,6 @@ from app.smart_charging.expected_schedule import (
     draw_expected,
     expected_schedule,
 )
-from app.smart_charging.installer import charge_point_id_of
 from app.smart_charging.ledger_reading import load_known_state
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.profile_ledger import LedgerView
@@ -48,7 +48,7 @@ _LAST_YEAR = MAXYEAR - 1
 """A schedule that starts before this year ends before the end of the calendar."""
 
 
-class ChargingProfiles:
+class ChargingProfileService:
     """The stored charging profiles of tenants."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -92,11 +92,11 @@ class ChargingProfiles:
         tenant_id: TenantId,
         charging_profile_id: int,
         content: ProfileContent,
-        check: Callable[[CurrentProfile], None],
+        compare: Callable[[CurrentProfile], None],
     ) -> CurrentProfile:
         """Replace the content of a stored profile, and send it again to where it is installed.
 
-        check: called with the present profile while it is locked; what it raises ends the replacement.
+        compare: called with the locked profile before it changes; what it raises cancels the change.
 
         Raises:
             NotFound: the tenant has no such profile.
@@ -106,7 +106,7 @@ class ChargingProfiles:
         accepted = await compute(tenant_id, partial(accept_content, content, now))
         async with self._database.tenant(tenant_id) as work:
             known = await _existing(work, charging_profile_id, to_change=True)
-            check(current_profile(known, now))
+            compare(current_profile(known, now))
             require_same_form(known, accepted)
             record = await ChargingProfileStore(work).replace(
                 charging_profile_id,
@@ -175,7 +175,7 @@ class ComparedSchedule:
     drift: Drift | None = None
 
 
-class ConnectorSchedules:
+class ConnectorScheduleService:
     """The composite schedules of connectors, computed from their ledgers."""
 
     def __init__(self, database: Database, commands: Commands, clock: Clock) -> None:
@@ -194,7 +194,8 @@ class ConnectorSchedules:
             Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
         """
         async with self._database.tenant(tenant_id) as work:
-            known = await load_known_state(work, await charge_point_id_of(work, question.identity))
+            charge_point = await existing_charge_point(work, question.identity)
+            known = await load_known_state(work, charge_point.id)
         request = self._request(question, known)
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
         if query is None:
@@ -211,10 +212,10 @@ class ConnectorSchedules:
             InvalidInput: the schedule cannot be computed or drawn.
         """
         async with self._database.tenant(tenant_id) as work:
-            charge_point_id = await charge_point_id_of(work, question.identity)
-            known = await load_known_state(work, charge_point_id)
+            charge_point = await existing_charge_point(work, question.identity)
+            known = await load_known_state(work, charge_point.id)
             request = self._request(question, known)
-            rows = await _meter_values(work, charge_point_id, request)
+            rows = await _meter_values(work, charge_point.id, request)
         measured = measured_over_time(rows, request.options.unit)
         title = _title(question, known.view)
         return await compute(tenant_id, partial(draw_expected, known.view, request, title, measured))

@@ -15,7 +15,7 @@ from app.smart_charging.schemas.charging_profiles import (
     ChargingProfileWrite,
     ProfileInstallation,
 )
-from app.smart_charging.service import ChargingProfiles
+from app.smart_charging.service import ChargingProfileService
 from app.types import TenantId
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
@@ -41,7 +41,7 @@ router = api_router(prefix="/v1/charging-profiles", tags=["charging-profiles"])
 BODY_LIMIT_BYTES = 512 * 1024
 """Ten thousand periods: more than are accepted, so that the refusal can say how many are too many."""
 _BODY = body_of(ChargingProfileWrite, CHARGING_PROFILE_WRITE)
-_Profiles = Annotated[ChargingProfiles, Depends(provided(ChargingProfiles))]
+_Profiles = Annotated[ChargingProfileService, Depends(provided(ChargingProfileService))]
 
 
 @router.get("", response_model=Page[ChargingProfile], responses=problems())
@@ -103,11 +103,11 @@ async def replace_charging_profile(
     """Replace a stored charging profile, in the form it has. It is sent again to where it is installed."""
     content = await _content(access.tenant_id, request)
 
-    def check(known: CurrentProfile) -> None:
+    def compare(known: CurrentProfile) -> None:
         tag = entity_tag(ChargingProfile.model_validate(known), CHARGING_PROFILE_LIVE_FIELDS)
         require_match(if_match, tag)
 
-    replaced = await profiles.replace(access.tenant_id, charging_profile_id, content, check)
+    replaced = await profiles.replace(access.tenant_id, charging_profile_id, content, compare)
     shown = ChargingProfile.model_validate(replaced)
     return resource_response(shown, live_fields=CHARGING_PROFILE_LIVE_FIELDS)
 

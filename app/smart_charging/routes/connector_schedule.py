@@ -17,7 +17,7 @@ from app.smart_charging.schemas.connector_schedule import (
     ScheduleDrift,
     ScheduleQuery,
 )
-from app.smart_charging.service import ChargePointQuery, ConnectorQuestion, ConnectorSchedules
+from app.smart_charging.service import ChargePointQuery, ConnectorQuestion, ConnectorScheduleService
 from app.types import Json
 from app.web.access import ReadAccess
 from app.web.conditional import page_response
@@ -30,7 +30,7 @@ router = api_router(
     prefix="/v1/charge-points/{identity}/connectors/{connector_id}", tags=["charging-profiles"]
 )
 
-_Schedules = Annotated[ConnectorSchedules, Depends(provided(ConnectorSchedules))]
+_Schedules = Annotated[ConnectorScheduleService, Depends(provided(ConnectorScheduleService))]
 
 
 @router.get(

@@ -186,9 +186,7 @@ class CompositeSchedulePeriod(BaseModel):
     startPeriod: Seconds
     limit: Annotated[
         float | None,
-        Field(
-            description="A on each phase, or W in total. null: nothing is in force, hardware not known."
-        ),
+        Field(description="A on each phase, or W in total. null: nothing is in force, hardware not known."),
     ]
     numberPhases: Annotated[int | SkipJsonSchema[None], Field(ge=1, le=3)] = None
     warning: Annotated[
