@@ -10,10 +10,14 @@ import pytest
 from app.errors import InvalidInput
 from app.smart_charging.drawing import Measured
 from app.smart_charging.drift import Departure, departures, read_reported
-from app.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
-from app.smart_charging.profile_ledger import LedgerView
+from app.smart_charging.expected_schedule import (
+    ScheduleOptions,
+    ScheduleRequest,
+    draw_expected,
+    expected_schedule,
+)
 from app.smart_charging.measured import measured_over_time
-from app.smart_charging.profile_ledger import Installed, PossibleState, ProfileLedger
+from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState, ProfileLedger
 from app.smart_charging.records import ConnectorTransaction
 from app.transactions.records import MeterValueRecord
 from app.types import Json
@@ -53,8 +57,9 @@ def view(*states: PossibleState, overflow: bool = False, running: bool = False) 
 
 
 def request(unit: Literal["A", "W"] = "A", **more: Any) -> ScheduleRequest:
-    fields: dict[str, Any] = {"assume_transaction": True, **more}
-    return ScheduleRequest(fields.pop("connector_id", 1), START, 3600, unit, **fields)
+    fields: dict[str, Any] = {"assume_transaction": True, "duration_s": 3600, **more}
+    connector_id, connectors = fields.pop("connector_id", 1), fields.pop("number_of_connectors", None)
+    return ScheduleRequest(connector_id, START, ScheduleOptions(unit=unit, **fields), connectors)
 
 
 def limits(schedule: Json) -> list[tuple[int, float | None]]:
@@ -88,7 +93,7 @@ def test_several_states_that_change_too_often_are_refused() -> None:
         (on(1, {**profile(number, 0, schedule={"chargingSchedulePeriod": hours}), **DAILY}),)
         for number in range(1, 4)
     ]
-    year = replace(request(), duration_s=366 * 86_400)
+    year = request(duration_s=366 * 86_400)
     assert len(limits(expected_schedule(view(*states[:2]), year))) == 366 * 24
     with pytest.raises(InvalidInput) as refusal:
         expected_schedule(view(*states), year)

@@ -11,17 +11,11 @@ from sqlalchemy import select
 from app.commands.records import CommandRecord
 from app.database.database import Database
 from app.smart_charging import tables as smart_charging_tables
-from app.smart_charging.installer import (
-    REFUSED_RETRY_AFTER,
-    RETRY_AFTER,
-    IssueOptions,
-    Placement,
-    ProfileInstaller,
-)
-from app.smart_charging.records import InstallationRecord
+from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller
+from app.smart_charging.records import CALENDAR_PROFILES, InstallationRecord
 from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.rules.installation import REFUSED_RETRY_AFTER, RETRY_AFTER
 from app.smart_charging.store import (
-    CALENDAR_PROFILES,
     ChargingProfileStore,
     InstallationReviewStore,
     InstallationStore,

@@ -53,8 +53,8 @@ class InstalledProfile(Resource):
     charging_profile_id: int
     connector_id: int | None = Field(description="null: a remote start has no connector yet.")
     state: Literal["accepted", "unconfirmed", "rejected", "not_supported"] = Field(
-        description="`accepted`: it is on the charge point. `unconfirmed`: it may be there. In the other states "
-        "it is not there, and limits nothing."
+        description="`accepted`: it is on the charge point. `unconfirmed`: it may be there. In the other "
+        "states it is not there, and limits nothing."
     )
     waiting: bool = Field(description="Whether its transaction has yet to begin.")
     profile: Json
