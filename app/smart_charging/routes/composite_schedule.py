@@ -6,12 +6,16 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import InvalidInput
 from app.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
-from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE, SCHEMA
-from app.smart_charging.schemas.composite_schedule import CompositeSchedule
+from app.smart_charging.schemas.composite_schedule import (
+    ANSWER_EXAMPLE,
+    QUESTION_EXAMPLE,
+    QUESTION_SCHEMA,
+    CompositeSchedule,
+)
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
@@ -32,11 +36,14 @@ PICTURE: dict[str, Any] = {
     "/composite-schedule",
     response_model=CompositeSchedule,
     responses={
-        200: {"content": {JSON_TYPE: {"example": ANSWER}, SVG_TYPE: PICTURE}},
+        200: {"content": {JSON_TYPE: {"example": ANSWER_EXAMPLE}, SVG_TYPE: PICTURE}},
         **problems(body=True),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": SCHEMA, "example": EXAMPLE}}}
+        "requestBody": {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": QUESTION_SCHEMA, "example": QUESTION_EXAMPLE}},
+        }
     },
 )
 async def compute_composite_schedule(access: ReadAccess, request: Request) -> Response:

@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import SiteDistribution, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site
 from app.smart_charging.schemas.distribution import (
@@ -20,7 +21,6 @@ from app.smart_charging.schemas.distribution import (
     SiteSessionInput,
 )
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.exact_json import read_exactly
 from app.web.examples import SITE_QUESTION
 from app.web.json_body import body_of, read_bytes, require_json

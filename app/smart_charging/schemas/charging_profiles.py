@@ -1,4 +1,4 @@
-"""What smart charging takes: one model for each JSON body."""
+"""Shapes of stored charging profiles, in requests and answers."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -7,43 +7,28 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.smart_charging.calendar import Day, is_time_zone
 from app.web.exact_json import has_hundredths
-from app.web.inputs import (
-    ID_TAG_PATTERN,
-    INTEGER_MAXIMUM,
-    LINE_PATTERN,
-    Input,
-)
+from app.web.inputs import LINE_PATTERN, Input
+from app.web.resources import Instant, Json, Resource
 
 LIMIT_MAXIMUM_AW = 100_000_000
-"""Amperes or watts: more than any site has, and exact in tenths."""
-
-
+"""Amperes or watts: more than any site has, and still exact in tenths."""
 TIME_OF_DAY_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-
-
 END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
 def _in_tenths(value: object) -> object:
-    """A body that is read exactly holds decimals: 21.4 is no multiple of 0.1 in binary."""
+    """Check a decimal of a body and return it as a float. 21.4 is not a multiple of 0.1 in binary."""
     if not isinstance(value, Decimal):
         return value
     if value.is_finite() and has_hundredths(value):
         raise ValueError("has more than one decimal (OCPP 1.6 7.14)")
-    # Not -0.0, which no device needs to meet.
+    # Not -0.0, because a device may not expect it.
     return float(value) or 0.0
 
 
 Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), BeforeValidator(_in_tenths)]
 
-
 NumberPhases = Annotated[int, Field(ge=1, le=3, description="null: as in OCPP, 3 phases.")] | None
-
-
-ConnectorNumber = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM)]
-
-
-ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
 
 
 class CalendarRuleInput(Input):
@@ -63,21 +48,21 @@ class CalendarRuleInput(Input):
 
 
 class CalendarInput(Input):
-    """Limits by the clocks of a time zone. The first rule that holds counts."""
+    """Limits in the local time of a time zone. The first rule that holds counts."""
 
     charging_profile_purpose: Literal["TxDefaultProfile", "ChargePointMaxProfile", "TxProfile"] = (
         "TxDefaultProfile"
     )
     stack_level: Annotated[
-        int, Field(ge=0, le=1000, description="Of the first profile; those for further gaps lie above it.")
+        int, Field(ge=0, le=1000, description="Stack level of the first profile; further ones count up.")
     ] = 0
     time_zone: Annotated[str, Field(min_length=1, max_length=64, description="IANA name.")]
     unit: Annotated[Literal["A", "W"], Field(description="A: per phase; W: of all phases together.")]
     rules: Annotated[list[CalendarRuleInput], Field(max_length=50)]
-    otherwise: Annotated[Tenths | None, Field(description="Outside the rules; null: no limit from here.")] = (
-        None
-    )
-    number_phases: Annotated[NumberPhases, Field(description="Of `otherwise`.")] = None
+    otherwise: Annotated[
+        Tenths | None, Field(description="Limit when no rule holds; null: no limit from this calendar.")
+    ] = None
+    number_phases: Annotated[NumberPhases, Field(description="Phases of `otherwise`.")] = None
 
     @field_validator("time_zone")
     @classmethod
@@ -94,8 +79,8 @@ class ChargingProfileWrite(Input):
     charging_profile: Annotated[
         dict[str, Any] | None,
         Field(
-            description="OCPP 1.6 7.8 with its wire names. chargingProfileId is the resource's `id`, and "
-            "transactionId is that of the running transaction: leave both out."
+            description="OCPP 1.6 7.8 with the names of OCPP. Leave out chargingProfileId, which is the "
+            "resource's `id`, and transactionId, which is that of the running transaction."
         ),
     ] = None
     calendar: CalendarInput | None = None
@@ -107,28 +92,33 @@ class ChargingProfileWrite(Input):
         return self
 
 
-class ConversionInput(Input):
-    """Leave to change amperes to watts or back, when the charge point takes the other unit only (7.12)."""
+class ChargingProfile(Resource):
+    """A stored charging profile. Its `id` is its chargingProfileId, and is never used again."""
 
-    nominal_voltage: Annotated[int, Field(ge=50, le=1000, description="Volts from line to neutral.")] = 230
-    supply: Annotated[
-        Literal["AC", "DC"], Field(description="Limits of direct current cannot be converted.")
-    ] = "AC"
+    id: int
+    description: str
+    charging_profile: Json | None = Field(description="As it was given; null when it is a calendar.")
+    calendar: Json | None = Field(description="As it was given; null when it is an OCPP profile.")
+    profiles: list[Json] = Field(
+        description="What is installed now: OCPP profiles. A calendar is compiled with the present offset of "
+        "its zone; each of its profiles has its own id and stack level."
+    )
+    next_clock_change: Instant | None = Field(
+        description="When a calendar is installed again, which happens by itself."
+    )
+    created_at: Instant
+    updated_at: Instant
 
 
-class ProfileInstallationCreate(Input):
-    """A stored profile for a connector."""
-
-    charging_profile_id: ChargingProfileNumber
-    conversion: Annotated[ConversionInput | None, Field(description="null: never change the unit.")] = None
+CHARGING_PROFILE_LIVE_FIELDS = frozenset({"profiles", "next_clock_change"})
+"""Fields that change as time passes. If-Match does not compare them."""
 
 
-class RemoteStartCreate(Input):
-    """A start from afar under the limits of a stored profile."""
+class ProfileInstallation(Resource):
+    """A charge point that has, or may have, a stored profile."""
 
-    id_tag: Annotated[str, Field(pattern=ID_TAG_PATTERN)]
-    connector_id: Annotated[
-        Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)] | None, Field(description="null: any connector.")
-    ] = None
-    charging_profile_id: ChargingProfileNumber
-    conversion: ConversionInput | None = None
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    connector_id: int
+    transaction_id: int | None = Field(description="The transaction of a TxProfile.")
+    requested_at: Instant
+    refresh_at: Instant | None = Field(description="When it is checked again; null: when it changes.")

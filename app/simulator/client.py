@@ -21,8 +21,8 @@ from app import close_codes
 from app.clock import Clock
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, ocpp16
 from app.simulator import commands
-from app.simulator.ledger import Event, Ledger
-from app.simulator.machine import ChargePoint, Json
+from app.simulator.charge_point import ChargePoint, Json
+from app.simulator.message_log import Event, Ledger
 from app.simulator.outbox import Request
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
