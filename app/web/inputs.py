@@ -6,7 +6,7 @@ that nothing a caller sends can fail later than at the edge.
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -118,9 +118,14 @@ PagingQuery = Annotated[Paging, Query()]
 
 
 class Input(BaseModel):
-    """A JSON body: no unknown members, no coercion of types."""
+    """A JSON body: no unknown members, no coercion of types.
+
+    A body that a route reads has an `example`, which OpenAPI shows.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    example: ClassVar[dict[str, Any]]
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=LINE_PATTERN)]
