@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from app.types import IDENTITY_PATTERN, SLUG_PATTERN
+
 PREFIX = b"/ocpp/"
 """Charge points connect to `/ocpp/{tenant}/{identity}`."""
 
-# No colon: Basic auth would split the identity on it. No slash, no percent sign, no control character, no
-# look-alikes outside ASCII (OCPP-J 3.1.1, OCPP 2.0.1 part 4 3.1.1).
-_IDENTITY = re.compile(rb"[A-Za-z0-9*+=|@._ -]{1,48}")
-_TENANT = re.compile(rb"[a-z0-9-]{1,40}")
+_IDENTITY = re.compile(IDENTITY_PATTERN.encode())
+_TENANT = re.compile(SLUG_PATTERN.encode())
 _AUTHORITY = re.compile(rb"(?:http|ws)s?://[^/]*", re.IGNORECASE)
 
 
@@ -59,10 +59,11 @@ def parse_path(raw_path: bytes, root_path: str = "") -> Address:
     tenant = unquote_to_bytes(segments[0])
     identity = unquote_to_bytes(segments[-1])
     if _TENANT.fullmatch(tenant) is None:
-        raise PathRefused("The tenant in the path is not of the form [a-z0-9-]{1,40}.")
+        raise PathRefused(f"The tenant in the path is not of the form {SLUG_PATTERN}.")
     if _IDENTITY.fullmatch(identity) is None:
         raise PathRefused(
-            "The identity in the path is not 1 to 48 letters, digits or *+=|@._ -, encoded once."
+            "The identity in the path must be 1 to 48 letters, digits or *+=|@._ -, without a leading dot, "
+            "encoded once."
         )
     return Address(tenant.decode("ascii"), identity.decode("ascii"), tuple(deviations))
 

@@ -6,7 +6,6 @@ scope contains another: a key has exactly what it lists.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from app.errors import Forbidden, NotFound
 from app.live.command_bus import CommandBus
 from app.live.presence import Presence
 from app.settings import Settings
-from app.smart_charging.installer import ProfileInstaller
 from app.storage import Storage
 from app.types import Scope, TenantId
 from app.web.services import ServiceRegistry
@@ -64,11 +62,6 @@ class Services:
     def database(self) -> Database:
         """The database alone."""
         return self.storage.database
-
-    @cached_property
-    def profile_installer(self) -> ProfileInstaller:
-        """What puts stored charging profiles on charge points."""
-        return ProfileInstaller(self.database, self.commands, self.clock)
 
 
 @dataclass(frozen=True, slots=True)
