@@ -1,6 +1,6 @@
-"""Login failures per address: a token bucket in memory, asked before any credential is looked at.
+"""Limits login failures for each address, with token buckets in memory. It is asked before a credential.
 
-Successful logins never take a token: after a power cut a whole site reconnects from one address at once.
+A successful login takes no token: after a power cut a whole site reconnects from one address at once.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT = 50_000
-"""Most buckets kept per worker, a few MB; the oldest go first. Who has more addresses than that
-gains one fresh bucket per address, which he has anyway."""
+"""Buckets kept by each worker, a few MB. The oldest are dropped first. An attacker with more addresses than
+that gains a full bucket for each address, which he has anyway."""
 
 
 @dataclass(slots=True)
@@ -20,19 +20,20 @@ class _Bucket:
 
 
 class LoginLimiter:
-    """Counts login failures per address, and on their own those of a charge point at an address it knows.
+    """Counts login failures for each address.
 
-    So an attacker behind the same router cannot lock out a charge point that logged in from there before.
+    A charge point that has logged in from an address before has a bucket of its own there. So an attacker
+    behind the same router cannot lock it out.
     """
 
     def __init__(self, failures_per_minute: int) -> None:
-        """failures_per_minute: size of a bucket, which fills up again within one minute."""
+        """Make a limiter. failures_per_minute: size of a bucket, which fills up within one minute."""
         self._size = float(failures_per_minute)
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
         self._good: dict[tuple[str, ...], None] = {}
 
     def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
-        """Seconds until the next try is allowed; 0.0 when it is allowed now. `now` is monotonic."""
+        """Return the seconds until the next try is allowed, 0.0 if it is allowed now. now: monotonic."""
         bucket = self._buckets.get(self._key(address, tenant, identity))
         if bucket is None:
             return 0.0
@@ -40,7 +41,7 @@ class LoginLimiter:
         return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
 
     def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
-        """Take `weight` tokens. A bucket may go below zero when tries overlapped, but not without end."""
+        """Take `weight` tokens. Tries that overlap may take a bucket below zero, down to minus its size."""
         key = self._key(address, tenant, identity)
         bucket = self._buckets.pop(key, None)
         tokens = self._size if bucket is None else self._level(bucket, now)
@@ -49,7 +50,7 @@ class LoginLimiter:
             del self._buckets[next(iter(self._buckets))]
 
     def succeeded(self, address: str, tenant: str, identity: str) -> None:
-        """Remember the address as a good one of this charge point."""
+        """Remember that this charge point has logged in from this address."""
         key = (network_of(address), tenant, identity)
         self._good.pop(key, None)
         self._good[key] = None
@@ -65,7 +66,7 @@ class LoginLimiter:
 
 
 def network_of(address: str) -> str:
-    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     parsed = _parse(address)
@@ -76,9 +77,9 @@ def network_of(address: str) -> str:
 
 
 def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
-    """The address to hold responsible: the peer, or what the last trusted proxy says of it.
+    """Return the address of the client: the peer, or the address that the last trusted proxy reports.
 
-    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer is trusted.
+    forwarded_for: the value of X-Forwarded-For. It is read from the right, and only if the peer is trusted.
     """
     if forwarded_for is None or not _is_trusted(peer, trusted):
         return peer
@@ -93,7 +94,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network,
 
 
 def parse_networks(texts: list[str]) -> tuple[Network, ...]:
-    """CIDR texts as networks.
+    """Read networks from CIDR texts.
 
     Raises:
         ValueError: a text is not a network.

@@ -59,18 +59,18 @@ class CommandBus:
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self._receiver: Receiver | None = None
         self._taken: list[bytes] = []
-        self._loop: PeriodicTask | None = None
+        self._task: PeriodicTask | None = None
 
     async def start(self, receiver: Receiver) -> None:
         """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
         self._receiver = receiver
-        self._loop = PeriodicTask(self._read, "command_bus_inbox")
+        self._task = PeriodicTask(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
         """Stop reading, and remove the inbox: nobody will answer any more."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
+        if self._task is not None:
+            await self._task.stop()
+            self._task = None
         try:
             await self._redis.delete(self._inbox)
         except FAILURES:

@@ -84,7 +84,7 @@ class Presence:
         self._reachable = False
         self._failure_is_logged = False
         self._republish = True
-        self._loop: PeriodicTask | None = None
+        self._task: PeriodicTask | None = None
 
     @property
     def reachable(self) -> bool:
@@ -95,13 +95,13 @@ class Presence:
         """Take the lease, if Redis is there, and renew it in the background."""
         self._listener = listener
         await self.renew()
-        self._loop = PeriodicTask(self._renew_later, "presence_renewal")
+        self._task = PeriodicTask(self._renew_later, "presence_renewal")
 
     async def close(self) -> None:
         """End the renewal and give the lease back."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
+        if self._task is not None:
+            await self._task.stop()
+            self._task = None
         await self._writes.drain()
         try:
             await self._lease.release()
