@@ -134,7 +134,7 @@ class WebSocketConnection(asyncio.Protocol):
     # The socket
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes of the peer from a transport of asyncio. A `Socket` of the core calls `found` instead."""
+        """Read bytes from a transport of asyncio. A `Socket` of the core calls `found` instead."""
         if self._reader is not None and (found := self._reader.feed(data)) is not None:
             self.found(found)
 
