@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from app.connection import Connection
+
 Result = TypeVar("Result")
 Response = TypeVar("Response", bound=Mapping[str, object], covariant=True)
 
@@ -31,3 +33,6 @@ Waiting = Recording[Any, Payload] | Coroutine[Any, Any, Payload]
 
 Answer = Payload | Waiting
 """What a handler returns."""
+
+Handler = Callable[[Connection, Any], Answer]
+"""Answers one action: (connection, request) -> answer. The request is the TypedDict of the action."""

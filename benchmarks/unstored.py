@@ -10,8 +10,8 @@ import os
 import socket
 from typing import Any
 
+from app import storage
 from app.clock import Clock
-from app.database import database
 from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
 from app.server.listener import open_listener
@@ -71,9 +71,9 @@ def _answer(record: LedgerRecord) -> Any:
 def main() -> None:
     """Serve in this process until a signal."""
     settings = load_settings()
-    setattr(database, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
+    setattr(storage, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
     if os.environ.get(KEEPS_FRAME_LOG) != "on":
-        setattr(database, "FrameLog", DiscardingFrameLog)  # noqa: B010
+        setattr(storage, "FrameLog", DiscardingFrameLog)  # noqa: B010
     listener = asyncio.run(open_listener(settings))
     ours, theirs = socket.socketpair()
     # `ours` stays open: its end would mean that the supervisor is gone.

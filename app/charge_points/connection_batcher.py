@@ -56,7 +56,7 @@ _BOOT_TEXTS = (
 _Row = tuple[Any, ...]
 
 
-class Attendance:
+class ConnectionBatcher:
     """The record of one worker's comings and goings. Each method returns after its commit.
 
     Raises:
@@ -103,7 +103,7 @@ class Attendance:
             command_timeout=_TIMEOUT_S,
             max_cached_statement_lifetime=0,
             server_settings={
-                "application_name": "stationmaster attendance",
+                "application_name": "stationmaster connections",
                 "jit": "off",
                 # Each statement has the keys of its rows. A small table the planner would rather read whole.
                 "enable_seqscan": "off",

@@ -3,14 +3,12 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.charge_points import tables
 from app.charge_points.records import ConnectorRecord, StatusReport
 from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.database.statements import Statement
 from app.database.text import clean_optional, clean_text
-from app.types import TenantId
 
 _TABLE = tables.connectors
 _COLUMNS = columns_of(ConnectorRecord, _TABLE)
@@ -52,14 +50,8 @@ OF_IDENTITY = Statement(
 """The connectors of a charge point in the order of their number; one row of nulls when it has none."""
 
 
-class Connectors(Repository):
-    """The connectors of one tenant's charge points. limit: how many one charge point may create."""
-
-    __slots__ = ("limit",)
-
-    def __init__(self, connection: AsyncConnection, tenant_id: TenantId, limit: int) -> None:
-        super().__init__(connection, tenant_id)
-        self.limit = limit
+class ConnectorStore(Repository):
+    """The connectors of one tenant's charge points."""
 
     async def for_charge_point(self, charge_point_id: int) -> list[ConnectorRecord]:
         """Return the connectors in the order of their number."""
@@ -69,11 +61,17 @@ class Connectors(Repository):
         rows = await self.connection.execute(statement.order_by(_TABLE.c.connector_id))
         return [ConnectorRecord(*row) for row in rows]
 
-    async def record_status(self, charge_point_id: int, report: StatusReport) -> bool:
+    async def record_status(self, charge_point_id: int, report: StatusReport, connector_limit: int) -> bool:
         """Keep a report if it is not older than the known one; an unknown connector is created.
 
         A time from the future counts as the time of arrival, else a charge point whose clock was once wrong
-        would hide all its later reports. False: the report is older, or the limit of connectors is reached.
+        would hide all its later reports.
+
+        Args:
+            connector_limit: How many connectors the charge point may have.
+
+        Returns:
+            Whether the report was kept: it is not older, and the limit of connectors is not reached.
         """
         if not 0 <= report.connector_id <= LARGEST_INT32:
             return False
@@ -91,6 +89,6 @@ class Connectors(Repository):
             "received_at": report.received_at,
             "effective_at": report.reported_at if plausible else report.received_at,
             # Connector 0 is the charge point itself and does not count.
-            "connector_limit": self.limit + 1,
+            "connector_limit": connector_limit + 1,
         }
         return (await self.connection.execute(_RECORD, values)).one_or_none() is not None

@@ -1,5 +1,6 @@
 """Charge points of one tenant: who they are, what they said at boot, how they log in."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -9,10 +10,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, RegistrationStatus
+from app.charge_points.connector_store import OF_IDENTITY
+from app.charge_points.records import ChargePointFilter, ChargePointRecord
+from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
+from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
+from app.ocpp.v16 import RegistrationStatus
+from app.types import TenantId
 
 _TABLE = tables.charge_points
 _COLUMNS = columns_of(ChargePointRecord, _TABLE)
@@ -52,7 +58,7 @@ def page_statement(names: frozenset[str]) -> Statement:
     return Statement(statement.order_by(_TABLE.c.identity).limit(bindparam("limit", type_=Integer)))
 
 
-class ChargePoints(Repository):
+class ChargePointStore(Repository):
     """The charge points of one tenant. `charge_point_id` is the primary key, `identity` the OCPP name."""
 
     async def create(
@@ -164,3 +170,40 @@ class ChargePoints(Repository):
     def _update(self, charge_point_id: int | None = None) -> Any:
         statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())
         return statement if charge_point_id is None else statement.where(_TABLE.c.id == charge_point_id)
+
+
+class ChargePointReads:
+    """Reads the charge points of one tenant, each read one prepared statement."""
+
+    __slots__ = ("_reads", "_tenant_id")
+
+    def __init__(self, reads: Prepared, tenant_id: TenantId) -> None:
+        self._reads = reads
+        self._tenant_id = tenant_id
+
+    async def get(self, identity: str) -> Row | None:
+        """Return a charge point by its OCPP identity."""
+        rows = await self._rows(ONE, identity=identity)
+        return rows[0] if rows else None
+
+    async def page(self, limit: int, after: str | None, filters: ChargePointFilter) -> Sequence[Row]:
+        """Return a page of charge points. after: identity of the last one seen."""
+        values = page_values(limit, after, filters)
+        return await self._rows(page_statement(frozenset(values)), **values)
+
+    async def connectors(self, identity: str) -> Sequence[Row] | None:
+        """Return the connectors in the order of their number; None: there is no such charge point."""
+        rows = await self._rows(OF_IDENTITY, identity=identity)
+        if not rows:
+            return None
+        # A charge point without connectors is one row without a connector.
+        return [row for row in rows if row["connector_id"] is not None]
+
+    async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        return await self._reads.rows(statement, {"tenant_id": self._tenant_id, **values})
+
+
+async def identities_of_tenant(work: PlatformWork, tenant_id: TenantId) -> list[str]:
+    """Return the identities of all charge points of a tenant."""
+    statement = select(_TABLE.c.identity).where(_TABLE.c.tenant_id == tenant_id)
+    return list((await work.connection.execute(statement)).scalars())

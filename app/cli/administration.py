@@ -1,4 +1,4 @@
-"""What an operator does at the command line of a server: tenants and API keys, straight in the database."""
+"""Creates and lists tenants and API keys directly in the database, for the command line."""
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
@@ -7,32 +7,33 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 from uuid import uuid4
 
-from app.clock import Clock
 from app.database.database import Database
 from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
 from app.server.running import running_engines
 from app.settings import Settings
 from app.tenants.key_ring import mint_key, secret_hash
-from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
+from app.tenants.records import ApiKeyRecord, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
+from app.types import Scope
 
 TENANT_SCOPES: tuple[Scope, ...] = ("read", "command", "write")
 _PAGE = 200
 
 
 class ArgumentError(Exception):
-    """A command line argument makes no sense. The text is one line and names it."""
+    """A command line argument is wrong. The text is one line and names the argument."""
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """The database with its newest schema, whether or not a server runs on it."""
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database with its newest schema, whether or not a server runs on it."""
     async with running_engines(settings, with_redis=False) as complete:
         url = complete.database_url
         if url is None:
             raise AssertionError("running engines have a URL")
         await bring_up_to_date(url)
-        database = await Database.open(url, settings=complete, clock=clock)
+        database = await Database.open(url)
         try:
             yield database
         finally:
@@ -43,13 +44,13 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
     """Read `read,write`.
 
     Raises:
-        ArgumentError: there is no such scope.
+        ArgumentError: there is no such scope; names --scopes.
     """
     known: tuple[Scope, ...] = get_args(Scope)
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in wanted if part not in known]
     if unknown or not wanted:
-        raise ArgumentError(f"--scopes: {unknown[0] if unknown else text!r} is none of {', '.join(known)}")
+        raise ArgumentError(f"--scopes: {unknown[0] if unknown else text!r} is not one of {', '.join(known)}")
     return tuple(scope for scope in known if scope in wanted)
 
 
@@ -60,7 +61,7 @@ async def create_tenant(database: Database, slug: str, name: str | None) -> Tena
         Conflict: there is one of that name.
     """
     async with database.platform() as work:
-        return await work.tenants.create(slug, name or slug)
+        return await TenantStore(work).create(slug, name or slug)
 
 
 async def list_tenants(database: Database) -> list[TenantRecord]:
@@ -68,7 +69,7 @@ async def list_tenants(database: Database) -> list[TenantRecord]:
     found: list[TenantRecord] = []
     async with database.platform() as work:
         while True:
-            page = await work.tenants.page(_PAGE, found[-1].slug if found else None)
+            page = await TenantStore(work).page(_PAGE, found[-1].slug if found else None)
             found.extend(page)
             if len(page) < _PAGE:
                 return found
@@ -93,7 +94,7 @@ async def create_key(
     minted = mint_key(pepper)
     now = datetime.now(UTC)
     async with database.platform() as work:
-        record = await work.tenants.by_slug(tenant) if tenant is not None else None
+        record = await TenantStore(work).by_slug(tenant) if tenant is not None else None
         if tenant is not None and record is None:
             raise NotFound(f"There is no tenant {tenant!r}.", "tenant")
         key = ApiKeyRecord(
@@ -108,7 +109,7 @@ async def create_key(
             created_at=now,
             last_used_at=None,
         )
-        await work.api_keys.create(key)
+        await ApiKeyStore(work).create(key)
     return minted.token
 
 
@@ -119,8 +120,8 @@ async def key_works(database: Database, pepper: str, token: str, tenant: str) ->
         return False
     try:
         async with database.platform() as work:
-            key = await work.api_keys.find_by_prefix(parts[1])
-            owner = await work.tenants.by_slug(tenant)
+            key = await ApiKeyStore(work).find_by_prefix(parts[1])
+            owner = await TenantStore(work).by_slug(tenant)
     except AppError:
         return False
     return (

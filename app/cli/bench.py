@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from app.simulator.rest import RestClient
 _PROGRAM = "stationmaster-load"
 _VARIABLE = "STATIONMASTER_LOAD"
 _ID_TAG = "BENCHMARK"
+# By this name a charge point is known to be made here.
+_NAME = "Benchmark"
 _REMEMBER_EVERY = 50
 _LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
 
@@ -49,7 +51,7 @@ def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
 
     Raises:
         BenchError: the generator is missing or refuses its arguments.
-        SimulatorError: the API refuses to make the charge points.
+        SimulatorError: the API refuses to make the charge points, or its key is another tenant's.
     """
     program = find_program()
     _provision(options)
@@ -126,28 +128,32 @@ def _provision(options: BenchOptions) -> None:
     parts = urlsplit(options.url)
     tenant = unquote(parts.path.rstrip("/").rpartition("/")[2])
     with RestClient(f"http://{parts.netloc}", options.api_key) as api:
-        existing = set(api.identities(f"{options.prefix}-"))
+        api.require_tenant(tenant)
+        names = api.names(f"{options.prefix}-")
+        _require_ours(unknown, names)
         if _ID_TAG not in api.id_tags(_ID_TAG):
             api.create_id_tag(_ID_TAG)
         for start in range(0, len(unknown), _REMEMBER_EVERY):
-            file.remember(_registered(api, unknown[start : start + _REMEMBER_EVERY], existing, tenant))
+            batch = unknown[start : start + _REMEMBER_EVERY]
+            file.remember({identity: _password(api, identity, names) for identity in batch})
 
 
-def _registered(
-    api: RestClient, identities: Sequence[str], existing: set[str], tenant: str
-) -> dict[str, str]:
-    fresh = {}
+def _require_ours(identities: Sequence[str], names: Mapping[str, str | None]) -> None:
+    """Refuse to replace the password of a charge point that was not made here."""
     for identity in identities:
-        credential = (
-            api.replace_credential(identity)
-            if identity in existing
-            else api.create_charge_point(identity, "Benchmark")
-        )
-        owner = credential["path"].strip("/").split("/")[1]
-        if owner != tenant:
-            raise BenchError(f"STATIONMASTER_API_KEY: the key belongs to tenant {owner}, not {tenant}")
-        fresh[identity] = credential["password"]
-    return fresh
+        if names.get(identity, _NAME) != _NAME:
+            raise BenchError(
+                f"charge point {identity} was not made by bench, which would replace its password: "
+                f"choose another --prefix, or another tenant"
+            )
+
+
+def _password(api: RestClient, identity: str, names: Mapping[str, str | None]) -> str:
+    credential = (
+        api.replace_credential(identity) if identity in names else api.create_charge_point(identity, _NAME)
+    )
+    password: str = credential["password"]
+    return password
 
 
 def print_results(found: dict[str, Any]) -> None:

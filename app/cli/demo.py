@@ -55,7 +55,7 @@ async def _prepare_tenant(settings: Settings) -> str:
     """The demo tenant exists; returns the token of its API key, the same one at each start."""
     if settings.database_url is None:
         raise AssertionError("a running server has a database")
-    database = await Database.open(settings.database_url, settings=settings, clock=SystemClock())
+    database = await Database.open(settings.database_url)
     try:
         with suppress(Conflict):
             await create_tenant(database, TENANT, "Demo")

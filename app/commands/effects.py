@@ -7,9 +7,12 @@ Which transaction a remote start or stop led to is the ledger's business: it see
 from datetime import datetime, timedelta
 
 from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
 from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord
 from app.commands.request import is_authorization_key, sets_authorization_key
 from app.commands.rules import Outcome
+from app.commands.store.commands import CommandStore
+from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.smart_charging.ledger_reading import carries_charging_profile, compact_ledger
 
@@ -42,11 +45,11 @@ async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outco
             await _settle_credential(work, command, outcome)
         case "ChangeConfiguration" if outcome.status in ("Accepted", "RebootRequired"):
             key, value = command.payload["key"], command.payload["value"]
-            await work.configuration.put(command.charge_point_id, key, value, None, at)
+            await ConfigurationStore(work).put(command.charge_point_id, key, value, None, at)
         case "GetConfiguration" if outcome.state == "accepted" and outcome.result is not None:
             for entry in outcome.result.get("configurationKey") or ():
                 key, value, readonly = entry["key"], entry.get("value"), entry.get("readonly")
-                await work.configuration.put(command.charge_point_id, key, value, readonly, at)
+                await ConfigurationStore(work).put(command.charge_point_id, key, value, readonly, at)
         case action if carries_charging_profile(action, command.payload):
             # The end of the command is the entry in the ledger; what it made superfluous is left out.
             await compact_ledger(work, command.charge_point_id, at)
@@ -58,7 +61,7 @@ async def changes_credential_already(work: TenantWork, command: CommandRecord) -
     """Tell whether another change of the credential is under way."""
     for state in OPEN_COMMAND_STATES:
         filters = CommandFilter(identity=command.identity, action="ChangeConfiguration", state=state)
-        for other in await work.commands.page(_RECENT, filters=filters):
+        for other in await CommandStore(work).page(_RECENT, filters=filters):
             if other.id != command.id and is_authorization_key(other.payload.get("key")):
                 return True
     return False
@@ -83,9 +86,9 @@ async def _settle_credential(work: TenantWork, command: CommandRecord, outcome: 
     if unsettled or key is None:
         return
     if outcome.state == "accepted":
-        await work.charge_points.promote_pending(command.charge_point_id, key)
+        await ChargePointStore(work).promote_pending(command.charge_point_id, key)
         return
     # Nobody may send the same key again between the question and the answer to it.
-    await work.charge_points.get(command.identity, to_change=True)
-    if not await work.commands.another_may_have_set(command):
-        await work.charge_points.drop_pending(command.charge_point_id, key)
+    await ChargePointStore(work).get(command.identity, to_change=True)
+    if not await CommandStore(work).another_may_have_set(command):
+        await ChargePointStore(work).drop_pending(command.charge_point_id, key)

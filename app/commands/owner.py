@@ -17,10 +17,12 @@ from app.commands.effects import MAY_HAVE_EFFECTS, apply_effects
 from app.commands.in_flight import Custody, Held, Waiters
 from app.commands.records import CommandRecord, CommandState, SentFacts
 from app.commands.rules import Outcome, outcome_of
+from app.commands.store.commands import CommandStore
 from app.commands.store.steps import CommandSteps, End
 from app.commands.transport import packed
 from app.connection import Connection
 from app.database.database import Database
+from app.database.prepared import Prepared
 from app.errors import StoreUnavailable, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
@@ -54,12 +56,14 @@ class CommandJournal:
     def __init__(
         self,
         database: Database,
+        steps: Prepared,
         bus: CommandBus,
         clock: Clock,
         waiters: Waiters,
         background: BackgroundTasks,
     ) -> None:
         self._database = database
+        self._steps = steps
         self._bus = bus
         self._clock = clock
         self._waiters = waiters
@@ -156,7 +160,7 @@ class CommandJournal:
 
     async def _record_sent(self, tenant_id: TenantId, unique_id: str, facts: SentFacts) -> None:
         try:
-            await self._database.command_steps(tenant_id).sent(UUID(unique_id), facts)
+            await CommandSteps(self._steps.rows, tenant_id).sent(UUID(unique_id), facts)
         except StoreUnavailable:
             # Its end is what matters, and that is tried until it is recorded.
             log.warning("command_sent_not_recorded", command=unique_id)
@@ -164,7 +168,7 @@ class CommandJournal:
     async def _record(self, ending: _Ending) -> None:
         now, ended = self._clock.now(), None
         if not ending.late:
-            steps = self._database.command_steps(ending.tenant_id)
+            steps = CommandSteps(self._steps.rows, ending.tenant_id)
             ended = await _finish(steps, ending, now, only_without_effects=True)
         if ended is None:
             ended = await self._record_with_effects(ending, now)
@@ -177,12 +181,12 @@ class CommandJournal:
         outcome, command_id, ended = ending.outcome, UUID(ending.command_id), None
         async with self._database.tenant(ending.tenant_id) as work:
             if not ending.late:
-                ended = await _finish(work.command_steps, ending, now)
-            command = ended or await work.commands.get(command_id)
+                ended = await _finish(CommandSteps(work.rows, work.tenant_id), ending, now)
+            command = ended or await CommandStore(work).get(command_id)
             if command is None:
                 return None
             if ended is None and outcome.answered and not _is_end_of(command, outcome):
-                await work.commands.late(command_id, outcome.late_result)
+                await CommandStore(work).late(command_id, outcome.late_result)
             if ended is not None or outcome.answered:
                 await apply_effects(work, command, outcome, now)
         return ended

@@ -6,12 +6,14 @@ from uuid import uuid4
 
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.commands.effects import PENDING_CREDENTIAL_LIFE, changes_credential_already, live_pending
 from app.commands.records import CommandRecord, Holder, NewCommand
 from app.commands.request import CommandRequest, Origin, refusing_registrations, require_permitted
 from app.commands.store.steps import CommandSteps
 from app.database.database import Database
+from app.database.prepared import Prepared
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests
 from app.live.presence import Owner
@@ -31,8 +33,9 @@ _KEY_IN_DOUBT = (
 class CommandRecording:
     """Records new commands, each once."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
+    def __init__(self, database: Database, steps: Prepared, clock: Clock, settings: Settings) -> None:
         self._database = database
+        self._steps = steps
         self._clock = clock
         self._settings = settings
         self._credentials = Credentials(settings.credential_pepper)
@@ -55,16 +58,18 @@ class CommandRecording:
         """
         command = self._new_command(identity, request, owner, origin)
         if request.new_key is None:
-            return await self._take_in(self._database.command_steps(tenant_id), command, request)
+            return await self._take_in(CommandSteps(self._steps.rows, tenant_id), command, request)
         async with self._database.tenant(tenant_id) as work:
             # Changes of the credential go one after the other: each must see what the one before left.
-            charge_point = await work.charge_points.get(identity, to_change=True)
+            charge_point = await ChargePointStore(work).get(identity, to_change=True)
             if charge_point is None:
                 raise _no_charge_point(identity)
             if owner is not None:
                 pending = self._pending(charge_point, command, request.new_key)
                 command = replace(command, credential_hash=pending)
-            recorded, repeated = await self._take_in(work.command_steps, command, request)
+            recorded, repeated = await self._take_in(
+                CommandSteps(work.rows, work.tenant_id), command, request
+            )
             if recorded.state == "queued" and not repeated:
                 await _reserve(work, charge_point, recorded)
         return recorded, repeated
@@ -123,7 +128,7 @@ async def _reserve(work: TenantWork, charge_point: ChargePointRecord, command: C
     # There is one pending place: a key that the charge point may have taken must not lose it.
     if live_pending(charge_point, command.created_at) not in (None, command.credential_hash):
         raise Conflict(_KEY_IN_DOUBT)
-    await work.charge_points.set_pending_credential(
+    await ChargePointStore(work).set_pending_credential(
         command.charge_point_id, command.credential_hash, command.created_at + PENDING_CREDENTIAL_LIFE
     )
 

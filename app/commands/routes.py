@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord, CommandState
 from app.commands.schemas import Command
+from app.commands.store.commands import CommandStore, read_command
 from app.errors import NotFound
 from app.web.access import CommandAccess, ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, page_response, resource_response
@@ -131,7 +132,7 @@ async def list_commands(
     filters = CommandFilter(query.charge_point, query.action, query.state)
     after = None if key is None else (key.at, key.id)
     async with services.database.tenant(access.tenant_id) as work:
-        rows = await work.commands.page(query.limit + 1, after, filters)
+        rows = await CommandStore(work).page(query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.created_at, row.id))
     items = [Command.model_validate(row) for row in page]
     return page_response(Page[Command](items=items, next_cursor=next_cursor))
@@ -145,7 +146,7 @@ async def get_command(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one command: its state, the answer of the charge point, and the effect observed since."""
-    record = await services.database.reads(access.tenant_id).command(command_id)
+    record = await read_command(services.database.reads, access.tenant_id, command_id)
     if record is None:
         raise NotFound("There is no such command.", "command_id")
     return resource_response(Command.model_validate(record), if_none_match=if_none_match)

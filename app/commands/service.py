@@ -18,9 +18,12 @@ from app.commands.recording import CLOCK_DIFFERENCE_S, CommandRecording
 from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.request import CommandRequest, Origin, judge_request
 from app.commands.rules import Outcome
+from app.commands.store.commands import read_command
+from app.commands.store.reaper import CommandReaper
 from app.commands.transport import unpacked
 from app.connection import Connection
 from app.database.database import Database
+from app.database.prepared import Prepared
 from app.errors import Conflict, NotFound, StoreUnavailable, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
@@ -44,6 +47,7 @@ class Commands:
     def __init__(
         self,
         database: Database,
+        steps: Prepared,
         presence: Presence,
         bus: CommandBus,
         clock: Clock,
@@ -54,11 +58,11 @@ class Commands:
         self._bus = bus
         self._clock = clock
         self._settings = settings
-        self._recording = CommandRecording(database, clock, settings)
+        self._recording = CommandRecording(database, steps, clock, settings)
         self._background = BackgroundTasks()
         self._waiters = Waiters()
         self._routes = Routes()
-        self.journal = CommandJournal(database, bus, clock, self._waiters, self._background)
+        self.journal = CommandJournal(database, steps, bus, clock, self._waiters, self._background)
         self._reaper: PeriodicTask | None = None
 
     def start(self) -> None:
@@ -176,8 +180,8 @@ class Commands:
         alive = self._presence.alive_workers()
         now = self._clock.now()
         async with self._database.platform() as work:
-            reaped = await work.commands_reaper.lost(None if alive is None else sorted(alive), now)
-            await work.commands_reaper.no_effect(now, self._settings.remote_start_window_s)
+            reaped = await CommandReaper(work).lost(None if alive is None else sorted(alive), now)
+            await CommandReaper(work).no_effect(now, self._settings.remote_start_window_s)
         for ended in reaped:
             self.journal.count(ended.state)
             held = Held(CommandId(str(ended.id)), TenantId(ended.tenant_id), "", "", self._bus.worker_id, 0.0)
@@ -254,7 +258,7 @@ class Commands:
         return command
 
     async def _get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
-        command = await self._database.reads(tenant_id).command(command_id)
+        command = await read_command(self._database.reads, tenant_id, command_id)
         if command is None:
             raise NotFound(f"There is no command {command_id}.")
         return command

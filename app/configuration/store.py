@@ -14,7 +14,7 @@ _TABLE = tables.configuration
 _COLUMNS = columns_of(ConfigurationRecord, _TABLE)
 
 
-class Configuration(Repository):
+class ConfigurationStore(Repository):
     """The configuration view of one tenant's charge points. Keys keep the case the charge point uses."""
 
     async def put(

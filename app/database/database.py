@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: pools, units of work, and what goes without one."""
+"""Connections to PostgreSQL and units of work. It knows no table."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,18 +10,11 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.charge_points.connection_batcher import Attendance
-from app.clock import Clock
-from app.commands.store.steps import CommandSteps, open_command_steps
 from app.database.failures import translated_errors
 from app.database.prepared import Prepared
-from app.database.reads import TenantReads, open_reads
 from app.database.text import json_text
 from app.database.unit_of_work import PlatformWork, TenantWork
 from app.errors import StoreUnavailable
-from app.frame_log.recorder import FrameLog
-from app.settings import Settings
-from app.transactions.ledger.ledger import Ledger
 from app.types import TenantId
 
 # Connections of one worker besides those of ledger, frame log, reads, commands and attendance.
@@ -35,32 +28,21 @@ _PING_S = 2.0
 class Database:
     """One worker's access to the record. Open it with `Database.open`."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        ledger: Ledger,
-        frame_log: FrameLog,
-        reads: Prepared,
-        commands: Prepared,
-        attendance: Attendance,
-        settings: Settings,
-    ) -> None:
+    def __init__(self, url: str, engine: AsyncEngine) -> None:
+        self.url = url
+        """As asyncpg takes it."""
+        self.reads = open_reads(url)
+        """Connections that cannot write, for what is read again and again."""
         self._engine = engine
-        self._reads = reads
-        self._commands = commands
-        self._connector_limit = settings.connectors_per_charge_point
-        self.ledger = ledger
-        self.frame_log = frame_log
-        self.attendance = attendance
         self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, settings: Settings, clock: Clock) -> Self:
-        """Connect, and make sure that a commit is a commit. The schema must be there already (`migrate`).
+    async def open(cls, url: str) -> Self:
+        """Connect, and make sure that a commit is durable. The schema must be there already (`migrate`).
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            RuntimeError: fsync or synchronous_commit is off, an acknowledgement would be no promise.
+            RuntimeError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
         """
         plain = plain_url(url)
         engine = make_engine(plain)
@@ -70,25 +52,25 @@ class Database:
         except BaseException:
             await engine.dispose()
             raise
-        ledger = Ledger(plain, settings=settings, clock=clock)
-        frame_log = FrameLog(plain, settings=settings, clock=clock)
-        ledger.start()
-        frame_log.start()
-        reads, commands = open_reads(plain), open_command_steps(plain)
-        return cls(engine, ledger, frame_log, reads, commands, await Attendance.open(plain), settings)
+        return cls(plain, engine)
 
     async def close(self) -> None:
-        """Commit what waits, flush the frame log, close the connections."""
-        await self.ledger.close()
-        await self.frame_log.close()
-        await self._reads.close()
-        await self._commands.close()
-        await self.attendance.close()
+        """Close the connections."""
+        await self.reads.close()
         if self._probe is not None:
             # A connection that it still holds would outlive the pool. It may hang with the database.
             self._probe.cancel()
             await asyncio.wait({self._probe}, timeout=_PING_S)
         await self._engine.dispose()
+
+    def prepared(self, purpose: str, **settings: str) -> Prepared:
+        """Return connections for one purpose, each statement a transaction by itself; the caller closes them.
+
+        Args:
+            purpose: Its name in the database's list of connections.
+            settings: Settings of the database server for these connections.
+        """
+        return Prepared(self.url, purpose, **settings)
 
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId | int) -> AsyncIterator[TenantWork]:
@@ -98,15 +80,7 @@ class Database:
             StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
         """
         async with translated_errors(), self._engine.begin() as connection:
-            yield TenantWork(connection, TenantId(tenant_id), self._connector_limit)
-
-    def reads(self, tenant_id: TenantId) -> TenantReads:
-        """What is read again and again of one tenant's rows, without a unit of work."""
-        return TenantReads(self._reads, tenant_id)
-
-    def command_steps(self, tenant_id: TenantId) -> CommandSteps:
-        """What happens to one tenant's commands, each step by itself."""
-        return CommandSteps(self._commands.rows, tenant_id)
+            yield TenantWork(connection, TenantId(tenant_id))
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformWork]:
@@ -138,6 +112,11 @@ class Database:
         except StoreUnavailable:
             return False
         return True
+
+
+def open_reads(url: str) -> Prepared:
+    """Return connections that cannot write."""
+    return Prepared(url, "reads", default_transaction_read_only="on")
 
 
 def plain_url(url: str) -> str:

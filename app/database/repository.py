@@ -1,13 +1,12 @@
-"""What each repository has: a connection inside a transaction, and its tenant."""
+"""The base of stores that work inside a unit of work, and what they share."""
 
 from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import ColumnElement
 
-from app.types import TenantId
+from app.database.unit_of_work import TenantWork
 
 SMALLEST_INT64, LARGEST_INT64 = -(2**63), 2**63 - 1
 LARGEST_INT32 = 2**31 - 1
@@ -18,9 +17,9 @@ class Repository:
 
     __slots__ = ("connection", "tenant_id")
 
-    def __init__(self, connection: AsyncConnection, tenant_id: TenantId) -> None:
-        self.connection = connection
-        self.tenant_id = tenant_id
+    def __init__(self, work: TenantWork) -> None:
+        self.connection = work.connection
+        self.tenant_id = work.tenant_id
 
 
 def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:

@@ -8,8 +8,10 @@ import math
 from dataclasses import dataclass, field
 
 from app import metrics
+from app.charge_points.connection_batcher import ConnectionBatcher
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import Login
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import AppError, StoreUnavailable, TooManyRequests
@@ -19,6 +21,7 @@ from app.gateway.path import Address, PathRefused, parse_path
 from app.logs import get_logger
 from app.settings import Settings
 from app.transactions.records import TransactionFilter
+from app.transactions.store import TransactionStore
 
 _LOG = get_logger(__name__)
 
@@ -69,9 +72,15 @@ class Admission:
     """Decides the logins of one worker."""
 
     def __init__(
-        self, database: Database, credentials: Credentials, clock: Clock, settings: Settings
+        self,
+        database: Database,
+        logins: ConnectionBatcher,
+        credentials: Credentials,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._database = database
+        self._logins = logins
         self._credentials = credentials
         self._clock = clock
         self._reveal = settings.reveal_unknown_identity
@@ -113,8 +122,7 @@ class Admission:
 
     async def _log_in(self, attempt: _Attempt) -> Admitted | Denied | NoSubprotocol:
         address = attempt.address
-        attendance = self._database.attendance
-        login = await attendance.find(address.tenant, address.identity)
+        login = await self._logins.find(address.tenant, address.identity)
         judged = self._judge(attempt, login)
         if login is None or isinstance(judged, Denied):
             return self._failed(attempt, judged if isinstance(judged, Denied) else _denied_credential())
@@ -122,7 +130,7 @@ class Admission:
         negotiation = negotiate(offered, login.strict_protocol)
         if not negotiation.acceptable:
             return NoSubprotocol()
-        epoch = await attendance.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
+        epoch = await self._logins.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
         if epoch is None:
             # The charge point was deleted between the two statements.
             return self._failed(attempt, _denied_credential())
@@ -179,7 +187,7 @@ class Admission:
         """Make the pending key the only valid one: the charge point has used it (OCPP-J 6.2.2)."""
         async with self._database.tenant(login.tenant_id) as work:
             # Another key may have become the pending one since. This login does not prove that one.
-            promoted = await work.charge_points.promote_pending(login.charge_point_id, credential_hash)
+            promoted = await ChargePointStore(work).promote_pending(login.charge_point_id, credential_hash)
         if promoted:
             _LOG.info("credential_promoted", tenant=login.tenant_slug, charge_point=login.identity)
 
@@ -188,7 +196,9 @@ class Admission:
         if login.registration_status == "Accepted":
             return True
         async with self._database.tenant(login.tenant_id) as work:
-            return bool(await work.transactions.page(1, filters=TransactionFilter(identity=login.identity)))
+            return bool(
+                await TransactionStore(work).page(1, filters=TransactionFilter(identity=login.identity))
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Builds the gateway of one worker: everything that serves the connections of charge points."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
-from app.database.database import Database
 from app.gateway.admission import Admission
 from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
@@ -17,10 +18,10 @@ from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
-from app.handler_context import HandlerContext
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
+from app.storage import Storage
 
 
 class Gateway:
@@ -29,22 +30,23 @@ class Gateway:
     def __init__(
         self,
         *,
-        database: Database,
+        storage: Storage,
         commands: CommandResults,
         registry: Registry,
         credentials: Credentials,
         clock: Clock,
         settings: Settings,
-        dispatcher: Dispatcher | None = None,
+        handlers: Mapping[str, Handler],
     ) -> None:
-        """Build the gateway. dispatcher: other handlers, for tests."""
+        """Build the gateway. handlers: by action, those of all capabilities."""
         self._registry = registry
-        self._last_seen = LastSeenRecorder(database)
+        self._last_seen = LastSeenRecorder(storage.connection_batcher)
         deadlines = CallDeadlines()
         tally = Tally(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
-            database=database,
-            dispatcher=dispatcher or Dispatcher(HandlerContext(database, clock, settings)),
+            ledger=storage.ledger,
+            frame_log=storage.frame_log,
+            dispatcher=Dispatcher(handlers),
             commands=commands,
             clock=clock,
             limits=_limits_of(settings),
@@ -56,7 +58,7 @@ class Gateway:
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
         parts = EndpointParts(
-            admission=Admission(database, credentials, clock, settings),
+            admission=Admission(storage.database, storage.connection_batcher, credentials, clock, settings),
             registry=registry,
             services=self.services,
             last_seen=self._last_seen,

@@ -1,8 +1,8 @@
 """Writes to the database when charge points were last heard."""
 
+from app.charge_points.connection_batcher import ConnectionBatcher
 from app.charge_points.records import SignOfLife
 from app.connection import Connection
-from app.database.database import Database
 from app.errors import AppError
 from app.logs import get_logger
 
@@ -15,8 +15,8 @@ _PORTION = 500
 class LastSeenRecorder:
     """Writes last-seen times: many in one statement, and only those that have changed."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, connection_batcher: ConnectionBatcher) -> None:
+        self._connection_batcher = connection_batcher
         self._written: dict[str, int] = {}
 
     async def write(self, connections: list[Connection]) -> None:
@@ -41,7 +41,7 @@ class LastSeenRecorder:
         """Return False if the database was away: then perhaps nothing was written."""
         signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
-            await self._database.attendance.heard(signs)
+            await self._connection_batcher.heard(signs)
         except AppError as error:
             _LOG.warning("last_seen_not_written", detail=error.detail)
             return False

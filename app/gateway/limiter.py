@@ -1,53 +1,38 @@
-"""Limits login failures for each address, with token buckets in memory. It is asked before a credential.
+"""Counts login failures for each address before a credential is checked, and finds a client's address.
 
-A successful login takes no token: after a power cut a whole site reconnects from one address at once.
+A success counts nothing: after a power cut a whole site reconnects from one address at once.
 """
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from app.failure_limit import FailureLimit
 
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT = 50_000
-"""Buckets kept by each worker, a few MB. The oldest are dropped first. An attacker with more addresses than
-that gains a full bucket for each address, which he has anyway."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
+"""Addresses that each worker remembers, a few MB."""
 
 
 class LoginLimiter:
     """Counts login failures for each address.
+
 
     A charge point that has logged in from an address before has a bucket of its own there. So an attacker
     behind the same router cannot lock it out.
     """
 
     def __init__(self, failures_per_minute: int) -> None:
-        """Make a limiter. failures_per_minute: size of a bucket, which fills up within one minute."""
-        self._size = float(failures_per_minute)
-        self._buckets: dict[tuple[str, ...], _Bucket] = {}
+        """Make a limiter. failures_per_minute: how many are allowed."""
+        self._limit = FailureLimit(failures_per_minute, _ENTRIES_LIMIT)
         self._good: dict[tuple[str, ...], None] = {}
 
     def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
-        """Return the seconds until the next try is allowed, 0.0 if it is allowed now. now: monotonic."""
-        bucket = self._buckets.get(self._key(address, tenant, identity))
-        if bucket is None:
-            return 0.0
-        tokens = self._level(bucket, now)
-        return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
+        """Return the seconds until the next attempt is allowed, 0.0 if it is allowed now. now: monotonic."""
+        return self._limit.retry_after_s(self._key(address, tenant, identity), now)
 
     def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
-        """Take `weight` tokens. Tries that overlap may take a bucket below zero, down to minus its size."""
-        key = self._key(address, tenant, identity)
-        bucket = self._buckets.pop(key, None)
-        tokens = self._size if bucket is None else self._level(bucket, now)
-        self._buckets[key] = _Bucket(max(tokens - weight, -self._size), now)
-        if len(self._buckets) > _ENTRIES_LIMIT:
-            del self._buckets[next(iter(self._buckets))]
+        """Count a failure. weight: how much of one."""
+        self._limit.failed(self._key(address, tenant, identity), now, weight)
 
     def succeeded(self, address: str, tenant: str, identity: str) -> None:
         """Remember that this charge point has logged in from this address."""
@@ -60,9 +45,6 @@ class LoginLimiter:
     def _key(self, address: str, tenant: str, identity: str) -> tuple[str, ...]:
         own = (network_of(address), tenant, identity)
         return own if own in self._good else own[:1]
-
-    def _level(self, bucket: _Bucket, now: float) -> float:
-        return min(self._size, bucket.tokens + (now - bucket.at) * self._size / 60.0)
 
 
 def network_of(address: str) -> str:

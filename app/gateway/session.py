@@ -289,7 +289,7 @@ class Session:
             self._services.clock.now(),
         )
         try:
-            await self._services.database.ledger.keep_invalid(record)
+            await self._services.ledger.keep_invalid(record)
         except Exception:
             # It is not stored, so the error must not sound final: the charge point should send it again.
             _LOG.exception("invalid_record_not_kept", action=item.action, **self._log_context())

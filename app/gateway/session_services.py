@@ -6,9 +6,10 @@ from typing import Protocol
 
 from app.clock import Clock, SystemClock
 from app.connection import Connection
-from app.database.database import Database
+from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally
+from app.ocpp import Conversation, Resolve, Tally, ocpp16
+from app.transactions.ledger.ledger import Ledger
 
 
 class CommandResults(Protocol):
@@ -51,7 +52,8 @@ class SessionLimits:
 class SessionServices:
     """What all sessions of a worker share."""
 
-    database: Database
+    ledger: Ledger
+    frame_log: FrameLog
     dispatcher: Dispatcher
     commands: CommandResults
     clock: Clock
@@ -71,6 +73,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
+        ocpp16(),
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,
@@ -82,9 +85,9 @@ def new_conversation(
         queue_limit=limits.command_queue,
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
-        meters=services.database.ledger.meters,
+        meters=services.ledger.meters,
         tally=services.tally,
-        frames=services.database.frame_log.buffer,
+        frames=services.frame_log.buffer,
         # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,
     )

@@ -11,6 +11,7 @@ from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
 from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus
 from app.id_tags.schemas import IdTag, IdTagChange, IdTagCreate
+from app.id_tags.store import IdTagStore
 from app.web.access import ReadAccess, ServicesDependency, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -43,7 +44,7 @@ class IdTagQuery(Paging):
 
 
 async def _existing(work: TenantWork, id_tag: str, *, to_change: bool = False) -> IdTagRecord:
-    record = await work.id_tags.get(id_tag, to_change=to_change)
+    record = await IdTagStore(work).get(id_tag, to_change=to_change)
     if record is None:
         raise NotFound("There is no such id tag.", "id_tag")
     return record
@@ -57,7 +58,7 @@ async def list_id_tags(
     after = decode_cursor(query.cursor, TextKey)
     filters = IdTagFilter(prefix=query.prefix, status=query.status)
     async with services.database.tenant(access.tenant_id) as work:
-        rows = await work.id_tags.page(query.limit + 1, after, filters)
+        rows = await IdTagStore(work).page(query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: row.id_tag_key)
     return page_response(
         Page[IdTag](items=[IdTag.model_validate(row) for row in page], next_cursor=next_cursor)
@@ -78,7 +79,7 @@ async def create_id_tag(
 ) -> Response:
     """Create an id tag. Tags that differ in case only are the same (OCPP 1.6 7.28)."""
     async with services.database.tenant(access.tenant_id) as work:
-        record = await work.id_tags.create(
+        record = await IdTagStore(work).create(
             body.id_tag,
             status=body.status,
             expires_at=body.expires_at,
@@ -118,7 +119,7 @@ async def change_id_tag(
         record = await _existing(work, id_tag, to_change=True)
         require_match(if_match, entity_tag(IdTag.model_validate(record)))
         if body.changes():
-            record = await work.id_tags.update(id_tag, **body.changes()) or record
+            record = await IdTagStore(work).update(id_tag, **body.changes()) or record
     return resource_response(IdTag.model_validate(record))
 
 
@@ -126,6 +127,6 @@ async def change_id_tag(
 async def delete_id_tag(access: WriteAccess, services: ServicesDependency, id_tag: IdTagPath) -> Response:
     """Delete an id tag. Its transactions stay; from now on it is unknown, and answered Invalid."""
     async with services.database.tenant(access.tenant_id) as work:
-        if not await work.id_tags.delete(id_tag):
+        if not await IdTagStore(work).delete(id_tag):
             raise NotFound("There is no such id tag.", "id_tag")
     return Response(status_code=204)

@@ -20,7 +20,7 @@ _COLUMNS = columns_of(IdTagRecord, _TABLE)
 _CHANGEABLE = frozenset({"status", "expires_at", "parent_id_tag", "max_active_transactions", "note"})
 
 
-class IdTags(Repository):
+class IdTagStore(Repository):
     """The id tags of one tenant; names are compared without regard to case."""
 
     async def create(

@@ -5,6 +5,7 @@ Only the standard library, so that a simulator on another machine needs no HTTP 
 
 import http.client
 import json
+import secrets
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -28,9 +29,24 @@ class RestClient:
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
 
-    def identities(self, prefix: str) -> Iterator[str]:
-        """The charge points whose identity begins so."""
-        return (row["identity"] for row in self._pages("/v1/charge-points", prefix))
+    def require_tenant(self, tenant: str) -> None:
+        """Check that the API key belongs to a tenant, before anything of that tenant is changed.
+
+        Only a credential tells the tenant, so this makes a charge point of its own and deletes it.
+
+        Raises:
+            SimulatorError: the key belongs to another tenant, or the API refuses.
+        """
+        identity = f"tenant-check-{secrets.token_hex(8)}"
+        path = self.create_charge_point(identity, "Deleted at once")["path"]
+        self._request("DELETE", f"/v1/charge-points/{identity}", None)
+        owner = path.strip("/").split("/")[1]
+        if owner != tenant:
+            raise SimulatorError(f"STATIONMASTER_API_KEY: the key belongs to tenant {owner}, not {tenant}")
+
+    def names(self, prefix: str) -> dict[str, str | None]:
+        """Return the names of the charge points whose identity begins with `prefix`, by identity."""
+        return {row["identity"]: row["name"] for row in self._pages("/v1/charge-points", prefix)}
 
     def id_tags(self, prefix: str) -> Iterator[str]:
         """The id tags that begin so."""
@@ -72,6 +88,8 @@ class RestClient:
             ) from None
         if response.status >= 300:
             raise SimulatorError(f"{method} {path}: HTTP {response.status} {_problem(answer)}")
+        if response.status == 204:
+            return {}
         try:
             found: Json = json.loads(answer)
         except ValueError:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import check_call
@@ -64,7 +65,7 @@ async def plan_installation(
         InvalidInput: the profile breaks a rule on this charge point; pointers are those of the request.
     """
     view = await load_ledger(work, target.charge_point_id)
-    abilities = abilities_of(await work.configuration.for_charge_point(target.charge_point_id))
+    abilities = abilities_of(await ConfigurationStore(work).for_charge_point(target.charge_point_id))
     profiles = [fit_unit(profile, abilities, target.conversion) for profile in wire_profiles(record, now)]
     transaction_id = None
     if profiles[0]["chargingProfilePurpose"] == "TxProfile" and target.connector_id > 0:
@@ -92,7 +93,7 @@ async def plan_remote_start(
         InvalidInput: the profile breaks a rule here; pointers are those of the request.
     """
     view = await load_ledger(work, target.charge_point_id)
-    abilities = abilities_of(await work.configuration.for_charge_point(target.charge_point_id))
+    abilities = abilities_of(await ConfigurationStore(work).for_charge_point(target.charge_point_id))
     profiles = [fit_unit(profile, abilities, target.conversion) for profile in wire_profiles(record, now)]
     if profiles[0]["chargingProfilePurpose"] == "TxDefaultProfile":
         profiles = [{**profile, "chargingProfilePurpose": "TxProfile"} for profile in profiles]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import orjson
 import structlog
 
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.commands.records import CommandRecord
 from app.commands.service import Commands
@@ -28,6 +29,7 @@ from app.smart_charging.installation import (
 )
 from app.smart_charging.ledger_reading import LedgerView, load_ledger
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.smart_charging.store import ChargingProfileStore, InstallationStore
 from app.smart_charging.stored_profiles import wire_ids
 from app.types import Json, TenantId
 
@@ -80,7 +82,7 @@ class ProfileInstaller:
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
             plan = await plan_installation(work, record, target, now)
-            await work.installations.put(
+            await InstallationStore(work).put(
                 record.id,
                 target.charge_point_id,
                 target.connector_id,
@@ -141,7 +143,7 @@ class ProfileInstaller:
     async def _due_steps(
         self, work: TenantWork, installation: InstallationRecord, now: datetime
     ) -> list[Step]:
-        record = await work.charging_profiles.get(installation.charging_profile_id, to_keep=True)
+        record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
         if record is None:
             return []
         conversion = None if installation.conversion is None else Conversion(**installation.conversion)
@@ -152,23 +154,23 @@ class ProfileInstaller:
             # Its transaction is over, or the charge point says by now that it cannot take it.
             log.info("charging_profile_not_refreshed", detail=refusal.detail)
             if installation.transaction_id is not None:
-                await work.installations.forget(installation)
+                await InstallationStore(work).forget(installation)
             else:
-                await work.installations.refresh_later(installation, now + REFUSED_RETRY_AFTER)
+                await InstallationStore(work).refresh_later(installation, now + REFUSED_RETRY_AFTER)
             return []
         if plan.transaction_id != installation.transaction_id:
-            await work.installations.forget(installation)
+            await InstallationStore(work).forget(installation)
             return []
         if _is_gone(plan.view, record):
             # Unless its first command is still on the way.
             if now - installation.requested_at > RETRY_AFTER:
-                await work.installations.forget(installation)
+                await InstallationStore(work).forget(installation)
             return []
         due = [step for step in plan.steps if not _is_done(plan, record, target.connector_id, step)]
         if not due:
-            await work.installations.refresh_later(installation, _next_change(record, now))
+            await InstallationStore(work).refresh_later(installation, _next_change(record, now))
         elif any(_was_refused(plan.view, record, step) for step in due):
-            await work.installations.refresh_later(installation, now + REFUSED_RETRY_AFTER)
+            await InstallationStore(work).refresh_later(installation, now + REFUSED_RETRY_AFTER)
         return due
 
     async def _issue_all(
@@ -195,10 +197,10 @@ class ProfileInstaller:
 
 async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
     """The numbers on the wire that a number stands for: of a stored calendar those that may be installed."""
-    charge_point = await work.charge_points.get(identity)
+    charge_point = await ChargePointStore(work).get(identity)
     if charge_point is None:
         raise NotFound("There is no such charge point.", "identity")
-    record = await work.charging_profiles.get(charging_profile_id)
+    record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         return [charging_profile_id]
     found = {item.charging_profile_id for item in (await load_ledger(work, charge_point.id)).ledger.anywhere}
@@ -208,10 +210,10 @@ async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) ->
 async def _find(
     work: TenantWork, charging_profile_id: int, place: Place
 ) -> tuple[Target, ChargingProfileRecord]:
-    charge_point = await work.charge_points.get(place.identity)
+    charge_point = await ChargePointStore(work).get(place.identity)
     if charge_point is None:
         raise NotFound("There is no such charge point.", "identity")
-    record = await work.charging_profiles.get(charging_profile_id)
+    record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         raise NotFound("There is no such charging profile.", "/charging_profile_id")
     return Target(charge_point.id, place.connector_id, place.conversion), record

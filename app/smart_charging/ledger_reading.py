@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.smart_charging.ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
+from app.smart_charging.profile_command_store import ProfileCommandStore
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 
@@ -44,10 +46,10 @@ def carries_charging_profile(action: str, payload: Json) -> bool:
 
 async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     """Return what is, or may be, on a charge point now."""
-    commands = await work.profile_commands.for_charge_point(charge_point_id)
+    commands = await ProfileCommandStore(work).for_charge_point(charge_point_id)
     since = min((_moment(command) for command in commands if _has_transaction(command)), default=None)
-    transactions = await work.profile_commands.transactions(charge_point_id, since)
-    keys = await work.configuration.for_charge_point(charge_point_id)
+    transactions = await ProfileCommandStore(work).transactions(charge_point_id, since)
+    keys = await ConfigurationStore(work).for_charge_point(charge_point_id)
     profiles = next((key.value for key in keys if key.key.lower() == "supportedfeatureprofiles"), None)
     unable = profiles is not None and "smartcharging" not in profiles.lower()
     events = read_events(commands, transactions, smart_charging=not unable)
@@ -60,7 +62,7 @@ async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -
     """Leave out of the ledger what cannot matter any more, so that reading it stays short."""
     superseded = (await load_ledger(work, charge_point_id)).ledger.superseded
     if superseded:
-        await work.profile_commands.supersede(superseded, at)
+        await ProfileCommandStore(work).supersede(superseded, at)
 
 
 def read_events(

@@ -22,7 +22,7 @@ _TRANSACTIONS = transaction_tables.transactions
 _TRANSACTION_COLUMNS = columns_of(ConnectorTransaction, _TRANSACTIONS)
 
 
-class ProfileCommands(Repository):
+class ProfileCommandStore(Repository):
     """The commands with charging profiles of one tenant, and the transactions that these may belong to."""
 
     async def for_charge_point(self, charge_point_id: int) -> list[ProfileCommandRecord]:

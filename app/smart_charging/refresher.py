@@ -11,6 +11,7 @@ from app.database.database import Database
 from app.errors import AppError, StoreUnavailable
 from app.live.presence import Presence
 from app.smart_charging.installer import RETRY_AFTER, ProfileInstaller
+from app.smart_charging.store import InstallationReviewStore
 from app.tasks import PeriodicTask
 from app.types import TenantId
 
@@ -50,7 +51,7 @@ class ProfileRefresher:
         """
         now = self._clock.now()
         async with self._database.platform() as work:
-            due = await work.installations_due.take(now, now + RETRY_AFTER, _BATCH)
+            due = await InstallationReviewStore(work).take(now, now + RETRY_AFTER, _BATCH)
         for installation in due:
             owner = await self._presence.find(TenantId(installation.tenant_id), installation.identity)
             try:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.charge_points import tables as charge_point_tables
 from app.commands import tables as command_tables
 from app.database.repository import LARGEST_INT32, Repository, columns_of
+from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.smart_charging import tables
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
@@ -26,7 +27,7 @@ CALENDAR_PROFILES = 16
 """Numbers that a calendar takes: it may need as many OCPP profiles, with gaps between them."""
 
 
-class ChargingProfiles(Repository):
+class ChargingProfileStore(Repository):
     """The stored profiles of one tenant."""
 
     async def create(
@@ -113,7 +114,7 @@ class ChargingProfiles(Repository):
         return (_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id == charging_profile_id)
 
 
-class Installations(Repository):
+class InstallationStore(Repository):
     """Where the stored profiles of one tenant should be installed: once on each charge point."""
 
     async def put(
@@ -225,11 +226,11 @@ class Installations(Repository):
         )
 
 
-class InstallationsDue:
+class InstallationReviewStore:
     """The installations of all tenants, seen by the sweep that keeps them as their profiles say."""
 
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
+    def __init__(self, work: PlatformWork) -> None:
+        self.connection = work.connection
 
     async def take(self, now: datetime, again_at: datetime, limit: int) -> list[InstallationRecord]:
         """Return installations that are due, and put their next turn to `again_at`: one worker gets each."""

@@ -2,8 +2,9 @@
 
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
+from app.charge_points.service import existing_charge_point
 from app.transactions.schemas import OrphanRecord
+from app.transactions.store import OrphanRecordStore
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import page_response
 from app.web.inputs import IdentityPath, PagingQuery
@@ -22,7 +23,7 @@ async def list_orphan_records(
     after = decode_cursor(paging.cursor, LargeIntegerKey)
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
-        rows = await work.orphans.page(paging.limit + 1, after, record.id)
+        rows = await OrphanRecordStore(work).page(paging.limit + 1, after, record.id)
     page, next_cursor = cut_page(rows, paging.limit, lambda row: row.id)
     items = [OrphanRecord.model_validate(row) for row in page]
     return page_response(Page[OrphanRecord](items=items, next_cursor=next_cursor))

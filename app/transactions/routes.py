@@ -8,11 +8,11 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.database.prepared import Row
-from app.database.reads import TenantReads
 from app.errors import NotFound
 from app.transactions.meter_value_routes import meter_value_page
 from app.transactions.records import TransactionFilter
 from app.transactions.schemas import MeterValue, Transaction
+from app.transactions.store import TransactionReads
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response
@@ -52,8 +52,8 @@ class TransactionQuery(Paging):
     ] = None
 
 
-async def _existing(reads: TenantReads, transaction_id: int) -> Row:
-    row = await reads.transaction(transaction_id)
+async def _existing(reads: TransactionReads, transaction_id: int) -> Row:
+    row = await reads.get(transaction_id)
     if row is None:
         raise NotFound("There is no such transaction.", "transaction_id")
     return row
@@ -73,7 +73,9 @@ async def list_transactions(
         from_at=query.from_at,
         to_at=query.to_at,
     )
-    rows = await services.database.reads(access.tenant_id).transactions(query.limit + 1, after, filters)
+    rows = await TransactionReads(services.database.reads, access.tenant_id).page(
+        query.limit + 1, after, filters
+    )
     page, next_cursor = cut_page(rows, query.limit, lambda row: row["id"])
     return encoded_page_response(encoded_page([hot_reads.transaction(row) for row in page], next_cursor))
 
@@ -86,7 +88,7 @@ async def get_transaction(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one transaction by its OCPP transactionId."""
-    row = await _existing(services.database.reads(access.tenant_id), transaction_id)
+    row = await _existing(TransactionReads(services.database.reads, access.tenant_id), transaction_id)
     return encoded_response(encoded(hot_reads.transaction(row)), if_none_match=if_none_match)
 
 
@@ -100,7 +102,7 @@ async def list_transaction_meter_values(
     """List the meter values of a transaction in the order of their time, those of its stop included."""
     key = decode_cursor(paging.cursor, NumberedMoment)
     after = None if key is None else (key.at, key.number)
-    reads = services.database.reads(access.tenant_id)
+    reads = TransactionReads(services.database.reads, access.tenant_id)
     transaction = await _existing(reads, transaction_id)
     rows = await reads.meter_values_of_transaction(transaction, paging.limit + 1, after)
     return meter_value_page(rows, paging.limit)

@@ -1,6 +1,6 @@
 """Reading transactions, their meter values, and what fits no transaction. The ledger writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -9,6 +9,7 @@ from sqlalchemy import Integer, Select, bindparam, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables as charge_point_tables
+from app.database.prepared import Prepared, Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, Repository, columns_of
 from app.database.statements import Statement, given
 from app.id_tags.rules import fold_id_tag
@@ -21,6 +22,7 @@ from app.transactions.records import (
     TransactionFilter,
     TransactionRecord,
 )
+from app.types import TenantId
 
 _TABLE = tables.transactions
 _CHARGE_POINTS = charge_point_tables.charge_points
@@ -78,7 +80,7 @@ def page_statement(names: frozenset[str]) -> Statement:
     return Statement(ordered.limit(bindparam("limit", type_=Integer)))
 
 
-class Transactions(Repository):
+class TransactionStore(Repository):
     """The transactions of one tenant."""
 
     async def get(self, transaction_id: int) -> TransactionRecord | None:
@@ -171,7 +173,7 @@ def meter_page_statement(names: frozenset[str]) -> Statement:
     return Statement(statement.order_by(*_VALUE_ORDER).limit(bindparam("limit", type_=Integer)))
 
 
-class MeterValues(Repository):
+class MeterValueStore(Repository):
     """The meter values of one tenant. A page is ordered by (sampled_at, digest); `after` is that pair."""
 
     async def for_transaction(
@@ -201,7 +203,7 @@ class MeterValues(Repository):
         return [MeterValueRecord(*row) for row in rows]
 
 
-class Orphans(Repository):
+class OrphanRecordStore(Repository):
     """Billing messages of one tenant that fit no transaction."""
 
     async def page(
@@ -215,3 +217,45 @@ class Orphans(Repository):
             statement = statement.where(_ORPHANS.c.charge_point_id == charge_point_id)
         rows = await self.connection.execute(statement.order_by(_ORPHANS.c.id.desc()).limit(limit))
         return [OrphanRecord(*row) for row in rows]
+
+
+class TransactionReads:
+    """Reads the transactions of one tenant, each read one prepared statement."""
+
+    __slots__ = ("_reads", "_tenant_id")
+
+    def __init__(self, reads: Prepared, tenant_id: TenantId) -> None:
+        self._reads = reads
+        self._tenant_id = tenant_id
+
+    async def get(self, transaction_id: int) -> Row | None:
+        """Return a transaction by its OCPP transactionId."""
+        rows = await self._rows(ONE, transaction_id=transaction_id)
+        return rows[0] if rows else None
+
+    async def page(self, limit: int, after: int | None, filters: TransactionFilter) -> Sequence[Row]:
+        """Return a page of transactions. after: id of the last one seen."""
+        values = page_values(limit, after, filters)
+        return await self._rows(page_statement(frozenset(values)), **values)
+
+    async def meter_values_of_transaction(
+        self, transaction: Row, limit: int, after: tuple[datetime, int] | None
+    ) -> Sequence[Row]:
+        """Return a page of the values of a transaction. after: time and digest of the last one seen."""
+        narrowed = values_of_transaction(**{name: transaction[name] for name in NAMES_A_TRANSACTION})
+        return await self._meter_values(limit, after, narrowed)
+
+    async def meter_values_of_charge_point(
+        self, charge_point_id: int, limit: int, after: tuple[datetime, int] | None, filters: MeterValueFilter
+    ) -> Sequence[Row]:
+        """Return a page of the values of a charge point. after: time and digest of the last one seen."""
+        return await self._meter_values(limit, after, values_of_charge_point(charge_point_id, filters))
+
+    async def _meter_values(
+        self, limit: int, after: tuple[datetime, int] | None, narrowed: Mapping[str, Any]
+    ) -> Sequence[Row]:
+        values = {**narrowed, **meter_page_values(limit, after)}
+        return await self._rows(meter_page_statement(frozenset(values)), **values)
+
+    async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        return await self._reads.rows(statement, {"tenant_id": self._tenant_id, **values})

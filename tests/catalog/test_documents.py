@@ -10,7 +10,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from app.catalog.catalog import Catalog
 from app.catalog.documents import Document, json_document
-from tests.catalog.conftest import ROOT, build_application
+from tests.support.catalog import ROOT, build_application
 
 PATHS = [
     "/v1/protocols",

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from app import ocpp
 from app.catalog.catalog import ProtocolCatalog
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 MESSAGES = f"{ROOT}/messages"
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from app.catalog.unknown import near_names
-from tests.catalog.conftest import ROOT
+from app.catalog.unknown_names import near_names
+from tests.support.catalog import ROOT
 
 ROWS = {
     "protocol": ("/v1/protocols/ocpp16", ["ocpp-16j"], "protocol"),

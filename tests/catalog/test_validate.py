@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 PATH = f"{ROOT}/validate"
 MISSING_MODEL = '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]'

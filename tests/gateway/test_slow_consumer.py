@@ -8,8 +8,8 @@ from app.gateway import websocket_connection as module
 from app.gateway.session import Session
 from app.ocpp import text_frame
 from app.types import TenantId
-from tests.gateway.conftest import Station, until
-from tests.gateway.raw_client import frame_bytes
+from tests.support.gateway import Station, until
+from tests.support.raw_client import frame_bytes
 
 READ_BYTES = 65_536
 """What the core reads at once. Each frame of it may be two things: itself, and that it came too early."""

@@ -15,7 +15,7 @@ from app.live.envelopes import VERSION, CallEnvelope, Envelope
 from app.live.keys import WorkerKeys
 from app.metrics import BUS_MESSAGES
 from app.types import CommandId, TenantId, WorkerId
-from tests.live.support import RedisServer
+from tests.support.live import RedisServer
 
 SECRET = "pepper of the tests"
 KEY_IN_PAYLOAD = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"

@@ -7,7 +7,7 @@ from app.errors import Unavailable
 from app.live.keys import WorkerKeys
 from app.live.presence import Presence
 from app.types import WorkerId
-from tests.live.support import TENANT, RecordingListener, RedisServer, SetClock, owner
+from tests.support.live import TENANT, RecordingListener, RedisServer, SetClock, owner
 
 
 class Worker:

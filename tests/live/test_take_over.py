@@ -15,7 +15,7 @@ from app.live.connect import open_redis
 from app.live.envelopes import DoneEnvelope, Envelope, EvictEnvelope
 from app.live.presence import Presence
 from app.types import CommandId, WorkerId
-from tests.live.support import TENANT, RecordingSession, RedisServer, SetClock, connection
+from tests.support.live import TENANT, RecordingSession, RedisServer, SetClock, connection
 
 SECRET = "pepper of the tests"
 ORDERS = 2000

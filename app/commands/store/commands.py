@@ -11,10 +11,10 @@ from sqlalchemy import Select, bindparam, func, select, tuple_, update
 from app.charge_points import tables as charge_point_tables
 from app.commands import tables
 from app.commands.records import CommandFilter, CommandRecord, CommandState
-from app.database.prepared import Row
+from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of
 from app.database.statements import Statement
-from app.types import Json
+from app.types import Json, TenantId
 
 _TABLE = tables.commands
 _CHARGE_POINTS = charge_point_tables.charge_points
@@ -45,7 +45,7 @@ def record_of(row: Row) -> CommandRecord:
     return CommandRecord(**values)
 
 
-class Commands(Repository):
+class CommandStore(Repository):
     """The commands of one tenant."""
 
     async def get(self, command_id: UUID) -> CommandRecord | None:
@@ -102,3 +102,9 @@ def _conditions(filters: CommandFilter) -> list[Any]:
     if filters.state is not None:
         conditions.append(_TABLE.c.state == filters.state)
     return conditions
+
+
+async def read_command(reads: Prepared, tenant_id: TenantId, command_id: UUID) -> CommandRecord | None:
+    """Return one command by a prepared statement, without a unit of work."""
+    rows = await reads.rows(ONE, {"tenant_id": tenant_id, "command_id": command_id})
+    return record_of(rows[0]) if rows else None

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.commands.records import CommandState
+from app.database.unit_of_work import PlatformWork
 
 # A worker's own deadline comes first; this only catches what that worker lost.
 _GRACE_S = 10.0
@@ -54,11 +54,11 @@ class Reaped:
     state: CommandState
 
 
-class CommandsReaper:
+class CommandReaper:
     """The commands of all tenants, seen by the periodic clean-up."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self, work: PlatformWork) -> None:
+        self.connection = work.connection
 
     async def lost(self, alive_workers: Sequence[str] | None, at: datetime) -> list[Reaped]:
         """End commands of workers that are not alive (connection_lost) and overdue ones (expired, timed_out).

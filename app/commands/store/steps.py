@@ -13,13 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.charge_points.records import RegistrationStatus
 from app.commands.records import CommandRecord, CommandState, NewCommand, SentFacts
 from app.commands.store.commands import JSON_NAMES, record_of
 from app.commands.tables import CARRIES_CHARGING_PROFILE
+from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.statements import Statement
 from app.database.text import json_text
+from app.ocpp.v16 import RegistrationStatus
 from app.types import Json, TenantId
 
 Run = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
@@ -226,10 +227,9 @@ class CommandSteps:
         return record_of(rows[0]) if rows else None
 
 
-def open_command_steps(url: str) -> Prepared:
+def open_command_steps(database: Database) -> Prepared:
     """Return connections on which steps run by themselves."""
-    return Prepared(
-        url,
+    return database.prepared(
         "commands",
         # Whatever the database or the role says: who is told of an end is told of a flushed commit.
         synchronous_commit="on",

@@ -58,12 +58,17 @@ def account_for(directory: Path) -> Account:
     raise EmbeddedError("as root, the embedded engines need a user `postgres` or `nobody` to run as")
 
 
-def as_user(account: Account) -> dict[str, Any]:
-    """Return the options with which `subprocess` runs a command as that user.
+def engine_environment() -> dict[str, str]:
+    """Return the variables of our environment that an engine may see.
 
-    Our environment stays with us: it may hold the pepper, and variables such as PGDATA mislead an engine.
+    The others may hold the pepper, and variables such as PGDATA mislead an engine.
     """
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def as_user(account: Account) -> dict[str, Any]:
+    """Return the options with which `subprocess` runs a command as that user, in a reduced environment."""
+    environment = engine_environment()
     if account.is_ourselves:
         return {"env": environment}
     return {"env": environment, "user": account.user_id, "group": account.group_id, "extra_groups": []}

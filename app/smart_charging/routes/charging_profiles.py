@@ -18,6 +18,7 @@ from app.smart_charging.schemas.resources import (
     ChargingProfile,
     ProfileInstallation,
 )
+from app.smart_charging.store import ChargingProfileStore, InstallationStore
 from app.smart_charging.stored_profiles import (
     as_stored,
     judge_calendar,
@@ -107,7 +108,7 @@ def _refuse(member: str, violations: Sequence[FieldViolation]) -> None:
 async def _existing(
     work: TenantWork, charging_profile_id: int, *, to_change: bool = False
 ) -> ChargingProfileRecord:
-    record = await work.charging_profiles.get(charging_profile_id, to_change=to_change)
+    record = await ChargingProfileStore(work).get(charging_profile_id, to_change=to_change)
     if record is None:
         raise NotFound("There is no such charging profile.", "charging_profile_id")
     return record
@@ -120,7 +121,7 @@ async def list_charging_profiles(
     """List stored charging profiles in the order of their id."""
     after = decode_cursor(query.cursor, IntegerKey)
     async with services.database.tenant(access.tenant_id) as work:
-        rows = await work.charging_profiles.page(query.limit + 1, after)
+        rows = await ChargingProfileStore(work).page(query.limit + 1, after)
     page, next_cursor = cut_page(rows, query.limit, lambda row: row.id)
     now = services.clock.now()
     items = [_shown(row, now) for row in page]
@@ -141,7 +142,7 @@ async def create_charging_profile(
     now = services.clock.now()
     wanted = await _written(access, request, now)
     async with services.database.tenant(access.tenant_id) as work:
-        record = await work.charging_profiles.create(
+        record = await ChargingProfileStore(work).create(
             wanted.description, charging_profile=wanted.charging_profile, calendar=wanted.calendar
         )
     headers = {"Location": location("/v1/charging-profiles", str(record.id))}
@@ -188,13 +189,13 @@ async def replace_charging_profile(
             member = "/charging_profile" if wanted.calendar is None else "/calendar"
             text = "the form of a stored profile never changes, for the numbers it takes depend on it"
             raise InvalidInput([FieldViolation(member, "form_never_changes", text)])
-        record = await work.charging_profiles.replace(
+        record = await ChargingProfileStore(work).replace(
             charging_profile_id,
             wanted.description,
             charging_profile=wanted.charging_profile,
             calendar=wanted.calendar,
         )
-        await work.installations.refresh_soon(charging_profile_id, now)
+        await InstallationStore(work).refresh_soon(charging_profile_id, now)
     shown = _shown(record or known, now)
     return resource_response(shown, live_fields=CHARGING_PROFILE_LIVE_FIELDS)
 
@@ -205,7 +206,7 @@ async def delete_charging_profile(
 ) -> Response:
     """Delete a stored charging profile. Charge points keep what they have: clear it there."""
     async with services.database.tenant(access.tenant_id) as work:
-        if not await work.charging_profiles.delete(charging_profile_id):
+        if not await ChargingProfileStore(work).delete(charging_profile_id):
             raise NotFound("There is no such charging profile.", "charging_profile_id")
     return Response(status_code=204)
 
@@ -226,7 +227,9 @@ async def list_profile_installations(
     async with services.database.tenant(access.tenant_id) as work:
         record = await _existing(work, charging_profile_id)
         numbers = len(wire_ids(record))
-        rows = await work.installations.page(charging_profile_id, query.limit + 1, after, numbers=numbers)
+        rows = await InstallationStore(work).page(
+            charging_profile_id, query.limit + 1, after, numbers=numbers
+        )
     page, next_cursor = cut_page(rows, query.limit, lambda row: row.identity)
     items = [ProfileInstallation.model_validate(row) for row in page]
     return page_response(Page[ProfileInstallation](items=items, next_cursor=next_cursor))

@@ -13,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
+from app.charge_points.service import existing_charge_point
 from app.commands.records import CommandRecord
 from app.commands.routes import WAIT_MAXIMUM_S
+from app.configuration.store import ConfigurationStore
 from app.errors import Forbidden, InvalidInput
 from app.smart_charging.abilities import abilities_of
 from app.smart_charging.drift import departures, read_reported
@@ -30,6 +31,7 @@ from app.smart_charging.schemas.resources import (
     ScheduleDrift,
 )
 from app.transactions.records import MeterValueFilter
+from app.transactions.store import MeterValueStore
 from app.types import Json
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess
 from app.web.computation import compute
@@ -188,7 +190,7 @@ async def draw_composite_schedule(
     filters = MeterValueFilter(connector_id, request.start, end)
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
-        rows = await work.meter_values.for_charge_point(record.id, _MOST_SAMPLES, filters=filters)
+        rows = await MeterValueStore(work).for_charge_point(record.id, _MOST_SAMPLES, filters=filters)
     doubt = "" if view.ledger.certain else " (answers are missing)"
     title = f"{identity}, connector {connector_id}{doubt}"
     measured = measured_over_time(rows, request.unit)
@@ -208,7 +210,7 @@ async def _read_ledger(
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
         view = await load_ledger(work, record.id)
-        abilities = abilities_of(await work.configuration.for_charge_point(record.id))
+        abilities = abilities_of(await ConfigurationStore(work).for_charge_point(record.id))
     return view, query.request(connector_id, services.clock.now(), abilities.connectors)
 
 

@@ -6,13 +6,13 @@ from typing import cast
 from app.answers import Recording
 from app.clock import microseconds_of, parse_time
 from app.connection import Connection
-from app.handler_context import HandlerContext
 from app.ocpp import v16
 from app.transactions.entries import MeterReading, MeterReadings
+from app.transactions.ledger.ledger import Ledger
 
 
 def handle(
-    context: HandlerContext, connection: Connection, request: v16.MeterValuesRequest
+    ledger: Ledger, connection: Connection, request: v16.MeterValuesRequest
 ) -> Recording[None, v16.MeterValuesResponse]:
     """Record the readings durably, then answer."""
     received_at_us = connection.last_seen_us
@@ -24,7 +24,7 @@ def handle(
         received_at_us,
         readings_of(request["meterValue"], received_at_us),
     )
-    return Recording(context.database.ledger.meter_values(readings), _answer)
+    return Recording(ledger.meter_values(readings), _answer)
 
 
 def _answer(_: None) -> v16.MeterValuesResponse:

@@ -6,17 +6,19 @@ A replayed start (offline queue, retry with the same or a new message id) gets t
 from typing import cast
 
 from app.answers import Recording
+from app.clock import Clock
 from app.connection import Connection
-from app.handler_context import HandlerContext, reported_time
 from app.ocpp import v16
 from app.transactions.entries import TransactionStart, TransactionStarted
+from app.transactions.handlers.reported_time import reported_time
+from app.transactions.ledger.ledger import Ledger
 
 
 def handle(
-    context: HandlerContext, connection: Connection, request: v16.StartTransactionRequest
+    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StartTransactionRequest
 ) -> Recording[TransactionStarted, v16.StartTransactionResponse]:
     """Record the start durably, then answer."""
-    received_at = context.clock.now()
+    received_at = clock.now()
     started_at, flags = reported_time(request["timestamp"], received_at)
     start = TransactionStart(
         tenant_id=connection.tenant_id,
@@ -30,7 +32,7 @@ def handle(
         flags=flags,
         raw=dict(request),
     )
-    return Recording(context.database.ledger.start_transaction(start), _answer)
+    return Recording(ledger.start_transaction(start), _answer)
 
 
 def _answer(started: TransactionStarted) -> v16.StartTransactionResponse:

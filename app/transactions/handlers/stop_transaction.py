@@ -5,20 +5,21 @@ from typing import cast
 import orjson
 
 from app.answers import Recording
-from app.clock import microseconds_of
+from app.clock import Clock, microseconds_of
 from app.connection import Connection
-from app.handler_context import HandlerContext, reported_time
 from app.ocpp import v16
 from app.transactions.entries import StopRecorded, TransactionStop
 from app.transactions.handlers.meter_values import readings_of
+from app.transactions.handlers.reported_time import reported_time
+from app.transactions.ledger.ledger import Ledger
 from app.types import Json
 
 
 def handle(
-    context: HandlerContext, connection: Connection, request: v16.StopTransactionRequest
+    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StopTransactionRequest
 ) -> Recording[StopRecorded, v16.StopTransactionResponse]:
     """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
-    received_at = context.clock.now()
+    received_at = clock.now()
     stopped_at, flags = reported_time(request["timestamp"], received_at)
     samples = request.get("transactionData", [])
     stop = TransactionStop(
@@ -34,7 +35,7 @@ def handle(
         flags=flags,
         raw=_raw(request),
     )
-    return Recording(context.database.ledger.stop_transaction(stop), _answer)
+    return Recording(ledger.stop_transaction(stop), _answer)
 
 
 def _answer(recorded: StopRecorded) -> v16.StopTransactionResponse:

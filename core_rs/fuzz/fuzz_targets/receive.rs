@@ -2,18 +2,28 @@
 //! direct reader changes no verdict.
 #![no_main]
 
-#[path = "../../ocpp/tests/agreement/mod.rs"]
+#[path = "../../ocpp/tests/frame/agreement.rs"]
 mod agreement;
+#[path = "../../ocpp/tests/support/ocpp16.rs"]
+mod ocpp16;
 
 use libfuzzer_sys::fuzz_target;
-use ocpp_core::json::Limits;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
+
+use crate::ocpp16::ocpp16;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for mode in [Mode::Strict, Mode::Tolerant] {
-        let options = Options { role: Role::CentralSystem, mode, limits: Limits::default(), queue_limit: 4, raw_sampled_values: false };
+        let options = Options {
+            protocol: ocpp16(),
+            role: Role::CentralSystem,
+            mode,
+            limits: ocpp16().limits(),
+            queue_limit: 4,
+            raw_sampled_values: false,
+        };
         let mut link = Link::new(options);
         let _ = link.call("a", "Reset", r#"{"type":"Soft"}"#, 0.0, 30.0);
         let mut dispatched = false;
@@ -35,5 +45,5 @@ fuzz_target!(|data: &[u8]| {
     for answered in ["GetConfiguration", "GetCompositeSchedule"] {
         agreement::agrees_in_every_way(text, answered);
     }
-    let _ = ocpp_core::redact::redact(text);
+    let _ = ocpp_core::frame::redact::redact(text);
 });

@@ -7,25 +7,29 @@
 
 mod corpus;
 mod cpu_clock;
+#[path = "../tests/support/ocpp16.rs"]
+mod ocpp16;
 
 use std::hint::black_box;
 
 use cpu_clock::CpuClock;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ocpp_core::judge;
+use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
+
+use crate::ocpp16::ocpp16;
 
 fn judge_frames(criterion: &mut Criterion<CpuClock>) {
     for (mode, name) in [(Mode::Tolerant, "judge_tolerant"), (Mode::Strict, "judge_strict")] {
         let mut group = criterion.benchmark_group(name);
         for (frame, text) in corpus::FRAMES {
             let text = text.trim_end();
-            let judged = judge::frame_text(text, Role::ChargePoint, mode);
+            let judged = judge::frame_text(ocpp16(), text, Role::ChargePoint, mode);
             assert!(judged.payload.is_some() && judged.report.deviations.is_empty(), "{frame} is not valid");
             group.throughput(Throughput::Bytes(text.len() as u64));
             group.bench_function(frame, |bencher| {
-                bencher.iter(|| judge::frame_text(black_box(text), Role::ChargePoint, mode));
+                bencher.iter(|| judge::frame_text(ocpp16(), black_box(text), Role::ChargePoint, mode));
             });
         }
         group.finish();
@@ -40,7 +44,7 @@ fn answer_frames(criterion: &mut Criterion<CpuClock>) {
             let texts = corpus::under_other_ids(text);
             group.throughput(Throughput::Bytes(text.len() as u64));
             group.bench_function(BenchmarkId::from_parameter(frame), |bencher| {
-                let mut link = Link::new(Options { raw_sampled_values, ..corpus::OPTIONS });
+                let mut link = Link::new(Options { raw_sampled_values, ..corpus::options(ocpp16()) });
                 let mut texts = texts.iter().cycle();
                 bencher.iter(|| {
                     let text = texts.next().expect("a cycle has no end");

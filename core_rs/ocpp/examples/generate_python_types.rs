@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use ocpp_core::definition::{Definition, Field, FieldKind, NamedType, Sender, v16};
+use ocpp_core::protocol::Protocol;
+use ocpp_core::protocol::definition::{Definition, Field, FieldKind, NamedType, Sender};
 
 const HEADER: &str = r#""""Payloads of OCPP 1.6J as plain dicts with wire names, typed for mypy.
 
@@ -21,7 +22,7 @@ from typing import Final, Literal, NotRequired, TypedDict
 "#;
 
 fn main() -> std::io::Result<()> {
-    std::io::stdout().write_all(module(v16()).as_bytes())
+    std::io::stdout().write_all(module(Protocol::v16().definition()).as_bytes())
 }
 
 fn module(definition: &Definition) -> String {

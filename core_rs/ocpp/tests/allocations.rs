@@ -2,13 +2,17 @@
 
 #[path = "../benches/corpus/mod.rs"]
 mod corpus;
+#[path = "support/ocpp16.rs"]
+mod ocpp16;
 
 use std::alloc::System;
 
-use ocpp_core::judge;
+use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::validate::Mode;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use crate::ocpp16::ocpp16;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -32,14 +36,14 @@ fn counted(work: impl FnOnce()) -> usize {
 }
 
 fn judged(text: &str) -> usize {
-    let judge = || drop(judge::frame_text(text, Role::ChargePoint, Mode::Tolerant));
+    let judge = || drop(judge::frame_text(ocpp16(), text, Role::ChargePoint, Mode::Tolerant));
     judge();
     counted(judge)
 }
 
 /// Of the last of several frames: the first ones fill what the link keeps.
 fn linked(name: &str, text: &str, raw_sampled_values: bool) -> usize {
-    let mut link = Link::new(Options { raw_sampled_values, ..corpus::OPTIONS });
+    let mut link = Link::new(Options { raw_sampled_values, ..corpus::options(ocpp16()) });
     let mut receive_and_reply = |text: &str| {
         let effects = link.receive(text, 0.0);
         let [Effect::Dispatch { unique_id, .. }] = effects.as_slice() else { panic!("{name}: {effects:?}") };

@@ -1,20 +1,22 @@
 //! One connection of a charge point as a Python class: what it finds comes as a list, in order.
 
+use ocpp_core::conversation::meter_queue::Waiting;
 use ocpp_core::conversation::{self, Around, Call, Found, Options};
 use ocpp_core::link::Effect;
-use ocpp_core::meter_queue::Waiting;
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::protocol::error_table::ErrorCode;
 use ocpp_core::websocket;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::clock::{Clock, Moment};
+use crate::counters::Tally;
+use crate::effects::Refusal;
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
 use crate::meter_queue::MeterQueue;
+use crate::protocol::Protocol;
 use crate::socket::Socket;
-use crate::tally::Tally;
 use crate::websocket::{control_object, with_scratch};
 use crate::{effects, errors};
 
@@ -27,6 +29,7 @@ pub struct Notice {
 
 #[pyclass(module = "app._core")]
 pub struct Conversation {
+    protocol: Py<Protocol>,
     state: conversation::Conversation,
     meters: Py<MeterQueue>,
     tally: Py<Tally>,
@@ -54,11 +57,12 @@ impl Conversation {
     #[new]
     #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
     #[pyo3(signature = (
-        tenant_id, charge_point_id, connection_id, *, is_framed, inflates, strict, frame_bytes, unregistered_bytes,
+        protocol, tenant_id, charge_point_id, connection_id, *, is_framed, inflates, strict, frame_bytes, unregistered_bytes,
         queue_limit, rate_per_s, burst, meters, tally, frames, clock
     ))]
     fn new(
         py: Python<'_>,
+        protocol: Py<Protocol>,
         tenant_id: i64,
         charge_point_id: i64,
         connection_id: String,
@@ -79,6 +83,7 @@ impl Conversation {
         let clock = Clock(clock);
         let (now, heard_us) = clock.moment(py)?;
         let options = Options {
+            protocol: protocol.get().core,
             tenant_id,
             charge_point_id,
             connection_id,
@@ -93,6 +98,7 @@ impl Conversation {
         };
         let state = conversation::Conversation::new(options);
         Ok(Self {
+            protocol,
             state,
             meters,
             tally,
@@ -156,7 +162,7 @@ impl Conversation {
         code: &str,
         description: &str,
     ) -> PyResult<Py<PyAny>> {
-        let code = error_code(code)?;
+        let code = slf.borrow().protocol.get().error_code(code)?;
         let work = |conversation: &mut conversation::Conversation, around: &mut Around<'_, _>| {
             conversation.reply_error(unique_id, code, description, around)
         };
@@ -238,10 +244,6 @@ impl Conversation {
     }
 }
 
-pub fn error_code(code: &str) -> PyResult<ErrorCode> {
-    ErrorCode::from_received(code).ok_or_else(|| errors::unknown_word("code", code))
-}
-
 /// Let a conversation take what the charge point has sent; what it found.
 fn heard(
     slf: &Bound<'_, Conversation>,
@@ -278,7 +280,7 @@ fn step_at<R>(
         let MeterQueue { queue, wake } = &mut *meters;
         let mut tally = this.tally.bind(py).borrow_mut();
         let mut frames = this.frames.bind(py).borrow_mut();
-        let is_framed = this.is_framed;
+        let (protocol, is_framed) = (this.protocol.get(), this.is_framed);
         let mut around = Around {
             now,
             at_us,
@@ -288,7 +290,7 @@ fn step_at<R>(
             owner: &|| slf.clone().unbind(),
             found: &mut |found| match found {
                 Found::Recorded => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
-                found => add(py, &mut list, found, is_framed),
+                found => add(&mut list, || object(py, protocol, found, is_framed)),
             },
         };
         work(&mut this.state, &mut around)
@@ -302,27 +304,30 @@ fn step_at<R>(
 
 /// Add what was found to a list, which is made for the first one.
 fn add<'py>(
-    py: Python<'py>,
     list: &mut PyResult<Option<Bound<'py, PyList>>>,
-    found: Found<'_>,
-    is_framed: bool,
+    object: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
 ) {
     let Ok(present) = list else { return };
-    let added = object(py, found, is_framed).and_then(|found| match present {
+    let added = object().and_then(|found| match present {
         Some(present) => present.append(found),
-        None => PyList::new(py, [found]).map(|new| *present = Some(new)),
+        None => PyList::new(found.py(), [&found]).map(|new| *present = Some(new)),
     });
     if let Err(error) = added {
         *list = Err(error);
     }
 }
 
-fn object<'py>(py: Python<'py>, found: Found<'_>, is_framed: bool) -> PyResult<Bound<'py, PyAny>> {
+fn object<'py>(
+    py: Python<'py>,
+    protocol: &Protocol,
+    found: Found<'_>,
+    is_framed: bool,
+) -> PyResult<Bound<'py, PyAny>> {
     let (kind, until, text) = match found {
         Found::Effect(Effect::Send(text)) => return Ok(written(py, &text, is_framed).into_bound(py)),
-        Found::Effect(effect) => return effects::effect_object(py, effect),
+        Found::Effect(effect) => return effects::effect_object(py, protocol, effect),
         Found::Refused { unique_id, action, violations, to_keep } => {
-            return effects::refused(py, unique_id, action, violations, to_keep);
+            return effects::refused(py, protocol, Refusal { unique_id, action, violations, to_keep });
         }
         Found::Control(event) => return control_object(py, &event),
         Found::Recorded => unreachable!("who writes records is woken at once"),

@@ -1,23 +1,15 @@
 //! A core value as Python objects. Names and enumeration values come as one shared `str` each.
 
-use ocpp_core::symbol;
-use ocpp_core::value::{Key, Value};
+use ocpp_core::protocol::value::{Key, Value};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString};
 
-static SYMBOLS: PyOnceLock<Vec<Py<PyString>>> = PyOnceLock::new();
-
-fn symbols(py: Python<'_>) -> &Vec<Py<PyString>> {
-    SYMBOLS.get_or_init(py, || symbol::all().map(|text| PyString::intern(py, text).unbind()).collect())
-}
-
-/// `None`, `bool`, `int`, `float`, `str`, `list` or `dict`.
-pub fn value<'py>(py: Python<'py>, value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
-    convert(py, symbols(py), value)
-}
-
-fn convert<'py>(py: Python<'py>, symbols: &[Py<PyString>], value: &Value<'_>) -> PyResult<Bound<'py, PyAny>> {
+/// `None`, `bool`, `int`, `float`, `str`, `list` or `dict`. `symbols`: those of the protocol of the value.
+pub fn value<'py>(
+    py: Python<'py>,
+    symbols: &[Py<PyString>],
+    value: &Value<'_>,
+) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
         Value::Boolean(flag) => flag.into_pyobject(py)?.to_owned().into_any(),
@@ -28,14 +20,14 @@ fn convert<'py>(py: Python<'py>, symbols: &[Py<PyString>], value: &Value<'_>) ->
         Value::Array(items) => {
             let list = PyList::empty(py);
             for item in items {
-                list.append(convert(py, symbols, item)?)?;
+                list.append(self::value(py, symbols, item)?)?;
             }
             list.into_any()
         }
         Value::Object(members) => {
             let dict = PyDict::new(py);
             for (key, member) in members {
-                let member = convert(py, symbols, member)?;
+                let member = self::value(py, symbols, member)?;
                 match key {
                     Key::Symbol(symbol) => dict.set_item(symbols[symbol.index()].bind(py), member)?,
                     Key::Text(name) => dict.set_item(PyString::new(py, name), member)?,

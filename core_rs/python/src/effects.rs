@@ -2,11 +2,12 @@
 
 use ocpp_core::conversation::Kept;
 use ocpp_core::link::{self, Outcome};
-use ocpp_core::violation;
+use ocpp_core::protocol::{self, violation};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::convert;
+use crate::protocol::Protocol;
 
 #[pyclass(frozen, get_all, module = "app._core")]
 pub struct Violation {
@@ -16,10 +17,10 @@ pub struct Violation {
     detail: String,
 }
 
-impl From<violation::Violation> for Violation {
-    fn from(violation: violation::Violation) -> Self {
+impl Violation {
+    fn of(protocol: &protocol::Protocol, violation: violation::Violation) -> Self {
         let violation::Violation { code, pointer, reason, detail } = violation;
-        Self { code: code.as_str(), pointer, reason, detail }
+        Self { code: protocol.spelling(code), pointer, reason, detail }
     }
 }
 
@@ -51,10 +52,14 @@ impl Deviation {
     }
 }
 
-pub fn violations(py: Python<'_>, found: Vec<violation::Violation>) -> PyResult<Py<PyList>> {
+pub fn violations(
+    py: Python<'_>,
+    protocol: &protocol::Protocol,
+    found: Vec<violation::Violation>,
+) -> PyResult<Py<PyList>> {
     let list = PyList::empty(py);
     for violation in found {
-        list.append(Violation::from(violation))?;
+        list.append(Violation::of(protocol, violation))?;
     }
     Ok(list.unbind())
 }
@@ -114,55 +119,67 @@ pub struct Ignored {
 }
 
 /// The effects of one step as a Python list.
-pub fn list(py: Python<'_>, effects: Vec<link::Effect<'_>>) -> PyResult<Py<PyList>> {
+pub fn list(py: Python<'_>, protocol: &Protocol, effects: Vec<link::Effect<'_>>) -> PyResult<Py<PyList>> {
     let list = PyList::empty(py);
     for effect in effects {
-        list.append(effect_object(py, effect)?)?;
+        list.append(effect_object(py, protocol, effect)?)?;
     }
     Ok(list.unbind())
 }
 
-pub fn effect_object<'py>(py: Python<'py>, effect: link::Effect<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub fn effect_object<'py>(
+    py: Python<'py>,
+    protocol: &Protocol,
+    effect: link::Effect<'_>,
+) -> PyResult<Bound<'py, PyAny>> {
     Ok(match effect {
         link::Effect::Send(text) => Bound::new(py, Send { text })?.into_any(),
         link::Effect::Dispatch { unique_id, action, payload, deviations: found } => {
             let unique_id = unique_id.into_owned();
-            let payload = convert::value(py, &payload)?.unbind();
+            let payload = convert::value(py, &protocol.symbols, &payload)?.unbind();
             let deviations = deviations(py, found)?;
             Bound::new(py, Dispatch { unique_id, action, payload, deviations })?.into_any()
         }
         link::Effect::CallSent { unique_id } => Bound::new(py, CallSent { unique_id })?.into_any(),
-        link::Effect::Resolve(resolution) => Bound::new(py, resolve(py, resolution)?)?.into_any(),
+        link::Effect::Resolve(resolution) => Bound::new(py, resolve(py, protocol, resolution)?)?.into_any(),
         link::Effect::Refused { unique_id, action, violations: found } => {
-            refused(py, unique_id, action, found, None)?
+            let refusal = Refusal { unique_id, action, violations: found, to_keep: None };
+            refused(py, protocol, refusal)?
         }
         link::Effect::Ignored { reason, detail } => Bound::new(py, Ignored { reason, detail })?.into_any(),
     })
 }
 
-/// `to_keep`: of a billing message of a conversation.
+/// A refused CALL. `to_keep`: of a billing message of a conversation.
+pub struct Refusal<'a> {
+    pub unique_id: String,
+    pub action: Option<String>,
+    pub violations: Vec<violation::Violation>,
+    pub to_keep: Option<Kept<'a>>,
+}
+
 pub fn refused<'py>(
     py: Python<'py>,
-    unique_id: String,
-    action: Option<String>,
-    found: Vec<violation::Violation>,
-    to_keep: Option<Kept<'_>>,
+    protocol: &Protocol,
+    refusal: Refusal<'_>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let code = found.first().map_or("", |first| first.code.as_str());
-    let violations = violations(py, found)?;
+    let Refusal { unique_id, action, violations: found, to_keep } = refusal;
+    let code = found.first().map_or("", |first| protocol.core.spelling(first.code));
+    let violations = violations(py, protocol.core, found)?;
     let (raw, answer) = to_keep.map(|kept| (kept.raw.to_owned(), kept.answer)).unzip();
     Ok(Bound::new(py, Refused { unique_id, action, code, violations, raw, answer })?.into_any())
 }
 
-fn resolve(py: Python<'_>, resolution: link::Resolution<'_>) -> PyResult<Resolve> {
-    let payload = resolution.payload.map(|payload| convert::value(py, &payload)).transpose()?;
+fn resolve(py: Python<'_>, protocol: &Protocol, resolution: link::Resolution<'_>) -> PyResult<Resolve> {
+    let payload =
+        resolution.payload.map(|payload| convert::value(py, &protocol.symbols, &payload)).transpose()?;
     Ok(Resolve {
         unique_id: resolution.unique_id,
         action: resolution.action,
         outcome: outcome(resolution.outcome),
         late: resolution.late,
         payload: payload.map(Bound::unbind),
-        error_code: resolution.error_code.map(violation::ErrorCode::as_str),
+        error_code: resolution.error_code.map(|code| protocol.core.spelling(code)),
         error_description: resolution.error_description,
         deviations: deviations(py, resolution.deviations)?,
     })

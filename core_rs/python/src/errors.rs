@@ -3,13 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ocpp_core::link::Rejected;
+use ocpp_core::protocol::definition::DefinitionError;
+use ocpp_core::protocol::violation::Violation;
 use ocpp_core::schedule::NoConversion;
-use ocpp_core::violation::Violation;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, PyResult};
 
-pub fn unknown_action(action: &str) -> PyErr {
-    PyKeyError::new_err(format!("no such action in OCPP 1.6: {action}"))
+pub fn unknown_action(version: &str, action: &str) -> PyErr {
+    PyKeyError::new_err(format!("no such action in OCPP {version}: {action}"))
+}
+
+pub fn bad_definition(error: &DefinitionError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 pub fn unknown_word(what: &str, word: &str) -> PyErr {

@@ -1,8 +1,12 @@
-//! The frame log's buffer as a Python class.
+//! The frame log's buffer as a Python class, and the removal of secrets from frames.
 
-use ocpp_core::frame_log::{self, COLUMNS, RUN_SPAN_US};
+use ocpp_core::conversation::frame_log::{self, RUN_SPAN_US};
+use ocpp_core::frame::redact as core_redact;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use stationmaster_postgres_rows::frames::{self, COLUMNS};
+
+use crate::errors;
 
 #[pyclass(module = "app._core")]
 pub struct FrameBuffer {
@@ -23,7 +27,7 @@ impl FrameBuffer {
     }
 
     fn take<'py>(&mut self, py: Python<'py>) -> Option<(Bound<'py, PyBytes>, usize)> {
-        self.log.take().map(|(data, frames)| (PyBytes::new(py, &data), frames))
+        self.log.take().map(|batch| (PyBytes::new(py, &frames::copy(&batch)), batch.len()))
     }
 
     fn take_shed(&mut self) -> usize {
@@ -33,4 +37,9 @@ impl FrameBuffer {
     fn __len__(&self) -> usize {
         self.log.frames()
     }
+}
+
+#[pyfunction]
+pub fn redact(text: &str) -> PyResult<String> {
+    errors::guarded(|| core_redact::redact(text).into_owned())
 }

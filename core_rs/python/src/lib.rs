@@ -7,17 +7,18 @@
 mod clock;
 mod conversation;
 mod convert;
+mod counters;
 mod effects;
 mod errors;
 mod frame_log;
-mod judge;
 mod link;
 mod meter_queue;
+mod protocol;
 mod schedule;
 mod site;
 mod socket;
 mod sockets;
-mod tally;
+
 mod websocket;
 
 use pyo3::prelude::*;
@@ -29,17 +30,17 @@ mod _core {
     #[pymodule_export]
     use super::conversation::{Conversation, Notice};
     #[pymodule_export]
+    use super::counters::Tally;
+    #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
-    use super::frame_log::FrameBuffer;
-    #[pymodule_export]
-    use super::judge::{
-        FrameVerdict, Verdict, check_call, check_frame, check_payload, describe, json_schema, redact,
-    };
+    use super::frame_log::{FrameBuffer, redact};
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]
     use super::meter_queue::{MeterBatch, MeterQueue, meter_digest};
+    #[pymodule_export]
+    use super::protocol::{FrameVerdict, Protocol, Verdict};
     #[pymodule_export]
     use super::schedule::{CompositeQuestion, CompositeSchedule, composite_schedules};
     #[pymodule_export]
@@ -50,8 +51,6 @@ mod _core {
     use super::socket::Socket;
     #[pymodule_export]
     use super::sockets::Sockets;
-    #[pymodule_export]
-    use super::tally::Tally;
     #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 

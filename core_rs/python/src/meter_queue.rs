@@ -1,14 +1,15 @@
 //! Meter values on their way to the database as Python sees them: batches with who waits for them.
 
-use ocpp_core::meter_queue::{self, Waiting};
-use ocpp_core::meter_rows::{self, COLUMNS};
-use ocpp_core::violation::ErrorCode;
+use ocpp_core::conversation::meter_queue::{self, Waiting};
+use ocpp_core::protocol::error_table::ErrorCode;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use stationmaster_postgres_rows::meter_values::{self, COLUMNS};
 
 use crate::clock::Moment;
-use crate::conversation::{Conversation, error_code};
+use crate::conversation::Conversation;
+use crate::errors;
 
 #[pyclass(module = "app._core")]
 pub struct MeterQueue {
@@ -70,13 +71,13 @@ impl MeterBatch {
     const COLUMNS: [&'static str; 9] = COLUMNS;
 
     fn copy<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.batch.copy())
+        PyBytes::new(py, &meter_values::copy(&self.batch))
     }
 
     fn records(&self) -> Vec<(i64, i64, i64, i64, i64, Vec<Reading>)> {
         let record = |record: meter_queue::MeterRecord<'_>| {
             let origin = record.origin;
-            let readings = record.readings.into_iter().map(|(at_us, text)| (at_us, text.to_owned()));
+            let readings = record.readings().map(|(at_us, text)| (at_us, text.to_owned()));
             let (connector_id, transaction_id) = (record.connector_id, record.transaction_id);
             let (tenant_id, charge_point_id) = (origin.tenant_id, origin.charge_point_id);
             let received_at_us = origin.received_at_us;
@@ -128,7 +129,7 @@ impl MeterBatch {
 
 #[pyfunction]
 pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64) -> i64 {
-    meter_rows::digest(sampled_values, connector_id, transaction_id)
+    meter_values::digest(sampled_values, connector_id, transaction_id)
 }
 
 /// How many were answered, and what went wrong with some of them.
@@ -153,4 +154,9 @@ fn answer_all(
         }
     }
     Ok((count, failures))
+}
+
+/// The error code of that name; each connection sends it in the spelling of its version.
+fn error_code(name: &str) -> PyResult<ErrorCode> {
+    ErrorCode::named(name).ok_or_else(|| errors::unknown_word("code", name))
 }

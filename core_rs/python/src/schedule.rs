@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use ocpp_core::protocol::error_table::ErrorCode;
+use ocpp_core::protocol::violation::Violation;
+use ocpp_core::protocol::{self, moment};
 use ocpp_core::schedule::limit::Tenths;
 use ocpp_core::schedule::read;
 use ocpp_core::schedule::write::{self, NoText};
-use ocpp_core::schedule::{CompositePeriod, NoConversion, Question, composite, moment};
-use ocpp_core::violation::{ErrorCode, Violation};
+use ocpp_core::schedule::{CompositePeriod, NoConversion, Question, composite};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
+use crate::protocol::Protocol;
 use crate::{effects, errors};
 
 /// An answer longer than this would only occupy the machine; it holds thousands of explained periods.
@@ -17,27 +20,48 @@ const LONGEST_TEXT: usize = 8 * 1024 * 1024;
 
 #[pyclass(frozen, module = "app._core")]
 pub struct CompositeQuestion {
+    protocol: &'static protocol::Protocol,
     question: Arc<Question>,
 }
 
 #[pymethods]
 impl CompositeQuestion {
     #[staticmethod]
-    fn read(py: Python<'_>, text: &str) -> PyResult<Py<PyAny>> {
-        match py.detach(|| errors::guarded(|| read::question(text)))? {
-            Ok(question) => Ok(Py::new(py, Self { question: Arc::new(question) })?.into_any()),
-            Err(found) => Ok(effects::violations(py, found)?.into_any()),
+    fn read(py: Python<'_>, protocol: &Bound<'_, Protocol>, text: &str) -> PyResult<Py<PyAny>> {
+        let protocol = protocol.get().core;
+        match py.detach(|| errors::guarded(|| read::question(protocol, text)))? {
+            Ok(question) => Ok(Py::new(py, Self { protocol, question: Arc::new(question) })?.into_any()),
+            Err(found) => Ok(effects::violations(py, protocol, found)?.into_any()),
         }
     }
 
     fn answer(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let written = py.detach(|| errors::guarded(|| write::answer(&self.question, LONGEST_TEXT)))?;
-        text_or_violations(py, written)
+        self.text_or_violations(py, written)
     }
 
     fn layers(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let written = py.detach(|| errors::guarded(|| write::layers(&self.question, LONGEST_TEXT)))?;
-        text_or_violations(py, written)
+        self.text_or_violations(py, written)
+    }
+}
+
+impl CompositeQuestion {
+    /// The text, or the one violation of a question whose answer is too long.
+    fn text_or_violations(&self, py: Python<'_>, written: Result<String, NoText>) -> PyResult<Py<PyAny>> {
+        match written {
+            Ok(text) => Ok(text.into_pyobject(py)?.into_any().unbind()),
+            Err(NoText::NoConversion(found)) => Err(errors::no_conversion(found)),
+            Err(NoText::TooLong) => {
+                let too_long = Violation {
+                    code: ErrorCode::PropertyConstraintViolation,
+                    pointer: "/duration".to_owned(),
+                    reason: "answer_too_long",
+                    detail: "the answer would be too long; ask for a shorter time".to_owned(),
+                };
+                Ok(effects::violations(py, self.protocol, vec![too_long])?.into_any())
+            }
+        }
     }
 }
 
@@ -93,21 +117,4 @@ fn merge_all(
         None => merge(question),
     });
     each.collect()
-}
-
-/// The text, or why there is none as the one violation of the question.
-fn text_or_violations(py: Python<'_>, written: Result<String, NoText>) -> PyResult<Py<PyAny>> {
-    match written {
-        Ok(text) => Ok(text.into_pyobject(py)?.into_any().unbind()),
-        Err(NoText::NoConversion(found)) => Err(errors::no_conversion(found)),
-        Err(NoText::TooLong) => {
-            let too_long = Violation {
-                code: ErrorCode::PropertyConstraintViolation,
-                pointer: "/duration".to_owned(),
-                reason: "answer_too_long",
-                detail: "the answer would be too long; ask for a shorter time".to_owned(),
-            };
-            Ok(effects::violations(py, vec![too_long])?.into_any())
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! The frames that every benchmark of this project measures: `benchmarks/corpus/*.json`, one frame each.
 
-use ocpp_core::json::Limits;
 use ocpp_core::link::{Options, Role};
-use ocpp_core::validate::Mode;
+use ocpp_core::protocol::Protocol;
+use ocpp_core::protocol::validate::Mode;
 
 /// Name and text of each frame.
 pub const FRAMES: [(&str, &str); 7] = [
@@ -16,13 +16,16 @@ pub const FRAMES: [(&str, &str); 7] = [
 ];
 
 /// The link of a server.
-pub const OPTIONS: Options = Options {
-    role: Role::CentralSystem,
-    mode: Mode::Tolerant,
-    limits: Limits { bytes: 262_144, depth: 16, items: 4_096, members: 64 },
-    queue_limit: 50,
-    raw_sampled_values: false,
-};
+pub fn options(protocol: &'static Protocol) -> Options {
+    Options {
+        protocol,
+        role: Role::CentralSystem,
+        mode: Mode::Tolerant,
+        limits: protocol.limits(),
+        queue_limit: 50,
+        raw_sampled_values: false,
+    }
+}
 
 /// The payload of a plain answer.
 pub fn answer(frame: &str) -> &'static str {

@@ -1,8 +1,8 @@
 //! What a conversation finds, and how it writes down what it has tolerated.
 
 use crate::link::Effect;
-use crate::value::write_string;
-use crate::violation::{Deviation, Violation};
+use crate::protocol::value::write_string;
+use crate::protocol::violation::{Deviation, Violation};
 use crate::websocket::Event;
 
 /// What the caller has to do or to know.

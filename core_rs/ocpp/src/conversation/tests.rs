@@ -1,7 +1,9 @@
 //! What one connection makes of what arrives, with everything around it in plain sight.
 
+use std::sync::LazyLock;
+
 use super::*;
-use crate::violation::Deviation;
+use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
@@ -10,6 +12,8 @@ const HEARTBEAT: &str = r#"[2,"h1","Heartbeat",{}]"#;
 
 /// A text that the core fails at.
 pub const DEFECT: &str = "defect";
+
+static OCPP16: LazyLock<&Protocol> = LazyLock::new(Protocol::v16);
 
 struct Bench {
     conversation: Conversation,
@@ -22,6 +26,7 @@ struct Bench {
 impl Bench {
     fn new(mode: Mode) -> Self {
         let options = Options {
+            protocol: *OCPP16,
             tenant_id: 1,
             charge_point_id: 2,
             connection_id: "c".to_owned(),
@@ -239,7 +244,7 @@ fn departures_are_written_as_json_that_jsonb_takes() {
     let dispatch = |deviations| Effect::Dispatch {
         unique_id: "1".into(),
         action: "Heartbeat",
-        payload: crate::value::Value::Null,
+        payload: crate::protocol::value::Value::Null,
         deviations,
     };
     assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);

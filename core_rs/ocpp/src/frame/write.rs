@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::value::{truncate, write_string};
-use crate::violation::ErrorCode;
+use crate::protocol::value::{truncate, write_string};
 
-/// The id that ties an answer to its CALL.
+/// The id that a CALL and its answer share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UniqueId<'a> {
     /// As text.
     pub text: Cow<'a, str>,
-    /// Whether it came as a JSON number; it is echoed as it came.
+    /// Whether it came as a JSON number. It is echoed as it came.
     pub numeric: bool,
 }
 
@@ -21,7 +20,7 @@ impl<'a> UniqueId<'a> {
         Self { text: Cow::Borrowed(text), numeric: false }
     }
 
-    /// The same id for longer than its frame lives.
+    /// Copy the id, so that it outlives its frame.
     #[must_use]
     pub fn into_owned(self) -> UniqueId<'static> {
         UniqueId { text: Cow::Owned(self.text.into_owned()), numeric: self.numeric }
@@ -52,9 +51,9 @@ pub fn write_call_result(unique_id: &UniqueId<'_>, payload: &str) -> String {
     finish(out, payload)
 }
 
-/// `[4,"id","code","description",{}]`
+/// `[4,"id","code","description",{}]`. `code`: in the spelling of the protocol's version.
 #[must_use]
-pub fn write_call_error(unique_id: &UniqueId<'_>, code: ErrorCode, description: &str) -> String {
+pub fn write_call_error(unique_id: &UniqueId<'_>, code: &str, description: &str) -> String {
     /// OCPP-J 4.2.3
     const DESCRIPTION_LIMIT: usize = 255;
     let mut description = description.to_owned();
@@ -62,7 +61,7 @@ pub fn write_call_error(unique_id: &UniqueId<'_>, code: ErrorCode, description: 
     let mut out = String::from("[4,");
     unique_id.write(&mut out);
     out.push(',');
-    write_string(code.as_str(), &mut out);
+    write_string(code, &mut out);
     out.push(',');
     write_string(&description, &mut out);
     finish(out, "{}")

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use crate::scalar;
+use crate::protocol::error_table::ErrorCode;
+use crate::protocol::moment;
+use crate::protocol::scalar;
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Path, Violation};
 use crate::schedule::limit::Tenths;
-use crate::schedule::moment;
-use crate::value::Value;
-use crate::violation::{ErrorCode, Path, Violation};
 
 /// More broken rules than this are not listed.
 const MOST_FINDINGS: usize = 100;

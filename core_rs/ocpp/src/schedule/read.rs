@@ -6,15 +6,17 @@
 
 use std::collections::HashSet;
 
-use crate::json::{Limits, Reader};
+use crate::frame::json::Reader;
+use crate::protocol::error_table::ErrorCode;
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Path, Violation};
+use crate::protocol::{Limits, Protocol};
 use crate::schedule::form::{Findings, Form};
 use crate::schedule::limit::{Supply, Unit};
 use crate::schedule::profile::{Installed, kept};
 use crate::schedule::question::{Hardware, Options, Question, Transaction};
 use crate::schedule::read_profile;
 use crate::schedule::timeline::most_segments;
-use crate::value::Value;
-use crate::violation::{ErrorCode, Path, Violation};
 
 /// Longest span, a leap year.
 pub const LONGEST_S: i64 = 366 * 86_400;
@@ -47,15 +49,15 @@ const MEMBERS: [&str; 12] = [
 ///
 /// # Errors
 /// Each broken rule with its JSON pointer; `not_json` alone when the text is no JSON.
-pub fn question(text: &str) -> Result<Question, Vec<Violation>> {
+pub fn question(protocol: &'static Protocol, text: &str) -> Result<Question, Vec<Violation>> {
     let mut reader = Reader::new(text, LIMITS, false);
     let mut value = match reader.value() {
         Ok(value) if reader.peek().is_none() => value,
-        Ok(_) => return Err(not_json("text stands behind the value".to_owned())),
+        Ok(_) => return Err(not_json("unexpected text after the value".to_owned())),
         Err(error) => return Err(not_json(format!("{} at byte {}", error.fault, error.offset))),
     };
     let mut findings = Findings::default();
-    let question = read(&mut value, &mut findings);
+    let question = read(protocol, &mut value, &mut findings);
     question.filter(|_| findings.is_empty()).ok_or_else(|| findings.into_violations())
 }
 
@@ -64,8 +66,8 @@ fn not_json(detail: String) -> Vec<Violation> {
     vec![Violation { code, pointer: String::new(), reason: "not_json", detail }]
 }
 
-fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
-    let (installed_at, installed): (Vec<_>, Vec<_>) = accepted(value, findings).into_iter().unzip();
+fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
+    let (installed_at, installed): (Vec<_>, Vec<_>) = accepted(protocol, value, findings).into_iter().unzip();
     let form = Form::new(value, &Path::ROOT, &MEMBERS, findings)?;
     for name in ["installed", "connectorId", "scheduleStart", "duration"] {
         form.require(name, findings);
@@ -108,7 +110,11 @@ fn read(value: &mut Value<'_>, findings: &mut Findings) -> Option<Question> {
 
 /// The profiles in the order of acceptance, each with its place in the list: broken ones are left out. They are
 /// taken out of the value, for they are judged in place.
-fn accepted(value: &mut Value<'_>, findings: &mut Findings) -> Vec<(usize, Installed)> {
+fn accepted(
+    protocol: &'static Protocol,
+    value: &mut Value<'_>,
+    findings: &mut Findings,
+) -> Vec<(usize, Installed)> {
     let Value::Object(members) = value else { return Vec::new() };
     let Some((_, list)) = members.iter_mut().find(|(key, _)| key.as_str() == "installed") else {
         return Vec::new();
@@ -122,7 +128,7 @@ fn accepted(value: &mut Value<'_>, findings: &mut Findings) -> Vec<(usize, Insta
         Value::Array(items) => {
             let mut found = Vec::with_capacity(items.len());
             for (place, item) in items.iter_mut().enumerate() {
-                let installed = read_profile::installed(item, &path.index(place), findings);
+                let installed = read_profile::installed(protocol, item, &path.index(place), findings);
                 found.extend(installed.map(|installed| (place, installed)));
             }
             found

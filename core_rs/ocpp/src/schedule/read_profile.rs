@@ -1,24 +1,32 @@
 //! One installed profile as JSON: the payload of the `SetChargingProfile` that installs it. OCPP 1.6 5.16, 7.8
 
-use crate::json::Limits;
+use crate::protocol::Protocol;
+use crate::protocol::moment;
+use crate::protocol::schema::Direction;
+use crate::protocol::validate::{Mode, validate};
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Path, Violation};
 use crate::schedule::form::{self, Findings};
 use crate::schedule::limit::{Tenths, Unit};
-use crate::schedule::moment;
 use crate::schedule::profile::{Installed, Kind, Period, Profile, Purpose, Recurrency, Schedule};
 use crate::schedule::read::too_many;
-use crate::schema::{self, Direction};
-use crate::validate::{Mode, validate};
-use crate::value::Value;
-use crate::violation::{Path, Violation};
 
 /// No moment that can be asked for lies so many seconds after another one: longer times are cut to this, which
 /// changes nothing and cannot overflow.
 const FAR_S: i64 = 1 << 39;
 
+/// Most periods of a schedule: as many as a frame may have items in an array.
+const MOST_PERIODS: usize = 4_096;
+
 /// Read a profile and the connector it is for. `None` when a rule is broken.
-pub(crate) fn installed(item: &mut Value<'_>, path: &Path<'_>, findings: &mut Findings) -> Option<Installed> {
-    let schema = schema::v16();
-    let message = schema.message("SetChargingProfile").expect("the definition has it");
+pub(crate) fn installed(
+    protocol: &'static Protocol,
+    item: &mut Value<'_>,
+    path: &Path<'_>,
+    findings: &mut Findings,
+) -> Option<Installed> {
+    let schema = protocol.schema();
+    let message = schema.message("SetChargingProfile").expect("a protocol with smart charging has it");
     let mut broken =
         validate(schema, schema.payload(message, Direction::Request), item, Mode::Strict).violations;
     if broken.is_empty() {
@@ -69,7 +77,7 @@ fn recurrency(profile: &Value<'_>) -> Option<Recurrency> {
 fn schedule(schedule: &Value<'_>, path: &Path<'_>, findings: &mut Findings) -> Option<Schedule> {
     let Some(Value::Array(items)) = schedule.get("chargingSchedulePeriod") else { return None };
     let path = path.name("chargingSchedulePeriod");
-    let most = Limits::default().items;
+    let most = MOST_PERIODS;
     if items.len() > most {
         too_many(&path, most, findings);
         return None;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::protocol::moment;
 use crate::schedule::charge_point::Part;
 use crate::schedule::composite::{Composite, Source, composite};
 use crate::schedule::explain::{Beaten, Rivals, contenders, explain};
 use crate::schedule::limit::Tenths;
-use crate::schedule::moment;
 use crate::schedule::question::Question;
 use crate::schedule::timeline::{NoConversion, Segment};
 

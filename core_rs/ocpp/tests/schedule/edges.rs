@@ -5,6 +5,7 @@ use ocpp_core::schedule::profile::{Kind, Profile, Purpose, Recurrency, Schedule}
 use ocpp_core::schedule::{Hardware, NoConversion, Options, Question, Transaction, composite, read};
 use serde_json::json;
 
+use crate::ocpp16::ocpp16;
 use crate::profiles::{
     DAY_S, HOUR_S, TEN_S, answer, cap, default, during, in_watts, on_phases, own, profile, question, rows,
     sources,
@@ -87,7 +88,7 @@ fn c06_fractions_are_cut_and_offsets_are_reckoned_in() {
         "connectorId": 1, "scheduleStart": "2026-03-02T10:00:00.75Z", "duration": 3600,
         "assumeTransaction": true, "hardwareMax": {"A": 32},
     });
-    let asked = read::question(&text.to_string()).expect("it is valid");
+    let asked = read::question(ocpp16(), &text.to_string()).expect("it is valid");
     assert_eq!(rows(&asked), [(0, 320), (900, 60), (1800, 320)]);
 }
 
@@ -107,7 +108,7 @@ fn c07_a_recurrency_kind_on_other_kinds_is_ignored() {
             "assumeTransaction": true, "hardwareMax": {"A": 32},
         })
     };
-    let asked = |kind| read::question(&text(kind).to_string()).expect("it is valid");
+    let asked = |kind| read::question(ocpp16(), &text(kind).to_string()).expect("it is valid");
     assert_eq!(rows(&asked("Absolute")), [(0, 320)]);
     assert_eq!(rows(&asked("Recurring")), [(0, 320), (600, 60), (1200, 320)]);
 }
@@ -125,7 +126,7 @@ fn c08_a_least_charging_rate_does_not_raise_a_limit() {
         }}],
         "connectorId": 1, "scheduleStart": "2026-03-02T10:00:00Z", "duration": 3600,
     });
-    assert_eq!(rows(&read::question(&text.to_string()).expect("it is valid")), [(0, 0)]);
+    assert_eq!(rows(&read::question(ocpp16(), &text.to_string()).expect("it is valid")), [(0, 0)]);
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn a_profile_of_the_same_id_or_place_is_replaced() {
 
 #[test]
 fn moments_and_lengths_at_the_ends_of_the_calendar_do_not_overflow() {
-    for start_s in [ocpp_core::schedule::moment::EARLIEST_S, ocpp_core::schedule::moment::END_S - 1] {
+    for start_s in [ocpp_core::protocol::moment::EARLIEST_S, ocpp_core::protocol::moment::END_S - 1] {
         for recurrency in [Recurrency::Daily, Recurrency::Weekly] {
             let far = |id, kind| {
                 let mut far = profile(id, Purpose::TxDefault, id, &[(0, 6), (i64::MAX, 8)]);

@@ -2,6 +2,8 @@
 
 mod edges;
 mod numbers;
+#[path = "../support/ocpp16.rs"]
+mod ocpp16;
 mod oracle;
 mod profiles;
 mod properties;

@@ -4,24 +4,26 @@ use ocpp_core::schedule::read;
 use ocpp_core::schedule::write::{self, NoText};
 use serde_json::{Value, json};
 
+use crate::ocpp16::ocpp16;
+
 fn minimal() -> Value {
     json!({"installed": [], "connectorId": 1, "scheduleStart": "2026-03-02T10:00:00Z", "duration": 60})
 }
 
 fn codes(text: &str) -> Vec<(String, &'static str)> {
-    let found = read::question(text).expect_err("it is refused");
+    let found = read::question(ocpp16(), text).expect_err("it is refused");
     found.into_iter().map(|violation| (violation.pointer, violation.reason)).collect()
 }
 
 #[test]
 fn the_smallest_question_has_its_defaults() {
-    let question = read::question(&minimal().to_string()).expect("it is valid");
+    let question = read::question(ocpp16(), &minimal().to_string()).expect("it is valid");
     assert_eq!(question.number_of_connectors, 1);
     assert_eq!(question.unit.as_str(), "A");
     let mut direct = minimal();
     direct["currentType"] = json!("DC");
     direct["connectorId"] = json!(3);
-    let question = read::question(&direct.to_string()).expect("it is valid");
+    let question = read::question(ocpp16(), &direct.to_string()).expect("it is valid");
     assert_eq!((question.number_of_connectors, question.unit.as_str()), (3, "W"));
 }
 
@@ -92,12 +94,12 @@ fn a_charge_point_that_names_no_number_has_no_more_connectors_than_one_that_does
     let mut question = minimal();
     question["connectorId"] = json!(0);
     question["installed"] = json!([profile(1, 100, "A")]);
-    let read = read::question(&question.to_string()).expect("it is valid");
+    let read = read::question(ocpp16(), &question.to_string()).expect("it is valid");
     assert_eq!(read.number_of_connectors, 100);
     question["installed"] = json!([profile(1, 100, "A"), profile(2, 199_999, "A")]);
     assert_eq!(codes(&question.to_string()), [("/installed/1/connectorId".to_owned(), "unknown_connector")]);
     question["connectorId"] = json!(1);
-    assert!(read::question(&question.to_string()).is_ok());
+    assert!(read::question(ocpp16(), &question.to_string()).is_ok());
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn findings_are_bounded() {
 
 #[test]
 fn an_answer_is_no_longer_than_wanted() {
-    let question = read::question(&minimal().to_string()).expect("it is valid");
+    let question = read::question(ocpp16(), &minimal().to_string()).expect("it is valid");
     assert_eq!(write::answer(&question, 0), Err(NoText::TooLong));
     assert!(write::answer(&question, 200).is_ok());
 }

@@ -3,6 +3,8 @@
 use ocpp_core::schedule::{composite, read};
 use serde_json::{Value, json};
 
+use crate::ocpp16::ocpp16;
+
 const VECTORS: &str = include_str!("../../../../tests/vectors/composite_schedules.json");
 
 /// The question of a vector, as the dry run takes it.
@@ -36,7 +38,7 @@ fn question(vector: &Value) -> Value {
 
 /// Start and limit of each period of the answer.
 fn answer(question: &Value) -> Vec<(i64, f64)> {
-    let question = read::question(&question.to_string()).expect("the vector is valid");
+    let question = read::question(ocpp16(), &question.to_string()).expect("the vector is valid");
     let periods = composite(&question).expect("alternating current").periods;
     let row = |limit: i64| f64::from(i32::try_from(limit).expect("small")) / 10.0;
     periods.iter().map(|period| (period.start_s, row(period.limit.expect("known").get()))).collect()

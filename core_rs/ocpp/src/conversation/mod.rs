@@ -1,0 +1,401 @@
+//! One connection of a charge point as the central system holds it: every byte in, every frame out.
+//!
+//! # Theory of operation
+//! A conversation puts the pieces of the frame path together, in one order for every frame:
+//!
+//! ```text
+//! bytes -> websocket::Deframer -> size -> Budget -> Link -> FrameLog -> MeterQueue, or a `Found` for the caller
+//! ```
+//!
+//! What it finds goes to the caller one by one, in order. A `MeterValues` to which nobody can object never gets
+//! there: it waits in the queue for its group commit, and `acknowledge` answers it. Every other CALL is dispatched and
+//! answered by `reply`. CALLs are answered in their order (OCPP 1.6 3.7): while a dispatched CALL waits, the
+//! ones behind it are dispatched too.
+//!
+//! No clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket, no database. What all connections
+//! of a worker share comes with each call, in `Around`.
+
+mod budget;
+pub mod counters;
+mod found;
+pub mod frame_log;
+pub mod meter_queue;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::found::deviations_json;
+pub use self::found::{Found, Kept};
+
+use crate::conversation::counters::Tally;
+use crate::conversation::frame_log::{Entry, FrameLog};
+use crate::conversation::meter_queue::{MeterQueue, Offer, Origin, Waiting};
+use crate::frame::UniqueId;
+use crate::link::{self, Effect, Link, Rejected, Role};
+use crate::protocol::error_table::ErrorCode;
+use crate::protocol::validate::Mode;
+use crate::protocol::{self, Protocol};
+use crate::websocket::{Deframer, Event, Limits, Side};
+
+const METER_VALUES: &str = "MeterValues";
+
+/// Fragments of one message; who needs more sends a few bytes at a time to keep us busy.
+const FRAGMENTS_LIMIT: usize = 1024;
+
+/// What a conversation is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The version that is spoken.
+    pub protocol: &'static Protocol,
+    /// Whose charge point it is.
+    pub tenant_id: i64,
+    /// Which charge point.
+    pub charge_point_id: i64,
+    /// Unique for each socket.
+    pub connection_id: String,
+    /// How departures are taken.
+    pub mode: Mode,
+    /// Most bytes of a frame.
+    pub frame_bytes: usize,
+    /// The same for a charge point that is not registered yet.
+    pub unregistered_bytes: usize,
+    /// Whether the charge point may compress its messages.
+    pub inflates: bool,
+    /// Most CALLs of ours that wait behind the outstanding one.
+    pub queue_limit: usize,
+    /// Frames a second in the long run.
+    pub rate_per_s: f64,
+    /// Frames at once after a pause.
+    pub burst: u32,
+    /// The moment it begins, in monotonic seconds.
+    pub now: f64,
+}
+
+/// What all conversations of a worker share, and the moment.
+pub struct Around<'s, T> {
+    /// Monotonic seconds.
+    pub now: f64,
+    /// Microseconds since 1970, UTC.
+    pub at_us: i64,
+    /// Where frames are logged.
+    pub frames: &'s mut FrameLog,
+    /// Where records wait for their commit.
+    pub meters: &'s mut MeterQueue<T>,
+    /// What is counted.
+    pub tally: &'s mut Tally,
+    /// Makes what `acknowledge` will be called by.
+    pub owner: &'s dyn Fn() -> T,
+    /// Takes what is found, in order.
+    pub found: &'s mut dyn FnMut(Found<'_>),
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Conversation {
+    options: Options,
+    deframer: Deframer,
+    link: Link,
+    budget: crate::conversation::budget::Budget,
+    is_registered: bool,
+    is_closed: bool,
+    /// Whether a CALL in flight waits in the queue of records.
+    is_recording: bool,
+}
+
+impl Conversation {
+    /// A fresh connection of a charge point that is not registered.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let limits = Limits { message_bytes: options.frame_bytes, fragments: FRAGMENTS_LIMIT };
+        let deframer = Deframer::new(Side::Server, limits);
+        let link = Link::new(link::Options {
+            protocol: options.protocol,
+            role: Role::CentralSystem,
+            mode: options.mode,
+            limits: protocol::Limits { bytes: options.frame_bytes, ..options.protocol.limits() },
+            queue_limit: options.queue_limit,
+            raw_sampled_values: true,
+        });
+        Self {
+            deframer: if options.inflates { deframer.inflating() } else { deframer },
+            link,
+            budget: crate::conversation::budget::Budget::new(options.rate_per_s, options.burst, options.now),
+            is_registered: false,
+            is_closed: false,
+            is_recording: false,
+            options,
+        }
+    }
+
+    /// The charge point is registered, or was when it made the records it brings: larger frames are taken, and
+    /// records.
+    pub fn register(&mut self) {
+        self.is_registered = true;
+    }
+
+    /// Take no more messages. Control frames are still found.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// The pieces a caller may look at.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Whether a CALL waits in the queue of records.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.is_recording
+    }
+
+    /// Take bytes of the socket. `scratch`: whatever is in it is gone afterwards.
+    pub fn feed<T>(&mut self, mut data: &[u8], scratch: &mut Vec<u8>, around: &mut Around<'_, T>) {
+        while let Some(event) = self.deframer.next(&mut data, scratch) {
+            match event {
+                Event::Text(text) => self.text(text, None, around),
+                Event::Binary(data) => self.binary(data, around),
+                control => (around.found)(Found::Control(control)),
+            }
+        }
+    }
+
+    /// Take one text message. `deviation`: what had to be tolerated to get it.
+    pub fn text<T>(&mut self, text: &str, deviation: Option<&'static str>, around: &mut Around<'_, T>) {
+        if self.is_closed {
+            return;
+        }
+        around.tally.received();
+        let limit =
+            if self.is_registered { self.options.frame_bytes } else { self.options.unregistered_bytes };
+        if text.len() > limit {
+            self.is_closed = true;
+            return (around.found)(Found::TooBig);
+        }
+        let pause_s = self.budget.take(around.now);
+        if pause_s > 0.0 {
+            (around.found)(Found::Slow(around.now + pause_s));
+        }
+        if let Some(kind) = deviation {
+            (around.found)(Found::Tolerated(kind));
+        }
+        // One panic costs one message, not the worker.
+        let Ok(effects) = catch_unwind(AssertUnwindSafe(|| self.receive(text, around.now))) else {
+            self.log(text, "in", None, around);
+            return (around.found)(Found::Failed(text));
+        };
+        let deviations = deviations_json(deviation, &effects);
+        self.log(text, "in", deviations.as_deref(), around);
+        if !self.record(&effects, around) {
+            self.hand_on(effects, text, around);
+        }
+    }
+
+    /// Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated.
+    pub fn binary<T>(&mut self, data: &[u8], around: &mut Around<'_, T>) {
+        if self.is_closed {
+            return;
+        }
+        let behind = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data).trim_ascii_start();
+        let text = std::str::from_utf8(data).ok();
+        let text = text.filter(|_| self.options.mode == Mode::Tolerant && behind.starts_with(b"["));
+        if let Some(text) = text {
+            self.text(text, Some("binary_frame"), around);
+        } else {
+            self.is_closed = true;
+            (around.found)(Found::NotText);
+        }
+    }
+
+    /// Send a CALL, or queue it behind the one that is out.
+    ///
+    /// # Errors
+    /// As `Link::call`.
+    pub fn call<T>(&mut self, call: &Call<'_>, around: &mut Around<'_, T>) -> Result<(), Rejected> {
+        let Call { unique_id, action, payload, timeout_s } = *call;
+        let effects = self.link.call(unique_id, action, payload, around.now, timeout_s)?;
+        self.hand_on(effects, "", around);
+        Ok(())
+    }
+
+    /// Answer a dispatched CALL with a payload as JSON text; what to write.
+    ///
+    /// # Errors
+    /// As `Link::reply`.
+    pub fn reply<T>(
+        &mut self,
+        unique_id: &str,
+        payload: &str,
+        around: &mut Around<'_, T>,
+    ) -> Result<String, Rejected> {
+        let effect = self.link.reply(unique_id, payload)?;
+        Ok(self.logged(effect, around))
+    }
+
+    /// Answer a dispatched CALL with a CALLERROR; what to write.
+    ///
+    /// # Errors
+    /// As `Link::reply_error`.
+    pub fn reply_error<T>(
+        &mut self,
+        unique_id: &str,
+        code: ErrorCode,
+        description: &str,
+        around: &mut Around<'_, T>,
+    ) -> Result<String, Rejected> {
+        let effect = self.link.reply_error(unique_id, code, description)?;
+        Ok(self.logged(effect, around))
+    }
+
+    /// Answer a CALL whose record is settled; what to write, `None` when nobody reads it any more.
+    ///
+    /// `refusal`: the record was not stored.
+    pub fn acknowledge<T>(
+        &mut self,
+        unique_id: &UniqueId<'_>,
+        since: f64,
+        refusal: Option<(ErrorCode, &str)>,
+        around: &mut Around<'_, T>,
+    ) -> Option<String> {
+        self.is_recording = false;
+        if self.is_closed {
+            return None;
+        }
+        around.tally.answered(METER_VALUES, around.now - since);
+        let answer = match refusal {
+            None => self.reply(&unique_id.text, "{}", around),
+            Some((code, description)) => self.reply_error(&unique_id.text, code, description, around),
+        };
+        answer.ok()
+    }
+
+    /// Write a frame that is no answer of the link.
+    pub fn send<T>(&mut self, text: &str, around: &mut Around<'_, T>) {
+        around.tally.sent();
+        self.log(text, "out", None, around);
+    }
+
+    /// Time out the outstanding CALL if it is due, and send the next.
+    pub fn expire<T>(&mut self, around: &mut Around<'_, T>) {
+        let effects = self.link.expire(around.now);
+        self.hand_on(effects, "", around);
+    }
+
+    /// Take a CALL that was not sent yet out of the queue.
+    pub fn cancel(&mut self, unique_id: &str) -> bool {
+        self.link.cancel(unique_id)
+    }
+
+    /// The socket is gone: every CALL of ours ends.
+    pub fn disconnect<T>(&mut self, around: &mut Around<'_, T>) {
+        self.is_closed = true;
+        let effects = self.link.disconnect();
+        self.hand_on(effects, "", around);
+    }
+
+    fn receive<'a>(&mut self, text: &'a str, now: f64) -> Vec<Effect<'a>> {
+        #[cfg(test)]
+        assert_ne!(text, tests::DEFECT);
+        self.link.receive(text, now)
+    }
+
+    /// Take a `MeterValues` to which nobody can object straight into the queue.
+    fn record<T>(&mut self, effects: &[Effect<'_>], around: &mut Around<'_, T>) -> bool {
+        let [Effect::Dispatch { unique_id, action: METER_VALUES, payload, deviations }] = effects else {
+            return false;
+        };
+        // What came before it is answered before it, and one connection cannot fill the queue.
+        let is_next = self.link.in_flight() == 1;
+        if !self.is_registered || !is_next || !deviations.is_empty() {
+            return false;
+        }
+        let Options { tenant_id, charge_point_id, .. } = self.options;
+        let origin = Origin { tenant_id, charge_point_id, received_at_us: around.at_us };
+        let (now, owner) = (around.now, around.owner);
+        let offer = around.meters.offer(origin, payload, || Waiting {
+            owner: owner(),
+            unique_id: UniqueId::of(unique_id).into_owned(),
+            since: now,
+        });
+        match offer {
+            Offer::Refused => return false,
+            Offer::Enough => (around.found)(Found::Recorded),
+            Offer::Taken => {}
+        }
+        self.is_recording = true;
+        true
+    }
+
+    fn hand_on<'a, T>(&mut self, effects: Vec<Effect<'a>>, text: &'a str, around: &mut Around<'_, T>) {
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            match effect {
+                Effect::Refused { unique_id, action, violations } => {
+                    let Some(Effect::Send(answer)) = effects.next() else {
+                        unreachable!("the link sends a CALLERROR behind each refusal")
+                    };
+                    let to_keep = self
+                        .is_billing(action.as_deref())
+                        .then(|| Kept { raw: text, answer: answer.clone() });
+                    let is_kept = to_keep.is_some();
+                    (around.found)(Found::Refused { unique_id, action, violations, to_keep });
+                    if !is_kept {
+                        self.send(&answer, around);
+                        (around.found)(Found::Effect(Effect::Send(answer)));
+                    }
+                }
+                Effect::Send(text) => {
+                    self.send(&text, around);
+                    (around.found)(Found::Effect(Effect::Send(text)));
+                }
+                other => (around.found)(Found::Effect(other)),
+            }
+        }
+    }
+
+    /// Whether money depends on the message with that action.
+    fn is_billing(&self, action: Option<&str>) -> bool {
+        let message = action.and_then(|action| self.options.protocol.message(action));
+        message.is_some_and(|message| message.is_billing)
+    }
+
+    fn logged<T>(&mut self, effect: Effect<'static>, around: &mut Around<'_, T>) -> String {
+        let Effect::Send(text) = effect else { unreachable!("an answer is sent") };
+        self.send(&text, around);
+        text
+    }
+
+    fn log<T>(
+        &self,
+        text: &str,
+        direction: &'static str,
+        deviations: Option<&str>,
+        around: &mut Around<'_, T>,
+    ) {
+        around.frames.record(&Entry {
+            tenant_id: self.options.tenant_id,
+            charge_point_id: self.options.charge_point_id,
+            at_us: around.at_us,
+            direction,
+            text,
+            deviations,
+            connection_id: &self.options.connection_id,
+        });
+    }
+}
+
+/// A CALL of ours. `payload`: JSON text.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// For its answer.
+    pub unique_id: &'a str,
+    /// As the standard spells it.
+    pub action: &'a str,
+    /// JSON text.
+    pub payload: &'a str,
+    /// How long its answer may take.
+    pub timeout_s: f64,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What a link asks of its caller, and how a CALL of ours ends.
+
+use std::borrow::Cow;
+
+use crate::frame::redact;
+use crate::protocol::error_table::ErrorCode;
+use crate::protocol::value::Value;
+use crate::protocol::violation::{Deviation, Violation};
+
+/// How a CALL of ours ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A valid CALLRESULT.
+    Result,
+    /// A CALLERROR.
+    CallError,
+    /// A CALLRESULT that breaks the definition.
+    InvalidResult,
+    /// No answer in time.
+    TimedOut,
+    /// The socket closed before the answer. What the other side did is unknown.
+    ConnectionLost,
+    /// The socket closed before the CALL was sent.
+    NotSent,
+}
+
+/// What the caller has to do or to know, in order.
+#[derive(Debug, PartialEq)]
+pub enum Effect<'a> {
+    /// Write this text to the socket.
+    Send(String),
+    /// A valid CALL: answer it with `Link::reply` or `Link::reply_error`.
+    Dispatch {
+        /// For the answer.
+        unique_id: Cow<'a, str>,
+        /// As the definition spells it.
+        action: &'static str,
+        /// Valid, repaired if necessary.
+        payload: Value<'a>,
+        /// What was repaired.
+        deviations: Vec<Deviation>,
+    },
+    /// The next `Send` is the CALL with this id.
+    CallSent {
+        /// As given to `Link::call`.
+        unique_id: String,
+    },
+    /// A CALL of ours has ended.
+    Resolve(Resolution<'a>),
+    /// A CALL was refused. Its CALLERROR is the `Send` that follows.
+    Refused {
+        /// As it came.
+        unique_id: String,
+        /// If it could be read.
+        action: Option<String>,
+        /// What is wrong. The first one decides the code. Never empty.
+        violations: Vec<Violation>,
+    },
+    /// A frame was dropped.
+    Ignored {
+        /// Stable name: `repeated`, `unknown_unique_id`, `unknown_message_type`, `unreadable`, `broken_answer`.
+        reason: &'static str,
+        /// One line for people.
+        detail: String,
+    },
+}
+
+/// The end of a CALL of ours.
+#[derive(Debug, PartialEq)]
+pub struct Resolution<'a> {
+    /// As given to `Link::call`.
+    pub unique_id: String,
+    /// As given to `Link::call`.
+    pub action: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether it had timed out before.
+    pub late: bool,
+    /// The payload of a valid CALLRESULT.
+    pub payload: Option<Value<'a>>,
+    /// The code of a CALLERROR; `GenericError` for an unknown one.
+    pub error_code: Option<ErrorCode>,
+    /// The description of a CALLERROR, or what is wrong with the result.
+    pub error_description: Option<String>,
+    /// What was repaired.
+    pub deviations: Vec<Deviation>,
+}
+
+impl Resolution<'_> {
+    pub(super) fn ended(unique_id: String, action: &'static str, outcome: Outcome) -> Self {
+        Self {
+            unique_id,
+            action,
+            outcome,
+            late: false,
+            payload: None,
+            error_code: None,
+            error_description: None,
+            deviations: Vec::new(),
+        }
+    }
+}
+
+/// Why a CALL or an answer of ours was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The action does not exist or is not for this side to send.
+    UnknownAction,
+    /// The payload breaks the definition.
+    Invalid(Vec<Violation>),
+    /// The queue of CALLs is full.
+    QueueFull,
+    /// No CALL with this id waits for an answer.
+    NotInFlight,
+}
+
+pub(super) fn ignored<'a>(reason: &'static str, detail: &str) -> Effect<'a> {
+    Effect::Ignored { reason, detail: detail.to_owned() }
+}
+
+/// One line that says where and what.
+pub(super) fn describe(violation: &Violation) -> String {
+    if violation.pointer.is_empty() {
+        violation.detail.clone()
+    } else {
+        format!("{}: {}", violation.pointer, violation.detail)
+    }
+}
+
+/// Hide what deviations quote of a frame with a secret, because deviations are logged.
+pub(super) fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
+    let found = effects.iter_mut().filter_map(|effect| match effect {
+        Effect::Dispatch { deviations, .. } => Some(deviations),
+        Effect::Resolve(resolution) => Some(&mut resolution.deviations),
+        _ => None,
+    });
+    let mut found = found.flatten().peekable();
+    if found.peek().is_none() {
+        return;
+    }
+    if let Some(mask) = redact::mask(text) {
+        found.for_each(|deviation| mask.clone_into(&mut deviation.raw));
+    }
+}

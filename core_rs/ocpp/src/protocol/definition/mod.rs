@@ -1,0 +1,241 @@
+//! A protocol version as data, read from `definitions/<version>/*.toml`.
+//!
+//! Validator, JSON Schemas, Python types and catalog derive from it. It says what a payload looks like; `validate`
+//! judges one.
+
+mod load;
+mod source;
+
+use indexmap::IndexMap;
+
+pub use load::{DefinitionError, Sources};
+
+/// A whole protocol version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Definition {
+    /// The version, e.g. `1.6`.
+    pub version: String,
+    /// Feature profiles, in the order of the standard.
+    pub profiles: Vec<Profile>,
+    /// Messages by action, grouped by profile.
+    pub messages: IndexMap<String, Message>,
+    /// Named types by name.
+    pub types: IndexMap<String, NamedType>,
+    /// Error codes of a CALLERROR, by the spelling that is sent. OCPP-J 4.2.3
+    pub errors: IndexMap<String, ErrorEntry>,
+    /// Standard configuration keys by name. OCPP 1.6 9
+    pub configuration_keys: IndexMap<String, ConfigurationKey>,
+}
+
+/// A feature profile: the unit in which a charge point supports messages. OCPP 1.6 3.2
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// Name as in the configuration key `SupportedFeatureProfiles`, e.g. `SmartCharging`.
+    pub name: String,
+    /// Name of the definition file, e.g. `smart_charging`.
+    pub key: String,
+    /// Where the standard describes it.
+    pub section: String,
+    /// One line in our own words.
+    pub summary: String,
+}
+
+/// Who may send the request of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The charge point asks, the central system answers.
+    ChargePoint,
+    /// The central system asks, the charge point answers.
+    CentralSystem,
+    /// Either side asks (`DataTransfer`).
+    Both,
+}
+
+/// One action: a request and its response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// The action name on the wire, case-sensitive.
+    pub action: String,
+    /// Key of the feature profile.
+    pub profile: String,
+    /// Who sends the request.
+    pub sender: Sender,
+    /// Sections of OCPP 1.6 edition 2, or `S ...` for the security whitepaper; never empty.
+    pub sections: Vec<String>,
+    /// One line in our own words.
+    pub summary: String,
+    /// Whether money depends on it, so that it is acknowledged only after it is durable.
+    pub billing: bool,
+    /// What the receiver answers to bad input, and what the sender does then.
+    pub error_behaviour: String,
+    /// Names of the rules across fields that a request must keep; `rules` implements them.
+    pub rules: Vec<String>,
+    /// Fields of the request payload, in the order of the standard.
+    pub request: Vec<Field>,
+    /// Fields of the response payload, in the order of the standard.
+    pub response: Vec<Field>,
+    /// A valid, realistic request payload as JSON text.
+    pub example_request: String,
+    /// A valid, realistic response payload as JSON text.
+    pub example_response: String,
+}
+
+/// One field of a payload or of a named object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Name on the wire, e.g. `connectorId`.
+    pub name: String,
+    /// What one value must be; of each element when `many` is set.
+    pub kind: FieldKind,
+    /// Whether the field may be absent.
+    pub optional: bool,
+    /// Set when the field is an array of `kind`.
+    pub many: Option<Items>,
+    /// One line in our own words, with units.
+    pub summary: String,
+}
+
+/// How many elements an array may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Items {
+    /// Least number of elements.
+    pub min: usize,
+    /// Greatest number of elements; none when the standard sets no bound.
+    pub max: Option<usize>,
+}
+
+/// What one value must be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldKind {
+    /// A JSON string.
+    String {
+        /// Greatest length in characters.
+        max_length: Option<usize>,
+        /// Whether two values that differ only in case are the same one (`CiString`).
+        case_insensitive: bool,
+        /// The named string type that the standard uses, e.g. `IdToken`.
+        type_name: Option<String>,
+    },
+    /// A JSON number without a fractional part.
+    Integer {
+        /// Least value.
+        min: Option<i64>,
+        /// Greatest value.
+        max: Option<i64>,
+    },
+    /// A JSON number.
+    Decimal {
+        /// Whether at most one digit may follow the decimal point.
+        multiple_of_tenth: bool,
+        /// Least value.
+        min: Option<f64>,
+    },
+    /// A JSON boolean.
+    Boolean,
+    /// An RFC 3339 date and time in a string. OCPP 1.6 3.15
+    DateTime,
+    /// A URI in a string.
+    AnyUri {
+        /// Greatest length in characters.
+        max_length: Option<usize>,
+    },
+    /// One value of the enum of that name in `types`.
+    Enum(String),
+    /// An object of that name in `types`.
+    Object(String),
+}
+
+/// A type that several fields share.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NamedType {
+    /// A string with a bound.
+    String {
+        /// Where the standard describes it.
+        section: String,
+        /// One line in our own words.
+        summary: String,
+        /// Greatest length in characters.
+        max_length: Option<usize>,
+        /// Whether case is ignored in comparisons.
+        case_insensitive: bool,
+    },
+    /// A closed set of strings.
+    Enum {
+        /// Where the standard describes it.
+        section: String,
+        /// One line in our own words.
+        summary: String,
+        /// Wire value to one line about it, in the order of the standard.
+        values: IndexMap<String, String>,
+    },
+    /// An object with fields.
+    Object {
+        /// Where the standard describes it.
+        section: String,
+        /// One line in our own words.
+        summary: String,
+        /// Fields in the order of the standard.
+        fields: Vec<Field>,
+    },
+}
+
+/// An error code of a CALLERROR. OCPP-J 4.2.3
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorEntry {
+    /// Where the standard describes it.
+    pub section: String,
+    /// One line in our own words.
+    pub summary: String,
+    /// Other spellings that are met in the field and understood as this code.
+    #[serde(default)]
+    pub also_received_as: Vec<String>,
+}
+
+/// What may be done with a configuration key over OCPP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub enum Access {
+    /// `GetConfiguration` only.
+    #[serde(rename = "R")]
+    ReadOnly,
+    /// `GetConfiguration` and `ChangeConfiguration`.
+    #[serde(rename = "RW")]
+    ReadWrite,
+    /// `ChangeConfiguration` only: a secret.
+    #[serde(rename = "W")]
+    WriteOnly,
+}
+
+impl Access {
+    /// The letters that the standard prints: `R`, `RW` or `W`.
+    #[must_use]
+    pub fn letters(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "R",
+            Self::ReadWrite => "RW",
+            Self::WriteOnly => "W",
+        }
+    }
+}
+
+/// A standard configuration key. OCPP 1.6 9
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationKey {
+    /// Key of the feature profile.
+    pub profile: String,
+    /// Whether a charge point that supports the profile must have it.
+    pub required: bool,
+    /// What may be done with it.
+    pub access: Access,
+    /// Type of the value inside the string on the wire: `boolean`, `integer`, `string` or `CSL`.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Unit of an integer, e.g. `seconds`.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// Where the standard describes it.
+    pub section: String,
+    /// One line in our own words.
+    pub summary: String,
+}

@@ -1,0 +1,177 @@
+//! The whole definition as one JSON value, for the catalog and for tests in other languages.
+//!
+//! Keys are camelCase and the order is that of the definition files. Nothing is judged here.
+
+use serde_json::{Map, Value, json};
+
+use crate::protocol::definition::{
+    ConfigurationKey, Definition, ErrorEntry, Field, FieldKind, Message, NamedType, Profile, Sender,
+};
+
+/// Everything the definition says, with examples as parsed JSON.
+///
+/// # Panics
+/// When an example is not JSON, which the tests of this crate rule out for the embedded definition.
+#[must_use]
+pub fn describe(definition: &Definition) -> Value {
+    json!({
+        "profiles": definition.profiles.iter().map(profile).collect::<Vec<_>>(),
+        "messages": definition.messages.values().map(message).collect::<Vec<_>>(),
+        "types": definition
+            .types
+            .iter()
+            .map(|(name, named_type)| (name.clone(), describe_type(named_type)))
+            .collect::<Map<_, _>>(),
+        "errorCodes": definition
+            .errors
+            .iter()
+            .map(|(code, entry)| error_code(code, entry))
+            .collect::<Vec<_>>(),
+        "configurationKeys": definition
+            .configuration_keys
+            .iter()
+            .map(|(name, key)| configuration_key(name, key))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn profile(profile: &Profile) -> Value {
+    json!({
+        "name": profile.name,
+        "key": profile.key,
+        "section": profile.section,
+        "summary": profile.summary,
+    })
+}
+
+fn message(message: &Message) -> Value {
+    json!({
+        "action": message.action,
+        "profile": message.profile,
+        "sender": sender(message.sender),
+        "sections": message.sections,
+        "summary": message.summary,
+        "billing": message.billing,
+        "errorBehaviour": message.error_behaviour,
+        "rules": message.rules,
+        "request": { "fields": fields(&message.request) },
+        "response": { "fields": fields(&message.response) },
+        "examples": {
+            "request": example(&message.example_request),
+            "response": example(&message.example_response),
+        },
+    })
+}
+
+fn sender(sender: Sender) -> &'static str {
+    match sender {
+        Sender::ChargePoint => "charge_point",
+        Sender::CentralSystem => "central_system",
+        Sender::Both => "both",
+    }
+}
+
+fn example(text: &str) -> Value {
+    serde_json::from_str(text).expect("examples in the definition are JSON")
+}
+
+fn fields(fields: &[Field]) -> Vec<Value> {
+    fields.iter().map(field).collect()
+}
+
+fn field(field: &Field) -> Value {
+    let mut entry = Map::new();
+    entry.insert("name".into(), json!(field.name));
+    entry.insert("type".into(), json!(type_name(&field.kind)));
+    entry.insert("required".into(), json!(!field.optional));
+    entry.insert("many".into(), json!(field.many.is_some()));
+    if let Some(items) = field.many {
+        entry.insert("minItems".into(), json!(items.min));
+        insert_some(&mut entry, "maxItems", items.max);
+    }
+    match &field.kind {
+        FieldKind::String { max_length, case_insensitive, .. } => {
+            insert_some(&mut entry, "maxLength", *max_length);
+            entry.insert("caseInsensitive".into(), json!(case_insensitive));
+        }
+        FieldKind::AnyUri { max_length } => insert_some(&mut entry, "maxLength", *max_length),
+        FieldKind::Integer { min, max } => {
+            insert_some(&mut entry, "minimum", *min);
+            insert_some(&mut entry, "maximum", *max);
+        }
+        FieldKind::Decimal { multiple_of_tenth, min } => {
+            insert_some(&mut entry, "minimum", *min);
+            insert_some(&mut entry, "multipleOf", multiple_of_tenth.then_some(0.1));
+        }
+        FieldKind::Boolean | FieldKind::DateTime | FieldKind::Enum(_) | FieldKind::Object(_) => {}
+    }
+    entry.insert("summary".into(), json!(field.summary));
+    Value::Object(entry)
+}
+
+fn insert_some<T: Into<Value>>(entry: &mut Map<String, Value>, key: &str, value: Option<T>) {
+    if let Some(value) = value {
+        entry.insert(key.to_owned(), value.into());
+    }
+}
+
+fn type_name(kind: &FieldKind) -> &str {
+    match kind {
+        FieldKind::String { type_name, .. } => type_name.as_deref().unwrap_or("string"),
+        FieldKind::Integer { .. } => "integer",
+        FieldKind::Decimal { .. } => "decimal",
+        FieldKind::Boolean => "boolean",
+        FieldKind::DateTime => "dateTime",
+        FieldKind::AnyUri { .. } => "anyURI",
+        FieldKind::Enum(name) | FieldKind::Object(name) => name,
+    }
+}
+
+fn describe_type(named_type: &NamedType) -> Value {
+    match named_type {
+        NamedType::String { section, summary, max_length, case_insensitive } => json!({
+            "kind": "string",
+            "section": section,
+            "summary": summary,
+            "maxLength": max_length,
+            "caseInsensitive": case_insensitive,
+        }),
+        NamedType::Enum { section, summary, values } => json!({
+            "kind": "enum",
+            "section": section,
+            "summary": summary,
+            "values": values
+                .iter()
+                .map(|(value, summary)| json!({ "value": value, "summary": summary }))
+                .collect::<Vec<_>>(),
+        }),
+        NamedType::Object { section, summary, fields: members } => json!({
+            "kind": "object",
+            "section": section,
+            "summary": summary,
+            "fields": fields(members),
+        }),
+    }
+}
+
+fn error_code(code: &str, entry: &ErrorEntry) -> Value {
+    json!({
+        "code": code,
+        "section": entry.section,
+        "summary": entry.summary,
+        "alsoReceivedAs": entry.also_received_as,
+    })
+}
+
+fn configuration_key(name: &str, key: &ConfigurationKey) -> Value {
+    json!({
+        "name": name,
+        "profile": key.profile,
+        "required": key.required,
+        "access": key.access.letters(),
+        "type": key.type_,
+        "unit": key.unit,
+        "section": key.section,
+        "summary": key.summary,
+    })
+}

@@ -1,0 +1,297 @@
+//! The definition made ready for walking: names as symbols, types as indices, built once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::protocol::definition::{
+    Definition, DefinitionError, Field, FieldKind, Items, Message, NamedType, Sender,
+};
+use crate::protocol::names::{Names, Scanned, Token};
+use crate::protocol::rules::Rule;
+use crate::protocol::symbols::{Symbol, Symbols};
+
+/// The field that holds most of a charge point's traffic: it alone may be salvaged in part, and kept as text.
+pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
+
+/// Every message of the protocol, ready to judge payloads.
+pub struct Schema {
+    messages: Vec<MessageSchema>,
+    actions: Names<usize>,
+    objects: Vec<ObjectSchema>,
+}
+
+/// One action.
+#[derive(Debug)]
+pub struct MessageSchema {
+    /// Action as it stands on the wire.
+    pub action: &'static str,
+    /// Who may send the request.
+    pub sender: Sender,
+    /// Rules across fields of the request; judged on what we send only.
+    pub rules: Vec<Rule>,
+    /// Whether it is worth money, so that it must never be lost.
+    pub is_billing: bool,
+    request: usize,
+    response: usize,
+}
+
+/// Which of the two payloads of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The payload of the CALL.
+    Request,
+    /// The payload of the CALLRESULT.
+    Response,
+}
+
+/// The fields of one object.
+pub struct ObjectSchema {
+    /// In the order of the standard; at most 64.
+    pub fields: Vec<FieldSchema>,
+    /// Bit i is set when field i must be there.
+    pub required: u64,
+    pub(crate) names: Names<usize>,
+}
+
+/// One field.
+pub struct FieldSchema {
+    /// Name on the wire.
+    pub name: &'static str,
+    /// The same as a symbol.
+    pub symbol: Symbol,
+    pub(crate) token: Token,
+    /// Its place in `ObjectSchema::fields`.
+    pub(crate) place: usize,
+    /// Its bit in `ObjectSchema::required`.
+    pub(crate) bit: u64,
+    pub(crate) is_sampled_value: bool,
+    /// Whether it may be absent.
+    pub optional: bool,
+    /// Set when the field is an array.
+    pub many: Option<Items>,
+    /// What one value must be.
+    pub kind: Kind,
+}
+
+/// What one value must be. Lengths are in characters.
+pub enum Kind {
+    /// A string of at most so many characters.
+    String(Option<usize>),
+    /// An integer within bounds.
+    Integer(Option<i64>, Option<i64>),
+    /// A number.
+    Decimal {
+        /// At most one digit after the point.
+        tenths: bool,
+        /// Least value.
+        min: Option<f64>,
+    },
+    /// A boolean.
+    Boolean,
+    /// An RFC 3339 date and time.
+    DateTime,
+    /// One of a set.
+    Enumeration(Arc<EnumerationSchema>),
+    /// An object: index for `Schema::object`.
+    Object(usize),
+}
+
+impl Kind {
+    /// Whether it is a string in JSON.
+    #[inline(always)]
+    pub(crate) fn is_string(&self) -> bool {
+        matches!(self, Self::String(_) | Self::DateTime | Self::Enumeration(_))
+    }
+}
+
+impl FieldSchema {
+    /// Whether its value is a string in JSON.
+    pub(crate) fn is_string(&self) -> bool {
+        self.many.is_none() && self.kind.is_string()
+    }
+}
+
+/// The values of one enumeration.
+pub struct EnumerationSchema {
+    /// Name of the type.
+    pub name: &'static str,
+    values: Vec<(&'static str, Symbol)>,
+    names: Names<Symbol>,
+}
+
+impl EnumerationSchema {
+    /// The value of exactly that spelling.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Symbol> {
+        self.names.find(Scanned::of(text))
+    }
+
+    /// The value of exactly that spelling, where it stands.
+    #[inline(always)]
+    pub(crate) fn find_scanned(&self, scanned: Scanned<'_>) -> Option<Symbol> {
+        self.names.find(scanned)
+    }
+
+    /// The value that is meant when case and blanks are not looked at.
+    #[must_use]
+    pub fn find_loosely(&self, text: &str) -> Option<Symbol> {
+        let folded: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+        self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(&folded)).map(|(_, symbol)| *symbol)
+    }
+}
+
+impl ObjectSchema {
+    /// The place of a field. `expected` is where it stands when fields come in the standard's order.
+    #[must_use]
+    pub fn find(&self, name: &str, expected: usize) -> Option<usize> {
+        if self.fields.get(expected).is_some_and(|field| field.name == name) {
+            return Some(expected);
+        }
+        self.fields.iter().position(|field| field.name == name)
+    }
+}
+
+impl Schema {
+    /// Build the schema of a definition.
+    pub(crate) fn new(definition: &'static Definition, symbols: &Symbols) -> Result<Self, DefinitionError> {
+        Builder::new(definition, symbols).build()
+    }
+
+    /// The message of an action, by its exact name.
+    #[must_use]
+    pub fn message(&self, action: &str) -> Option<&MessageSchema> {
+        self.messages.get(self.actions.find(Scanned::of(action))?)
+    }
+
+    /// The message whose action is meant when case is not looked at.
+    #[must_use]
+    pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
+        self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
+    }
+
+    /// The payload of a message.
+    #[must_use]
+    pub fn payload(&self, message: &MessageSchema, direction: Direction) -> &ObjectSchema {
+        match direction {
+            Direction::Request => &self.objects[message.request],
+            Direction::Response => &self.objects[message.response],
+        }
+    }
+
+    /// The object behind `Kind::Object`.
+    #[must_use]
+    pub fn object(&self, index: usize) -> &ObjectSchema {
+        &self.objects[index]
+    }
+}
+
+struct Builder<'s> {
+    symbols: &'s Symbols,
+    definition: &'static Definition,
+    object_places: HashMap<&'static str, usize>,
+    enumerations: HashMap<&'static str, Arc<EnumerationSchema>>,
+}
+
+impl<'s> Builder<'s> {
+    fn new(definition: &'static Definition, symbols: &'s Symbols) -> Self {
+        let types = || definition.types.iter().map(|(name, named)| (name.as_str(), named));
+        let objects = types().filter(|(_, named)| matches!(named, NamedType::Object { .. }));
+        let enumerations = types().filter_map(|(name, named)| match named {
+            NamedType::Enum { values, .. } => Some((name, Arc::new(enumeration(symbols, name, values)))),
+            _ => None,
+        });
+        Self {
+            symbols,
+            definition,
+            object_places: objects.enumerate().map(|(place, (name, _))| (name, place)).collect(),
+            enumerations: enumerations.collect(),
+        }
+    }
+
+    fn build(&self) -> Result<Schema, DefinitionError> {
+        let mut objects = Vec::new();
+        for named in self.definition.types.values() {
+            if let NamedType::Object { fields, .. } = named {
+                objects.push(self.object(fields));
+            }
+        }
+        let mut messages = Vec::new();
+        for (action, message) in &self.definition.messages {
+            let request = objects.len();
+            objects.push(self.object(&message.request));
+            objects.push(self.object(&message.response));
+            let rules = rules(message)?;
+            let (sender, is_billing) = (message.sender, message.billing);
+            let compiled =
+                MessageSchema { action, sender, rules, is_billing, request, response: request + 1 };
+            messages.push(compiled);
+        }
+        let actions: Vec<_> =
+            messages.iter().enumerate().map(|(place, message)| (message.action, place)).collect();
+        Ok(Schema { actions: Names::new(&actions), messages, objects })
+    }
+
+    fn object(&self, fields: &'static [Field]) -> ObjectSchema {
+        let required = fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| !field.optional)
+            .fold(0, |mask, (place, _)| mask | 1 << place);
+        let names: Vec<_> =
+            fields.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
+        let names = Names::new(&names);
+        ObjectSchema {
+            fields: fields.iter().enumerate().map(|(place, field)| self.field(place, field)).collect(),
+            required,
+            names,
+        }
+    }
+
+    fn field(&self, place: usize, field: &'static Field) -> FieldSchema {
+        let kind = match &field.kind {
+            FieldKind::String { max_length, .. } | FieldKind::AnyUri { max_length } => {
+                Kind::String(*max_length)
+            }
+            FieldKind::Integer { min, max } => Kind::Integer(*min, *max),
+            FieldKind::Decimal { multiple_of_tenth, min } => {
+                Kind::Decimal { tenths: *multiple_of_tenth, min: *min }
+            }
+            FieldKind::Boolean => Kind::Boolean,
+            FieldKind::DateTime => Kind::DateTime,
+            FieldKind::Enum(name) => Kind::Enumeration(Arc::clone(&self.enumerations[name.as_str()])),
+            FieldKind::Object(name) => Kind::Object(self.object_places[name.as_str()]),
+        };
+        FieldSchema {
+            name: &field.name,
+            symbol: symbol(self.symbols, &field.name),
+            token: Token::of(&field.name, field.many.is_none() && kind.is_string()),
+            place,
+            bit: 1 << place,
+            is_sampled_value: field.name == SAMPLED_VALUE,
+            optional: field.optional,
+            many: field.many,
+            kind,
+        }
+    }
+}
+
+fn rules(message: &Message) -> Result<Vec<Rule>, DefinitionError> {
+    let unknown =
+        |rule: &String| DefinitionError::UnknownRule { action: message.action.clone(), rule: rule.clone() };
+    message.rules.iter().map(|name| Rule::named(name).ok_or_else(|| unknown(name))).collect()
+}
+
+fn enumeration(
+    symbols: &Symbols,
+    name: &'static str,
+    values: &'static IndexMap<String, String>,
+) -> EnumerationSchema {
+    let values: Vec<_> = values.keys().map(|value| (value.as_str(), symbol(symbols, value))).collect();
+    EnumerationSchema { name, names: Names::new(&values), values }
+}
+
+fn symbol(symbols: &Symbols, text: &str) -> Symbol {
+    symbols.find(text).expect("the symbol table is collected from the same definition")
+}

@@ -1,0 +1,226 @@
+//! One walk over a payload: judges it, and in tolerant mode mends it in place.
+//!
+//! Strict: what departs from the definition is a violation with its error code (OCPP-J 4.2.3) and
+//! JSON pointer. Tolerant: what can be understood is mended, what cannot is kept as it came, and both are
+//! reported as deviations; only what leaves no usable message is a violation. The walk also puts symbols
+//! in place of known names and values. `scalar` judges single values.
+//!
+//! | what | code |
+//! |---|---|
+//! | payload not an object, unknown member, member that stands twice | `FormationViolation` |
+//! | required member missing | `ProtocolError` |
+//! | another JSON type | `TypeConstraintViolation` |
+//! | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
+//! | array too short or too long | `OccurenceConstraintViolation` |
+
+use crate::protocol::definition::Items;
+use crate::protocol::error_table::ErrorCode;
+use crate::protocol::scalar;
+use crate::protocol::schema::{FieldSchema, Kind, ObjectSchema, Schema};
+use crate::protocol::value::{Key, Member, Value};
+use crate::protocol::violation::{Deviation, Path, RAW_LIMIT, Violation};
+
+/// How departures from the standard are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Every departure is a violation. For all that we send.
+    Strict,
+    /// Departures are mended or kept. For what charge points send.
+    Tolerant,
+}
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Broken rules in the order of the payload; the first one decides the error code.
+    pub violations: Vec<Violation>,
+    /// Mended or kept departures.
+    pub deviations: Vec<Deviation>,
+}
+
+/// More violations than this are not listed: they would only cost time.
+const VIOLATION_LIMIT: usize = 32;
+/// More deviations than this are not listed.
+const DEVIATION_LIMIT: usize = 64;
+
+/// Judge `payload` and mend it in place. `null` stands for an empty payload (OCPP-J 4.2.1).
+pub fn validate(schema: &Schema, object: &ObjectSchema, payload: &mut Value<'_>, mode: Mode) -> Report {
+    let mut walk = Walk { schema, mode, report: Report::default() };
+    walk.payload(object, payload);
+    walk.report
+}
+
+pub(crate) struct Walk<'s> {
+    schema: &'s Schema,
+    pub(crate) mode: Mode,
+    report: Report,
+}
+
+impl<'s> Walk<'s> {
+    fn payload(&mut self, object: &'s ObjectSchema, payload: &mut Value<'_>) {
+        match payload {
+            Value::Object(_) => {}
+            Value::Null => *payload = Value::Object(Vec::new()),
+            Value::Array(items) if items.is_empty() && self.mode == Mode::Tolerant => {
+                self.deviation("payload_is_array", &Path::ROOT, "[]".to_owned());
+                *payload = Value::Object(Vec::new());
+            }
+            _ => {
+                let detail = "the payload must be an object".to_owned();
+                return self.violation(ErrorCode::FormationViolation, &Path::ROOT, "not_an_object", detail);
+            }
+        }
+        if let Value::Object(members) = payload {
+            self.object(object, members, &Path::ROOT);
+        }
+    }
+
+    fn object(&mut self, object: &'s ObjectSchema, members: &mut Vec<Member<'_>>, path: &Path<'_>) {
+        let mut seen = 0_u64;
+        let mut expected = 0;
+        members.retain_mut(|(key, value)| {
+            let Some(place) = object.find(key.as_str(), expected) else {
+                return self.unknown_member(key.as_str(), value, path);
+            };
+            expected = place + 1;
+            let field = &object.fields[place];
+            if matches!(value, Value::Null) && self.mode == Mode::Tolerant {
+                self.deviation("null_field", &path.name(field.name), "null".to_owned());
+                return false;
+            }
+            if seen & (1 << place) != 0 {
+                self.stands_twice(&path.name(field.name));
+            }
+            seen |= 1 << place;
+            *key = Key::Symbol(field.symbol);
+            self.field(field, value, &path.name(field.name));
+            true
+        });
+        if object.required & !seen != 0 {
+            self.missing(object, seen, path);
+        }
+    }
+
+    fn unknown_member(&mut self, name: &str, value: &Value<'_>, path: &Path<'_>) -> bool {
+        let path = path.name(name);
+        match self.mode {
+            Mode::Strict => {
+                let detail = "the definition has no such field".to_owned();
+                self.violation(ErrorCode::FormationViolation, &path, "unknown_field", detail);
+                true
+            }
+            Mode::Tolerant => {
+                self.deviation("unknown_field", &path, value.to_json(RAW_LIMIT));
+                false
+            }
+        }
+    }
+
+    /// Which of the two is meant nobody can know, so it is refused in tolerant mode too.
+    #[cold]
+    fn stands_twice(&mut self, path: &Path<'_>) {
+        let detail = "the field stands twice in one object".to_owned();
+        self.violation(ErrorCode::FormationViolation, path, "duplicate_field", detail);
+    }
+
+    fn missing(&mut self, object: &ObjectSchema, seen: u64, path: &Path<'_>) {
+        for (place, field) in object.fields.iter().enumerate() {
+            if object.required & !seen & (1 << place) != 0 {
+                let detail = "a required field is missing".to_owned();
+                self.violation(ErrorCode::ProtocolError, &path.name(field.name), "missing", detail);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn field(&mut self, field: &'s FieldSchema, value: &mut Value<'_>, path: &Path<'_>) {
+        let Some(bounds) = field.many else {
+            return self.single(&field.kind, value, path);
+        };
+        if !matches!(value, Value::Array(_)) && self.mode == Mode::Tolerant {
+            // Huawei sends a lone meterValue without its array (lbbrhzn/ocpp issue 1144).
+            self.deviation("not_an_array", path, value.to_json(RAW_LIMIT));
+            *value = Value::Array(vec![std::mem::replace(value, Value::Null)]);
+        }
+        let Value::Array(items) = value else {
+            return self.wrong_type(path, "an array");
+        };
+        if field.is_sampled_value && self.mode == Mode::Tolerant {
+            self.salvage(&field.kind, items, path);
+        } else {
+            for (index, item) in items.iter_mut().enumerate() {
+                self.single(&field.kind, item, &path.index(index));
+            }
+        }
+        self.count(items.len(), bounds, path);
+    }
+
+    /// Keep the items that are usable, drop the others with a deviation: one bad sample must not cost the
+    /// others, and the raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
+    fn salvage(&mut self, kind: &'s Kind, items: &mut Vec<Value<'_>>, path: &Path<'_>) {
+        let mut index = 0;
+        items.retain_mut(|item| {
+            let path = path.index(index);
+            index += 1;
+            let before = self.report.violations.len();
+            self.single(kind, item, &path);
+            let usable = self.report.violations.len() == before;
+            if !usable {
+                self.report.violations.truncate(before);
+                self.deviation("item_dropped", &path, item.to_json(RAW_LIMIT));
+            }
+            usable
+        });
+    }
+
+    fn single(&mut self, kind: &'s Kind, value: &mut Value<'_>, path: &Path<'_>) {
+        match kind {
+            Kind::Object(index) => match value {
+                Value::Object(members) => self.object(self.schema.object(*index), members, path),
+                _ => self.wrong_type(path, "an object"),
+            },
+            Kind::Enumeration(enumeration) => scalar::enumeration(self, enumeration, value, path),
+            Kind::String(limit) => scalar::string(self, *limit, value, path),
+            Kind::DateTime => scalar::date_time(self, value, path),
+            Kind::Integer(min, max) => scalar::integer(self, (*min, *max), value, path),
+            Kind::Decimal { tenths, min } => scalar::decimal(self, *tenths, *min, value, path),
+            Kind::Boolean => scalar::boolean(self, value, path),
+        }
+    }
+
+    fn count(&mut self, count: usize, bounds: Items, path: &Path<'_>) {
+        let (reason, detail) = if count < bounds.min {
+            ("too_few_items", format!("at least {} items are due", bounds.min))
+        } else if bounds.max.is_some_and(|max| count > max) {
+            ("too_many_items", format!("at most {} items are allowed", bounds.max.unwrap_or_default()))
+        } else {
+            return;
+        };
+        match self.mode {
+            Mode::Strict => self.violation(ErrorCode::OccurenceConstraintViolation, path, reason, detail),
+            Mode::Tolerant => self.deviation(reason, path, count.to_string()),
+        }
+    }
+
+    pub(crate) fn wrong_type(&mut self, path: &Path<'_>, due: &str) {
+        self.violation(ErrorCode::TypeConstraintViolation, path, "wrong_type", format!("{due} is due"));
+    }
+
+    pub(crate) fn violation(
+        &mut self,
+        code: ErrorCode,
+        path: &Path<'_>,
+        reason: &'static str,
+        detail: String,
+    ) {
+        if self.report.violations.len() < VIOLATION_LIMIT {
+            self.report.violations.push(Violation { code, pointer: path.pointer(), reason, detail });
+        }
+    }
+
+    pub(crate) fn deviation(&mut self, kind: &'static str, path: &Path<'_>, raw: String) {
+        if self.report.deviations.len() < DEVIATION_LIMIT {
+            self.report.deviations.push(Deviation { kind, pointer: path.pointer(), raw });
+        }
+    }
+}

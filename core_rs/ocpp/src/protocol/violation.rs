@@ -1,0 +1,73 @@
+//! What can be wrong with a message, as values: broken rules and mended departures.
+
+use crate::protocol::error_table::ErrorCode;
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The error code that the rule calls for.
+    pub code: ErrorCode,
+    /// JSON pointer (RFC 6901) into the payload; empty for the payload or frame as a whole.
+    pub pointer: String,
+    /// Stable name of the rule, e.g. `missing` or `too_long`.
+    pub reason: &'static str,
+    /// One line for people. Never holds text of the message itself.
+    pub detail: String,
+}
+
+/// One departure from the standard that was mended or kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// Stable name, e.g. `unknown_value`.
+    pub kind: &'static str,
+    /// JSON pointer into the payload; empty for the frame as a whole.
+    pub pointer: String,
+    /// What was found there, as JSON text, cut to `RAW_LIMIT` bytes.
+    pub raw: String,
+}
+
+/// How much of a departure's text is kept.
+pub const RAW_LIMIT: usize = 120;
+
+/// The way from the payload to the value in hand; turned into a JSON pointer only when something is wrong.
+#[derive(Clone, Copy)]
+pub struct Path<'p> {
+    parent: Option<&'p Path<'p>>,
+    step: Step<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'p> {
+    Name(&'p str),
+    Index(usize),
+}
+
+impl<'p> Path<'p> {
+    /// The payload itself.
+    pub const ROOT: Path<'static> = Path { parent: None, step: Step::Index(0) };
+
+    /// One step to a member.
+    #[must_use]
+    pub fn name(&'p self, name: &'p str) -> Path<'p> {
+        Path { parent: Some(self), step: Step::Name(name) }
+    }
+
+    /// One step to an item.
+    #[must_use]
+    pub fn index(&'p self, index: usize) -> Path<'p> {
+        Path { parent: Some(self), step: Step::Index(index) }
+    }
+
+    /// The way as a JSON pointer (RFC 6901).
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        let Some(parent) = self.parent else { return String::new() };
+        let mut text = parent.pointer();
+        text.push('/');
+        match self.step {
+            Step::Name(name) => text.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            Step::Index(index) => text.push_str(&index.to_string()),
+        }
+        text
+    }
+}

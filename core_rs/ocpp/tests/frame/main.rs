@@ -1,0 +1,7 @@
+//! Reading frames.
+
+mod agreement;
+mod direct;
+#[path = "../support/ocpp16.rs"]
+mod ocpp16;
+mod payloads;

@@ -1,0 +1,6 @@
+//! WebSocket frames.
+
+mod cases;
+mod compression;
+mod messages;
+mod properties;

@@ -1,0 +1,33 @@
+//! Counts of the frame path as a Python class.
+
+use std::collections::HashMap;
+
+use ocpp_core::conversation::counters;
+use pyo3::prelude::*;
+
+/// Counts by bucket, and the sum in seconds.
+type Durations = (Vec<u64>, f64);
+
+#[pyclass(module = "app._core")]
+pub struct Tally {
+    pub tally: counters::Tally,
+}
+
+#[pymethods]
+impl Tally {
+    #[new]
+    fn new(bounds_s: Vec<f64>) -> Self {
+        Self { tally: counters::Tally::new(bounds_s) }
+    }
+
+    fn answered(&mut self, action: &str, seconds: f64) {
+        self.tally.answered(action, seconds);
+    }
+
+    fn take(&mut self) -> (u64, u64, HashMap<String, Durations>) {
+        let counts = self.tally.take();
+        let answered = counts.answered.into_iter();
+        let answered = answered.map(|(action, durations)| (action, (durations.buckets, durations.sum_s)));
+        (counts.frames_in, counts.frames_out, answered.collect())
+    }
+}

@@ -1,0 +1,90 @@
+"""Conversations of tests, and what they have logged."""
+
+import json
+from typing import Any
+
+from app.metrics import CALL_SECONDS
+from app.ocpp import Conversation, FrameBuffer, MeterQueue, Tally, ocpp16
+
+FRAME_BYTES = 262_144
+
+
+def new_conversation(**given: Any) -> Conversation:
+    """Return a registered conversation of a charge point; what is given takes the place of what is usual."""
+    usual: dict[str, Any] = {
+        "protocol": ocpp16(),
+        "tenant_id": 1,
+        "charge_point_id": 7,
+        "connection_id": "c1",
+        "is_framed": False,
+        "inflates": False,
+        "strict": False,
+        "frame_bytes": FRAME_BYTES,
+        "unregistered_bytes": FRAME_BYTES,
+        "queue_limit": 50,
+        "rate_per_s": 1e6,
+        "burst": 1_000_000,
+        "meters": MeterQueue(512, 1000, lambda: None),
+        "tally": Tally(CALL_SECONDS.bounds_s),
+        "frames": FrameBuffer(1000, 1_000_000),
+        "clock": None,
+    }
+    conversation = Conversation(**(usual | given))
+    conversation.register()
+    return conversation
+
+
+def logged(frames: FrameBuffer) -> list[tuple[str, str, Any]]:
+    """Return direction, text and deviations of all frames in a buffer, which is empty then."""
+    taken = frames.take()
+    return [] if taken is None else [frame for columns in _rows(taken[0]) for frame in _run(columns)]
+
+
+def _rows(data: bytes) -> list[list[bytes | None]]:
+    """Read PostgreSQL's binary COPY: a head of 19 bytes, rows, and -1 for their end."""
+    place = 19
+    rows: list[list[bytes | None]] = []
+    while (count := _number(data, place, 2)) >= 0:
+        place += 2
+        row: list[bytes | None] = []
+        for _ in range(count):
+            place, value = _value(data, place)
+            row.append(value)
+        rows.append(row)
+    return rows
+
+
+def _number(data: bytes, place: int, size: int) -> int:
+    return int.from_bytes(data[place : place + size], "big", signed=True)
+
+
+def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
+    names = dict(zip(FrameBuffer.COLUMNS, columns, strict=True))
+    directions, texts = _array(names["directions"]), _array(names["texts"])
+    deviations = [None] * len(texts) if names["deviations"] is None else _array(names["deviations"])
+    return [
+        # The first byte is the version of `jsonb`.
+        (
+            (direction or b"").decode(),
+            (text or b"").decode(),
+            None if json_ is None else json.loads(json_[1:]),
+        )
+        for direction, text, json_ in zip(directions, texts, deviations, strict=True)
+    ]
+
+
+def _array(data: bytes | None) -> list[bytes | None]:
+    """Read an array: a head of 20 bytes, of which the 13th to 16th say how many elements there are."""
+    assert data is not None
+    place = 20
+    found: list[bytes | None] = []
+    for _ in range(_number(data, 12, 4)):
+        place, element = _value(data, place)
+        found.append(element)
+    return found
+
+
+def _value(data: bytes, place: int) -> tuple[int, bytes | None]:
+    size = _number(data, place, 4)
+    place += 4
+    return place + max(size, 0), None if size < 0 else data[place : place + size]
