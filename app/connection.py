@@ -1,4 +1,4 @@
-"""What capabilities know of one connection of a charge point. No socket here: that is in the gateway."""
+"""One connection of a charge point, as capabilities know it. No socket here: that is in the gateway."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Collects the requests of many callers into batches, so that they share a round trip to the database.
 
-There is no artificial delay. Requests that come while a batch is under way form the next one. So a single
-caller does not wait for others, and many callers at once share each round trip.
+A batch is never delayed to become larger. Requests that come while a batch is under way form the next one. So
+a single caller does not wait for others, and many callers at once share each round trip.
 """
 
 import asyncio

@@ -77,7 +77,7 @@ class AsgiTransport:
 
     @property
     def readable(self) -> Awaitable[None] | None:
-        """What to await before the next message is read. None: nothing."""
+        """A future to await before the next message is read, None if there is nothing to wait for."""
         return self._readable
 
     def closed(self) -> None:

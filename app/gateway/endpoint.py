@@ -46,7 +46,7 @@ _DRAIN_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class EndpointParts:
-    """What the endpoint of a worker uses."""
+    """The collaborators of the endpoint."""
 
     admission: Admission
     registry: Registry

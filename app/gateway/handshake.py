@@ -42,8 +42,8 @@ class BasicCredential:
 class Negotiation:
     """The outcome of choosing a subprotocol.
 
-    acceptable: False if there is no common one (OCPP-J 3.2). subprotocol: the token to echo, exactly as it
-    was offered; None for none. deviation: what had to be tolerated.
+    acceptable: whether there is a common one (OCPP-J 3.2). subprotocol: the token to echo, exactly as it was
+    offered; None for none. deviation: what had to be tolerated.
     """
 
     acceptable: bool

@@ -21,7 +21,7 @@ from app.tasks import PeriodicTask
 _TICK_S = 1.0
 
 _CALL_OUTLIVES_S = 600.0
-"""How long a request to cancel is remembered for a call that has not arrived yet. No call lives longer."""
+"""Seconds that a request to cancel is remembered for a call that has not arrived. No call lives longer."""
 
 
 class Inbox:

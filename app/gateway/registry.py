@@ -18,13 +18,13 @@ from app.types import CommandId, TenantId
 SUPERSEDED = "a newer connection of this charge point has taken over"
 
 _EVICTION_LIFE_S = 60.0
-"""How long an eviction is worth delivering. A session that misses it is found by the checks of `Presence`."""
+"""Seconds that an eviction is worth delivering. After that, the checks of `Presence` find the session."""
 
 _LOG = get_logger(__name__)
 
 
 class LiveSession(Protocol):
-    """What registry and inbox need of a session. No method waits, so a slow socket delays no other one."""
+    """A session, as registry and inbox know it. No method waits, so a slow socket delays no other one."""
 
     @property
     def connection(self) -> Connection:

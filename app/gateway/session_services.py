@@ -1,4 +1,4 @@
-"""What all sessions of a worker share, and how the core's part of a session is made."""
+"""The services that all sessions of a worker share. Makes the core's part of a session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class DeadlineWatcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one charge point may do. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
+    """The limits of one charge point. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
 
     frame_bytes: int
     frame_unregistered_bytes: int
@@ -50,7 +50,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """What all sessions of a worker share."""
+    """The services that all sessions of a worker share."""
 
     ledger: Ledger
     frame_log: FrameLog

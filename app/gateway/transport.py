@@ -1,4 +1,4 @@
-"""What a session needs of its connection: the interfaces between sessions, readers and sockets."""
+"""The interfaces between sessions, readers and sockets."""
 
 from typing import Any, Protocol
 

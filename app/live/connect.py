@@ -6,7 +6,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 
 FAILURES = (RedisError, OSError, TimeoutError)
-"""What a call to Redis may raise if Redis is down, hangs, is full or restarts."""
+"""The exceptions of a call to Redis if Redis is down, hangs, is full or restarts."""
 
 _CONNECTIONS = 64
 _QUEUE_TIMEOUT_S = 5.0
