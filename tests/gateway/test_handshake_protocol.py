@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from app.gateway.handshake import Headers
 from app.gateway.handshake_protocol import handshake_key
 from app.gateway.http_protocol import ChargePointHttpProtocol
-from tests.gateway.test_wire import HANDSHAKE, Socket
+from tests.gateway.test_websocket_connection import HANDSHAKE, Socket
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 GOOD: Headers = [

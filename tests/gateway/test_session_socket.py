@@ -7,7 +7,7 @@ from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits
 from app.gateway.websocket_connection import WebSocketConnection
 from tests.gateway.test_session import HEARTBEAT, METER_VALUES
-from tests.gateway.test_wire import Socket
+from tests.gateway.test_websocket_connection import Socket
 from tests.support.session_bench import LIMITS, Bench
 
 
