@@ -1,4 +1,4 @@
-"""The handshake of a charge point, before its wire: which requests are ours, and how each may end."""
+"""The handshake of a charge point, before its websocket: which requests are ours, and how each may end."""
 
 import asyncio
 from collections.abc import Callable
@@ -135,7 +135,7 @@ async def test_a_close_before_the_answer_is_a_refusal_and_one_after_it_a_closing
     closed = Opening(accept_and_close)
     await closed.ended()
     assert closed.socket.written.endswith(b"\r\n\r\n\x88\x05\x03\xeawhy")
-    # Its wire waits for the peer's own close.
+    # Its websocket waits for the peer's own close.
     assert not closed.socket.closing
     closed.socket.protocol.connection_lost(None)
 
