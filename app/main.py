@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
-from app import ocpp
 from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
@@ -33,6 +32,7 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
+from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog({"v16": ocpp})
+    catalog = load_catalog({"v16": ocpp16()})
     public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
