@@ -17,8 +17,6 @@ WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 CHECKED: Final = (".py", ".pyi", ".rs", ".md", ".toml", ".html", ".txt", ".yaml", "Makefile", "Dockerfile")
-    [".py", ".pyi", ".rs", ".md", ".toml", ".html", ".txt", ".yaml", ".yml", "Makefile", "Dockerfile"]
-)
 # Texts of others, figures as they were printed, what went over a wire, and this list.
 EXCEPT: Final = re.compile(
     r"^(LICENSE|Cargo\.lock|benchmarks/results/|core_rs/fuzz/|tests/support/plain_english\.py|app/catalog/entries/)"
