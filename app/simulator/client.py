@@ -1,7 +1,7 @@
 """Connects one virtual charge point: the only module of the simulator with a socket.
 
 It moves texts between a WebSocket, the core's link (in the role of a charge point) and the pure
-`charge_point`, and tells that the virtual time. Everything happens in one task, so that there are no races.
+`charge_point`, and tells that the virtual time. Everything happens in one task, which rules out races.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _EXPECTED_CLOSES = frozenset({1000, 1001, 1012})
 
 @dataclass(frozen=True, slots=True)
 class FleetContext:
-    """What all clients of a fleet share.
+    """The objects that all clients of a fleet share.
 
     url: base of the central system with the tenant, such as `ws://127.0.0.1:8080/ocpp/demo`.
     credential_changed: called with the identity and the new hexadecimal key.
