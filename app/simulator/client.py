@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
+from app import close_codes
 from app.clock import Clock
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, ocpp16
 from app.simulator import commands
@@ -32,9 +33,8 @@ _CLOSE_TIMEOUT_S = 2.0
 # Doubled with a random part, as 2.0.1 part 4 5.3 asks; the upper bound keeps crash tests short.
 _BACK_OFF_LEAST_S, _BACK_OFF_MOST_S = 0.25, 10.0
 _LONGEST_WAIT_S, _LONGEST_WAIT_FINISHING_S = 1.0, 0.05
-_ABNORMAL = 1006
-# Normal, going away, service restart: the codes of a server that stops in good order.
-_EXPECTED_CLOSES = frozenset({1000, 1001, 1012})
+# The codes of a server that stops in good order.
+_EXPECTED_CLOSES = frozenset({close_codes.NORMAL, close_codes.GOING_AWAY, close_codes.SERVICE_RESTART})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ChargePointClient:
             await self._back_off()
 
     def _note_closed(self, closed: ConnectionClosed) -> None:
-        code = closed.rcvd.code if closed.rcvd is not None else _ABNORMAL
+        code = closed.rcvd.code if closed.rcvd is not None else close_codes.ABNORMAL
         if code not in _EXPECTED_CLOSES:
             self._shared.statistics.errors[f"connection closed: {code}"] += 1
 

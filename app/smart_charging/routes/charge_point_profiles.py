@@ -93,7 +93,7 @@ def _answer(commands: Sequence[CommandRecord], waited: int) -> Response:
     response_model=ProfileCommands,
     status_code=202,
     responses=_responses(body=True),
-    openapi_extra=body_of(ProfileInstallationCreate, {"charging_profile_id": 1}),
+    openapi_extra=body_of(ProfileInstallationCreate),
 )
 async def install_charging_profile(
     access: CommandAccess,
@@ -120,9 +120,7 @@ async def install_charging_profile(
     response_model=ProfileCommands,
     status_code=202,
     responses=_responses(body=True),
-    openapi_extra=body_of(
-        RemoteStartCreate, {"id_tag": "B4A63CDF", "connector_id": 1, "charging_profile_id": 1}
-    ),
+    openapi_extra=body_of(RemoteStartCreate),
 )
 async def start_with_charging_profile(
     access: CommandAccess,

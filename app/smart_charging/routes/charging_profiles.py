@@ -27,20 +27,20 @@ from app.web.conditional import (
     resource_response,
 )
 from app.web.exact_json import read_exactly
-from app.web.examples import CHARGING_PROFILE_WRITE
 from app.web.inputs import ChargingProfileIdPath, PagingQuery
 from app.web.json_body import body_of, read_bytes, require_json
-from app.web.locations import location
 from app.web.pagination import IntegerKey, Page, TextKey, cut_page, decode_cursor
+from app.web.paths import location
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(prefix="/v1/charging-profiles", tags=["charging-profiles"])
+_TAG = Tag("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared.")
+router = api_router(prefix="/v1/charging-profiles", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 512 * 1024
 """Ten thousand periods: more than are accepted, so that the refusal can say how many are too many."""
-_BODY = body_of(ChargingProfileWrite, CHARGING_PROFILE_WRITE)
+_BODY = body_of(ChargingProfileWrite)
 _Profiles = Annotated[ChargingProfileService, Depends(provided(ChargingProfileService))]
 
 

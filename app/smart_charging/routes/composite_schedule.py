@@ -19,9 +19,13 @@ from app.web.access import ReadAccess
 from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 
-router = api_router(prefix="/v1/smart-charging", tags=["smart-charging"])
+_TAG = Tag(
+    "smart-charging",
+    "Dry runs: what charging profiles come to, with pictures, and a site's power shared.",
+)
+router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 1024 * 1024
 """Two thousand profiles of some periods each. The core limits how much there is to compute."""

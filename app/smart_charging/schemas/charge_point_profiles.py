@@ -1,11 +1,12 @@
 """Shapes of charging profiles on a charge point: how to put them there, and what is there."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.commands.schemas import Command
+from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE
 from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, Input
 from app.web.resources import Json, Resource
 
@@ -29,6 +30,8 @@ class ProfileInstallationCreate(Input):
     charging_profile_id: ChargingProfileNumber
     conversion: Annotated[ConversionInput | None, Field(description="null: never change the unit.")] = None
 
+    example: ClassVar[Json] = {"charging_profile_id": 1}
+
 
 class RemoteStartCreate(Input):
     """A remote start under the limits of a stored profile."""
@@ -40,11 +43,23 @@ class RemoteStartCreate(Input):
     charging_profile_id: ChargingProfileNumber
     conversion: ConversionInput | None = None
 
+    example: ClassVar[Json] = {"id_tag": "B4A63CDF", "connector_id": 1, "charging_profile_id": 1}
+
 
 class ProfileCommands(Resource):
     """The commands of a request about charging profiles, in the order of sending."""
 
     commands: list[Command]
+
+    example: ClassVar[Json] = {
+        "commands": [
+            {
+                **Command.example,
+                "action": "SetChargingProfile",
+                "payload": {"connectorId": 1, "csChargingProfiles": EXAMPLE_PROFILE},
+            }
+        ]
+    }
 
 
 class InstalledProfile(Resource):
@@ -61,9 +76,21 @@ class InstalledProfile(Resource):
     reason: str | None = Field(description="Code of the CALLERROR that refused it.")
     command_id: UUID = Field(description="The newest command that carried it.")
 
+    example: ClassVar[Json] = {
+        "charging_profile_id": 1,
+        "connector_id": 1,
+        "state": "accepted",
+        "waiting": False,
+        "profile": EXAMPLE_PROFILE,
+        "reason": None,
+        "command_id": Command.example["id"],
+    }
+
 
 class InstalledProfiles(Resource):
     """The ledger of a charge point: what it accepted. OCPP 1.6 cannot read profiles back."""
 
     certain: bool = Field(description="false: an answer is missing, so the highest possible limits count.")
     items: list[InstalledProfile]
+
+    example: ClassVar[Json] = {"certain": True, "items": [InstalledProfile.example]}

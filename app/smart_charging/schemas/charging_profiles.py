@@ -1,14 +1,14 @@
 """Shapes of stored charging profiles, in requests and answers."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.smart_charging.calendar import Day, is_time_zone
 from app.web.exact_json import has_hundredths
 from app.web.inputs import LINE_PATTERN, Input
-from app.web.resources import Instant, Json, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 LIMIT_MAXIMUM_AW = 100_000_000
 """Amperes or watts: more than any site has, and still exact in tenths."""
@@ -64,6 +64,24 @@ class CalendarInput(Input):
     ] = None
     number_phases: Annotated[NumberPhases, Field(description="Phases of `otherwise`.")] = None
 
+    example: ClassVar[Json] = {
+        "charging_profile_purpose": "TxDefaultProfile",
+        "stack_level": 0,
+        "time_zone": "Europe/Brussels",
+        "unit": "A",
+        "rules": [
+            {
+                "days": ["Mon", "Tue", "Wed", "Thu", "Fri"],
+                "from": "17:00",
+                "to": "20:00",
+                "limit": 8.0,
+                "number_phases": None,
+            }
+        ],
+        "otherwise": 32.0,
+        "number_phases": None,
+    }
+
     @field_validator("time_zone")
     @classmethod
     def _zone_is_known(cls, name: str) -> str:
@@ -85,11 +103,29 @@ class ChargingProfileWrite(Input):
     ] = None
     calendar: CalendarInput | None = None
 
+    example: ClassVar[Json] = {"description": "Less in the evening peak", "calendar": CalendarInput.example}
+
     @model_validator(mode="after")
     def _has_one_form(self) -> Self:
         if (self.charging_profile is None) is (self.calendar is None):
             raise ValueError("give either `charging_profile` or `calendar`")
         return self
+
+
+EXAMPLE_PROFILE: Json = {
+    "chargingProfileId": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Recurring",
+    "recurrencyKind": "Daily",
+    "chargingSchedule": {
+        "duration": 86400,
+        "startSchedule": "2026-05-03T15:00:00.000Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}, {"startPeriod": 10800, "limit": 32.0}],
+    },
+}
+"""What the charge point gets for the evening of the calendar in the example."""
 
 
 class ChargingProfile(Resource):
@@ -109,6 +145,17 @@ class ChargingProfile(Resource):
     created_at: Instant
     updated_at: Instant
 
+    example: ClassVar[Json] = {
+        "id": 1,
+        "description": "Less in the evening peak",
+        "charging_profile": None,
+        "calendar": CalendarInput.example,
+        "profiles": [EXAMPLE_PROFILE],
+        "next_clock_change": "2026-10-25T01:00:00.000Z",
+        "created_at": EXAMPLE_TIME,
+        "updated_at": EXAMPLE_TIME,
+    }
+
 
 CHARGING_PROFILE_LIVE_FIELDS = frozenset({"profiles", "next_clock_change"})
 """Fields that change as time passes. If-Match does not compare them."""
@@ -122,3 +169,11 @@ class ProfileInstallation(Resource):
     transaction_id: int | None = Field(description="The transaction of a TxProfile.")
     requested_at: Instant
     refresh_at: Instant | None = Field(description="When it is checked again; null: when it changes.")
+
+    example: ClassVar[Json] = {
+        "charge_point": "RDAM-0123",
+        "connector_id": 1,
+        "transaction_id": None,
+        "requested_at": EXAMPLE_TIME,
+        "refresh_at": "2026-10-25T01:00:00.000Z",
+    }

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,10 +10,11 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.commands.records import CommandState
 from app.commands.routes import WAIT_MAXIMUM_S
+from app.commands.schemas import Command
 from app.smart_charging.expected_schedule import ScheduleOptions
 from app.web.exact_json import has_hundredths
 from app.web.inputs import DIGITS, QueryBoolean, Time
-from app.web.resources import Instant, Json, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 LONGEST_S = 366 * 86_400
 _NUMBER = re.compile(r"\d{1,10}(\.\d+)?", re.ASCII)
@@ -102,6 +103,17 @@ class ReportedSchedule(Resource):
     status: str | None = Field(description="`Accepted` or `Rejected`; null: no answer.")
     schedule: Json | None = Field(description="The chargingSchedule as the charge point sent it.")
 
+    example: ClassVar[Json] = {
+        "command_id": Command.example["id"],
+        "state": "accepted",
+        "status": "Accepted",
+        "schedule": {
+            "duration": 3600,
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+        },
+    }
+
 
 class ScheduleDeparture(Resource):
     """An interval in which the two schedules differ. A limit is null where there is none."""
@@ -112,6 +124,14 @@ class ScheduleDeparture(Resource):
     reported: float | None
     difference: float | None = Field(description="reported - ours; null if one of them is.")
 
+    example: ClassVar[Json] = {
+        "start": EXAMPLE_TIME,
+        "end": "2026-05-04T09:15:30.000Z",
+        "ours": 8.0,
+        "reported": 16.0,
+        "difference": 8.0,
+    }
+
 
 class ScheduleDrift(Resource):
     """Where the charge point's schedule differs from ours, in its unit and from its start on."""
@@ -119,6 +139,12 @@ class ScheduleDrift(Resource):
     agrees: bool
     charging_rate_unit: Literal["A", "W"]
     departures: list[ScheduleDeparture]
+
+    example: ClassVar[Json] = {
+        "agrees": False,
+        "charging_rate_unit": "A",
+        "departures": [ScheduleDeparture.example],
+    }
 
 
 class ConnectorSchedule(Resource):
@@ -136,3 +162,30 @@ class ConnectorSchedule(Resource):
         description="null: the two cannot be compared. The answer is missing, or has an unknown unit or no "
         "duration, or one is in amperes and the other in watts of direct current."
     )
+
+    example: ClassVar[Json] = {
+        "charge_point": "RDAM-0123",
+        "connector_id": 1,
+        "certain": True,
+        "ours": {
+            "scheduleStart": "2026-05-04T08:15:30Z",
+            "duration": 3600,
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [
+                {
+                    "startPeriod": 0,
+                    "limit": 8.0,
+                    "source": {
+                        "kind": "profile",
+                        "chargingProfileId": 1,
+                        "chargingProfilePurpose": "TxDefaultProfile",
+                        "stackLevel": 0,
+                        "connectorId": 1,
+                    },
+                    "beaten": [],
+                }
+            ],
+        },
+        "reported": ReportedSchedule.example,
+        "drift": ScheduleDrift.example,
+    }

@@ -3,14 +3,14 @@
 Internally currents are integer tenths of an ampere and powers integer tenths of a watt, as in the core.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.web.exact_json import Tenths
 from app.web.inputs import Input, Line
-from app.web.resources import Resource
+from app.web.resources import Json, Resource
 
 NODES_MAXIMUM = 1_000
 SESSIONS_MAXIMUM = 5_000
@@ -139,6 +139,38 @@ class SiteQuestion(Input):
     reserves: Annotated[list[SiteReserveInput], Field(default_factory=list, max_length=NODES_MAXIMUM)]
     sessions: Annotated[list[SiteSessionInput], Field(max_length=SESSIONS_MAXIMUM)]
 
+    example: ClassVar[Json] = {
+        "nodes": [
+            {
+                "id": "site",
+                "parent": None,
+                "limit_a": {"L1": 63, "L2": 63, "L3": 63},
+                "margin_a": 2,
+                "uncontrolled_a": {"L1": 20.5, "L2": 11, "L3": 14},
+            },
+            {"id": "feeder-1", "parent": "site", "limit_a": {"L1": 32, "L2": 32, "L3": 32}},
+        ],
+        "sessions": [
+            {"id": "car-1", "node": "feeder-1", "maximum_a": 16, "phase_rotation": "RST"},
+            {
+                "id": "car-2",
+                "node": "feeder-1",
+                "maximum_a": 32,
+                "phases": ["L1"],
+                "phase_rotation": "STR",
+                "charging_for_s": 300,
+            },
+            {
+                "id": "car-3",
+                "node": "site",
+                "maximum_a": 32,
+                "step_a": 1,
+                "phase_rotation": "RST",
+                "weight": 2,
+            },
+        ],
+    }
+
 
 class ShareReason(Resource):
     """Why a session does not get more."""
@@ -152,6 +184,14 @@ class ShareReason(Resource):
     quantity: Quantity | None
     session: str | None
     remaining_s: int | None
+
+    example: ClassVar[Json] = {
+        "kind": "node_limit",
+        "node": "site",
+        "quantity": "L2",
+        "session": None,
+        "remaining_s": None,
+    }
 
 
 class SessionShare(Resource):
@@ -197,8 +237,45 @@ class NodeLoading(Resource):
     power: QuantityLoading
 
 
+def _loading_example(
+    limit: float | None, margin: float, uncontrolled: float, allocated: float, free: float | None
+) -> dict[str, float | None]:
+    return {
+        "limit": limit,
+        "margin": margin,
+        "uncontrolled": uncontrolled,
+        "reserved": 0.0,
+        "allocated": allocated,
+        "free": free,
+    }
+
+
 class SiteDistributed(Resource):
     """The distribution."""
 
     sessions: list[SessionShare]
     nodes: list[NodeLoading]
+
+    example: ClassVar[Json] = {
+        "sessions": [
+            {"id": "car-1", "limit_a": 12.5, "reason": ShareReason.example},
+            {"id": "car-2", "limit_a": 12.5, "reason": ShareReason.example},
+            {"id": "car-3", "limit_a": 25.0, "reason": ShareReason.example},
+        ],
+        "nodes": [
+            {
+                "id": "site",
+                "L1": _loading_example(63.0, 2.0, 20.5, 37.5, 3.0),
+                "L2": _loading_example(63.0, 2.0, 11.0, 50.0, 0.0),
+                "L3": _loading_example(63.0, 2.0, 14.0, 37.5, 9.5),
+                "power": _loading_example(None, 0.0, 10465.0, 28750.0, None),
+            },
+            {
+                "id": "feeder-1",
+                "L1": _loading_example(32.0, 0.0, 0.0, 12.5, 19.5),
+                "L2": _loading_example(32.0, 0.0, 0.0, 25.0, 7.0),
+                "L3": _loading_example(32.0, 0.0, 0.0, 12.5, 19.5),
+                "power": _loading_example(None, 0.0, 0.0, 11500.0, None),
+            },
+        ],
+    }
