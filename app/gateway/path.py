@@ -12,15 +12,8 @@ from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 PREFIX = b"/ocpp/"
 """Charge points connect to `/ocpp/{tenant}/{identity}`."""
 
-<<<<<<< HEAD
 _IDENTITY = re.compile(IDENTITY_PATTERN.encode())
 _TENANT = re.compile(SLUG_PATTERN.encode())
-=======
-# No colon, because Basic authentication splits the identity there. No slash, no percent sign, no control
-# character, no look-alikes outside ASCII (OCPP-J 3.1.1, OCPP 2.0.1 part 4 3.1.1).
-_IDENTITY = re.compile(rb"[A-Za-z0-9*+=|@._ -]{1,48}")
-_TENANT = re.compile(rb"[a-z0-9-]{1,40}")
->>>>>>> gateway-rooms
 _AUTHORITY = re.compile(rb"(?:http|ws)s?://[^/]*", re.IGNORECASE)
 
 
