@@ -45,7 +45,7 @@ class LoginLimiter:
 
 
 def network_of(address: str) -> str:
-    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     parsed = _parse(address)

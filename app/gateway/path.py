@@ -1,6 +1,6 @@
 """From the raw request target to (tenant, identity): decoded exactly once, from the bytes on the wire.
 
-The decoded `path` of ASGI is useless here: in it `%2F` and `%252F` cannot be told from what they stand for.
+The decoded `path` of ASGI is useless here: in it `%2F` and `%252F` look like the characters that they encode.
 """
 
 import re
