@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from app import close_codes
 from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
@@ -14,7 +15,7 @@ from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
-from app.gateway.session import CLOSE_GOING_AWAY, Session
+from app.gateway.session import Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
@@ -78,7 +79,7 @@ class Gateway:
         """Close every session with 1001, then stop. The server does not accept connections any longer."""
         sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
         for session in sessions:
-            session.close(CLOSE_GOING_AWAY, "the server is going away")
+            session.close(close_codes.GOING_AWAY, "the server is going away")
         await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._keepalive.close()
