@@ -1,10 +1,10 @@
-"""The developer edge: `/v1` over HTTP. The composition root takes `install_api` and `Services` from here."""
+"""The REST API put together: the routers of all capabilities, in the order of the documentation."""
 
 from fastapi import APIRouter, FastAPI
 
-from app.charge_points import connector_routes as connectors
 from app.charge_points import routes as charge_points
 from app.commands import routes as commands
+from app.configuration import routes as configuration
 from app.frame_log import routes as frames
 from app.id_tags import routes as id_tags
 from app.smart_charging.routes import charge_point_profiles, charging_profiles, connector_schedule
@@ -15,28 +15,17 @@ from app.transactions import meter_value_routes as meter_values
 from app.transactions import orphan_record_routes as orphan_records
 from app.transactions import routes as transactions
 from app.web import health
-from app.web.access import Services
 from app.web.documentation import install_documentation
 from app.web.openapi import install_openapi
 from app.web.paths import EncodedSlashGuard
 from app.web.problems import install_error_handlers
-
-__all__ = [
-    "EncodedSlashGuard",
-    "Services",
-    "api_routers",
-    "install_api",
-    "install_documentation",
-    "install_error_handlers",
-    "install_openapi",
-]
 
 
 def api_routers() -> list[APIRouter]:
     """Every router of `/v1` that needs a key, in the order in which the documentation shows them."""
     return [
         charge_points.router,
-        connectors.router,
+        configuration.router,
         commands.router,
         transactions.router,
         meter_values.router,
@@ -54,10 +43,10 @@ def api_routers() -> list[APIRouter]:
 
 
 def install_api(app: FastAPI) -> None:
-    """Put the whole developer edge into an application.
+    """Install the REST API in an application.
 
     The application must be made with `openapi_url=None, docs_url=None, redoc_url=None`, and must have
-    `Services` at `app.state.services` before the first request.
+    its services at `app.state.services` before the first request.
     """
     app.include_router(health.router)
     for router in api_routers():

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.charge_points.records import RegistrationStatus
 from app.clock import microseconds_of, moment_of
 from app.ocpp import Conversation
+from app.ocpp.v16 import RegistrationStatus
 from app.types import ChargePointId, TenantId
 
 

@@ -8,14 +8,18 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
-from app.api import Services, install_api
+from app import ocpp
+from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
-from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.catalog.document_routes import DocumentsFirst, documents_of
+from app.catalog.pages.routes import page_routes
+from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
+from app.charge_points.service import ChargePointService
 from app.clock import SystemClock
 from app.commands.service import Commands
+from app.configuration.service import ConfigurationService
+from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
@@ -24,12 +28,15 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import describe
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
+from app.tenants.key_ring import KeyRing
+from app.tenants.service import ApiKeyService, TenantService
+from app.transactions.service import delete_transactions_of_tenant
 from app.types import WorkerId
+from app.web.access import Authentication, Services
 from app.web.services import ServiceRegistry
 
 
@@ -38,14 +45,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog(describe())
-    public = [*catalog_routes(catalog), *console_routes(catalog)]
+    catalog = load_catalog({"v16": ocpp})
+    public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
-            app.state.services = ServiceRegistry(services)
+            app.state.services = services
             app.router.routes.insert(len(public), gateway.route)
             app.sockets.append(gateway.route)
             yield
@@ -75,7 +82,7 @@ def application() -> FastAPI:
     return create_app(settings)
 
 
-async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Gateway]:
+async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[ServiceRegistry, Gateway]:
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
@@ -113,5 +120,30 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(refresher.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
+    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    return services, gateway
+
+
+def compose_services(shared: Services) -> ServiceRegistry:
+    """Return the services of a worker: one for each capability that routes ask for something."""
+    database, clock, settings = shared.database, shared.clock, shared.settings
+    pepper = settings.credential_pepper
+    keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    return Services(storage, presence, commands, bus, clock, settings, address), gateway
+    tenants = TenantService(database, keys)
+    charge_points = ChargePointService(
+        database, shared.presence, shared.bus, clock, Credentials(pepper), tenants
+    )
+    frames = FrameLogService(database)
+    tenants.deletions.extend(
+        [delete_transactions_of_tenant, frames.delete_of_tenant, charge_points.delete_of_tenant]
+    )
+    return ServiceRegistry(
+        Authentication(keys.authenticate, address),
+        tenants,
+        ApiKeyService(database, keys, clock, pepper),
+        charge_points,
+        ConfigurationService(database),
+        frames,
+        shared,
+    )

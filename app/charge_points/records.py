@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-RegistrationStatus = Literal["Accepted", "Pending", "Rejected"]
+from app.ocpp.v16 import RegistrationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,17 @@ class ChargePointRecord:
     connected_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewChargePointFacts:
+    """What an operator says of a new charge point. registration_status None: the tenant's default."""
+
+    identity: str
+    name: str | None
+    registration_status: RegistrationStatus | None
+    heartbeat_interval_s: int | None
+    no_credential: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,28 @@
-"""`/v1/charge-points`: the charge points of a tenant, their credentials, and who is connected now."""
+"""`/v1/charge-points`: the charge points of a tenant, their connectors, credentials and live state."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Query
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, RegistrationStatus
+from app.charge_points.records import ChargePointFilter, ChargePointRecord, NewChargePointFacts
 from app.charge_points.schemas import (
     CHARGE_POINT_LIVE_FIELDS,
     ChargePoint,
     ChargePointChange,
     ChargePointCreate,
+    Connector,
+    Connectors,
     Credential,
     NewChargePoint,
 )
-from app.charge_points.service import evict, new_credential
-from app.charge_points.store import ChargePointReads, ChargePointStore
-from app.database.unit_of_work import TenantWork
-from app.errors import NotFound, Unauthorized
-from app.tenants.records import TenantRecord
-from app.tenants.store import TenantStore
+from app.charge_points.service import ChargePointService, MintedCredential
+from app.errors import NotFound
+from app.ocpp.v16 import RegistrationStatus
 from app.web import hot_reads
-from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess, WriteAccess
+from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
     IfNoneMatch,
@@ -35,16 +34,17 @@ from app.web.conditional import (
     secret_response,
 )
 from app.web.hot_reads import encoded, encoded_page, settled
-from app.web.inputs import Identity, IdentityPath, Paging
+from app.web.inputs import ConnectorIdPath, Identity, IdentityPath, Paging
 from app.web.json_body import body_of, json_body
 from app.web.locations import location
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router
-
-Found = TypeVar("Found")
+from app.web.services import provided
 
 router = api_router(prefix="/v1/charge-points", tags=["charge-points"])
+
+ChargePoints = Annotated[ChargePointService, Depends(provided(ChargePointService))]
 
 _EXAMPLE = {"identity": "RDAM-0123", "name": "Car park, level 2", "heartbeat_interval_s": 300}
 
@@ -59,55 +59,16 @@ class ChargePointQuery(Paging):
     registration_status: RegistrationStatus | SkipJsonSchema[None] = None
 
 
-async def existing_charge_point(
-    work: TenantWork, identity: str, *, to_change: bool = False
-) -> ChargePointRecord:
-    """The charge point of this identity. to_change: locked, so that what is compared is what is changed.
-
-    Raises:
-        NotFound: the tenant has none.
-    """
-    return known(await ChargePointStore(work).get(identity, to_change=to_change))
-
-
-def known(charge_point: Found | None) -> Found:
-    """What was found of a charge point.
-
-    Raises:
-        NotFound: nothing: the tenant has none of this identity.
-    """
-    if charge_point is None:
-        raise NotFound("There is no such charge point.", "identity")
-    return charge_point
-
-
-async def own_tenant(services: Services, access: TenantAccess) -> TenantRecord:
-    """The tenant of the caller.
-
-    Raises:
-        Unauthorized: it was deleted a moment ago, and its keys with it.
-    """
-    async with services.database.platform() as work:
-        tenant = await TenantStore(work).get(access.tenant_id)
-    if tenant is None:
-        raise Unauthorized
-    return tenant
-
-
 @router.get("", response_model=Page[ChargePoint], responses=problems())
 async def list_charge_points(
-    access: ReadAccess, services: ServicesDependency, query: Annotated[ChargePointQuery, Query()]
+    access: ReadAccess, charge_points: ChargePoints, query: Annotated[ChargePointQuery, Query()]
 ) -> Response:
     """List charge points in the order of their identity, each with its live state."""
     after = decode_cursor(query.cursor, TextKey)
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
-    rows = await ChargePointReads(services.database.reads, access.tenant_id).page(
-        query.limit + 1, after, filters
-    )
-    page, next_cursor = cut_page(rows, query.limit, lambda row: row["identity"])
-    owners = await services.presence.find_many(access.tenant_id, [row["identity"] for row in page])
-    since = {identity: owner.connected_at for identity, owner in owners.items()}
-    items = [hot_reads.charge_point(row, since.get(row["identity"])) for row in page]
+    found = await charge_points.page(access.tenant_id, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(found, query.limit, lambda seen: seen.row["identity"])
+    items = [hot_reads.charge_point(seen.row, seen.connected_since) for seen in page]
     return encoded_page_response(encoded_page(items, next_cursor))
 
 
@@ -120,25 +81,13 @@ async def list_charge_points(
 )
 async def create_charge_point(
     access: WriteAccess,
-    services: ServicesDependency,
+    charge_points: ChargePoints,
     body: Annotated[ChargePointCreate, Depends(json_body(ChargePointCreate))],
 ) -> Response:
     """Create a charge point. Its password is in this answer and never shown again."""
-    tenant = await own_tenant(services, access)
-    minted = None if body.no_credential else new_credential(services, tenant.slug, body.identity)
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await ChargePointStore(work).create(
-            body.identity,
-            name=body.name,
-            registration_status=body.registration_status or tenant.default_registration,
-            credential_hash=None if minted is None else minted.stored,
-            no_credential=body.no_credential,
-        )
-        if body.heartbeat_interval_s is not None:
-            changes = {"heartbeat_interval_s": body.heartbeat_interval_s}
-            record = await ChargePointStore(work).update(body.identity, **changes) or record
+    record, minted = await charge_points.create(access.tenant_id, NewChargePointFacts(**dict(body)))
     shown = NewChargePoint(
-        charge_point=ChargePoint.of(record, None), credential=None if minted is None else minted.shown
+        charge_point=ChargePoint.of(record, None), credential=None if minted is None else _shown(minted)
     )
     return secret_response(shown, location("/v1/charge-points", record.identity))
 
@@ -146,14 +95,13 @@ async def create_charge_point(
 @router.get("/{identity}", response_model=ChargePoint, responses=problems(304, 404))
 async def get_charge_point(
     access: ReadAccess,
-    services: ServicesDependency,
+    charge_points: ChargePoints,
     identity: IdentityPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
-    row = known(await ChargePointReads(services.database.reads, access.tenant_id).get(identity))
-    owner = await services.presence.find(access.tenant_id, identity)
-    fields = hot_reads.charge_point(row, None if owner is None else owner.connected_at)
+    seen = await charge_points.get(access.tenant_id, identity)
+    fields = hot_reads.charge_point(seen.row, seen.connected_since)
     return encoded_response(encoded(fields), settled(fields), if_none_match=if_none_match)
 
 
@@ -167,43 +115,66 @@ async def get_charge_point(
 )
 async def change_charge_point(
     access: WriteAccess,
-    services: ServicesDependency,
+    charge_points: ChargePoints,
     identity: IdentityPath,
     body: Annotated[ChargePointChange, Depends(json_body(ChargePointChange))],
     if_match: IfMatch = None,
 ) -> Response:
     """Change a charge point (merge patch, RFC 7396). A new status counts from its next boot on."""
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity, to_change=True)
+
+    def compare(record: ChargePointRecord) -> None:
         require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
-        if body.changes():
-            record = await ChargePointStore(work).update(identity, **body.changes()) or record
-    owner = await services.presence.find(access.tenant_id, identity)
-    resource = ChargePoint.of(record, None if owner is None else owner.connected_at)
-    return resource_response(resource, live_fields=CHARGE_POINT_LIVE_FIELDS)
+
+    record = await charge_points.change(access.tenant_id, identity, body.changes(), compare)
+    since = await charge_points.connected_since(access.tenant_id, identity)
+    return resource_response(ChargePoint.of(record, since), live_fields=CHARGE_POINT_LIVE_FIELDS)
 
 
 @router.delete("/{identity}", status_code=204, responses=problems(404, 409))
 async def delete_charge_point(
-    access: WriteAccess, services: ServicesDependency, identity: IdentityPath
+    access: WriteAccess, charge_points: ChargePoints, identity: IdentityPath
 ) -> Response:
     """Delete a charge point and close its connection. One with billing records stays, as they do."""
-    async with services.database.tenant(access.tenant_id) as work:
-        if not await ChargePointStore(work).delete(identity):
-            raise NotFound("There is no such charge point.", "identity")
-    await evict(services, access.tenant_id, [identity])
+    await charge_points.delete(access.tenant_id, identity)
     return Response(status_code=204)
 
 
 @router.post("/{identity}/credentials", response_model=Credential, status_code=201, responses=problems(404))
 async def replace_credentials(
-    access: WriteAccess, services: ServicesDependency, identity: IdentityPath
+    access: WriteAccess, charge_points: ChargePoints, identity: IdentityPath
 ) -> Response:
     """Generate a new password and show it this once. The old one ends at once, and so does its connection."""
-    tenant = await own_tenant(services, access)
-    minted = new_credential(services, tenant.slug, identity)
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        await ChargePointStore(work).set_credential(record.id, minted.stored)
-    await evict(services, access.tenant_id, [identity])
-    return secret_response(minted.shown)
+    return secret_response(_shown(await charge_points.replace_credential(access.tenant_id, identity)))
+
+
+@router.get("/{identity}/connectors", response_model=Connectors, responses=problems(304, 404))
+async def list_connectors(
+    access: ReadAccess,
+    charge_points: ChargePoints,
+    identity: IdentityPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """List the connectors a charge point has reported, 0 (the charge point itself) included."""
+    rows = await charge_points.connectors(access.tenant_id, identity)
+    content = encoded({"items": [hot_reads.connector(row) for row in rows]})
+    return encoded_response(content, if_none_match=if_none_match)
+
+
+@router.get("/{identity}/connectors/{connector_id}", response_model=Connector, responses=problems(304, 404))
+async def get_connector(
+    access: ReadAccess,
+    charge_points: ChargePoints,
+    identity: IdentityPath,
+    connector_id: ConnectorIdPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read the newest known state of one connector."""
+    for row in await charge_points.connectors(access.tenant_id, identity):
+        if row["connector_id"] == connector_id:
+            return encoded_response(encoded(hot_reads.connector(row)), if_none_match=if_none_match)
+    raise NotFound("The charge point has not reported this connector.", "connector_id")
+
+
+def _shown(minted: MintedCredential) -> Credential:
+    path = location("/ocpp", minted.tenant_slug, minted.identity)
+    return Credential(username=minted.identity, password=minted.password, path=path)

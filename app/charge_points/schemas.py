@@ -7,7 +7,8 @@ from pydantic import (
     Field,
 )
 
-from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.charge_points.records import ChargePointRecord
+from app.ocpp.v16 import RegistrationStatus
 from app.web.inputs import IDENTITY_PATTERN, Change, Input, Name
 from app.web.resources import Instant, Resource
 

@@ -11,11 +11,13 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables
 from app.charge_points.connector_store import OF_IDENTITY
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, RegistrationStatus
+from app.charge_points.records import ChargePointFilter, ChargePointRecord
 from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
+from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
+from app.ocpp.v16 import RegistrationStatus
 from app.types import TenantId
 
 _TABLE = tables.charge_points
@@ -199,3 +201,9 @@ class ChargePointReads:
 
     async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         return await self._reads.rows(statement, {"tenant_id": self._tenant_id, **values})
+
+
+async def identities_of_tenant(work: PlatformWork, tenant_id: TenantId) -> list[str]:
+    """Return the identities of all charge points of a tenant."""
+    statement = select(_TABLE.c.identity).where(_TABLE.c.tenant_id == tenant_id)
+    return list((await work.connection.execute(statement)).scalars())

@@ -13,10 +13,10 @@ from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
 from app.server.running import running_engines
 from app.settings import Settings
-from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key, secret_hash
-from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
-from app.tenants.store import TenantStore
+from app.tenants.records import ApiKeyRecord, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
+from app.types import Scope
 
 TENANT_SCOPES: tuple[Scope, ...] = ("read", "command", "write")
 _PAGE = 200
@@ -110,7 +110,7 @@ async def create_key(
             created_at=now,
             last_used_at=None,
         )
-        await PlatformApiKeyStore(work).create(key)
+        await ApiKeyStore(work).create(key)
     return minted.token
 
 
@@ -121,7 +121,7 @@ async def key_works(database: Database, pepper: str, token: str, tenant: str) ->
         return False
     try:
         async with database.platform() as work:
-            key = await PlatformApiKeyStore(work).find_by_prefix(parts[1])
+            key = await ApiKeyStore(work).find_by_prefix(parts[1])
             owner = await TenantStore(work).by_slug(tenant)
     except AppError:
         return False

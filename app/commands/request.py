@@ -5,9 +5,9 @@ import hmac
 from dataclasses import dataclass, field
 
 from app.charge_points.credentials import key_bytes
-from app.charge_points.records import RegistrationStatus
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
 from app.ocpp import check_call
+from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.types import Json
 

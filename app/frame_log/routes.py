@@ -2,23 +2,25 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
 from app.frame_log.records import Direction, FrameFilter
 from app.frame_log.schemas import Frame
-from app.frame_log.store import FrameStore
-from app.web.access import ReadAccess, ServicesDependency
+from app.frame_log.service import FrameLogService
+from app.web.access import ReadAccess
 from app.web.conditional import page_response
 from app.web.inputs import ActionText, IdentityPath, Paging, Time
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router
+from app.web.services import provided
 
 router = api_router(prefix="/v1/charge-points/{identity}/frames", tags=["frames"])
+
+Frames = Annotated[FrameLogService, Depends(provided(FrameLogService))]
 
 
 class FrameQuery(Paging):
@@ -40,7 +42,7 @@ class FrameQuery(Paging):
 @router.get("", response_model=Page[Frame], responses=problems(404))
 async def list_frames(
     access: ReadAccess,
-    services: ServicesDependency,
+    frames: Frames,
     identity: IdentityPath,
     query: Annotated[FrameQuery, Query()],
 ) -> Response:
@@ -49,10 +51,8 @@ async def list_frames(
     """
     key = decode_cursor(query.cursor, NumberedMoment)
     filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        after = None if key is None else (key.at, key.number)
-        rows = await FrameStore(work).page(record.id, query.limit + 1, after, filters)
+    after = None if key is None else (key.at, key.number)
+    rows = await frames.page(access.tenant_id, identity, query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))
     items = [Frame.model_validate(row) for row in page]
     return page_response(Page[Frame](items=items, next_cursor=next_cursor))

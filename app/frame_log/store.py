@@ -3,13 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, column, func, select, true, tuple_
+from sqlalchemy import Text, column, delete, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from app.database.repository import Repository, columns_of, like_prefix
+from app.database.unit_of_work import PlatformWork
 from app.frame_log import tables
 from app.frame_log.records import FrameFilter, FrameRecord
 from app.ocpp import FrameBuffer
+from app.types import TenantId
 
 _RUN = tables.frame_runs
 _FRAME = (
@@ -72,3 +74,8 @@ def _conditions(filters: FrameFilter) -> list[Any]:
     if filters.to_at is not None:
         conditions += [_FRAME.c.at < filters.to_at, _RUN.c.at < filters.to_at + _RUN_SPAN]
     return conditions
+
+
+async def delete_frames_of_tenant(work: PlatformWork, tenant_id: TenantId) -> None:
+    """Delete all frames of a tenant."""
+    await work.connection.execute(delete(_RUN).where(_RUN.c.tenant_id == tenant_id))

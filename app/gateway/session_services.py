@@ -8,7 +8,7 @@ from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally
+from app.ocpp import Conversation, Resolve, Tally, ocpp16
 from app.transactions.ledger.ledger import Ledger
 
 
@@ -72,6 +72,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
+        ocpp16(),
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,

@@ -11,14 +11,14 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
-from app.tenants.api_key_store import PlatformApiKeyStore
-from app.tenants.records import ApiKeyRecord, Scope
+from app.tenants.records import ApiKeyRecord
+from app.tenants.store import ApiKeyStore
 from app.types import TenantId
+from app.web.access import Principal
 
 CACHE_LIFETIME_S = 5.0
 """Longest time that a revocation on another worker stays unseen."""
@@ -28,16 +28,6 @@ USE_RECORDED_EVERY = timedelta(minutes=1)
 """`last_used_at` is no finer than this, so that reads do not write."""
 _TOKEN = re.compile(r"sm_(?P<prefix>[A-Za-z0-9]{4,32})_(?P<secret>[A-Za-z0-9]{16,128})", re.ASCII)
 _UNKNOWN_SECRET_HASH = bytes(32)
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls. tenant_id None: an administrator of the platform, who has no charge points."""
-
-    key_id: UUID
-    prefix: str
-    tenant_id: TenantId | None
-    scopes: frozenset[Scope]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +145,13 @@ class KeyRing:
 
     async def _find(self, prefix: str) -> ApiKeyRecord | None:
         async with self._database.platform() as work:
-            return await PlatformApiKeyStore(work).find_by_prefix(prefix)
+            return await ApiKeyStore(work).find_by_prefix(prefix)
 
     async def _remember(self, record: ApiKeyRecord) -> None:
         now = self._clock.now()
         if record.last_used_at is None or now - record.last_used_at >= USE_RECORDED_EVERY:
             async with self._database.platform() as work:
-                await PlatformApiKeyStore(work).touch(record.id, now)
+                await ApiKeyStore(work).touch(record.id, now)
         self._known[record.prefix] = (self._clock.monotonic(), record)
         self._known.move_to_end(record.prefix)
         while len(self._known) > CACHE_ENTRIES:

@@ -1,13 +1,12 @@
 """Tenants and API keys as the rest of the application sees them: frozen, named as the columns are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
-from app.charge_points.records import RegistrationStatus
-
-Scope = Literal["read", "command", "write", "admin"]
+from app.ocpp.v16 import RegistrationStatus
+from app.types import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +35,22 @@ class ApiKeyRecord:
     revoked_at: datetime | None
     created_at: datetime
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenantFacts:
+    """What an administrator says of a new tenant. slug: `[a-z0-9-]{1,40}`."""
+
+    slug: str
+    name: str
+    strict_protocol: bool = False
+    default_registration: RegistrationStatus = "Accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKeyFacts:
+    """What the maker of a new API key says of it. expires_at None: it never expires."""
+
+    name: str
+    scopes: Sequence[Scope]
+    expires_at: datetime | None

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 
-from app.charge_points.records import RegistrationStatus
-from app.tenants.records import Scope
+from app.ocpp.v16 import RegistrationStatus
+from app.types import Scope
 from app.web.inputs import SLUG_PATTERN, Change, Input, Name, Time
 from app.web.resources import Instant, Resource
 

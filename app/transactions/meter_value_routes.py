@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.routes import known
+from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
 from app.database.prepared import Row
 from app.transactions.records import MeterValueFilter
@@ -57,6 +57,8 @@ async def list_charge_point_meter_values(
     after = None if key is None else (key.at, key.number)
     filters = MeterValueFilter(query.connector_id, query.from_at, query.to_at)
     reads = TransactionReads(services.database.reads, access.tenant_id)
-    charge_point = known(await ChargePointReads(services.database.reads, access.tenant_id).get(identity))
+    charge_point = found_charge_point(
+        await ChargePointReads(services.database.reads, access.tenant_id).get(identity)
+    )
     rows = await reads.meter_values_of_charge_point(charge_point["id"], query.limit + 1, after, filters)
     return meter_value_page(rows, query.limit)

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
+from app.charge_points.service import existing_charge_point
 from app.transactions.schemas import OrphanRecord
 from app.transactions.store import OrphanRecordStore
 from app.web.access import ReadAccess, ServicesDependency

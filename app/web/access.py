@@ -4,10 +4,11 @@ Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; Op
 scope contains another: a key has exactly what it lists.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
@@ -22,9 +23,30 @@ from app.live.presence import Presence
 from app.settings import Settings
 from app.smart_charging.installer import ProfileInstaller
 from app.storage import Storage
-from app.tenants.key_ring import KeyRing, Principal
-from app.types import TenantId
+from app.types import Scope, TenantId
 from app.web.services import ServiceRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls. tenant_id None: an administrator of the platform, who has no charge points."""
+
+    key_id: UUID
+    prefix: str
+    tenant_id: TenantId | None
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """How callers are recognized; `main` composes it.
+
+    authenticate: from a bearer token and an address to the caller; raises Unauthorized or TooManyRequests;
+    client_address: from the peer and the value of X-Forwarded-For to the address that counts.
+    """
+
+    authenticate: Callable[[str | None, str], Awaitable[Principal]]
+    client_address: Callable[[str, str | None], str]
 
 
 @dataclass(frozen=True)
@@ -37,23 +59,11 @@ class Services:
     bus: CommandBus
     clock: Clock
     settings: Settings
-    client_address: Callable[[str, str | None], str]
-    """From the peer and the value of X-Forwarded-For to the address that answers for a request."""
 
     @property
     def database(self) -> Database:
         """The database alone."""
         return self.storage.database
-
-    @cached_property
-    def keys(self) -> KeyRing:
-        """The verifier of API keys, one for each worker."""
-        return KeyRing(
-            self.database,
-            self.clock,
-            self.settings.credential_pepper,
-            self.settings.login_failures_per_minute,
-        )
 
     @cached_property
     def profile_installer(self) -> ProfileInstaller:
@@ -107,13 +117,14 @@ class _ApiKey(SecurityBase):
             Unauthorized: no valid key.
             Forbidden: the key lacks a scope.
         """
-        services = await get_services(request)
+        registry: ServiceRegistry = request.app.state.services
+        authentication = registry.get(Authentication)
         peer = request.client.host if request.client else ""
         forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
-        address = services.client_address(peer, forwarded_for)
+        address = authentication.client_address(peer, forwarded_for)
         credentials = await _BEARER(request)
         token = None if credentials is None else credentials.credentials
-        principal = await services.keys.authenticate(token, address)
+        principal = await authentication.authenticate(token, address)
         missing = [scope for scope in required.scopes if scope not in principal.scopes]
         if missing:
             raise Forbidden(f"The API key lacks the scope {missing[0]!r}.")

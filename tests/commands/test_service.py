@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from app.charge_points.records import RegistrationStatus
 from app.commands.store.commands import CommandStore
 from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
+from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord

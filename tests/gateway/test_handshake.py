@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from app.charge_points.credentials import Credentials
-from app.charge_points.records import Login, RegistrationStatus
+from app.charge_points.records import Login
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
 from app.main import create_app
+from app.ocpp.v16 import RegistrationStatus
 from app.tenants.store import TenantStore
 from tests.support.gateway import KEY, Station, serve
 from tests.support.raw_client import RawClient, frame_bytes

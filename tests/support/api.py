@@ -6,31 +6,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from app.api import Services, install_api
+from app.api import install_api
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock, microseconds_of
 from app.commands.records import CommandRecord
 from app.commands.service import Commands
-from app.gateway.limiter import client_address, parse_networks
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
+from app.main import compose_services
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key
-from app.tenants.records import ApiKeyRecord, Scope, TenantRecord
-from app.tenants.store import TenantStore
+from app.tenants.records import ApiKeyRecord, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
-from app.types import ChargePointId, TenantId, WorkerId
+from app.types import ChargePointId, Scope, TenantId, WorkerId
+from app.web.access import Services
+from app.web.services import ServiceRegistry
 from tests.support.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
@@ -94,7 +94,7 @@ class Edge:
             last_used_at=None,
         )
         async with self.services.database.platform() as work:
-            await PlatformApiKeyStore(work).create(record)
+            await ApiKeyStore(work).create(record)
         return minted.token
 
     async def call(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
@@ -214,10 +214,10 @@ class _Unconcerned:
         """Nothing."""
 
 
-def build_app(services: Services) -> FastAPI:
+def build_app(services: ServiceRegistry) -> FastAPI:
     """The API alone, as the composition root installs it."""
     app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.services = ServiceRegistry(services)
+    app.state.services = services
     install_api(app)
     return app
 
@@ -240,9 +240,8 @@ async def open_edge(
         used = commands or Commands(
             storage.database, storage.command_steps, presence, bus, as_clock, settings
         )
-        address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-        services = Services(storage, presence, used, bus, clock, settings, address)
-        app = build_app(services)
+        services = Services(storage, presence, used, bus, clock, settings)
+        app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             yield Edge(services, clock, delivered, client, app)

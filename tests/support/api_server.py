@@ -22,10 +22,9 @@ from app.main import create_app
 from app.settings import Settings
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
-from app.tenants.api_key_store import PlatformApiKeyStore
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
-from app.tenants.store import TenantStore
+from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
 from app.web.examples import CALENDAR
 from tests.support.api import ALL_SCOPES
@@ -148,7 +147,7 @@ async def _key(database: Database, settings: Settings, tenant_id: int | None) ->
         last_used_at=None,
     )
     async with database.platform() as work:
-        await PlatformApiKeyStore(work).create(record)
+        await ApiKeyStore(work).create(record)
     return minted.token, record.id
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.api import Services
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
@@ -19,6 +18,7 @@ from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
 from app.settings import Settings
 from app.tenants.records import TenantRecord
+from app.web.access import Services
 from tests.support.raw_client import RawClient
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")

@@ -5,10 +5,11 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from app.charge_points.records import ChargePointRecord, RegistrationStatus
+from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
+from app.ocpp.v16 import RegistrationStatus
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.types import TenantId

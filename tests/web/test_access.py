@@ -9,9 +9,9 @@ import pytest
 from app.errors import TooManyRequests, Unauthorized
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.api_key_store import ApiKeyStore
 from app.tenants.key_ring import CACHE_LIFETIME_S, KeyRing, mint_key, secret_hash
 from app.tenants.records import TenantRecord
+from app.tenants.store import ApiKeyStore
 from tests.support.api import NOW, Edge, SetClock, open_edge
 from tests.support.scripted_commands import ScriptedCommands
 
@@ -76,8 +76,8 @@ async def test_a_key_revoked_elsewhere_ends_within_the_life_of_the_cache(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     assert (await edge.call("GET", PATH, token)).status_code == 200
-    async with edge.services.database.tenant(operator.id) as work:
-        (record,) = await ApiKeyStore(work).list()
+    async with edge.services.database.platform() as work:
+        (record,) = await ApiKeyStore(work).list(operator.id)
         await ApiKeyStore(work).revoke(record.id, NOW)
     edge.clock.advance(CACHE_LIFETIME_S + 0.1)
     assert (await edge.call("GET", PATH, token)).status_code == 401
@@ -91,13 +91,13 @@ async def test_hot_reads_do_not_ask_the_database_each_time(
     edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    find = edge.services.keys._find
+    find = ApiKeyStore.find_by_prefix
 
-    async def counted(prefix: str) -> Any:
+    async def counted(store: ApiKeyStore, prefix: str) -> Any:
         asked.append(prefix)
-        return await find(prefix)
+        return await find(store, prefix)
 
-    monkeypatch.setattr(edge.services.keys, "_find", counted)
+    monkeypatch.setattr(ApiKeyStore, "find_by_prefix", counted)
     for _ in range(10):
         assert (await edge.call("GET", PATH, token)).status_code == 200
     assert len(asked) == 1
@@ -113,8 +113,8 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     async def last_used() -> Any:
-        async with edge.services.database.tenant(operator.id) as work:
-            return (await ApiKeyStore(work).list())[0].last_used_at
+        async with edge.services.database.platform() as work:
+            return (await ApiKeyStore(work).list(operator.id))[0].last_used_at
 
     await edge.call("GET", PATH, token)
     first = await last_used()
@@ -127,8 +127,8 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
 
 
 async def test_the_store_holds_no_secret(edge: Edge, operator: TenantRecord, token: str) -> None:
-    async with edge.services.database.tenant(operator.id) as work:
-        (record,) = await ApiKeyStore(work).list()
+    async with edge.services.database.platform() as work:
+        (record,) = await ApiKeyStore(work).list(operator.id)
     secret = token.split("_")[2]
     assert record.secret_hash == secret_hash(edge.services.settings.credential_pepper, secret)
     assert secret not in repr(record)

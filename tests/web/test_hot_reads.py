@@ -13,20 +13,21 @@ from jsonschema import Draft202012Validator
 
 from app.charge_points import tables as charge_point_tables
 from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.records import ChargePointRecord, ConnectorRecord, RegistrationStatus, StatusReport
+from app.charge_points.records import ChargePointRecord, ConnectorRecord, StatusReport
 from app.charge_points.schemas import ChargePoint, Connector, Connectors
 from app.charge_points.store import ChargePointStore
+from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.schemas import MeterValue, Transaction
 from app.transactions.store import MeterValueStore, TransactionStore
 from app.web import hot_reads
-from app.web.access import Services
 from app.web.pagination import Page
 from app.web.resources import Resource
+from app.web.services import ServiceRegistry
 from tests.support.api import NOW, Edge, build_app
 
-DOCUMENT = build_app(cast(Services, None)).openapi()
+DOCUMENT = build_app(ServiceRegistry()).openapi()
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 integers = st.integers(-(2**63), 2**63 - 1)

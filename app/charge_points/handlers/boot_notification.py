@@ -5,11 +5,12 @@ The registration is durable and decided by the operator; a reconnect without a b
 
 from typing import Final
 
-from app.charge_points.records import BootFacts, Registration, RegistrationStatus
+from app.charge_points.records import BootFacts, Registration
 from app.clock import utc_text
 from app.connection import Connection
 from app.handler_context import HandlerContext
 from app.ocpp import v16
+from app.ocpp.v16 import RegistrationStatus
 
 RETRY_INTERVAL_S: Final = 60
 """After Pending or Rejected a charge point comes again after this time: soon enough for a waiting person."""

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.charge_points.records import RegistrationStatus
 from app.commands.records import CommandRecord, CommandState, NewCommand, SentFacts
 from app.commands.store.commands import JSON_NAMES, record_of
 from app.commands.tables import CARRIES_CHARGING_PROFILE
@@ -21,6 +20,7 @@ from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.statements import Statement
 from app.database.text import json_text
+from app.ocpp.v16 import RegistrationStatus
 from app.types import Json, TenantId
 
 Run = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]

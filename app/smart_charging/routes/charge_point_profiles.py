@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
+from app.charge_points.service import existing_charge_point
 from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
 from app.commands.schemas import Command

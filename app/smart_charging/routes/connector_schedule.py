@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.routes import existing_charge_point
+from app.charge_points.service import existing_charge_point
 from app.commands.records import CommandRecord
 from app.commands.routes import WAIT_MAXIMUM_S
 from app.configuration.store import ConfigurationStore

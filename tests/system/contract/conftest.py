@@ -13,8 +13,8 @@ from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
-from app.tenants.api_key_store import ApiKeyStore
 from app.tenants.records import TenantRecord
+from app.tenants.store import ApiKeyStore
 from app.web.examples import CALENDAR
 from tests.support.api import NOW, Edge, open_edge
 
@@ -55,7 +55,8 @@ async def make_estate(edge: Edge) -> Estate:
         await IdTagStore(work).create(f"TAG-{tenant.id}")
         await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
         profile = await ChargingProfileStore(work).create("Less in the evening peak", calendar=CALENDAR)
-        (key,) = await ApiKeyStore(work).list()
+    async with edge.services.database.platform() as platform:
+        (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await edge.transaction(tenant, charge_point)
     await edge.meter_value(tenant, charge_point)
     await edge.orphan_record(tenant, charge_point)

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from app.tenants.records import Scope
+from app.types import Scope
 from tests.support.api import Edge
 from tests.support.operations import operations_of
 from tests.system.contract.conftest import Estate, make_estate
