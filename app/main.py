@@ -15,13 +15,17 @@ from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
+from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
 from app.charge_points.service import ChargePointService
 from app.clock import SystemClock
-from app.commands.service import Commands
+from app.commands.effects import CommandEffects
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.reaper import CommandReaper
+from app.commands.service import CommandService
+from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway
-from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
@@ -29,6 +33,7 @@ from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
 from app.settings import Settings, load_settings
+from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
@@ -98,23 +103,29 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    commands = Commands(database, storage.command_steps, presence, bus, clock, settings)
+    effects = command_effects(settings)
+    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    owner = CommandOwner(context, registry)
+    commands = CommandService(context, owner, presence)
+    reaper = CommandReaper(context, owner, presence)
     gateway = Gateway(
         storage=storage,
-        commands=commands,
+        commands=owner,
         registry=registry,
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
     )
-    inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
-    await inbox.start()
-    stack.push_async_callback(inbox.close)
-    commands.start()
+    await bus.start({**registry.receivers(), **commands.receivers()})
+    stack.push_async_callback(bus.close)
+    owner.start()
+    stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
+    reaper.start()
+    stack.push_async_callback(reaper.close)
     refresher = ProfileRefresher(database, presence, ProfileInstaller(database, commands, clock), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
@@ -122,6 +133,15 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(gateway.close)
     services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     return services, gateway
+
+
+def command_effects(settings: Settings) -> CommandEffects:
+    """Return what the capabilities change when a command ends."""
+    return CommandEffects(
+        AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
+        ConfigurationEffect(),
+        ChargingProfileEffect(),
+    )
 
 
 def compose_services(shared: Services) -> ServiceRegistry:
@@ -145,5 +165,6 @@ def compose_services(shared: Services) -> ServiceRegistry:
         charge_points,
         ConfigurationService(database),
         frames,
+        shared.commands,
         shared,
     )

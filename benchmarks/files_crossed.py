@@ -21,8 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,7 +59,7 @@ _LEFT_OUT = (
 )
 
 # Loaded by every process of the server at its start; only a worker is ever sent the signals.
-_RECORDER = '''
+_RECORDER = """
 import json, os, signal, sys
 
 _seen = set()
@@ -85,7 +85,7 @@ def _stop(*_):
 
 signal.signal(signal.SIGUSR1, _start)
 signal.signal(signal.SIGUSR2, _stop)
-'''
+"""
 
 
 def main() -> None:
@@ -99,24 +99,28 @@ def main() -> None:
     root = Path(spec.origin).parent
     for name, files in asyncio.run(_count(root)).items():
         if is_markdown:
-            print(f"- {name}, {len(files)} files: {', '.join(f'`{file}`' for file in files)}")  # noqa: T201
+            print(f"- {name}, {len(files)} files: {', '.join(f'`{file}`' for file in files)}")
         else:
-            print(f"{name}: {len(files)} files", *files, "", sep="\n    ")  # noqa: T201
+            print(f"{name}: {len(files)} files", *files, "", sep="\n    ")
 
 
 async def _count(root: Path) -> dict[str, list[str]]:
     with _directory() as directory:
         recorder = _Recorder(root, directory)
-        async with _serving(root, directory, recorder) as url, httpx.AsyncClient(base_url=url) as client:
-            token = _account(root, directory)
-            client.headers["Authorization"] = f"Bearer {token}"
-            async with await _charge_point(client, url) as socket:
-                point = _ChargePoint(socket)
-                starts = await _rounds(recorder, point.start_transaction, point.stop_transaction)
-                listening = asyncio.create_task(point.accept_all())
-                commands = await _rounds(recorder, lambda: _remote_start(client), _nothing)
-                listening.cancel()
-        return {"StartTransaction": starts, "RemoteStartTransaction": commands}
+        with _serving(root, directory, recorder) as url:
+            headers = {"Authorization": f"Bearer {_account(root, directory)}"}
+            async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+                return await _both(recorder, client, url)
+
+
+async def _both(recorder: "_Recorder", client: httpx.AsyncClient, url: str) -> dict[str, list[str]]:
+    async with await _charge_point(client, url) as socket:
+        point = _ChargePoint(socket)
+        starts = await _rounds(recorder, point.start_transaction, point.stop_transaction)
+        listening = asyncio.create_task(point.accept_all())
+        commands = await _rounds(recorder, lambda: _remote_start(client), _nothing)
+        listening.cancel()
+    return {"StartTransaction": starts, "RemoteStartTransaction": commands}
 
 
 async def _rounds(
@@ -127,7 +131,7 @@ async def _rounds(
     await undo()
     crossed: set[str] | None = None
     for _ in range(_ROUNDS):
-        async with recorder.recording() as found:
+        with recorder.recording() as found:
             await act()
             await asyncio.sleep(_BACKGROUND_S)
         crossed = found if crossed is None else crossed & found
@@ -146,17 +150,17 @@ class _Recorder:
         self.out = directory / "crossed.json"
         self._root = root
 
-    @asynccontextmanager
-    async def recording(self) -> AsyncIterator[set[str]]:
+    @contextmanager
+    def recording(self) -> Iterator[set[str]]:
         """Record inside the block; the set is filled at its end."""
         (worker,) = _workers(self.server)
         started = Path(f"{self.out}.started")
         os.kill(worker, signal.SIGUSR1)
-        await _exists(started)
+        _wait_for(started)
         found: set[str] = set()
         yield found
         os.kill(worker, signal.SIGUSR2)
-        await _exists(self.out)
+        _wait_for(self.out)
         files = [Path(file) for file in json.loads(self.out.read_text())]
         found.update(str(file.relative_to(self._root)) for file in files if file.is_relative_to(self._root))
         started.unlink()
@@ -233,8 +237,8 @@ def _directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-@asynccontextmanager
-async def _serving(root: Path, directory: Path, recorder: _Recorder) -> AsyncIterator[str]:
+@contextmanager
+def _serving(root: Path, directory: Path, recorder: _Recorder) -> Iterator[str]:
     environment = _environment(directory)
     environment |= {"PYTHONPATH": str(recorder.loaded_from), "FILES_CROSSED": str(recorder.out)}
     command = [sys.executable, "-m", "app.cli", "serve", "--workers", "1", "--port", "0"]
@@ -269,7 +273,9 @@ def _account(root: Path, directory: Path) -> str:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    given = {name: value for name, value in os.environ.items() if not name.endswith(("DATABASE_URL", "REDIS_URL"))}
+    given = {
+        name: value for name, value in os.environ.items() if not name.endswith(("DATABASE_URL", "REDIS_URL"))
+    }
     return {
         **given,
         "STATIONMASTER_DATA_DIRECTORY": str(directory / "data"),
@@ -291,10 +297,12 @@ def _command_line(process: int) -> str:
     return Path(f"/proc/{process}/cmdline").read_text()
 
 
-async def _exists(path: Path) -> None:
-    async with asyncio.timeout(_ANSWER_LIMIT_S):
-        while not path.exists():
-            await asyncio.sleep(_LOOK_S)
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + _ANSWER_LIMIT_S
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the worker did not write {path}")
+        time.sleep(_LOOK_S)
 
 
 def _now() -> str:

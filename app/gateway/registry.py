@@ -3,7 +3,8 @@
 `Registry.admit` is the whole of a take-over, here and on other workers; `Registry.leave` its reverse.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
 
@@ -25,14 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class LiveSession(Protocol):
-    """What registry and inbox need of a session. No method awaits: a slow socket must not hold others up."""
+    """What this worker needs of a session. No method awaits: a slow socket must not hold others up."""
 
     @property
     def connection(self) -> Connection:
         """The connection this session serves."""
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
-        """Send a CALL or queue it in the link; then `Commands.sent`, `Commands.resolved`.
+        """Send a CALL or queue it in the link; then `CommandOwner.sent` and `CommandOwner.resolved` follow.
 
         Raises:
             ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
@@ -65,6 +66,10 @@ class Registry:
     def get(self, tenant_id: TenantId, identity: str) -> LiveSession | None:
         """Return the session of a charge point, if this worker holds its newest one."""
         return self._sessions.get((tenant_id, identity))
+
+    def receivers(self) -> dict[type, Callable[[Any], None]]:
+        """Return what takes the envelopes about sessions from the bus, by their type."""
+        return {EvictEnvelope: self.evict_older}
 
     async def admit(self, session: LiveSession) -> bool:
         """Make an authenticated session the owner of its charge point, closing older ones wherever they are.

@@ -5,8 +5,8 @@ receivers drop what they have seen. What Redis loses was never acted on: the sen
 expires.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
 
 import msgspec
 import structlog
@@ -21,7 +21,10 @@ from app.metrics import BUS_MESSAGES, REDIS_FAILURES
 from app.tasks import Loop
 from app.types import WorkerId
 
-Receiver = Callable[[Envelope], None]
+Receivers = Mapping[type, Callable[[Any], None]]
+"""What takes the envelopes of each type. A receiver must not block."""
+
+_TYPES: Final = frozenset(get_args(Envelope))
 
 _FIELD = b"e"
 _BLOCK_MS = 1000
@@ -57,13 +60,19 @@ class CommandBus:
         self._inbox = WorkerKeys(worker_id).inbox
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
-        self._receiver: Receiver | None = None
+        self._receivers: Receivers | None = None
         self._taken: list[bytes] = []
         self._loop: Loop | None = None
 
-    async def start(self, receiver: Receiver) -> None:
-        """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
-        self._receiver = receiver
+    async def start(self, receivers: Receivers) -> None:
+        """Read this worker's inbox from now on, and give each genuine envelope to the receiver of its type.
+
+        Raises:
+            RuntimeError: a type of envelope has no receiver.
+        """
+        if missing := _TYPES - receivers.keys():
+            raise RuntimeError(f"envelopes without a receiver: {sorted(kind.__name__ for kind in missing)}")
+        self._receivers = receivers
         self._loop = Loop(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
@@ -138,10 +147,10 @@ class CommandBus:
         self._receive(envelope)
 
     def _receive(self, envelope: Envelope) -> None:
-        if self._receiver is None:
+        if self._receivers is None:
             raise Unavailable("This worker does not take commands yet.", "bus_unavailable")
         try:
-            self._receiver(envelope)
+            self._receivers[type(envelope)](envelope)
         except Exception:
             # A fault of ours in one envelope must neither stop the inbox nor hit whoever delivers locally.
             log.exception("bus_receiver_failed", kind=type(envelope).__name__)

@@ -28,12 +28,16 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class CallEnvelope(_Envelope, frozen=True, tag="call"):
-    """Send this CALL to the charge point. payload: strict JSON text; timeout_s counts from the sending on."""
+    """Send this CALL to the charge point. payload: strict JSON text; timeout_s counts from the sending on.
+
+    has_effects: its end may change other rows.
+    """
 
     command_id: CommandId
     action: str
     payload: str
     timeout_s: float
+    has_effects: bool = True
 
 
 class CancelEnvelope(_Envelope, frozen=True, tag="cancel"):
@@ -55,8 +59,9 @@ class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
 
 
 class DoneEnvelope(_Envelope, frozen=True, tag="done"):
-    """The record of a command is worth another look: mostly, because it is terminal by now. ended: what is to
-    be seen there, in the terms of whoever keeps it.
+    """The record of a command may have changed, mostly because it is terminal now.
+
+    ended: the record, encoded by the worker that ended it.
     """
 
     command_id: CommandId

@@ -12,8 +12,8 @@ import structlog
 
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock
-from app.commands.records import CommandRecord
-from app.commands.service import Commands
+from app.commands.records import CommandRecord, CommandRequest
+from app.commands.service import CommandService
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import InvalidInput, NotFound
@@ -63,7 +63,7 @@ class Place:
 class ProfileInstaller:
     """Installs stored profiles, at once or inside a remote start."""
 
-    def __init__(self, database: Database, commands: Commands, clock: Clock) -> None:
+    def __init__(self, database: Database, commands: CommandService, clock: Clock) -> None:
         self._database = database
         self._commands = commands
         self._clock = clock
@@ -76,7 +76,7 @@ class ProfileInstaller:
         Raises:
             NotFound: no such charge point or profile.
             InvalidInput: the charge point cannot take it; nothing was sent.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         now = self._clock.now()
         async with self._database.tenant(tenant_id) as work:
@@ -103,7 +103,7 @@ class ProfileInstaller:
 
         Raises:
             NotFound: no such charge point.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         wanted = [filters]
         if "id" in filters:
@@ -120,7 +120,7 @@ class ProfileInstaller:
         Raises:
             NotFound: no such charge point or profile.
             InvalidInput: the profile cannot go with a remote start here; nothing was sent.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
@@ -184,15 +184,15 @@ class ProfileInstaller:
         self, tenant_id: TenantId, identity: str, step: Step, asked: Asked, number: int
     ) -> CommandRecord:
         key = asked.idempotency_key
-        return await self._commands.issue(
-            tenant_id,
-            identity,
-            step.action,
-            orjson.dumps(step.payload).decode(),
+        request = CommandRequest(
+            identity=identity,
+            action=step.action,
+            payload_text=orjson.dumps(step.payload).decode(),
+            issued_by=asked.issued_by,
             timeout_s=asked.timeout_s,
             idempotency_key=f"{key}:{number}" if key is not None and number else key,
-            issued_by=asked.issued_by,
         )
+        return await self._commands.issue(tenant_id, request)
 
 
 async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:

@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.clock import Clock
-from app.commands.service import Commands
+from app.commands.service import CommandService
 from app.database.database import Database
 from app.errors import Forbidden, NotFound
 from app.live.command_bus import CommandBus
@@ -55,7 +55,7 @@ class Services:
 
     storage: Storage
     presence: Presence
-    commands: Commands
+    commands: CommandService
     bus: CommandBus
     clock: Clock
     settings: Settings

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from app.commands.records import CommandRequest
 from app.commands.store.commands import CommandStore
 from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from app.ocpp.v16 import RegistrationStatus
@@ -56,7 +57,9 @@ async def test_whoever_repeats_waits_for_the_same_end(site: Site) -> None:
 
 async def test_nobody_there_is_offline_at_once(site: Site) -> None:
     point = await site.charge_point()
-    command = await site.a.commands.issue(site.tenant_id, point.identity, "Reset", RESET, issued_by="test")
+    command = await site.a.commands.issue(
+        site.tenant_id, CommandRequest(point.identity, "Reset", RESET, "test")
+    )
     assert (command.state, (await site.command(command.id)).state) == ("offline", "offline")
 
 
@@ -156,7 +159,7 @@ async def test_what_breaks_a_rule_is_refused_with_its_pointer(site: Site) -> Non
 
 async def test_an_unknown_charge_point_is_not_found(site: Site) -> None:
     with pytest.raises(NotFound):
-        await site.a.commands.issue(site.tenant_id, "nobody", "Reset", RESET, issued_by="test")
+        await site.a.commands.issue(site.tenant_id, CommandRequest("nobody", "Reset", RESET, "test"))
     with pytest.raises(NotFound):
         await site.a.commands.wait(site.tenant_id, UUID(int=1), 0)
 
@@ -226,7 +229,7 @@ async def test_a_command_that_waits_too_long_expires_and_is_never_sent(site: Sit
     await received(charger)
     await charger.reported()
     site.clock.advance(301)
-    site.b.inbox.withdraw_overdue()
+    site.b.owner.withdraw_overdue()
     await charger.reported()
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()

@@ -14,8 +14,9 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.service import existing_charge_point
-from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
+from app.commands.records import CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
+from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
 from app.smart_charging.abilities import Conversion

@@ -14,7 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.charge_points.service import existing_charge_point
-from app.commands.records import CommandRecord
+from app.commands.records import CommandRecord, CommandRequest
 from app.commands.routes import WAIT_MAXIMUM_S
 from app.configuration.store import ConfigurationStore
 from app.errors import Forbidden, InvalidInput
@@ -223,14 +223,8 @@ async def _ask(
         "chargingRateUnit": request.unit,
     }
     text = orjson.dumps(payload).decode()
-    return await services.commands.issue(
-        access.tenant_id,
-        identity,
-        "GetCompositeSchedule",
-        text,
-        issued_by=access.issued_by,
-        wait_s=wait_s,
-    )
+    command = CommandRequest(identity, "GetCompositeSchedule", text, access.issued_by)
+    return await services.commands.issue(access.tenant_id, command, wait_s=wait_s)
 
 
 def _reported(command: CommandRecord) -> ReportedSchedule:
