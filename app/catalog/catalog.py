@@ -9,10 +9,10 @@ from app.catalog.definition import (
     Definition,
     FieldDescription,
     MessageDescription,
-    ProtocolCore,
     TypeDescription,
 )
 from app.catalog.entry import Direction, Entry, load_entries
+from app.ocpp import Protocol
 
 API_ROOT = "/v1/protocols"
 PAGE_ROOT = "/protocols"
@@ -35,7 +35,7 @@ class ProtocolCatalog:
         ValueError: a step of the message flow contradicts the definition.
     """
 
-    def __init__(self, entry: Entry, core: ProtocolCore | None) -> None:
+    def __init__(self, entry: Entry, core: Protocol | None) -> None:
         self.entry = entry
         self.core = core
         definition = None if core is None else Definition.read(core.describe())
@@ -222,7 +222,7 @@ class Catalog:
         return schemas.ProtocolList(ecosystem=ecosystem, protocols=summaries)
 
 
-def load_catalog(cores: Mapping[str, ProtocolCore]) -> Catalog:
+def load_catalog(cores: Mapping[str, Protocol]) -> Catalog:
     """Load the catalog of the entries in `entries`.
 
     Args:
@@ -235,7 +235,7 @@ def load_catalog(cores: Mapping[str, ProtocolCore]) -> Catalog:
     return Catalog(ProtocolCatalog(entry, _core_of(entry, cores)) for entry in entries)
 
 
-def _core_of(entry: Entry, cores: Mapping[str, ProtocolCore]) -> ProtocolCore | None:
+def _core_of(entry: Entry, cores: Mapping[str, Protocol]) -> Protocol | None:
     if entry.definition is None:
         return None
     if entry.definition not in cores:

@@ -1,17 +1,15 @@
 """What the core describes of a protocol, as typed values: messages, fields, types, error codes, keys.
 
-They are read once, from the JSON text of `describe()`. Nothing is stated here that the core does not state.
+They are read once, from the JSON text of `app.ocpp.Protocol.describe()`, and state nothing else.
 """
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from app.catalog.entry import Direction
-from app.ocpp import FrameVerdict, Verdict
 
-Role = Literal["charge_point", "central_system"]
 Sender = Literal["charge_point", "central_system", "both"]
 Way = Literal["request", "response"]
 DIRECTION_OF_SENDER: dict[Sender, Direction] = {
@@ -19,25 +17,6 @@ DIRECTION_OF_SENDER: dict[Sender, Direction] = {
     "central_system": "csms-to-cp",
     "both": "both",
 }
-
-
-class ProtocolCore(Protocol):
-    """What the catalog asks the core about one protocol."""
-
-    def describe(self) -> str:
-        """Return the definition as JSON text."""
-
-    def json_schema(self, action: str, direction: Way, /) -> str:
-        """Return the JSON Schema 2020-12 of one payload as JSON text."""
-
-    def check_frame(self, text: str, sender: Role, strict: bool = False, /) -> FrameVerdict:
-        """Judge a whole frame as its receiver would."""
-
-    def check_payload(self, action: str, direction: Way, payload: str, strict: bool = True, /) -> Verdict:
-        """Judge one payload, given as JSON text."""
-
-    def check_call(self, sender: Role, action: str, payload: str, /) -> Verdict:
-        """Judge the payload of a CALL before it is sent: strictly, by the rules across fields too."""
 
 
 class Described(BaseModel):
@@ -160,7 +139,7 @@ class Definition(Described):
 
     @classmethod
     def read(cls, described: str) -> "Definition":
-        """Read the JSON text of `ProtocolCore.describe()`.
+        """Read the JSON text of `app.ocpp.Protocol.describe()`.
 
         Raises:
             pydantic.ValidationError: the core describes something that the catalog does not know.

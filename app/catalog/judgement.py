@@ -4,24 +4,24 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from app import ocpp
 from app.catalog.catalog import ProtocolCatalog
-from app.catalog.definition import FieldDescription, ProtocolCore, Role, Way
+from app.catalog.definition import FieldDescription, Way
 from app.catalog.schemas import DeviationFound, Judgement, Question, ViolationFound
 from app.catalog.unknown_names import hint, near_names
 from app.errors import FieldViolation, InvalidInput
+from app.ocpp import Deviation, Link, Protocol, Refused, Send, Side, Violation
 
-_OTHER_ROLE: dict[Role, Role] = {"charge_point": "central_system", "central_system": "charge_point"}
+_OTHER_SIDE: dict[Side, Side] = {"charge_point": "central_system", "central_system": "charge_point"}
 # A payload alone has no message id; the CALLERROR that answers it shows this one.
 _PAYLOAD_UNIQUE_ID = "payload"
 
 
-def judge(protocol: ProtocolCatalog, core: ProtocolCore, question: Question) -> Judgement:
+def judge(protocol: ProtocolCatalog, core: Protocol, question: Question) -> Judgement:
     """Judge what was asked.
 
     Args:
         protocol: the protocol to judge by.
-        core: the core's functions of the same protocol.
+        core: the same protocol in the core.
         question: a frame, or an action and its payload.
 
     Raises:
@@ -48,7 +48,7 @@ def _refusal(field: str, code: str, detail: str) -> InvalidInput:
     return InvalidInput([FieldViolation(f"/{field}", code, detail)])
 
 
-def _judge_frame(protocol: ProtocolCatalog, core: ProtocolCore, question: Question) -> Judgement:
+def _judge_frame(protocol: ProtocolCatalog, core: Protocol, question: Question) -> Judgement:
     text = question.frame if isinstance(question.frame, str) else _json_text(question.frame, "frame")
     try:
         text.encode()
@@ -69,16 +69,14 @@ def _judge_frame(protocol: ProtocolCatalog, core: ProtocolCore, question: Questi
         violations=_shown_violations(protocol, violations, verdict.action, way),
         deviations=_shown_deviations(verdict.deviations),
         payload=None if violations else verdict.payload,
-        answer=_call_error(text, _OTHER_ROLE[question.sender], question.strict),
+        answer=_call_error(core, text, _OTHER_SIDE[question.sender], question.strict),
     )
 
 
-def _judge_payload(
-    protocol: ProtocolCatalog, core: ProtocolCore, question: Question, action: str
-) -> Judgement:
+def _judge_payload(protocol: ProtocolCatalog, core: Protocol, question: Question, action: str) -> Judgement:
     text = _json_text(question.payload, "payload")
     described = protocol.messages_by_action[action].sender
-    sender: Role = "central_system" if described == "central_system" else "charge_point"
+    sender: Side = "central_system" if described == "central_system" else "charge_point"
     answer = None
     if question.direction == "request" and question.strict:
         # As before sending: by the rules across fields too.
@@ -88,7 +86,7 @@ def _judge_payload(
     # A response is never answered, so only a wrong request gets a CALLERROR.
     if question.direction == "request" and verdict.violations:
         frame = f'[2,"{_PAYLOAD_UNIQUE_ID}","{action}",{text}]'
-        answer = _call_error(frame, _OTHER_ROLE[sender], question.strict)
+        answer = _call_error(core, frame, _OTHER_SIDE[sender], question.strict)
     return Judgement(
         verdict=_word(verdict.violations, verdict.deviations),
         kind=None,
@@ -109,31 +107,31 @@ def _json_text(value: Any, field: str) -> str:
 
 
 def _word(
-    violations: Sequence[ocpp.Violation], deviations: Sequence[ocpp.Deviation]
+    violations: Sequence[Violation], deviations: Sequence[Deviation]
 ) -> Literal["valid", "tolerated", "invalid"]:
     if violations:
         return "invalid"
     return "tolerated" if deviations else "valid"
 
 
-def _call_error(text: str, receiver: Role, strict: bool) -> list[Any] | None:
+def _call_error(core: Protocol, text: str, receiver: Side, strict: bool) -> list[Any] | None:
     """Return what the link of the receiver sends if it refuses the frame, as in a real session."""
-    effects = ocpp.Link(ocpp.ocpp16(), receiver, strict=strict).receive(text, 0.0)
-    if not any(isinstance(effect, ocpp.Refused) for effect in effects):
+    effects = Link(core, receiver, strict=strict).receive(text, 0.0)
+    if not any(isinstance(effect, Refused) for effect in effects):
         return None
-    sent = next((effect.text for effect in effects if isinstance(effect, ocpp.Send)), None)
+    sent = next((effect.text for effect in effects if isinstance(effect, Send)), None)
     if sent is None:
         return None
     answer: list[Any] = json.loads(sent)
     return answer
 
 
-def _shown_deviations(deviations: Iterable[ocpp.Deviation]) -> list[DeviationFound]:
+def _shown_deviations(deviations: Iterable[Deviation]) -> list[DeviationFound]:
     return [DeviationFound(kind=found.kind, pointer=found.pointer, raw=found.raw) for found in deviations]
 
 
 def _shown_violations(
-    protocol: ProtocolCatalog, violations: Iterable[ocpp.Violation], action: str | None, way: Way
+    protocol: ProtocolCatalog, violations: Iterable[Violation], action: str | None, way: Way
 ) -> list[ViolationFound]:
     return [
         ViolationFound(
@@ -147,7 +145,7 @@ def _shown_violations(
     ]
 
 
-def _place_of_rule(violation: ocpp.Violation) -> str:
+def _place_of_rule(violation: Violation) -> str:
     """Point to what has the rule: which members there must be, and how many, is a rule of their parent."""
     of_parent = violation.reason in {"missing", "unknown_field", "too_few_items", "too_many_items"}
     return violation.pointer.rpartition("/")[0] if of_parent else violation.pointer

@@ -9,12 +9,12 @@ from app.catalog.definition import (
     Examples,
     PayloadDescription,
     Profile,
-    Role,
     StandardConfigurationKey,
     TypeDescription,
     Way,
 )
 from app.catalog.entry import Adoption, Capability, Deployments, Direction, Level, Migration, SecurityTopic
+from app.ocpp import Side
 
 
 class Served(BaseModel):
@@ -185,7 +185,7 @@ class Question(BaseModel):
         str | list[Any] | None,
         Field(description="An OCPP-J frame: the text as it is sent, or the JSON array."),
     ] = None
-    sender: Annotated[Role, Field(description="Who would send the frame.")] = "charge_point"
+    sender: Annotated[Side, Field(description="Who would send the frame.")] = "charge_point"
     action: Annotated[str | None, Field(description="Action of the payload, case-sensitive.")] = None
     direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
     payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None

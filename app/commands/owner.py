@@ -27,7 +27,7 @@ from app.logs import get_logger
 from app.metrics import BUS_MESSAGES, COMMAND_SECONDS, COMMANDS_FINISHED
 from app.ocpp import Resolve
 from app.settings import Settings
-from app.tasks import Background, Loop
+from app.tasks import BackgroundTasks, PeriodicTask
 from app.types import CommandId, TenantId, WorkerId
 
 _RETRY_S = 2.0
@@ -79,7 +79,7 @@ class CommandContext:
     clock: Clock
     settings: Settings
     waiters: Waiters = field(default_factory=Waiters)
-    background: Background = field(default_factory=Background)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,11 @@ class CommandOwner:
         self._clock = context.clock
         self._sessions = sessions
         self._owned = OwnedCommands()
-        self._ticker: Loop | None = None
+        self._ticker: PeriodicTask | None = None
 
     def start(self) -> None:
         """Withdraw commands that are overdue, every second in the background."""
-        self._ticker = Loop(self._tick, "commands_owner")
+        self._ticker = PeriodicTask(self._tick, "commands_owner")
 
     async def close(self) -> None:
         """Stop what runs in the background; what is being recorded goes on."""

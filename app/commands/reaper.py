@@ -6,7 +6,7 @@ from app.errors import StoreUnavailable
 from app.live.presence import Presence
 from app.logs import get_logger
 from app.metrics import COMMANDS_FINISHED
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 from app.types import CommandId, TenantId
 
 _PERIOD_S = 5.0
@@ -22,11 +22,11 @@ class CommandReaper:
         self._context = context
         self._owner = owner
         self._presence = presence
-        self._loop: Loop | None = None
+        self._loop: PeriodicTask | None = None
 
     def start(self) -> None:
         """Reap every few seconds in the background."""
-        self._loop = Loop(self._reap_and_pause, "commands_reaper")
+        self._loop = PeriodicTask(self._reap_and_pause, "commands_reaper")
 
     async def close(self) -> None:
         """Stop reaping."""

@@ -57,11 +57,11 @@ class CommandService:
 
     async def close(self) -> None:
         """Finish recording what has ended so far."""
-        await self._context.background.settle_within(self._settings.durable_wait_s)
+        await self._context.background.drain_within(self._settings.durable_wait_s)
 
     async def settle(self) -> None:
         """Wait until everything that is being recorded in the background is recorded."""
-        await self._context.background.settle()
+        await self._context.background.drain()
 
     def receivers(self) -> dict[type, Callable[[Any], None]]:
         """Return what takes the envelopes about commands from the bus, by their type."""

@@ -22,18 +22,18 @@ class CommandResults(Protocol):
         """Record how a CALL ended."""
 
 
-class Ticking(Protocol):
+class HasDeadlines(Protocol):
     """A session, as far as deadlines go."""
 
-    def tick(self) -> bool:
+    def expire_calls(self) -> bool:
         """End CALLs that are overdue; False: no deadline is left to watch."""
 
 
-class Watcher(Protocol):
-    """Who calls `tick` of a session while it has a deadline."""
+class DeadlineWatcher(Protocol):
+    """Who calls `expire_calls` of a session while it has a deadline."""
 
-    def watch(self, session: Ticking) -> None:
-        """Call `tick` from now on, until it returns False."""
+    def watch(self, session: HasDeadlines) -> None:
+        """Call `expire_calls` from now on, until it returns False."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SessionServices:
     clock: Clock
     limits: SessionLimits
     tally: Tally
-    watcher: Watcher
+    watcher: DeadlineWatcher
     call_later: Callable[[float, Callable[[], None]], object]
 
 

@@ -11,13 +11,14 @@ from starlette.routing import BaseRoute
 
 from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
-from app.catalog.definition import ProtocolCore, Way
+from app.catalog.definition import Way
 from app.catalog.document_routes import DocumentRoute
 from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
 from app.catalog.routes.answers import TAG, answers, refusal
 from app.catalog.unknown_names import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
+from app.ocpp import Protocol
 
 # There are few filters, but any number of texts: the newest lists are kept, the others are made again.
 _KEPT_LISTS = 256
@@ -25,7 +26,7 @@ _LONGEST_TEXT = 64
 _SCHEMA_MEDIA_TYPE = b"application/schema+json"
 
 
-def message_routes(protocol: ProtocolCatalog, core: ProtocolCore) -> list[BaseRoute]:
+def message_routes(protocol: ProtocolCatalog, core: Protocol) -> list[BaseRoute]:
     """Make the three routes below `/messages` of one protocol."""
     return [_list_route(protocol), _message_route(protocol), _schema_route(protocol, core)]
 
@@ -145,7 +146,7 @@ def _misspelt_message(protocol: ProtocolCatalog) -> UnknownName:
     return _unknown_message(protocol, first[:-2] + first[-1])
 
 
-def _schema_route(protocol: ProtocolCatalog, core: ProtocolCore) -> DocumentRoute:
+def _schema_route(protocol: ProtocolCatalog, core: Protocol) -> DocumentRoute:
     both: dict[str, dict[str, Any]] = {}
     single: dict[tuple[str, Way], Document] = {}
     for action in protocol.actions:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from app.catalog.catalog import ProtocolCatalog
-from app.catalog.definition import ProtocolCore
 from app.catalog.judgement import judge
 from app.catalog.routes.answers import TAG, refusal
 from app.catalog.schemas import QUESTION_EXAMPLES, Judgement, Question
 from app.errors import FieldViolation, InvalidInput
+from app.ocpp import Protocol
 from app.web.json_body import read_bytes
 
 # A frame as large as the gateway accepts (256 KiB), escaped as a JSON string in the worst usual case.
@@ -38,7 +38,7 @@ class _BoundedRoute(APIRoute):
         return bounded
 
 
-def validate_route(protocol: ProtocolCatalog, core: ProtocolCore) -> APIRoute:
+def validate_route(protocol: ProtocolCatalog, core: Protocol) -> APIRoute:
     """Make the route that takes a question and answers with a judgement. Nothing is stored or sent."""
 
     async def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
