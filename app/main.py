@@ -21,7 +21,6 @@ from app.charge_points.handlers.boot_notification import BootServices
 from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
 from app.clock import Clock, SystemClock
-from app.clock import SystemClock
 from app.commands.effects import CommandEffects
 from app.commands.owner import CommandContext, CommandOwner
 from app.commands.reaper import CommandReaper
@@ -65,7 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
             app.state.services = services
-            app.router.routes.insert(len(public), gateway.route)
+            # Last in the list: requests of the API need not be compared with its path.
+            app.router.routes.append(gateway.route)
             app.sockets.append(gateway.route)
             yield
             app.sockets.remove(gateway.route)

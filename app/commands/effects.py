@@ -3,21 +3,21 @@
 Which transaction a remote start or stop led to is not decided here: the ledger sees the transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from app.commands.records import CommandRecord
-from app.commands.rules import Outcome
+from app.commands.rules import Outcome, has_effects
 from app.database.unit_of_work import TenantWork
-from app.types import Json
 
 
 class CommandEffect(Protocol):
     """What the ends of some commands change in the rows of one capability."""
 
-    def applies_to(self, action: str, payload: Json) -> bool:
-        """Tell whether the end of such a command may change something. payload: as it is stored."""
+    @property
+    def triggers(self) -> Mapping[str, str | None]:
+        """The actions that may have this effect, each with the member of a payload that it needs, if any."""
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
         """Change what follows from an outcome, in the unit of work that records it.
@@ -61,18 +61,25 @@ class CredentialEffect(CommandEffect, Protocol):
 
 
 class CommandEffects:
-    """The registered effects."""
+    """The registered effects.
+
+    Attributes:
+        credential: The one that takes part in recording.
+        triggers: The actions that may have any, each with the members of its payload of which one is needed;
+            None: the action alone is enough.
+    """
 
     def __init__(self, credential: CredentialEffect, *others: CommandEffect) -> None:
         self.credential = credential
-        self._effects: Sequence[CommandEffect] = (credential, *others)
-
-    def exist_for(self, action: str, payload: Json) -> bool:
-        """Tell whether the end of a command may change other rows, which then need its unit of work."""
-        return any(effect.applies_to(action, payload) for effect in self._effects)
+        self._effects: tuple[CommandEffect, ...] = (credential, *others)
+        self.triggers: dict[str, set[str | None]] = {}
+        for effect in self._effects:
+            for action, member in effect.triggers.items():
+                self.triggers.setdefault(action, set()).add(member)
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
         """Change what follows from an outcome. at: when it was known."""
         for effect in self._effects:
-            if effect.applies_to(command.action, command.payload):
+            own = {action: {member} for action, member in effect.triggers.items()}
+            if has_effects(own, command.action, command.payload):
                 await effect.apply(work, command, outcome, at)

@@ -5,7 +5,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
@@ -144,6 +144,14 @@ def judge_request(request: CommandRequest, settings: Settings) -> JudgedRequest:
         return JudgedRequest(request, payload, text, timeout, digest)
     stored = {**payload, "value": REDACTED}
     return JudgedRequest(request, stored, text, timeout, digest, payload["value"])
+
+
+def has_effects(triggers: Mapping[str, Collection[str | None]], action: str, payload: Json) -> bool:
+    """Tell whether the end of a command may change other rows, which then need its unit of work.
+
+    triggers: by action the members of a payload of which one is needed; None: the action alone is enough.
+    """
+    return any(member is None or member in payload for member in triggers.get(action, ()))
 
 
 def refusing_registrations(action: str) -> tuple[RegistrationStatus, ...]:

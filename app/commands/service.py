@@ -20,6 +20,7 @@ from app.commands.rules import (
     OPEN_COMMAND_STATES,
     JudgedRequest,
     Outcome,
+    has_effects,
     judge_request,
     refusing_registrations,
     require_permitted,
@@ -190,7 +191,7 @@ class CommandService:
             owner=None if owner is None else SessionOwner(owner.charge_point_id, owner.worker, owner.epoch),
             idempotency_key=request.idempotency_key,
             request_digest=judged.digest,
-            has_effects=self._context.effects.exist_for(request.action, judged.payload),
+            has_effects=has_effects(self._context.effects.triggers, request.action, judged.payload),
         )
 
     async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:

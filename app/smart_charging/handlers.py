@@ -1,12 +1,13 @@
 """The effect of commands that carry charging profiles: the ledger of a charge point is kept short."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from app.commands.records import CommandRecord
 from app.commands.rules import Outcome
 from app.database.unit_of_work import TenantWork
-from app.smart_charging.ledger_reading import carries_charging_profile, compact_ledger
-from app.types import Json
+from app.smart_charging.ledger_reading import compact_ledger
 
 
 class ChargingProfileEffect:
@@ -15,9 +16,11 @@ class ChargingProfileEffect:
     The end of the command is itself the entry in the ledger.
     """
 
-    def applies_to(self, action: str, payload: Json) -> bool:
-        """Tell whether a command may change the charging profiles of a charge point."""
-        return carries_charging_profile(action, payload)
+    triggers: ClassVar[Mapping[str, str | None]] = {
+        "SetChargingProfile": None,
+        "ClearChargingProfile": None,
+        "RemoteStartTransaction": "chargingProfile",
+    }
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
         """Compact the ledger of the charge point."""

@@ -12,7 +12,7 @@ from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
 from app.commands.operations import actions
 from app.commands.records import CommandRecord
-from app.commands.rules import REDACTED, Outcome
+from app.commands.rules import REDACTED, Outcome, has_effects
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
@@ -227,10 +227,10 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
     effects, untouched = command_effects(settings), cast(TenantWork, _Untouched())
     try:
         await effects.apply(untouched, command, outcome, point.created_at)
-        has_effects = False
+        is_changed = False
     except _TouchedError:
-        has_effects = True
-    assert effects.exist_for(command.action, payload) is has_effects
+        is_changed = True
+    assert has_effects(effects.triggers, command.action, payload) is is_changed
 
 
 @pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
@@ -240,5 +240,5 @@ async def test_whether_a_command_has_effects_is_stored_with_it(
     payload = message["examples"]["request"]
     charger = await site.charger(site.a, silence)
     command = await site.issue(site.a, charger, message["action"], json.dumps(payload))
-    known = command_effects(settings).exist_for(command.action, command.payload)
+    known = has_effects(command_effects(settings).triggers, command.action, command.payload)
     assert (await site.command(command.id)).has_effects is known

@@ -11,6 +11,7 @@ import pytest
 
 from app.commands.operations import actions
 from app.commands.records import NewCommand, SentFacts, SessionOwner
+from app.commands.rules import has_effects
 from app.commands.store.commands import CommandSteps, CommandStore, End, Recorded, read_command
 from app.main import command_effects
 from app.settings import Settings
@@ -184,9 +185,11 @@ async def test_by_itself_ends_only_what_changes_nothing_else(
     station: Station, settings: Settings, action: str
 ) -> None:
     effects = {"ChangeConfiguration", "GetConfiguration", "SetChargingProfile", "ClearChargingProfile"}
-    known = command_effects(settings)
+    triggers = command_effects(settings).triggers
     command, start = (
-        new_command(station, action=action, payload=payload, has_effects=known.exist_for(action, payload))
+        new_command(
+            station, action=action, payload=payload, has_effects=has_effects(triggers, action, payload)
+        )
         for payload in ({"type": "Soft"}, _PROFILE)
     )
     steps = CommandSteps(station.storage.command_steps.rows, TenantId(station.tenant.id))

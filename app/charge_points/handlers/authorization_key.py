@@ -3,10 +3,10 @@
 While it is not known whether the charge point took a new key, both the old and the new one log in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import ChargePointRecord
@@ -21,7 +21,6 @@ from app.commands.rules import (
 from app.commands.store.commands import CommandStore
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict, FieldViolation, InvalidInput
-from app.types import Json
 
 PENDING_CREDENTIAL_LIFE: Final = timedelta(hours=24)
 """How long both credentials log in if it is not known whether the charge point took the new one."""
@@ -67,12 +66,10 @@ class AuthorizationKeyChange:
 class AuthorizationKeyEffect:
     """Settles which credential counts, as the answer says (security whitepaper A01)."""
 
+    triggers: ClassVar[Mapping[str, str | None]] = {"ChangeConfiguration": None}
+
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-
-    def applies_to(self, action: str, payload: Json) -> bool:
-        """Tell whether a command sets the AuthorizationKey."""
-        return sets_authorization_key(action, payload)
 
     def key_of(self, value: str) -> bytes:
         """Return the key behind the value of an AuthorizationKey.
@@ -108,6 +105,8 @@ class AuthorizationKeyEffect:
         its life. A refusal leaves both too while the charge point may have taken the same key from another
         command. An answer decides only on the key of its own command.
         """
+        if not sets_authorization_key(command.action, command.payload):
+            return
         is_unsettled = outcome.status == "RebootRequired" or outcome.state in ("timed_out", "connection_lost")
         key = command.credential_hash
         if is_unsettled or key is None:
