@@ -41,6 +41,7 @@ from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
@@ -134,12 +135,12 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(commands.close)
     reaper.start()
     stack.push_async_callback(reaper.close)
-    refresher = ProfileRefresher(database, presence, ProfileInstaller(database, commands, clock), clock)
+    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
-    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     return services, gateway
 
 
@@ -185,5 +186,8 @@ def compose_services(shared: Services) -> ServiceRegistry:
         ConfigurationService(database),
         frames,
         shared.commands,
+        ChargingProfileService(database, clock),
+        ConnectorScheduleService(database, shared.commands, clock),
+        ProfileInstaller(database, shared.commands, clock),
         shared,
     )

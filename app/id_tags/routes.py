@@ -23,14 +23,12 @@ from app.web.conditional import (
 )
 from app.web.inputs import IdTagPath, IdTagText, Paging
 from app.web.json_body import body_of, json_body
-from app.web.locations import location
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
+from app.web.paths import location
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 
-router = api_router(prefix="/v1/id-tags", tags=["id-tags"])
-
-_EXAMPLE = {"id_tag": "B4A63CDF", "status": "Accepted", "max_active_transactions": 1, "note": "Pool car 7"}
+router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "Who may charge.")])
 
 
 class IdTagQuery(Paging):
@@ -70,7 +68,7 @@ async def list_id_tags(
     response_model=IdTag,
     status_code=201,
     responses=problems(409, body=True),
-    openapi_extra=body_of(IdTagCreate, _EXAMPLE),
+    openapi_extra=body_of(IdTagCreate),
 )
 async def create_id_tag(
     access: WriteAccess,
@@ -105,7 +103,7 @@ async def get_id_tag(
     "/{id_tag}",
     response_model=IdTag,
     responses=problems(404, 412, body=True),
-    openapi_extra=body_of(IdTagChange, {"status": "Blocked", "note": "Reported lost"}, patch=True),
+    openapi_extra=body_of(IdTagChange),
 )
 async def change_id_tag(
     access: WriteAccess,

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from app.clock import parse_time, utc_text
+from app.simulator.charge_point import ChargePoint
 from app.simulator.connector import Connector
-from app.simulator.machine import ChargePoint
 
 Json = dict[str, Any]
 

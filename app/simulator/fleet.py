@@ -9,14 +9,14 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from app.clock import Clock
+from app.simulator.charge_point import ChargePoint
+from app.simulator.client import Session, Surroundings
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
-from app.simulator.ledger import Ledger
-from app.simulator.machine import ChargePoint
+from app.simulator.message_log import Ledger
 from app.simulator.persona import Pace, Persona, fleet_tags, make_fleet
 from app.simulator.provisioning import provision
 from app.simulator.rest import RestClient
-from app.simulator.session import Session, Surroundings
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
 

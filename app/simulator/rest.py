@@ -1,6 +1,6 @@
 """The little of the developer API that the simulator needs. Blocking: call it in a thread.
 
-Only the standard library, so that a simulator on another machine needs no HTTP client beside its WebSockets.
+Only the standard library, so that a simulator on another machine needs no HTTP client next to its WebSockets.
 """
 
 import http.client
@@ -106,7 +106,7 @@ class RestClient:
 
 
 def _problem(answer: bytes) -> str:
-    """What a problem document (RFC 9457) says, on one line."""
+    """Return title and detail of a problem document (RFC 9457) as one line."""
     try:
         found = json.loads(answer)
         return " ".join(str(found[name]) for name in ("title", "detail") if found.get(name))

@@ -12,22 +12,21 @@ from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
 from app.database.prepared import Row
 from app.transactions.records import MeterValueFilter
-from app.transactions.schemas import MeterValue
+from app.transactions.schemas import MeterValue, meter_value_fields
 from app.transactions.store import TransactionReads
-from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import encoded_page_response
-from app.web.hot_reads import encoded_page
 from app.web.inputs import DIGITS, INTEGER_MAXIMUM, IdentityPath, Paging, Time
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import api_router
+from app.web.rows import encoded_page
 
 
 def meter_value_page(rows: Sequence[Row], limit: int) -> Response:
     """A page of meter values. rows: read with `limit + 1`."""
     page, next_cursor = cut_page(rows, limit, lambda row: (row["sampled_at"], row["digest"]))
-    return encoded_page_response(encoded_page([hot_reads.meter_value(row) for row in page], next_cursor))
+    return encoded_page_response(encoded_page([meter_value_fields(row) for row in page], next_cursor))
 
 
 router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])

@@ -11,12 +11,10 @@ from app.database.prepared import Row
 from app.errors import NotFound
 from app.transactions.meter_value_routes import meter_value_page
 from app.transactions.records import TransactionFilter
-from app.transactions.schemas import MeterValue, Transaction
+from app.transactions.schemas import MeterValue, Transaction, transaction_fields
 from app.transactions.store import TransactionReads
-from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response
-from app.web.hot_reads import encoded, encoded_page
 from app.web.inputs import (
     DIGITS,
     INTEGER_MAXIMUM,
@@ -30,9 +28,11 @@ from app.web.inputs import (
 )
 from app.web.pagination import IntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
+from app.web.rows import encoded, encoded_page
 
-router = api_router(prefix="/v1/transactions", tags=["transactions"])
+_TAG = Tag("transactions", "Billing records, meter values and what fits no transaction, to read.")
+router = api_router(prefix="/v1/transactions", tags=[_TAG])
 
 
 class TransactionQuery(Paging):
@@ -77,7 +77,7 @@ async def list_transactions(
         query.limit + 1, after, filters
     )
     page, next_cursor = cut_page(rows, query.limit, lambda row: row["id"])
-    return encoded_page_response(encoded_page([hot_reads.transaction(row) for row in page], next_cursor))
+    return encoded_page_response(encoded_page([transaction_fields(row) for row in page], next_cursor))
 
 
 @router.get("/{transaction_id}", response_model=Transaction, responses=problems(304, 404))
@@ -89,7 +89,7 @@ async def get_transaction(
 ) -> Response:
     """Read one transaction by its OCPP transactionId."""
     row = await _existing(TransactionReads(services.database.reads, access.tenant_id), transaction_id)
-    return encoded_response(encoded(hot_reads.transaction(row)), if_none_match=if_none_match)
+    return encoded_response(encoded(transaction_fields(row)), if_none_match=if_none_match)
 
 
 @router.get("/{transaction_id}/meter-values", response_model=Page[MeterValue], responses=problems(404))

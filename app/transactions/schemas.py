@@ -1,12 +1,15 @@
 """Shapes of REST requests and answers about transactions."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
 
+from app.clock import utc_text
+from app.database.prepared import Row
 from app.transactions.records import OrphanKind
-from app.web.resources import Instant, Json, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.rows import Fields, optional_json, optional_time
 
 
 class Transaction(Resource):
@@ -31,6 +34,27 @@ class Transaction(Resource):
     flags: list[str] = Field(description="What is odd about it, such as meter_decreased.")
     remote_start_command_id: UUID | None
 
+    example: ClassVar[Json] = {
+        "id": 1042,
+        "charge_point": "RDAM-0123",
+        "connector_id": 1,
+        "id_tag": "B4A63CDF",
+        "started_at": EXAMPLE_TIME,
+        "started_received_at": EXAMPLE_TIME,
+        "meter_start_wh": 18000,
+        "reservation_id": None,
+        "id_tag_info": {"status": "Accepted"},
+        "stopped_at": None,
+        "stopped_received_at": None,
+        "meter_stop_wh": None,
+        "energy_wh": None,
+        "stop_reason": None,
+        "stop_id_tag": None,
+        "stop_id_tag_info": None,
+        "flags": [],
+        "remote_start_command_id": "5f0c8f2e-6f7d-4a57-9c43-0d9c4f2b7c11",
+    }
+
 
 class MeterValue(Resource):
     """One `meterValue` element: samples of one moment."""
@@ -43,6 +67,15 @@ class MeterValue(Resource):
     sampled_values: list[Json] = Field(
         description="The `sampledValue` objects as the charge point sent them."
     )
+
+    example: ClassVar[Json] = {
+        "connector_id": 1,
+        "transaction_id": 1042,
+        "sampled_at": EXAMPLE_TIME,
+        "received_at": EXAMPLE_TIME,
+        "context": "periodic",
+        "sampled_values": [{"value": "18250", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}],
+    }
 
 
 class OrphanRecord(Resource):
@@ -59,3 +92,54 @@ class OrphanRecord(Resource):
     transaction_id: int | None = Field(
         description="The transaction it names, or was joined to since; null: none known."
     )
+
+    example: ClassVar[Json] = {
+        "kind": "stop_unknown_transaction",
+        "action": "StopTransaction",
+        "payload": {
+            "transactionId": -1,
+            "timestamp": EXAMPLE_TIME,
+            "meterStop": 18250,
+            "reason": "PowerLoss",
+        },
+        "raw": None,
+        "received_at": EXAMPLE_TIME,
+        "transaction_id": None,
+    }
+
+
+def transaction_fields(row: Row) -> Fields:
+    """Return the members of a `Transaction`."""
+    start, stop, command_id = row["meter_start_wh"], row["meter_stop_wh"], row["remote_start_command_id"]
+    return {
+        "id": row["id"],
+        "charge_point": row["identity"],
+        "connector_id": row["connector_id"],
+        "id_tag": row["id_tag"],
+        "started_at": utc_text(row["started_at"]),
+        "started_received_at": utc_text(row["started_received_at"]),
+        "meter_start_wh": start,
+        "reservation_id": row["reservation_id"],
+        "id_tag_info": optional_json(row["id_tag_info"]),
+        "stopped_at": optional_time(row["stopped_at"]),
+        "stopped_received_at": optional_time(row["stopped_received_at"]),
+        "meter_stop_wh": stop,
+        "energy_wh": None if stop is None else stop - start,
+        "stop_reason": row["stop_reason"],
+        "stop_id_tag": row["stop_id_tag"],
+        "stop_id_tag_info": optional_json(row["stop_id_tag_info"]),
+        "flags": row["flags"],
+        "remote_start_command_id": None if command_id is None else str(command_id),
+    }
+
+
+def meter_value_fields(row: Row) -> Fields:
+    """Return the members of a `MeterValue`."""
+    return {
+        "connector_id": row["connector_id"],
+        "transaction_id": row["transaction_id"],
+        "sampled_at": utc_text(row["sampled_at"]),
+        "received_at": utc_text(row["received_at"]),
+        "context": row["context"],
+        "sampled_values": optional_json(row["sampled_values"]),
+    }

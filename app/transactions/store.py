@@ -1,7 +1,7 @@
 """Reading transactions, their meter values, and what fits no transaction. The ledger writes them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from sqlalchemy import Integer, Select, bindparam, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables as charge_point_tables
+from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Prepared, Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, Repository, columns_of
 from app.database.statements import Statement, given
@@ -31,8 +32,6 @@ _VALUES = tables.meter_values
 _VALUE_COLUMNS = columns_of(MeterValueRecord, _VALUES)
 _ORPHANS = tables.orphan_records
 _ORPHAN_COLUMNS = columns_of(OrphanRecord, _ORPHANS)
-# A clock that was never set starts at 1970 or 2000.
-_PLAUSIBLE_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(days=1)
 
 
@@ -132,7 +131,7 @@ def values_of_transaction(
     """
     values = {"charge_point_id": charge_point_id, "transaction_id": id}
     # Not the charge point's whole history; but a clock that was set in between makes any time possible.
-    if started_at < _PLAUSIBLE_FROM or TIME_UNREADABLE in flags:
+    if started_at < PLAUSIBLE_FROM or TIME_UNREADABLE in flags:
         return values
     ended = stopped_at is not None and stopped_at >= started_at
     until = stopped_at + _SLACK if ended and stopped_at is not None else None

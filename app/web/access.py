@@ -6,7 +6,6 @@ scope contains another: a key has exactly what it lists.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 from uuid import UUID
 
@@ -21,7 +20,6 @@ from app.errors import Forbidden, NotFound
 from app.live.command_bus import CommandBus
 from app.live.presence import Presence
 from app.settings import Settings
-from app.smart_charging.installer import ProfileInstaller
 from app.storage import Storage
 from app.types import Scope, TenantId
 from app.web.services import ServiceRegistry
@@ -46,7 +44,7 @@ class Authentication:
     """
 
     authenticate: Callable[[str | None, str], Awaitable[Principal]]
-    client_address: Callable[[str, str | None], str]
+    client_address: Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,6 @@ class Services:
     def database(self) -> Database:
         """The database alone."""
         return self.storage.database
-
-    @cached_property
-    def profile_installer(self) -> ProfileInstaller:
-        """What puts stored charging profiles on charge points."""
-        return ProfileInstaller(self.database, self.commands, self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +113,8 @@ class _ApiKey(SecurityBase):
         registry: ServiceRegistry = request.app.state.services
         authentication = registry.get(Authentication)
         peer = request.client.host if request.client else ""
-        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
-        address = authentication.client_address(peer, forwarded_for)
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))
+        address = authentication.client_address(peer, forwarded_for) if forwarded_for else peer
         credentials = await _BEARER(request)
         token = None if credentials is None else credentials.credentials
         principal = await authentication.authenticate(token, address)

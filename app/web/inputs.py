@@ -6,22 +6,19 @@ that nothing a caller sends can fail later than at the edge.
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from app.clock import parse_time
+from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 from app.web.pagination import CURSOR_MAX_LENGTH, LIMIT_DEFAULT, LIMIT_MAXIMUM
 
 INTEGER_MAXIMUM = 2**31 - 1
 """Largest value of an `int` column and of an OCPP transactionId."""
 
-IDENTITY_PATTERN = r"^[A-Za-z0-9*+=|@_ -][A-Za-z0-9*+=|@._ -]{0,47}$"
-"""OCPP-J 3.1.1: what may stand as the last segment of a charge point's URL, without ':' (Basic authentication
-splits there) and '/'. No leading dot: `.` and `..` would be taken for path steps."""
-SLUG_PATTERN = r"^[a-z0-9-]{1,40}$"
 ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,19}$"
 """CiString20Type (OCPP 1.6 7.6), printable ASCII; no '/' and no leading dot, because it is a path segment."""
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -69,8 +66,8 @@ DIGITS = BeforeValidator(_integer)
 QueryBoolean = Annotated[bool, BeforeValidator(_boolean)]
 Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN)]
 """Text on one line, without control characters."""
-Identity = Annotated[str, StringConstraints(pattern=IDENTITY_PATTERN)]
-Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
+Identity = Annotated[str, StringConstraints(pattern=rf"^{IDENTITY_PATTERN}$")]
+Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG_PATTERN}$")]
 ActionText = Annotated[str, StringConstraints(pattern=ACTION_PATTERN)]
 CursorText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=CURSOR_MAX_LENGTH)]
 IdTagText = Annotated[str, StringConstraints(pattern=ID_TAG_PATTERN)]
@@ -121,9 +118,14 @@ PagingQuery = Annotated[Paging, Query()]
 
 
 class Input(BaseModel):
-    """A JSON body: no unknown members, no coercion of types."""
+    """A JSON body: no unknown members, no coercion of types.
+
+    A body that a route reads has an `example`, which OpenAPI shows.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    example: ClassVar[dict[str, Any]]
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=LINE_PATTERN)]

@@ -14,7 +14,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from app.errors import FieldViolation, InvalidInput
-from app.web.inputs import Input
+from app.web.inputs import Change, Input
 from app.web.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType, body_errors
 
 Model = TypeVar("Model", bound=Input)
@@ -148,10 +148,12 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
     return read
 
 
-def body_of(model: type[Input], example: dict[str, Any], *, patch: bool = False) -> dict[str, Any]:
-    """The OpenAPI `requestBody` of a model read by `json_body`, for a route's `openapi_extra`."""
-    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
-    media_types = ["application/json", "application/merge-patch+json"] if patch else ["application/json"]
+def body_of(model: type[Input]) -> dict[str, Any]:
+    """Make the OpenAPI `requestBody` of a model, for the `openapi_extra` of its route."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": model.example}
+    media_types = ["application/json"]
+    if issubclass(model, Change):
+        media_types.append("application/merge-patch+json")
     return {
         "requestBody": {"required": True, "content": {name: content for name in media_types}},
     }

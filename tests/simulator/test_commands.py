@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from app.simulator.charge_point import ChargePoint
 from app.simulator.commands import NotSupported, answer
 from app.simulator.connector import Connector
-from app.simulator.machine import ChargePoint
 from app.simulator.outbox import Request
 from app.simulator.persona import make_fleet
 

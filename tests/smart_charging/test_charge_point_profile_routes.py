@@ -7,8 +7,8 @@ import pytest
 
 from app.commands.records import CommandRecord
 from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.profile_command_store import ProfileCommandStore
 from app.smart_charging.records import ConnectorTransaction
+from app.smart_charging.store import ProfileCommandStore
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.smart_charging.test_charging_profile_routes import PROFILE
@@ -141,13 +141,13 @@ async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
     ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
     async with edge.services.database.tenant(operator.id) as work:
         asked: list[Any] = []
-        transactions = ProfileCommandStore(work).transactions
+        transactions = ProfileCommandStore.transactions
 
         async def spy(*arguments: Any) -> list[ConnectorTransaction]:
             asked.extend(found := await transactions(*arguments))
             return found
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ProfileCommandStore(work), "transactions", spy)
+            patch.setattr(ProfileCommandStore, "transactions", spy)
             await load_ledger(work, charge_point)
     assert [row.id for row in asked] == ended[-1:]

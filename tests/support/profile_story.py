@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from app.commands.records import CommandState
-from app.smart_charging.ledger import Ledger, World, fold_ledger
 from app.smart_charging.ledger_reading import read_events
+from app.smart_charging.profile_ledger import PossibleState, ProfileLedger, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 
@@ -90,14 +90,14 @@ class Story:
         return NOW + timedelta(minutes=minutes)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ProfileLedger:
         return fold_ledger(read_events(self.commands, self.transactions, smart_charging=self.smart_charging))
 
 
-def numbers(world: World) -> list[int]:
-    return [item.charging_profile_id for item in world]
+def numbers(state: PossibleState) -> list[int]:
+    return [item.charging_profile_id for item in state]
 
 
-def only(ledger: Ledger) -> list[int]:
+def only(ledger: ProfileLedger) -> list[int]:
     assert ledger.certain
-    return numbers(ledger.worlds[0])
+    return numbers(ledger.states[0])

@@ -6,18 +6,26 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import InvalidInput
 from app.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
-from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE, SCHEMA
-from app.smart_charging.schemas.composite_schedule import CompositeSchedule
+from app.smart_charging.schemas.composite_schedule import (
+    ANSWER_EXAMPLE,
+    QUESTION_EXAMPLE,
+    QUESTION_SCHEMA,
+    CompositeSchedule,
+)
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 
-router = api_router(prefix="/v1/smart-charging", tags=["smart-charging"])
+_TAG = Tag(
+    "smart-charging",
+    "Dry runs: what charging profiles come to, with pictures, and a site's power shared.",
+)
+router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 1024 * 1024
 """Two thousand profiles of some periods each; the core bounds what they may come to."""
@@ -32,11 +40,14 @@ PICTURE: dict[str, Any] = {
     "/composite-schedule",
     response_model=CompositeSchedule,
     responses={
-        200: {"content": {JSON_TYPE: {"example": ANSWER}, SVG_TYPE: PICTURE}},
+        200: {"content": {JSON_TYPE: {"example": ANSWER_EXAMPLE}, SVG_TYPE: PICTURE}},
         **problems(body=True),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": SCHEMA, "example": EXAMPLE}}}
+        "requestBody": {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": QUESTION_SCHEMA, "example": QUESTION_EXAMPLE}},
+        }
     },
 )
 async def compute_composite_schedule(access: ReadAccess, request: Request) -> Response:

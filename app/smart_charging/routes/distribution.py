@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import SiteDistribution, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site
 from app.smart_charging.schemas.distribution import (
@@ -20,9 +21,7 @@ from app.smart_charging.schemas.distribution import (
     SiteSessionInput,
 )
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.exact_json import read_exactly
-from app.web.examples import SITE_QUESTION
 from app.web.json_body import body_of, read_bytes, require_json
 from app.web.problems import problems
 from app.web.routers import api_router
@@ -38,7 +37,7 @@ _FAULTS_SHOWN = 50
     "/distribute",
     response_model=SiteDistributed,
     responses=problems(body=True),
-    openapi_extra=body_of(SiteQuestion, SITE_QUESTION),
+    openapi_extra=body_of(SiteQuestion),
 )
 async def distribute_site_power(access: ReadAccess, request: Request) -> Response:
     """Distribute a site's power over charging sessions, and give the reason of each limit. A dry run.

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from app.clock import PLAUSIBLE_FROM
 from app.database.text import clean_text, json_text
 from app.id_tags.records import IdTagRecord
 from app.id_tags.rules import fold_id_tag, id_tag_info
@@ -28,8 +29,6 @@ from app.types import Json
 # depend on its arrival, and another session has another text.
 _UNREADABLE_KEY = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE_KEY_BYTES = 6
-# Clocks that were never set begin in 1970 or 2000; such times say nothing about order.
-_PLAUSIBLE_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 # Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
 _ONLINE_WITHIN = timedelta(minutes=5)
 REPLAYED = "replayed"
@@ -127,7 +126,7 @@ def _is_limited(tag: IdTagRecord | None) -> bool:
 def _judged_at(start: TransactionStart) -> tuple[datetime, tuple[str, ...]]:
     """Return the time at which the tag counts: ours, but the reported one for what was queued offline."""
     reported = start.started_at
-    if _PLAUSIBLE_FROM <= reported < start.received_at - _ONLINE_WITHIN:
+    if PLAUSIBLE_FROM <= reported < start.received_at - _ONLINE_WITHIN:
         return reported, (*start.flags, REPLAYED)
     return start.received_at, start.flags
 

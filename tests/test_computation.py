@@ -4,8 +4,8 @@ import asyncio
 import threading
 from functools import partial
 
+from app.computation import compute
 from app.types import TenantId
-from app.web.computation import compute
 
 
 async def test_a_tenant_waits_for_one_computation_of_another_at_most() -> None:

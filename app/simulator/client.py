@@ -17,11 +17,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
+from app import close_codes
 from app.clock import Clock
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, ocpp16
 from app.simulator import commands
-from app.simulator.ledger import Event, Ledger
-from app.simulator.machine import ChargePoint, Json
+from app.simulator.charge_point import ChargePoint, Json
+from app.simulator.message_log import Event, Ledger
 from app.simulator.outbox import Request
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
@@ -32,9 +33,8 @@ _CLOSE_TIMEOUT_S = 2.0
 # Doubling with chance, as 2.0.1 part 4 5.3 asks; the upper bound keeps crash tests short.
 _BACK_OFF_LEAST_S, _BACK_OFF_MOST_S = 0.25, 10.0
 _LOOK_S, _LOOK_FINISHING_S = 1.0, 0.05
-_ABNORMAL = 1006
-# Normal, going away, service restart: what a server says when it stops in good order.
-_EXPECTED_CLOSES = frozenset({1000, 1001, 1012})
+# What a server says if it stops in good order.
+_EXPECTED_CLOSES = frozenset({close_codes.NORMAL, close_codes.GOING_AWAY, close_codes.SERVICE_RESTART})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Session:
             await self._back_off()
 
     def _note_closed(self, closed: ConnectionClosed) -> None:
-        code = closed.rcvd.code if closed.rcvd is not None else _ABNORMAL
+        code = closed.rcvd.code if closed.rcvd is not None else close_codes.ABNORMAL
         if code not in _EXPECTED_CLOSES:
             self._shared.statistics.errors[f"connection closed: {code}"] += 1
 

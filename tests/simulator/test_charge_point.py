@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.clock import parse_time, utc_text
-from app.simulator.machine import ChargePoint
+from app.simulator.charge_point import ChargePoint
 from app.simulator.outbox import Request
 from app.simulator.persona import UNKNOWN_TAG, make_fleet
 
