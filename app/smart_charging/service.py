@@ -155,7 +155,7 @@ class ConnectorQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargePointQuery:
+class AskOptions:
     """How to ask the charge point for its own schedule. wait_s: how long to wait for the answer."""
 
     issued_by: str
@@ -184,9 +184,9 @@ class ConnectorScheduleService:
         self._clock = clock
 
     async def compare(
-        self, tenant_id: TenantId, question: ConnectorQuestion, query: ChargePointQuery | None
+        self, tenant_id: TenantId, question: ConnectorQuestion, ask: AskOptions | None
     ) -> ComparedSchedule:
-        """Compute the composite schedule of a connector; with `query` also ask the charge point for its own.
+        """Compute the composite schedule of a connector; with `ask` also ask the charge point for its own.
 
         Raises:
             NotFound: the tenant has no such charge point.
@@ -198,9 +198,9 @@ class ConnectorScheduleService:
             known = await load_known_state(work, charge_point.id)
         request = self._request(question, known)
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
-        if query is None:
+        if ask is None:
             return ComparedSchedule(known.view.ledger.certain, ours)
-        command = await self._ask(tenant_id, question.identity, request, query)
+        command = await self._ask(tenant_id, question.identity, request, ask)
         drift = await compute(tenant_id, partial(find_drift, known.view, request, command))
         return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
 
@@ -228,7 +228,7 @@ class ConnectorScheduleService:
         return ScheduleRequest(question.connector_id, start, question.options, known.abilities.connectors)
 
     async def _ask(
-        self, tenant_id: TenantId, identity: str, request: ScheduleRequest, query: ChargePointQuery
+        self, tenant_id: TenantId, identity: str, request: ScheduleRequest, ask: AskOptions
     ) -> CommandRecord:
         payload = {
             "connectorId": request.connector_id,
@@ -236,8 +236,8 @@ class ConnectorScheduleService:
             "chargingRateUnit": request.options.unit,
         }
         text = orjson.dumps(payload).decode()
-        command = CommandRequest(identity, "GetCompositeSchedule", text, query.issued_by)
-        return await self._commands.issue(tenant_id, command, wait_s=query.wait_s)
+        command = CommandRequest(identity, "GetCompositeSchedule", text, ask.issued_by)
+        return await self._commands.issue(tenant_id, command, wait_s=ask.wait_s)
 
 
 async def _existing(

@@ -121,7 +121,7 @@ async def test_it_is_due_at_the_next_clock_change(estate: Estate) -> None:
     assert await estate.sweep() == 0
 
 
-async def test_at_the_change_it_is_sent_anew_once(estate: Estate) -> None:
+async def test_at_the_change_it_is_sent_again_once(estate: Estate) -> None:
     estate.go_to(CHANGE)
     counts = await asyncio.gather(estate.sweep(), estate.sweep(estate.site.b))
     assert sum(counts) == 1
@@ -214,7 +214,7 @@ async def test_of_two_installations_at_once_the_later_one_holds_in_the_end(estat
     assert (installation.connector_id, installation.refresh_at) == (2, CHANGE)
 
 
-async def test_a_profile_cannot_be_deleted_while_it_is_sent_anew(
+async def test_a_profile_cannot_be_deleted_while_it_is_sent_again(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = estate.site.a.commands

@@ -1,4 +1,4 @@
-"""`/v1/smart-charging`: what charging profiles come to, worked out without any charge point."""
+"""`POST /v1/smart-charging/composite-schedule`: a composite schedule as a dry run."""
 
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ _TAG = Tag(
 router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 1024 * 1024
-"""Two thousand profiles of some periods each; the core bounds what they may come to."""
+"""Two thousand profiles of some periods each. The core limits how much there is to compute."""
 JSON_TYPE, SVG_TYPE = "application/json", "image/svg+xml"
 PICTURE: dict[str, Any] = {
     "schema": {"type": "string"},
@@ -51,11 +51,11 @@ PICTURE: dict[str, Any] = {
     },
 )
 async def compute_composite_schedule(access: ReadAccess, request: Request) -> Response:
-    """Work out a composite schedule. Nothing is stored, and no charge point is asked.
+    """Compute a composite schedule. Nothing is stored, and no charge point is asked.
 
-    Each period names what set its limit and the profiles that were beaten. Profiles that break a rule of
-    their own are refused; rules that depend on a charge point's state or abilities apply when one is
-    installed. With `Accept: image/svg+xml` the answer is a picture. (OCPP 1.6 3.13, 5.7)
+    Each period names what set its limit and the profiles that were beaten. Profiles that break a rule by
+    themselves are refused. Rules that depend on the state or abilities of a charge point apply when a profile
+    is installed. With `Accept: image/svg+xml` the answer is a picture. (OCPP 1.6 3.13, 5.7)
     """
     require_json(request)
     content = await read_bytes(request, BODY_LIMIT_BYTES)

@@ -17,7 +17,7 @@ from app.smart_charging.schemas.connector_schedule import (
     ScheduleDrift,
     ScheduleQuery,
 )
-from app.smart_charging.service import ChargePointQuery, ConnectorQuestion, ConnectorScheduleService
+from app.smart_charging.service import AskOptions, ConnectorQuestion, ConnectorScheduleService
 from app.types import Json
 from app.web.access import ReadAccess
 from app.web.conditional import page_response
@@ -52,8 +52,8 @@ async def get_composite_schedule(
     """
     if query.ask and "command" not in access.principal.scopes:
         raise Forbidden("To ask the charge point the API key needs the scope 'command'.")
-    asked = ChargePointQuery(access.issued_by, query.wait) if query.ask else None
-    compared = await schedules.compare(access.tenant_id, _question(identity, connector_id, query), asked)
+    ask = AskOptions(access.issued_by, query.wait) if query.ask else None
+    compared = await schedules.compare(access.tenant_id, _question(identity, connector_id, query), ask)
     shown = ConnectorSchedule(
         charge_point=identity,
         connector_id=connector_id,

@@ -183,7 +183,7 @@ def judge_calendar(calendar: Json, now: datetime) -> list[FieldViolation]:
     if not profiles:
         return [FieldViolation("/rules", "limits_nothing", "neither the rules nor `otherwise` set a limit")]
     if len(profiles) > CALENDAR_PROFILES:
-        text = f"needs {len(profiles)} profiles, but {CALENDAR_PROFILES} are possible: set this limit"
+        text = f"needs {len(profiles)} profiles, but only {CALENDAR_PROFILES} are possible: set a limit"
         return [FieldViolation("/otherwise", "too_many_gaps", text)]
     return []
 
