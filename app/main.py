@@ -82,9 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    # First in the list: a cached document must not wait for the patterns of other routes.
-    app.router.routes[:0] = public
     install_api(app)
+    # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
+    app.router.routes.extend(public)
     return app
 
 
