@@ -37,7 +37,7 @@ _STOP_LIMIT_S = 40.0
 _ANSWER_LIMIT_S = 10.0
 _LOOK_S = 0.01
 _BACKGROUND_S = 0.01
-"""What a command leaves to do in the background is done within this."""
+"""The time in which the background work of a command ends."""
 
 _TENANT, _IDENTITY, _ID_TAG = "crossed", "CROSSED-1", "CROSSED"
 _LEFT_OUT = (
@@ -95,7 +95,7 @@ def main() -> None:
     is_markdown = parser.parse_args().markdown
     spec = find_spec("app")
     if spec is None or spec.origin is None:
-        sys.exit("there is no package `app` here: use the interpreter of its environment")
+        sys.exit("the package `app` is not installed here: use the interpreter of its environment")
     root = Path(spec.origin).parent
     for name, files in asyncio.run(_count(root)).items():
         if is_markdown:

@@ -1,4 +1,4 @@
-"""What commands change besides themselves: each capability registers its effects, `main` lists them.
+"""Effects of commands: the other rows that their ends change. Capabilities offer them, `main` lists them.
 
 Which transaction a remote start or stop led to is not decided here: the ledger sees the transaction.
 """
@@ -13,7 +13,7 @@ from app.database.unit_of_work import TenantWork
 
 
 class CommandEffect(Protocol):
-    """What the ends of some commands change in the rows of one capability."""
+    """The change that the ends of some commands make in the rows of one capability."""
 
     @property
     def triggers(self) -> Mapping[str, str | None]:
@@ -57,7 +57,7 @@ class CredentialEffect(CommandEffect, Protocol):
     async def begin(
         self, work: TenantWork, identity: str, key: bytes, at: datetime
     ) -> CredentialChange | None:
-        """Lock a charge point for a change of its credential; None: there is no such charge point."""
+        """Lock a charge point for a change of its credential; None: it does not exist."""
 
 
 class CommandEffects:

@@ -1,4 +1,4 @@
-"""What a worker remembers of commands, in memory only; the record is in the database.
+"""The commands that a worker remembers until they end, in memory only; the record is in the database.
 
 `OwnedCommands` belongs to the worker that owns the session, `IssuedCommands` to the worker that issued the
 command, `Waiters` to every worker on which a caller waits for an end. `encoded_end` and `decoded_end`

@@ -70,7 +70,7 @@ class CommandSessions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What issuing and owning worker need alike, and share in one process."""
+    """The collaborators that the issuing and the owning side share in one worker."""
 
     database: Database
     steps: Prepared

@@ -42,7 +42,7 @@ class SentFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """What a caller asks for. payload_text: JSON, may hold a secret; timeout_s None: the server's default."""
+    """A request for a command. payload_text: JSON, may hold a secret; timeout_s None: the server's default."""
 
     identity: str
     action: str
@@ -106,7 +106,7 @@ class CommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class CommandFilter:
-    """What narrows a listing of commands. identity: of the charge point."""
+    """The filters of a listing of commands. identity: of the charge point."""
 
     identity: str | None = None
     action: str | None = None

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.types import Json
 
 Actor = Literal["issuer", "owner", "reaper"]
-"""Who changes a state: the worker that issued the command, the worker that owns the session, the reaper."""
+"""The causes of a change: the worker that issued the command, the worker that owns the session, the reaper."""
 
 _ISSUER: Final = frozenset[Actor]({"issuer"})
 _OWNER: Final = frozenset[Actor]({"owner"})
@@ -35,7 +35,7 @@ TRANSITIONS: Final[Mapping[CommandState | None, Mapping[CommandState, frozenset[
         "sent": _OWNER,
         "cancelled": _WORKERS,
         "expired": _OWNER_OR_REAPER,  # not sent by its deadline
-        "offline": _WORKERS,  # the session ended before it was sent, and there is no other
+        "offline": _WORKERS,  # the session ended before it was sent, and no other began
         "connection_lost": _ALL,  # it is not known whether it was sent
         # The sending is recorded in the background, so the end may come first.
         "accepted": _OWNER,
@@ -67,7 +67,7 @@ _AGREED = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Schedule
 """The values of `status` that say yes, over all responses of a charge point."""
 
 REDACTED = "***"
-"""What records show in place of a secret."""
+"""The text that records show in place of a secret."""
 
 _SHORTEST_TIMEOUT_S = 1.0
 _REMOTE_CONTROL = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})

@@ -43,7 +43,7 @@ _LOG = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IssueOptions:
-    """Who issues commands, and how. wait_s: how long to wait until they have ended."""
+    """How to issue commands. wait_s: how long to wait until they have ended."""
 
     issued_by: str
     timeout_s: float | None = None
@@ -212,7 +212,7 @@ async def _store(work: TenantWork, installation: InstallationRecord, refresh: Re
 
 
 async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
-    """Return the ids that an id stands for: of a stored calendar all that may be installed."""
+    """Return the ids to clear for an id: for that of a stored calendar all that may be installed."""
     charge_point = await existing_charge_point(work, identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:

@@ -60,7 +60,7 @@ def read_events(
     *,
     smart_charging: bool = True,
 ) -> list[ProfileEvent]:
-    """Return the events that commands stand for, in the same order.
+    """Return the events of commands, in the same order.
 
     transactions: in the order of their start. smart_charging: False if the charge point says that it lacks
     the feature profile SmartCharging; it then ignores the profile of a remote start (OCPP 1.6 5.11).

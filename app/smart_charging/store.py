@@ -124,7 +124,7 @@ class ChargingProfileStore(Repository):
         charging_profile: Json | None = None,
         calendar: Json | None = None,
     ) -> ChargingProfileRecord | None:
-        """Replace the content of a stored profile and return it; None if there is no such profile."""
+        """Replace the content of a stored profile and return it; None if it does not exist."""
         statement = (
             update(_TABLE)
             .where(*self._is(charging_profile_id))

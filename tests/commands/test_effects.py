@@ -1,4 +1,4 @@
-"""What an answer changes: the configuration view and the credential; and that no secret stays behind."""
+"""The effects of answers on the configuration view and the credential; and no secret stays behind."""
 
 import json
 from typing import Any, cast

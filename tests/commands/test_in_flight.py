@@ -1,4 +1,4 @@
-"""What a worker remembers of commands, and how an end travels: what is read is what was put in."""
+"""The memory of a worker, and an end on the bus: what is read is what was put in."""
 
 import asyncio
 from dataclasses import replace
@@ -111,7 +111,7 @@ async def test_all_who_wait_are_woken_and_nothing_stays() -> None:
     waiters = Waiters()
     with waiters.waiting("1") as first, waiters.waiting("1") as second, waiters.waiting("2") as other:
         waiters.wake("1")
-        waiters.wake("nobody")
+        waiters.wake("unknown")
         woken = [asyncio.ensure_future(waiter.wait(5)) for waiter in (first, second)]
         assert await asyncio.wait(woken, timeout=5) == (set(woken), set())
         still = asyncio.ensure_future(other.wait(60))
@@ -120,7 +120,7 @@ async def test_all_who_wait_are_woken_and_nothing_stays() -> None:
     assert len(waiters._waiters) == 0
 
 
-async def test_nobody_is_given_the_end_of_another_command() -> None:
+async def test_no_wait_is_given_the_end_of_another_command() -> None:
     waiters = Waiters()
     ended: Any = object()
     with waiters.waiting("1") as first, waiters.waiting("2") as other:

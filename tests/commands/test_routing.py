@@ -51,7 +51,7 @@ async def test_a_second_delivery_sends_no_second_call(site: Site) -> None:
 async def test_an_envelope_for_another_epoch_is_reported_not_sent(site: Site) -> None:
     charger = await site.charger(site.b)
     site.b.owner.call(envelope_of(site, charger, epoch=charger.connection.epoch - 1))
-    site.b.owner.call(envelope_of(site, charger, identity="nobody"))
+    site.b.owner.call(envelope_of(site, charger, identity="unknown"))
     await charger.reported()
     assert charger.received == []
 

@@ -81,7 +81,7 @@ async def test_a_command_is_recorded_for_its_session(station: Station, way: str)
 
 
 @pytest.mark.parametrize(
-    "owner", [None, SessionOwner(-1, "w1", 7)], ids=["nobody", "one of another charge point"]
+    "owner", [None, SessionOwner(-1, "w1", 7)], ids=["not connected", "one of another charge point"]
 )
 @ways
 async def test_without_a_session_of_its_own_a_command_is_offline(

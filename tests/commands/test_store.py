@@ -1,4 +1,4 @@
-"""Commands are listed, and what nobody else ends the reaper does."""
+"""Commands are listed, and the reaper ends those that no worker ends."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,7 @@ async def test_commands_are_listed_the_newest_first(station: Station) -> None:
         pytest.param({}, "queued", id="in time"),
     ],
 )
-async def test_the_reaper_ends_what_nobody_else_will(
+async def test_the_reaper_ends_what_no_worker_ends(
     station: Station, changes: dict[str, Any], state: str
 ) -> None:
     command = make_command(station, **changes)

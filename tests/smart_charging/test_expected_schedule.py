@@ -1,4 +1,4 @@
-"""What a charge point should follow, from its ledger; and where its own word departs from that."""
+"""The schedule that a charge point should follow, and where its own one differs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -86,7 +86,7 @@ class AuthorizationKeyEffect:
     async def begin(
         self, work: TenantWork, identity: str, key: bytes, at: datetime
     ) -> AuthorizationKeyChange | None:
-        """Lock a charge point for a change of its credential; None: there is no such charge point.
+        """Lock a charge point for a change of its credential; None: it does not exist.
 
         The same key gets the hash that it has already, so that the answers to both commands decide on it.
         """

@@ -139,7 +139,7 @@ _FINISH: Final = Statement(
 
 
 class Recorded(NamedTuple):
-    """What became of a new command. command None: it was not recorded."""
+    """The result of recording a command. command None: it was not recorded."""
 
     registration_status: RegistrationStatus
     is_queue_full: bool
@@ -174,7 +174,7 @@ class CommandSteps:
         """Record a command as `queued`, or as `offline` if no session of this charge point owns it.
 
         It is not recorded if a registration in `refusing` forbids it, if `queue_limit` commands wait already,
-        or if it was recorded before (see `known`). None: there is no such charge point.
+        or if it was recorded before (see `known`). None: the charge point does not exist.
         """
         owner = command.owner
         values = {

@@ -50,7 +50,7 @@ _Number = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSche
 
 
 class ClearQuery(IssueQuery):
-    """What to clear: the profile of `charging_profile_id`, or what fits all filters. Empty: everything."""
+    """Clear the profile of `charging_profile_id`, or what fits all filters; without any, everything."""
 
     charging_profile_id: Annotated[_Number, Field(description="With it the other filters do not count.")] = (
         None
