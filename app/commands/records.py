@@ -42,7 +42,7 @@ class SentFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """A request for a command. payload_text: JSON, may hold a secret; timeout_s None: the server's default."""
+    """A request for a command. payload_text: JSON, may hold a secret; timeout_s None: the default."""
 
     identity: str
     action: str

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.types import Json
 
 Actor = Literal["issuer", "owner", "reaper"]
-"""The causes of a change: the worker that issued the command, the worker that owns the session, the reaper."""
+"""A cause of a change: the worker that issued the command, the one that owns the session, the reaper."""
 
 _ISSUER: Final = frozenset[Actor]({"issuer"})
 _OWNER: Final = frozenset[Actor]({"owner"})
