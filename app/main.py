@@ -16,15 +16,19 @@ from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
 from app.charge_points.handlers import charge_point_handlers
+from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
 from app.charge_points.handlers.boot_notification import BootServices
 from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
 from app.clock import Clock, SystemClock
-from app.commands.service import Commands
+from app.commands.effects import CommandEffects
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.reaper import CommandReaper
+from app.commands.service import CommandService
+from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway
-from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
@@ -34,6 +38,7 @@ from app.live.presence import Presence
 from app.logs import setup_logging
 from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
+from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
@@ -60,7 +65,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
             app.state.services = services
-            app.router.routes.insert(len(public), gateway.route)
+            # Last in the list: requests of the API need not be compared with its path.
+            app.router.routes.append(gateway.route)
             app.sockets.append(gateway.route)
             yield
             app.sockets.remove(gateway.route)
@@ -76,9 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    # First in the list: a cached document must not wait for the patterns of other routes.
-    app.router.routes[:0] = public
     install_api(app)
+    # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
+    app.router.routes.extend(public)
     return app
 
 
@@ -105,24 +111,30 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    commands = Commands(database, storage.command_steps, presence, bus, clock, settings)
+    effects = command_effects(settings)
+    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    owner = CommandOwner(context, registry)
+    commands = CommandService(context, owner, presence)
+    reaper = CommandReaper(context, owner, presence)
     gateway = Gateway(
         storage=storage,
-        commands=commands,
+        commands=owner,
         registry=registry,
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
         handlers=message_handlers(storage, clock, settings),
     )
-    inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
-    await inbox.start()
-    stack.push_async_callback(inbox.close)
-    commands.start()
+    await bus.start({**registry.receivers(), **commands.receivers()})
+    stack.push_async_callback(bus.close)
+    owner.start()
+    stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
+    reaper.start()
+    stack.push_async_callback(reaper.close)
     services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
@@ -130,6 +142,15 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     await gateway.start()
     stack.push_async_callback(gateway.close)
     return services, gateway
+
+
+def command_effects(settings: Settings) -> CommandEffects:
+    """Return what the capabilities change when a command ends."""
+    return CommandEffects(
+        AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
+        ConfigurationEffect(),
+        ChargingProfileEffect(),
+    )
 
 
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
@@ -164,6 +185,7 @@ def compose_services(shared: Services) -> ServiceRegistry:
         charge_points,
         ConfigurationService(database),
         frames,
+        shared.commands,
         ChargingProfileService(database, clock),
         ConnectorScheduleService(database, shared.commands, clock),
         ProfileInstaller(database, shared.commands, clock),

@@ -3,12 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import Final, NoReturn
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import AppError, FieldViolation, InvalidInput, StoreUnavailable
+from app.errors import FieldViolation, InvalidInput, StoreUnavailable
+
+DATABASE_ERRORS: Final = (
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What SQLAlchemy and asyncpg raise for a failure of the database."""
 
 # SQLSTATE classes: connection, login refused, no such database (both while an operator works on it),
 # insufficient resources (disk full too), operator intervention, system error.
@@ -63,30 +74,26 @@ def _of_state(state: str | None) -> Failure:
 
 @asynccontextmanager
 async def translated_errors() -> AsyncIterator[None]:
-    """Raise what the database does as what it means to a caller.
-
-    Raises:
-        StoreUnavailable: it is away or too slow, or others were in the way; the caller may come again.
-        InvalidInput: a value cannot be stored.
-    """
+    """Translate the errors of the database inside the block; see `raise_translated`."""
     try:
         yield
-    except AppError:
-        raise
-    except (
-        DBAPIError,
-        PoolTimeout,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-    ) as error:
-        match failure_of(error):
-            case Failure.UNAVAILABLE | Failure.CONFLICT:
-                raise StoreUnavailable() from error
-            case _:
-                _refuse_unstorable(error)
-                raise
+    except DATABASE_ERRORS as error:
+        raise_translated(error)
+
+
+def raise_translated(error: Exception) -> NoReturn:
+    """Raise an error of the database as what it means to a caller, or as it is.
+
+    Raises:
+        StoreUnavailable: it is away or too slow, or others were in the way; the caller may try again.
+        InvalidInput: a value cannot be stored.
+    """
+    match failure_of(error):
+        case Failure.UNAVAILABLE | Failure.CONFLICT:
+            raise StoreUnavailable() from error
+        case _:
+            _refuse_unstorable(error)
+            raise error
 
 
 def _refuse_unstorable(error: BaseException) -> None:

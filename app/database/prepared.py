@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 
-from app.database.failures import translated_errors
+from app.database.failures import DATABASE_ERRORS, raise_translated
 from app.database.statements import Statement
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -80,15 +80,21 @@ class Prepared:
         Raises:
             StoreUnavailable: the database is away or too slow; what was asked for may be done or not.
         """
-        arguments = statement.arguments(values)
-        async with translated_errors():
-            try:
-                return await self._fetch(statement.text, arguments)
-            except _ENDED:
-                # While it was idle: a database that was restarted meanwhile is no reason to fail. The others
-                # that are idle have ended with it, whether they know it yet or not.
-                self._end_idle()
-                return await self._fetch(statement.text, arguments)
+        # There may be other values.
+        arguments = [values[name] for name in statement.names]
+        try:
+            return await self._fetch_twice(statement.text, arguments)
+        except DATABASE_ERRORS as error:
+            raise_translated(error)
+
+    async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+        try:
+            return await self._fetch(text, arguments)
+        except _ENDED:
+            # The connection ended while it was idle, because the database was restarted for instance. The
+            # others that are idle have ended with it.
+            self._end_idle()
+            return await self._fetch(text, arguments)
 
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         if self._is_closed:

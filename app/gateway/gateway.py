@@ -52,7 +52,7 @@ class Gateway:
             clock=clock,
             limits=_limits_of(settings),
             tally=tally,
-            watcher=deadlines,
+            watch_deadlines=deadlines.sessions.add,
             call_later=_call_later,
         )
         self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)

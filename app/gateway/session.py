@@ -101,7 +101,7 @@ class Session:
                 self._transport.write(found)
             case CallSent():
                 self._results.push(found)
-                self._services.watcher.watch(self)
+                self._services.watch_deadlines(self)
             case Resolve():
                 _count_deviations(found.deviations)
                 self._results.push(found)

@@ -29,13 +29,6 @@ class HasDeadlines(Protocol):
         """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
 
 
-class DeadlineWatcher(Protocol):
-    """Calls `expire_calls` of a session while it has a deadline."""
-
-    def watch(self, session: HasDeadlines) -> None:
-        """Call `expire_calls` from now on, until it returns False."""
-
-
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
     """The limits of one charge point. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
@@ -50,7 +43,10 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """The services that all sessions of a worker share."""
+    """The services that all sessions of a worker share.
+
+    watch_deadlines: calls `expire_calls` of a session from now on, until it returns False.
+    """
 
     ledger: Ledger
     frame_log: FrameLog
@@ -59,7 +55,7 @@ class SessionServices:
     clock: Clock
     limits: SessionLimits
     tally: Tally
-    watcher: DeadlineWatcher
+    watch_deadlines: Callable[[HasDeadlines], None]
     call_later: Callable[[float, Callable[[], None]], object]
 
 

@@ -16,22 +16,21 @@ LAST_SEEN_PERIOD_S = 30.0
 
 
 class CallDeadlines:
-    """The sessions that wait for the answer to a CALL of ours."""
+    """The sessions that wait for the answer to a CALL of ours.
+
+    sessions: `check` calls their `expire_calls`, until it returns False.
+    """
 
     def __init__(self) -> None:
-        self._sessions: set[HasDeadlines] = set()
-
-    def watch(self, session: HasDeadlines) -> None:
-        """Call `expire_calls` of the session from now on, until it returns False."""
-        self._sessions.add(session)
+        self.sessions: set[HasDeadlines] = set()
 
     def check(self) -> None:
         """Let each session check its deadlines."""
-        for session in list(self._sessions):
+        for session in list(self.sessions):
             # A session that raises is not asked again, so it cannot disturb the others.
-            self._sessions.discard(session)
+            self.sessions.discard(session)
             if session.expire_calls():
-                self._sessions.add(session)
+                self.sessions.add(session)
 
 
 class Ticker:

@@ -26,13 +26,6 @@ _STATUSES: dict[str, Verdict] = {
 }
 
 
-def carries_charging_profile(action: str, payload: Json) -> bool:
-    """Say whether a command may change the profiles of a charge point."""
-    if action == "RemoteStartTransaction":
-        return "chargingProfile" in payload
-    return action in ("SetChargingProfile", "ClearChargingProfile")
-
-
 async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     """Return what is, or may be, on a charge point now."""
     commands = await ProfileCommandStore(work).for_charge_point(charge_point_id)

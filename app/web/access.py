@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer, SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.clock import Clock
-from app.commands.service import Commands
+from app.commands.service import CommandService
 from app.database.database import Database
 from app.errors import Forbidden, NotFound
 from app.live.command_bus import CommandBus
@@ -44,7 +44,7 @@ class Authentication:
     """
 
     authenticate: Callable[[str | None, str], Awaitable[Principal]]
-    client_address: Callable[[str, str | None], str]
+    client_address: Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Services:
 
     storage: Storage
     presence: Presence
-    commands: Commands
+    commands: CommandService
     bus: CommandBus
     clock: Clock
     settings: Settings
@@ -113,8 +113,8 @@ class _ApiKey(SecurityBase):
         registry: ServiceRegistry = request.app.state.services
         authentication = registry.get(Authentication)
         peer = request.client.host if request.client else ""
-        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
-        address = authentication.client_address(peer, forwarded_for)
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))
+        address = authentication.client_address(peer, forwarded_for) if forwarded_for else peer
         credentials = await _BEARER(request)
         token = None if credentials is None else credentials.credentials
         principal = await authentication.authenticate(token, address)

@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 
 from app.commands.records import CommandRecord, SentFacts
-from app.commands.store.commands import CommandStore
-from app.commands.store.steps import CommandSteps, End
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
 from app.tenants.records import TenantRecord
 from tests.support.api import NOW, Edge

@@ -13,8 +13,7 @@ from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
 from app.charge_points.store import ChargePointStore
 from app.commands.records import SentFacts
-from app.commands.store.commands import CommandStore
-from app.commands.store.steps import CommandSteps, End
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
 from app.database.database import Database
 from app.errors import Conflict, InvalidInput

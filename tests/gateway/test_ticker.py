@@ -60,7 +60,7 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
             seen.set()
 
     for session in (FakeSession(fail), FakeSession(count)):
-        deadlines.watch(cast(Session, session))
+        deadlines.sessions.add(cast(Session, session))
     ticker = Ticker(
         deadlines,
         Tally(CALL_SECONDS.bounds_s),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 from fastapi import FastAPI
@@ -14,14 +14,16 @@ from redis.asyncio import Redis
 
 from app.api import install_api
 from app.charge_points.store import ChargePointStore
-from app.clock import Clock, microseconds_of
+from app.clock import microseconds_of
+from app.commands.owner import CommandContext, CommandOwner
 from app.commands.records import CommandRecord
-from app.commands.service import Commands
+from app.commands.service import CommandService
+from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
-from app.main import compose_services
+from app.main import command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.key_ring import mint_key
@@ -224,7 +226,7 @@ def build_app(services: ServiceRegistry) -> FastAPI:
 
 @asynccontextmanager
 async def open_edge(
-    storage: Storage, redis_url: str, settings: Settings, commands: Commands | None = None
+    storage: Storage, redis_url: str, settings: Settings, commands: CommandService | None = None
 ) -> AsyncIterator[Edge]:
     """The whole edge, open. commands: in place of the real ones."""
     clock = SetClock()
@@ -234,13 +236,14 @@ async def open_edge(
     bus = CommandBus(redis, worker, settings.credential_pepper)
     delivered: list[Envelope] = []
     await presence.start(_Unconcerned())
-    await bus.start(delivered.append)
+    await bus.start(dict.fromkeys(get_args(Envelope), delivered.append))
     try:
-        as_clock: Clock = clock
-        used = commands or Commands(
-            storage.database, storage.command_steps, presence, bus, as_clock, settings
-        )
-        services = Services(storage, presence, used, bus, clock, settings)
+        if commands is None:
+            effects = command_effects(settings)
+            context = CommandContext(storage.database, storage.command_steps, bus, effects, clock, settings)
+            owner = CommandOwner(context, Registry(presence, bus, clock))
+            commands = CommandService(context, owner, presence)
+        services = Services(storage, presence, commands, bus, clock, settings)
         app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -196,7 +196,7 @@ class Bench:
             clock=self.clock,
             limits=limits,
             tally=Tally(CALL_SECONDS.bounds_s),
-            watcher=self.deadlines,
+            watch_deadlines=self.deadlines.sessions.add,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )
         self.session = Session(self.connection, self.transport, self.services, is_framed=False)
