@@ -7,8 +7,8 @@ from app.charge_points.connection_batcher import ConnectionBatcher
 from app.clock import Clock, parse_time
 from app.database.database import Database
 from app.settings import Settings
-from app.transactions.entries import TIME_UNREADABLE
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
+from app.transactions.records import TIME_UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)

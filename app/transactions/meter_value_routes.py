@@ -13,7 +13,7 @@ from app.charge_points.store import ChargePointReads
 from app.database.prepared import Row
 from app.transactions.records import MeterValueFilter
 from app.transactions.schemas import MeterValue
-from app.transactions.store import TransactionReads
+from app.transactions.store.reading import TransactionReads
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import encoded_page_response

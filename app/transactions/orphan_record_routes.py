@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from app.charge_points.service import existing_charge_point
 from app.transactions.schemas import OrphanRecord
-from app.transactions.store import OrphanRecordStore
+from app.transactions.store.reading import OrphanRecordStore
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import page_response
 from app.web.inputs import IdentityPath, PagingQuery

@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.transactions.meter_value_routes import meter_value_page
 from app.transactions.records import TransactionFilter
 from app.transactions.schemas import MeterValue, Transaction
-from app.transactions.store import TransactionReads
+from app.transactions.store.reading import TransactionReads
 from app.web import hot_reads
 from app.web.access import ReadAccess, ServicesDependency
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response

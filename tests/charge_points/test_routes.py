@@ -12,8 +12,8 @@ from app.charge_points.store import ChargePointStore
 from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
-from app.transactions.entries import TransactionStop
-from app.transactions.store import OrphanRecordStore
+from app.transactions.records import TransactionStop
+from app.transactions.store.reading import OrphanRecordStore
 from app.types import ChargePointId
 from tests.support.api import NOW, Edge
 

@@ -24,7 +24,7 @@ from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import MeterValueStore, OrphanRecordStore, TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker, make_command
 

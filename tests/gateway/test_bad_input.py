@@ -9,7 +9,7 @@ from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.store import ChargePointStore
 from app.frame_log.store import FrameStore
 from app.tenants.store import TenantStore
-from app.transactions.store import OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import OrphanRecordStore, TransactionStore
 from tests.support.gateway import Station
 from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 

@@ -11,7 +11,7 @@ from app.charge_points.store import ChargePointStore
 from app.clock import parse_time
 from app.id_tags.store import IdTagStore
 from app.transactions.records import MeterValueRecord, TransactionRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import MeterValueStore, OrphanRecordStore, TransactionStore
 from tests.support.gateway import Station
 from tests.support.raw_client import RawClient
 

@@ -14,7 +14,7 @@ from app.gateway.handshake import agreed_compression
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
-from app.transactions.store import MeterValueStore
+from app.transactions.store.reading import MeterValueStore
 from tests.support.gateway import KEY, Station, serve
 
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"

@@ -18,9 +18,9 @@ from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord
-from app.transactions.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions.ledger import Ledger
+from app.transactions.records import MeterReading, MeterReadings, TransactionStart, TransactionStop
+from app.transactions.store.reading import MeterValueStore, TransactionStore
 from app.types import Json
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

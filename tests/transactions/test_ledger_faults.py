@@ -20,10 +20,10 @@ from app.server.embedded import start_embedded
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.store import TenantStore
-from app.transactions.entries import TransactionStarted
-from app.transactions.ledger import batch as ledger_batch
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions import batch as ledger_batch
+from app.transactions.ledger import Ledger
+from app.transactions.records import TransactionStarted
+from app.transactions.store.reading import MeterValueStore, TransactionStore
 from tests.support.store import Station, StationMaker
 
 
@@ -65,7 +65,7 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
             raise failures.pop()
         return await write_batch(*arguments)
 
-    monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", failing)
+    monkeypatch.setattr("app.transactions.ledger.write_batch", failing)
     answer = await station.storage.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
@@ -143,7 +143,7 @@ class _Held:
         self.begun: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.sign = asyncio.Event()
         self._write_batch = ledger_batch.write_batch
-        monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", self._write)
+        monkeypatch.setattr("app.transactions.ledger.write_batch", self._write)
 
     async def _write(self, connection: Any, records: Any, *others: Any) -> Any:
         self.begun.put_nowait(records)

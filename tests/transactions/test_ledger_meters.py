@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.transactions.entries import InvalidRecord
-from app.transactions.records import MeterValueRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.records import InvalidRecord, MeterValueRecord
+from app.transactions.store.reading import MeterValueStore, OrphanRecordStore, TransactionStore
 from app.types import Json
 from tests.support.store import NOW, Station, reading
 

@@ -11,10 +11,9 @@ import pytest
 from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
-from app.transactions.entries import TIME_UNREADABLE, StopRecorded
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.records import OrphanRecord, TransactionRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.ledger import Ledger
+from app.transactions.records import TIME_UNREADABLE, OrphanRecord, StopRecorded, TransactionRecord
+from app.transactions.store.reading import MeterValueStore, OrphanRecordStore, TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker, reading
 

@@ -20,7 +20,7 @@ from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.schemas import MeterValue, Transaction
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions.store.reading import MeterValueStore, TransactionStore
 from app.web import hot_reads
 from app.web.pagination import Page
 from app.web.resources import Resource

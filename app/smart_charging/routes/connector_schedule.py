@@ -31,7 +31,7 @@ from app.smart_charging.schemas.resources import (
     ScheduleDrift,
 )
 from app.transactions.records import MeterValueFilter
-from app.transactions.store import MeterValueStore
+from app.transactions.store.reading import MeterValueStore
 from app.types import Json
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess
 from app.web.computation import compute

@@ -7,7 +7,7 @@ from app.clock import microseconds_of, parse_time
 from app.connection import Connection
 from app.handler_context import HandlerContext
 from app.ocpp import v16
-from app.transactions.entries import MeterReading, MeterReadings
+from app.transactions.records import MeterReading, MeterReadings
 
 
 async def handle(

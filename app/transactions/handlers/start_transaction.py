@@ -8,7 +8,7 @@ from typing import cast
 from app.connection import Connection
 from app.handler_context import HandlerContext, reported_time
 from app.ocpp import v16
-from app.transactions.entries import TransactionStart
+from app.transactions.records import TransactionStart
 
 
 async def handle(

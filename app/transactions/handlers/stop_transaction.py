@@ -8,8 +8,8 @@ from app.clock import microseconds_of
 from app.connection import Connection
 from app.handler_context import HandlerContext, reported_time
 from app.ocpp import v16
-from app.transactions.entries import TransactionStop
 from app.transactions.handlers.meter_values import readings_of
+from app.transactions.records import TransactionStop
 from app.types import Json
 
 

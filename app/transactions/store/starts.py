@@ -15,13 +15,13 @@ import asyncpg
 import orjson
 
 from app.database.text import clean_text, json_text
+from app.id_tags.batch_store import TagKey, find_id_tags
 from app.id_tags.records import IdTagRecord
 from app.id_tags.rules import fold_id_tag, id_tag_info
-from app.transactions.entries import TIME_UNREADABLE, TransactionStart, TransactionStarted
-from app.transactions.ledger import statements as sql
-from app.transactions.ledger.id_tags import TagKey, find_id_tags
-from app.transactions.ledger.meter_values import Connection
-from app.transactions.ledger.waiting_stops import join_waiting_stops
+from app.transactions.records import TIME_UNREADABLE, TransactionStart, TransactionStarted
+from app.transactions.store import statements as sql
+from app.transactions.store.meter_values import Connection
+from app.transactions.store.waiting_stops import join_waiting_stops
 from app.types import Json
 
 # With a hash of its text it stands in the key for a time that could not be read: the key of a retry must not

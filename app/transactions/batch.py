@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from app.ocpp import MeterBatch
-from app.transactions.entries import (
+from app.transactions.records import (
     InvalidRecord,
     MeterReadings,
     StopRecorded,
@@ -12,10 +12,10 @@ from app.transactions.entries import (
     TransactionStarted,
     TransactionStop,
 )
-from app.transactions.ledger.meter_values import Connection, MeterWrites
-from app.transactions.ledger.orphans import insert_orphans, invalid_orphan
-from app.transactions.ledger.starts import write_starts
-from app.transactions.ledger.stops import write_stops
+from app.transactions.store.meter_values import Connection, MeterWrites
+from app.transactions.store.orphans import insert_orphans, invalid_orphan
+from app.transactions.store.starts import write_starts
+from app.transactions.store.stops import write_stops
 
 LedgerRecord = TransactionStart | TransactionStop | MeterReadings | InvalidRecord
 LedgerAnswer = TransactionStarted | StopRecorded | None

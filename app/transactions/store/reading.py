@@ -14,8 +14,8 @@ from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64
 from app.database.statements import Statement, given
 from app.id_tags.rules import fold_id_tag
 from app.transactions import tables
-from app.transactions.entries import TIME_UNREADABLE
 from app.transactions.records import (
+    TIME_UNREADABLE,
     MeterValueFilter,
     MeterValueRecord,
     OrphanRecord,

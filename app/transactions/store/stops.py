@@ -12,12 +12,12 @@ import asyncpg
 import orjson
 
 from app.database.text import clean_text, json_text
+from app.id_tags.batch_store import find_id_tags
 from app.id_tags.rules import fold_id_tag, id_tag_info
-from app.transactions.entries import TIME_UNREADABLE, StopRecorded, TransactionStop
-from app.transactions.ledger import statements as sql
-from app.transactions.ledger.id_tags import find_id_tags
-from app.transactions.ledger.meter_values import Connection, MeterWrites
-from app.transactions.ledger.orphans import Orphan, insert_orphans
+from app.transactions.records import TIME_UNREADABLE, StopRecorded, TransactionStop
+from app.transactions.store import statements as sql
+from app.transactions.store.meter_values import Connection, MeterWrites
+from app.transactions.store.orphans import Orphan, insert_orphans
 from app.types import Json
 
 METER_DECREASED = "meter_decreased"

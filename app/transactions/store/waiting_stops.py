@@ -8,10 +8,10 @@ import orjson
 
 from app.database.text import clean_text
 from app.id_tags.rules import fold_id_tag
-from app.transactions.entries import TransactionStart
-from app.transactions.ledger import statements as sql
-from app.transactions.ledger.meter_values import Connection
-from app.transactions.ledger.stops import Closing, Ending, Stoppable, close_transactions
+from app.transactions.records import TransactionStart
+from app.transactions.store import statements as sql
+from app.transactions.store.meter_values import Connection
+from app.transactions.store.stops import Closing, Ending, Stoppable, close_transactions
 from app.types import Json
 
 STOP_CAME_FIRST = "stop_came_first"

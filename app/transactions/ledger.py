@@ -39,7 +39,8 @@ from app.metrics import (
 )
 from app.ocpp import MeterBatch, MeterQueue
 from app.settings import Settings
-from app.transactions.entries import (
+from app.transactions.batch import LedgerAnswer, LedgerRecord, write_batch
+from app.transactions.records import (
     InvalidRecord,
     MeterReadings,
     StopRecorded,
@@ -47,8 +48,7 @@ from app.transactions.entries import (
     TransactionStarted,
     TransactionStop,
 )
-from app.transactions.ledger.batch import LedgerAnswer, LedgerRecord, write_batch
-from app.transactions.ledger.meter_values import Connection, readings_of
+from app.transactions.store.meter_values import Connection, readings_of
 
 _LOG = get_logger("ledger")
 # Reached only when the database is away while thousands reconnect again and again.

@@ -5,10 +5,9 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from app.database.text import clean_text, json_text
-from app.transactions.entries import InvalidRecord
-from app.transactions.ledger.meter_values import Connection
-from app.transactions.ledger.statements import INSERT_ORPHANS
-from app.transactions.records import OrphanKind
+from app.transactions.records import InvalidRecord, OrphanKind
+from app.transactions.store.meter_values import Connection
+from app.transactions.store.statements import INSERT_ORPHANS
 
 
 @dataclass(frozen=True, slots=True)

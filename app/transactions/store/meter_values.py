@@ -13,8 +13,8 @@ import orjson
 from app.clock import moment_of
 from app.database.copying import copy_encoded
 from app.ocpp import MeterBatch, meter_digest
-from app.transactions.entries import MeterReading, MeterReadings, TransactionStop
-from app.transactions.ledger.statements import INSERT_METER_VALUES
+from app.transactions.records import MeterReading, MeterReadings, TransactionStop
+from app.transactions.store.statements import INSERT_METER_VALUES
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """A connection inside the batch's transaction, or outside of one."""

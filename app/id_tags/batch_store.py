@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from app.id_tags.records import IdTagRecord
-from app.transactions.ledger.meter_values import Connection
-from app.transactions.ledger.statements import FIND_ID_TAGS
+from app.transactions.store.meter_values import Connection
+from app.transactions.store.statements import FIND_ID_TAGS
 
 TagKey = tuple[int, str]
 """Tenant and folded id tag."""
