@@ -8,7 +8,10 @@ import functools
 import re
 import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
-from typing import Protocol
+from typing import Final, Protocol
+
+PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""Clocks that were never set begin in 1970 or 2000; a reported time before this one says nothing of order."""
 
 
 class Clock(Protocol):

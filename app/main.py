@@ -23,6 +23,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
+from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -34,7 +35,7 @@ from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
-from app.transactions.service import delete_transactions_of_tenant
+from app.transactions.service import TransactionService, delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication, Services
 from app.web.services import ServiceRegistry
@@ -144,6 +145,8 @@ def compose_services(shared: Services) -> ServiceRegistry:
         ApiKeyService(database, keys, clock, pepper),
         charge_points,
         ConfigurationService(database),
+        IdTagService(database),
+        TransactionService(database),
         frames,
         shared,
     )

@@ -1,19 +1,16 @@
 """The newest state of each connector, as StatusNotification reports it (OCPP 1.6 4.9)."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import bindparam, select, text
 
 from app.charge_points import tables
 from app.charge_points.records import ConnectorRecord, StatusReport
+from app.clock import PLAUSIBLE_FROM
 from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.database.statements import Statement
 from app.database.text import clean_optional, clean_text
 
 _TABLE = tables.connectors
 _COLUMNS = columns_of(ConnectorRecord, _TABLE)
-# A clock that was never set starts at 1970 or 2000; such a time orders nothing.
-_PLAUSIBLE_FROM = datetime(2015, 1, 1, tzinfo=UTC)
 
 _RECORD = text(
     """
@@ -75,7 +72,7 @@ class ConnectorStore(Repository):
         """
         if not 0 <= report.connector_id <= LARGEST_INT32:
             return False
-        plausible = _PLAUSIBLE_FROM <= report.reported_at <= report.received_at
+        plausible = PLAUSIBLE_FROM <= report.reported_at <= report.received_at
         values = {
             "tenant_id": self.tenant_id,
             "charge_point_id": charge_point_id,

@@ -1,10 +1,10 @@
-"""Authorize (OCPP 1.6 4.1): may this id tag charge? A question only; what counts is decided at the start."""
+"""Authorize (OCPP 1.6 4.1): may this id tag charge? The start of a transaction decides for itself."""
 
 from typing import cast
 
 from app.connection import Connection
 from app.handler_context import HandlerContext
-from app.id_tags.store import IdTagStore
+from app.id_tags.service import IdTagService
 from app.ocpp import v16
 
 
@@ -12,7 +12,6 @@ async def handle(
     context: HandlerContext, connection: Connection, request: v16.AuthorizeRequest
 ) -> v16.AuthorizeResponse:
     """Answer with the tag's status; an unknown tag is Invalid."""
-    async with context.database.tenant(connection.tenant_id) as work:
-        info = await IdTagStore(work).authorize(request["idTag"], context.clock.now(), starting=False)
-    # The store gives the wire form as a plain dict.
+    id_tags = IdTagService(context.database)
+    info = await id_tags.authorize(connection.tenant_id, request["idTag"], context.clock.now())
     return {"idTagInfo": cast(v16.IdTagInfo, info)}

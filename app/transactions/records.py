@@ -1,4 +1,8 @@
-"""Values of transactions: what charge points report, what the ledger answers, and what is stored."""
+"""Values of transactions: what charge points report, what the ledger answers, and what is stored.
+
+`flags` name what is odd about a record (`time_unreadable`, ...). They are stored, and never a reason to
+refuse it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,19 +10,26 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from app.clock import microseconds_of
+from app.id_tags.records import IdTagKey
 from app.types import Json
 
 TIME_UNREADABLE = "time_unreadable"
-"""Flag: the time could not be read; the time of arrival stands in for it, but not in a retry's key."""
+"""Flag: the time was not readable. The time of arrival is stored instead, which no retry is known by."""
+
+
+DEFAULT_REASON = "Local"
+"""OCPP-J 1.6 errata 2.5: a stop without a reason is a local one."""
 
 
 class MeterReading(NamedTuple):
     """One element of `meterValue` or `transactionData`.
 
-    sampled_at_us: microseconds since 1970; sampled_values: JSON text with the wire names, as it came;
-    unreadable_time: its time as it came, if that could not be read: then the time of arrival stands in for
-    it, and this text tells a retry from another sample.
+    sampled_at_us: microseconds since 1970; sampled_values: JSON text with the standard's names, as it came;
+    unreadable_time: its time as it came, if that was not readable. Then `sampled_at_us` is the time of
+    arrival, and this text tells a retry from another sample.
     """
 
     sampled_at_us: int
@@ -42,6 +53,33 @@ class TransactionStart:
     raw: Json = field(default_factory=dict)
 
 
+class StartKey(NamedTuple):
+    """What makes two starts the same; `rules.start_key` returns it. Unique in the table."""
+
+    tenant_id: int
+    charge_point_id: int
+    connector_id: int
+    id_tag_key: str
+    started_key: datetime
+    meter_start_wh: int
+
+    @property
+    def tag(self) -> IdTagKey:
+        """What the id tag of the start is found by."""
+        return IdTagKey(self.tenant_id, self.id_tag_key)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedStart:
+    """A new start with its answer. id_tag: as it can be stored; flags: those of the start, and our own."""
+
+    start: TransactionStart
+    key: StartKey
+    id_tag: str
+    flags: tuple[str, ...]
+    id_tag_info: Json
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionStarted:
     """The durable answer. transaction_id: 1..2^31-1; repeated: the stored answer of an earlier try."""
@@ -49,6 +87,16 @@ class TransactionStarted:
     transaction_id: int
     id_tag_info: Json
     repeated: bool
+
+
+class RunningTransaction(NamedTuple):
+    """An open transaction whose id tag was accepted: it counts for the limit of its tag."""
+
+    tenant_id: int
+    id_tag_key: str
+    charge_point_id: int
+    connector_id: int
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +122,90 @@ class TransactionStop:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What a stop says of the end of a transaction, in the form in which it is stored."""
+
+    stopped_at: datetime
+    meter_stop_wh: int
+    reason: str
+    id_tag: str | None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoppableTransaction:
+    """A stored transaction, as far as a stop is matched to it.
+
+    flags: of the start and of the stop; ending None: it is open; id_tag_info: what its stop was answered;
+    named_id: the transactionId that its stop named, as text.
+    """
+
+    id: int
+    tenant_id: int
+    charge_point_id: int
+    connector_id: int
+    id_tag_key: str
+    started_at: datetime
+    meter_start_wh: int
+    flags: tuple[str, ...] = ()
+    ending: Ending | None = None
+    id_tag_info: Json | None = None
+    named_id: str | None = None
+
+
+StopOutcome = Literal["closed", "repeated", "conflict", "orphan"]
+
+
+@dataclass(frozen=True, slots=True)
 class StopRecorded:
     """What became of a stop. transaction_id: the transaction it was matched to, None for an orphan."""
 
-    outcome: Literal["closed", "repeated", "conflict", "orphan"]
+    outcome: StopOutcome
     id_tag_info: Json | None
     transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStop:
+    """A stop without valid transactionId that no transaction fitted when it came: its start may come later.
+
+    named_id: the transactionId that it named; payload: the message as it is kept.
+    """
+
+    id: int
+    tenant_id: int
+    charge_point_id: int
+    named_id: int
+    received_at: datetime
+    ending: Ending
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One transaction to close, by the stop that ends it. raw: the stop as it came; flags: new ones."""
+
+    transaction: StoppableTransaction
+    ending: Ending
+    received_at: datetime
+    id_tag_info: Json | None
+    raw: Json
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedStop:
+    """A stop that waited, and the new transaction that it closes."""
+
+    stop: WaitingStop
+    closing: Closing
+
+
+class SamplePlace(NamedTuple):
+    """Where the transactionData of a stop is stored. connector_id: 0 if no transaction tells it."""
+
+    transaction_id: int
+    connector_id: int
 
 
 class MeterReadings(NamedTuple):
@@ -98,7 +224,7 @@ class MeterReadings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InvalidRecord:
-    """A billing message that was refused for its structure: kept raw, so that nothing is lost."""
+    """A billing message that was refused for its structure: kept as it came, so that nothing is lost."""
 
     tenant_id: int
     charge_point_id: int
@@ -108,9 +234,15 @@ class InvalidRecord:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionRecord:
-    """One transaction; `id` is the OCPP transactionId. Its two times are the charge point's."""
+LedgerRecord = TransactionStart | TransactionStop | MeterReadings | InvalidRecord
+LedgerAnswer = TransactionStarted | StopRecorded | None
+
+
+class TransactionRecord(NamedTuple):
+    """One stored transaction; `id` is the OCPP transactionId. Its two times are the charge point's.
+
+    The fields `*_json` hold JSON as PostgreSQL writes it. A plain tuple, as listings make many.
+    """
 
     id: int
     tenant_id: int
@@ -123,21 +255,39 @@ class TransactionRecord:
     started_received_at: datetime
     meter_start_wh: int
     reservation_id: int | None
-    id_tag_info: Json
+    id_tag_info_json: str
     stopped_at: datetime | None
     stopped_received_at: datetime | None
     meter_stop_wh: int | None
     stop_reason: str | None
     stop_id_tag: str | None
-    stop_id_tag_info: Json | None
-    stop_raw: Json | None
+    stop_id_tag_info_json: str | None
+    stop_raw_json: str | None
     flags: tuple[str, ...]
     remote_start_command_id: UUID | None
 
+    @property
+    def id_tag_info(self) -> Json:
+        """The `idTagInfo` that the start was answered with."""
+        value: Json = orjson.loads(self.id_tag_info_json)
+        return value
 
-@dataclass(frozen=True, slots=True)
-class MeterValueRecord:
-    """One element of `meterValue`; sampled_values are the `sampledValue` objects with their wire names."""
+    @property
+    def stop_id_tag_info(self) -> Json | None:
+        """The `idTagInfo` that the stop was answered with."""
+        return _optional_json(self.stop_id_tag_info_json)
+
+    @property
+    def stop_raw(self) -> Json | None:
+        """The StopTransaction as it came, without its transactionData."""
+        return _optional_json(self.stop_raw_json)
+
+
+class MeterValueRecord(NamedTuple):
+    """One stored element of `meterValue`. sampled_values_json: the `sampledValue` objects as they came.
+
+    A plain tuple, as listings make many.
+    """
 
     charge_point_id: int
     connector_id: int
@@ -145,16 +295,40 @@ class MeterValueRecord:
     sampled_at: datetime
     received_at: datetime
     context: Literal["periodic", "stop"]
-    sampled_values: list[Json]
+    sampled_values_json: str
     digest: int
+
+    @property
+    def sampled_values(self) -> list[Json]:
+        """The `sampledValue` objects with the standard's names."""
+        value: list[Json] = orjson.loads(self.sampled_values_json)
+        return value
 
 
 OrphanKind = Literal["stop_unknown_transaction", "stop_conflict", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """A billing message without a place, to be stored. payload: JSON text.
+
+    stopped_at: the time that a stop names; transaction_id: the transaction that a conflict is about.
+    """
+
+    tenant_id: int
+    charge_point_id: int
+    kind: OrphanKind
+    action: str
+    payload: str
+    raw: str | None
+    received_at: datetime
+    stopped_at: datetime | None = None
+    transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrphanRecord:
-    """A billing message that fits no transaction, kept as it came. transaction_id: what it was joined to."""
+    """A stored billing message that fits no transaction. transaction_id: what it was joined to."""
 
     id: int
     tenant_id: int
@@ -186,3 +360,7 @@ class MeterValueFilter:
     connector_id: int | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+
+
+def _optional_json(text: str | None) -> Json | None:
+    return None if text is None else orjson.loads(text)

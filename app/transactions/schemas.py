@@ -1,11 +1,15 @@
-"""Shapes of REST requests and answers about transactions."""
+"""Shapes of REST requests and answers about transactions, and how records are written in them."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from orjson import Fragment
 from pydantic import Field
 
-from app.transactions.records import OrphanKind
+from app.clock import utc_text
+from app.transactions.records import MeterValueRecord, OrphanKind, TransactionRecord
+from app.web.hot_reads import Fields
 from app.web.resources import Instant, Json, Resource
 
 
@@ -59,3 +63,48 @@ class OrphanRecord(Resource):
     transaction_id: int | None = Field(
         description="The transaction it names, or was joined to since; null: none known."
     )
+
+
+def transaction_fields(record: TransactionRecord) -> Fields:
+    """Return what a `Transaction` shows, ready to be written: listings build no model for each item."""
+    stop, command_id = record.meter_stop_wh, record.remote_start_command_id
+    return {
+        "id": record.id,
+        "charge_point": record.identity,
+        "connector_id": record.connector_id,
+        "id_tag": record.id_tag,
+        "started_at": utc_text(record.started_at),
+        "started_received_at": utc_text(record.started_received_at),
+        "meter_start_wh": record.meter_start_wh,
+        "reservation_id": record.reservation_id,
+        "id_tag_info": Fragment(record.id_tag_info_json),
+        "stopped_at": _optional_time(record.stopped_at),
+        "stopped_received_at": _optional_time(record.stopped_received_at),
+        "meter_stop_wh": stop,
+        "energy_wh": None if stop is None else stop - record.meter_start_wh,
+        "stop_reason": record.stop_reason,
+        "stop_id_tag": record.stop_id_tag,
+        "stop_id_tag_info": _optional_json(record.stop_id_tag_info_json),
+        "flags": record.flags,
+        "remote_start_command_id": None if command_id is None else str(command_id),
+    }
+
+
+def meter_value_fields(record: MeterValueRecord) -> Fields:
+    """Return what a `MeterValue` shows, ready to be written."""
+    return {
+        "connector_id": record.connector_id,
+        "transaction_id": record.transaction_id,
+        "sampled_at": utc_text(record.sampled_at),
+        "received_at": utc_text(record.received_at),
+        "context": record.context,
+        "sampled_values": Fragment(record.sampled_values_json),
+    }
+
+
+def _optional_time(moment: datetime | None) -> str | None:
+    return None if moment is None else utc_text(moment)
+
+
+def _optional_json(text: str | None) -> Fragment | None:
+    return None if text is None else Fragment(text)

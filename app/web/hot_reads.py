@@ -65,43 +65,6 @@ def connector(row: Row) -> Fields:
     }
 
 
-def transaction(row: Row) -> Fields:
-    """The fields of a `Transaction`."""
-    start, stop, command_id = row["meter_start_wh"], row["meter_stop_wh"], row["remote_start_command_id"]
-    return {
-        "id": row["id"],
-        "charge_point": row["identity"],
-        "connector_id": row["connector_id"],
-        "id_tag": row["id_tag"],
-        "started_at": utc_text(row["started_at"]),
-        "started_received_at": utc_text(row["started_received_at"]),
-        "meter_start_wh": start,
-        "reservation_id": row["reservation_id"],
-        "id_tag_info": _json(row["id_tag_info"]),
-        "stopped_at": _time(row["stopped_at"]),
-        "stopped_received_at": _time(row["stopped_received_at"]),
-        "meter_stop_wh": stop,
-        "energy_wh": None if stop is None else stop - start,
-        "stop_reason": row["stop_reason"],
-        "stop_id_tag": row["stop_id_tag"],
-        "stop_id_tag_info": _json(row["stop_id_tag_info"]),
-        "flags": row["flags"],
-        "remote_start_command_id": None if command_id is None else str(command_id),
-    }
-
-
-def meter_value(row: Row) -> Fields:
-    """The fields of a `MeterValue`."""
-    return {
-        "connector_id": row["connector_id"],
-        "transaction_id": row["transaction_id"],
-        "sampled_at": utc_text(row["sampled_at"]),
-        "received_at": utc_text(row["received_at"]),
-        "context": row["context"],
-        "sampled_values": _json(row["sampled_values"]),
-    }
-
-
 def encoded(fields: Fields) -> bytes:
     """One resource as JSON."""
     return orjson.dumps(fields)
@@ -114,7 +77,3 @@ def encoded_page(items: Sequence[Fields], next_cursor: str | None) -> bytes:
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else utc_text(moment)
-
-
-def _json(text: str | None) -> orjson.Fragment | None:
-    return None if text is None else orjson.Fragment(text)

@@ -13,7 +13,7 @@ from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.transactions.ledger import Ledger
 from app.transactions.records import TIME_UNREADABLE, OrphanRecord, StopRecorded, TransactionRecord
-from app.transactions.store.reading import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker, reading
 
@@ -34,7 +34,7 @@ async def _stored(station: Station, transaction_id: int) -> TransactionRecord:
 
 async def _orphans(station: Station) -> list[OrphanRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await OrphanRecordStore(work).page(100)
+        return await TransactionStore(work).orphan_records(100)
 
 
 async def test_a_stop_closes_its_transaction(station: Station) -> None:
@@ -112,7 +112,7 @@ async def test_a_stop_of_an_unknown_transaction_is_kept_once(station: Station, n
     assert orphan.kind == "stop_unknown_transaction"
     assert orphan.payload["transactionId"] == number
     async with station.database.tenant(station.tenant.id) as work:
-        [values] = await MeterValueStore(work).for_charge_point(station.record.id, 10)
+        [values] = await TransactionStore(work).meter_values_of_charge_point(station.record.id, 10)
     assert (values.context, values.transaction_id) == ("stop", number)
 
 

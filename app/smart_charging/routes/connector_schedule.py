@@ -31,7 +31,7 @@ from app.smart_charging.schemas.resources import (
     ScheduleDrift,
 )
 from app.transactions.records import MeterValueFilter
-from app.transactions.store.reading import MeterValueStore
+from app.transactions.store.reading import TransactionStore
 from app.types import Json
 from app.web.access import ReadAccess, Services, ServicesDependency, TenantAccess
 from app.web.computation import compute
@@ -190,7 +190,9 @@ async def draw_composite_schedule(
     filters = MeterValueFilter(connector_id, request.start, end)
     async with services.database.tenant(access.tenant_id) as work:
         record = await existing_charge_point(work, identity)
-        rows = await MeterValueStore(work).for_charge_point(record.id, _MOST_SAMPLES, filters=filters)
+        rows = await TransactionStore(work).meter_values_of_charge_point(
+            record.id, _MOST_SAMPLES, filters=filters
+        )
     doubt = "" if view.ledger.certain else " (answers are missing)"
     title = f"{identity}, connector {connector_id}{doubt}"
     measured = measured_over_time(rows, request.unit)
