@@ -233,6 +233,21 @@ async def test_equal_stops_at_once_on_two_workers_close_once(station: Station, s
         assert outcomes == ["closed", "repeated", "repeated", "repeated"]
 
 
+async def test_equal_stops_without_valid_id_at_once_on_two_workers_close_one_transaction(
+    station: Station, second_ledger: Ledger
+) -> None:
+    ledgers = [station.storage.ledger, second_ledger]
+    for number in range(20):
+        older = await _started(station, meter_start_wh=number)
+        newer = await _started(station, meter_start_wh=number, connector_id=2)
+        # Another register in each round, or it would repeat the stop of the round before.
+        stop = station.stop(-1, meter_stop_wh=9000 + number)
+        answers = await asyncio.gather(*(ledger.stop_transaction(stop) for ledger in ledgers))
+        assert sorted(answer.outcome for answer in answers) == ["closed", "repeated"]
+        assert {answer.transaction_id for answer in answers} == {newer}
+        await station.storage.ledger.stop_transaction(station.stop(older))
+
+
 async def test_two_different_stops_in_one_batch_are_one_close_and_one_conflict(station: Station) -> None:
     number = await _started(station)
     ledger = station.storage.ledger
