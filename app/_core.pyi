@@ -24,6 +24,7 @@ __all__ = [
     "MeterBatch",
     "MeterQueue",
     "Notice",
+    "Protocol",
     "Refused",
     "Resolve",
     "Send",
@@ -38,14 +39,9 @@ __all__ = [
     "Tally",
     "Verdict",
     "Violation",
-    "check_call",
-    "check_frame",
-    "check_payload",
     "close_frame",
     "composite_schedules",
-    "describe",
     "distribute_site",
-    "json_schema",
     "meter_digest",
     "ping_frame",
     "redact",
@@ -108,6 +104,67 @@ class FrameVerdict:
     def violations(self) -> list[Violation]: ...
     @property
     def deviations(self) -> list[Deviation]: ...
+
+@final
+class Protocol:
+    """One version of OCPP: definition, error codes and limits. Make it once and hand it on.
+
+    A protocol lives until the process ends.
+    """
+
+    @staticmethod
+    def v16() -> Protocol:
+        """Read OCPP 1.6 from the definition files in the core."""
+
+    @staticmethod
+    def load(
+        version: str,
+        profiles: Sequence[str],
+        *,
+        types: str = "",
+        errors: str = "",
+        configuration_keys: str = "",
+    ) -> Protocol:
+        """Read another version from the texts of its definition files (TOML).
+
+        Raises:
+            ValueError: the files are malformed or contradict each other.
+        """
+
+    @property
+    def version(self) -> str: ...
+    def describe(self) -> str:
+        """Return the whole definition as JSON text, the source of the catalog."""
+
+    def json_schema(self, action: str, direction: Literal["request", "response"]) -> str:
+        """Return the JSON Schema 2020-12 of one payload as JSON text.
+
+        Raises:
+            KeyError: the protocol has no such action.
+        """
+
+    def check_payload(
+        self, action: str, direction: Literal["request", "response"], payload: str, strict: bool = True
+    ) -> Verdict:
+        """Judge one payload given as JSON text.
+
+        Raises:
+            KeyError: the protocol has no such action.
+        """
+
+    def check_call(
+        self, sender: Literal["central_system", "charge_point"], action: str, payload: str
+    ) -> Verdict:
+        """Judge the payload of a CALL that we are about to send: strictly, cross-field rules included.
+
+        Raises:
+            KeyError: the protocol has no such action, or the other side sends it.
+        """
+
+    def check_frame(
+        self, text: str, sender: Literal["central_system", "charge_point"], strict: bool = False
+    ) -> FrameVerdict:
+        """Judge one whole frame as its receiver would."""
 
 @final
 class FrameBuffer:
@@ -202,7 +259,7 @@ class Refused:
 
 @final
 class Ignored:
-    """A frame was dropped: `reason` is one of the names in the core's `effect.rs`, `detail` says more."""
+    """A frame was dropped. `reason` is one of the names in the core's `link/effect.rs`."""
 
     @property
     def reason(self) -> str: ...
@@ -223,6 +280,7 @@ class Link:
 
     def __new__(
         cls,
+        protocol: Protocol,
         role: Literal["central_system", "charge_point"],
         *,
         strict: bool = False,
@@ -381,6 +439,7 @@ class Conversation:
 
     def __new__(
         cls,
+        protocol: Protocol,
         tenant_id: int,
         charge_point_id: int,
         connection_id: str,
@@ -451,35 +510,8 @@ class Conversation:
     def is_recording(self) -> bool:
         """Whether a CALL waits in the queue of records."""
 
-def check_payload(
-    action: str, direction: Literal["request", "response"], payload: str, strict: bool = True
-) -> Verdict:
-    """Judge one payload given as JSON text.
-
-    Raises:
-        KeyError: the action is not of OCPP 1.6.
-    """
-
-def check_call(sender: Literal["central_system", "charge_point"], action: str, payload: str) -> Verdict:
-    """Judge the payload of a CALL we mean to send: strictly, cross-field rules included."""
-
-def check_frame(
-    text: str, sender: Literal["central_system", "charge_point"], strict: bool = False
-) -> FrameVerdict:
-    """Judge one whole frame as the receiver of it would."""
-
 def redact(text: str) -> str:
-    """The frame with every secret in it (AuthorizationKey) replaced by `***`."""
-
-def describe() -> str:
-    """The whole protocol definition as JSON text, the source of the catalog."""
-
-def json_schema(action: str, direction: Literal["request", "response"]) -> str:
-    """JSON Schema 2020-12 of one message as JSON text.
-
-    Raises:
-        KeyError: the action is not of OCPP 1.6.
-    """
+    """Return the frame with every secret in it (AuthorizationKey) replaced by `***`."""
 
 @final
 class Sockets:
@@ -736,7 +768,7 @@ class CompositeQuestion:
     """A question for a composite schedule, read and judged once. Computing releases the interpreter."""
 
     @staticmethod
-    def read(text: str) -> CompositeQuestion | list[Violation]:
+    def read(protocol: Protocol, text: str) -> CompositeQuestion | list[Violation]:
         """Read a question given as JSON text, or say what is wrong with it.
 
         The members are those of `POST /v1/smart-charging/composite-schedule`: `installed` holds payloads of

@@ -8,14 +8,18 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
+from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
-from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.catalog.document_routes import DocumentsFirst, documents_of
+from app.catalog.pages.routes import page_routes
+from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
+from app.charge_points.handlers import charge_point_handlers
+from app.charge_points.handlers.boot_notification import BootServices
+from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
-from app.clock import SystemClock
+from app.clock import Clock, SystemClock
 from app.commands.service import Commands
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
@@ -23,18 +27,20 @@ from app.gateway.gateway import Gateway
 from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
+from app.id_tags.handlers import id_tag_handlers
 from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import describe
+from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
+from app.transactions.handlers import transaction_handlers
 from app.transactions.service import TransactionService, delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication, Services
@@ -46,8 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog(describe())
-    public = [*catalog_routes(catalog), *console_routes(catalog)]
+    catalog = load_catalog({"v16": ocpp16()})
+    public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
@@ -107,6 +113,7 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
+        handlers=message_handlers(storage, clock, settings),
     )
     inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
@@ -123,6 +130,17 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(gateway.close)
     services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     return services, gateway
+
+
+def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
+    """Return the handlers of all messages of charge points, by action."""
+    boot = BootServices(storage.connection_batcher, clock, settings.heartbeat_interval_s)
+    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
+    return {
+        **charge_point_handlers(boot, status),
+        **id_tag_handlers(IdTagService(storage.database), clock),
+        **transaction_handlers(storage.ledger, clock),
+    }
 
 
 def compose_services(shared: Services) -> ServiceRegistry:

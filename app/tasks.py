@@ -12,7 +12,7 @@ _CANCEL_AGAIN_S = 0.2
 log = structlog.get_logger(__name__)
 
 
-class Loop:
+class PeriodicTask:
     """One step over and over, until it is stopped.
 
     step: returns the seconds to pause before the next one. A fault of ours in a step is logged and the loop
@@ -40,7 +40,7 @@ class Loop:
             await asyncio.sleep(pause_s)
 
 
-class Background:
+class BackgroundTasks:
     """A set of running tasks."""
 
     def __init__(self) -> None:
@@ -52,16 +52,16 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until no task is left, those included that tasks start meanwhile."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def settle_within(self, seconds: float) -> None:
+    async def drain_within(self, seconds: float) -> None:
         """Wait at most so long, then cancel what still runs."""
         try:
             async with asyncio.timeout(seconds):
-                await self.settle()
+                await self.drain()
         except TimeoutError:
             await self.close()
 
@@ -69,7 +69,7 @@ class Background:
         """Cancel what runs and wait for its end."""
         for task in self._tasks:
             task.cancel()
-        await self.settle()
+        await self.drain()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

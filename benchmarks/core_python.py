@@ -16,7 +16,7 @@ from ocpp.charge_point import camel_to_snake_case
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 
-from app.ocpp import Dispatch, Link, Send, check_frame
+from app.ocpp import Dispatch, Link, Send, check_frame, ocpp16
 from benchmarks.corpus import Frame, frames
 from benchmarks.plan import Plan
 from benchmarks.summary import significant, summarize
@@ -105,7 +105,7 @@ def _answer(action: str) -> Work:
     answer = ANSWERS[action]
 
     def run(texts: list[str]) -> None:
-        link = Link("central_system")
+        link = Link(ocpp16(), "central_system")
         for text in texts:
             [dispatch] = link.receive(text, 0.0)
             assert isinstance(dispatch, Dispatch)

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from app.ocpp import CompositeQuestion, composite_schedules
+from app.ocpp import CompositeQuestion, composite_schedules, ocpp16
 from benchmarks.plan import Plan
 from benchmarks.summary import Summary, summarize
 
@@ -37,7 +37,7 @@ def measure(plan: Plan) -> dict[str, dict[str, Summary]]:
 
 
 def _read(text: str) -> CompositeQuestion:
-    question = CompositeQuestion.read(text)
+    question = CompositeQuestion.read(ocpp16(), text)
     assert isinstance(question, CompositeQuestion), question
     return question
 

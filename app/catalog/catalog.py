@@ -1,12 +1,18 @@
-"""The catalog: facts and definition of each protocol joined into the values that API and pages serve."""
+"""The catalog: the facts and the definition of each protocol, joined into the values that are served."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
-from app.catalog import models
-from app.catalog.definition import Definition, FieldDescription, MessageDescription, TypeDescription
+from app.catalog import schemas
+from app.catalog.definition import (
+    Definition,
+    FieldDescription,
+    MessageDescription,
+    TypeDescription,
+)
 from app.catalog.entry import Direction, Entry, load_entries
+from app.ocpp import Protocol
 
 API_ROOT = "/v1/protocols"
 PAGE_ROOT = "/protocols"
@@ -14,21 +20,25 @@ DOCS_PATH = "/docs"
 
 
 def folded(name: str) -> str:
-    """A name without case, spaces and separators: `smart-charging` is `SmartCharging`."""
+    """Return a name without case, spaces and separators: `smart-charging` equals `SmartCharging`."""
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 class ProtocolCatalog:
-    """Everything the catalog says of one protocol.
+    """Everything that the catalog says of one protocol.
 
-    definition: what the core says of its messages; None for a protocol that is only presented.
+    Args:
+        entry: the facts of its page.
+        core: what describes and judges its messages; None for a protocol that is only presented.
 
     Raises:
         ValueError: a step of the message flow contradicts the definition.
     """
 
-    def __init__(self, entry: Entry, definition: Definition | None) -> None:
+    def __init__(self, entry: Entry, core: Protocol | None) -> None:
         self.entry = entry
+        self.core = core
+        definition = None if core is None else Definition.read(core.describe())
         self.definition = definition
         self.href = f"{API_ROOT}/{entry.slug}"
         self.page = f"{PAGE_ROOT}/{entry.slug}"
@@ -45,25 +55,25 @@ class ProtocolCatalog:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Action names in the order of the standard."""
+        """The names of the actions, in the order of the standard."""
         return tuple(self.messages_by_action)
 
     @cached_property
-    def summary(self) -> models.ProtocolSummary:
-        """The protocol as one of the list."""
-        shared = models.ProtocolSummary.model_fields.keys() & Entry.model_fields.keys()
+    def summary(self) -> schemas.ProtocolSummary:
+        """The protocol as one member of the list."""
+        shared = schemas.ProtocolSummary.model_fields.keys() & Entry.model_fields.keys()
         facts = {name: getattr(self.entry, name) for name in shared}
-        return models.ProtocolSummary(**facts, href=self.href, page=self.page)
+        return schemas.ProtocolSummary(**facts, href=self.href, page=self.page)
 
     @cached_property
-    def protocol(self) -> models.Protocol:
-        """The protocol with every fact of its page."""
+    def protocol(self) -> schemas.Protocol:
+        """The protocol with every fact on its page."""
         entry, definition = self.entry, self.definition
         levels = [capability.level for capability in entry.capabilities]
-        return models.Protocol(
+        return schemas.Protocol(
             **dict(self.summary),
             capabilities=entry.capabilities,
-            capability_counts=models.CapabilityCounts(
+            capability_counts=schemas.CapabilityCounts(
                 supported=levels.count("supported"),
                 partial=levels.count("partial"),
                 not_supported=levels.count("not_supported"),
@@ -73,7 +83,7 @@ class ProtocolCatalog:
             message_flow=tuple(self._flow()),
             deployments=entry.deployments,
             profiles=definition.profiles if definition else (),
-            counts=models.Counts(
+            counts=schemas.Counts(
                 messages=len(definition.messages),
                 configuration_keys=len(definition.configuration_keys),
                 error_codes=len(definition.error_codes),
@@ -84,22 +94,22 @@ class ProtocolCatalog:
             docs=DOCS_PATH,
         )
 
-    def _flow(self) -> Iterator[models.FlowStepServed]:
+    def _flow(self) -> Iterator[schemas.FlowStepServed]:
         for number, step in enumerate(self.entry.message_flow, 1):
-            yield models.FlowStepServed(
+            yield schemas.FlowStepServed(
                 step=number,
                 action=step.action,
                 direction=step.direction,
-                direction_text=models.DIRECTION_WORDS[step.direction],
+                direction_text=schemas.DIRECTION_WORDS[step.direction],
                 text=step.text,
                 href=f"{self.href}/messages/{step.action}" if self.definition else None,
             )
 
     @cached_property
-    def api_links(self) -> tuple[models.ApiLink, ...]:
-        """The requests that the page names, and those that go on from there."""
-        link = models.ApiLink
-        first = (link(method="GET", path=self.href, summary="This protocol, with every fact of its page."),)
+    def api_links(self) -> tuple[schemas.ApiLink, ...]:
+        """The requests of the API that the page names."""
+        link = schemas.ApiLink
+        first = (link(method="GET", path=self.href, summary="This protocol, with every fact on its page."),)
         if self.definition is None:
             return first
         messages = f"{self.href}/messages"
@@ -115,12 +125,13 @@ class ProtocolCatalog:
 
     def message_list(
         self, direction: Direction | None = None, profile: str | None = None, q: str | None = None
-    ) -> models.MessageList:
-        """Messages by filter; filters add up.
+    ) -> schemas.MessageList:
+        """List the messages that match every given filter.
 
-        direction: requests that may travel so; `both`: those that either side may send.
-        profile: key or name of a profile, case and separators ignored.
-        q: text in action, summary, or the name of a field at any depth; case ignored.
+        Args:
+            direction: the direction in which the request may be sent; `both`: either side may send it.
+            profile: key or name of a profile, in any case, with or without separators.
+            q: text in the action, the summary or the name of a field at any depth, in any case.
         """
         found = [
             message
@@ -129,9 +140,9 @@ class ProtocolCatalog:
             and (profile is None or folded(message.profile) == folded(profile))
             and (q is None or q.casefold() in self._searchable[message.action])
         ]
-        return models.MessageList(
+        return schemas.MessageList(
             protocol=self.entry.slug,
-            filter=models.MessageFilter(direction=direction, profile=profile, q=q),
+            filter=schemas.MessageFilter(direction=direction, profile=profile, q=q),
             count=len(found),
             messages=tuple(self._message_summary(message) for message in found),
         )
@@ -146,12 +157,12 @@ class ProtocolCatalog:
             texts[message.action] = "\n".join((message.action, message.summary, *names)).casefold()
         return texts
 
-    def _message_summary(self, message: MessageDescription) -> models.MessageSummary:
-        return models.MessageSummary(
+    def _message_summary(self, message: MessageDescription) -> schemas.MessageSummary:
+        return schemas.MessageSummary(
             action=message.action,
             profile=message.profile,
             direction=message.direction,
-            direction_text=models.DIRECTION_WORDS[message.direction],
+            direction_text=schemas.DIRECTION_WORDS[message.direction],
             sections=message.sections,
             summary=message.summary,
             billing=message.billing,
@@ -160,14 +171,14 @@ class ProtocolCatalog:
             schema_href=f"{self.href}/messages/{message.action}/schema",
         )
 
-    def message(self, action: str) -> models.Message:
-        """One message in full.
+    def message(self, action: str) -> schemas.Message:
+        """Return one message in full.
 
         Raises:
             KeyError: the protocol has no such action.
         """
         message = self.messages_by_action[action]
-        return models.Message(
+        return schemas.Message(
             **dict(self._message_summary(message)),
             protocol=self.entry.slug,
             profile_name=self.profile_names[message.profile],
@@ -181,11 +192,11 @@ class ProtocolCatalog:
 
     @cached_property
     def profile_names(self) -> dict[str, str]:
-        """Name of each feature profile, by key."""
+        """The name of each feature profile, by key."""
         return {profile.key: profile.name for profile in self.definition.profiles} if self.definition else {}
 
     def _types_of(self, fields: Iterable[FieldDescription]) -> dict[str, TypeDescription]:
-        """Every named type that the fields lead to, in the order in which they are met."""
+        """Collect every named type that the fields use, directly or not, in the order of their use."""
         known = self.definition.types if self.definition else {}
         found: dict[str, TypeDescription] = {}
         waiting = [field.type for field in fields]
@@ -204,24 +215,29 @@ class Catalog:
         self.protocols = {protocol.entry.slug: protocol for protocol in protocols}
 
     @cached_property
-    def protocol_list(self) -> models.ProtocolList:
+    def protocol_list(self) -> schemas.ProtocolList:
         """The list of all protocols."""
         summaries = tuple(protocol.summary for protocol in self.protocols.values())
         ecosystem = next((protocol.entry.ecosystem for protocol in self.protocols.values()), "")
-        return models.ProtocolList(ecosystem=ecosystem, protocols=summaries)
+        return schemas.ProtocolList(ecosystem=ecosystem, protocols=summaries)
 
 
-def load_catalog(described: str) -> Catalog:
-    """The catalog of the shipped entries.
+def load_catalog(cores: Mapping[str, Protocol]) -> Catalog:
+    """Load the catalog of the entries in `entries`.
 
-    described: JSON text of `app.ocpp.describe()`.
+    Args:
+        cores: what describes and judges each protocol, by the name that entries give as `definition`.
 
     Raises:
-        ValueError: an entry or the description breaks its model, or they contradict each other.
+        ValueError: an entry or a definition breaks its model, or they contradict each other.
     """
-    definitions = {"v16": Definition.read(described)}
     entries = load_entries().values()
-    return Catalog(
-        ProtocolCatalog(entry, definitions[entry.definition] if entry.definition else None)
-        for entry in entries
-    )
+    return Catalog(ProtocolCatalog(entry, _core_of(entry, cores)) for entry in entries)
+
+
+def _core_of(entry: Entry, cores: Mapping[str, Protocol]) -> Protocol | None:
+    if entry.definition is None:
+        return None
+    if entry.definition not in cores:
+        raise ValueError(f"{entry.slug}: there is no definition {entry.definition}")
+    return cores[entry.definition]

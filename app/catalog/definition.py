@@ -1,6 +1,6 @@
-"""What the Rust core says of a protocol, as typed values: messages, fields, types, codes, keys.
+"""What the core describes of a protocol, as typed values: messages, fields, types, error codes, keys.
 
-Read once from `app.ocpp.describe()`. Nothing is stated here that the core does not state.
+They are read once, from the JSON text of `app.ocpp.Protocol.describe()`, and state nothing else.
 """
 
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from app.catalog.entry import Direction
 
 Sender = Literal["charge_point", "central_system", "both"]
+Way = Literal["request", "response"]
 DIRECTION_OF_SENDER: dict[Sender, Direction] = {
     "charge_point": "cp-to-csms",
     "central_system": "csms-to-cp",
@@ -19,7 +20,7 @@ DIRECTION_OF_SENDER: dict[Sender, Direction] = {
 
 
 class Described(BaseModel):
-    """Base of everything the core describes: frozen; the core writes camelCase, we write snake_case."""
+    """Base of everything that the core describes. The core writes camelCase, we write snake_case."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel)
@@ -27,7 +28,7 @@ class Described(BaseModel):
 
 
 class Profile(Described):
-    """A feature profile: the unit in which a charge point supports messages. OCPP 1.6 3.2"""
+    """A feature profile: a group of messages that a charge point supports or not. OCPP 1.6 3.2"""
 
     name: str
     key: str
@@ -36,7 +37,7 @@ class Profile(Described):
 
 
 class FieldDescription(Described):
-    """One field of a payload: its name on the wire, its type, and every limit on it."""
+    """One field of a payload: its name, its type, and every limit on it."""
 
     name: str
     type: str
@@ -59,7 +60,7 @@ class PayloadDescription(Described):
 
 
 class Examples(Described):
-    """One valid payload for each way."""
+    """A valid payload of the request and of the response."""
 
     request: dict[str, Any]
     response: dict[str, Any]
@@ -82,12 +83,12 @@ class MessageDescription(Described):
 
     @property
     def direction(self) -> Direction:
-        """Which way the request travels."""
+        """The direction in which the request is sent."""
         return DIRECTION_OF_SENDER[self.sender]
 
 
 class EnumValue(Described):
-    """One value of an enumeration, as it stands on the wire."""
+    """One value of an enumeration, as it is sent."""
 
     value: str
     summary: str
@@ -114,8 +115,8 @@ class ErrorCode(Described):
     also_received_as: tuple[str, ...] = ()
 
 
-class ConfigurationKey(Described):
-    """A standard configuration key. OCPP 1.6 9"""
+class StandardConfigurationKey(Described):
+    """A configuration key of the standard. OCPP 1.6 9"""
 
     name: str
     profile: str
@@ -128,19 +129,19 @@ class ConfigurationKey(Described):
 
 
 class Definition(Described):
-    """A whole protocol version, as the core describes it."""
+    """A whole version of a protocol, as the core describes it."""
 
     profiles: tuple[Profile, ...]
     messages: tuple[MessageDescription, ...]
     types: dict[str, TypeDescription]
     error_codes: tuple[ErrorCode, ...]
-    configuration_keys: tuple[ConfigurationKey, ...]
+    configuration_keys: tuple[StandardConfigurationKey, ...]
 
     @classmethod
     def read(cls, described: str) -> "Definition":
-        """Read the JSON text of `app.ocpp.describe()`.
+        """Read the JSON text of `app.ocpp.Protocol.describe()`.
 
         Raises:
-            pydantic.ValidationError: the core describes something that is not served here.
+            pydantic.ValidationError: the core describes something that the catalog does not know.
         """
         return cls.model_validate_json(described)

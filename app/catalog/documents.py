@@ -1,7 +1,7 @@
-"""Documents that are encoded once and sent many times, as ASGI messages, plain or gzipped.
+"""Documents: bytes that are encoded once and sent many times as ASGI messages, plain or gzipped.
 
-A document never changes after it is built: its entity tag is the hash of its bytes. A document of another
-content is another object. The API's JSON and the console's pages and style sheets are sent by the same lines.
+A document never changes after it is built, and its entity tag is the hash of its bytes. JSON, pages and style
+sheets are all sent by `Document.send`.
 """
 
 import gzip
@@ -12,9 +12,10 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.catalog.negotiation import accepts_gzip, matching_tag
+from app.web.conditional import matching_tag
+from app.web.negotiation import accepts_gzip
 
-# Content changes with a release only, and revalidation costs a 304: short enough to see a release soon.
+# Content changes only with a release. So clients see a release soon, and ask again at the price of a 304.
 MAX_AGE_S = 300
 JSON_MEDIA_TYPE = b"application/json"
 
@@ -22,10 +23,14 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class Document:
-    """Bytes of one content, ready to send: to GET and HEAD, by `If-None-Match` and `Accept-Encoding`.
+    """One content, ready to send to GET and HEAD, by `If-None-Match` and `Accept-Encoding`.
 
-    body: the plain bytes. media_type: value of `Content-Type`. extra: further headers of every answer.
-    max_age_s: how long a cache may serve it without asking.
+    Args:
+        body: the plain bytes.
+        media_type: value of `Content-Type`.
+        extra: further headers of every answer.
+        max_age_s: seconds for which a cache may serve it without asking.
+        status: of the answer. With any other than 200 it is neither cached nor conditional.
     """
 
     __slots__ = (
@@ -49,46 +54,46 @@ class Document:
         status: int = 200,
     ) -> None:
         self.body = body
-        digest = sha256(media_type + b"\0" + body).hexdigest()[:32].encode()
-        self.etag = b'"' + digest + b'"'
-        # A strong tag names the bytes, and the gzipped bytes are others.
-        self.etags = (self.etag, b'"' + digest + b'-gzip"')
+        digest = sha256(media_type + b"\0" + body).hexdigest()[:32]
+        # A strong tag names the bytes, and the gzipped bytes differ.
+        self.etags = (f'"{digest}"', f'"{digest}-gzip"')
+        self.etag = self.etags[0]
         self._status = status
         cache_control = b"public, max-age=%d" % max_age_s if status == 200 else b"no-store"
         self._caching: Headers = ((b"cache-control", cache_control), (b"vary", b"Accept-Encoding"), *extra)
         self._plain_headers = self._headers(media_type, body, self.etag)
         gzipped = gzip.compress(body, 9, mtime=0)
-        # Bytes that do not shrink go out plain: the header would outweigh the gain.
+        # Bytes that hardly shrink are sent plain: the additional header would outweigh the gain.
         self._gzipped = gzipped if len(gzipped) + 64 < len(body) else None
         self._gzipped_headers = (
             *self._headers(media_type, gzipped, self.etags[1]),
             (b"content-encoding", b"gzip"),
         )
 
-    def _headers(self, media_type: bytes, body: bytes, etag: bytes) -> Headers:
+    def _headers(self, media_type: bytes, body: bytes, etag: str) -> Headers:
         return (
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
-            *(((b"etag", etag),) if self._status == 200 else ()),
+            *(((b"etag", etag.encode()),) if self._status == 200 else ()),
             (b"x-content-type-options", b"nosniff"),
             *self._caching,
         )
 
     async def send(self, scope: Scope, send: Send) -> None:
-        """Answer one HTTP request. `scope["method"]` is GET or HEAD."""
+        """Answer one HTTP request, whose method is GET or HEAD."""
         accept_encoding = if_none_match = b""
         for name, value in scope["headers"]:
             if name == b"accept-encoding":
                 accept_encoding = accept_encoding + b"," + value if accept_encoding else value
             elif name == b"if-none-match":
                 if_none_match = if_none_match + b"," + value if if_none_match else value
-        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding)
+        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding.decode("latin-1"))
         if if_none_match and self._status == 200:
             tags = self.etags[::-1] if gzipped else self.etags
-            tag = matching_tag(if_none_match, tags)
+            tag = matching_tag(if_none_match.decode("latin-1"), tags)
             if tag is not None:
-                # A new list each time: middleware may write into the headers it passes on.
-                headers = [(b"etag", tag), *self._caching]
+                # A new list each time, since middleware may change the headers that it passes on.
+                headers = [(b"etag", tag.encode()), *self._caching]
                 await send({"type": "http.response.start", "status": 304, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
                 return
@@ -100,7 +105,7 @@ class Document:
 
 
 def json_document(value: Any, media_type: bytes = JSON_MEDIA_TYPE) -> Document:
-    """Encode a JSON value: compact, in the order of its keys."""
+    """Make a document of a JSON value, compact, in the order of its keys."""
     return Document(orjson.dumps(value), media_type)
 
 
@@ -112,5 +117,5 @@ class DocumentResponse(Response):
         self._document = document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the document by the same rules as the direct route."""
+        """Send the document by the same rules as `DocumentRoute`."""
         await self._document.send(scope, send)

@@ -1,6 +1,6 @@
-"""The facts of a protocol page: one TOML file per protocol in `entries`, typed, read once.
+"""The facts on the page of a protocol: one TOML file per protocol in `entries`, typed, read once.
 
-What the core derives (messages, fields, error codes) is not here but in `definition`.
+What the core describes (messages, fields, error codes) is in `definition`.
 """
 
 import tomllib
@@ -9,19 +9,21 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.types import SLUG_PATTERN
+
 Direction = Literal["cp-to-csms", "csms-to-cp", "both"]
 Level = Literal["supported", "partial", "not_supported"]
 Text = Annotated[str, Field(min_length=1)]
 
 
 class Fact(BaseModel):
-    """Base of everything read from an entry file: frozen, and a misspelt key is an error."""
+    """Base of everything that is read from an entry file. A misspelt key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
 
 class Adoption(Fact):
-    """How widely the protocol is met in the field."""
+    """How widely the protocol is used."""
 
     deployments_text: Text
     deployments_at_least: Annotated[int, Field(ge=0)]
@@ -38,7 +40,7 @@ class Capability(Fact):
 
 
 class Migration(Fact):
-    """Where users of the protocol go next, and what drives them."""
+    """Which protocol users move to next, and why."""
 
     source: Annotated[Text, Field(alias="from")]
     target: Annotated[Text, Field(alias="to")]
@@ -54,7 +56,7 @@ class SecurityTopic(Fact):
 
 
 class FlowStep(Fact):
-    """One step of the message flow; its number is its place in the list, from 1."""
+    """One step of the message flow. Its number is its place in the list, from 1."""
 
     action: Text
     direction: Direction
@@ -69,7 +71,7 @@ class Deployment(Fact):
 
 
 class Deployments(Fact):
-    """Examples of the protocol in use, with the caveat under which they are named."""
+    """Examples of the protocol in use, with a note on what they are worth."""
 
     note: Text
     examples: tuple[Deployment, ...]
@@ -78,9 +80,9 @@ class Deployments(Fact):
 class Entry(Fact):
     """All facts of one protocol."""
 
-    slug: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
-    # Which definition of the core describes its messages; none for a protocol that is only presented.
-    definition: Literal["v16"] | None = None
+    slug: Annotated[str, Field(pattern=rf"^{SLUG_PATTERN}$")]
+    # The name of the definition that describes its messages; None if the protocol is only presented.
+    definition: Text | None = None
     ecosystem: Text
     name: Text
     family: Text
@@ -104,7 +106,7 @@ def load_entries() -> dict[str, Entry]:
     """Read every entry file, by slug, in the order of the file names.
 
     Raises:
-        ValueError: a file breaks the model above, or two files share a slug.
+        ValueError: a file breaks the model of an entry, or two files have the same slug.
     """
     entries: dict[str, Entry] = {}
     folder = files("app.catalog") / "entries"
@@ -113,6 +115,6 @@ def load_entries() -> dict[str, Entry]:
             continue
         entry = Entry.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
         if entry.slug in entries:
-            raise ValueError(f"{source.name}: the slug {entry.slug} is taken by another entry")
+            raise ValueError(f"{source.name}: another entry has the slug {entry.slug}")
         entries[entry.slug] = entry
     return entries

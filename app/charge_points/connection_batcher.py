@@ -13,7 +13,7 @@ from typing import Any, Self
 import asyncpg
 
 from app.charge_points.records import BootFacts, Login, Registration, SignOfLife
-from app.database.batcher import Gathering
+from app.database.batcher import Batcher
 from app.database.failures import Failure, failure_of, translated_errors
 from app.database.text import clean_optional
 
@@ -65,7 +65,7 @@ class ConnectionBatcher:
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
-        self._logins: Gathering[tuple[str, str], Login | None] = Gathering(self._find, _BATCH)
+        self._logins: Batcher[tuple[str, str], Login | None] = Batcher(self._find, _BATCH)
         alone = asyncio.Semaphore(_ALONE)
         self._epochs = _Update(
             pool,
@@ -115,7 +115,7 @@ class ConnectionBatcher:
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
         for gathering in (self._logins, self._epochs.gathering, self._boots.gathering, self._signs.gathering):
-            await gathering.settle()
+            await gathering.drain()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._pool.close()
@@ -180,14 +180,14 @@ class _Update:
             where point.id = held.id returning point.id, {returning}
         """  # noqa: S608
         self._skipping = self._waiting.replace("for no key update", "for no key update skip locked")
-        self.gathering: Gathering[_Row, asyncpg.Record | None] = Gathering(self._write, _BATCH)
+        self.gathering: Batcher[_Row, asyncpg.Record | None] = Batcher(self._write, _BATCH)
 
     async def write(self, row: _Row) -> asyncpg.Record | None:
         """Write one row, together with those of others; None: there is no such charge point."""
         found = await self.gathering.add(row)
         if found is None:
-            # Not there, or held by somebody. In a task: a session steps its handlers without one.
-            found = await asyncio.ensure_future(self._write_alone(row))
+            # There is no such row, or another transaction holds it locked.
+            found = await self._write_alone(row)
         return found
 
     async def write_all(self, rows: list[_Row]) -> None:

@@ -1,4 +1,4 @@
-"""What an operator does at the command line of a server: tenants and API keys, straight in the database."""
+"""Creates and lists tenants and API keys directly in the database, for the command line."""
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 from uuid import uuid4
 
-from app.clock import Clock
 from app.database.database import Database
 from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
@@ -23,12 +22,12 @@ _PAGE = 200
 
 
 class ArgumentError(Exception):
-    """A command line argument makes no sense. The text is one line and names it."""
+    """A command line argument is wrong. The text is one line and names the argument."""
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, clock: Clock) -> AsyncIterator[Database]:
-    """The database with its newest schema, whether or not a server runs on it."""
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database with its newest schema, whether or not a server runs on it."""
     async with running_engines(settings, with_redis=False) as complete:
         url = complete.database_url
         if url is None:
@@ -45,13 +44,13 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
     """Read `read,write`.
 
     Raises:
-        ArgumentError: there is no such scope.
+        ArgumentError: there is no such scope; names --scopes.
     """
     known: tuple[Scope, ...] = get_args(Scope)
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in wanted if part not in known]
     if unknown or not wanted:
-        raise ArgumentError(f"--scopes: {unknown[0] if unknown else text!r} is none of {', '.join(known)}")
+        raise ArgumentError(f"--scopes: {unknown[0] if unknown else text!r} is not one of {', '.join(known)}")
     return tuple(scope for scope in known if scope in wanted)
 
 

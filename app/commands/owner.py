@@ -28,7 +28,7 @@ from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.metrics import COMMAND_SECONDS, COMMANDS_FINISHED
 from app.ocpp import Resolve
-from app.tasks import Background
+from app.tasks import BackgroundTasks
 from app.types import CommandId, TenantId, WorkerId
 
 _RETRY_S = 2.0
@@ -60,7 +60,7 @@ class CommandJournal:
         bus: CommandBus,
         clock: Clock,
         waiters: Waiters,
-        background: Background,
+        background: BackgroundTasks,
     ) -> None:
         self._database = database
         self._steps = steps

@@ -31,7 +31,7 @@ from app.live.presence import Owner, Presence
 from app.metrics import COMMANDS_ISSUED
 from app.ocpp import Resolve
 from app.settings import Settings
-from app.tasks import Background, Loop
+from app.tasks import BackgroundTasks, PeriodicTask
 from app.types import CommandId, TenantId
 
 _CANCEL_S = 5.0
@@ -59,22 +59,22 @@ class Commands:
         self._clock = clock
         self._settings = settings
         self._recording = CommandRecording(database, steps, clock, settings)
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._waiters = Waiters()
         self._routes = Routes()
         self.journal = CommandJournal(database, steps, bus, clock, self._waiters, self._background)
-        self._reaper: Loop | None = None
+        self._reaper: PeriodicTask | None = None
 
     def start(self) -> None:
         """Reap every few seconds in the background."""
-        self._reaper = Loop(self._reap_and_pause, "commands_reaper")
+        self._reaper = PeriodicTask(self._reap_and_pause, "commands_reaper")
 
     async def close(self) -> None:
         """Stop reaping, and finish recording what has ended so far."""
         if self._reaper is not None:
             await self._reaper.stop()
             self._reaper = None
-        await self._background.settle_within(self._settings.durable_wait_s)
+        await self._background.drain_within(self._settings.durable_wait_s)
 
     async def issue(
         self,
@@ -189,7 +189,7 @@ class Commands:
 
     async def settle(self) -> None:
         """Wait until everything that is being recorded in the background is."""
-        await self._background.settle()
+        await self._background.drain()
 
     async def _send(self, command: CommandRecord, request: CommandRequest, owner: Owner) -> None:
         envelope = CallEnvelope(

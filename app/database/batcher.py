@@ -13,15 +13,15 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Gathering(Generic[Item, Answer]):
+class Batcher(Generic[Item, Answer]):
     """Hands items on in batches, one batch after the other and each in the order of its items' arrival."""
 
-    def __init__(self, carry_out: Callable[[list[Item]], Awaitable[Sequence[Answer]]], limit: int) -> None:
-        """carry_out: returns an answer for each item, in their order; limit: items of one batch.
+    def __init__(self, run_batch: Callable[[list[Item]], Awaitable[Sequence[Answer]]], limit: int) -> None:
+        """run_batch: returns an answer for each item, in their order; limit: items of one batch.
 
-        What `carry_out` raises is raised to everybody in that batch, and costs the next one nothing.
+        What `run_batch` raises is raised to everybody in that batch, and costs the next one nothing.
         """
-        self._carry_out = carry_out
+        self._run_batch = run_batch
         self._limit = limit
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -32,15 +32,15 @@ class Gathering(Generic[Item, Answer]):
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, future))
         if self._task is None:
-            self._task = loop.create_task(self._work())
+            self._task = loop.create_task(self._run())
         return future
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until nothing is left to do."""
         while self._task is not None:
             await asyncio.wait([self._task])
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._limit)
@@ -50,7 +50,7 @@ class Gathering(Generic[Item, Answer]):
 
     async def _settle(self, batch: "list[tuple[Item, asyncio.Future[Answer]]]") -> None:
         try:
-            answers = await self._carry_out([item for item, _ in batch])
+            answers = await self._run_batch([item for item, _ in batch])
         except Exception as error:
             for _, future in batch:
                 if not future.done():

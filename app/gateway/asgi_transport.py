@@ -91,7 +91,7 @@ class AsgiTransport:
 
     def _write(self, message: dict[str, Any], size_bytes: int) -> None:
         if self._writer is not None or not self._opened:
-            self._keep(message, size_bytes)
+            self._enqueue(message, size_bytes)
             return
         step = _sending(self._send(message))
         try:
@@ -106,7 +106,7 @@ class AsgiTransport:
         self._deadline = loop.call_later(SEND_DEADLINE_S, self._give_up, "send_deadline")
         self._writer = loop.create_task(self._drain(_Started(step, blocker)))
 
-    def _keep(self, message: dict[str, Any], size_bytes: int) -> None:
+    def _enqueue(self, message: dict[str, Any], size_bytes: int) -> None:
         self._backlog_bytes += size_bytes
         if self._backlog_bytes > OUTBOUND_LIMIT_BYTES:
             self._give_up("outbound_buffer")

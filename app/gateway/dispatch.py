@@ -1,33 +1,13 @@
 """From a valid CALL of a charge point to its handler, and who may call what."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, get_args
+from collections.abc import Mapping
+from typing import Final, get_args
 
-from app.charge_points.handlers import boot_notification, data_transfer, heartbeat, status_notification
+from app.answers import Answer, Handler
 from app.connection import Connection
 from app.errors import CallFailed
-from app.handler_context import HandlerContext
-from app.id_tags import handlers as authorize
 from app.ocpp import Dispatch
 from app.ocpp.v16 import BILLING_ACTIONS, ChargePointAction
-from app.transactions.handlers import meter_values, start_transaction, stop_transaction
-
-Handler = Callable[[HandlerContext, Connection, Any], Any]
-"""Answers one action: (context, connection, request) -> response, payloads being TypedDicts.
-
-Without any I/O the response comes at once, otherwise as an awaitable.
-"""
-
-HANDLERS: Final[Mapping[str, Handler]] = {
-    "Authorize": authorize.handle,
-    "BootNotification": boot_notification.handle,
-    "DataTransfer": data_transfer.handle,
-    "Heartbeat": heartbeat.handle,
-    "MeterValues": meter_values.handle,
-    "StartTransaction": start_transaction.handle,
-    "StatusNotification": status_notification.handle,
-    "StopTransaction": stop_transaction.handle,
-}
 
 NOT_SUPPORTED: Final = frozenset(
     {
@@ -41,17 +21,14 @@ NOT_SUPPORTED: Final = frozenset(
 )
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
-STEPPED_ACTIONS: Final = BILLING_ACTIONS | {"BootNotification"}
-"""Actions whose handlers wait for the ledger or the attendance and for nothing else: they need no task."""
-
 
 class Dispatcher:
     """The table of handlers, with the registration as its gate."""
 
-    __slots__ = ("_context", "_handlers")
+    __slots__ = ("_handlers",)
 
-    def __init__(self, context: HandlerContext, handlers: Mapping[str, Handler] = HANDLERS) -> None:
-        """handlers: by action; other ones than the table's own are for tests.
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        """handlers: by action, those of all capabilities.
 
         Raises:
             RuntimeError: an action of the definition has no handler and no place in NOT_SUPPORTED, or both.
@@ -59,14 +36,13 @@ class Dispatcher:
         known = set(get_args(ChargePointAction))
         if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
             raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
-        self._context = context
         self._handlers = dict(handlers)
 
-    def answer(self, connection: Connection, call: Dispatch) -> dict[str, Any] | Awaitable[Any]:
-        """Start the handler of a CALL; the result is the response payload, or what to await for it.
+    def answer(self, connection: Connection, call: Dispatch) -> Answer:
+        """Start the handler of a CALL.
 
         Raises:
-            CallFailed: the CALL gets a CALLERROR; from here, or when awaited.
+            CallFailed: the CALL gets a CALLERROR. A future or coroutine in the answer may raise it, too.
         """
         action = call.action
         if connection.registration_status != "Accepted":
@@ -74,8 +50,7 @@ class Dispatcher:
         handler = self._handlers.get(action)
         if handler is None:
             raise CallFailed("NotSupported", f"{action} is not supported.")
-        answer: dict[str, Any] | Awaitable[Any] = handler(self._context, connection, call.payload)
-        return answer
+        return handler(connection, call.payload)
 
 
 def _assert_allowed(connection: Connection, action: str) -> None:

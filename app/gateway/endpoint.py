@@ -1,7 +1,7 @@
 """`/ocpp/{tenant}/{identity}`: the handshake, and a session for each connection.
 
 An ordinary ASGI endpoint decides on the handshake. Under our own protocol class it then takes the socket
-itself (`wire`); under any other ASGI server the messages come through ASGI, slower, to the same session.
+itself (`websocket`); under any other ASGI server the messages come through ASGI, slower, to the same session.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from app.errors import AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.handshake import Handshake, agreed_compression
-from app.gateway.handshake_protocol import EXTENSION, ChargePointProtocol
+from app.gateway.handshake_protocol import EXTENSION, HandshakeProtocol
 from app.gateway.keepalive import Keepalive
-from app.gateway.last_seen import LastSeen
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.websocket_connection import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
+from app.gateway.websocket_connection import CLOSE_ABNORMAL, CLOSE_NO_STATUS, WebSocketConnection
 from app.logs import get_logger
 from app.settings import Settings
-from app.tasks import Background
+from app.tasks import BackgroundTasks
 from app.types import ChargePointId, TenantId
 
 log = get_logger(__name__)
@@ -50,14 +50,14 @@ class ChargePointEndpoint:
         admission: Admission,
         registry: Registry,
         services: SessionServices,
-        last_seen: LastSeen,
+        last_seen: LastSeenRecorder,
         keepalive: Keepalive,
         sockets: WorkerSockets,
         settings: Settings,
     ) -> None:
         self._keepalive = keepalive
         self._sockets = sockets
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._admission = admission
         self._registry = registry
         self._services = services
@@ -81,33 +81,33 @@ class ChargePointEndpoint:
                     {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
                 )
             case Admitted():
-                direct: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+                direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
                 if direct is None:
-                    await self._serve(decision, receive, send)
+                    await self._serve_asgi(decision, receive, send)
                 else:
-                    await self._hand_over(decision, direct, send, handshake.values(_EXTENSIONS))
+                    await self._serve_socket(decision, direct, send, handshake.values(_EXTENSIONS))
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until connections that have ended are recorded as such."""
-        await self._background.settle_within(_SETTLE_S)
+        await self._background.drain_within(_SETTLE_S)
 
-    async def _hand_over(
-        self, admitted: Admitted, direct: ChargePointProtocol, send: Send, offered: list[bytes]
+    async def _serve_socket(
+        self, admitted: Admitted, direct: HandshakeProtocol, send: Send, offered: list[bytes]
     ) -> None:
         """Serve a socket that is given to us: this ends with the handshake, what follows are calls.
 
         offered: the extensions that the charge point would use.
         """
-        wire = Wire(asyncio.get_running_loop())
+        websocket = WebSocketConnection(asyncio.get_running_loop())
         compression = agreed_compression(offered) if self._settings.websocket_compression else None
         connection = self._connection(admitted)
         inflates = compression is not None
-        session = Session(connection, wire, self._services, is_framed=True, inflates=inflates)
+        session = Session(connection, websocket, self._services, is_framed=True, inflates=inflates)
         await self._open(session, admitted, send, compression)
-        direct.hand_over(wire, session, _Ending(self, session), self._sockets)
-        self._keepalive.add(wire)
+        direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
+        self._keepalive.add(websocket)
 
-    async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+    async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under whatever server: this ends with the connection."""
         transport = AsgiTransport(send, _abort_of(receive))
         session = Session(self._connection(admitted), transport, self._services, is_framed=False)
@@ -137,8 +137,8 @@ class ChargePointEndpoint:
         metrics.CONNECTIONS_OPENED.inc()
         for kind in admitted.deviations:
             metrics.DEVIATIONS.labels(kind).inc()
-        facts = _facts(session.connection)
-        log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
+        context = _log_context(session.connection)
+        log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **context)
 
     def ended(self, session: Session, code: int) -> None:
         """Let go of a session whose socket was handed over: no further message will come."""
@@ -148,7 +148,7 @@ class ChargePointEndpoint:
     async def _leave(self, session: Session, code: int) -> None:
         """Record that a connection is over."""
         metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
-        log.info("connection_closed", code=code, **_facts(session.connection))
+        log.info("connection_closed", code=code, **_log_context(session.connection))
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
 
@@ -172,8 +172,8 @@ class ChargePointEndpoint:
         )
 
 
-class _Ending:
-    """What a wire calls at its end: one small object for each connection, where a partial is four."""
+class _SessionEnd:
+    """What a websocket calls at its end: one small object for each connection, where a partial is four."""
 
     __slots__ = ("_endpoint", "_session")
 
@@ -205,7 +205,7 @@ class ChargePointRoute(BaseRoute):
         await self.endpoint(scope, receive, send)
 
 
-def _facts(connection: Connection) -> dict[str, str]:
+def _log_context(connection: Connection) -> dict[str, str]:
     return {
         "tenant": connection.tenant_slug,
         "charge_point": connection.identity,

@@ -1,8 +1,10 @@
 """The charge-point edge of one worker, put together: what the composition root needs, and nothing else."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
@@ -10,13 +12,12 @@ from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
-from app.gateway.last_seen import LastSeen
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session import CLOSE_GOING_AWAY, Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import Deadlines, Ticker
-from app.handler_context import HandlerContext
+from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 from app.settings import Settings
@@ -35,17 +36,17 @@ class Gateway:
         credentials: Credentials,
         clock: Clock,
         settings: Settings,
-        dispatcher: Dispatcher | None = None,
+        handlers: Mapping[str, Handler],
     ) -> None:
-        """dispatcher: another table of handlers, for tests."""
+        """handlers: by action, those of all capabilities."""
         self._registry = registry
-        self._last_seen = LastSeen(storage.connection_batcher)
-        deadlines = Deadlines()
+        self._last_seen = LastSeenRecorder(storage.connection_batcher)
+        deadlines = CallDeadlines()
         tally = Tally(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
-            dispatcher=dispatcher or Dispatcher(_handler_context(storage, clock, settings)),
+            dispatcher=Dispatcher(handlers),
             commands=commands,
             clock=clock,
             limits=SessionLimits(
@@ -80,15 +81,11 @@ class Gateway:
         sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
         for session in sessions:
             session.close(CLOSE_GOING_AWAY, "the server is going away")
-        await self.endpoint.settle()
+        await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()
-
-
-def _handler_context(storage: Storage, clock: Clock, settings: Settings) -> HandlerContext:
-    return HandlerContext(storage.database, storage.ledger, storage.connection_batcher, clock, settings)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

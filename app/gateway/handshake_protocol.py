@@ -1,4 +1,4 @@
-"""A charge point's socket between its request and its `Wire`: the handshake of RFC 6455, and no framing.
+"""A charge point's socket between its request and its `WebSocketConnection`: the handshake of RFC 6455.
 
 `http_protocol` begins it for well-formed requests under /ocpp/. The endpoint decides over ASGI, as under any
 server; after its `websocket.accept` it takes the socket over by `EXTENSION`, and this protocol is gone.
@@ -20,10 +20,10 @@ from uvicorn.protocols.utils import ClientDisconnected
 from app.gateway.handshake import Headers
 from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import Receiver
-from app.gateway.websocket_connection import CLOSE_ABNORMAL, Wire
+from app.gateway.websocket_connection import CLOSE_ABNORMAL, WebSocketConnection
 from app.ocpp import Deframer
 
-EXTENSION: Final = "stationmaster.hand_over"
+EXTENSION: Final = "stationmaster.switch_to"
 """Name in the scope's extensions under which the endpoint finds the protocol."""
 
 _EARLY_LIMIT_BYTES: Final = 65_536
@@ -37,7 +37,7 @@ _KEY_BYTES: Final = 16
 _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 1.3."""
 
-_LEAVING_IT: Final = WorkerSockets()
+_NO_SOCKETS: Final = WorkerSockets()
 """Not started: every connection stays with its transport."""
 
 _LOG = logging.getLogger("uvicorn.error")
@@ -65,7 +65,7 @@ def handshake_key(method: str, http_version: str, headers: Headers) -> bytes | N
         return None
 
 
-class ChargePointProtocol(asyncio.Protocol):
+class HandshakeProtocol(asyncio.Protocol):
     """One connection up to the answer to its handshake."""
 
     __slots__ = (
@@ -102,14 +102,14 @@ class ChargePointProtocol(asyncio.Protocol):
         task.add_done_callback(self._http.tasks.discard)
         self._http.tasks.add(task)
 
-    def hand_over(
+    def switch_to(
         self,
-        wire: Wire,
+        websocket: WebSocketConnection,
         receiver: Receiver,
         ended: Callable[[int], None],
-        sockets: WorkerSockets = _LEAVING_IT,
+        sockets: WorkerSockets = _NO_SOCKETS,
     ) -> None:
-        """Give the connection to a wire, right after `websocket.accept`; see `Wire.start`.
+        """Give the connection to a websocket, right after `websocket.accept`.
 
         sockets: take it from its transport, if they can.
         """
@@ -117,18 +117,18 @@ class ChargePointProtocol(asyncio.Protocol):
         if transport is None:
             raise ClientDisconnected
         self._connections.discard(self)
-        self._connections.add(wire)
-        # First: what the wire writes as it starts may be more than the peer reads.
-        below = sockets.take_over(transport, wire, receiver.reader)
-        wire.start(below, receiver, ended, self._connections.discard)
+        self._connections.add(websocket)
+        # First: what the websocket writes as it starts may be more than the peer reads.
+        below = sockets.take_over(transport, websocket, receiver.reader)
+        websocket.start(below, receiver, ended, self._connections.discard)
         if self._early:
             below.resume_reading()
-            wire.data_received(bytes(self._early))
+            websocket.data_received(bytes(self._early))
 
     # The socket
 
     def data_received(self, data: bytes) -> None:
-        """Keep for the wire what comes before the answer to the handshake."""
+        """Keep for the websocket what comes before the answer to the handshake."""
         self._early += data
         if len(self._early) > _EARLY_LIMIT_BYTES and self._transport is not None:
             self._transport.pause_reading()
@@ -199,10 +199,10 @@ class ChargePointProtocol(asyncio.Protocol):
             case "websocket.close" if not self._is_answered:
                 self._respond(HTTPStatus.FORBIDDEN, ())
             case "websocket.close":
-                # Accepted only to be closed: the wire knows how.
-                wire = Wire(self._http.loop)
-                self.hand_over(wire, _Nobody(), _ignore)
-                wire.close(message.get("code", 1000), message.get("reason") or "")
+                # Accepted only to be closed: the websocket knows how.
+                websocket = WebSocketConnection(self._http.loop)
+                self.switch_to(websocket, _Discard(), _ignore)
+                websocket.close(message.get("code", 1000), message.get("reason") or "")
             case "websocket.http.response.start" if not self._is_answered:
                 self._answer = {"body": b"", **message}
             case "websocket.http.response.body" if self._answer is not None:
@@ -241,13 +241,13 @@ class ChargePointProtocol(asyncio.Protocol):
             self._transport.write(b"\r\n".join((*lines, b"", body)))
 
 
-class _Nobody:
-    """Reads a connection that is being closed: what it means is for the wire, what it says for nobody."""
+class _Discard:
+    """Reads a connection that is being closed, and drops what it reads."""
 
     def __init__(self) -> None:
         self.reader = Deframer(_EARLY_LIMIT_BYTES, _EARLY_FRAGMENTS_LIMIT)
 
-    def take(self, found: Any) -> None:
+    def handle(self, found: Any) -> None:
         """Do nothing."""
 
 

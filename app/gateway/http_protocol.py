@@ -8,14 +8,14 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
-from app.gateway.handshake_protocol import ChargePointProtocol, handshake_key
+from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
 from app.gateway.path import belongs_here
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class ChargePointHttpProtocol(HttpToolsProtocol):
-    """Under /ocpp/ a handshake in good form goes on as `ChargePointProtocol`; everything else is uvicorn's.
+    """Under /ocpp/ a handshake in good form goes on as `HandshakeProtocol`; everything else is uvicorn's.
 
     One thing is mended there: a handshake without `Connection: Upgrade` counts as one with it. RFC 6455 4.2.1
     wants the field; some charge points send `Upgrade: websocket` alone.
@@ -120,7 +120,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             return
         # It refers back to this object, and would be garbage that only the collector finds.
         self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
-        ChargePointProtocol(self, key, early).begin()
+        HandshakeProtocol(self, key, early).begin()
 
     def _lacks_connection(self) -> bool:
         if self.parser.get_http_version() != "1.1" or not belongs_here(self.url):

@@ -18,7 +18,7 @@ from app.live.envelopes import (
     MovedEnvelope,
 )
 from app.metrics import BUS_MESSAGES
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 
 _TICK_S = 1.0
 
@@ -38,12 +38,12 @@ class Inbox:
         self._custody = commands.journal.custody
         self._bus = bus
         self._clock = clock
-        self._ticker: Loop | None = None
+        self._ticker: PeriodicTask | None = None
 
     async def start(self) -> None:
         """Take envelopes from now on."""
         await self._bus.start(self.receive)
-        self._ticker = Loop(self._tick, "inbox_ticker")
+        self._ticker = PeriodicTask(self._tick, "inbox_ticker")
 
     async def close(self) -> None:
         """Take no more envelopes."""

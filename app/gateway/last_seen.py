@@ -12,7 +12,7 @@ _PORTION = 500
 """Charge points written at once; between two portions others get their turn."""
 
 
-class LastSeen:
+class LastSeenRecorder:
     """Writes down when charge points were last heard: many at once, and only what has changed."""
 
     def __init__(self, connection_batcher: ConnectionBatcher) -> None:

@@ -13,7 +13,7 @@ from app.errors import Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
-from app.tasks import Background
+from app.tasks import BackgroundTasks
 from app.types import CommandId, TenantId
 
 SUPERSEDED = "a newer connection of this charge point has taken over"
@@ -52,7 +52,7 @@ class Registry:
         self._presence = presence
         self._bus = bus
         self._clock = clock
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._sessions: dict[tuple[TenantId, str], LiveSession] = {}
 
     def __len__(self) -> int:
@@ -72,13 +72,13 @@ class Registry:
         False: a newer session was faster; this one has been evicted already. Never fails for want of Redis.
         """
         owner = self._owner(session.connection)
-        current = self._sessions.get(owner.place)
+        current = self._sessions.get(owner.key)
         if current is not None and current is not session:
             if _rank(current.connection) > owner.rank:
                 session.evict(SUPERSEDED)
                 return False
             current.evict(SUPERSEDED)
-        self._sessions[owner.place] = session
+        self._sessions[owner.key] = session
         other = await self._presence.take_over(owner)
         if other is not None and other.rank > owner.rank:
             self._forget(session)
@@ -86,7 +86,7 @@ class Registry:
             return False
         if other is not None and other.worker != owner.worker:
             await self._send_eviction(other, owner)
-        return self._sessions.get(owner.place) is session
+        return self._sessions.get(owner.key) is session
 
     async def leave(self, session: LiveSession) -> None:
         """Forget a session whose socket is closed. Does nothing when a newer one has its place."""
@@ -102,7 +102,7 @@ class Registry:
 
     def stale(self, owner: Owner) -> None:
         """Close a session of ours that a newer one, on another worker, has replaced."""
-        session = self._sessions.get(owner.place)
+        session = self._sessions.get(owner.key)
         if session is not None and _rank(session.connection) <= owner.rank:
             log.info("stale_session_evicted", charge_point=owner.identity, epoch=owner.epoch)
             session.evict(SUPERSEDED)

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 Work = Coroutine[Any, Any, None]
 
 
-class Lane(Generic[Item]):
+class SerialQueue(Generic[Item]):
     """Works off items one after the other. The work must not raise: what it raises ends it loudly.
 
     Work that needs no wait is done within `push`. Other work is a coroutine that is stepped here and not by a
@@ -18,11 +18,11 @@ class Lane(Generic[Item]):
     in a task.
     """
 
-    __slots__ = ("_current", "_idle", "_items", "_work")
+    __slots__ = ("_current", "_idle", "_items", "_start")
 
-    def __init__(self, work: Callable[[Item], Work | None]) -> None:
-        """work: does all of an item at once and returns None, or returns what is left to do."""
-        self._work = work
+    def __init__(self, start: Callable[[Item], Work | None]) -> None:
+        """start: does all of an item at once and returns None, or returns what is left to do."""
+        self._start = start
         # Made when an item has to wait: an empty one is a tenth of what an idle charge point costs.
         self._items: deque[Item] | None = None
         self._current: Work | None = None
@@ -35,13 +35,13 @@ class Lane(Generic[Item]):
     def push(self, item: Item) -> None:
         """Put an item at the end."""
         if self._current is not None or self._items:
-            self.hold(item)
+            self.append(item)
             return
-        self._current = self._work(item)
+        self._current = self._start(item)
         if self._current is not None:
             self._step()
 
-    def hold(self, item: Item) -> None:
+    def append(self, item: Item) -> None:
         """Put an item at the end, and begin nothing before `resume`."""
         if self._items is None:
             self._items = deque()
@@ -93,7 +93,7 @@ class Lane(Generic[Item]):
         self._current = None
         try:
             while self._items and self._current is None:
-                self._current = self._work(self._items.popleft())
+                self._current = self._start(self._items.popleft())
         except BaseException:
             # What waits behind an item that has failed.
             asyncio.get_running_loop().call_soon(self.resume)

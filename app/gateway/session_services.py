@@ -8,7 +8,7 @@ from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally
+from app.ocpp import Conversation, Resolve, Tally, ocpp16
 from app.transactions.ledger import Ledger
 
 
@@ -22,18 +22,18 @@ class CommandResults(Protocol):
         """Record how a CALL ended."""
 
 
-class Ticking(Protocol):
+class HasDeadlines(Protocol):
     """A session, as far as deadlines go."""
 
-    def tick(self) -> bool:
+    def expire_calls(self) -> bool:
         """End CALLs that are overdue; False: no deadline is left to watch."""
 
 
-class Watcher(Protocol):
-    """Who calls `tick` of a session while it has a deadline."""
+class DeadlineWatcher(Protocol):
+    """Who calls `expire_calls` of a session while it has a deadline."""
 
-    def watch(self, session: Ticking) -> None:
-        """Call `tick` from now on, until it returns False."""
+    def watch(self, session: HasDeadlines) -> None:
+        """Call `expire_calls` from now on, until it returns False."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class SessionServices:
     clock: Clock
     limits: SessionLimits
     tally: Tally
-    watcher: Watcher
+    watcher: DeadlineWatcher
     call_later: Callable[[float, Callable[[], None]], object]
 
 
@@ -72,6 +72,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
+        ocpp16(),
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,

@@ -1,7 +1,8 @@
 """The sockets of a worker's charge points, which the core reads and writes by itself.
 
-The event loop watches one descriptor for all of them. What a conversation has found comes to its `Wire`, and
-what goes out is sent once a turn of the loop. Sockets under TLS stay with the transport that they have.
+The event loop watches one descriptor for all of them. What a conversation has found comes to its
+`WebSocketConnection`, and what goes out is sent once a turn of the loop. Sockets under TLS stay with the
+transport that they have.
 """
 
 import asyncio
@@ -53,12 +54,12 @@ class WorkerSockets:
             transport.set_protocol(protocol)
             return transport
         socket = self._sockets.adopt(descriptor, transport, protocol, reader)
-        transport.set_protocol(_Leaving(socket))
+        transport.set_protocol(_TransportClosing(socket))
         transport.close()
         return socket
 
 
-class _Leaving(asyncio.Protocol):
+class _TransportClosing(asyncio.Protocol):
     """Waits until the transport has let go of its connection."""
 
     def __init__(self, socket: Socket) -> None:

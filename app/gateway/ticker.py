@@ -2,11 +2,11 @@
 
 from app import metrics
 from app.clock import Clock
-from app.gateway.last_seen import LastSeen
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
-from app.gateway.session_services import Ticking
+from app.gateway.session_services import HasDeadlines
 from app.ocpp import Tally
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 
 TICK_S = 0.25
 """How late a deadline may be noticed. Timeouts are seconds, so a timer per socket would buy nothing."""
@@ -15,22 +15,22 @@ LAST_SEEN_PERIOD_S = 30.0
 """How old `last_seen_at` in the database may be while a charge point is connected."""
 
 
-class Deadlines:
+class CallDeadlines:
     """The sessions that have a CALL of ours out."""
 
     def __init__(self) -> None:
-        self._sessions: set[Ticking] = set()
+        self._sessions: set[HasDeadlines] = set()
 
-    def watch(self, session: Ticking) -> None:
-        """Call `tick` of the session from now on, until it returns False."""
+    def watch(self, session: HasDeadlines) -> None:
+        """Call `expire_calls` of the session from now on, until it returns False."""
         self._sessions.add(session)
 
-    def tick(self) -> None:
+    def check(self) -> None:
         """Let each session look at its deadlines."""
         for session in list(self._sessions):
             # One whose tick fails is not asked again, so that it cannot hold up the others.
             self._sessions.discard(session)
-            if session.tick():
+            if session.expire_calls():
                 self._sessions.add(session)
 
 
@@ -38,20 +38,28 @@ class Ticker:
     """Runs all of it. A fault in one tick is logged and costs that tick only."""
 
     def __init__(
-        self, deadlines: Deadlines, tally: Tally, last_seen: LastSeen, registry: Registry, clock: Clock
+        self,
+        deadlines: CallDeadlines,
+        tally: Tally,
+        last_seen: LastSeenRecorder,
+        registry: Registry,
+        clock: Clock,
     ) -> None:
         self._deadlines = deadlines
         self._tally = tally
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
-        self._due = 0.0
-        self._loops: list[Loop] = []
+        self._next_tick = 0.0
+        self._loops: list[PeriodicTask] = []
 
     def start(self) -> None:
         """Tick from now on."""
-        self._due = self._clock.monotonic()
-        self._loops = [Loop(self._watch_deadlines, "deadlines"), Loop(self._write_last_seen, "last_seen")]
+        self._next_tick = self._clock.monotonic()
+        self._loops = [
+            PeriodicTask(self._watch_deadlines, "deadlines"),
+            PeriodicTask(self._write_last_seen, "last_seen"),
+        ]
 
     async def close(self) -> None:
         """Tick no more."""
@@ -60,13 +68,13 @@ class Ticker:
 
     async def _watch_deadlines(self) -> float:
         now = self._clock.monotonic()
-        metrics.LOOP_LAG_SECONDS.set(max(0.0, now - self._due))
+        metrics.LOOP_LAG_SECONDS.set(max(0.0, now - self._next_tick))
         metrics.CONNECTIONS_OPEN.set(len(self._registry))
         # After a stall the missed ticks are not made up for.
-        self._due = max(self._due + TICK_S, now)
+        self._next_tick = max(self._next_tick + TICK_S, now)
         self._publish()
-        self._deadlines.tick()
-        return self._due - now
+        self._deadlines.check()
+        return self._next_tick - now
 
     def _publish(self) -> None:
         """Move what was counted on the frame path to the metrics."""

@@ -64,7 +64,7 @@ class Receiver(Protocol):
 
     @property
     def reader(self) -> Reader:
-        """Finds what `take` is to be given."""
+        """Finds what `handle` is to be given."""
 
-    def take(self, found: Any) -> None:
+    def handle(self, found: Any) -> None:
         """Do one of these things, as soon as what stands before it is done."""

@@ -30,7 +30,7 @@ _CLOSING_S: Final = 10.0
 """How long a peer may take to answer our close."""
 
 
-class Wire(asyncio.Protocol):
+class WebSocketConnection(asyncio.Protocol):
     """One socket. Until `start` it only holds what is sent."""
 
     __slots__ = (
@@ -55,7 +55,7 @@ class Wire(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._reader: Reader | None = None
         self._ended: Callable[[int], None] | None = None
-        self._on_lost: Callable[[Wire], None] | None = None
+        self._on_lost: Callable[[WebSocketConnection], None] | None = None
         self._held: list[Frame | tuple[int, str]] | None = []
         self._waiting: deque[Any] | None = None
         self._reading = True
@@ -69,7 +69,7 @@ class Wire(asyncio.Protocol):
         transport: ByteTransport,
         receiver: Receiver,
         ended: Callable[[int], None],
-        on_lost: "Callable[[Wire], None]",
+        on_lost: "Callable[[WebSocketConnection], None]",
     ) -> None:
         """Begin, the handshake being done: what was held goes out.
 
@@ -202,7 +202,7 @@ class Wire(asyncio.Protocol):
             if type(found) is Control:
                 self._control(found)
             else:
-                self._receiver.take(found)
+                self._receiver.handle(found)
         if not waiting:
             self._waiting = None
             if self._reading:

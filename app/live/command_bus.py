@@ -14,11 +14,11 @@ from redis.asyncio import Redis
 
 from app.errors import Unavailable
 from app.live.connect import FAILURES
-from app.live.encryption import Seal
+from app.live.encryption import EnvelopeCipher
 from app.live.envelopes import VERSION, Envelope
 from app.live.keys import WorkerKeys
 from app.metrics import BUS_MESSAGES, REDIS_FAILURES
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 from app.types import WorkerId
 
 Receiver = Callable[[Envelope], None]
@@ -53,18 +53,18 @@ class CommandBus:
     def __init__(self, redis: Redis, worker_id: WorkerId, secret: str) -> None:
         self.worker_id = worker_id
         self._redis = redis
-        self._seal = Seal(secret)
+        self._cipher = EnvelopeCipher(secret)
         self._inbox = WorkerKeys(worker_id).inbox
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
         self._receiver: Receiver | None = None
         self._taken: list[bytes] = []
-        self._loop: Loop | None = None
+        self._loop: PeriodicTask | None = None
 
     async def start(self, receiver: Receiver) -> None:
         """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
         self._receiver = receiver
-        self._loop = Loop(self._read, "command_bus_inbox")
+        self._loop = PeriodicTask(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
         """Stop reading, and remove the inbox: nobody will answer any more."""
@@ -88,7 +88,7 @@ class CommandBus:
             self._receive(envelope)
             return
         inbox = WorkerKeys(worker).inbox
-        body = self._seal.close(self._encoder.encode(envelope), inbox)
+        body = self._cipher.encrypt(self._encoder.encode(envelope), inbox)
         try:
             await self._redis.eval(_ADD, 1, inbox, body)
         except FAILURES as error:
@@ -118,10 +118,10 @@ class CommandBus:
         for _, entries in reply.items() if isinstance(reply, dict) else reply or ():
             for entry_id, fields in entries:
                 self._taken.append(entry_id)
-                self._take(fields)
+                self._receive_entry(fields)
 
-    def _take(self, fields: dict[bytes, bytes]) -> None:
-        body = self._seal.open(fields.get(_FIELD, b""), self._inbox)
+    def _receive_entry(self, fields: dict[bytes, bytes]) -> None:
+        body = self._cipher.decrypt(fields.get(_FIELD, b""), self._inbox)
         if body is None:
             BUS_MESSAGES.labels("ignored", "forged").inc()
             log.warning("bus_envelope_forged")

@@ -16,25 +16,25 @@ _SALT_BYTES = 16
 _NONCE_BYTES = 12
 
 
-class Seal:
+class EnvelopeCipher:
     """Seals and opens. secret: shared by all workers of a deployment."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"stationmaster bus 2", hashlib.sha256)
 
-    def close(self, body: bytes, inbox: str) -> bytes:
+    def encrypt(self, body: bytes, inbox: str) -> bytes:
         """Return `body` sealed for one inbox."""
         salt, nonce = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_NONCE_BYTES)
-        return salt + nonce + self._cipher(salt).encrypt(nonce, body, inbox.encode())
+        return salt + nonce + self._aead(salt).encrypt(nonce, body, inbox.encode())
 
-    def open(self, sealed: bytes, inbox: str) -> bytes | None:
+    def decrypt(self, sealed: bytes, inbox: str) -> bytes | None:
         """Return the body; None when it was not sealed by us for this inbox, or was changed since."""
         salt, rest = sealed[:_SALT_BYTES], sealed[_SALT_BYTES:]
         try:
-            return self._cipher(salt).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], inbox.encode())
+            return self._aead(salt).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], inbox.encode())
         except (InvalidTag, ValueError):
             # ValueError: too short to hold a nonce.
             return None
 
-    def _cipher(self, salt: bytes) -> AESGCM:
+    def _aead(self, salt: bytes) -> AESGCM:
         return AESGCM(hmac.digest(self._key, salt, hashlib.sha256))

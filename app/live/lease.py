@@ -77,7 +77,7 @@ class WorkerLease:
         """Tell whether a worker was seen alive within the last lease."""
         return self._clock.monotonic() - self._seen.get(worker, float("-inf")) <= self._lease_s
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """Give the lease back at shutdown, so that nobody waits for its end."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.delete(WorkerKeys(self._worker_id).lease)

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from app.live.keys import ChargePointKeys
 from app.types import ChargePointId, TenantId, WorkerId
 
-Place = tuple[TenantId, str]
+OwnerKey = tuple[TenantId, str]
 """Tenant and identity of a charge point: where there can be one owner."""
 
 Rank = tuple[int, int]
@@ -24,7 +24,7 @@ NO_RANK: Rank = (0, 0)
 """Lower than any real one."""
 
 # ARGV: charge point id, epoch, value, and the rank of an entry that may be replaced although it is higher.
-_ENTER = """
+_WRITE = """
 local stored = redis.call('HMGET', KEYS[1], 'c', 'e', 'v')
 if stored[1] then
   local point, epoch = tonumber(stored[1]), tonumber(stored[2])
@@ -61,7 +61,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     subprotocol: str | None
 
     @property
-    def place(self) -> Place:
+    def key(self) -> OwnerKey:
         """Where it is the owner."""
         return (self.tenant_id, self.identity)
 
@@ -72,7 +72,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class EntryResult:
     """What became of an attempt to enter an owner. other: the owner that stood there, if any."""
 
     owner: Owner
@@ -88,19 +88,19 @@ class OwnerEntries:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Owner)
 
-    async def enter(self, owners: Sequence[Owner], beaten: Rank = NO_RANK) -> list[Entered]:
+    async def write(self, owners: Sequence[Owner], beaten: Rank = NO_RANK) -> list[EntryResult]:
         """Enter owners in one round trip, each only if no higher one stands there; results in the same order.
 
         beaten: rank of an entry that counts for nothing, for the worker it names is dead.
         """
         async with self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
-                key = ChargePointKeys(*owner.place).owner
+                key = ChargePointKeys(*owner.key).owner
                 value = self._encoder.encode(owner)
-                pipeline.eval(_ENTER, 1, key, owner.charge_point_id, owner.epoch, value, *beaten)
+                pipeline.eval(_WRITE, 1, key, owner.charge_point_id, owner.epoch, value, *beaten)
             replies = await pipeline.execute()
         return [
-            Entered(owner, bool(won), self._decode(value))
+            EntryResult(owner, bool(won), self._decode(value))
             for owner, (won, value) in zip(owners, replies, strict=True)
         ]
 
@@ -108,12 +108,12 @@ class OwnerEntries:
         """Remove entries, each only if it is of exactly this rank."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
-                pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.place).owner, *owner.rank)
+                pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.key).owner, *owner.rank)
             await pipeline.execute()
 
-    async def read(self, places: Iterable[Place]) -> list[Owner | None]:
+    async def read(self, owner_keys: Iterable[OwnerKey]) -> list[Owner | None]:
         """Return the entries of several charge points in one round trip; their workers may be dead."""
-        keys = [ChargePointKeys(*place).owner for place in places]
+        keys = [ChargePointKeys(*key).owner for key in owner_keys]
         if len(keys) == 1:
             # As each command asks: a pipeline costs the client twice as much.
             return [self._decode(await self._redis.hget(keys[0], "v"))]

@@ -2,7 +2,7 @@
 needed to let a charge point in.
 
 Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy, and `_offered` are those that may have one, by connection. What could not be written waits in
+a copy, and `_maybe_written` are those that may have one, by connection. What could not be written waits in
 `_unwritten` and `_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest,
 or (b) after an outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher
 rank wins; the loser is told through the `OwnershipListener`. Take-overs and removals go in one batch after
@@ -18,13 +18,13 @@ import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
-from app.database.batcher import Gathering
+from app.database.batcher import Batcher
 from app.errors import Unavailable
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
-from app.live.owner import Entered, Owner, OwnerEntries, Place
+from app.live.owner import EntryResult, Owner, OwnerEntries, OwnerKey
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 from app.types import TenantId, WorkerId
 
 __all__ = ["Owner", "OwnershipListener", "Presence"]
@@ -45,10 +45,10 @@ class OwnershipListener(Protocol):
     """Hears of take-overs that were found out late: after an outage of Redis, or a lost eviction."""
 
     def stale(self, owner: Owner) -> None:
-        """A newer owner, on another worker, has the place of one of ours: close its socket."""
+        """A newer owner, on another worker, has the key of one of ours: close its socket."""
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """One of ours has the place of `previous`, on another worker: tell that worker."""
+        """One of ours has the key of `previous`, on another worker: tell that worker."""
 
 
 class _Write(NamedTuple):
@@ -75,16 +75,16 @@ class Presence:
         self._lease = WorkerLease(redis, worker_id, clock, lease_s)
         self._renewal_s = renewal_s
         self._listener: OwnershipListener | None = None
-        self._local: dict[Place, Owner] = {}
-        self._unwritten: set[Place] = set()
-        self._offered: set[str] = set()
+        self._local: dict[OwnerKey, Owner] = {}
+        self._unwritten: set[OwnerKey] = set()
+        self._maybe_written: set[str] = set()
         self._unremoved: dict[str, Owner] = {}
-        self._sweep: list[Place] = []
-        self._writes: Gathering[_Write, Entered | None] = Gathering(self._write, _BATCH)
+        self._sweep: list[OwnerKey] = []
+        self._writes: Batcher[_Write, EntryResult | None] = Batcher(self._write, _BATCH)
         self._reachable = False
-        self._is_told = False
+        self._failure_is_logged = False
         self._republish = True
-        self._loop: Loop | None = None
+        self._loop: PeriodicTask | None = None
 
     @property
     def reachable(self) -> bool:
@@ -95,16 +95,16 @@ class Presence:
         """Take the lease, if Redis is there, and renew it in the background."""
         self._listener = listener
         await self.renew()
-        self._loop = Loop(self._renew_later, "presence_renewal")
+        self._loop = PeriodicTask(self._renew_later, "presence_renewal")
 
     async def close(self) -> None:
         """End the renewal and give the lease back."""
         if self._loop is not None:
             await self._loop.stop()
             self._loop = None
-        await self._writes.settle()
+        await self._writes.drain()
         try:
-            await self._lease.give_back()
+            await self._lease.release()
         except FAILURES as error:
             self._failed("give_back", error)
         # Sessions that end later leave entries of a dead worker, which count for nothing.
@@ -116,27 +116,27 @@ class Presence:
 
         When the returned one ranks higher, it has stayed and `owner` is stale.
         """
-        local = self._local.get(owner.place)
+        local = self._local.get(owner.key)
         if local is not None and local.rank > owner.rank:
             return local
-        self._local[owner.place] = owner
-        self._unwritten.add(owner.place)
+        self._local[owner.key] = owner
+        self._unwritten.add(owner.key)
         entered = await self._writes.add(_Write(owner, is_entry=True))
         if entered is None:
             return local
-        if not entered.won and self._local.get(owner.place) is owner:
-            del self._local[owner.place]
+        if not entered.won and self._local.get(owner.key) is owner:
+            del self._local[owner.key]
         return entered.other or local
 
     async def release(self, owner: Owner) -> None:
-        """Remove an owner whose socket is closed, unless a newer one has its place."""
+        """Remove an owner whose socket is closed, unless a newer one has its key."""
         if self._is_local(owner):
-            del self._local[owner.place]
-            self._unwritten.discard(owner.place)
-        if owner.connection_id not in self._offered:
+            del self._local[owner.key]
+            self._unwritten.discard(owner.key)
+        if owner.connection_id not in self._maybe_written:
             # Redis never heard of it. During an outage these would add up without end.
             return
-        self._offered.discard(owner.connection_id)
+        self._maybe_written.discard(owner.connection_id)
         self._unremoved[owner.connection_id] = owner
         await self._writes.add(_Write(owner, is_entry=False))
 
@@ -158,16 +158,16 @@ class Presence:
 
     async def find_many(self, tenant_id: TenantId, identities: Iterable[str]) -> dict[str, Owner]:
         """Return the owners of those that are connected, by identity, in two round trips."""
-        places = [(tenant_id, identity) for identity in identities]
-        stored: Sequence[Owner | None] = [None] * len(places)
+        keys = [(tenant_id, identity) for identity in identities]
+        stored: Sequence[Owner | None] = [None] * len(keys)
         living: set[WorkerId] = set()
-        if self._reachable and places:
+        if self._reachable and keys:
             try:
-                stored = await self._entries.read(places)
+                stored = await self._entries.read(keys)
                 living = await self._lease.living({o.worker for o in stored if o is not None})
             except FAILURES as error:
                 self._failed("find", error)
-        found = (self._judge(place, entry, living) for place, entry in zip(places, stored, strict=True))
+        found = (self._newest(key, entry, living) for key, entry in zip(keys, stored, strict=True))
         return {owner.identity: owner for owner in found if owner is not None}
 
     def alive_workers(self) -> frozenset[WorkerId] | None:
@@ -180,7 +180,7 @@ class Presence:
             if not await self._lease.renew():
                 self._republish = True
             self._reachable = True
-            self._is_told = False
+            self._failure_is_logged = False
             await self._synchronize()
             await self._lease.watch()
         except FAILURES as error:
@@ -203,22 +203,22 @@ class Presence:
             due = self._sweep
         else:
             due = [*self._unwritten, *self._next_slice()]
-        places = iter(due)
-        while batch := list(islice(places, _BATCH)):
-            owners = [owner for place in batch if (owner := self._local.get(place)) is not None]
+        keys = iter(due)
+        while batch := list(islice(keys, _BATCH)):
+            owners = [owner for key in batch if (owner := self._local.get(key)) is not None]
             if owners:
-                self._tell(await self._enter(owners))
+                self._notify_listener(await self._enter(owners))
                 # Released while Redis wrote: the removal may have come before the entry.
                 if gone := [owner for owner in owners if not self._is_local(owner)]:
                     await self._entries.remove(gone)
 
-    def _next_slice(self) -> list[Place]:
+    def _next_slice(self) -> list[OwnerKey]:
         if not self._sweep:
             self._sweep = list(self._local)
         due, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
         return due
 
-    async def _write(self, writes: list["_Write"]) -> list[Entered | None]:
+    async def _write(self, writes: list["_Write"]) -> list[EntryResult | None]:
         """Enter and remove what came together; None: removed, or not entered (replaced, Redis away).
 
         Entries first: the removal of one that is entered here must come after it, and the removal of an older
@@ -226,9 +226,9 @@ class Presence:
         """
         if not self._reachable:
             return [None] * len(writes)
-        entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.place) is w.owner]
+        entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.key) is w.owner]
         removing = [w.owner for w in writes if not w.is_entry]
-        entered: dict[str, Entered] = {}
+        entered: dict[str, EntryResult] = {}
         try:
             if entering:
                 entered = {e.owner.connection_id: e for e in await self._enter(entering)}
@@ -239,18 +239,18 @@ class Presence:
             self._failed("write", error)
         return [entered.get(w.owner.connection_id) if w.is_entry else None for w in writes]
 
-    async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
-        self._offered.update(owner.connection_id for owner in owners)
-        results = await self._entries.enter(owners)
+    async def _enter(self, owners: Sequence[Owner]) -> list[EntryResult]:
+        self._maybe_written.update(owner.connection_id for owner in owners)
+        results = await self._entries.write(owners)
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):
             if not entered.won and entered.other is not None and entered.other.connection_id in dead:
-                (again,) = await self._entries.enter([entered.owner], beaten=entered.other.rank)
+                (again,) = await self._entries.write([entered.owner], beaten=entered.other.rank)
                 # The dead one is nobody's business any more, least of all of those who compare ranks.
-                results[index] = again if not again.won else Entered(again.owner, True, None)
+                results[index] = again if not again.won else EntryResult(again.owner, True, None)
         for entered in results:
-            if self._local.get(entered.owner.place) is entered.owner:
-                self._unwritten.discard(entered.owner.place)
+            if self._local.get(entered.owner.key) is entered.owner:
+                self._unwritten.discard(entered.owner.key)
         return results
 
     async def _dead(self, holders: list[Owner]) -> set[str]:
@@ -266,16 +266,16 @@ class Presence:
         return holder.worker in living or self._lease.seen_lately(holder.worker)
 
     def _is_local(self, owner: Owner) -> bool:
-        local = self._local.get(owner.place)
+        local = self._local.get(owner.key)
         return local is not None and local.rank == owner.rank
 
-    def _judge(self, place: Place, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
-        local = self._local.get(place)
+    def _newest(self, key: OwnerKey, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
+        local = self._local.get(key)
         if stored is None or (local is not None and local.rank >= stored.rank):
             return local
         return stored if stored.worker != self.worker_id and stored.worker in living else local
 
-    def _tell(self, results: Iterable[Entered]) -> None:
+    def _notify_listener(self, results: Iterable[EntryResult]) -> None:
         for owner, won, other in ((entered.owner, entered.won, entered.other) for entered in results):
             if self._listener is None or other is None or other.worker == self.worker_id:
                 continue
@@ -290,8 +290,8 @@ class Presence:
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()
-        if not self._is_told:
-            self._is_told = True
+        if not self._failure_is_logged:
+            self._failure_is_logged = True
             log.warning("redis_unreachable", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True

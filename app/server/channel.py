@@ -2,7 +2,7 @@
 
 The supervisor orders a worker by handing the fork server two descriptors: the socket to accept from, and one
 end of a channel. The fork server answers with the new process's id. On the channel the worker says `READY`
-upwards, and from then on `ALIVE` again and again; that nothing more comes down means that it should stop,
+upwards, and from then on `HEARTBEAT` again and again; that nothing more comes down means that it should stop,
 that its end is closed means that it has ended. A leaf: the supervisor needs this, and should not load what a
 worker loads.
 """
@@ -13,29 +13,29 @@ import socket
 import struct
 
 READY = b"r"
-ALIVE = b"a"
-SIGN_PERIOD_S = 1.0
+HEARTBEAT = b"a"
+HEARTBEAT_PERIOD_S = 1.0
 """Seconds between two signs of life."""
 GRACE_S = 10
 """Seconds that requests may take to end when a worker stops."""
-_ORDER = b"w"
+_REQUEST = b"w"
 _ANSWER = struct.Struct("=i")
 ANSWER_BYTES = _ANSWER.size
 
 
-def order_worker(control: socket.socket, accepting: socket.socket, channel: socket.socket) -> None:
+def request_worker(control: socket.socket, accepting: socket.socket, channel: socket.socket) -> None:
     """Ask the fork server for a worker. Both sockets may be closed here once it has answered.
 
     Raises:
         OSError: it is gone.
     """
-    socket.send_fds(control, [_ORDER], [accepting.fileno(), channel.fileno()])
+    socket.send_fds(control, [_REQUEST], [accepting.fileno(), channel.fileno()])
 
 
-def next_order(control: socket.socket) -> tuple[socket.socket, socket.socket] | None:
-    """Wait for an order: the socket to accept from, and the channel; None: the supervisor is gone."""
-    order, descriptors, _, _ = socket.recv_fds(control, len(_ORDER), 2)
-    if not order:
+def next_request(control: socket.socket) -> tuple[socket.socket, socket.socket] | None:
+    """Wait for a request: the socket to accept from, and the channel; None: the supervisor is gone."""
+    request, descriptors, _, _ = socket.recv_fds(control, len(_REQUEST), 2)
+    if not request:
         return None
     accepting, channel = descriptors
     for descriptor in descriptors:
@@ -44,7 +44,7 @@ def next_order(control: socket.socket) -> tuple[socket.socket, socket.socket] | 
     return socket.socket(fileno=accepting), socket.socket(fileno=channel)
 
 
-def answer_order(control: socket.socket, process: int | OSError) -> None:
+def send_answer(control: socket.socket, process: int | OSError) -> None:
     """Tell the supervisor which process its worker is, or why the system gave none."""
     value = process if isinstance(process, int) else -(process.errno or errno.EAGAIN)
     control.sendall(_ANSWER.pack(value))

@@ -14,7 +14,7 @@ import sys
 import uvicorn
 
 from app.logs import get_logger
-from app.server.channel import answer_order, next_order
+from app.server.channel import next_request, send_answer
 from app.server.worker import make_config, serve
 from app.settings import SettingsError, load_settings
 
@@ -28,14 +28,14 @@ def main() -> None:
     # The collector writes into what it looks at; what is written to is no longer shared.
     gc.collect()
     gc.freeze()
-    while (order := next_order(control)) is not None:
+    while (request := next_request(control)) is not None:
         # Whoever has ended is the reason for most orders.
-        _bury(os.WNOHANG)
-        accepting, channel = order
+        _reap(os.WNOHANG)
+        accepting, channel = request
         try:
             process = os.fork()
         except OSError as error:
-            answer_order(control, error)
+            send_answer(control, error)
         else:
             if process == 0:
                 os.setsid()
@@ -44,10 +44,10 @@ def main() -> None:
                 return
             # The supervisor may have given up: the worker hears of it by its channel.
             with contextlib.suppress(ConnectionError):
-                answer_order(control, process)
+                send_answer(control, process)
         accepting.close()
         channel.close()
-    _bury(0)
+    _reap(0)
 
 
 def _loaded_config() -> uvicorn.Config:
@@ -60,7 +60,7 @@ def _loaded_config() -> uvicorn.Config:
     return config
 
 
-def _bury(options: int) -> None:
+def _reap(options: int) -> None:
     """Take note of workers that have ended; without WNOHANG, of all of them."""
     while True:
         try:

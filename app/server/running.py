@@ -60,15 +60,15 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
             stop_workers = asyncio.Event()
             server = RunningServer(listener.url, complete)
             workers = asyncio.create_task(supervisor.run(stop_workers))
-            beside = asyncio.create_task(_beside(supervisor, server, stop, companion))
+            companion_task = asyncio.create_task(_run_companion(supervisor, server, stop, companion))
             try:
-                await asyncio.wait({workers, beside}, return_when=asyncio.FIRST_COMPLETED)
-                if beside.done():
-                    beside.result()
+                await asyncio.wait({workers, companion_task}, return_when=asyncio.FIRST_COMPLETED)
+                if companion_task.done():
+                    companion_task.result()
             finally:
                 # The companion talks to the workers, so it ends first; the engines end last.
-                beside.cancel()
-                await asyncio.gather(beside, return_exceptions=True)
+                companion_task.cancel()
+                await asyncio.gather(companion_task, return_exceptions=True)
                 stop_workers.set()
                 await workers
 
@@ -92,7 +92,7 @@ async def _migrate(settings: Settings) -> None:
         )
 
 
-async def _beside(
+async def _run_companion(
     supervisor: Supervisor, server: RunningServer, stop: asyncio.Event, companion: Companion
 ) -> None:
     await first_of(supervisor.ready, stop)

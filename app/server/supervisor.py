@@ -14,7 +14,7 @@ import socket
 import sys
 
 from app.logs import get_logger
-from app.server.channel import ANSWER_BYTES, GRACE_S, READY, SIGN_PERIOD_S, order_worker, read_answer
+from app.server.channel import ANSWER_BYTES, GRACE_S, HEARTBEAT_PERIOD_S, READY, read_answer, request_worker
 from app.server.listener import Listener, ServeError
 from app.settings import Settings
 
@@ -22,8 +22,8 @@ _LOG = get_logger("supervisor")
 _KILL_AFTER_S = GRACE_S + 10.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.1, 10.0
 # The first order waits until the application is loaded.
-_ORDER_S = 60.0
-_ORDER_AT_STOP_S = 5.0
+_REQUEST_S = 60.0
+_REQUEST_AT_STOP_S = 5.0
 
 
 def raise_file_limit() -> None:
@@ -59,7 +59,7 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._workers):
-                    group.create_task(self._keep())
+                    group.create_task(self._keep_running())
                 await first_of(stop, self._stopping)
                 self._stopping.set()
         except* ServeError as failures:
@@ -70,7 +70,7 @@ class Supervisor:
         if failure is not None:
             raise failure
 
-    async def _keep(self) -> None:
+    async def _keep_running(self) -> None:
         """One place for a worker: whoever dies in it is replaced."""
         pause_s = _PAUSE_LEAST_S
         while not self._stopping.is_set():
@@ -97,12 +97,12 @@ class Supervisor:
         if worker is None:
             return False
         with worker.channel:
-            life = asyncio.create_task(self._follow(worker))
+            life = asyncio.create_task(self._wait_for_end(worker))
             stopping = asyncio.create_task(self._stopping.wait())
             try:
                 await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not life.done():
-                    await _end(worker, life)
+                    await _stop_worker(worker, life)
                 return life.result()
             finally:
                 stopping.cancel()
@@ -118,7 +118,7 @@ class Supervisor:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
                 # It stops in better order once it is there.
-                await asyncio.wait({starting}, timeout=_ORDER_AT_STOP_S)
+                await asyncio.wait({starting}, timeout=_REQUEST_AT_STOP_S)
                 starting.cancel()
                 await asyncio.wait({starting})
             return None if starting.cancelled() else starting.result()
@@ -126,9 +126,9 @@ class Supervisor:
             stopping.cancel()
             starting.cancel()
 
-    async def _follow(self, worker: "_Worker") -> bool:
+    async def _wait_for_end(self, worker: "_Worker") -> bool:
         """Wait until a worker has ended; says whether it ever accepted connections."""
-        if await worker.says() != READY:
+        if await worker.receive() != READY:
             return False
         if self._waiting > 0:
             self._waiting -= 1
@@ -137,7 +137,7 @@ class Supervisor:
         # Only now: how long a start takes depends on others, such as the database.
         watching = asyncio.create_task(self._watch(worker))
         try:
-            while await worker.says():
+            while await worker.receive():
                 worker.silent_s = 0.0
         finally:
             watching.cancel()
@@ -146,9 +146,9 @@ class Supervisor:
     async def _watch(self, worker: "_Worker") -> None:
         """Kill a worker whose event loop hangs: it cannot be asked to stop."""
         while worker.silent_s < self._silence_s:
-            await asyncio.sleep(SIGN_PERIOD_S)
+            await asyncio.sleep(HEARTBEAT_PERIOD_S)
             # Counted, and not read from a clock: while this process did not run, it could hear nobody.
-            worker.silent_s += SIGN_PERIOD_S
+            worker.silent_s += HEARTBEAT_PERIOD_S
         # One that stops has its time for that.
         if not self._stopping.is_set():
             _LOG.error("worker_hung", process=worker.process, silent_s=worker.silent_s)
@@ -163,7 +163,7 @@ class _Worker:
         self.channel = channel
         self.silent_s = 0.0
 
-    async def says(self) -> bytes:
+    async def receive(self) -> bytes:
         """What it says next; nothing: it has ended."""
         try:
             return await asyncio.get_running_loop().sock_recv(self.channel, 1)
@@ -189,7 +189,7 @@ class _ForkServer:
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         # One order at a time: the answers have no names.
-        self._ordering = asyncio.Lock()
+        self._requesting = asyncio.Lock()
 
     async def start_worker(self, accepting: socket.socket) -> _Worker:
         """Return a new worker that will accept connections from a socket.
@@ -197,13 +197,13 @@ class _ForkServer:
         Raises:
             OSError: the system has no process or no descriptor to give, or the application does not load.
         """
-        async with self._ordering:
+        async with self._requesting:
             control = await self._running()
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
             try:
                 with theirs:
-                    answer = await self._order(control, accepting, theirs)
+                    answer = await self._request(control, accepting, theirs)
                 return _Worker(read_answer(answer), ours)
             except BaseException:
                 # Should there be a worker, it stops by this.
@@ -223,16 +223,18 @@ class _ForkServer:
             self._process.kill()
             await self._process.wait()
 
-    async def _order(self, control: socket.socket, accepting: socket.socket, channel: socket.socket) -> bytes:
+    async def _request(
+        self, control: socket.socket, accepting: socket.socket, channel: socket.socket
+    ) -> bytes:
         try:
-            order_worker(control, accepting, channel)
-            async with asyncio.timeout(_ORDER_S):
+            request_worker(control, accepting, channel)
+            async with asyncio.timeout(_REQUEST_S):
                 return await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
         except BaseException as error:
             # An answer that comes late must not be taken for the next one's.
             self._give_up()
             if isinstance(error, TimeoutError) and self._process is not None:
-                _LOG.error("fork_server_killed", process=self._process.pid, after_s=_ORDER_S)
+                _LOG.error("fork_server_killed", process=self._process.pid, after_s=_REQUEST_S)
                 self._process.kill()
             raise
 
@@ -262,7 +264,7 @@ class _ForkServer:
         return self._control
 
 
-async def _end(worker: _Worker, life: "asyncio.Task[bool]") -> None:
+async def _stop_worker(worker: _Worker, life: "asyncio.Task[bool]") -> None:
     """Ask a worker to stop; kill it only when it does not."""
     worker.stop()
     await asyncio.wait({life}, timeout=_KILL_AFTER_S)

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 
 from app.gateway.gateway import server_options
-from app.server.channel import ALIVE, GRACE_S, READY, SIGN_PERIOD_S
+from app.server.channel import GRACE_S, HEARTBEAT, HEARTBEAT_PERIOD_S, READY
 from app.settings import Settings
 
 _BACKLOG = 4096
@@ -36,18 +36,18 @@ class WorkerServer(uvicorn.Server):
         """Accept connections, then say so."""
         await super().startup(sockets)
         if self.started:
-            _spare_collector()
-            asyncio.get_running_loop().add_reader(self._channel, self._told_to_stop)
-            self._say(READY)
+            _freeze_collector()
+            asyncio.get_running_loop().add_reader(self._channel, self._stop)
+            self._send(READY)
 
-    def _say(self, word: bytes) -> None:
-        # Nobody is there any more: `_told_to_stop` is called next. No room: there are signs enough to read.
+    def _send(self, word: bytes) -> None:
+        # Nobody is there any more: `_stop` is called next. No room: there are signs enough to read.
         with contextlib.suppress(ConnectionError, BlockingIOError):
             self._channel.send(word)
         # By the event loop, also while the worker stops: one that is stuck shall fall silent, no other.
-        asyncio.get_running_loop().call_later(SIGN_PERIOD_S, self._say, ALIVE)
+        asyncio.get_running_loop().call_later(HEARTBEAT_PERIOD_S, self._send, HEARTBEAT)
 
-    def _told_to_stop(self) -> None:
+    def _stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)
         # At once: the supervisor may be gone, and the next server needs the port.
         for server in self.servers:
@@ -55,7 +55,7 @@ class WorkerServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _spare_collector() -> None:
+def _freeze_collector() -> None:
     """What start-up made stays for good: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.typing import Subprotocol
 
 from app.clock import Clock
-from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send
+from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, ocpp16
 from app.simulator import commands
 from app.simulator.ledger import Event, Ledger
 from app.simulator.machine import ChargePoint, Json
@@ -61,7 +61,7 @@ class Session:
         self._identity = charge_point.persona.identity
         self._password = password
         self._shared = surroundings
-        self._link = Link("charge_point")
+        self._link = Link(ocpp16(), "charge_point")
         self._sent_at: dict[str, float] = {}
         self._timed_out: dict[str, Request] = {}
         self._in_flight: Request | None = None
@@ -140,7 +140,7 @@ class Session:
         statistics.connections += 1
         statistics.connected += 1
         try:
-            self._link = Link("charge_point")
+            self._link = Link(ocpp16(), "charge_point")
             self._advance()
             self.charge_point.connected()
             while self.charge_point.wants_connection and not self._finished():

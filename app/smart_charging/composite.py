@@ -8,7 +8,7 @@ import orjson
 
 from app.clock import parse_time
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import CompositeQuestion, Violation
+from app.ocpp import CompositeQuestion, Violation, ocpp16
 from app.smart_charging.drawing import Measured, draw
 
 NOT_JSON = "not_json"
@@ -23,7 +23,7 @@ def read_question(text: str) -> CompositeQuestion:
     Raises:
         InvalidInput: each broken rule with its JSON pointer.
     """
-    found = CompositeQuestion.read(text)
+    found = CompositeQuestion.read(ocpp16(), text)
     if isinstance(found, list):
         raise _refusal(found)
     return found

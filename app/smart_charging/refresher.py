@@ -12,7 +12,7 @@ from app.errors import AppError, StoreUnavailable
 from app.live.presence import Presence
 from app.smart_charging.installer import RETRY_AFTER, ProfileInstaller
 from app.smart_charging.store import InstallationReviewStore
-from app.tasks import Loop
+from app.tasks import PeriodicTask
 from app.types import TenantId
 
 _SWEEP_S = 5.0
@@ -31,11 +31,11 @@ class ProfileRefresher:
         self._presence = presence
         self._installer = installer
         self._clock = clock
-        self._loop: Loop | None = None
+        self._loop: PeriodicTask | None = None
 
     def start(self) -> None:
         """Sweep every few seconds in the background."""
-        self._loop = Loop(self._sweep_and_pause, "charging_profiles_refresh")
+        self._loop = PeriodicTask(self._sweep_and_pause, "charging_profiles_refresh")
 
     async def close(self) -> None:
         """Sweep no more."""

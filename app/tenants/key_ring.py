@@ -11,10 +11,12 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
+from app.failure_limit import FailureLimit
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore
 from app.types import TenantId
@@ -50,40 +52,6 @@ def mint_key(pepper: str) -> MintedKey:
     return MintedKey(f"sm_{prefix}_{secret}", prefix, secret_hash(pepper, secret))
 
 
-class FailureLimit:
-    """Failed attempts of each address in a minute; the oldest addresses are forgotten when too many try."""
-
-    def __init__(self, per_minute: int, clock: Clock) -> None:
-        self._per_minute = per_minute
-        self._clock = clock
-        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def _count(self, address: str) -> tuple[float, int]:
-        began, count = self._failures.get(address, (self._clock.monotonic(), 0))
-        if self._clock.monotonic() - began >= 60:
-            return self._clock.monotonic(), 0
-        return began, count
-
-    def refuse_flood(self, address: str) -> None:
-        """Let an address try again, unless it failed too often.
-
-        Raises:
-            TooManyRequests: it did; says when its minute is over.
-        """
-        began, count = self._count(address)
-        if count >= self._per_minute:
-            wait_s = max(1, int(began + 60 - self._clock.monotonic()) + 1)
-            raise TooManyRequests("Too many requests without a valid API key from this address.", wait_s)
-
-    def failed(self, address: str) -> None:
-        """Count one failed attempt."""
-        began, count = self._count(address)
-        self._failures[address] = (began, count + 1)
-        self._failures.move_to_end(address)
-        while len(self._failures) > FAILURE_ADDRESSES:
-            self._failures.popitem(last=False)
-
-
 class KeyRing:
     """Verifies tokens; believes what it verified for seconds, so that hot reads do not query each time.
 
@@ -95,7 +63,7 @@ class KeyRing:
         self._database = database
         self._clock = clock
         self._pepper = pepper
-        self._limit = FailureLimit(failures_per_minute, clock)
+        self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
         self._known: OrderedDict[str, tuple[float, ApiKeyRecord]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
@@ -113,7 +81,7 @@ class KeyRing:
         known = self._known.get(prefix)
         # Who showed this very key before is no guesser, whatever others try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
-            self._limit.refuse_flood(address)
+            self._refuse_flood(address)
         kept = self._kept(prefix)
         record = kept or (None if match is None else await self._find(prefix))
         expected = _UNKNOWN_SECRET_HASH if record is None else record.secret_hash
@@ -121,7 +89,7 @@ class KeyRing:
         if not usable:
             self._known.pop(prefix, None)
         if not hmac.compare_digest(given, expected) or record is None or not usable:
-            self._limit.failed(address)
+            self._limit.failed((address,), self._clock.monotonic())
             raise Unauthorized
         if kept is None:
             await self._remember(record)
@@ -132,6 +100,12 @@ class KeyRing:
         """Verify every key anew: one was revoked, or a tenant deleted, here."""
         for prefix, (_, record) in self._known.items():
             self._known[prefix] = (float("-inf"), record)
+
+    def _refuse_flood(self, address: str) -> None:
+        wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
+        if wait_s > 0.0:
+            detail = "Too many requests without a valid API key from this address."
+            raise TooManyRequests(detail, max(1, ceil(wait_s)))
 
     def _usable(self, record: ApiKeyRecord) -> bool:
         expired = record.expires_at is not None and record.expires_at <= self._clock.now()

@@ -16,7 +16,7 @@ conversations put them into `meters`, whose batches are written together with th
 import asyncio
 import contextlib
 from collections import deque
-from typing import Any, cast
+from typing import Any
 
 from app.clock import Clock
 from app.errors import StoreUnavailable
@@ -42,7 +42,7 @@ _EXPIRY_INTERVAL_S = 0.25
 
 
 class Ledger:
-    """The durable writer of one worker. Each method returns after the fsynced commit of its record."""
+    """The durable writer of one worker. The future of each method is settled after the fsynced commit."""
 
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._clock = clock
@@ -80,41 +80,41 @@ class Ledger:
         for writer in self._writers:
             writer.disconnect()
 
-    async def start_transaction(self, start: TransactionStart) -> TransactionStarted:
+    def start_transaction(self, start: TransactionStart) -> "asyncio.Future[TransactionStarted]":
         """Record a start, authorize its tag, allocate the transactionId (OCPP 1.6 4.8).
 
         Raises:
             StoreUnavailable: not committed in time.
             CallFailed: InternalError, this record cannot be stored.
         """
-        return cast(TransactionStarted, await self._submit(start))
+        return self._submit(start)
 
-    async def stop_transaction(self, stop: TransactionStop) -> StopRecorded:
+    def stop_transaction(self, stop: TransactionStop) -> "asyncio.Future[StopRecorded]":
         """Record a stop and its transactionData, whatever transaction it names (OCPP 1.6 4.10).
 
         Raises:
             StoreUnavailable: not committed in time.
             CallFailed: InternalError, this record cannot be stored.
         """
-        return cast(StopRecorded, await self._submit(stop))
+        return self._submit(stop)
 
-    async def meter_values(self, readings: MeterReadings) -> None:
+    def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
         """Record meter values; a sample that is stored already stays as it is (OCPP 1.6 4.7).
 
         Raises:
             StoreUnavailable: not committed in time.
             CallFailed: InternalError, this record cannot be stored.
         """
-        await self._submit(readings)
+        return self._submit(readings)
 
-    async def keep_invalid(self, record: InvalidRecord) -> None:
+    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
         """Keep the text of a billing message that is refused for its structure.
 
         Raises:
             StoreUnavailable: not committed in time.
             CallFailed: InternalError, this record cannot be stored.
         """
-        await self._submit(record)
+        return self._submit(record)
 
     def wake(self) -> None:
         """Write what is in `meters`."""

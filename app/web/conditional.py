@@ -1,10 +1,12 @@
-"""Entity tags and conditional requests (RFC 9110 13) of single resources.
+"""Entity tags and conditional requests (RFC 9110 13), and the JSON answers that carry a tag.
 
-A tag has two halves: what an operator sets, and what the charge point reports. `If-None-Match` compares the
-whole tag, so a change of live state is a change; `If-Match` compares the first half alone, so that a
-heartbeat between a read and a PATCH is no conflict.
+A tag of a resource has two halves: a digest of what an operator sets, and a digest of everything.
+`If-None-Match` compares the whole tag, so that a change of live state counts as a change. `If-Match` compares
+the first half only, so that a heartbeat between a read and a PATCH is not a conflict.
 """
 
+import re
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated
 
@@ -18,16 +20,18 @@ from app.errors import AppError
 _DIGEST_BYTES = 12
 _HEADER_MAX_LENGTH = 1024
 _PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+# One member of a list, possibly empty (RFC 9110 5.6.1). Possessive: no header may take quadratic time.
+_MEMBER = re.compile(r'[ \t]*+((?:W/)?+"[\x21\x23-\x7e\x80-\xff]*+")?+[ \t]*+(?:,|\Z)')
 
 EntityTags = Annotated[str, StringConstraints(max_length=_HEADER_MAX_LENGTH)]
 IfNoneMatch = Annotated[
     EntityTags | SkipJsonSchema[None],
-    Header(description="An ETag you hold: 304 when it is still current."),
+    Header(description="An ETag that you hold. The answer is 304 if it is still current."),
 ]
 IfMatch = Annotated[
     EntityTags | SkipJsonSchema[None],
     Header(
-        description="The ETag your change is based on: 412 when somebody else changed the resource since.",
+        description="The ETag that your change is based on. The answer is 412 if it was changed since.",
     ),
 ]
 
@@ -44,45 +48,66 @@ class PreconditionFailed(AppError):
         )
 
 
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+def content_tag(content: bytes) -> str:
+    """Return the strong entity tag of some bytes, quotes included."""
+    return f'"{_digest(content)}"'
 
 
-def entity_tag(resource: BaseModel, live_fields: frozenset[str] = frozenset()) -> str:
-    """The strong ETag of a resource, quotes included.
+def listed_tags(header: str) -> list[str]:
+    """Read a list of entity tags (RFC 9110 8.8.3), each with its quotes and its `W/`.
 
-    live_fields: the fields that change without an operator's hand.
+    Returns:
+        The tags in their order; none if any member of the list is not an entity tag.
     """
-    whole = _written(resource)
-    return _tag(whole, _written(resource, live_fields) if live_fields else None)
+    tags: list[str] = []
+    position = 0
+    while position < len(header):
+        member = _MEMBER.match(header, position)
+        if member is None:
+            return []
+        if member[1] is not None:
+            tags.append(member[1])
+        position = member.end()
+    return tags
 
 
-def _written(resource: BaseModel, without: frozenset[str] = frozenset()) -> bytes:
-    return resource.__pydantic_serializer__.to_json(resource, exclude=set(without))
+def matching_tag(if_none_match: str, tags: Sequence[str]) -> str | None:
+    """Find which of our tags `If-None-Match` names, by weak comparison (RFC 9110 13.1.2).
 
-
-def _tag(whole: bytes, settled: bytes | None) -> str:
-    return f'"{_digest(whole)}"' if settled is None else f'"{_digest(settled)}-{_digest(whole)}"'
-
-
-def _tags(header: str) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
-
-
-def _settled(tag: str) -> str:
-    return tag.strip('"').partition("-")[0]
+    Args:
+        if_none_match: the value of the header, several lines joined by commas; empty if absent.
+        tags: the strong tags of the forms of one resource; `*` names the first.
+    """
+    if if_none_match in tags:
+        return if_none_match
+    if if_none_match.strip(" \t") == "*":
+        return tags[0]
+    named = {tag.removeprefix("W/") for tag in listed_tags(if_none_match)}
+    return next((tag for tag in tags if tag in named), None)
 
 
 def require_match(if_match: str | None, tag: str) -> None:
-    """Let a change through when the caller names no state, or the current one.
+    """Let a change through if the caller names no state, or the current one by strong comparison (13.1.1).
 
     Raises:
-        PreconditionFailed: the caller's state is not the current one.
+        PreconditionFailed: the state that the caller names is not the current one.
     """
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None or if_match.strip(" \t") == "*":
         return
-    if _settled(tag) not in {_settled(candidate) for candidate in _tags(if_match)}:
+    strong = (named for named in listed_tags(if_match) if not named.startswith("W/"))
+    if _operators_half(tag) not in {_operators_half(named) for named in strong}:
         raise PreconditionFailed
+
+
+def entity_tag(resource: BaseModel, live_fields: frozenset[str] = frozenset()) -> str:
+    """Return the strong entity tag of a resource, quotes included.
+
+    Args:
+        resource: what is shown.
+        live_fields: the fields that change without an operator.
+    """
+    whole = _written(resource)
+    return _tag(whole, _written(resource, live_fields) if live_fields else None)
 
 
 def resource_response(
@@ -93,7 +118,7 @@ def resource_response(
     status_code: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """One resource as JSON with its ETag, or 304 when the caller holds it already."""
+    """Answer with one resource as JSON and its ETag, or with 304 if the caller holds it already."""
     settled = _written(resource, live_fields) if live_fields else None
     return encoded_response(
         _written(resource), settled, if_none_match=if_none_match, status_code=status_code, headers=headers
@@ -108,27 +133,51 @@ def encoded_response(
     status_code: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """The same for a resource that is JSON already. settled: without its live fields, if it has any."""
+    """Answer like `resource_response` with a resource that is JSON already.
+
+    Args:
+        content: the resource.
+        settled: the resource without its live fields; None if it has none.
+        if_none_match: value of the request's header.
+        status_code: of the answer, unless it is 304.
+        headers: further headers of the answer.
+    """
     tag = _tag(content, settled)
     own_headers = {"ETag": tag, **_PRIVATE}
-    if if_none_match is not None and (if_none_match.strip() == "*" or tag in _tags(if_none_match)):
+    if if_none_match is not None and matching_tag(if_none_match, (tag,)):
         return Response(status_code=304, headers=own_headers)
     return Response(content, status_code, own_headers | (headers or {}), "application/json")
 
 
 def page_response(page: BaseModel) -> Response:
-    """One page of a listing as JSON. Listings carry no ETag: the next read may sort differently."""
+    """Answer with one page of a listing. It has no ETag: the next read may find other items in it."""
     return encoded_page_response(_written(page))
 
 
 def encoded_page_response(content: bytes) -> Response:
-    """The same for a page that is JSON already."""
+    """Answer like `page_response` with a page that is JSON already."""
     return Response(content, 200, _PRIVATE, "application/json")
 
 
 def secret_response(resource: BaseModel, location: str | None = None) -> Response:
-    """A resource that shows a secret for the only time: 201, and no cache may keep it."""
+    """Answer 201 with a resource that shows a secret for the only time, so that no cache may keep it."""
     headers = {"Cache-Control": "no-store"}
     if location is not None:
         headers["Location"] = location
     return Response(_written(resource), 201, headers, "application/json")
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _written(resource: BaseModel, without: frozenset[str] = frozenset()) -> bytes:
+    return resource.__pydantic_serializer__.to_json(resource, exclude=set(without))
+
+
+def _tag(whole: bytes, settled: bytes | None) -> str:
+    return content_tag(whole) if settled is None else f'"{_digest(settled)}-{_digest(whole)}"'
+
+
+def _operators_half(tag: str) -> str:
+    return tag.strip('"').partition("-")[0]

@@ -1,10 +1,11 @@
 """`/docs`: Swagger UI from files that are installed with the server. Nothing is fetched from elsewhere."""
 
-from hashlib import blake2b
 from importlib.resources import files
 
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
+
+from app.web.conditional import content_tag, matching_tag
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -61,7 +62,7 @@ def _assets() -> dict[str, bytes]:
 def install_documentation(app: FastAPI) -> None:
     """Serve the page at `/docs` and its files below it."""
     assets = _assets()
-    tags = {name: f'"{blake2b(content, digest_size=12).hexdigest()}"' for name, content in assets.items()}
+    tags = {name: content_tag(content) for name, content in assets.items()}
     guard = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
     async def page(_: Request) -> Response:
@@ -72,7 +73,7 @@ def install_documentation(app: FastAPI) -> None:
         if name not in assets:
             return Response(status_code=404)
         headers = {**guard, "ETag": tags[name], "Cache-Control": "public, max-age=86400"}
-        if tags[name] in request.headers.get("if-none-match", ""):
+        if matching_tag(request.headers.get("if-none-match", ""), (tags[name],)):
             return Response(status_code=304, headers=headers)
         media_type = _MEDIA_TYPES[name[name.rindex(".") :]]
         return Response(assets[name], headers=headers, media_type=media_type)

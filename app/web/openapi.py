@@ -1,6 +1,5 @@
 """The OpenAPI 3.1 document: what the framework knows of the routes, completed with what it cannot know."""
 
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from app.commands import routes as commands
 from app.commands.operations import PATH, component_schemas, operations
+from app.web.conditional import content_tag, matching_tag
 from app.web.examples import COMMAND, PAGED, RESOURCE_EXAMPLES, SITE_DISTRIBUTED
 from app.web.inputs import Change, Input
 from app.web.problems import Problem, documented
@@ -150,9 +150,9 @@ def install_openapi(app: FastAPI) -> None:
     async def serve(request: Request) -> Response:
         if not encoded:
             encoded.append(orjson.dumps(document()))
-        tag = f'"{blake2b(encoded[0], digest_size=12).hexdigest()}"'
+        tag = content_tag(encoded[0])
         headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
-        if tag in request.headers.get("if-none-match", ""):
+        if matching_tag(request.headers.get("if-none-match", ""), (tag,)):
             return Response(status_code=304, headers=headers)
         return Response(encoded[0], headers=headers, media_type="application/json")
 

@@ -1,11 +1,12 @@
-"""Errors as `application/problem+json` (RFC 9457), each naming the field at fault, and their OpenAPI texts.
+"""Errors as `application/problem+json` (RFC 9457), and what OpenAPI says of them.
 
-Handlers for everything that can leave a route: our own refusals, the framework's, and, last, our own faults.
+The handlers here answer everything that a route can raise: our refusals, those of the framework, and our own
+failures. The body of every error is `AppError.problem()`.
 """
 
 import traceback
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -21,21 +22,32 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
-from app.errors import AppError, Conflict, FieldViolation, InvalidInput
+from app.errors import (
+    PROBLEM_MEDIA_TYPE,
+    AppError,
+    Conflict,
+    FieldViolation,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    StoreUnavailable,
+    TooManyRequests,
+    Unauthorized,
+)
+from app.web.conditional import PreconditionFailed
 
-MEDIA_TYPE = "application/problem+json"
 _FOREIGN_KEY_VIOLATION = "23503"
 _LOCATIONS_OF_PARAMETERS = frozenset({"query", "path", "header", "cookie"})
 _MESSAGES = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
-    "string_pattern_mismatch": "holds characters that are not allowed here, or has the wrong length",
+    "string_pattern_mismatch": "has characters that are not allowed here, or the wrong length",
 }
 _log = structlog.get_logger("app.web")
 
 
 class FieldError(BaseModel):
-    """One member of the body (`pointer`) or one parameter (`parameter`) at fault."""
+    """One member of the body (`pointer`) or one parameter (`parameter`) that breaks a rule."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,30 +66,30 @@ class Problem(BaseModel):
     title: str = Field(description="The same for each error of this code.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened this time.")
-    code: str = Field(description="Stable name of the error: what programs should look at.")
-    field: str | None = Field(default=None, description="The first field at fault, if one is.")
-    errors: list[FieldError] | None = Field(default=None, description="Every field at fault.")
+    code: str = Field(description="Stable name of the error. Programs should look at it.")
+    field: str | None = Field(default=None, description="The first field that breaks a rule, if one does.")
+    errors: list[FieldError] | None = Field(default=None, description="Every field that breaks a rule.")
     instance: str | None = Field(default=None, description="Id of this occurrence in the server's log.")
 
 
 class MalformedBody(AppError):
-    """The body is no JSON text."""
+    """The body is not JSON."""
 
     def __init__(self) -> None:
         super().__init__("malformed_json", 400, "Malformed JSON", "The request body is not valid JSON.")
 
 
 class BodyTooLarge(AppError):
-    """The body is longer than its route takes."""
+    """The body is longer than its route accepts."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            "content_too_large", 413, "Content too large", f"The body may have {limit_bytes} bytes at most."
+            "content_too_large", 413, "Content too large", f"The body is longer than {limit_bytes} bytes."
         )
 
 
 class UnsupportedMediaType(AppError):
-    """The body is not declared as JSON."""
+    """Content-Type does not say that the body is JSON."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -90,7 +102,7 @@ class UnsupportedMediaType(AppError):
 
 
 def invalid_parameter(name: str, detail: str, code: str = "invalid_parameter") -> InvalidInput:
-    """The refusal of one path, query or header parameter."""
+    """Make the refusal of one path, query or header parameter."""
     return InvalidInput([FieldViolation(name, code, detail)])
 
 
@@ -99,19 +111,19 @@ def _pointer(location: Sequence[str | int]) -> str:
 
 
 def _violation(fault: Any, pointer: str) -> FieldViolation:
-    """One finding of pydantic in our words. The value itself stays out: it may be a secret."""
+    """Put one finding of pydantic into our words, without the value itself, which may be a secret."""
     rule: str = fault["type"]
     detail = str(fault["msg"]).removeprefix("Value error, ")
     return FieldViolation(_readable(pointer), rule, _MESSAGES.get(rule, detail))
 
 
 def _readable(text: str) -> str:
-    """Text that leaves as UTF-8 whatever the caller named the member at fault."""
+    """Return text that can be sent as UTF-8, whatever the caller named the member."""
     return text.encode("utf-8", "replace").decode()[:200]
 
 
 def body_errors(error: ValidationError) -> InvalidInput:
-    """The refusal of a body, each finding by its JSON pointer."""
+    """Make the refusal of a body, each finding with its JSON pointer."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)[:50]
     return InvalidInput([_violation(fault, _pointer(fault["loc"])) for fault in faults])
 
@@ -121,7 +133,7 @@ def _framework_errors(error: RequestValidationError) -> InvalidInput:
     for fault in error.errors()[:50]:
         location = fault["loc"]
         if fault["type"] == "none_required":
-            # The other branch of a parameter that may be left out: says nothing.
+            # The other branch of an optional parameter: it adds nothing.
             continue
         if location[0] in _LOCATIONS_OF_PARAMETERS:
             found.append(_violation(fault, str(location[1])))
@@ -130,29 +142,14 @@ def _framework_errors(error: RequestValidationError) -> InvalidInput:
     return InvalidInput(found)
 
 
-def _named_errors(error: InvalidInput) -> list[dict[str, str]]:
-    """`pointer` into the body or `parameter`, told apart by the leading slash of a JSON pointer."""
-    return [
-        {
-            "pointer" if not found.pointer or found.pointer.startswith("/") else "parameter": found.pointer,
-            "code": found.code,
-            "detail": found.detail,
-        }
-        for found in error.violations
-    ]
-
-
 def problem_response(error: AppError) -> Response:
-    """The answer for one refusal."""
-    document = error.problem()
-    if isinstance(error, InvalidInput):
-        document["errors"] = _named_errors(error)
+    """Answer with one error."""
     headers = {"Cache-Control": "no-store", **error.headers}
-    return Response(orjson.dumps(document), error.status, headers, MEDIA_TYPE)
+    return Response(orjson.dumps(error.problem()), error.status, headers, PROBLEM_MEDIA_TYPE)
 
 
 async def _app_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AppError)  # noqa: S101 - Starlette hands over the class it was registered for
+    assert isinstance(error, AppError)  # noqa: S101 - Starlette passes the class that was registered
     return problem_response(error)
 
 
@@ -166,7 +163,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     details = {
         404: "Nothing is served at this path.",
-        405: f"{request.method} is not served at this path; Allow names what is.",
+        405: f"{request.method} is not served at this path. The header Allow lists what is.",
     }
     detail = details.get(error.status_code, str(error.detail))
     response = problem_response(
@@ -179,7 +176,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Every method that is served at the path: the router names those of the first route only."""
+    """List every method that is served at the path; the router names those of the first route only."""
     methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
     served = []
     for method in methods:
@@ -190,29 +187,40 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 async def _integrity_error(request: Request, error: Exception) -> Response:
-    """Two callers at once: what one refers to, the other has just deleted."""
+    """Answer 409 if another caller has just deleted what the request refers to."""
     if getattr(getattr(error, "orig", error), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
         return problem_response(Conflict("What this belongs to was deleted a moment ago."))
-    return await _last(request, error)
+    return await _unexpected_error(request, error)
 
 
-async def _gone(_: Request, error: Exception) -> Response:
-    """The client has hung up inside its request: nobody reads this, and nobody is to blame."""
+async def _client_disconnected(_: Request, error: Exception) -> Response:
+    """End a request whose client has disconnected while it was sending: no one reads this answer."""
     return Response(status_code=400)
 
 
-async def _last(request: Request, error: Exception) -> Response:
-    """A fault of ours: the log has the stack under an id, the caller has the id."""
+class InternalError(AppError):
+    """The server failed. The log has the stack under the id of the occurrence."""
+
+    def __init__(self, occurrence: str) -> None:
+        super().__init__(
+            "internal_error", 500, "Internal error", "The server failed; its log has the reason."
+        )
+        self.occurrence = occurrence
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem document, with the id of the occurrence as `instance`."""
+        return {**super().problem(), "instance": self.occurrence}
+
+
+async def _unexpected_error(request: Request, error: Exception) -> Response:
+    """Log a failure of ours under an id, and answer with the id."""
     occurrence = uuid.uuid4().urn
     # As text made here: a renderer of the log could add local variables, and with them a secret.
     stack = "".join(traceback.format_exception(error))
     _log.error(
         "request_failed", method=request.method, path=request.url.path, instance=occurrence, exception=stack
     )
-    document = AppError(
-        "internal_error", 500, "Internal error", "The server failed; its log has the reason."
-    ).problem()
-    return Response(orjson.dumps({**document, "instance": occurrence}), 500, media_type=MEDIA_TYPE)
+    return problem_response(InternalError(occurrence))
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -222,59 +230,41 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(IntegrityError, _integrity_error)
     app.add_exception_handler(asyncpg.IntegrityConstraintViolationError, _integrity_error)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _last)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
 Documented = Literal[304, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503]
 
-_EXAMPLES: dict[int, tuple[str, dict[str, Any]]] = {
-    400: ("The body is not JSON.", {"code": "malformed_json", "title": "Malformed JSON"}),
-    401: (
-        "No API key, or one that is unknown, expired or revoked.",
-        {"code": "unauthorized", "title": "Unauthorized", "detail": "A valid API key is needed."},
-    ),
-    403: ("The key lacks the scope.", {"code": "forbidden", "title": "Forbidden"}),
-    404: ("It does not exist, or it is another tenant's.", {"code": "not_found", "title": "Not found"}),
-    409: ("The present state forbids it.", {"code": "conflict", "title": "Conflict"}),
-    412: ("If-Match names another state.", {"code": "precondition_failed", "title": "Precondition failed"}),
-    413: ("The body is too long.", {"code": "content_too_large", "title": "Content too large"}),
-    415: ("The body is not JSON by its Content-Type.", {"code": "unsupported_media_type"}),
+_DOCUMENTED: dict[int, tuple[str, AppError]] = {
+    400: ("The body is not JSON.", MalformedBody()),
+    401: ("There is no API key, or it is unknown, expired or revoked.", Unauthorized()),
+    403: ("The key lacks the scope.", Forbidden("The API key lacks the scope 'write'.")),
+    404: ("It does not exist, or it belongs to another tenant.", NotFound("There is no such resource.")),
+    409: ("The present state forbids it.", Conflict("The present state forbids it.")),
+    412: ("If-Match names another state.", PreconditionFailed()),
+    413: ("The body is too long.", BodyTooLarge(65_536)),
+    415: ("Content-Type does not say that the body is JSON.", UnsupportedMediaType()),
     422: (
         "A parameter or a member of the body breaks a rule; `errors` names each.",
-        {
-            "code": "invalid_input",
-            "title": "Invalid input",
-            "detail": "limit: Input should be less than or equal to 200",
-            "field": "limit",
-            "errors": [
-                {
-                    "parameter": "limit",
-                    "code": "less_than_equal",
-                    "detail": "Input should be less than or equal to 200",
-                }
-            ],
-        },
+        invalid_parameter("limit", "Input should be less than or equal to 200", "less_than_equal"),
     ),
-    429: ("A limit was hit; Retry-After says when to come back.", {"code": "too_many_requests"}),
-    503: ("The store or the command bus does not answer.", {"code": "store_unavailable"}),
+    429: ("A limit was hit; Retry-After says when to try again.", TooManyRequests("Too many requests.")),
+    503: ("The store or the command bus does not answer.", StoreUnavailable()),
 }
 
 
+def documented_error(description: str, error: AppError, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe one error response in OpenAPI, with this error as its example. schema: empty for none."""
+    content = {**({"schema": schema} if schema else {}), "example": error.problem()}
+    return {"description": description, "content": {PROBLEM_MEDIA_TYPE: content}}
+
+
 def documented(status: int) -> dict[str, Any]:
-    """The OpenAPI text of one error response."""
+    """Describe in OpenAPI what routes answer with this status: 304, or an error."""
     if status == 304:
-        return {"description": "The ETag you sent is still current; no body."}
-    description, given = _EXAMPLES[status]
-    example = {
-        "type": f"urn:stationmaster:error:{given['code']}",
-        "title": HTTPStatus(status).phrase.capitalize(),
-        "status": status,
-        "detail": description,
-        **given,
-    }
-    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
-    response: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: content}}
+        return {"description": "The ETag you sent is still current. There is no body."}
+    response = documented_error(*_DOCUMENTED[status], {"$ref": "#/components/schemas/Problem"})
     headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
     if status in headers:
         response["headers"] = {headers[status]: {"schema": {"type": "string"}}}
@@ -282,9 +272,11 @@ def documented(status: int) -> dict[str, Any]:
 
 
 def problems(*statuses: Documented, body: bool = False) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: what every route with a key may answer, and the named ones.
+    """Make the `responses` of a route: what every route with a key may answer, and the given ones.
 
-    body: the route reads a JSON body.
+    Args:
+        statuses: those that this route may answer besides.
+        body: whether the route reads a JSON body.
     """
     always: Iterable[int] = (401, 403, 422, 429, 503)
     of_body: Iterable[int] = (400, 413, 415) if body else ()

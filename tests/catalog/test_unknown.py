@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from app.catalog.unknown import near_names
+from app.catalog.unknown_names import near_names
 from tests.support.catalog import ROOT
 
 ROWS = {

@@ -7,11 +7,11 @@ import pytest
 
 from app.commands.request import REDACTED
 from app.commands.rules import outcome_of, without_secrets
-from app.ocpp import Link, Resolve
+from app.ocpp import Link, Resolve, ocpp16
 
 
 def resolve(action: str, payload: str, answer: Any) -> Resolve:
-    link = Link("central_system")
+    link = Link(ocpp16(), "central_system")
     link.call("1", action, payload, 0.0, 30.0)
     return only_resolve(link.receive(json.dumps(answer), 1.0))
 
@@ -50,7 +50,7 @@ def test_a_call_error_keeps_code_and_description() -> None:
 
 
 def test_what_was_not_answered_is_told_apart() -> None:
-    link = Link("central_system")
+    link = Link(ocpp16(), "central_system")
     link.call("1", "ClearCache", "{}", 0.0, 30.0)
     link.call("2", "ClearCache", "{}", 0.0, 30.0)
     link.call("3", "ClearCache", "{}", 0.0, 30.0)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.database.batcher import Gathering
+from app.database.batcher import Batcher
 
 
 class Work:
@@ -24,7 +24,7 @@ class Work:
 
 async def test_what_comes_while_a_batch_is_under_way_is_the_next_one() -> None:
     work = Work()
-    gathering = Gathering(work.carry_out, 3)
+    gathering = Batcher(work.carry_out, 3)
     first = [gathering.add(number) for number in (1, 2)]
     await asyncio.sleep(0)
     second = [gathering.add(number) for number in (3, 4, 5, 6)]
@@ -36,7 +36,7 @@ async def test_what_comes_while_a_batch_is_under_way_is_the_next_one() -> None:
 
 async def test_a_failure_is_that_of_its_batch_only() -> None:
     work = Work()
-    gathering = Gathering(work.carry_out, 2)
+    gathering = Batcher(work.carry_out, 2)
     answers = [gathering.add(number) for number in (13, 1, 2)]
     for _ in range(2):
         work.may_end.release()
@@ -48,11 +48,11 @@ async def test_a_failure_is_that_of_its_batch_only() -> None:
 
 async def test_who_gives_up_holds_nobody_up_and_settling_waits_for_all() -> None:
     work = Work()
-    gathering = Gathering(work.carry_out, 1)
+    gathering = Batcher(work.carry_out, 1)
     given_up, wanted = gathering.add(1), gathering.add(2)
     given_up.cancel()
     for _ in range(2):
         work.may_end.release()
-    await gathering.settle()
+    await gathering.drain()
     assert wanted.result() == 4
     assert work.batches == [[1], [2]]

@@ -1,11 +1,11 @@
 """Who may call what, and that each action has exactly one answer. OCPP 1.6 4.2, OCPP-J errata 3.8"""
 
-from typing import Any
-
 import pytest
 
-from app.gateway.dispatch import HANDLERS, NOT_SUPPORTED, Dispatcher
-from tests.support.session_bench import Bench
+from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
+from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
+
+HANDLERS = handlers_of(FakeStorage(), ManualClock())
 
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 METER_VALUES = (
@@ -17,25 +17,22 @@ DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m"
 
 @pytest.mark.parametrize("action", [*HANDLERS, *sorted(NOT_SUPPORTED)])
 def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    context: Any = object()
-    Dispatcher(context)
+    Dispatcher(HANDLERS)
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
-        Dispatcher(context, handlers)
+        Dispatcher(handlers)
 
 
 def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
-    context: Any = object()
     with pytest.raises(RuntimeError, match="Heartbeat"):
-        Dispatcher(context)
+        Dispatcher(HANDLERS)
 
 
 def test_start_up_fails_for_an_action_nobody_defined() -> None:
-    context: Any = object()
     with pytest.raises(RuntimeError, match="Fly"):
-        Dispatcher(context, {**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
+        Dispatcher({**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
 
 
 @pytest.mark.parametrize("registration", ["Pending", "Rejected"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.gateway.serial_queue import Lane
+from app.gateway.serial_queue import SerialQueue
 
 
 class Worker:
@@ -14,7 +14,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.lane = Lane(self.work)
+        self.lane = SerialQueue(self.work)
         self.free = asyncio.Event()
 
     def work(self, item: str) -> Coroutine[Any, Any, None] | None:

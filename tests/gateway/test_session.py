@@ -10,7 +10,6 @@ import pytest
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
 from app.gateway.session import CLOSE_POLICY, CLOSE_SUPERSEDED, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED
-from app.handler_context import HandlerContext
 from app.types import CommandId
 from tests.support.session_bench import LIMITS, Bench
 
@@ -54,7 +53,7 @@ async def test_frames_are_logged_in_both_directions() -> None:
     ],
 )
 async def test_a_failing_handler_costs_its_own_message_only(error: Exception, code: str) -> None:
-    async def fail(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def fail(connection: Connection, request: Any) -> Any:
         raise error
 
     bench = Bench({"Heartbeat": fail})
@@ -65,7 +64,7 @@ async def test_a_failing_handler_costs_its_own_message_only(error: Exception, co
 
 
 async def test_a_handler_that_answers_nonsense_is_an_internal_error() -> None:
-    async def nonsense(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def nonsense(connection: Connection, request: Any) -> Any:
         return {"currentTime": 5}
 
     (answer,) = await Bench({"Heartbeat": nonsense}).receive(HEARTBEAT)
@@ -76,7 +75,7 @@ async def test_calls_are_answered_one_at_a_time_and_in_order() -> None:
     running = 0
     order: list[str] = []
 
-    async def slow(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def slow(connection: Connection, request: Any) -> Any:
         nonlocal running
         running += 1
         assert running == 1
@@ -111,7 +110,7 @@ async def test_a_call_of_ours_and_one_of_theirs_may_cross() -> None:
 async def test_a_result_is_taken_while_a_call_of_theirs_is_being_worked_on() -> None:
     gate = asyncio.Event()
 
-    async def wait(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def wait(connection: Connection, request: Any) -> Any:
         await gate.wait()
         return {"currentTime": "2026-01-01T00:00:00Z"}
 
@@ -151,11 +150,11 @@ async def test_an_overdue_call_times_out_and_its_late_answer_is_attached() -> No
     bench = Bench()
     bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
     bench.clock.seconds += 29.0
-    bench.deadlines.tick()
+    bench.deadlines.check()
     await bench.session.settled()
     assert bench.commands.events == [("sent", "c1")]
     bench.clock.seconds += 1.0
-    bench.deadlines.tick()
+    bench.deadlines.check()
     await bench.session.settled()
     assert bench.commands.events[-1] == ("timed_out", "c1")
     await bench.receive('[3,"c1",{"status":"Accepted"}]')
@@ -309,7 +308,7 @@ async def test_a_flood_is_slowed_down_and_nothing_of_it_is_lost() -> None:
 async def test_many_waiting_calls_stop_the_reading_until_half_are_done() -> None:
     gate = asyncio.Semaphore(0)
 
-    async def wait(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def wait(connection: Connection, request: Any) -> Any:
         await gate.acquire()
         return {"idTagInfo": {"status": "Accepted"}}
 
@@ -351,7 +350,7 @@ async def test_tolerated_departures_stand_in_the_frame_log() -> None:
 async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() -> None:
     gate = asyncio.Event()
 
-    async def wait(context: HandlerContext, connection: Connection, request: Any) -> Any:
+    async def wait(connection: Connection, request: Any) -> Any:
         await gate.wait()
         return {"currentTime": "2026-01-01T00:00:00Z"}
 

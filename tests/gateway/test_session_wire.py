@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits
-from app.gateway.websocket_connection import Wire
+from app.gateway.websocket_connection import WebSocketConnection
 from tests.gateway.test_session import HEARTBEAT, METER_VALUES
 from tests.gateway.test_wire import Socket
 from tests.support.session_bench import LIMITS, Bench
@@ -23,7 +23,7 @@ class Wired(Bench):
 
     def __init__(self, limits: SessionLimits) -> None:
         super().__init__(limits=limits)
-        self.wire = Wire(asyncio.get_running_loop())
+        self.wire = WebSocketConnection(asyncio.get_running_loop())
         self.socket = Socket()
         self.socket.set_protocol(self.wire)
         self.session = Session(self.connection, self.wire, self.services, is_framed=True)

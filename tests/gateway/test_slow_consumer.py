@@ -46,7 +46,7 @@ async def test_of_who_sends_too_fast_one_read_waits_at_most(station: Station) ->
     fast = await station.connect("FAST")
     session = station.endpoint._registry.get(TenantId(station.tenant.id), "FAST")
     assert isinstance(session, Session)
-    assert isinstance(session._transport, module.Wire)
+    assert isinstance(session._transport, module.WebSocketConnection)
     frames = [frame_bytes(b'[2,"%05d","Heartbeat",{}]' % number) for number in range(20_000)]
     fast.writer.write(b"".join(frames))
     answers = station.settings.rate_burst + 10

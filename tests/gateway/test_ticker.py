@@ -8,21 +8,21 @@ import pytest
 
 from app.clock import SystemClock
 from app.gateway import ticker as module
-from app.gateway.last_seen import LastSeen
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session import Session
-from app.gateway.ticker import Deadlines, Ticker
+from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
 from app.ocpp import Tally
 
 
 class FakeSession:
-    """Has a deadline for ever; `tick` does what the test says."""
+    """Has a deadline for ever; `expire_calls` does what the test says."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self._act = act
 
-    def tick(self) -> bool:
+    def expire_calls(self) -> bool:
         self._act()
         return True
 
@@ -35,7 +35,7 @@ class FakeRegistry:
         return []
 
 
-class BrokenLastSeen:
+class BrokenRecorder:
     async def write(self, connections: list[Any]) -> None:
         raise ValueError("a defect")
 
@@ -49,7 +49,7 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.001)
     monkeypatch.setattr("app.tasks._AFTER_FAULT_S", 0.001)
-    deadlines = Deadlines()
+    deadlines = CallDeadlines()
     ticks = 0
     seen = asyncio.Event()
 
@@ -64,7 +64,7 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
     ticker = Ticker(
         deadlines,
         Tally(CALL_SECONDS.bounds_s),
-        cast(LastSeen, BrokenLastSeen()),
+        cast(LastSeenRecorder, BrokenRecorder()),
         cast(Registry, FakeRegistry()),
         SystemClock(),
     )

@@ -11,7 +11,7 @@ from app.gateway.handshake_protocol import EXTENSION
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.transport import OUTBOUND_LIMIT_BYTES
-from app.gateway.websocket_connection import Wire
+from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer, text_frame
 
 FRAGMENTS_LIMIT = 1024
@@ -68,11 +68,11 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
-        self.wire: Wire | None = None
+        self.wire: WebSocketConnection | None = None
         self.stops = False
         self.reader = Deframer(1000, FRAGMENTS_LIMIT)
 
-    def take(self, found: Any) -> None:
+    def handle(self, found: Any) -> None:
         self.messages.append(found)
         if self.stops and self.wire is not None:
             self.wire.pause_reading()
@@ -88,7 +88,7 @@ class Connection:
         begins to close before that answer.
         """
         self.socket, self.inbox = Socket(), Inbox()
-        self.wire = self.inbox.wire = Wire(asyncio.get_running_loop())
+        self.wire = self.inbox.wire = WebSocketConnection(asyncio.get_running_loop())
         if held:
             self.wire.write(text_frame(held))
         self.ended: list[int] = []
@@ -100,7 +100,7 @@ class Connection:
                 self.socket.protocol.data_received(early)
             self.socket.closing = closing
             await send({"type": "websocket.accept"})
-            scope["extensions"][EXTENSION].hand_over(self.wire, self.inbox, self.ended.append)
+            scope["extensions"][EXTENSION].switch_to(self.wire, self.inbox, self.ended.append)
             opened.set()
 
         config = uvicorn.Config(
@@ -277,13 +277,13 @@ async def test_a_dead_peer_does_not_keep_the_socket_by_what_it_has_not_read(
 
 
 async def test_a_wire_that_fails_does_not_cost_the_others_their_pings() -> None:
-    class Faulty(Wire):
+    class Faulty(WebSocketConnection):
         def keep_alive(self, interval_s: float, timeout_s: float) -> float | None:
             raise RuntimeError("the handler is closed")
 
     pinged: list[str] = []
 
-    class Pinged(Wire):
+    class Pinged(WebSocketConnection):
         def keep_alive(self, interval_s: float, timeout_s: float) -> float | None:
             pinged.append("ping")
             return None
@@ -330,7 +330,7 @@ async def test_a_lost_socket_is_an_abnormal_end(connection: Connection) -> None:
 
 
 async def test_what_is_sent_before_the_hand_over_waits() -> None:
-    wire, socket = Wire(asyncio.get_running_loop()), Socket()
+    wire, socket = WebSocketConnection(asyncio.get_running_loop()), Socket()
     wire.write(text_frame("early"))
     wire.close(4009, "superseded")
     ended: list[int] = []

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from app.errors import Unavailable
 from app.live.command_bus import CommandBus
-from app.live.encryption import Seal
+from app.live.encryption import EnvelopeCipher
 from app.live.envelopes import VERSION, CallEnvelope, Envelope
 from app.live.keys import WorkerKeys
 from app.metrics import BUS_MESSAGES
@@ -144,7 +144,7 @@ async def test_a_receiver_that_fails_does_not_stop_the_inbox(redis: Redis, b: Re
 
 
 def sealed(body: bytes, secret: str = SECRET, worker: str = "b") -> dict[bytes, bytes]:
-    return {b"e": Seal(secret).close(body, WorkerKeys(WorkerId(worker)).inbox)}
+    return {b"e": EnvelopeCipher(secret).encrypt(body, WorkerKeys(WorkerId(worker)).inbox)}
 
 
 _BODY = msgspec.msgpack.encode(call())
@@ -203,9 +203,9 @@ async def test_an_inbox_nobody_reads_is_bounded(redis: Redis) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 5000])
 def test_a_sealed_text_opens_to_what_it_was(length: int) -> None:
-    seal = Seal(SECRET)
+    seal = EnvelopeCipher(SECRET)
     body = bytes(index % 256 for index in range(length))
-    text = seal.close(body, "inbox")
-    assert seal.open(text, "inbox") == body
-    assert seal.close(body, "inbox") != text
+    text = seal.encrypt(body, "inbox")
+    assert seal.decrypt(text, "inbox") == body
+    assert seal.encrypt(body, "inbox") != text
     assert length < 31 or body not in text

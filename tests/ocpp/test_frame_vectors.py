@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.ocpp import Dispatch, Ignored, Link, Refused, Send, check_frame
+from app.ocpp import Dispatch, Ignored, Link, Refused, Send, check_frame, ocpp16
 
 VECTORS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parents[1] / "vectors" / "frames.toml").read_text()
@@ -18,7 +18,7 @@ by_name = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["
 
 @by_name
 def test_link_comes_to_the_outcome(vector: dict[str, Any]) -> None:
-    link = Link("central_system", strict=vector.get("mode") == "strict")
+    link = Link(ocpp16(), "central_system", strict=vector.get("mode") == "strict")
     match vector["outcome"], link.receive(vector["text"], 0.0):
         case "dispatch", [Dispatch() as call]:
             found = [f"{deviation.kind} {deviation.pointer}" for deviation in call.deviations]

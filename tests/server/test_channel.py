@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.server.channel import ANSWER_BYTES, answer_order, next_order, order_worker, read_answer
+from app.server.channel import ANSWER_BYTES, next_request, read_answer, request_worker, send_answer
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def test_an_order_brings_the_two_sockets(control: tuple[socket.socket, socket.so
     ours, theirs = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as accepting, ours:
         with theirs:
-            order_worker(supervisor, accepting, theirs)
-        order = next_order(fork_server)
+            request_worker(supervisor, accepting, theirs)
+        order = next_request(fork_server)
         assert order is not None
         with order[0] as received, order[1] as channel:
             assert received.getsockname() == accepting.getsockname()
@@ -38,14 +38,14 @@ def test_there_is_no_order_from_a_supervisor_that_is_gone(
 ) -> None:
     supervisor, fork_server = control
     supervisor.close()
-    assert next_order(fork_server) is None
+    assert next_request(fork_server) is None
 
 
 def test_the_answer_is_the_process_or_why_there_is_none(control: tuple[socket.socket, socket.socket]) -> None:
     supervisor, fork_server = control
-    answer_order(fork_server, 4_194_304)
+    send_answer(fork_server, 4_194_304)
     assert read_answer(supervisor.recv(ANSWER_BYTES)) == 4_194_304
-    answer_order(fork_server, BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
+    send_answer(fork_server, BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)))
     with pytest.raises(BlockingIOError):
         read_answer(supervisor.recv(ANSWER_BYTES))
     fork_server.close()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.server import supervisor
-from app.server.channel import ALIVE, READY, SIGN_PERIOD_S
+from app.server.channel import HEARTBEAT, HEARTBEAT_PERIOD_S, READY
 from app.server.listener import Listener, ServeError
 from app.server.supervisor import Supervisor
 from app.settings import Settings
@@ -63,7 +63,7 @@ async def test_a_server_whose_first_worker_is_refused_does_not_start() -> None:
 async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(supervisor, "_ORDER_S", 0.2)
+    monkeypatch.setattr(supervisor, "_REQUEST_S", 0.2)
     forking = supervisor._ForkServer(settings)
     killed: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as accepting:
@@ -84,7 +84,7 @@ async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
 async def test_the_stop_does_not_wait_for_a_fork_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(supervisor, "_ORDER_AT_STOP_S", 0.05)
+    monkeypatch.setattr(supervisor, "_REQUEST_AT_STOP_S", 0.05)
     ordered, stop = asyncio.Event(), asyncio.Event()
 
     async def hang(*_: object) -> supervisor._Worker:
@@ -115,16 +115,16 @@ async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
         worker = supervisor._Worker(deaf.pid, ours)
 
         async def life() -> bool:
-            return await worker.says() == b""
+            return await worker.receive() == b""
 
         following = asyncio.create_task(life())
-        await supervisor._end(worker, following)
+        await supervisor._stop_worker(worker, following)
         assert following.result()
     assert await deaf.wait() == -signal.SIGKILL
 
 
 _SIGNS_MISSED = 5
-_SILENCE = Settings(worker_silence_s=_SIGNS_MISSED * SIGN_PERIOD_S)
+_SILENCE = Settings(worker_silence_s=_SIGNS_MISSED * HEARTBEAT_PERIOD_S)
 
 Pass = Callable[[float], Coroutine[Any, Any, None]]
 
@@ -206,14 +206,14 @@ async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, pu
             # As if the supervisor had been stopped for an hour, each time.
             await pass_time(3600)
         assert worker.kills == 0
-        worker.say(ALIVE)
+        worker.say(HEARTBEAT)
         await pass_time(0)
         for _ in range(_SIGNS_MISSED - 1):
-            await pass_time(SIGN_PERIOD_S)
+            await pass_time(HEARTBEAT_PERIOD_S)
         assert worker.kills == 0
-        await pass_time(SIGN_PERIOD_S)
+        await pass_time(HEARTBEAT_PERIOD_S)
         assert worker.kills == 1
-        await pass_time(SIGN_PERIOD_S)
+        await pass_time(HEARTBEAT_PERIOD_S)
         assert len(puppets.started) == 2
         puppets.started[-1].end()
 
@@ -221,15 +221,15 @@ async def test_silence_counts_only_while_the_supervisor_runs(pass_time: Pass, pu
 async def test_a_worker_may_take_its_time_to_start(pass_time: Pass, puppets: _Puppets) -> None:
     async with _supervised():
         for _ in range(10 * _SIGNS_MISSED):
-            await pass_time(SIGN_PERIOD_S)
+            await pass_time(HEARTBEAT_PERIOD_S)
         (worker,) = puppets.started
         assert worker.kills == 0
         worker.say(READY)
         await pass_time(0)
         for _ in range(_SIGNS_MISSED - 1):
-            await pass_time(SIGN_PERIOD_S)
+            await pass_time(HEARTBEAT_PERIOD_S)
         assert worker.kills == 0
-        await pass_time(SIGN_PERIOD_S)
+        await pass_time(HEARTBEAT_PERIOD_S)
         assert worker.kills == 1
 
 
@@ -241,7 +241,7 @@ async def test_a_worker_that_stops_is_not_killed_for_its_silence(pass_time: Pass
         await pass_time(0)
         stop.set()
         for _ in range(2 * _SIGNS_MISSED):
-            await pass_time(SIGN_PERIOD_S)
+            await pass_time(HEARTBEAT_PERIOD_S)
         assert worker.kills == 0
         worker.end()
     assert worker.kills == 0

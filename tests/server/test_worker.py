@@ -10,14 +10,14 @@ import pytest
 import uvicorn
 
 from app.server import worker
-from app.server.channel import ALIVE, READY
+from app.server.channel import HEARTBEAT, READY
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SIGN_PERIOD_S", 0.01)
+    monkeypatch.setattr(worker, "HEARTBEAT_PERIOD_S", 0.01)
     # It is the collector of the tests as well.
-    monkeypatch.setattr(worker, "_spare_collector", lambda: None)
+    monkeypatch.setattr(worker, "_freeze_collector", lambda: None)
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ class _Noting(worker.WorkerServer):
         super().__init__(config, channel)
         self.spoke = asyncio.Event()
 
-    def _say(self, word: bytes) -> None:
-        super()._say(word)
+    def _send(self, word: bytes) -> None:
+        super()._send(word)
         self.spoke.set()
 
 
@@ -73,13 +73,13 @@ async def test_signs_of_life_go_on_while_a_worker_stops(channel: tuple[socket.so
     with _accepting() as accepting:
         serving = asyncio.create_task(server.serve([accepting]))
         assert await loop.sock_recv(ours, 1) == READY
-        assert await loop.sock_recv(ours, 1) == ALIVE
+        assert await loop.sock_recv(ours, 1) == HEARTBEAT
         ours.shutdown(socket.SHUT_WR)
         await application.ending.wait()
         with contextlib.suppress(BlockingIOError):
             while ours.recv(4096):
                 pass
-        assert await loop.sock_recv(ours, 1) == ALIVE
+        assert await loop.sock_recv(ours, 1) == HEARTBEAT
         application.may_end.set()
         await serving
 
@@ -97,14 +97,14 @@ async def test_a_supervisor_that_does_not_read_holds_no_worker_up(
         serving = asyncio.create_task(server.serve([accepting]))
         assert await loop.sock_recv(ours, 1) == READY
         with contextlib.suppress(BlockingIOError):
-            while theirs.send(ALIVE):
+            while theirs.send(HEARTBEAT):
                 pass
         server.spoke.clear()
         await server.spoke.wait()
         with contextlib.suppress(BlockingIOError):
             while ours.recv(4096):
                 pass
-        assert await loop.sock_recv(ours, 1) == ALIVE
+        assert await loop.sock_recv(ours, 1) == HEARTBEAT
         application.may_end.set()
         ours.shutdown(socket.SHUT_WR)
         await serving

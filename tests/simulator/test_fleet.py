@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from app.clock import SystemClock
-from app.ocpp import Dispatch, Effect, Link, Resolve, Send
+from app.ocpp import Dispatch, Effect, Link, Resolve, Send, ocpp16
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
 from app.simulator.fleet import Fleet, FleetOptions, rest_url, websocket_url
@@ -50,7 +50,7 @@ class SmallCentral:
         self.logins.append((socket.request.path, base64.b64decode(header).decode()))
         if len(self.logins) > 1:
             self.came_again.set()
-        link, clock = Link("central_system"), SystemClock()
+        link, clock = Link(ocpp16(), "central_system"), SystemClock()
         try:
             async for text in socket:
                 for effect in link.receive(str(text), clock.monotonic()):

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from app import ocpp
 from app.catalog.catalog import load_catalog
+from app.ocpp import ocpp16
 from tests.support.catalog import build_application
 from tests.support.chromium import Chromium, find_chromium
 
@@ -19,7 +19,7 @@ from tests.support.chromium import Chromium, find_chromium
 async def address() -> AsyncIterator[str]:
     """Where the pages are served: `http://127.0.0.1:port`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    application = build_application(load_catalog(ocpp.describe()))
+    application = build_application(load_catalog({"v16": ocpp16()}))
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     # The socket listens already: what comes before the server is ready waits in its queue.

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app import ocpp
 from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
-from app.catalog.pages import console_routes
-from app.catalog.router import catalog_routes
-from app.catalog.shortcut import DocumentsFirst, documents_of
+from app.catalog.document_routes import DocumentsFirst, documents_of
+from app.catalog.pages.routes import page_routes
+from app.catalog.routes.protocols import catalog_routes
+from app.ocpp import ocpp16
 from app.web.problems import install_error_handlers
 
 ROOT = "/v1/protocols/ocpp-16j"
@@ -21,7 +21,7 @@ def build_application(catalog: Catalog, *, documents_first: bool = True) -> Fast
 
     documents_first: answer documents before the application's own middleware; else by its routes alone.
     """
-    routes = [*catalog_routes(catalog), *console_routes(catalog)]
+    routes = [*catalog_routes(catalog), *page_routes(catalog)]
     application = DocumentsFirst(documents_of(routes) if documents_first else {})
     application.router.routes[:0] = routes
     install_error_handlers(application)
@@ -30,7 +30,7 @@ def build_application(catalog: Catalog, *, documents_first: bool = True) -> Fast
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    return load_catalog(ocpp.describe())
+    return load_catalog({"v16": ocpp16()})
 
 
 @pytest.fixture(scope="session")

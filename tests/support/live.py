@@ -15,7 +15,7 @@ from redis.retry import Retry
 from app.clock import microseconds_of
 from app.connection import Connection
 from app.live.presence import Owner
-from app.server.embedded.redis_server import find_binary
+from app.server.embedded.redis_binary import find_redis
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
 
 TENANT = TenantId(1)
@@ -55,7 +55,7 @@ class RedisServer:
     def start(self) -> None:
         """Start, and wait until it answers."""
         arguments = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([str(find_binary()), *arguments], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([str(find_redis().path), *arguments], stdout=subprocess.DEVNULL)
         retry = Retry(ConstantBackoff(0.02), 500)
         with BlockingRedis(unix_socket_path=str(self._socket), retry=retry) as client:
             client.ping()

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from app.clock import microseconds_of
+from app.answers import Handler
+from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
-from app.gateway.dispatch import HANDLERS, Dispatcher, Handler
+from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
-from app.gateway.ticker import Deadlines
-from app.handler_context import HandlerContext
+from app.gateway.ticker import CallDeadlines
+from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
@@ -24,6 +25,8 @@ from app.transactions.records import InvalidRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
+
+Record = TypeVar("Record")
 
 LIMITS = SessionLimits(
     frame_bytes=4096,
@@ -100,19 +103,17 @@ class FakeLedger:
             self.readings += map(readings_of, batch.records())
             answered(batch.acknowledge(0.0, 0))
 
-    async def keep_invalid(self, record: InvalidRecord) -> None:
-        await self._commit()
-        self.kept.append(record)
+    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.kept, record))
 
-    async def meter_values(self, readings: MeterReadings) -> None:
-        await self._commit()
-        self.readings.append(readings)
+    def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.readings, readings))
 
-    async def _commit(self) -> None:
-        await asyncio.sleep(0)
+    async def _commit(self, records: list[Record], record: Record) -> None:
         self.sent_before_commit.append(list(self.sent))
         if not self.available:
             raise StoreUnavailable()
+        records.append(record)
 
 
 @dataclass
@@ -127,6 +128,8 @@ class FakeFrameLog:
 
 @dataclass
 class FakeStorage:
+    database: None = None
+    connection_batcher: None = None
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 
@@ -146,6 +149,11 @@ class FakeCommands:
         self.resolves.append(resolve)
 
 
+def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
+    """Return the handlers of all messages over a storage that may be a fake."""
+    return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
+
+
 class Bench:
     """One session and all it touches."""
 
@@ -163,7 +171,7 @@ class Bench:
         self.storage = FakeStorage()
         self.storage.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
-        self.deadlines = Deadlines()
+        self.deadlines = CallDeadlines()
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
             tenant_id=TenantId(1),
@@ -181,12 +189,10 @@ class Bench:
             accepted_before=accepted_before,
         )
         ledger, frame_log = cast(Ledger, self.storage.ledger), cast(FrameLog, self.storage.frame_log)
-        absent = cast(Any, None)
-        context = HandlerContext(absent, ledger, absent, self.clock, Settings(credential_pepper="pepper"))
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            dispatcher=Dispatcher(context, {**HANDLERS, **(handlers or {})}),
+            dispatcher=Dispatcher({**handlers_of(self.storage, self.clock), **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
             limits=limits,

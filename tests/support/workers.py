@@ -15,7 +15,7 @@ from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
-from app.ocpp import CallSent, Effect, Link, Resolve, Send
+from app.ocpp import CallSent, Effect, Link, Resolve, Send, ocpp16
 from app.settings import Settings
 from app.storage import Storage
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
@@ -73,7 +73,7 @@ class Charger:
         self.received: list[tuple[str, str, dict[str, Any]]] = []
         self.arrived = asyncio.Event()
         self.evicted = False
-        self._link = Link("central_system")
+        self._link = Link(ocpp16(), "central_system")
         self._reports: asyncio.Queue[CallSent | Resolve] = asyncio.Queue()
         self._reporter = asyncio.create_task(self._report())
         self._connection = Connection(

@@ -113,7 +113,7 @@ async def test_a_blocked_table_costs_time_and_no_truth(
 
 async def test_a_cancelled_record_is_still_stored(station: Station) -> None:
     ledger = station.storage.ledger
-    task = asyncio.create_task(ledger.start_transaction(station.start()))
+    task = asyncio.ensure_future(ledger.start_transaction(station.start()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -125,7 +125,7 @@ async def test_closing_settles_what_waits(station: Station, database_url: str, s
     ledger = Ledger(database_url, settings=settings, clock=SystemClock())
     ledger.start()
     waiting = [
-        asyncio.create_task(ledger.start_transaction(station.start(meter_start_wh=number)))
+        asyncio.ensure_future(ledger.start_transaction(station.start(meter_start_wh=number)))
         for number in range(10)
     ]
     await asyncio.sleep(0)

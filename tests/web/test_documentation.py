@@ -109,6 +109,17 @@ async def test_the_page_loads_nothing_from_elsewhere(edge: Edge) -> None:
         assert (await edge.call("GET", f"/{name}", headers={"If-None-Match": tag})).status_code == 304
 
 
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs/start.js"])
+@pytest.mark.parametrize(
+    ("if_none_match", "status"),
+    [("*", 304), ('W/{tag}, "other"', 304), ("x{tag}", 200), ("{tag}x", 200), ('"other"{tag}', 200)],
+)
+async def test_an_etag_is_compared_whole(edge: Edge, path: str, if_none_match: str, status: int) -> None:
+    tag = (await edge.call("GET", path)).headers["etag"]
+    headers = {"If-None-Match": if_none_match.format(tag=tag)}
+    assert (await edge.call("GET", path, headers=headers)).status_code == status
+
+
 @pytest.mark.parametrize("path", ["/docs/nothing.js", "/docs/..%2f__init__.py", "/docs/%2e%2e/conftest.py"])
 async def test_nothing_but_its_own_files_is_served(edge: Edge, path: str) -> None:
     assert (await edge.call("GET", path)).status_code == 404

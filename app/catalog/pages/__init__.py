@@ -1,8 +1,5 @@
-"""The web pages: rendered on the server from the same values that the API serves, once, at start.
+"""The catalog as web pages, without scripts and without anything from elsewhere.
 
-No script, no external asset. `pages` renders, `routes` serves, `drawing` computes the message flow.
+`rendering` makes every page once, at start, from the values that the API serves and the files in `templates`.
+`drawing` computes the picture of the message flow. `routes` serves the pages.
 """
-
-from app.catalog.pages.routes import console_routes
-
-__all__ = ["console_routes"]

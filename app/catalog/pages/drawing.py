@@ -1,9 +1,9 @@
-"""The message flow as a drawing: where two lifelines and their arrows lie. The template turns it into SVG."""
+"""Computes the picture of a message flow: two lifelines and their arrows. `flow.svg` draws it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.catalog.models import FlowStepServed
+from app.catalog.schemas import FlowStepServed
 
 # Pixels of the view box. Narrow enough that the text keeps its size on a phone of 360 pixels.
 WIDTH = 360
@@ -18,7 +18,7 @@ _ARROW_LENGTH = 9
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """One side of the conversation: a vertical line below its name."""
+    """One side of the connection: a vertical line below its name."""
 
     name: str
     x: int
@@ -28,7 +28,7 @@ class Lifeline:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One message: a horizontal line with a head, its number at the side that sends it, its name above."""
+    """One message: a horizontal line with a head, its name above, and its number at the sender."""
 
     number: str
     action: str
@@ -56,7 +56,9 @@ class Drawing:
 def draw_flow(parties: Sequence[str], steps: Sequence[FlowStepServed]) -> Drawing:
     """Lay out the message flow.
 
-    parties: the two names, charge point first. steps: in order; what either side may send points right.
+    Args:
+        parties: the two names, charge point first.
+        steps: in their order. The arrow of a message that either side may send points right.
     """
     last_y = _FIRST_ARROW_Y + _ROW_HEIGHT * (len(steps) - 1)
     left, right = (

@@ -1,4 +1,4 @@
-"""Rendering: templates and catalog values in, HTML documents out."""
+"""Renders every page of the catalog, such as the page of a message, from its template."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -10,16 +10,16 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from app.catalog import models
-from app.catalog.catalog import Catalog, ProtocolCatalog
+from app.catalog import schemas
+from app.catalog.catalog import PAGE_ROOT, Catalog, ProtocolCatalog
 from app.catalog.documents import Document, Headers
 from app.catalog.pages.drawing import draw_flow
-from app.catalog.unknown import near_names
+from app.catalog.unknown_names import near_names
 
 HTML = b"text/html; charset=utf-8"
 STYLE_PATH = "/assets/console.css"
 ICON_PATH = "/assets/console.svg"
-# Nothing but our own style sheet and icon may load, nothing may run, nobody may frame a page.
+# Only our style sheet and icon may load. Nothing may run, and no other site may frame a page.
 PAGE_HEADERS: Headers = (
     (
         b"content-security-policy",
@@ -28,12 +28,12 @@ PAGE_HEADERS: Headers = (
     ),
     (b"referrer-policy", b"no-referrer"),
 )
-# Its address carries the hash of its content, so that only an unchanged sheet is ever reused.
+# Its address has the hash of its content, so a cache reuses only an unchanged style sheet.
 _ASSET_MAX_AGE_S = 86_400
 
 
 class Pages:
-    """All pages of a catalog, by path."""
+    """All pages of a catalog, with their style sheet and icon."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -49,12 +49,12 @@ class Pages:
         self._environment.globals.update(
             style_path=f"{STYLE_PATH}?v={sha256(self._style).hexdigest()[:12]}",
             icon_path=ICON_PATH,
-            level_words=models.LEVEL_WORDS,
+            level_words=schemas.LEVEL_WORDS,
         )
         self._environment.filters.update(json=_pretty_json, code=_inline_code)
 
     def assets(self) -> dict[str, Document]:
-        """The style sheet and the icon."""
+        """Make the documents of the style sheet and the icon, by path."""
         return {
             STYLE_PATH: Document(self._style, b"text/css; charset=utf-8", max_age_s=_ASSET_MAX_AGE_S),
             ICON_PATH: Document(self._icon, b"image/svg+xml", max_age_s=_ASSET_MAX_AGE_S),
@@ -62,14 +62,14 @@ class Pages:
 
     @cached_property
     def documents(self) -> dict[str, Document]:
-        """Every page, rendered."""
-        pages = {"/protocols": self._page("protocols.html", {"listed": self._catalog.protocol_list})}
+        """Every page, rendered, by path."""
+        pages = {PAGE_ROOT: self._page("protocols.html", {"listed": self._catalog.protocol_list})}
         for protocol in self._catalog.protocols.values():
             pages |= self._protocol_pages(protocol)
         return pages
 
     def not_found(self, path: str) -> str:
-        """The text of the page that says that nothing is at this path, with the nearest ones."""
+        """Render the page that says that nothing is at this path, with links to near ones."""
         by_end = {known.rpartition("/")[2]: known for known in self.documents}
         near = [by_end[end] for end in near_names(path.rstrip("/").rpartition("/")[2], by_end)]
         return self._environment.get_template("not_found.html").render(path=path[:200], near=near)
@@ -95,14 +95,19 @@ class Pages:
         codes = {**shared, "error_codes": definition.error_codes}
         pages[f"{root}/error-codes"] = self._page("error_codes.html", codes)
         for place, action in enumerate(catalog.actions):
-            values = {
-                **shared,
-                "message": catalog.message(action),
-                "before": catalog.actions[place - 1] if place else None,
-                "after": catalog.actions[place + 1] if place + 1 < len(catalog.actions) else None,
-            }
-            pages[f"{root}/messages/{action}"] = self._page("message.html", values)
+            pages[f"{root}/messages/{action}"] = self._message_page(catalog, place)
         return pages
+
+    def _message_page(self, catalog: ProtocolCatalog, place: int) -> Document:
+        """Render the page of one message. place: of its action in the order of the standard, from 0."""
+        actions = catalog.actions
+        values = {
+            "protocol": catalog.protocol,
+            "message": catalog.message(actions[place]),
+            "before": actions[place - 1] if place else None,
+            "after": actions[place + 1] if place + 1 < len(actions) else None,
+        }
+        return self._page("message.html", values)
 
 
 class _OfProfile(Protocol):
@@ -122,7 +127,7 @@ def _pretty_json(value: Any) -> str:
 
 
 def _inline_code(text: str) -> Markup:
-    """Text of ours with `names` in backticks as code elements; everything is escaped."""
+    """Turn `names` in backticks into code elements, and escape everything."""
     parts = text.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 and place < len(parts) - 1 else part

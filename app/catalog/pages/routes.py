@@ -1,4 +1,4 @@
-"""The routes of the pages: the documents of `pages`, and what is said where there is none."""
+"""The routes of the catalog's pages, of their style sheet and icon, and of paths without a page."""
 
 from collections.abc import Mapping
 
@@ -7,16 +7,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from app.catalog.catalog import PAGE_ROOT, Catalog
+from app.catalog.document_routes import DocumentLookup, DocumentRoute, documents_of
 from app.catalog.documents import Document, DocumentResponse
 from app.catalog.pages.rendering import PAGE_HEADERS, Pages
-from app.catalog.routes import DocumentRoute
-from app.catalog.shortcut import DocumentLookup, documents_of
 
 
-def console_routes(catalog: Catalog) -> list[BaseRoute]:
-    """Every route of the pages, in the order in which they must be matched; see `DocumentRoute` for where.
+def page_routes(catalog: Catalog) -> list[BaseRoute]:
+    """Make every route of the pages, in the order in which they must be matched.
 
-    `/` leads to `/protocols`. The routes stand outside the OpenAPI document.
+    `/` is redirected to `/protocols`. The routes are not in the OpenAPI document. Put them where a
+    `DocumentRoute` must be.
     """
     pages = Pages(catalog)
     routes: list[BaseRoute] = [_pages_route(pages), _assets_route(pages.assets()), _root_route()]
@@ -32,7 +32,7 @@ def _pages_route(pages: Pages) -> DocumentRoute:
             return RedirectResponse(path.rstrip("/"), 307)
         document = documents.get(path)
         if document is not None:
-            # A query that a mail or a search engine appended changes nothing.
+            # A query that a mail client or a search engine has added changes nothing.
             return DocumentResponse(document)
         headers = {name.decode(): value.decode() for name, value in PAGE_HEADERS}
         return HTMLResponse(pages.not_found(path), 404, {"Cache-Control": "no-store", **headers})

@@ -13,7 +13,7 @@ from app.smart_charging.schemas.composite_schedule import CompositeSchedule
 from app.web.access import ReadAccess
 from app.web.computation import compute
 from app.web.json_body import not_a_number, read_bytes, require_json
-from app.web.media_types import prefers
+from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
 from app.web.routers import api_router
 

@@ -3,28 +3,31 @@
 from collections.abc import Sequence
 from typing import cast
 
+from app.answers import Recording
 from app.clock import microseconds_of, parse_time
 from app.connection import Connection
-from app.handler_context import HandlerContext
 from app.ocpp import v16
+from app.transactions.ledger import Ledger
 from app.transactions.records import MeterReading, MeterReadings
 
 
-async def handle(
-    context: HandlerContext, connection: Connection, request: v16.MeterValuesRequest
-) -> v16.MeterValuesResponse:
+def handle(
+    ledger: Ledger, connection: Connection, request: v16.MeterValuesRequest
+) -> Recording[None, v16.MeterValuesResponse]:
     """Record the readings durably, then answer."""
     received_at_us = connection.last_seen_us
-    await context.ledger.meter_values(
-        MeterReadings(
-            connection.tenant_id,
-            connection.charge_point_id,
-            request["connectorId"],
-            request.get("transactionId"),
-            received_at_us,
-            readings_of(request["meterValue"], received_at_us),
-        )
+    readings = MeterReadings(
+        connection.tenant_id,
+        connection.charge_point_id,
+        request["connectorId"],
+        request.get("transactionId"),
+        received_at_us,
+        readings_of(request["meterValue"], received_at_us),
     )
+    return Recording(ledger.meter_values(readings), _answer)
+
+
+def _answer(_: None) -> v16.MeterValuesResponse:
     return {}
 
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import uvicorn
 
-from app.gateway.handshake_protocol import EXTENSION, ChargePointProtocol
+from app.gateway.handshake_protocol import EXTENSION, HandshakeProtocol
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import ByteTransport, Receiver
-from app.gateway.websocket_connection import Wire
+from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer, text_frame
 from tests.gateway.websocket.cases import Limits, frame_bytes, read_limits
 
@@ -93,16 +93,16 @@ class _Echo:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        protocol: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+        protocol: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
         if protocol is not None:
-            wire = _EchoWire(asyncio.get_running_loop())
-            protocol.hand_over(wire, wire, lambda code: None, self._sockets)
+            wire = _EchoConnection(asyncio.get_running_loop())
+            protocol.switch_to(wire, wire, lambda code: None, self._sockets)
             return
         while (message := await receive())["type"] == "websocket.receive":
             await send({**message, "type": "websocket.send"})
 
 
-class _EchoWire(Wire):
+class _EchoConnection(WebSocketConnection):
     """Is its own receiver. A wire has no binary messages to send, since charge points understand none."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -115,12 +115,12 @@ class _EchoWire(Wire):
         transport: ByteTransport,
         receiver: Receiver,
         ended: Callable[[int], None],
-        on_lost: Callable[[Wire], None],
+        on_lost: Callable[[WebSocketConnection], None],
     ) -> None:
         self._write = transport.write
         super().start(transport, receiver, ended, on_lost)
 
-    def take(self, found: Any) -> None:
+    def handle(self, found: Any) -> None:
         if isinstance(found, str):
             self.write(text_frame(found))
         else:

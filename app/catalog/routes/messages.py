@@ -1,4 +1,4 @@
-"""The routes of a protocol's messages: the list with its filters, one message, its schemas."""
+"""The routes of a protocol's messages: the list with its filters, one message, and its schemas."""
 
 import json
 from collections.abc import Mapping
@@ -9,26 +9,26 @@ from fastapi import Path, Query
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app import ocpp
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
+from app.catalog.definition import Way
+from app.catalog.document_routes import DocumentRoute
 from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
-from app.catalog.judgement import Way
-from app.catalog.responses import TAG, answers, problem
-from app.catalog.routes import DocumentRoute
-from app.catalog.unknown import UnknownName, hint, near_names
+from app.catalog.routes.answers import TAG, answers, refusal
+from app.catalog.unknown_names import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
+from app.ocpp import Protocol
 
-# Filters are few, texts are anybody's: what was asked lately is kept, the rest is computed again.
+# There are few filters, but any number of texts: the newest lists are kept, the others are made again.
 _KEPT_LISTS = 256
 _LONGEST_TEXT = 64
 _SCHEMA_MEDIA_TYPE = b"application/schema+json"
 
 
-def message_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
-    """The three routes below `/messages` of one protocol."""
-    return [_list_route(protocol), _message_route(protocol), _schema_route(protocol)]
+def message_routes(protocol: ProtocolCatalog, core: Protocol) -> list[BaseRoute]:
+    """Make the three routes below `/messages` of one protocol."""
+    return [_list_route(protocol), _message_route(protocol), _schema_route(protocol, core)]
 
 
 def _options(protocol: ProtocolCatalog, name: str, summary: str, description: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
     async def list_messages(
         direction: Annotated[
             Direction | None,
-            Query(description="Requests that may travel so; `both`: those that either side may send."),
+            Query(description="Direction of the request; `both`: either side may send it."),
         ] = None,
         profile: Annotated[
             str | None,
@@ -66,31 +66,22 @@ def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
         path,
         list_messages,
         documents={path: everything},
-        response_model=models.MessageList,
+        response_model=schemas.MessageList,
         responses={
             **answers({**example, "messages": example["messages"][:2]}),
-            422: problem(
-                "invalid_input",
-                422,
-                "Invalid input",
-                "profile: There is no such profile. Did you mean core?",
-                field="profile",
-                errors=[
-                    {"parameter": "profile", "code": "unknown_profile", "detail": "There is no such profile."}
-                ],
-            ),
+            422: refusal(_unknown_profile(protocol, "cor")),
         },
         **_options(
             protocol,
             "list_messages_of",
             f"List the messages of {protocol.entry.name}",
-            "All messages, grouped by profile in the order of the standard. Filters add up.",
+            "The messages that match every given filter, grouped by profile in the order of the standard.",
         ),
     )
 
 
 def _profile_key(protocol: ProtocolCatalog, wanted: str | None) -> str | None:
-    """The key of the profile that is meant.
+    """Return the key of the profile with this key or name.
 
     Raises:
         InvalidInput: there is no such profile.
@@ -100,8 +91,12 @@ def _profile_key(protocol: ProtocolCatalog, wanted: str | None) -> str | None:
     for key, name in protocol.profile_names.items():
         if folded(wanted) in (folded(key), folded(name)):
             return key
+    raise _unknown_profile(protocol, wanted)
+
+
+def _unknown_profile(protocol: ProtocolCatalog, wanted: str) -> InvalidInput:
     detail = f"There is no such profile.{hint(near_names(wanted, protocol.profile_names))}"
-    raise InvalidInput([FieldViolation("profile", "unknown_profile", detail)])
+    return InvalidInput([FieldViolation("profile", "unknown_profile", detail)])
 
 
 def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
@@ -120,14 +115,16 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
         f"{protocol.href}/messages/{{action}}",
         show_message,
         documents=documents,
-        response_model=models.Message,
-        responses=answers(protocol.message(first).model_dump(mode="json"), not_found="BootNotificaton"),
+        response_model=schemas.Message,
+        responses=answers(
+            protocol.message(first).model_dump(mode="json"), not_found=_misspelt_message(protocol)
+        ),
         **_options(
             protocol,
             "show_message_of",
             f"Show one message of {protocol.entry.name}",
             "Profile, direction, sections, every field with its type and limits, a valid example of request "
-            "and response, and what happens on bad input.",
+            "and response, and what is answered to bad input.",
         ),
     )
 
@@ -135,22 +132,37 @@ def _message_route(protocol: ProtocolCatalog) -> DocumentRoute:
 def _known(protocol: ProtocolCatalog, documents: Mapping[str, Document], path: str, action: str) -> Document:
     document = documents.get(path)
     if document is None:
-        raise UnknownName("message", action, protocol.actions, "action")
+        raise _unknown_message(protocol, action)
     return document
 
 
-def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
-    documents: dict[str, Document] = {}
-    ways: dict[tuple[str, Way], Document] = {}
-    example: dict[str, Any] = {}
+def _unknown_message(protocol: ProtocolCatalog, action: str) -> UnknownName:
+    return UnknownName("message", action, protocol.actions, "action")
+
+
+def _misspelt_message(protocol: ProtocolCatalog) -> UnknownName:
+    """Make an example of an unknown name: the first action with a letter missing."""
+    first = protocol.actions[0]
+    return _unknown_message(protocol, first[:-2] + first[-1])
+
+
+def _schema_route(protocol: ProtocolCatalog, core: Protocol) -> DocumentRoute:
+    both: dict[str, dict[str, Any]] = {}
+    single: dict[tuple[str, Way], Document] = {}
     for action in protocol.actions:
-        request = json.loads(ocpp.json_schema(action, "request"))
-        response = json.loads(ocpp.json_schema(action, "response"))
-        both = {"protocol": protocol.entry.slug, "action": action, "request": request, "response": response}
-        example = example or both
-        documents[f"{protocol.href}/messages/{action}/schema"] = json_document(both)
-        ways[action, "request"] = json_document(request, _SCHEMA_MEDIA_TYPE)
-        ways[action, "response"] = json_document(response, _SCHEMA_MEDIA_TYPE)
+        request = json.loads(core.json_schema(action, "request"))
+        response = json.loads(core.json_schema(action, "response"))
+        both[action] = {
+            "protocol": protocol.entry.slug,
+            "action": action,
+            "request": request,
+            "response": response,
+        }
+        single[action, "request"] = json_document(request, _SCHEMA_MEDIA_TYPE)
+        single[action, "response"] = json_document(response, _SCHEMA_MEDIA_TYPE)
+    documents = {
+        f"{protocol.href}/messages/{action}/schema": json_document(found) for action, found in both.items()
+    }
 
     async def show_schema(
         action: Annotated[
@@ -161,21 +173,21 @@ def _schema_route(protocol: ProtocolCatalog) -> DocumentRoute:
             Way | None, Query(description="Only this schema, bare, as `application/schema+json`.")
         ] = None,
     ) -> Response:
-        both = _known(protocol, documents, f"{protocol.href}/messages/{action}/schema", action)
-        return DocumentResponse(both if direction is None else ways[action, direction])
+        document = _known(protocol, documents, f"{protocol.href}/messages/{action}/schema", action)
+        return DocumentResponse(document if direction is None else single[action, direction])
 
-    found = answers(example, not_found="BootNotificaton")
-    found[200]["content"][_SCHEMA_MEDIA_TYPE.decode()] = {"schema": {"type": "object"}}
+    responses = answers(both[protocol.actions[0]], not_found=_misspelt_message(protocol))
+    responses[200]["content"][_SCHEMA_MEDIA_TYPE.decode()] = {"schema": {"type": "object"}}
     return DocumentRoute(
         f"{protocol.href}/messages/{{action}}/schema",
         show_schema,
         documents=documents,
-        response_model=models.MessageSchemas,
-        responses=found,
+        response_model=schemas.MessageSchemas,
+        responses=responses,
         **_options(
             protocol,
             "show_schema_of",
             f"Show the JSON Schemas of one message of {protocol.entry.name}",
-            "JSON Schema 2020-12 of request and response. With `?direction=` the schema alone.",
+            "JSON Schema 2020-12 of request and response. With `?direction=` one of them alone.",
         ),
     )

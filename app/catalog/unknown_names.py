@@ -1,4 +1,4 @@
-"""Names the catalog does not know: the refusal, and the guess at what was meant."""
+"""Names that the catalog does not have: the refusal, and the guess at what was meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ _LONGEST_NAME = 64
 
 
 def near_names(wanted: str, names: Iterable[str], limit: int = 3) -> list[str]:
-    """The names most like the wanted one, whatever its case; best first, at most `limit`."""
+    """Find the names most like the wanted one in any case: the best first, at most `limit`."""
     by_fold = {name.casefold(): name for name in names}
     fold = wanted[:_LONGEST_NAME].casefold()
     close = get_close_matches(fold, by_fold, n=limit, cutoff=0.6)
@@ -19,12 +19,12 @@ def near_names(wanted: str, names: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def hint(near: list[str]) -> str:
-    """A sentence that offers the near names; empty when there are none."""
+    """Make a sentence that offers the near names; empty if there are none."""
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 class UnknownName(NotFound):
-    """A protocol, message or resource that the catalog does not have; the problem lists near names."""
+    """A protocol, message or resource that the catalog does not have. The problem lists near names."""
 
     def __init__(self, kind: str, wanted: str, names: Iterable[str], field: str | None = None) -> None:
         self.near = near_names(wanted, names)

@@ -1,7 +1,6 @@
-"""The catalog's routes: public, documented, and answered from documents that are encoded once at start.
+"""The routes below `/v1/protocols`: documents that are encoded once at start, and what else is said there.
 
-Put them first, straight into `app.router.routes` (see `DocumentRoute`), of an application that is a
-`DocumentsFirst`. The errors raised here are rendered by the application's handler of `AppError`.
+Put them first, straight into `app.router.routes`, of an application that is a `DocumentsFirst`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,21 +11,21 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.catalog import models
+from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
+from app.catalog.definition import Definition
+from app.catalog.document_routes import DocumentLookup, DocumentRoute, documents_of
 from app.catalog.documents import Document, DocumentResponse, json_document
-from app.catalog.message_routes import message_routes
-from app.catalog.responses import TAG, answers
-from app.catalog.routes import DocumentRoute
-from app.catalog.shortcut import DocumentLookup, documents_of
-from app.catalog.unknown import UnknownName
-from app.catalog.validate_route import validate_route
+from app.catalog.routes.answers import TAG, answers
+from app.catalog.routes.messages import message_routes
+from app.catalog.routes.validation import validate_route
+from app.catalog.unknown_names import UnknownName
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
 
 
 def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
-    """Every route below `/v1/protocols`, in the order in which they must be matched."""
+    """Make every route below `/v1/protocols`, in the order in which they must be matched."""
     routes: list[BaseRoute] = [
         _fixed_route(
             API_ROOT,
@@ -37,13 +36,13 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
         )
     ]
     for protocol in catalog.protocols.values():
-        routes += protocol_routes(protocol)
+        routes += _protocol_routes(protocol)
     routes.append(_unknown_route(catalog, routes))
     return [DocumentLookup(documents_of(routes)), *routes]
 
 
-def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
-    """The routes of one protocol; messages and what follows only where the core describes them."""
+def _protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
+    """Make the routes of one protocol; those of its messages only if the core describes them."""
     name, slug = protocol.entry.name, protocol.entry.slug
     routes: list[BaseRoute] = [
         _fixed_route(
@@ -52,24 +51,29 @@ def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
             name=f"show_{slug}",
             summary=f"Show {name}",
             description=(
-                "Identity, adoption, capability matrix, migration, security layer, message flow, deployments "
-                "and the links that lead on: every fact of the protocol's page."
+                "Every fact on the protocol's page: identity, adoption, capability matrix, migration, "
+                "security layer, message flow, deployments, and links to more."
             ),
         )
     ]
-    definition = protocol.definition
-    if definition is None:
-        return routes
-    routes += message_routes(protocol)
-    keys = models.ConfigurationKeyList(
+    if protocol.core is not None and protocol.definition is not None:
+        routes += message_routes(protocol, protocol.core)
+        routes += _list_routes(protocol, protocol.definition)
+        routes.append(validate_route(protocol, protocol.core))
+    return routes
+
+
+def _list_routes(protocol: ProtocolCatalog, definition: Definition) -> list[BaseRoute]:
+    name, slug = protocol.entry.name, protocol.entry.slug
+    keys = schemas.ConfigurationKeyList(
         protocol=slug,
         count=len(definition.configuration_keys),
         configuration_keys=definition.configuration_keys,
     )
-    codes = models.ErrorCodeList(
+    codes = schemas.ErrorCodeList(
         protocol=slug, count=len(definition.error_codes), error_codes=definition.error_codes
     )
-    routes += [
+    return [
         _fixed_route(
             f"{protocol.href}/configuration-keys",
             keys,
@@ -82,14 +86,13 @@ def protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
             codes,
             name=f"list_{slug}_error_codes",
             summary=f"List the error codes of {name}",
-            description="Each code of a CALLERROR as it is sent, and how else it may be received.",
+            description="Each code of a CALLERROR as it is sent, and what other spellings are understood.",
         ),
-        validate_route(protocol),
     ]
-    return routes
 
 
-def _fixed_route(path: str, value: models.Served, *, name: str, **options: Any) -> DocumentRoute:
+def _fixed_route(path: str, value: schemas.Served, *, name: str, **options: Any) -> DocumentRoute:
+    """Make the route of a single document."""
     content = value.model_dump(mode="json")
     document = json_document(content)
     return DocumentRoute(
@@ -112,14 +115,14 @@ def _sends(document: Document) -> Callable[[], Awaitable[Response]]:
 
 
 class _UnknownRoute(APIRoute):
-    """The last of the catalog's routes: whatever the method, a path that none of the others serves."""
+    """The last of the catalog's routes: every method of every path that no other route serves."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], served: Iterable[BaseRoute]) -> None:
         super().__init__(path, endpoint, include_in_schema=False)
         self._served = tuple(served)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Leave to the others what they serve by another method: that is a 405, not a 404."""
+        """Do not match a path that another route serves by another method: that is a 405, not a 404."""
         if any(route.matches(scope)[0] is not Match.NONE for route in self._served):
             return Match.NONE, {}
         match, child_scope = super().matches(scope)
@@ -131,7 +134,7 @@ class _UnknownRoute(APIRoute):
 
 
 def _unknown_route(catalog: Catalog, served: Iterable[BaseRoute]) -> BaseRoute:
-    """What lies below the catalog and is nothing: a slash too many leads back, a wrong name gets a hint."""
+    """Make the route of all other paths: a surplus slash is redirected, a wrong name gets a hint."""
 
     async def unknown(rest: str) -> Response:
         trimmed = rest.rstrip("/")
@@ -140,10 +143,7 @@ def _unknown_route(catalog: Catalog, served: Iterable[BaseRoute]) -> BaseRoute:
         slug, _, resource = rest.partition("/")
         if slug not in catalog.protocols:
             raise UnknownName("protocol", slug, catalog.protocols, "protocol")
-        raise UnknownName(f"resource of {slug}", resource, _resources(catalog.protocols[slug]))
+        resources = _RESOURCES if catalog.protocols[slug].definition else ()
+        raise UnknownName(f"resource of {slug}", resource, resources)
 
     return _UnknownRoute(f"{API_ROOT}/{{rest:path}}", unknown, served)
-
-
-def _resources(protocol: ProtocolCatalog) -> Iterable[str]:
-    return _RESOURCES if protocol.definition else ()
