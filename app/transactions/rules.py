@@ -5,10 +5,9 @@ made in SQL, because it is needed for each sample: see `store.meter_values`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -94,12 +93,15 @@ def judge_starts(
         tag_key = key.tag
         tag = tags.get(tag_key)
         judged_at, flags = _judged_at(start)
-        others = by_tag.setdefault(tag_key, []) if is_limited(tag) else []
-        info = id_tag_info(tag, judged_at, sum(not _is_over(other, start) for other in others))
-        if info["status"] == "Accepted":
-            # The next start of the same batch counts this one.
-            place = (start.charge_point_id, start.connector_id)
-            others.append(RunningTransaction(*tag_key, *place, start.started_at))
+        if is_limited(tag):
+            others = by_tag.setdefault(tag_key, [])
+            info = id_tag_info(tag, judged_at, sum(not _is_over(other, start) for other in others))
+            if info["status"] == "Accepted":
+                # The next start of the same batch counts this one.
+                place = (start.charge_point_id, start.connector_id)
+                others.append(RunningTransaction(*tag_key, *place, start.started_at))
+        else:
+            info = id_tag_info(tag, judged_at, 0)
         judged.append(JudgedStart(start, key, clean_text(start.id_tag), flags, info))
     return judged
 
@@ -167,8 +169,7 @@ def _is_over(transaction: RunningTransaction, start: TransactionStart) -> bool:
 # Stops
 
 
-@dataclass(frozen=True, slots=True)
-class StopDecision:
+class StopDecision(NamedTuple):
     """What follows from a stop. transaction: the one it is about; id_tag_info: of the answer.
 
     closing: the end to write, if the stop closes its transaction; orphan_kind: why the message is kept as an
@@ -221,10 +222,11 @@ def transaction_of(
     the newest open one of the charge point that began before the stop, with the tag of the stop if it names
     one.
     """
-    here = [item for item in candidates if item.charge_point_id == stop.charge_point_id]
     if names_a_transaction(stop):
-        return next((item for item in here if item.id == stop.transaction_id), None)
+        name = (stop.charge_point_id, stop.transaction_id)
+        return next((item for item in candidates if (item.charge_point_id, item.id) == name), None)
     ending = ending_of(stop)
+    here = [item for item in candidates if item.charge_point_id == stop.charge_point_id]
     tried = [item for item in here if _was_closed_by(item, stop, ending)]
     if tried:
         return max(tried, key=lambda item: item.id)
@@ -258,21 +260,21 @@ def decide_stops(
         transactions: What `transaction_of` says of each of them.
         tags: The id tags that the stops name, as far as they are known.
     """
-    ended: dict[int, StoppableTransaction] = {}
+    closed: dict[int, Closing] = {}
     decisions = []
-    for stop, stored in zip(stops, transactions, strict=True):
-        # As an earlier stop of the same batch has left it.
-        transaction = stored if stored is None else ended.get(stored.id, stored)
+    for stop, transaction in zip(stops, transactions, strict=True):
         if transaction is None:
             place = SamplePlace(stop.transaction_id, 0)
             decision = StopDecision("orphan", None, None, None, "stop_unknown_transaction", place)
-        elif transaction.ending is None:
-            closing = _closing(stop, transaction, tags)
-            info, place = closing.id_tag_info, SamplePlace(transaction.id, transaction.connector_id)
-            ended[transaction.id] = replace(transaction, ending=closing.ending, id_tag_info=info)
-            decision = StopDecision("closed", transaction, info, closing, None, place)
+        elif transaction.id in closed:
+            closing = closed[transaction.id]
+            decision = _decide_again(stop, transaction, closing.ending, closing.id_tag_info)
+        elif transaction.ending is not None:
+            decision = _decide_again(stop, transaction, transaction.ending, transaction.id_tag_info)
         else:
-            decision = _decide_again(stop, transaction, transaction.ending)
+            closing = closed[transaction.id] = _closing(stop, transaction, tags)
+            place = SamplePlace(transaction.id, transaction.connector_id)
+            decision = StopDecision("closed", transaction, closing.id_tag_info, closing, None, place)
         decisions.append(decision)
     return decisions
 
@@ -284,9 +286,10 @@ def stop_payload(stop: TransactionStop) -> Json:
     return {**stop.raw, **named, **{key: value for key, value in optional.items() if value is not None}}
 
 
-def _decide_again(stop: TransactionStop, transaction: StoppableTransaction, ending: Ending) -> StopDecision:
-    """Decide on a stop of a transaction that has this ending already."""
-    info = transaction.id_tag_info
+def _decide_again(
+    stop: TransactionStop, transaction: StoppableTransaction, ending: Ending, info: Json | None
+) -> StopDecision:
+    """Decide on a stop of a transaction that has ended so already. info: what that end was answered."""
     if not is_same_ending(ending, ending_of(stop)):
         return StopDecision("conflict", transaction, info, orphan_kind="stop_conflict")
     if not names_a_transaction(stop):
@@ -300,8 +303,10 @@ def _closing(
     stop: TransactionStop, transaction: StoppableTransaction, tags: Mapping[IdTagKey, IdTagRecord]
 ) -> Closing:
     ending = ending_of(stop)
-    key = stop_tag(stop)
-    info = None if key is None else id_tag_info(tags.get(key), stop.received_at)
+    info = None
+    if ending.id_tag is not None:
+        tag = tags.get(IdTagKey(stop.tenant_id, fold_id_tag(ending.id_tag)))
+        info = id_tag_info(tag, stop.received_at)
     flags = _ending_flags(transaction, ending)
     return Closing(transaction, ending, stop.received_at, info, stop_payload(stop), flags)
 

@@ -16,7 +16,7 @@ WORDS: Final = re.compile(
     r'|"""(Who|What|That|Whoever) ',
     re.IGNORECASE,
 )
-CHECKED: Final = tuple(".py .pyi .rs .md .toml .html .txt .yaml .yml Makefile Dockerfile".split())
+CHECKED: Final = tuple([".py", ".pyi", ".rs", ".md", ".toml", ".html", ".txt", ".yaml", ".yml", "Makefile", "Dockerfile"])
 # Texts of others, figures as they were printed, what went over a wire, and this list.
 EXCEPT: Final = re.compile(
     r"^(LICENSE|Cargo\.lock|benchmarks/results/|core_rs/fuzz/|tests/support/plain_english\.py|app/catalog/entries/)"

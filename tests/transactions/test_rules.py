@@ -236,7 +236,7 @@ def test_a_stop_without_reason_is_a_local_one() -> None:
     ],
 )
 def test_a_valid_id_names_the_transaction_of_its_charge_point(changes: dict[str, Any], found: bool) -> None:
-    candidate = replace(OPEN, **changes)
+    candidate = OPEN._replace(**changes)
     expected = candidate if found else None
     assert rules.transaction_of(replace(STOP, id_tag="tag-1"), [candidate]) == expected
 
@@ -255,19 +255,19 @@ def test_a_valid_id_names_the_transaction_of_its_charge_point(changes: dict[str,
 def test_a_stop_without_valid_id_closes_an_open_transaction_that_fits(
     changes: dict[str, Any], found: bool
 ) -> None:
-    candidate = replace(OPEN, **changes)
+    candidate = OPEN._replace(**changes)
     stop = replace(STOP, transaction_id=-1, id_tag="TAG-1")
     assert rules.transaction_of(stop, [candidate]) == (candidate if found else None)
 
 
 def test_a_stop_without_valid_id_and_without_tag_closes_the_newest_open_transaction() -> None:
-    newer = replace(OPEN, id=43, id_tag_key="other", started_at=NOW + MINUTE)
-    newest = replace(newer, id=44)
+    newer = OPEN._replace(id=43, id_tag_key="other", started_at=NOW + MINUTE)
+    newest = newer._replace(id=44)
     stop = replace(STOP, transaction_id=0)
     assert rules.transaction_of(stop, [newer, newest, OPEN]) == newest
 
 
-CLOSED = replace(OPEN, ending=ENDING, named_id="-1")
+CLOSED = OPEN._replace(ending=ENDING, named_id="-1")
 
 
 @pytest.mark.parametrize(
@@ -276,22 +276,22 @@ CLOSED = replace(OPEN, ending=ENDING, named_id="-1")
         pytest.param({}, True, id="exactly this stop"),
         pytest.param({"named_id": "0"}, False, id="it named another id"),
         pytest.param({"named_id": None}, False, id="it named none"),
-        pytest.param({"ending": replace(ENDING, meter_stop_wh=1)}, False, id="another register"),
-        pytest.param({"ending": replace(ENDING, stopped_at=NOW)}, False, id="another time"),
-        pytest.param({"ending": replace(ENDING, reason="Other", id_tag="X")}, True, id="reason, tag differ"),
+        pytest.param({"ending": ENDING._replace(meter_stop_wh=1)}, False, id="another register"),
+        pytest.param({"ending": ENDING._replace(stopped_at=NOW)}, False, id="another time"),
+        pytest.param({"ending": ENDING._replace(reason="Other", id_tag="X")}, True, id="reason, tag differ"),
     ],
 )
 def test_a_retry_without_valid_id_finds_what_it_closed_before_any_open_transaction(
     changes: dict[str, Any], found: bool
 ) -> None:
-    closed = replace(CLOSED, **changes)
-    other = replace(OPEN, id=50, started_at=NOW + MINUTE)
+    closed = CLOSED._replace(**changes)
+    other = OPEN._replace(id=50, started_at=NOW + MINUTE)
     expected = closed if found else other
     assert rules.transaction_of(replace(STOP, transaction_id=-1), [other, closed]) == expected
 
 
 def test_a_retry_without_valid_id_finds_the_newest_transaction_that_bears_it() -> None:
-    other = replace(CLOSED, id=43, started_at=NOW - HOUR)
+    other = CLOSED._replace(id=43, started_at=NOW - HOUR)
     assert rules.transaction_of(replace(STOP, transaction_id=-1), [other, CLOSED]) == other
 
 
@@ -307,7 +307,7 @@ def test_a_retry_without_valid_id_and_time_is_known_by_the_flag(
     stop_flags: tuple[str, ...], stored_flags: tuple[str, ...], found: bool
 ) -> None:
     stop = replace(STOP, transaction_id=-1, stopped_at=NOW + 2 * HOUR, flags=stop_flags)
-    closed = replace(CLOSED, flags=stored_flags)
+    closed = CLOSED._replace(flags=stored_flags)
     assert rules.transaction_of(stop, [closed]) == (closed if found else None)
 
 
@@ -327,7 +327,7 @@ def test_the_first_stop_closes_its_transaction() -> None:
     assert decision.samples_at == SamplePlace(42, 1)
     assert decision.closing is not None
     assert decision.closing.transaction == OPEN
-    assert decision.closing.ending == replace(ENDING, id_tag="tag-1", reason="Remote")
+    assert decision.closing.ending == ENDING._replace(id_tag="tag-1", reason="Remote")
     assert (decision.closing.received_at, decision.closing.flags) == (STOP.received_at, ())
 
 
@@ -360,7 +360,7 @@ def test_what_is_odd_about_an_end_is_flagged(changes: dict[str, Any], flags: tup
     assert decision.closing.flags == flags
 
 
-STOPPED = replace(OPEN, ending=replace(ENDING, id_tag="TAG-1"), id_tag_info={"status": "Blocked"})
+STOPPED = OPEN._replace(ending=ENDING._replace(id_tag="TAG-1"), id_tag_info={"status": "Blocked"})
 AGAIN = replace(STOP, id_tag="tag-1")
 
 
@@ -421,7 +421,7 @@ def test_what_is_kept_of_a_stop_is_its_message_and_what_matching_needs() -> None
 
 # Stops that come before their start
 
-WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, replace(ENDING, id_tag="TAG-1"), {"kept": True})
+WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, ENDING._replace(id_tag="TAG-1"), {"kept": True})
 
 
 @pytest.mark.parametrize(
@@ -430,11 +430,11 @@ WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, replace(ENDING, id_tag="TAG-1"), 
         pytest.param({}, True, id="the same tag"),
         pytest.param({"ending": ENDING}, True, id="no tag"),
         pytest.param({"named_id": 0}, True, id="id 0"),
-        pytest.param({"ending": replace(ENDING, stopped_at=NOW, meter_stop_wh=1000)}, True, id="at once"),
+        pytest.param({"ending": ENDING._replace(stopped_at=NOW, meter_stop_wh=1000)}, True, id="at once"),
         pytest.param({"named_id": 1}, False, id="a valid id"),
-        pytest.param({"ending": replace(ENDING, stopped_at=NOW - SECOND)}, False, id="before the start"),
-        pytest.param({"ending": replace(ENDING, meter_stop_wh=999)}, False, id="less on the register"),
-        pytest.param({"ending": replace(ENDING, id_tag="OTHER")}, False, id="another tag"),
+        pytest.param({"ending": ENDING._replace(stopped_at=NOW - SECOND)}, False, id="before the start"),
+        pytest.param({"ending": ENDING._replace(meter_stop_wh=999)}, False, id="less on the register"),
+        pytest.param({"ending": ENDING._replace(id_tag="OTHER")}, False, id="another tag"),
         pytest.param({"charge_point_id": 8}, False, id="another charge point"),
         pytest.param({"tenant_id": 2}, False, id="another tenant"),
     ],
@@ -460,6 +460,6 @@ def test_a_joined_stop_closes_as_it_came_and_without_answer() -> None:
 
 
 def test_a_joined_stop_keeps_the_flags_that_it_waited_with() -> None:
-    waiting = replace(WAITING, ending=replace(ENDING, flags=(TIME_UNREADABLE,)))
+    waiting = replace(WAITING, ending=ENDING._replace(flags=(TIME_UNREADABLE,)))
     [joined] = rules.match_waiting_stops({50: START}, [waiting])
     assert joined.closing.flags == (TIME_UNREADABLE, "stop_came_first")
