@@ -1,4 +1,4 @@
-"""What the handler of a message may answer, and what it may wait for.
+"""The answers that the handler of a message may return, and how each one waits.
 
 The type says how a session waits. A payload needs no wait. A `Recording` waits for a future that needs no
 task of its own: most frames are answered this way. A coroutine may wait for anything, and runs in a task,
@@ -32,7 +32,7 @@ Waiting = Recording[Any, Payload] | Coroutine[Any, Any, Payload]
 """An answer that is not there yet."""
 
 Answer = Payload | Waiting
-"""What a handler returns."""
+"""The answer of a handler."""
 
 Handler = Callable[[Connection, Any], Answer]
 """Answers one action: (connection, request) -> answer. The request is the TypedDict of the action."""

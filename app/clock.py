@@ -11,7 +11,7 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
 from typing import Final, Protocol
 
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
-"""Clocks that were never set begin in 1970 or 2000; a reported time before this one says nothing of order."""
+"""A clock that was never set begins in 1970 or 2000. A time before this one says nothing about order."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""What the domain knows of one connection of a charge point. No socket here: sessions live in the gateway."""
+"""One connection of a charge point, as capabilities know it. No socket here: that is in the gateway."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +13,16 @@ from app.types import ChargePointId, TenantId
 class Connection:
     """One authenticated connection, from its handshake to its end.
 
-    identity: what the charge point calls itself, decoded; connection_id: unique per socket; epoch: issued by
-    SQL at login, grows with each login of this charge point; strict: refuse what tolerance would mend;
-    remote: address of the peer; subprotocol: as negotiated, None when the client named none; conversation:
-    what reads its frames, once it has a session.
+    Attributes:
+        identity: the name of the charge point in its URL, decoded.
+        connection_id: unique for each socket.
+        epoch: issued by SQL at login; grows with each login of this charge point.
+        strict: whether deviations from the standard are refused, which are tolerated otherwise.
+        remote: the address of the client.
+        subprotocol: as negotiated, None if the client offered none.
+        accepted_before: whether it may hold billing records of a time when its registration was Accepted.
+        clock_skew_s: how far its clock is ahead of ours, as it last reported.
+        conversation: the core's part of the session, once there is one.
     """
 
     tenant_id: TenantId
@@ -37,12 +43,12 @@ class Connection:
 
     @property
     def last_seen_us(self) -> int:
-        """When anything last arrived, in microseconds since 1970."""
+        """The time when a frame last arrived, in microseconds since 1970."""
         if self.conversation is None:
             return microseconds_of(self.connected_at)
         return self.conversation.heard_us
 
     @property
     def last_seen(self) -> datetime:
-        """When anything last arrived."""
+        """The time when a frame last arrived."""
         return moment_of(self.last_seen_us)

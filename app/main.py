@@ -37,6 +37,7 @@ from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
@@ -123,12 +124,12 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(inbox.close)
     commands.start()
     stack.push_async_callback(commands.close)
-    refresher = ProfileRefresher(database, presence, ProfileInstaller(database, commands, clock), clock)
+    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
-    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
     return services, gateway
 
 
@@ -166,5 +167,8 @@ def compose_services(shared: Services) -> ServiceRegistry:
         IdTagService(database),
         TransactionService(database),
         frames,
+        ChargingProfileService(database, clock),
+        ConnectorScheduleService(database, shared.commands, clock),
+        ProfileInstaller(database, shared.commands, clock),
         shared,
     )

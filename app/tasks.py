@@ -1,31 +1,36 @@
-"""Work nobody awaits: kept from the garbage collector, its failures logged, ended on request."""
+"""Runs work that no caller awaits. Failures are logged, and the work ends on request.
+
+asyncio itself keeps only weak references to tasks, so these classes hold them.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import structlog
+from app.logs import get_logger
 
 _AFTER_FAULT_S = 1.0
 _CANCEL_AGAIN_S = 0.2
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class PeriodicTask:
-    """One step over and over, until it is stopped.
+    """Runs one step again and again, until it is stopped.
 
-    step: returns the seconds to pause before the next one. A fault of ours in a step is logged and the loop
-    goes on: a worker without its renewal or its inbox would be worse than one with a fault.
+    An exception in a step is logged, and the loop goes on: a worker without its lease renewal or its inbox is
+    worse than one with a defect in them.
     """
 
     def __init__(self, step: Callable[[], Awaitable[float]], name: str) -> None:
+        """Start the loop. step: returns the seconds to pause before the next step; name: for the log."""
         self._step = step
         self._task = asyncio.create_task(self._run(), name=name)
 
     async def stop(self) -> None:
-        """End the loop and wait until it has ended."""
-        # redis-py loses a cancellation that comes while it gives a connection back, so one may not be enough.
+        """Stop the loop, and wait until it has ended."""
+        # redis-py loses a cancellation that comes while it returns a connection to the pool, so one
+        # cancellation may not be enough.
         while not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task], timeout=_CANCEL_AGAIN_S)
@@ -35,7 +40,7 @@ class PeriodicTask:
             try:
                 pause_s = await self._step()
             except Exception:
-                log.exception("loop_step_failed", loop=self._task.get_name())
+                _LOG.exception("loop_step_failed", loop=self._task.get_name())
                 pause_s = _AFTER_FAULT_S
             await asyncio.sleep(pause_s)
 
@@ -47,18 +52,18 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run `work`; an exception in it is logged under `name` and goes no further."""
+        """Run `work` in a task. An exception in it is logged under `name`, and not raised."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def drain(self) -> None:
-        """Wait until no task is left, those included that tasks start meanwhile."""
+        """Wait until no task is left. Tasks that are started meanwhile are included."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def drain_within(self, seconds: float) -> None:
-        """Wait at most so long, then cancel what still runs."""
+        """Wait up to `seconds`, then cancel the remaining tasks."""
         try:
             async with asyncio.timeout(seconds):
                 await self.drain()
@@ -66,7 +71,7 @@ class BackgroundTasks:
             await self.close()
 
     async def close(self) -> None:
-        """Cancel what runs and wait for its end."""
+        """Cancel all tasks, and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
         await self.drain()
@@ -74,4 +79,4 @@ class BackgroundTasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("background_task_failed", task=task.get_name(), exc_info=error)
+            _LOG.error("background_task_failed", task=task.get_name(), exc_info=error)

@@ -1,4 +1,4 @@
-"""What is known against the dependencies: vulnerabilities, licences, sources. Called by `make audit`.
+"""Checks the dependencies for known vulnerabilities, licences and sources. Called by `make audit`.
 
 Each check prints one line, and a finding fails. A check whose source cannot be reached says that it was not
 done, and does not fail: a build must not depend on whether an advisory database answers.
@@ -31,7 +31,7 @@ _OF_ONE_VERSION = re.compile(r"(?P<project>.+/pypi/[^/]+)/(?P<version>[^/]+)/jso
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check has to say. failed: something is known against a dependency."""
+    """The result of one check. failed: something is known against a dependency."""
 
     text: str
     failed: bool = False

@@ -14,7 +14,6 @@ from app.catalog.definition import (
     Way,
 )
 from app.catalog.entry import Adoption, Capability, Deployments, Direction, Level, Migration, SecurityTopic
-from app.ocpp import Side
 
 
 class Served(BaseModel):
@@ -174,7 +173,7 @@ class ErrorCodeList(Served):
 
 
 class Question(BaseModel):
-    """What to judge: a whole frame, or the payload of an action."""
+    """A frame, or the payload of an action, to be judged."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -185,7 +184,9 @@ class Question(BaseModel):
         str | list[Any] | None,
         Field(description="An OCPP-J frame: the text as it is sent, or the JSON array."),
     ] = None
-    sender: Annotated[Side, Field(description="Who would send the frame.")] = "charge_point"
+    sender: Annotated[
+        Literal["charge_point", "central_system"], Field(description="Who would send the frame.")
+    ] = "charge_point"
     action: Annotated[str | None, Field(description="Action of the payload, case-sensitive.")] = None
     direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
     payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None
@@ -217,7 +218,7 @@ class DeviationFound(BaseModel):
 
 
 class Judgement(BaseModel):
-    """What the system says of a frame or payload."""
+    """The system's judgement of a frame or payload."""
 
     verdict: Annotated[
         Literal["valid", "tolerated", "invalid", "unreadable"],

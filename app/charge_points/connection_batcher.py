@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from app.charge_points.records import BootFacts, Login, Registration, SignOfLife
+from app.charge_points.records import BOOT_TEXTS, BootFacts, Login, Registration, SignOfLife
 from app.database.batcher import Batcher
 from app.database.failures import Failure, failure_of, translated_errors
 from app.database.text import clean_optional
@@ -41,18 +41,6 @@ _FIND = """
     ) as point
 """
 
-_BOOT_TEXTS = (
-    "vendor",
-    "model",
-    "serial_number",
-    "box_serial_number",
-    "firmware_version",
-    "iccid",
-    "imsi",
-    "meter_type",
-    "meter_serial_number",
-)
-
 _Row = tuple[Any, ...]
 
 
@@ -77,9 +65,9 @@ class ConnectionBatcher:
         self._boots = _Update(
             pool,
             alone,
-            {"at": "timestamptz", **dict.fromkeys(_BOOT_TEXTS, "text")},
+            {"at": "timestamptz", **dict.fromkeys(BOOT_TEXTS, "text")},
             "booted_at = asked.at, last_seen_at = asked.at, updated_at = now(), "
-            + ", ".join(f"{name} = asked.{name}" for name in _BOOT_TEXTS),
+            + ", ".join(f"{name} = asked.{name}" for name in BOOT_TEXTS),
             "point.registration_status, point.heartbeat_interval_s",
         )
         self._signs = _Update(
@@ -135,7 +123,7 @@ class ConnectionBatcher:
         self, tenant_id: int, charge_point_id: int, facts: BootFacts
     ) -> Registration | None:
         """Keep what a BootNotification said (OCPP 1.6 4.2). None: the charge point was deleted meanwhile."""
-        texts = [clean_optional(getattr(facts, name)) for name in _BOOT_TEXTS]
+        texts = [clean_optional(getattr(facts, name)) for name in BOOT_TEXTS]
         found = await self._boots.write((charge_point_id, tenant_id, facts.at, *texts))
         return None if found is None else Registration(found[1], found[2])
 

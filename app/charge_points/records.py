@@ -1,8 +1,8 @@
 """Charge points as the rest of the application sees them: frozen, named as the columns are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from app.ocpp.v16 import RegistrationStatus
 
@@ -64,6 +64,10 @@ class BootFacts:
     imsi: str | None = None
     meter_type: str | None = None
     meter_serial_number: str | None = None
+
+
+BOOT_TEXTS: Final = tuple(field.name for field in fields(BootFacts) if field.name != "at")
+"""Names of the texts in `BootFacts`, which are also columns of a charge point."""
 
 
 class SignOfLife(NamedTuple):

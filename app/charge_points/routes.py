@@ -17,11 +17,13 @@ from app.charge_points.schemas import (
     Connectors,
     Credential,
     NewChargePoint,
+    charge_point_fields,
+    connector_fields,
+    operators_part,
 )
 from app.charge_points.service import ChargePointService, MintedCredential
 from app.errors import NotFound
 from app.ocpp.v16 import RegistrationStatus
-from app.web import hot_reads
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -33,20 +35,22 @@ from app.web.conditional import (
     resource_response,
     secret_response,
 )
-from app.web.hot_reads import encoded, encoded_page, settled
 from app.web.inputs import ConnectorIdPath, Identity, IdentityPath, Paging
 from app.web.json_body import body_of, json_body
-from app.web.locations import location
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
+from app.web.paths import location
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
+from app.web.rows import encoded, encoded_page
 from app.web.services import provided
 
-router = api_router(prefix="/v1/charge-points", tags=["charge-points"])
+_TAG = Tag(
+    "charge-points",
+    "Charge points: what you set, what they report, whether they are connected now.",
+)
+router = api_router(prefix="/v1/charge-points", tags=[_TAG])
 
 ChargePoints = Annotated[ChargePointService, Depends(provided(ChargePointService))]
-
-_EXAMPLE = {"identity": "RDAM-0123", "name": "Car park, level 2", "heartbeat_interval_s": 300}
 
 
 class ChargePointQuery(Paging):
@@ -68,7 +72,7 @@ async def list_charge_points(
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
     found = await charge_points.page(access.tenant_id, query.limit + 1, after, filters)
     page, next_cursor = cut_page(found, query.limit, lambda seen: seen.row["identity"])
-    items = [hot_reads.charge_point(seen.row, seen.connected_since) for seen in page]
+    items = [charge_point_fields(seen.row, seen.connected_since) for seen in page]
     return encoded_page_response(encoded_page(items, next_cursor))
 
 
@@ -77,7 +81,7 @@ async def list_charge_points(
     response_model=NewChargePoint,
     status_code=201,
     responses=problems(409, body=True),
-    openapi_extra=body_of(ChargePointCreate, _EXAMPLE),
+    openapi_extra=body_of(ChargePointCreate),
 )
 async def create_charge_point(
     access: WriteAccess,
@@ -101,17 +105,15 @@ async def get_charge_point(
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
     seen = await charge_points.get(access.tenant_id, identity)
-    fields = hot_reads.charge_point(seen.row, seen.connected_since)
-    return encoded_response(encoded(fields), settled(fields), if_none_match=if_none_match)
+    fields = charge_point_fields(seen.row, seen.connected_since)
+    return encoded_response(encoded(fields), operators_part(fields), if_none_match=if_none_match)
 
 
 @router.patch(
     "/{identity}",
     response_model=ChargePoint,
     responses=problems(404, 412, body=True),
-    openapi_extra=body_of(
-        ChargePointChange, {"name": "Car park, level 3", "heartbeat_interval_s": None}, patch=True
-    ),
+    openapi_extra=body_of(ChargePointChange),
 )
 async def change_charge_point(
     access: WriteAccess,
@@ -156,7 +158,7 @@ async def list_connectors(
 ) -> Response:
     """List the connectors a charge point has reported, 0 (the charge point itself) included."""
     rows = await charge_points.connectors(access.tenant_id, identity)
-    content = encoded({"items": [hot_reads.connector(row) for row in rows]})
+    content = encoded({"items": [connector_fields(row) for row in rows]})
     return encoded_response(content, if_none_match=if_none_match)
 
 
@@ -171,7 +173,7 @@ async def get_connector(
     """Read the newest known state of one connector."""
     for row in await charge_points.connectors(access.tenant_id, identity):
         if row["connector_id"] == connector_id:
-            return encoded_response(encoded(hot_reads.connector(row)), if_none_match=if_none_match)
+            return encoded_response(encoded(connector_fields(row)), if_none_match=if_none_match)
     raise NotFound("The charge point has not reported this connector.", "connector_id")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
 )
 
+from app.charge_points.records import BOOT_TEXTS
 from app.database.schema import (
     REGISTRATION_STATUS_VALUES,
     charge_point_column,
@@ -22,19 +23,6 @@ from app.database.schema import (
     tenant_column,
     time_column,
 )
-
-_BOOT_TEXTS = (
-    "vendor",
-    "model",
-    "serial_number",
-    "box_serial_number",
-    "firmware_version",
-    "iccid",
-    "imsi",
-    "meter_type",
-    "meter_serial_number",
-)
-
 
 charge_points = Table(
     "charge_points",
@@ -49,7 +37,7 @@ charge_points = Table(
     time_column("pending_until", nullable=True),
     Column("no_credential", Boolean, nullable=False, server_default=text("false")),
     Column("heartbeat_interval_s", Integer),
-    *(Column(name, Text) for name in _BOOT_TEXTS),
+    *(Column(name, Text) for name in BOOT_TEXTS),
     time_column("booted_at", nullable=True),
     time_column("last_seen_at", nullable=True),
     Column("clock_skew_s", Double),

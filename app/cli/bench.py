@@ -82,7 +82,7 @@ def find_program() -> str:
             f"put it on PATH, or name it in {_VARIABLE}"
         )
     if shutil.which(found) is None:
-        raise BenchError(f"{_VARIABLE}: {found} is no program")
+        raise BenchError(f"{_VARIABLE}: {found} is not a program")
     return found
 
 

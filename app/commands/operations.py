@@ -1,23 +1,26 @@
-"""OpenAPI operations of the commands, one for each action of the central system, from the core's definition.
+"""What OpenAPI says of the route that issues commands: one operation for each action of the central system.
 
-They document the one route of `commands.issue_command`; bodies and examples are the core's own.
+Bodies and examples come from the definition of the protocol.
 """
 
 import copy
 from typing import Any
 
 import orjson
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
+from app.commands.schemas import Command
 from app.ocpp import describe, json_schema
 from app.web.problems import problems
+from app.web.resources import Json
+from app.web.routers import DescribedRoute
 
-Json = dict[str, Any]
-PATH = "/v1/charge-points/{identity}/commands/{action}"
 _SENDERS = frozenset({"central_system", "both"})
 
 
 def actions() -> list[Json]:
-    """What the definition says of each message that the central system may send."""
+    """Return what the definition says of each message that the central system may send."""
     return [message for message in orjson.loads(describe())["messages"] if message["sender"] in _SENDERS]
 
 
@@ -26,7 +29,7 @@ def _component(name: str) -> str:
 
 
 def _with_component_references(value: Any) -> Any:
-    """The schema with references to its own `$defs` turned into references to the document's components."""
+    """Turn references of a schema to its own `$defs` into references to the document's components."""
     if isinstance(value, list):
         return [_with_component_references(element) for element in value]
     if not isinstance(value, dict):
@@ -39,8 +42,8 @@ def _with_component_references(value: Any) -> Any:
     }
 
 
-def component_schemas() -> Json:
-    """The schemas of all requests and of the types they use, by the name of their component."""
+def _component_schemas() -> Json:
+    """Collect the schemas of all requests and of the types that they use, by the name of their component."""
     components: Json = {}
     for message in actions():
         schema: Json = orjson.loads(json_schema(message["action"], "request"))
@@ -59,7 +62,7 @@ def _snake_case(action: str) -> str:
 def _request_body(message: Json) -> Json:
     return {
         "required": bool(any(field["required"] for field in message["request"]["fields"])),
-        "description": "The OCPP request, with its wire names.",
+        "description": "The OCPP request, with the names of the standard.",
         "content": {
             "application/json": {
                 "schema": {"$ref": f"#/components/schemas/{_component(message['action'])}Request"},
@@ -82,10 +85,10 @@ def _command_response(description: str, example: Json) -> Json:
     }
 
 
-def _operation(message: Json, pattern: Json, example: Json) -> Json:
-    """One documented operation. pattern: what the framework says of the route behind it."""
+def _operation(message: Json, pattern: Json) -> Json:
+    """Describe one operation. pattern: what the framework says of the route behind it."""
     action = message["action"]
-    queued = {**example, "action": action, "payload": message["examples"]["request"]}
+    queued = {**Command.example, "action": action, "payload": message["examples"]["request"]}
     done = {**queued, "state": "accepted", "result": message["examples"]["response"]}
     responses = {str(status): text for status, text in problems(404, 409, body=True).items()}
     sections = ", ".join(message["sections"])
@@ -98,18 +101,34 @@ def _operation(message: Json, pattern: Json, example: Json) -> Json:
         "parameters": [parameter for parameter in pattern["parameters"] if parameter["name"] != "action"],
         "requestBody": _request_body(message),
         "responses": {
-            "200": _command_response("With `wait`: the command has ended, one way or the other.", done),
-            "202": _command_response("The command is on its way, or waits to be sent.", queued),
+            "200": _command_response("With `wait`: the command has reached a final state.", done),
+            "202": _command_response("The command was sent, or waits to be sent.", queued),
             **responses,
         },
     }
 
 
-def operations(pattern: Json, example: Json) -> Json:
-    """Path items by path, for the OpenAPI document. example: a command."""
-    return {
-        PATH.replace("{action}", message["action"]): {
-            "post": copy.deepcopy(_operation(message, pattern, example))
+class CommandRoute(DescribedRoute):
+    """The route that issues commands."""
+
+    def operations(self) -> Json:
+        """Return a path item for each action, by path."""
+        pattern = self._pattern()
+        return {
+            self.path.replace("{action}", message["action"]): {
+                "post": copy.deepcopy(_operation(message, pattern))
+            }
+            for message in actions()
         }
-        for message in actions()
-    }
+
+    def schemas(self) -> Json:
+        """Return the schemas of the requests of all actions, and of the types that they use."""
+        return _component_schemas()
+
+    def _pattern(self) -> Json:
+        """Return what the framework would say of the route, if it were shown as it is."""
+        shown = APIRoute(
+            self.path, self.endpoint, methods=["POST"], response_model=None, operation_id="issue_command"
+        )
+        operation: Json = get_openapi(title="", version="", routes=[shown])["paths"][self.path]["post"]
+        return operation

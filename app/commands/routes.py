@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from app.commands.operations import CommandRoute
 from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord, CommandState
 from app.commands.schemas import Command
 from app.commands.store.commands import CommandStore, read_command
@@ -23,9 +24,10 @@ from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity
 from app.web.json_body import read_bytes, require_json, unstorable
 from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
 from app.web.problems import MalformedBody, problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 
-router = api_router(tags=["commands"])
+_TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back.")
+router = api_router(tags=[_TAG])
 
 WAIT_MAXIMUM_S = 60
 _NUL = rb"\u0000"
@@ -89,12 +91,6 @@ async def _payload_text(request: Request, limit_bytes: int) -> str:
     return content.decode()
 
 
-@router.post(
-    "/v1/charge-points/{identity}/commands/{action}",
-    response_model=Command,
-    status_code=202,
-    include_in_schema=False,
-)
 async def issue_command(
     request: Request,
     access: CommandAccess,
@@ -121,6 +117,17 @@ async def issue_command(
     return resource_response(
         Command.model_validate(record), status_code=status_code, headers=_location(record)
     )
+
+
+router.add_api_route(
+    "/v1/charge-points/{identity}/commands/{action}",
+    issue_command,
+    methods=["POST"],
+    response_model=Command,
+    status_code=202,
+    include_in_schema=False,
+    route_class_override=CommandRoute,
+)
 
 
 @router.get("/v1/commands", response_model=Page[Command], responses=problems())

@@ -1,8 +1,10 @@
 """Shapes of REST requests and answers about configuration keys."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from app.web.resources import Instant, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class ConfigurationKey(Resource):
@@ -13,8 +15,17 @@ class ConfigurationKey(Resource):
     readonly: bool | None
     reported_at: Instant
 
+    example: ClassVar[Json] = {
+        "key": "HeartbeatInterval",
+        "value": "300",
+        "readonly": False,
+        "reported_at": EXAMPLE_TIME,
+    }
+
 
 class Configuration(Resource):
     """The known configuration of a charge point. Send GetConfiguration to refresh it."""
 
     items: list[ConfigurationKey]
+
+    example: ClassVar[Json] = {"items": [ConfigurationKey.example]}

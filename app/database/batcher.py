@@ -1,7 +1,7 @@
-"""Things that many ask for at once, done together. A leaf: who carries them out is the caller's business.
+"""Collects the requests of many callers into batches, so that they share a round trip to the database.
 
-No artificial delay: what comes while one batch is under way is the next one, so that a single caller waits
-for nobody and a storm of callers shares each round trip.
+A batch is never delayed to become larger. Requests that come while a batch is under way form the next one. So
+a single caller does not wait for others, and many callers at once share each round trip.
 """
 
 import asyncio
@@ -14,12 +14,15 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """Hands items on in batches, one batch after the other and each in the order of its items' arrival."""
+    """Runs items in batches, one batch after the other, each in the order of arrival."""
 
     def __init__(self, run_batch: Callable[[list[Item]], Awaitable[Sequence[Answer]]], limit: int) -> None:
-        """run_batch: returns an answer for each item, in their order; limit: items of one batch.
+        """Make a batcher.
 
-        What `run_batch` raises is raised to everybody in that batch, and costs the next one nothing.
+        Args:
+            run_batch: returns an answer for each item, in the order of the items. An exception is raised to
+                all callers of that batch; the next batch is not affected.
+            limit: the most items of one batch.
         """
         self._run_batch = run_batch
         self._limit = limit
@@ -27,7 +30,7 @@ class Batcher(Generic[Item, Answer]):
         self._task: asyncio.Task[None] | None = None
 
     def add(self, item: Item) -> "asyncio.Future[Answer]":
-        """Take an item. Who gives its future up changes nothing: it is carried out all the same."""
+        """Add an item. It is run even if the caller cancels the future."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, future))
@@ -36,7 +39,7 @@ class Batcher(Generic[Item, Answer]):
         return future
 
     async def drain(self) -> None:
-        """Wait until nothing is left to do."""
+        """Wait until all items are done."""
         while self._task is not None:
             await asyncio.wait([self._task])
 

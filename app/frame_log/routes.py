@@ -15,10 +15,13 @@ from app.web.conditional import page_response
 from app.web.inputs import ActionText, IdentityPath, Paging, Time
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(prefix="/v1/charge-points/{identity}/frames", tags=["frames"])
+router = api_router(
+    prefix="/v1/charge-points/{identity}/frames",
+    tags=[Tag("frames", "What was sent and received over the socket.")],
+)
 
 Frames = Annotated[FrameLogService, Depends(provided(FrameLogService))]
 

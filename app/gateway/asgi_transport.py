@@ -14,8 +14,9 @@ AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
 class AsgiTransport:
     """Writes through the `send` of an ASGI server.
 
-    Nearly every `send` completes at once, so it is stepped by hand: no task, no switch. One that has to wait
-    (the peer does not read) is finished by a task; what comes meanwhile is kept, within limit and deadline.
+    Nearly every `send` completes at once, so it is stepped by hand, without a task. If one has to wait
+    because the peer does not read, a task finishes it. Messages are kept meanwhile, up to a limit and a
+    deadline.
     """
 
     __slots__ = (
@@ -31,7 +32,7 @@ class AsgiTransport:
     )
 
     def __init__(self, send: AsgiSend, abort: Callable[[], None]) -> None:
-        """abort: ends the connection without waiting for a peer that does not read."""
+        """Make a transport. abort: ends the connection without waiting for the peer."""
         self._send = send
         self._abort = abort
         self._backlog: deque[dict[str, Any]] = deque()
@@ -43,7 +44,7 @@ class AsgiTransport:
         self._deadline: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """The handshake is done: what was held goes out."""
+        """Write what was kept during the handshake, which is done now."""
         self._opened = True
         self._backlog_bytes = 0
         waiting, self._backlog = self._backlog, deque()
@@ -51,7 +52,7 @@ class AsgiTransport:
             self._write(message, len(message.get("text", "")))
 
     def write(self, frame: Frame) -> None:
-        """Write one text message, or keep it until the peer makes room."""
+        """Write one text message, or keep it until the peer reads."""
         if not self._closing:
             self._write({"type": "websocket.send", "text": frame}, len(frame))
 
@@ -63,12 +64,12 @@ class AsgiTransport:
             self.resume_reading()
 
     def pause_reading(self) -> None:
-        """Let `readable` wait until `resume_reading`."""
+        """Make `readable` wait until `resume_reading`."""
         if self._readable is None and not self._closing:
             self._readable = asyncio.get_running_loop().create_future()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read messages."""
         if self._readable is not None:
             if not self._readable.done():
                 self._readable.set_result(None)
@@ -76,11 +77,11 @@ class AsgiTransport:
 
     @property
     def readable(self) -> Awaitable[None] | None:
-        """What to wait for before the next message is read; None: nothing."""
+        """A future to await before the next message is read, None if there is nothing to wait for."""
         return self._readable
 
     def closed(self) -> None:
-        """The connection is over: forget what waits."""
+        """Drop the messages that wait, because the connection has ended."""
         self._closing = True
         self.resume_reading()
         self._backlog.clear()
@@ -99,7 +100,7 @@ class AsgiTransport:
         except StopIteration:
             return
         except Exception:
-            # The server says by any exception that the peer is gone; its disconnect message follows.
+            # The server raises any exception if the peer is gone. Its disconnect message follows.
             self._closing = True
             return
         loop = asyncio.get_running_loop()
@@ -137,12 +138,12 @@ class AsgiTransport:
 
 
 async def _sending(sending: Awaitable[None]) -> None:
-    """What a server gives to be awaited, as a coroutine: those of Granian can only be awaited."""
+    """Make a coroutine of an awaitable: what Granian returns can only be awaited, not stepped."""
     await sending
 
 
 class _Started:
-    """A coroutine that was stepped once by hand and now continues inside a task."""
+    """A coroutine that was stepped once by hand and continues inside a task."""
 
     __slots__ = ("_blocker", "_step")
 

@@ -1,4 +1,4 @@
-"""From a valid CALL of a charge point to its handler, and who may call what."""
+"""Finds the handler of a valid CALL of a charge point, and decides whether the charge point may call it."""
 
 from collections.abc import Mapping
 from typing import Final, get_args
@@ -23,7 +23,7 @@ NOT_SUPPORTED: Final = frozenset(
 
 
 class Dispatcher:
-    """The table of handlers, with the registration as its gate."""
+    """The handlers by action. It refuses calls that the registration of a charge point does not allow."""
 
     __slots__ = ("_handlers",)
 

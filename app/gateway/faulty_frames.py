@@ -1,4 +1,4 @@
-"""Frames that cannot be handled: what to keep of them, how to answer them, how many one peer may send."""
+"""Frames that cannot be handled: what is kept of them, how they are answered, how many a peer may send."""
 
 from collections import deque
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import orjson
 
 UNREADABLE_LIMIT = 20
-"""Unreadable frames, or frames of an unknown type, within a minute: then it is no OCPP 1.6 any more."""
+"""Frames within a minute that are unreadable or of an unknown type. A peer that sends as many does not speak
+OCPP 1.6."""
 
 UNREADABLE_WINDOW_S = 60.0
 
 
 class UnreadableWindow:
-    """Counts unreadable frames within the last minute."""
+    """Counts the unreadable frames of the last minute."""
 
     __slots__ = ("_moments",)
 
@@ -20,13 +21,13 @@ class UnreadableWindow:
         self._moments: deque[float] = deque(maxlen=UNREADABLE_LIMIT)
 
     def exceeded(self, now: float) -> bool:
-        """Count one more; True when the limit is reached."""
+        """Count one more frame. Return True if the limit is reached. now: monotonic seconds."""
         self._moments.append(now)
         return len(self._moments) == UNREADABLE_LIMIT and now - self._moments[0] <= UNREADABLE_WINDOW_S
 
 
 def payload_of(raw: str) -> Any:
-    """The payload of a CALL that broke a rule; None: it is no JSON, or nested too deeply to be written."""
+    """Return the payload of a CALL that broke a rule. None: not JSON, or nested too deeply to be written."""
     try:
         frame = orjson.loads(raw)
         payload = frame[3] if isinstance(frame, list) and len(frame) > 3 else None
@@ -37,13 +38,13 @@ def payload_of(raw: str) -> Any:
 
 
 def as_internal_error(answer: str) -> str:
-    """The same CALLERROR with the code that says: our fault, try again."""
+    """Return the same CALLERROR with InternalError, so that the charge point tries again."""
     frame = orjson.loads(answer)
     return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()
 
 
 def internal_error_for(text: str) -> str | None:
-    """The answer to a CALL that our own core could not take; None for what is no CALL, or not readable."""
+    """Return the answer to a CALL on which the core failed. None: not a CALL, or not readable."""
     try:
         frame = orjson.loads(text)
     except ValueError:

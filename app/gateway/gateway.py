@@ -1,4 +1,4 @@
-"""The charge-point edge of one worker, put together: what the composition root needs, and nothing else."""
+"""Builds the gateway of one worker: everything that serves the connections of charge points."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
 from app.gateway.dispatch import Dispatcher
-from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
@@ -25,7 +25,7 @@ from app.storage import Storage
 
 
 class Gateway:
-    """Everything behind `/ocpp/`. `route` goes into the application; `start`, then `close`."""
+    """Serves `/ocpp/`. Add `route` to the application, then call `start`, and `close` at the end."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Gateway:
         settings: Settings,
         handlers: Mapping[str, Handler],
     ) -> None:
-        """handlers: by action, those of all capabilities."""
+        """Build the gateway. handlers: by action, those of all capabilities."""
         self._registry = registry
         self._last_seen = LastSeenRecorder(storage.connection_batcher)
         deadlines = CallDeadlines()
@@ -49,35 +49,33 @@ class Gateway:
             dispatcher=Dispatcher(handlers),
             commands=commands,
             clock=clock,
-            limits=SessionLimits(
-                frame_bytes=settings.frame_limit_bytes,
-                frame_unregistered_bytes=settings.frame_limit_unregistered_bytes,
-                inbound_queue=settings.inbound_queue_limit,
-                rate_per_s=settings.rate_per_s,
-                rate_burst=settings.rate_burst,
-                command_queue=settings.command_queue_limit,
-            ),
+            limits=_limits_of(settings),
             tally=tally,
             watcher=deadlines,
             call_later=_call_later,
         )
         self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
-        admission = Admission(storage.database, storage.connection_batcher, credentials, clock, settings)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
-        self.endpoint = ChargePointEndpoint(
-            admission, registry, self.services, self._last_seen, self._keepalive, self._sockets, settings
+        parts = EndpointParts(
+            admission=Admission(storage.database, storage.connection_batcher, credentials, clock, settings),
+            registry=registry,
+            services=self.services,
+            last_seen=self._last_seen,
+            keepalive=self._keepalive,
+            sockets=self._sockets,
         )
+        self.endpoint = ChargePointEndpoint(parts, settings)
         self.route = ChargePointRoute(self.endpoint)
 
     async def start(self) -> None:
-        """Start what runs by the clock, and serve sockets."""
+        """Start the periodic tasks, and serve sockets."""
         self._sockets.start()
         self._ticker.start()
         self._keepalive.start()
 
     async def close(self) -> None:
-        """Close every session with 1001 and stop the ticker; the server has stopped accepting before."""
+        """Close every session with 1001, then stop. The server does not accept connections any longer."""
         sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
         for session in sessions:
             session.close(CLOSE_GOING_AWAY, "the server is going away")
@@ -89,23 +87,34 @@ class Gateway:
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
-    """Options for `uvicorn.Config` that the gateway relies on.
+    """Return the options of `uvicorn.Config` that the gateway relies on.
 
-    http: httptools, and the handshakes of charge points, which leave uvicorn then.
-    ws: for any other WebSocket, and for handshakes that are to be refused for their form.
+    `http` is uvicorn's own protocol, except that handshakes of charge points leave it. `ws` serves any other
+    WebSocket, and refuses handshakes that are malformed.
     """
     return {
         "ws": "websockets-sansio",
         "loop": "uvloop",
         "http": ChargePointHttpProtocol,
-        # uvicorn would believe X-Forwarded-For of anyone on the loopback; `trusted_proxies` decides here.
+        # uvicorn trusts X-Forwarded-For from any process on the loopback. Here `trusted_proxies` decides.
         "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,
         "ws_ping_interval": settings.ping_interval_s,
         "ws_ping_timeout": settings.ping_timeout_s,
-        # Charge points that are handed over may have it, see `websocket_compression`; nobody else needs it.
+        # Only for connections that stay with uvicorn. The setting `websocket_compression` is for ours.
         "ws_per_message_deflate": False,
     }
+
+
+def _limits_of(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        frame_bytes=settings.frame_limit_bytes,
+        frame_unregistered_bytes=settings.frame_limit_unregistered_bytes,
+        inbound_queue=settings.inbound_queue_limit,
+        rate_per_s=settings.rate_per_s,
+        rate_burst=settings.rate_burst,
+        command_queue=settings.command_queue_limit,
+    )
 
 
 def _call_later(seconds: float, callback: Any) -> object:

@@ -1,7 +1,8 @@
-"""A charge point's socket between its request and its `WebSocketConnection`: the handshake of RFC 6455.
+"""The asyncio protocol of a charge point's socket during the WebSocket handshake (RFC 6455 4). No framing.
 
-`http_protocol` begins it for well-formed requests under /ocpp/. The endpoint decides over ASGI, as under any
-server; after its `websocket.accept` it takes the socket over by `EXTENSION`, and this protocol is gone.
+`http_protocol` starts it for well-formed requests under /ocpp/. The endpoint decides by ASGI, as under any
+server. After its `websocket.accept` it finds this protocol in the scope, under `EXTENSION`, and switches the
+socket to a `WebSocketConnection`.
 """
 
 import asyncio
@@ -24,10 +25,10 @@ from app.gateway.websocket_connection import CLOSE_ABNORMAL, WebSocketConnection
 from app.ocpp import Deframer
 
 EXTENSION: Final = "stationmaster.switch_to"
-"""Name in the scope's extensions under which the endpoint finds the protocol."""
+"""The name under which the endpoint finds the protocol in the extensions of the ASGI scope."""
 
 _EARLY_LIMIT_BYTES: Final = 65_536
-"""What is kept of a peer that does not wait for the answer to its handshake."""
+"""Bytes that are kept for a peer that sends before its handshake is answered."""
 
 _EARLY_FRAGMENTS_LIMIT: Final = 16
 
@@ -38,15 +39,15 @@ _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 1.3."""
 
 _NO_SOCKETS: Final = WorkerSockets()
-"""Not started: every connection stays with its transport."""
+"""It is not started, so every connection stays with its transport."""
 
 _LOG = logging.getLogger("uvicorn.error")
 
 
 def handshake_key(method: str, http_version: str, headers: Headers) -> bytes | None:
-    """Return the Sec-WebSocket-Key of a handshake in good form (RFC 6455 4.2.1); None: it is not.
+    """Return the Sec-WebSocket-Key of a well-formed handshake (RFC 6455 4.2.1), None for a malformed one.
 
-    That `Connection` asks for an upgrade is known already.
+    The caller has checked already that `Connection` asks for an upgrade.
     """
     if method != "GET" or http_version != "1.1" or len(headers) > _HEADERS_LIMIT:
         return None
@@ -54,7 +55,7 @@ def handshake_key(method: str, http_version: str, headers: Headers) -> bytes | N
     for name, value in headers:
         if len(value) > _HEADER_BYTES_LIMIT:
             return None
-        # What stands twice counts as absent.
+        # A repeated field counts as absent.
         found[name] = None if name in found else value
     upgrade, key = found.get(b"upgrade"), found.get(b"sec-websocket-key")
     if upgrade is None or upgrade.lower() != b"websocket" or found.get(b"sec-websocket-version") != b"13":
@@ -66,7 +67,7 @@ def handshake_key(method: str, http_version: str, headers: Headers) -> bytes | N
 
 
 class HandshakeProtocol(asyncio.Protocol):
-    """One connection up to the answer to its handshake."""
+    """One connection, up to the answer to its handshake."""
 
     __slots__ = (
         "_accept",
@@ -81,12 +82,15 @@ class HandshakeProtocol(asyncio.Protocol):
     )
 
     def __init__(self, http: HttpToolsProtocol, key: bytes, early: bytes) -> None:
-        """http: has read the request; key: its Sec-WebSocket-Key; early: bytes that came right behind it."""
+        """Take over the connection of `http`, which has read the request.
+
+        key: the Sec-WebSocket-Key of the request; early: bytes that followed the request.
+        """
         self._http = http
         self._accept = b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX).digest())  # noqa: S324 - RFC 6455 4.2.2
         self._early = bytearray(early)
         self._transport: asyncio.Transport | None = http.transport
-        # uvicorn shuts down what is in this set, and waits for it.
+        # uvicorn shuts down the members of this set, and waits for them.
         self._connections = cast(set[Any], http.connections)
         self._connections.discard(http)
         self._connections.add(self)
@@ -96,7 +100,7 @@ class HandshakeProtocol(asyncio.Protocol):
         self._lost: asyncio.Future[None] | None = None
 
     def begin(self) -> None:
-        """Ask the application, in a task of its own."""
+        """Ask the ASGI application, in a task of its own."""
         self._http.transport.set_protocol(self)
         task = self._http.loop.create_task(self._run())
         task.add_done_callback(self._http.tasks.discard)
@@ -109,39 +113,40 @@ class HandshakeProtocol(asyncio.Protocol):
         ended: Callable[[int], None],
         sockets: WorkerSockets = _NO_SOCKETS,
     ) -> None:
-        """Give the connection to a websocket, right after `websocket.accept`.
+        """Give the socket to a WebSocket connection, right after `websocket.accept`.
 
-        sockets: take it from its transport, if they can.
+        receiver, ended: see `WebSocketConnection.start`; sockets: takes the socket from its transport, if it
+        can.
         """
         transport, self._transport = self._transport, None
         if transport is None:
             raise ClientDisconnected
         self._connections.discard(self)
         self._connections.add(websocket)
-        # First: what the websocket writes as it starts may be more than the peer reads.
-        below = sockets.take_over(transport, websocket, receiver.reader)
-        websocket.start(below, receiver, ended, self._connections.discard)
+        # Before `start`, which may write more than the peer reads.
+        socket = sockets.take_over(transport, websocket, receiver.reader)
+        websocket.start(socket, receiver, ended, self._connections.discard)
         if self._early:
-            below.resume_reading()
+            socket.resume_reading()
             websocket.data_received(bytes(self._early))
 
     # The socket
 
     def data_received(self, data: bytes) -> None:
-        """Keep for the websocket what comes before the answer to the handshake."""
+        """Keep bytes that come before the answer to the handshake."""
         self._early += data
         if len(self._early) > _EARLY_LIMIT_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the socket; the application hears of it when it next sends or receives."""
+        """Forget the socket. The application is told when it next sends or receives."""
         self._connections.discard(self)
         self._transport = None
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
 
     def shutdown(self) -> None:
-        """Answer, for the server ends; uvicorn calls it."""
+        """Answer 503, because the server stops. uvicorn calls this."""
         if not self._is_answered:
             self._respond(HTTPStatus.SERVICE_UNAVAILABLE, ())
         self._transport = None
@@ -199,7 +204,7 @@ class HandshakeProtocol(asyncio.Protocol):
             case "websocket.close" if not self._is_answered:
                 self._respond(HTTPStatus.FORBIDDEN, ())
             case "websocket.close":
-                # Accepted only to be closed: the websocket knows how.
+                # Accepted only to be closed: the connection does the closing handshake.
                 websocket = WebSocketConnection(self._http.loop)
                 self.switch_to(websocket, _Discard(), _ignore)
                 websocket.close(message.get("code", 1000), message.get("reason") or "")
@@ -210,7 +215,7 @@ class HandshakeProtocol(asyncio.Protocol):
                 if not message.get("more_body", False):
                     self._respond(self._answer["status"], self._answer["headers"], self._answer["body"])
             case unexpected:
-                raise RuntimeError(f"{unexpected} is no answer to the handshake of a charge point")
+                raise RuntimeError(f"{unexpected} is not an answer to the handshake of a charge point")
 
     def _switch(self, subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._is_answered = True
@@ -242,13 +247,13 @@ class HandshakeProtocol(asyncio.Protocol):
 
 
 class _Discard:
-    """Reads a connection that is being closed, and drops what it reads."""
+    """The receiver of a connection that is being closed. Only the closing handshake is read."""
 
     def __init__(self) -> None:
         self.reader = Deframer(_EARLY_LIMIT_BYTES, _EARLY_FRAGMENTS_LIMIT)
 
     def handle(self, found: Any) -> None:
-        """Do nothing."""
+        """Ignore a message."""
 
 
 def _ignore(code: int) -> None:

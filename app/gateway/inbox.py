@@ -1,8 +1,6 @@
-"""From the command bus to the sessions: what to do with each envelope. Nothing waits for a socket here."""
+"""Takes the envelopes of the command bus, and acts on the sessions. Nothing here waits for a socket."""
 
 from typing import assert_never
-
-import structlog
 
 from app.clock import Clock
 from app.commands.rules import Outcome
@@ -23,13 +21,11 @@ from app.tasks import PeriodicTask
 _TICK_S = 1.0
 
 _CALL_OUTLIVES_S = 600.0
-"""A call may still be on its way for so long after a request to cancel it: longer than any of them lives."""
-
-log = structlog.get_logger(__name__)
+"""Seconds that a request to cancel is remembered for a call that has not arrived. No call lives longer."""
 
 
 class Inbox:
-    """Receives the envelopes of this worker."""
+    """Acts on the envelopes that this worker receives."""
 
     def __init__(self, registry: Registry, commands: Commands, bus: CommandBus, clock: Clock) -> None:
         self._registry = registry
@@ -41,19 +37,19 @@ class Inbox:
         self._ticker: PeriodicTask | None = None
 
     async def start(self) -> None:
-        """Take envelopes from now on."""
+        """Receive envelopes from now on."""
         await self._bus.start(self.receive)
         self._ticker = PeriodicTask(self._tick, "inbox_ticker")
 
     async def close(self) -> None:
-        """Take no more envelopes."""
+        """Stop receiving envelopes."""
         if self._ticker is not None:
             await self._ticker.stop()
             self._ticker = None
         await self._bus.close()
 
     def receive(self, envelope: Envelope) -> None:
-        """Act on one envelope. A second delivery of the same has no effect."""
+        """Act on one envelope. A second delivery of it has no effect."""
         match envelope:
             case CallEnvelope():
                 self._call(envelope)
@@ -69,7 +65,7 @@ class Inbox:
                 assert_never(envelope)
 
     def withdraw_overdue(self) -> None:
-        """Take commands out of the links' queues that were not sent in time; they end as `expired`."""
+        """Remove commands from the queues of the links that were not sent in time. They end as `expired`."""
         for held in self._custody.overdue(self._clock.now().timestamp()):
             session = self._registry.get(held.tenant_id, held.identity)
             if session is not None and session.withdraw(held.command_id):
@@ -81,7 +77,7 @@ class Inbox:
             self._journal.report_moved(envelope)
             return
         now = self._clock.now().timestamp()
-        # Held already although its deadline is past: it was sent in time, and this is a second delivery.
+        # If it is held although its deadline has passed, it was sent in time: this is a second delivery.
         repeated = self._custody.get(envelope.command_id) is not None
         if repeated or not self._custody.admit(envelope.command_id, envelope.deadline, now):
             BUS_MESSAGES.labels("ignored", "repeated").inc()
@@ -93,7 +89,7 @@ class Inbox:
         try:
             session.issue(envelope.command_id, envelope.action, envelope.payload, envelope.timeout_s)
         except ValueError as error:
-            # The payload was judged before; what is left is a full queue, a socket that is being closed, or
+            # The payload was validated before. The reason is a full queue, a socket that is being closed, or
             # another version of the definition.
             reason = {"code": "NotQueued", "description": str(error)}
             self._journal.end_soon(held, Outcome("expired", error=reason))
@@ -102,7 +98,7 @@ class Inbox:
         session = self._session(envelope)
         held = self._custody.get(envelope.command_id)
         if held is None or session is None:
-            # Not here (any more); should its call still come, it is a repetition.
+            # It is not here, or not any longer. If its call still arrives, it is treated as repeated.
             now = self._clock.now().timestamp()
             unseen = self._custody.admit(envelope.command_id, envelope.deadline + _CALL_OUTLIVES_S, now)
             self._journal.cancelled(envelope, withdrawn=unseen and session is not None)

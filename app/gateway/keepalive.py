@@ -1,4 +1,4 @@
-"""Pings for all sockets of a worker from one timer: no connection has a timer of its own."""
+"""Pings the sockets of a worker. One timer serves all of them, so a connection needs no timer of its own."""
 
 import asyncio
 import math
@@ -6,37 +6,42 @@ import math
 from app.gateway.websocket_connection import WebSocketConnection
 from app.tasks import PeriodicTask
 
-_COARSEST_S = 1.0
+_LONGEST_SLOT_S = 1.0
 
 
 class Keepalive:
-    """A wheel: each connection lies in the turn in which it is looked at next."""
+    """A timer wheel: each connection waits in the time slot in which it is checked next."""
 
     def __init__(self, interval_s: float, timeout_s: float) -> None:
-        """interval_s: from ping to ping; timeout_s: how long a sign of life may take after one."""
+        """Make a wheel.
+
+        Args:
+            interval_s: seconds from ping to ping.
+            timeout_s: seconds in which the peer has to send something after a ping.
+        """
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        # A late look costs nothing but time; a tenth of the shortest wait is late enough.
-        self._slot_s = min(_COARSEST_S, interval_s / 10, timeout_s / 10)
+        # A check may be late by one slot: a tenth of the shorter wait.
+        self._slot_s = min(_LONGEST_SLOT_S, interval_s / 10, timeout_s / 10)
         self._slots: dict[int, list[WebSocketConnection]] = {}
         self._slot = 0
-        self._loop: PeriodicTask | None = None
+        self._task: PeriodicTask | None = None
 
     def start(self) -> None:
-        """Turn from now on."""
+        """Check connections from now on."""
         self._slot = self._slot_at(asyncio.get_running_loop().time())
-        self._loop = PeriodicTask(self._step, "keepalive")
+        self._task = PeriodicTask(self._step, "keepalive")
 
     async def close(self) -> None:
-        """Turn no more."""
-        if self._loop is not None:
-            await self._loop.stop()
+        """Stop checking connections."""
+        if self._task is not None:
+            await self._task.stop()
 
     def add(self, connection: WebSocketConnection) -> None:
-        """Ping a connection from now on, until it is over."""
-        self._plan(connection, asyncio.get_running_loop().time() + self._interval_s)
+        """Ping a connection until it ends."""
+        self._schedule(connection, asyncio.get_running_loop().time() + self._interval_s)
 
-    def _plan(self, connection: WebSocketConnection, at: float) -> None:
+    def _schedule(self, connection: WebSocketConnection, at: float) -> None:
         slot = max(self._slot_at(at), self._slot + 1)
         self._slots.setdefault(slot, []).append(connection)
 
@@ -48,12 +53,12 @@ class Keepalive:
         current = math.floor(now / self._slot_s)
         while self._slot < current:
             connections = self._slots.get(self._slot + 1, [])
-            # Taken out one by one: what one of them raises must not cost the others their pings.
+            # Removed one by one: an exception from one of them must not cost the others their pings.
             while connections:
                 connection = connections.pop()
                 wait_s = connection.keep_alive(self._interval_s, self._timeout_s)
                 if wait_s is not None:
-                    self._plan(connection, now + wait_s)
+                    self._schedule(connection, now + wait_s)
             self._slot += 1
             self._slots.pop(self._slot, None)
         return (current + 1) * self._slot_s - now

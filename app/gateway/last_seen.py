@@ -1,4 +1,4 @@
-"""When charge points were last heard, written to the database from time to time."""
+"""Writes to the database when charge points were last heard."""
 
 from app.charge_points.connection_batcher import ConnectionBatcher
 from app.charge_points.records import SignOfLife
@@ -6,21 +6,21 @@ from app.connection import Connection
 from app.errors import AppError
 from app.logs import get_logger
 
-log = get_logger(__name__)
+_LOG = get_logger(__name__)
 
 _PORTION = 500
-"""Charge points written at once; between two portions others get their turn."""
+"""Charge points of one statement. Other work may run between two statements."""
 
 
 class LastSeenRecorder:
-    """Writes down when charge points were last heard: many at once, and only what has changed."""
+    """Writes last-seen times: many in one statement, and only those that have changed."""
 
     def __init__(self, connection_batcher: ConnectionBatcher) -> None:
         self._connection_batcher = connection_batcher
         self._written: dict[str, int] = {}
 
     async def write(self, connections: list[Connection]) -> None:
-        """Write what changed since the last time; without the database it waits for the next time."""
+        """Write the times that have changed since the last call that succeeded."""
         self._written = {
             c.connection_id: self._written[c.connection_id]
             for c in connections
@@ -34,15 +34,15 @@ class LastSeenRecorder:
                 self._written.update(seen_us)
 
     async def write_one(self, connection: Connection) -> None:
-        """Write it for a connection that has just ended."""
+        """Write the time of a connection that has just ended."""
         await self._touch([connection])
 
     async def _touch(self, heard: list[Connection]) -> bool:
-        """False: the database was away, nothing may have been written."""
+        """Return False if the database was away: then perhaps nothing was written."""
         signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
             await self._connection_batcher.heard(signs)
         except AppError as error:
-            log.warning("last_seen_not_written", detail=error.detail)
+            _LOG.warning("last_seen_not_written", detail=error.detail)
             return False
         return True

@@ -1,4 +1,4 @@
-"""Login failures per address, counted before any credential is checked, and the address of a client.
+"""Counts login failures for each address before a credential is checked, and finds a client's address.
 
 A success counts nothing: after a power cut a whole site reconnects from one address at once.
 """
@@ -10,21 +10,24 @@ from app.failure_limit import FailureLimit
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT = 50_000
-"""Most addresses that one worker remembers, a few MB."""
+"""Addresses that each worker remembers, a few MB."""
 
 
 class LoginLimiter:
-    """Counts login failures per address, and separately those of a charge point at an address that it knows.
+    """Counts login failures for each address.
 
-    So an attacker behind the same router cannot lock out a charge point that logged in from there before.
+
+    A charge point that has logged in from an address before has a bucket of its own there. So an attacker
+    behind the same router cannot lock it out.
     """
 
     def __init__(self, failures_per_minute: int) -> None:
+        """Make a limiter. failures_per_minute: how many are allowed."""
         self._limit = FailureLimit(failures_per_minute, _ENTRIES_LIMIT)
         self._good: dict[tuple[str, ...], None] = {}
 
     def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
-        """Return the seconds until the next attempt is allowed; 0.0 if it is allowed at `now` (monotonic)."""
+        """Return the seconds until the next attempt is allowed, 0.0 if it is allowed now. now: monotonic."""
         return self._limit.retry_after_s(self._key(address, tenant, identity), now)
 
     def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
@@ -32,7 +35,7 @@ class LoginLimiter:
         self._limit.failed(self._key(address, tenant, identity), now, weight)
 
     def succeeded(self, address: str, tenant: str, identity: str) -> None:
-        """Remember the address as a good one of this charge point."""
+        """Remember that this charge point has logged in from this address."""
         key = (network_of(address), tenant, identity)
         self._good.pop(key, None)
         self._good[key] = None
@@ -45,7 +48,7 @@ class LoginLimiter:
 
 
 def network_of(address: str) -> str:
-    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     parsed = _parse(address)
@@ -56,9 +59,9 @@ def network_of(address: str) -> str:
 
 
 def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
-    """The address to hold responsible: the peer, or what the last trusted proxy says of it.
+    """Return the address of the client: the peer, or the address that the last trusted proxy reports.
 
-    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer is trusted.
+    forwarded_for: the value of X-Forwarded-For. It is read from the right, and only if the peer is trusted.
     """
     if forwarded_for is None or not _is_trusted(peer, trusted):
         return peer
@@ -73,7 +76,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network,
 
 
 def parse_networks(texts: list[str]) -> tuple[Network, ...]:
-    """CIDR texts as networks.
+    """Read networks from CIDR texts.
 
     Raises:
         ValueError: a text is not a network.

@@ -1,4 +1,4 @@
-"""One thing at a time, in order, and nothing in the event loop while there is nothing to do."""
+"""A queue whose items are worked on one at a time and in order, without a task of the event loop."""
 
 import asyncio
 from collections import deque
@@ -10,30 +10,29 @@ Work = Coroutine[Any, Any, None]
 
 
 class SerialQueue(Generic[Item]):
-    """Works off items one after the other. The work must not raise: what it raises ends it loudly.
+    """Works on items one after the other. An exception of the work goes to the event loop's handler.
 
-    Work that needs no wait is done within `push`. Other work is a coroutine that is stepped here and not by a
-    task of asyncio: a task for each CALL would cost as much as reading its frame. So it may await futures and
-    tasks, and nothing that asks for the current task (`asyncio.timeout`, database drivers): such work belongs
-    in a task.
+    Work that needs no wait is done within `push`. Other work is a coroutine. This class steps it, because an
+    asyncio task for each CALL would cost as much as reading its frame. So the coroutine may await futures and
+    tasks, but nothing that asks for the current task (`asyncio.timeout`, database drivers).
     """
 
     __slots__ = ("_current", "_idle", "_items", "_start")
 
     def __init__(self, start: Callable[[Item], Work | None]) -> None:
-        """start: does all of an item at once and returns None, or returns what is left to do."""
+        """Make a queue. start: does all the work of an item and returns None, or returns the rest of it."""
         self._start = start
-        # Made when an item has to wait: an empty one is a tenth of what an idle charge point costs.
+        # Made when an item has to wait: an empty deque is a tenth of the memory of an idle charge point.
         self._items: deque[Item] | None = None
         self._current: Work | None = None
         self._idle: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
-        """Items that wait; the one being worked on is not counted."""
+        """Return the number of waiting items, without the one that is being worked on."""
         return len(self._items) if self._items is not None else 0
 
     def push(self, item: Item) -> None:
-        """Put an item at the end."""
+        """Put an item at the end, and work on it if no other one is before it."""
         if self._current is not None or self._items:
             self.append(item)
             return
@@ -42,30 +41,30 @@ class SerialQueue(Generic[Item]):
             self._step()
 
     def append(self, item: Item) -> None:
-        """Put an item at the end, and begin nothing before `resume`."""
+        """Put an item at the end. If the queue is idle, work begins with `resume`."""
         if self._items is None:
             self._items = deque()
         self._items.append(item)
 
     def resume(self) -> None:
-        """Begin with what was held, if nothing is being worked on."""
+        """Begin with the waiting items, if nothing is being worked on."""
         if self._current is None:
             self._advance()
             self._step()
 
     def clear(self) -> None:
-        """Forget what waits; the item being worked on is finished."""
+        """Drop the waiting items. The item that is being worked on is finished."""
         self._items = None
 
     async def settled(self) -> None:
-        """Wait until everything pushed so far is done."""
+        """Wait until the queue is empty and idle."""
         while self._current is not None or self._items:
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._idle)
 
     def _step(self, _done: object = None) -> None:
-        """Run up to the next wait. Futures call this when they are done."""
+        """Run the current work up to its next wait. The future that it waits for calls this again."""
         while self._current is not None:
             try:
                 blocker = self._current.send(None)
@@ -84,18 +83,18 @@ class SerialQueue(Generic[Item]):
         if blocker is None:
             asyncio.get_running_loop().call_soon(self._step)
         else:
-            # What a task does with the future that its coroutine yields.
+            # A task of asyncio does the same with a future that its coroutine yields.
             blocker._asyncio_future_blocking = False
             blocker.add_done_callback(self._step)
 
     def _advance(self) -> None:
-        """Take up the next item that has something left to do."""
+        """Start the next items, up to one that has to wait."""
         self._current = None
         try:
             while self._items and self._current is None:
                 self._current = self._start(self._items.popleft())
         except BaseException:
-            # What waits behind an item that has failed.
+            # Go on with the items behind the one that failed.
             asyncio.get_running_loop().call_soon(self.resume)
             raise
         if self._current is None and self._idle is not None:

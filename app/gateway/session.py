@@ -1,10 +1,9 @@
-"""One charge point, from its login to its end: frames in, effects out. Knows no socket and no ASGI.
+"""The session of one connection: frames come in, effects go out. No socket and no ASGI here.
 
-The core's `Conversation` reads, judges, logs and counts every frame and decides what it means; the session
-does what it finds. Plain MeterValues are not among that: they wait in the ledger's queue, and the
-conversation writes their answers. CALLs of the charge point are answered one at a time in their order (OCPP
-1.6 3.7); results of our CALLs are taken at once, so the directions cannot block each other. Nothing runs for
-a session that has nothing to do.
+The core's `Conversation` reads, validates, logs and counts every frame. The session does what it asks for.
+A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. CALLs
+of the charge point are answered one at a time and in order (OCPP 1.6 3.7). Results of our CALLs have a queue
+of their own, so the directions cannot block each other. An idle session needs no task and no timer.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored
 from app.transactions.records import InvalidRecord
 from app.types import CommandId
 
-log = get_logger(__name__)
+_LOG = get_logger(__name__)
 
 CLOSE_GOING_AWAY: Final = 1001
 CLOSE_UNSUPPORTED: Final = 1003
@@ -40,7 +39,7 @@ _QUEUE_FULL: Final = 2
 
 
 class Session:
-    """Frames of one charge point. All methods return at once."""
+    """The session of one connection. All methods return at once."""
 
     __slots__ = (
         "_closed",
@@ -64,8 +63,10 @@ class Session:
         is_framed: bool,
         inflates: bool = False,
     ) -> None:
-        """is_framed: the transport writes bytes as they are, and does not frame texts itself; inflates: the
-        charge point may compress its messages.
+        """Start a session.
+
+        is_framed: the transport writes frames as bytes, and does not frame texts itself; inflates: the charge
+        point may compress its messages.
         """
         self.connection = connection
         self._conversation = new_conversation(connection, services, is_framed=is_framed, inflates=inflates)
@@ -85,19 +86,19 @@ class Session:
 
     @property
     def reader(self) -> Conversation:
-        """Takes bytes of the socket, and returns what `handle` is to be given."""
+        """The reader of the socket. What it finds goes to `handle`."""
         return self._conversation
 
     def receive_text(self, text: str) -> None:
-        """Take one text message from a byte path that has no bytes to give."""
+        """Receive one text message, from a server that does the framing itself."""
         self._handle_all(self._conversation.text(text))
 
     def receive_binary(self, data: bytes) -> None:
-        """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
+        """Receive one binary message. OCPP-J is text (4.1.2), but text in a binary frame is tolerated."""
         self._handle_all(self._conversation.binary(data))
 
     def handle(self, found: Found) -> None:
-        """Do what the conversation has found."""
+        """Do what the conversation asks for."""
         match found:
             case Dispatch():
                 _count_deviations(found.deviations)
@@ -120,43 +121,43 @@ class Session:
                 self._handle_notice(found)
 
     def recorded(self) -> None:
-        """Take up what has waited for a record: it is settled, or the socket is gone."""
+        """Answer the CALLs that waited for a record: it is committed, or the socket is gone."""
         self._inbound.resume()
         recorded, self._recorded = self._recorded, None
         if recorded is not None:
             recorded.set_result(None)
 
-    # From our own side
+    # From the server
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
         """Send a CALL, or queue it behind the one that is out.
 
         Raises:
-            ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
+            ValueError: the payload breaks the definition, or the socket is being closed. Nothing was queued.
         """
         if self._closed:
             raise ValueError("the connection is closing")
         self._handle_all(self._conversation.call(command_id, action, payload_text, timeout_s))
 
     def withdraw(self, command_id: CommandId) -> bool:
-        """Take a CALL out of the queue. False: it was sent, or is not known."""
+        """Remove a CALL from the queue. Return False if it was sent, or is not known."""
         return self._conversation.cancel(command_id)
 
     def evict(self, reason: str) -> None:
-        """Close, for a newer connection of this charge point has taken over."""
+        """Close, because a newer connection of this charge point has taken over."""
         self._close(CLOSE_SUPERSEDED, reason, None)
 
     def close(self, code: int, reason: str) -> None:
-        """Close for a reason of ours, a shutdown for instance."""
+        """Close for a reason of the server, for example its shutdown."""
         self._close(code, reason, None)
 
     def expire_calls(self) -> bool:
-        """End CALLs that are overdue; False: no deadline is left to watch."""
+        """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
         self._handle_all(self._conversation.expire())
         return self._conversation.next_deadline is not None and not self._closed
 
     def closed(self) -> None:
-        """Note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
+        """End our CALLs, because the socket is gone. Drop waiting CALLs: the charge point repeats them."""
         self._closed = True
         self._inbound.clear()
         self._handle_all(self._conversation.disconnect())
@@ -164,7 +165,7 @@ class Session:
             self.recorded()
 
     async def settled(self) -> None:
-        """Wait until what was received so far is answered and recorded."""
+        """Wait until everything that was received is answered and recorded."""
         while self._conversation.is_recording and not self._closed:
             if self._recorded is None:
                 self._conversation.await_record()
@@ -173,7 +174,7 @@ class Session:
         await self._inbound.settled()
         await self._results.settled()
 
-    # What was found
+    # What the conversation asks for
 
     def _handle_all(self, found: list[Found] | None) -> None:
         for one in found or ():
@@ -194,7 +195,7 @@ class Session:
 
     def _enqueue(self, item: Dispatch | Refused) -> None:
         if self._conversation.is_recording:
-            # A record came before it, and is answered before it.
+            # A record came earlier, and has to be answered earlier.
             self._conversation.await_record()
             self._inbound.append(item)
         else:
@@ -203,7 +204,7 @@ class Session:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
     def _answer_call(self, item: Dispatch | Refused) -> Work | None:
-        """Answer one CALL of the charge point, at once if nothing has to be waited for."""
+        """Answer one CALL of the charge point. Return the rest of the work if the answer has to wait."""
         if self._closed:
             return None
         if self._pauses & _QUEUE_FULL and len(self._inbound) * 2 <= self._services.limits.inbound_queue:
@@ -225,7 +226,7 @@ class Session:
         return None
 
     async def _finish(self, call: Dispatch, answer: Waiting, started: float) -> None:
-        """Answer a CALL when its handler is done. Whatever fails costs this message only."""
+        """Answer a CALL when its handler is done. A failure costs this message only."""
         try:
             if isinstance(answer, Recording):
                 payload = answer.answer_of(await answer.future)
@@ -240,7 +241,7 @@ class Session:
         self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
-        """Let a charge point send records and large frames once it is registered, or was."""
+        """Let a charge point send records and large frames if it is or was registered."""
         if self.connection.registration_status == "Accepted" or self.connection.accepted_before:
             self._conversation.register()
 
@@ -261,22 +262,22 @@ class Session:
             code, description = error.code, error.description
         elif isinstance(error, AppError):
             description = error.title
-            log.warning("call_not_answered", action=call.action, detail=error.detail, **self._log_context())
+            _LOG.warning("call_not_answered", action=call.action, detail=error.detail, **self._log_context())
         else:
-            # A defect of ours; what it says is for the log, not for the charge point.
-            log.error("handler_failed", action=call.action, exc_info=error, **self._log_context())
+            # A defect of ours. Its text is for the log, not for the charge point.
+            _LOG.error("handler_failed", action=call.action, exc_info=error, **self._log_context())
         metrics.CALLS_REFUSED.labels(code).inc()
         if not self._closed:
             self._transport.write(self._conversation.reply_error(call.unique_id, code, description[:255]))
 
     def _core_failed(self, text: str) -> None:
-        """A panic of the core: it costs this message, not the connection."""
-        log.error("core_failed", **self._log_context())
+        """Answer a message on which the core panicked. It costs this message, not the connection."""
+        _LOG.error("core_failed", **self._log_context())
         if (answer := internal_error_for(text)) is not None:
             self._send(answer)
 
     async def _record_refused(self, item: Refused) -> None:
-        """Keep a refused billing message durably, then let its CALLERROR go out."""
+        """Store a refused billing message durably, then send its CALLERROR."""
         connection = self.connection
         raw, answer = item.raw or "", item.answer or ""
         record = InvalidRecord(
@@ -290,8 +291,8 @@ class Session:
         try:
             await self._services.ledger.keep_invalid(record)
         except Exception:
-            # Not kept, so the refusal must not sound final: the charge point shall come again with it.
-            log.exception("invalid_record_not_kept", action=item.action, **self._log_context())
+            # It is not stored, so the error must not sound final: the charge point should send it again.
+            _LOG.exception("invalid_record_not_kept", action=item.action, **self._log_context())
             answer = as_internal_error(answer)
         if not self._closed:
             self._send(answer)
@@ -306,7 +307,7 @@ class Session:
         try:
             await asyncio.ensure_future(self._services.commands.resolved(self.connection, effect))
         except Exception:
-            log.exception("command_not_recorded", command=effect.unique_id, **self._log_context())
+            _LOG.exception("command_not_recorded", command=effect.unique_id, **self._log_context())
 
     def _count_ignored(self, effect: Ignored) -> None:
         metrics.FRAMES_IGNORED.labels(effect.reason).inc()
@@ -316,7 +317,7 @@ class Session:
             if self._unreadable.exceeded(self._services.clock.monotonic()):
                 self._close(CLOSE_POLICY, "too many unreadable frames", "unreadable_frames")
 
-    # Byte path
+    # To the socket
 
     def _send(self, text: str) -> None:
         self._transport.write(self._conversation.send(text))
@@ -327,11 +328,11 @@ class Session:
             self._conversation.close()
             if limit is not None:
                 metrics.LIMITS_HIT.labels(limit).inc()
-            log.info("connection_closing", code=code, reason=reason, **self._log_context())
+            _LOG.info("connection_closing", code=code, reason=reason, **self._log_context())
             self._transport.close(code, reason)
 
     def _throttle(self, until: float) -> None:
-        # What came in one read is found at once and handed on bit by bit: part of the pause may be over.
+        # All frames of one read are found at once but handled one by one: part of the pause may have passed.
         pause_s = until - self._services.clock.monotonic()
         if pause_s > 0.0 and not self._pauses & _RATE:
             self._pause(_RATE, "frame_rate")

@@ -1,4 +1,4 @@
-"""What all sessions of a worker share, and the conversation that each of them gets."""
+"""The services that all sessions of a worker share. Makes the core's part of a session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.transactions.ledger import Ledger
 
 
 class CommandResults(Protocol):
-    """Who is told what became of our CALLs."""
+    """Records what became of our CALLs."""
 
     def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket."""
@@ -23,14 +23,14 @@ class CommandResults(Protocol):
 
 
 class HasDeadlines(Protocol):
-    """A session, as far as deadlines go."""
+    """A session that has deadlines."""
 
     def expire_calls(self) -> bool:
-        """End CALLs that are overdue; False: no deadline is left to watch."""
+        """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
 
 
 class DeadlineWatcher(Protocol):
-    """Who calls `expire_calls` of a session while it has a deadline."""
+    """Calls `expire_calls` of a session while it has a deadline."""
 
     def watch(self, session: HasDeadlines) -> None:
         """Call `expire_calls` from now on, until it returns False."""
@@ -38,7 +38,7 @@ class DeadlineWatcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one charge point may do. bytes are UTF-8 bytes, the queues count CALLs that wait."""
+    """The limits of one charge point. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
 
     frame_bytes: int
     frame_unregistered_bytes: int
@@ -50,7 +50,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """What all sessions of a worker share."""
+    """The services that all sessions of a worker share."""
 
     ledger: Ledger
     frame_log: FrameLog
@@ -66,9 +66,10 @@ class SessionServices:
 def new_conversation(
     connection: Connection, services: SessionServices, *, is_framed: bool, inflates: bool
 ) -> Conversation:
-    """Return the core's side of a new connection.
+    """Make the core's part of a new connection.
 
-    is_framed: its transport writes bytes as they are; inflates: the peer may compress its messages.
+    is_framed: the transport writes frames as bytes, and does not frame texts itself; inflates: the peer may
+    compress its messages.
     """
     limits = services.limits
     return Conversation(
@@ -87,6 +88,6 @@ def new_conversation(
         meters=services.ledger.meters,
         tally=services.tally,
         frames=services.frame_log.buffer,
-        # Asked for the time with each frame, the core looks itself.
+        # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,
     )

@@ -1,4 +1,4 @@
-"""One clock for all sessions of a worker: deadlines of CALLs, metrics, when charge points were last heard."""
+"""The periodic work for all sessions of a worker: deadlines of CALLs, metrics, last-seen times."""
 
 from app import metrics
 from app.clock import Clock
@@ -9,14 +9,14 @@ from app.ocpp import Tally
 from app.tasks import PeriodicTask
 
 TICK_S = 0.25
-"""How late a deadline may be noticed. Timeouts are seconds, so a timer per socket would buy nothing."""
+"""Seconds by which a deadline may be noticed late. Timeouts are seconds, so this is precise enough."""
 
 LAST_SEEN_PERIOD_S = 30.0
-"""How old `last_seen_at` in the database may be while a charge point is connected."""
+"""Seconds between two writes of `last_seen_at` for charge points that are connected."""
 
 
 class CallDeadlines:
-    """The sessions that have a CALL of ours out."""
+    """The sessions that wait for the answer to a CALL of ours."""
 
     def __init__(self) -> None:
         self._sessions: set[HasDeadlines] = set()
@@ -26,16 +26,16 @@ class CallDeadlines:
         self._sessions.add(session)
 
     def check(self) -> None:
-        """Let each session look at its deadlines."""
+        """Let each session check its deadlines."""
         for session in list(self._sessions):
-            # One whose tick fails is not asked again, so that it cannot hold up the others.
+            # A session that raises is not asked again, so it cannot disturb the others.
             self._sessions.discard(session)
             if session.expire_calls():
                 self._sessions.add(session)
 
 
 class Ticker:
-    """Runs all of it. A fault in one tick is logged and costs that tick only."""
+    """Runs the periodic work. An exception in one tick is logged and costs that tick only."""
 
     def __init__(
         self,
@@ -51,33 +51,33 @@ class Ticker:
         self._registry = registry
         self._clock = clock
         self._next_tick = 0.0
-        self._loops: list[PeriodicTask] = []
+        self._tasks: list[PeriodicTask] = []
 
     def start(self) -> None:
-        """Tick from now on."""
+        """Run from now on."""
         self._next_tick = self._clock.monotonic()
-        self._loops = [
+        self._tasks = [
             PeriodicTask(self._watch_deadlines, "deadlines"),
             PeriodicTask(self._write_last_seen, "last_seen"),
         ]
 
     async def close(self) -> None:
-        """Tick no more."""
-        for loop in self._loops:
-            await loop.stop()
+        """Stop."""
+        for task in self._tasks:
+            await task.stop()
 
     async def _watch_deadlines(self) -> float:
         now = self._clock.monotonic()
         metrics.LOOP_LAG_SECONDS.set(max(0.0, now - self._next_tick))
         metrics.CONNECTIONS_OPEN.set(len(self._registry))
-        # After a stall the missed ticks are not made up for.
+        # After a stall the missed ticks are skipped.
         self._next_tick = max(self._next_tick + TICK_S, now)
         self._publish()
         self._deadlines.check()
         return self._next_tick - now
 
     def _publish(self) -> None:
-        """Move what was counted on the frame path to the metrics."""
+        """Add the counts of the frame path to the metrics."""
         frames_in, frames_out, answered = self._tally.take()
         metrics.FRAMES_RECEIVED.inc(frames_in)
         metrics.FRAMES_SENT.inc(frames_out)

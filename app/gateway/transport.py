@@ -1,70 +1,70 @@
-"""What a session needs of its connection: the interfaces between sessions, readers and sockets."""
+"""The interfaces between sessions, readers and sockets."""
 
 from typing import Any, Protocol
 
 OUTBOUND_LIMIT_BYTES = 1_048_576
-"""Text that may wait for one slow reader beside the socket's own buffers; four frames of the largest size."""
+"""Bytes that may wait for one slow peer, besides the kernel's buffers: four frames of the largest size."""
 
 SEND_DEADLINE_S = 15.0
-"""Seconds a reader may take to make room; then it counts as dead (FAULTS: slow consumer)."""
+"""Seconds that a peer may take to read. After that it counts as dead."""
 
 Frame = str | bytes
-"""One message as its conversation gives it: with the head of RFC 6455, or as text for who adds that."""
+"""One message of a conversation: bytes with the head of RFC 6455, or text for a server that adds the head."""
 
 
 class Transport(Protocol):
-    """The way back to one charge point. Nothing here blocks, waits or raises for a peer that is gone."""
+    """Writes to one charge point. No method blocks, waits, or raises if the peer is gone."""
 
     def write(self, frame: Frame) -> None:
-        """Write one message, or keep it until the peer makes room."""
+        """Write one message, or keep it until the peer reads."""
 
     def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake with this code; what was sent before goes out first."""
+        """Start the closing handshake with this code, after everything that was written before."""
 
     def pause_reading(self) -> None:
-        """Read no further message until `resume_reading`, so that the peer is slowed down by TCP."""
+        """Stop reading messages until `resume_reading`, so that TCP slows the peer down."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read messages."""
 
 
 class ByteTransport(Protocol):
-    """The socket under a wire: one of asyncio's transports, or one of the core's sockets."""
+    """The socket of a `WebSocketConnection`: a transport of asyncio, or a socket of the core."""
 
     def write(self, data: bytes) -> None:
-        """Write, or keep it until the peer makes room."""
+        """Write, or keep the bytes until the peer reads."""
 
     def close(self) -> None:
-        """Send what was written, and end."""
+        """Send what was written, then close."""
 
     def abort(self) -> None:
-        """End."""
+        """Close at once."""
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read."""
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes the peer has not taken yet."""
+        """Return how many bytes the peer has not read yet."""
 
 
 class Reader(Protocol):
-    """Makes sense of the bytes of a socket. has_spoken: bytes came since this was last set to False."""
+    """Reads the bytes of a socket. has_spoken: whether bytes came since it was last set to False."""
 
     has_spoken: bool
 
     def feed(self, data: bytes) -> list[Any] | None:
-        """Take bytes of the socket; return what is to be done, in order, `Control` too. None: nothing."""
+        """Read bytes of the socket. Return what was found, in order, `Control` included; None for nothing."""
 
 
 class Receiver(Protocol):
-    """Who takes what comes over a socket."""
+    """Handles what comes over a socket."""
 
     @property
     def reader(self) -> Reader:
-        """Finds what `handle` is to be given."""
+        """The reader of the socket. What it finds goes to `handle`."""
 
     def handle(self, found: Any) -> None:
-        """Do one of these things, as soon as what stands before it is done."""
+        """Handle one thing that the reader has found."""

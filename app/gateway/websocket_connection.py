@@ -1,7 +1,7 @@
-"""The byte path: the socket of one charge point after its handshake, and the transport of its session.
+"""The socket of one charge point after its handshake, and the transport of its session.
 
-Bytes of the socket go to the session's conversation in one call for each read, and what comes back is done at
-once: no queue, no task and no timer of its own for a connection. `websocket_protocol` hands the socket over.
+Each read goes to the session's conversation in one call, and what that returns is done at once. A connection
+has no queue, no task and no timer of its own. `handshake_protocol` starts it.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ CLOSE_ABNORMAL: Final = 1006
 _CLOSE_GOING_AWAY: Final = 1001
 _CLOSE_KEEPALIVE: Final = 1011
 _CLOSING_S: Final = 10.0
-"""How long a peer may take to answer our close."""
+"""Seconds that a peer may take to answer our close."""
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One socket. Until `start` it only holds what is sent."""
+    """One WebSocket connection. Before `start` it keeps what is written."""
 
     __slots__ = (
         "_closing",
@@ -71,10 +71,13 @@ class WebSocketConnection(asyncio.Protocol):
         ended: Callable[[int], None],
         on_lost: "Callable[[WebSocketConnection], None]",
     ) -> None:
-        """Begin, the handshake being done: what was held goes out.
+        """Begin after the handshake, and write what was kept.
 
-        ended: called once with the close code, when no further message will come; on_lost: called when the
-        socket is gone.
+        Args:
+            transport: the socket.
+            receiver: handles what its reader finds in the bytes of the socket.
+            ended: called once with the close code, when no further message will come.
+            on_lost: called when the socket is gone.
         """
         self._transport = transport
         self._receiver, self._reader = receiver, receiver.reader
@@ -90,7 +93,7 @@ class WebSocketConnection(asyncio.Protocol):
     # Transport of a session
 
     def write(self, frame: Frame) -> None:
-        """Write one message, its head included; a peer for which too much waits already is cut off."""
+        """Write one message with its head. If too many bytes wait for the peer, end the connection."""
         if self._held is not None:
             self._held.append(frame)
         elif self._ended is not None and self._transport is not None:
@@ -99,7 +102,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._cut_off("outbound_buffer")
 
     def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake; a peer that does not take part in it is cut off."""
+        """Start the closing handshake. If the peer does not answer in time, end the connection."""
         if self._held is not None:
             self._held.append((code, reason))
         elif self._ended is not None and self._transport is not None:
@@ -109,15 +112,17 @@ class WebSocketConnection(asyncio.Protocol):
             self.resume_reading()
 
     def pause_reading(self) -> None:
-        """Take no further message until `resume_reading`, so that TCP slows the peer down."""
+        """Stop reading messages until `resume_reading`, so that TCP slows the peer down."""
         if self._reading and self._ended is not None and self._transport is not None:
             self._reading = False
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, beginning with what has arrived already. Until that is done the socket stays paused: one
-        that is paused again and again would pile up a read each time.
+        """Continue to read messages, first those that have arrived already.
+
+        The socket stays paused until these are handled. Otherwise a connection that is paused again and again
+        would collect one more read each time.
         """
         if not self._reading and self._transport is not None:
             self._reading = True
@@ -129,12 +134,12 @@ class WebSocketConnection(asyncio.Protocol):
     # The socket
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the peer from a transport of asyncio. A `Socket` has them read before."""
+        """Read bytes from a transport of asyncio. A `Socket` of the core calls `found` instead."""
         if self._reader is not None and (found := self._reader.feed(data)) is not None:
             self.found(found)
 
     def found(self, found: list[Any]) -> None:
-        """Take what the reader has found."""
+        """Handle what the reader has found."""
         if self._waiting is None:
             self._waiting = deque(found)
         else:
@@ -142,18 +147,18 @@ class WebSocketConnection(asyncio.Protocol):
         self._deliver()
 
     def pause_writing(self) -> None:
-        """The peer does not read: from now on it has a deadline."""
+        """Set a deadline, because the peer does not read."""
         if self._stall is None:
             self._stall = self._loop.call_later(SEND_DEADLINE_S, self._cut_off, "send_deadline")
 
     def resume_writing(self) -> None:
-        """The peer has made room."""
+        """Cancel the deadline, because the peer reads again."""
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget everything."""
+        """End the connection, because the socket is gone."""
         self.resume_writing()
         if self._closing is not None:
             self._closing.cancel()
@@ -164,7 +169,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._on_lost = None
 
     def shutdown(self) -> None:
-        """Close, for the server ends; uvicorn calls it."""
+        """Close, because the server stops. uvicorn calls this."""
         self.close(_CLOSE_GOING_AWAY, "the server is going away")
         if self._transport is not None:
             self._transport.close()
@@ -172,10 +177,10 @@ class WebSocketConnection(asyncio.Protocol):
     # Keepalive
 
     def keep_alive(self, interval_s: float, timeout_s: float) -> float | None:
-        """Ping, or look what became of the last ping; return the seconds to the next call, None: no more.
+        """Ping, or check the answer to the last ping. Return the seconds until the next call.
 
-        A peer that sent anything since the ping lives all the same (OCPP 1.6 4.6). So does one that we do not
-        read from: its pong waits in the socket for our own slowness.
+        A peer that has sent anything since the ping is alive (OCPP 1.6 4.6). While reading is paused, the
+        peer counts as alive, because its pong may wait in the socket. None: no further call.
         """
         if self._ended is None or self._transport is None or self._reader is None:
             return None
@@ -195,7 +200,7 @@ class WebSocketConnection(asyncio.Protocol):
     # Inside
 
     def _deliver(self) -> None:
-        """Hand on what has arrived, as long as it is wanted."""
+        """Handle what has arrived, until reading is paused."""
         waiting = self._waiting
         while waiting and self._reading and self._receiver is not None:
             found = waiting.popleft()
@@ -219,7 +224,7 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if event.kind == "ping":
             if self._is_overfull():
-                # One who sends pings and does not read the pongs.
+                # This peer sends pings and does not read the pongs.
                 self._cut_off("outbound_buffer")
             elif self._ended is not None:
                 transport.write(event.answer)
@@ -230,12 +235,12 @@ class WebSocketConnection(asyncio.Protocol):
                 metrics.LIMITS_HIT.labels("message").inc()
             self._end(CLOSE_NO_STATUS if event.code is None else event.code)
         if self._closing is None:
-            # What a peer does not read would keep the socket open for ever.
+            # Bytes that the peer does not read would keep the socket open for ever.
             self._closing = self._loop.call_later(_CLOSING_S, transport.abort)
         transport.close()
 
     def _end(self, code: int) -> None:
-        """No message comes or goes any more; the socket may live on for the closing handshake."""
+        """End the messages in both directions. The socket may stay open for the closing handshake."""
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(code)

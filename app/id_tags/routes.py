@@ -21,17 +21,15 @@ from app.web.conditional import (
 )
 from app.web.inputs import IdTagPath, IdTagText, Paging
 from app.web.json_body import body_of, json_body
-from app.web.locations import location
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
+from app.web.paths import location
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(prefix="/v1/id-tags", tags=["id-tags"])
+router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "Who may charge.")])
 
 IdTags = Annotated[IdTagService, Depends(provided(IdTagService))]
-
-_EXAMPLE = {"id_tag": "B4A63CDF", "status": "Accepted", "max_active_transactions": 1, "note": "Pool car 7"}
 
 
 class IdTagQuery(Paging):
@@ -63,7 +61,7 @@ async def list_id_tags(
     response_model=IdTag,
     status_code=201,
     responses=problems(409, body=True),
-    openapi_extra=body_of(IdTagCreate, _EXAMPLE),
+    openapi_extra=body_of(IdTagCreate),
 )
 async def create_id_tag(
     access: WriteAccess,
@@ -89,7 +87,7 @@ async def get_id_tag(
     "/{id_tag}",
     response_model=IdTag,
     responses=problems(404, 412, body=True),
-    openapi_extra=body_of(IdTagChange, {"status": "Blocked", "note": "Reported lost"}, patch=True),
+    openapi_extra=body_of(IdTagChange),
 )
 async def change_id_tag(
     access: WriteAccess,

@@ -1,12 +1,12 @@
 """Shapes of REST requests and answers about id tags."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from app.id_tags.records import IdTagStatus
 from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, NOTE_PATTERN, Change, Input, Time
-from app.web.resources import Instant, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class IdTag(Resource):
@@ -20,6 +20,17 @@ class IdTag(Resource):
     note: str | None
     created_at: Instant
     updated_at: Instant
+
+    example: ClassVar[Json] = {
+        "id_tag": "B4A63CDF",
+        "status": "Accepted",
+        "expires_at": None,
+        "parent_id_tag": None,
+        "max_active_transactions": 1,
+        "note": "Pool car 7",
+        "created_at": EXAMPLE_TIME,
+        "updated_at": EXAMPLE_TIME,
+    }
 
 
 OptionalIdTag = Annotated[str, Field(pattern=ID_TAG_PATTERN)] | None
@@ -43,6 +54,13 @@ class IdTagCreate(Input):
     max_active_transactions: ActiveTransactions = None
     note: Note = None
 
+    example: ClassVar[Json] = {
+        "id_tag": "B4A63CDF",
+        "status": "Accepted",
+        "max_active_transactions": 1,
+        "note": "Pool car 7",
+    }
+
 
 class IdTagChange(Change):
     """What may change of an id tag."""
@@ -52,3 +70,5 @@ class IdTagChange(Change):
     parent_id_tag: OptionalIdTag = None
     max_active_transactions: ActiveTransactions = None
     note: Note = None
+
+    example: ClassVar[Json] = {"status": "Blocked", "note": "Reported lost"}

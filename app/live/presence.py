@@ -1,12 +1,11 @@
-"""Who is connected where. The worker that holds a socket is its owner; Redis tells the others, and is never
-needed to let a charge point in.
+"""Tells which worker holds the connection of a charge point. A login never needs Redis.
 
-Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy, and `_maybe_written` are those that may have one, by connection. What could not be written waits in
-`_unwritten` and `_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest,
-or (b) after an outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher
-rank wins; the loser is told through the `OwnershipListener`. Take-overs and removals go in one batch after
-the other, so that Redis sees them in our order.
+The owners of this worker's sockets are in memory (`_local`), and that is the truth. Redis holds a copy for
+other workers. `_maybe_written` are the connections that may have an entry there. Entries that could not be
+written or removed wait in `_unwritten` and `_unremoved`. Each renewal of the lease writes what waits and
+checks a slice of the rest. After an outage, or if Redis has lost data, it writes all of `_local` again. The
+owner of higher rank wins, and the loser is told through the `OwnershipListener`. Writes and removals go in
+batches, one after the other, so Redis sees them in our order.
 """
 
 import asyncio
@@ -14,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
@@ -23,6 +21,7 @@ from app.errors import Unavailable
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
 from app.live.owner import EntryResult, Owner, OwnerEntries, OwnerKey
+from app.logs import get_logger
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
 from app.tasks import PeriodicTask
 from app.types import TenantId, WorkerId
@@ -30,36 +29,36 @@ from app.types import TenantId, WorkerId
 __all__ = ["Owner", "OwnershipListener", "Presence"]
 
 _BATCH = 500
-"""Owners in one round trip: some milliseconds of Redis, then others get their turn."""
+"""Owners in one round trip: some milliseconds of work for Redis. Other commands may run between two."""
 
 _SLICE = 250
-"""Owners checked at each renewal in quiet times: a constant cost, and no lost entry stays lost for ever."""
+"""Owners that each renewal checks if nothing else is to do. So a lost entry is found after some time."""
 
 _RETRY_S = 1.0
 """Seconds between renewals while Redis is out of reach."""
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class OwnershipListener(Protocol):
-    """Hears of take-overs that were found out late: after an outage of Redis, or a lost eviction."""
+    """Is told of take-overs that were noticed late: after an outage of Redis, or a lost eviction."""
 
     def stale(self, owner: Owner) -> None:
-        """A newer owner, on another worker, has the key of one of ours: close its socket."""
+        """Close the socket of an owner of this worker, because another worker has a newer one."""
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """One of ours has the key of `previous`, on another worker: tell that worker."""
+        """Tell the worker of `previous` that a newer owner on this worker has replaced it."""
 
 
 class _Write(NamedTuple):
-    """One change of ours to the entries: a take-over, or a removal."""
+    """One change to the entries: a take-over, or a removal."""
 
     owner: Owner
     is_entry: bool
 
 
 class Presence:
-    """Who is connected where. lease_s, renewal_s: life of this worker's lease, time between renewals."""
+    """The owners of charge points, on this worker and on others."""
 
     def __init__(
         self,
@@ -70,6 +69,7 @@ class Presence:
         lease_s: float = 15.0,
         renewal_s: float = 5.0,
     ) -> None:
+        """Make the presence. lease_s: length of this worker's lease; renewal_s: time between renewals."""
         self.worker_id = worker_id
         self._entries = OwnerEntries(redis)
         self._lease = WorkerLease(redis, worker_id, clock, lease_s)
@@ -84,37 +84,37 @@ class Presence:
         self._reachable = False
         self._failure_is_logged = False
         self._republish = True
-        self._loop: PeriodicTask | None = None
+        self._task: PeriodicTask | None = None
 
     @property
     def reachable(self) -> bool:
-        """False while Redis does not answer: then only this worker's own owners are known."""
+        """Whether Redis answers. If not, only the owners of this worker are known."""
         return self._reachable
 
     async def start(self, listener: OwnershipListener) -> None:
-        """Take the lease, if Redis is there, and renew it in the background."""
+        """Take the lease, if Redis answers, and renew it in the background."""
         self._listener = listener
         await self.renew()
-        self._loop = PeriodicTask(self._renew_later, "presence_renewal")
+        self._task = PeriodicTask(self._renew_later, "presence_renewal")
 
     async def close(self) -> None:
-        """End the renewal and give the lease back."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
+        """Stop the renewal and release the lease."""
+        if self._task is not None:
+            await self._task.stop()
+            self._task = None
         await self._writes.drain()
         try:
             await self._lease.release()
         except FAILURES as error:
             self._failed("give_back", error)
-        # Sessions that end later leave entries of a dead worker, which count for nothing.
+        # Sessions that end later leave entries of a dead worker, which are ignored.
         self._reachable = False
 
     async def take_over(self, owner: Owner) -> Owner | None:
-        """Enter an owner of this worker; return the one that stood there, None too when Redis is out of
-        reach.
+        """Make a session of this worker the owner. Return the owner before it, None if there is none.
 
-        When the returned one ranks higher, it has stayed and `owner` is stale.
+        If the returned owner has a higher rank, it stays the owner, and `owner` is stale. None is also
+        returned if Redis is out of reach.
         """
         local = self._local.get(owner.key)
         if local is not None and local.rank > owner.rank:
@@ -129,35 +129,38 @@ class Presence:
         return entered.other or local
 
     async def release(self, owner: Owner) -> None:
-        """Remove an owner whose socket is closed, unless a newer one has its key."""
+        """Remove an owner whose socket is closed. A newer owner of the charge point stays."""
         if self._is_local(owner):
             del self._local[owner.key]
             self._unwritten.discard(owner.key)
         if owner.connection_id not in self._maybe_written:
-            # Redis never heard of it. During an outage these would add up without end.
+            # It never had an entry in Redis. During a long outage these must not accumulate.
             return
         self._maybe_written.discard(owner.connection_id)
         self._unremoved[owner.connection_id] = owner
         await self._writes.add(_Write(owner, is_entry=False))
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
-        """Return the owner if its worker is alive. With Redis out of reach: what this worker itself holds."""
+        """Return the owner if its worker is alive. If Redis is out of reach, only a local owner is found."""
         return (await self.find_many(tenant_id, [identity])).get(identity)
 
     async def locate(self, tenant_id: TenantId, identity: str) -> Owner | None:
-        """Return the owner, for a command.
+        """Return the owner that a command goes to.
 
         Raises:
-            Unavailable: code `bus_unavailable`; Redis is out of reach and this worker does not hold the
-            session.
+            Unavailable: code `bus_unavailable`. Redis is out of reach, and this worker does not hold the
+                session.
         """
         owner = await self.find(tenant_id, identity)
         if owner is None and not self._reachable:
-            raise Unavailable("The live state is out of reach; only local sessions are.", "bus_unavailable")
+            raise Unavailable(
+                "The live state is out of reach. Only charge points of this worker can be commanded.",
+                "bus_unavailable",
+            )
         return owner
 
     async def find_many(self, tenant_id: TenantId, identities: Iterable[str]) -> dict[str, Owner]:
-        """Return the owners of those that are connected, by identity, in two round trips."""
+        """Return the owners of the charge points that are connected, by identity, in two round trips."""
         keys = [(tenant_id, identity) for identity in identities]
         stored: Sequence[Owner | None] = [None] * len(keys)
         living: set[WorkerId] = set()
@@ -171,11 +174,11 @@ class Presence:
         return {owner.identity: owner for owner in found if owner is not None}
 
     def alive_workers(self) -> frozenset[WorkerId] | None:
-        """Return the workers that were seen within one lease; None while that cannot be said for certain."""
+        """Return the workers that were seen within one lease, None while that is not certain."""
         return self._lease.alive_workers()
 
     async def renew(self) -> None:
-        """Renew the lease, bring the entries in line with this worker's sockets. Never raises for Redis."""
+        """Renew the lease, and bring the entries up to date. Errors of Redis are not raised."""
         try:
             if not await self._lease.renew():
                 self._republish = True
@@ -200,29 +203,29 @@ class Presence:
             self._sweep = list(self._local)
             self._unwritten.update(self._sweep)
             PRESENCE_REPUBLISHED.inc(len(self._sweep))
-            due = self._sweep
+            pending = self._sweep
         else:
-            due = [*self._unwritten, *self._next_slice()]
-        keys = iter(due)
+            pending = [*self._unwritten, *self._next_slice()]
+        keys = iter(pending)
         while batch := list(islice(keys, _BATCH)):
             owners = [owner for key in batch if (owner := self._local.get(key)) is not None]
             if owners:
                 self._notify_listener(await self._enter(owners))
-                # Released while Redis wrote: the removal may have come before the entry.
+                # They were released while Redis wrote. The removal may have come before the entry.
                 if gone := [owner for owner in owners if not self._is_local(owner)]:
                     await self._entries.remove(gone)
 
     def _next_slice(self) -> list[OwnerKey]:
         if not self._sweep:
             self._sweep = list(self._local)
-        due, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
-        return due
+        pending, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
+        return pending
 
     async def _write(self, writes: list["_Write"]) -> list[EntryResult | None]:
-        """Enter and remove what came together; None: removed, or not entered (replaced, Redis away).
+        """Write and remove the entries of one batch. None: removed, replaced meanwhile, or Redis is away.
 
-        Entries first: the removal of one that is entered here must come after it, and the removal of an older
-        one does nothing to its successor.
+        Entries are written first: an entry of this batch may be removed in it, too. Removing an older one
+        does not touch its successor.
         """
         if not self._reachable:
             return [None] * len(writes)
@@ -246,7 +249,7 @@ class Presence:
         for index, entered in enumerate(results):
             if not entered.won and entered.other is not None and entered.other.connection_id in dead:
                 (again,) = await self._entries.write([entered.owner], beaten=entered.other.rank)
-                # The dead one is nobody's business any more, least of all of those who compare ranks.
+                # The dead owner is not returned, because callers compare its rank.
                 results[index] = again if not again.won else EntryResult(again.owner, True, None)
         for entered in results:
             if self._local.get(entered.owner.key) is entered.owner:
@@ -254,7 +257,7 @@ class Presence:
         return results
 
     async def _dead(self, holders: list[Owner]) -> set[str]:
-        """Return those that no living worker holds: they count for nothing."""
+        """Return the connections of those owners that no living worker holds."""
         if not holders:
             return set()
         living = await self._lease.living({holder.worker for holder in holders})
@@ -292,7 +295,7 @@ class Presence:
         REDIS_FAILURES.labels(operation).inc()
         if not self._failure_is_logged:
             self._failure_is_logged = True
-            log.warning("redis_unreachable", operation=operation, error=repr(error))
+            _LOG.warning("redis_unreachable", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True
         self._lease.interrupt()

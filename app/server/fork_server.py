@@ -1,7 +1,7 @@
-"""The process that workers are forked from: it loads the application once, and they share that memory.
+"""The process that workers are forked from. It loads the application once, and workers share that memory.
 
-`supervisor` starts it as `python -m app.fork_server`, with one inherited descriptor to take orders from
-(`handover`). It runs no event loop, no thread and no connection, so a fork copies nothing that is in use. It
+`supervisor` starts it as `python -m app.server.fork_server`, with one inherited descriptor for requests
+(`channel`). It has no event loop, no thread and no connection, so a fork copies nothing that is in use. It
 ends when the supervisor is gone and the last worker has ended.
 """
 
@@ -18,18 +18,19 @@ from app.server.channel import next_request, send_answer
 from app.server.worker import make_config, serve
 from app.settings import SettingsError, load_settings
 
-_LOG = get_logger("fork_server")
+# Started by its name, this module has `__main__` as `__name__`.
+_LOG = get_logger("app.server.fork_server")
 
 
 def main() -> None:
-    """Fork workers until the supervisor is gone; in each worker, serve. Argument: an inherited descriptor."""
+    """Fork a worker for each request, until the supervisor is gone. Argument: the inherited descriptor."""
     control = socket.socket(fileno=int(sys.argv[1]))
     config = _loaded_config()
-    # The collector writes into what it looks at; what is written to is no longer shared.
+    # The garbage collector writes into the objects that it visits. Pages that are written are not shared.
     gc.collect()
     gc.freeze()
     while (request := next_request(control)) is not None:
-        # Whoever has ended is the reason for most orders.
+        # Most requests replace a worker that has ended.
         _reap(os.WNOHANG)
         accepting, channel = request
         try:
@@ -42,7 +43,7 @@ def main() -> None:
                 control.close()
                 serve(config, accepting, channel)
                 return
-            # The supervisor may have given up: the worker hears of it by its channel.
+            # If the supervisor has given up, the worker notices it on its channel.
             with contextlib.suppress(ConnectionError):
                 send_answer(control, process)
         accepting.close()
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def _loaded_config() -> uvicorn.Config:
-    """Everything that a worker needs and that is not its own: modules, routes, documents."""
+    """Load what workers share: modules, routes, documents."""
     try:
         config = make_config(load_settings())
     except SettingsError as error:
@@ -61,7 +62,7 @@ def _loaded_config() -> uvicorn.Config:
 
 
 def _reap(options: int) -> None:
-    """Take note of workers that have ended; without WNOHANG, of all of them."""
+    """Reap workers that have ended. Without WNOHANG, wait for all of them."""
     while True:
         try:
             process, status = os.waitpid(-1, options)

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from app.settings import Settings
 
-# A worker of a supervisor that was killed closes its socket at once, but not before.
+# After a supervisor was killed, its workers take a moment to close their sockets.
 _PORT_PATIENCE_S = 2.0
 _PORT_LOOK_S = 0.1
 
@@ -17,24 +17,25 @@ class ServeError(Exception):
 
 
 class Listener:
-    """The address of one server. Holds the port, and gives each worker a socket to accept from.
+    """The address of one server. It holds the port, and gives each worker a socket to accept from.
 
-    Several workers get a socket each: the kernel spreads connections evenly, and nobody waits in the queue of
-    a dead one. A single worker gets this one: what connects while it is replaced waits and is not refused.
+    Several workers get a socket each. So the kernel spreads connections evenly, and no connection waits in
+    the queue of a dead worker. A single worker gets the socket of the listener itself. So connections wait
+    while the worker is replaced, and are not refused.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Bind the address; port 0 takes any free one.
+        """Bind the address. Port 0 takes any free port.
 
         Raises:
-            OSError: the port is in use, the address is not of this machine, or it is not allowed.
+            OSError: the port is in use, the address is not of this machine, or it is not permitted.
         """
         self._shared = settings.workers == 1
         found = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         self._family = found[0][0]
-        # Without SO_REUSEPORT first: with it, a second server would share the port unnoticed.
+        # First without SO_REUSEPORT. With it, a second server would share the port unnoticed.
         with socket.socket(self._family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(found[0][4])
@@ -42,12 +43,12 @@ class Listener:
         self._socket = self._bound(address)
 
     def for_worker(self) -> socket.socket:
-        """A socket for one worker; close it here as soon as the worker has it."""
+        """Return a socket for one worker. The caller closes it as soon as the worker has it."""
         return self._socket.dup() if self._shared else self._bound(self._socket.getsockname())
 
     @property
     def url(self) -> str:
-        """The http:// URL for somebody on this machine."""
+        """The http:// URL of the server for clients on this machine."""
         host, port = self._socket.getsockname()[:2]
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
             host = "127.0.0.1"
@@ -75,10 +76,10 @@ class Listener:
 
 
 async def open_listener(settings: Settings) -> Listener:
-    """Bind the server's address.
+    """Bind the address of the server.
 
     Raises:
-        ServeError: it cannot be had; says which setting to change.
+        ServeError: the address cannot be bound. The text says which setting to change.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PORT_PATIENCE_S
@@ -94,11 +95,11 @@ async def open_listener(settings: Settings) -> Listener:
 
 def _bind_problem(settings: Settings, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
-        return f"STATIONMASTER_HOST: {settings.host!r} is no address of this machine: {error.strerror}"
+        return f"STATIONMASTER_HOST: {settings.host!r} is not an address of this machine: {error.strerror}"
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {settings.port} on {settings.host} is in use; "
-            "set STATIONMASTER_PORT (or --port) to another, or stop what listens there"
+            "set STATIONMASTER_PORT (or --port) to another one, or stop the process that listens there"
         )
     return (
         f"STATIONMASTER_HOST, STATIONMASTER_PORT: cannot listen on {settings.host}:{settings.port}: "

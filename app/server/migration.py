@@ -1,8 +1,7 @@
-"""Brings the database to the newest schema, and says in one line why it cannot.
+"""Migrates the database to the newest schema, or says in one line why it cannot.
 
-`server` runs it as `python -m app.migration`: what it loads would otherwise stay with a process that never
-needs it again. It takes the settings of the environment, and says on standard output what is wrong, if
-anything is.
+`running` starts it as `python -m app.server.migration`, so that the modules it loads do not stay in the
+memory of the supervisor. It reads the settings from the environment, and writes errors to standard output.
 """
 
 import asyncio
@@ -19,14 +18,14 @@ from app.settings import load_settings
 
 
 class MigrationError(Exception):
-    """The schema cannot be brought up to date. The text is one line and names the setting."""
+    """The schema cannot be migrated. The text is one line and names the setting."""
 
 
 async def bring_up_to_date(database_url: str) -> None:
-    """Bring the schema to the newest revision.
+    """Migrate the schema to the newest revision.
 
     Raises:
-        MigrationError: the database cannot be reached, or is of a newer version.
+        MigrationError: the database cannot be reached, or has the schema of a newer version.
     """
     try:
         await migrate(database_url)
@@ -40,7 +39,7 @@ async def bring_up_to_date(database_url: str) -> None:
 
 
 def main() -> None:
-    """Migrate the database of the environment; status 1 if it cannot be reached."""
+    """Migrate the database that the environment names. Exit with status 1 if that fails."""
     settings = load_settings()
     setup_logging(settings.log_level, settings.log_format)
     if settings.database_url is None:
@@ -48,12 +47,12 @@ def main() -> None:
     try:
         asyncio.run(bring_up_to_date(settings.database_url))
     except MigrationError as error:
-        print(error)  # noqa: T201 - this is what is read from it
+        print(error)  # noqa: T201 - the parent process reads it
         sys.exit(1)
 
 
 def _reason(unavailable: StoreUnavailable) -> str:
-    """What the server said (no such database, no such user), or that it says nothing."""
+    """Return what the database server said (no such database, no such user), or that it does not answer."""
     cause = unavailable.__cause__
     cause = getattr(cause, "orig", None) or cause
     found = cause if isinstance(cause, asyncpg.PostgresError) else getattr(cause, "__cause__", None)
@@ -61,7 +60,7 @@ def _reason(unavailable: StoreUnavailable) -> str:
 
 
 def _place(url: str) -> str:
-    """Host and port of a URL, without user and password."""
+    """Return host and port of a URL, without user and password."""
     parts = urlsplit(url)
     return f"{parts.hostname or 'the local socket'}:{parts.port or 5432}"
 

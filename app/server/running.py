@@ -1,4 +1,4 @@
-"""A whole server in one command: engines, schema, workers; started in this order, stopped in the other."""
+"""Runs a whole server: engines, schema, workers. They start in this order, and stop in the reverse order."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ from app.server.listener import ServeError, open_listener
 from app.server.supervisor import Supervisor, first_of
 from app.settings import Settings
 
-# Never connected to: a command that needs no Redis must not start one.
+# No process connects to it. A command that needs no Redis must not start one.
 _NO_REDIS = "unix:///nonexistent"
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that accepts connections. settings: complete, with the URLs of the engines."""
+    """A server that accepts connections. settings: complete, including the URLs of the engines."""
 
     url: str
     settings: Settings
@@ -30,7 +30,7 @@ Companion = Callable[[RunningServer, asyncio.Event], Awaitable[None]]
 
 @asynccontextmanager
 async def running_engines(settings: Settings, *, with_redis: bool) -> AsyncIterator[Settings]:
-    """The engines that have no URL are running; gives complete settings.
+    """Start the engines that have no URL, and yield complete settings.
 
     Raises:
         EmbeddedError: an engine cannot be started.
@@ -46,13 +46,13 @@ async def running_engines(settings: Settings, *, with_redis: bool) -> AsyncItera
 async def run_server(settings: Settings, stop: asyncio.Event, companion: Companion) -> None:
     """Serve until `stop` is set.
 
-    companion: runs beside the workers once they accept connections, and returns after `stop` was set (or
-    before, which stops the server too).
+    companion: is started when the workers accept connections, and ends after `stop` is set. If it ends
+    earlier, the server stops, too.
 
     Raises:
         ServeError, EmbeddedError: the server cannot start.
     """
-    # The port first: whoever starts a second server by mistake hears of it before anything is touched.
+    # The port first: a second server that is started by mistake fails before it changes anything.
     with await open_listener(settings) as listener:
         async with running_engines(settings, with_redis=True) as complete:
             await _migrate(complete)
@@ -74,22 +74,20 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
 
 
 async def _migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema, in a process that takes what it loads with it."""
+    """Migrate the database, in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "app.server.migration",
         env={**os.environ, **settings.environment()},
         stdout=subprocess.PIPE,
-        # Ctrl-C does not cut it short: half a migration would be undone, and begin anew the next time.
+        # Ctrl-C must not interrupt it: half a migration would be rolled back, and start again the next time.
         start_new_session=True,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        problem = said.decode().strip()
-        raise ServeError(
-            problem or "the schema cannot be brought up to date; what was written above says why"
-        )
+        problem = output.decode().strip()
+        raise ServeError(problem or "the database schema cannot be migrated; see the messages above")
 
 
 async def _run_companion(

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as an event, for commands that run until they are told to stop."""
+"""Turns Ctrl-C and SIGTERM into an event, for commands that run until they are stopped."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
+    """Yield an event that Ctrl-C and SIGTERM set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)

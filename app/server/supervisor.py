@@ -1,8 +1,8 @@
-"""Keeps the worker processes of one server running: starts them, replaces dead and hung ones, stops them all.
+"""Keeps the workers of one server running: starts them, replaces dead and hanging ones, stops all at the end.
 
-They are forked from a process that has loaded the application (`fork_server`), because this one has an event
-loop, and should stay small. All run in sessions of their own: Ctrl-C reaches this process only, which stops
-them in good order.
+Workers are forked from a process that has loaded the application (`fork_server`). The supervisor itself has
+an event loop, which must not be forked, and should stay small. Each process has a session of its own, so
+Ctrl-C reaches the supervisor only, which then stops the workers in order.
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from app.server.channel import ANSWER_BYTES, GRACE_S, HEARTBEAT_PERIOD_S, READY,
 from app.server.listener import Listener, ServeError
 from app.settings import Settings
 
-_LOG = get_logger("supervisor")
+_LOG = get_logger(__name__)
 _KILL_AFTER_S = GRACE_S + 10.0
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.1, 10.0
-# The first order waits until the application is loaded.
+# The first request waits until the application is loaded.
 _REQUEST_S = 60.0
 _REQUEST_AT_STOP_S = 5.0
 
 
 def raise_file_limit() -> None:
-    """Let this process and its children open as many sockets as the system allows at all."""
+    """Let this process and its children open as many sockets as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        # Some systems name a hard limit that they then refuse.
+        # Some systems refuse the hard limit that they report.
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Supervisor:
-    """The workers of one server. `ready` is set when all of them accept connections for the first time."""
+    """The workers of one server. `ready` is set when all of them have accepted connections once."""
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
-        """settings: complete, with the URLs of the engines; workers get them through the environment."""
+        """Make a supervisor. settings: complete, because workers get them through the environment."""
         self.ready = asyncio.Event()
         self._workers = settings.workers
         self._silence_s = settings.worker_silence_s
@@ -52,7 +52,7 @@ class Supervisor:
         """Keep the workers running until `stop` is set, then until all of them have ended.
 
         Raises:
-            ServeError: a worker could not even start the first time.
+            ServeError: a worker could not start the first time.
         """
         raise_file_limit()
         failure: Exception | None = None
@@ -63,7 +63,7 @@ class Supervisor:
                 await first_of(stop, self._stopping)
                 self._stopping.set()
         except* ServeError as failures:
-            # Raised in here it would be a group again.
+            # An exception that is raised here would be wrapped into a group again.
             failure = failures.exceptions[0]
         finally:
             await self._fork_server.close()
@@ -71,27 +71,27 @@ class Supervisor:
             raise failure
 
     async def _keep_running(self) -> None:
-        """One place for a worker: whoever dies in it is replaced."""
+        """Keep one worker running: replace it when it ends."""
         pause_s = _PAUSE_LEAST_S
         while not self._stopping.is_set():
             try:
                 was_ready = await self._run_one()
             except OSError as error:
-                # The system has no process or no descriptor to give; the other workers go on.
+                # The system has no process or no descriptor left. The other workers continue.
                 _LOG.error("worker_not_started", error=str(error))
                 was_ready = False
             if self._stopping.is_set():
                 return
             if not was_ready and not self.ready.is_set():
                 self._stopping.set()
-                raise ServeError("a worker ended while it started; what it wrote above says why")
+                raise ServeError("a worker ended while it started; see the messages above")
             pause_s = _PAUSE_LEAST_S if was_ready else min(_PAUSE_MOST_S, 2 * pause_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
     async def _run_one(self) -> bool:
-        """Run one worker to its end; says whether it ever accepted connections."""
+        """Run one worker until it ends. Return whether it has accepted connections."""
         with self._listener.for_worker() as accepting:
             worker = await self._start(accepting)
         if worker is None:
@@ -111,13 +111,13 @@ class Supervisor:
                     await life
 
     async def _start(self, accepting: socket.socket) -> "_Worker | None":
-        """Start a worker; None: everything stops meanwhile."""
+        """Start a worker. Return None if the server stops meanwhile."""
         starting = asyncio.create_task(self._fork_server.start_worker(accepting))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
-                # It stops in better order once it is there.
+                # A worker that exists can be stopped in order, so wait for it.
                 await asyncio.wait({starting}, timeout=_REQUEST_AT_STOP_S)
                 starting.cancel()
                 await asyncio.wait({starting})
@@ -127,14 +127,14 @@ class Supervisor:
             starting.cancel()
 
     async def _wait_for_end(self, worker: "_Worker") -> bool:
-        """Wait until a worker has ended; says whether it ever accepted connections."""
+        """Wait until a worker has ended. Return whether it has accepted connections."""
         if await worker.receive() != READY:
             return False
         if self._waiting > 0:
             self._waiting -= 1
             if self._waiting == 0:
                 self.ready.set()
-        # Only now: how long a start takes depends on others, such as the database.
+        # Not earlier: the time of a start depends on other servers, such as the database.
         watching = asyncio.create_task(self._watch(worker))
         try:
             while await worker.receive():
@@ -144,19 +144,19 @@ class Supervisor:
         return True
 
     async def _watch(self, worker: "_Worker") -> None:
-        """Kill a worker whose event loop hangs: it cannot be asked to stop."""
+        """Kill a worker whose event loop hangs, because it cannot be asked to stop."""
         while worker.silent_s < self._silence_s:
             await asyncio.sleep(HEARTBEAT_PERIOD_S)
-            # Counted, and not read from a clock: while this process did not run, it could hear nobody.
+            # Counted and not read from a clock: while this process was suspended, it received no heartbeats.
             worker.silent_s += HEARTBEAT_PERIOD_S
-        # One that stops has its time for that.
+        # A worker that stops has its own time limit.
         if not self._stopping.is_set():
             _LOG.error("worker_hung", process=worker.process, silent_s=worker.silent_s)
             worker.kill()
 
 
 class _Worker:
-    """A worker as the supervisor sees it. While its end of the channel is open, its process id is its own."""
+    """A worker, as the supervisor sees it. Its process id is valid while its end of the channel is open."""
 
     def __init__(self, process: int, channel: socket.socket) -> None:
         self.process = process
@@ -164,38 +164,38 @@ class _Worker:
         self.silent_s = 0.0
 
     async def receive(self) -> bytes:
-        """What it says next; nothing: it has ended."""
+        """Return its next message, or nothing if it has ended."""
         try:
             return await asyncio.get_running_loop().sock_recv(self.channel, 1)
         except ConnectionError:
             return b""
 
     def stop(self) -> None:
-        """Ask it to stop in good order."""
+        """Ask it to finish its requests and exit."""
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process, signal.SIGKILL)
 
 
 class _ForkServer:
-    """The process that workers are forked from. It is started when the first one is needed, or the next."""
+    """The process that workers are forked from. It is started for a request if it is not running."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
-        # One order at a time: the answers have no names.
+        # One request at a time, because answers do not name their request.
         self._requesting = asyncio.Lock()
 
     async def start_worker(self, accepting: socket.socket) -> _Worker:
         """Return a new worker that will accept connections from a socket.
 
         Raises:
-            OSError: the system has no process or no descriptor to give, or the application does not load.
+            OSError: the system has no process or no descriptor left, or the application does not load.
         """
         async with self._requesting:
             control = await self._running()
@@ -206,12 +206,12 @@ class _ForkServer:
                     answer = await self._request(control, accepting, theirs)
                 return _Worker(read_answer(answer), ours)
             except BaseException:
-                # Should there be a worker, it stops by this.
+                # If the worker exists, this stops it.
                 ours.close()
                 raise
 
     async def close(self) -> None:
-        """Wait until it has ended, which is when the last worker has."""
+        """Wait until it has ended. It ends after its last worker."""
         self._give_up()
         if self._process is None:
             return
@@ -231,7 +231,7 @@ class _ForkServer:
             async with asyncio.timeout(_REQUEST_S):
                 return await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
         except BaseException as error:
-            # An answer that comes late must not be taken for the next one's.
+            # A late answer must not be taken for the answer to the next request.
             self._give_up()
             if isinstance(error, TimeoutError) and self._process is not None:
                 _LOG.error("fork_server_killed", process=self._process.pid, after_s=_REQUEST_S)
@@ -265,7 +265,7 @@ class _ForkServer:
 
 
 async def _stop_worker(worker: _Worker, life: "asyncio.Task[bool]") -> None:
-    """Ask a worker to stop; kill it only when it does not."""
+    """Ask a worker to stop, and kill it if it does not."""
     worker.stop()
     await asyncio.wait({life}, timeout=_KILL_AFTER_S)
     if not life.done():

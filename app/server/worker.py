@@ -1,8 +1,7 @@
-"""One server process: the application behind uvicorn, on a socket that the supervisor opened.
+"""One worker process: the application behind uvicorn, on a socket that the supervisor opened.
 
-`fork_server` makes it. The channel to the supervisor says `ready` upwards, then gives signs of life; its end,
-from above, means that the worker should stop, or that the supervisor is gone: then the worker stops in good
-order.
+`fork_server` forks it. It sends READY and then heartbeats on the channel to the supervisor. When the channel
+ends, the supervisor wants it to stop or is gone itself. Then the worker finishes its requests and exits.
 """
 
 import asyncio
@@ -20,20 +19,20 @@ from app.settings import Settings
 
 _BACKLOG = 4096
 _COLLECT_AFTER = 20_000
-"""New objects before a collection: frames make no cycles, so the default of 700 finds nothing, often."""
+"""New objects before a garbage collection. Frames make no reference cycles, so collections find little."""
 
 
 class WorkerServer(uvicorn.Server):
-    """uvicorn, which reports to its supervisor."""
+    """A uvicorn server that reports to the supervisor."""
 
     def __init__(self, config: uvicorn.Config, channel: socket.socket) -> None:
         super().__init__(config)
         self._channel = channel
-        # A supervisor that does not read must not hold the event loop up.
+        # A supervisor that does not read must not block the event loop.
         channel.setblocking(False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, then say so."""
+        """Accept connections, then send READY."""
         await super().startup(sockets)
         if self.started:
             _freeze_collector()
@@ -41,29 +40,30 @@ class WorkerServer(uvicorn.Server):
             self._send(READY)
 
     def _send(self, word: bytes) -> None:
-        # Nobody is there any more: `_stop` is called next. No room: there are signs enough to read.
+        # ConnectionError: the supervisor is gone, and `_stop` is called next. BlockingIOError: enough
+        # heartbeats wait to be read.
         with contextlib.suppress(ConnectionError, BlockingIOError):
             self._channel.send(word)
-        # By the event loop, also while the worker stops: one that is stuck shall fall silent, no other.
+        # The event loop sends them, also while the worker stops. So exactly a hanging worker sends none.
         asyncio.get_running_loop().call_later(HEARTBEAT_PERIOD_S, self._send, HEARTBEAT)
 
     def _stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._channel)
-        # At once: the supervisor may be gone, and the next server needs the port.
+        # Stop listening at once: the supervisor may be gone, and the next server needs the port.
         for server in self.servers:
             server.close()
         self.should_exit = True
 
 
 def _freeze_collector() -> None:
-    """What start-up made stays for good: the garbage collector need not look at it again and again."""
+    """Exclude the objects of start-up from garbage collections, because they stay until the end."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
 
 
 def make_config(settings: Settings) -> uvicorn.Config:
-    """uvicorn's configuration; what sockets need comes from the gateway."""
+    """Return the configuration of uvicorn. The gateway adds what its sockets need."""
     options: dict[str, Any] = {
         "factory": True,
         "lifespan": "on",
@@ -77,7 +77,7 @@ def make_config(settings: Settings) -> uvicorn.Config:
 
 
 def serve(config: uvicorn.Config, listener: socket.socket, channel: socket.socket) -> None:
-    """Serve until a signal, or until the channel says that it is enough."""
+    """Serve until a signal comes, or until the channel ends."""
     server = WorkerServer(config, channel)
     server.run(sockets=[listener])
     if not server.started:

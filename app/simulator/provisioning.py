@@ -1,4 +1,4 @@
-"""Makes the charge points and id tags of a fleet known to the central system, before it connects."""
+"""Creates the charge points and id tags of a fleet in the central system before they connect."""
 
 from collections.abc import Sequence, Set
 
@@ -7,14 +7,14 @@ from app.simulator.persona import Persona
 from app.simulator.rest import RestClient
 
 TAG_PREFIX = "SIM-TAG-"
-# A crash in between may forget a few passwords, not all of them.
+# A crash in between may lose a few passwords, not all of them.
 _REMEMBER_EVERY = 50
 
 
 def provision(
     api: RestClient, tenant: str, personas: Sequence[Persona], id_tags: Sequence[str], file: CredentialFile
 ) -> None:
-    """Create what is missing; a charge point whose password is not known here gets a new one.
+    """Create what is missing. A charge point without a known password gets a new one.
 
     Raises:
         SimulatorError: the API refuses, or its key belongs to another tenant.

@@ -1,4 +1,4 @@
-"""Where the marks on the axes of a picture stand, and what they say."""
+"""The marks on the axes of a picture, and their labels."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,18 +10,18 @@ _STEPS_S = (
 )
 _DAY_S = 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A Monday, so that marks a week apart stand on Mondays.
+# A Monday, so that weekly marks are on Mondays.
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 def amount(value: float) -> str:
-    """A limit as people write it: at most one digit behind the point, thousands apart."""
+    """Return a limit as text: at most one decimal place, thousands separated."""
     text = f"{value:,.1f}".removesuffix(".0")
     return text.replace(",", "\N{NO-BREAK SPACE}")
 
 
 def amount_ticks(highest: float) -> list[float]:
-    """Marks from 0 to the first one that is not below `highest`: three to six steps of 1, 2 or 5."""
+    """Return three to six marks, from 0 to the first one that is not below `highest`."""
     step = 1.0
     while True:
         for factor in (1.0, 2.0, 5.0):
@@ -32,7 +32,7 @@ def amount_ticks(highest: float) -> list[float]:
 
 
 def time_ticks(start: datetime, duration_s: int) -> Iterator[tuple[datetime, str]]:
-    """Round moments from `start` on, in UTC, and their names: a date at midnight, else the time."""
+    """Yield round moments from `start` on, in UTC, with their labels: a date at midnight, else the time."""
     step_s = next((step for step in _STEPS_S if duration_s / step <= _MOST_MARKS), _STEPS_S[-1])
     origin = _MONDAY if step_s >= 7 * _DAY_S else _EPOCH
     passed_s = (start - origin).total_seconds()

@@ -1,7 +1,7 @@
-"""Calendars of local time, compiled to OCPP charging profiles. Pure values; `now` is a parameter.
+"""Calendars in local time, compiled to OCPP charging profiles. Pure values; `now` is a parameter.
 
-OCPP 1.6 repeats a schedule every 24 hours or every 7 days of UTC (errata 3.78) and knows no time zones. So a
-calendar is compiled with the offset that its zone has now, and again when that changes: in between, each week
+OCPP 1.6 repeats a schedule every 24 hours or every 7 days of UTC (errata 3.78) and has no time zones. So a
+calendar is compiled with the offset that its zone has now, and again when that changes. In between, each week
 of the zone is exactly seven times 24 hours long.
 """
 
@@ -23,12 +23,12 @@ DAY_S, WEEK_S = 86_400, 604_800
 _FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _STEP = timedelta(hours=6)
 LOOK_AHEAD = timedelta(days=400)
-"""How far the next clock change is looked for; a zone without one is looked at again then."""
+"""How far ahead the next clock change is searched. A zone without one is searched again then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A limit in the calendar's unit. number_phases: None as in OCPP, which means 3 phases."""
+    """A limit in the calendar's unit. number_phases: None means 3 phases, as in OCPP."""
 
     limit: float
     number_phases: int | None = None
@@ -36,10 +36,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class CalendarRule:
-    """A limit from one time of day to another, on some days; past midnight it belongs to the day it began.
+    """A limit from one time of day to another, on some days. It belongs to the day on which it begins.
 
-    days: 0 is Monday. start_s, end_s: seconds of the local day; 0 <= start_s < 86400, start_s < end_s, and
-    above 86400 it is the next day's morning.
+    days: 0 is Monday. start_s, end_s: seconds of the local day, 0 <= start_s < 86400 and start_s < end_s. An
+    end above 86400 is on the next morning.
     """
 
     days: frozenset[int]
@@ -48,7 +48,7 @@ class CalendarRule:
     limit: Limit
 
     def holds(self, weekday: int, second: int) -> bool:
-        """Say whether it holds at a second of a local day."""
+        """Say whether the rule holds at a second of a local day."""
         if weekday in self.days and self.start_s <= second < self.end_s:
             return True
         return (weekday - 1) % 7 in self.days and second < self.end_s - DAY_S
@@ -56,7 +56,7 @@ class CalendarRule:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Rules of local time: the first that holds counts. otherwise: None leaves the rest of the time free."""
+    """Rules in local time. The first one that holds counts. otherwise: None sets no limit at other times."""
 
     time_zone: str
     unit: Literal["A", "W"]
@@ -65,7 +65,7 @@ class Calendar:
 
     @classmethod
     def of(cls, stored: Json) -> "Calendar":
-        """Read a calendar as it is stored, which is as the API takes it."""
+        """Read a calendar in its stored form, which is that of the API."""
         otherwise = stored["otherwise"]
         return cls(
             stored["time_zone"],
@@ -75,15 +75,15 @@ class Calendar:
         )
 
     def limit_at(self, moment: datetime) -> Limit | None:
-        """Return what holds at a moment, by the clocks of the zone."""
+        """Return the limit at a moment, by the clocks of the zone."""
         local = moment.astimezone(_zone(self.time_zone))
         second = local.hour * 3600 + local.minute * 60 + local.second
         return self._limit(local.weekday(), second)
 
     def week(self) -> list[tuple[int, Limit | None]]:
-        """Return the changes within a week, each as (second since Monday midnight, what holds from then on).
+        """Return the changes within a week: the second since Monday midnight, and the limit from then on.
 
-        The last one holds on into the next week. Empty: nothing changes.
+        The last one also holds at the beginning of the week. An empty list means that nothing changes.
         """
         seconds = {
             (day * DAY_S + second) % WEEK_S
@@ -101,7 +101,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Limits without a gap between them: one OCPP profile. start_s: within the turn of `every_s` seconds."""
+    """Limits without a gap between them: one OCPP profile. start_s: within `every_s` seconds."""
 
     start_s: int
     every_s: int
@@ -110,31 +110,31 @@ class _Run:
 
 
 def is_time_zone(name: str) -> bool:
-    """Say whether a name is that of a place's time, the same on every server."""
+    """Say whether a name is the IANA name of a time zone, which means the same on every server."""
     return name in _zone_names()
 
 
 def compile_calendar(calendar: Calendar, now: datetime) -> list[Json]:
-    """Return the fewest OCPP profiles that say the same until the next clock change of the zone.
+    """Return the fewest OCPP profiles that set the same limits until the next clock change of the zone.
 
-    They lack chargingProfileId, stackLevel and purpose. One is enough where the calendar has no gaps, or one
-    in each day or week; each further gap needs one more. Their startSchedule lies in the past (3.13.2). None
-    at all: the calendar limits nothing.
+    They lack chargingProfileId, stackLevel and purpose. One is enough for a calendar without gaps, or with
+    one in each day or week; each further gap needs one more. Their startSchedule is in the past (3.13.2). An
+    empty list means that the calendar sets no limit.
     """
     offset = now.astimezone(_zone(calendar.time_zone)).utcoffset() or timedelta()
     return [_profile(calendar.unit, run, offset, now) for run in _runs(calendar)]
 
 
 def next_clock_change(time_zone: str, after: datetime) -> datetime:
-    """Return when the zone's offset changes next; without a change in sight, when to look again."""
+    """Return when the zone's offset changes next; without a known change, when to search again."""
     midnight = after.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found = _search(time_zone, midnight)
     return found if found > after else _search(time_zone, found)
 
 
 def says_the_same(one: Json, other: Json) -> bool:
-    """Compare two recurring profiles: it does not matter in which turn they were anchored."""
-    return _anchored_in_turn(one) == _anchored_in_turn(other)
+    """Say whether two profiles set the same limits, however many repetitions apart they begin."""
+    return _with_relative_anchor(one) == _with_relative_anchor(other)
 
 
 @lru_cache(maxsize=4096)
@@ -152,7 +152,7 @@ def _search(time_zone: str, after: datetime) -> datetime:
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    # `localtime` is whatever this machine is set to, `Factory` says that nobody has set it.
+    # `localtime` is the setting of this machine, and `Factory` means that it is not set.
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
@@ -233,11 +233,11 @@ def _bisect(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     return before + timedelta(seconds=number)
 
 
-def _anchored_in_turn(profile: Json) -> Json:
+def _with_relative_anchor(profile: Json) -> Json:
     if profile["chargingProfileKind"] != "Recurring":
         return profile
     schedule: Json = profile["chargingSchedule"]
     anchor = parse_time(schedule["startSchedule"])
     every_s = DAY_S if profile["recurrencyKind"] == "Daily" else WEEK_S
-    turn_s = None if anchor is None else anchor.timestamp() % every_s
-    return {**profile, "chargingSchedule": {**schedule, "startSchedule": turn_s}}
+    offset_s = None if anchor is None else anchor.timestamp() % every_s
+    return {**profile, "chargingSchedule": {**schedule, "startSchedule": offset_s}}

@@ -1,4 +1,4 @@
-"""Composite schedules: questions to the core, its refusals as ours, and the pictures of its answers."""
+"""Composite schedules: asks the core, turns its refusals into ours, and draws its answers."""
 
 from collections.abc import Sequence
 from datetime import MAXYEAR
@@ -12,9 +12,9 @@ from app.ocpp import CompositeQuestion, Violation, ocpp16
 from app.smart_charging.drawing import Measured, draw
 
 NOT_JSON = "not_json"
-"""Code of the one violation of a text that is no JSON."""
+"""Code of the one violation of a text that is not JSON."""
 _MOST_SHAPES = 6_000
-"""A picture with more shapes than pixels shows nothing and only costs time."""
+"""A picture with more shapes than pixels shows nothing and costs time."""
 
 
 def read_question(text: str) -> CompositeQuestion:
@@ -30,7 +30,7 @@ def read_question(text: str) -> CompositeQuestion:
 
 
 def composite_schedule(question: CompositeQuestion) -> str:
-    """The composite schedule as JSON text, each period with its source and those it beat.
+    """Return the composite schedule as JSON text, each period with its source and the profiles it beat.
 
     Raises:
         InvalidInput: the answer would be too long.
@@ -39,10 +39,10 @@ def composite_schedule(question: CompositeQuestion) -> str:
 
 
 def picture(question: CompositeQuestion, title: str, measured: Sequence[Measured] = ()) -> str:
-    """The composite schedule as SVG text: the limits, the profiles beneath, and what was measured over them.
+    """Return the composite schedule as SVG text: the limits, the profiles, and the measured values.
 
     Raises:
-        InvalidInput: there would be more to draw than one can see, or it is too far away.
+        InvalidInput: there is too much to draw, or the start is out of range.
     """
     schedule: dict[str, Any] = orjson.loads(composite_schedule(question))
     return draw_schedule(schedule, question, title, measured)
@@ -51,10 +51,10 @@ def picture(question: CompositeQuestion, title: str, measured: Sequence[Measured
 def draw_schedule(
     schedule: dict[str, Any], question: CompositeQuestion, title: str, measured: Sequence[Measured]
 ) -> str:
-    """The same for a schedule that was put together from several. question: whose profiles lie beneath.
+    """Return a schedule that was merged from several as SVG text. question: the one whose profiles are drawn.
 
     Raises:
-        InvalidInput: there would be more to draw than one can see, or it is too far away.
+        InvalidInput: there is too much to draw, or the start is out of range.
     """
     layers: list[dict[str, Any]] = orjson.loads(_text(question.layers()))
     shapes = len(schedule["chargingSchedulePeriod"]) + sum(len(layer["spans"]) for layer in layers)

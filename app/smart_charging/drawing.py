@@ -1,7 +1,7 @@
-"""A composite schedule as one SVG: limits as steps, the profiles beneath, measured power over them.
+"""Draws a composite schedule as SVG: limits as steps, the profiles below, measured values over them.
 
-Text made by hand, with styles of its own for light and dark; no fonts, scripts or links. Colours tell the
-purpose of the profile that set a limit; in its lane it is strong where it led and pale where it was beaten.
+The text has its own styles for light and dark, and no fonts, scripts or links. A colour shows the purpose of
+the profile that set a limit. In the lane of a profile it is strong where the profile led, pale where not.
 """
 
 from bisect import bisect_left
@@ -20,9 +20,9 @@ Json = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """What was drawn from the grid at one moment. amount: in the unit of the schedule.
+    """A value that a connector drew from the grid at one moment. amount: in the unit of the schedule.
 
-    transaction_id: between two transactions nothing is known, and no line is drawn.
+    transaction_id: no line connects the values of two transactions, because nothing is known in between.
     """
 
     at: datetime
@@ -35,7 +35,7 @@ _LEFT, _RIGHT = 190, 836
 _TOP, _HEIGHT = 74, 210
 _LANE_HEIGHT, _LANE_GAP = 20, 8
 _MOST_LANES = 24
-# A character of the small text is at most so wide, in pixels.
+# The greatest width of a character of the small text, in pixels.
 _CHARACTER = 6.6
 _LONGEST_LABEL = 27
 
@@ -74,7 +74,7 @@ text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#14212b
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From seconds and amounts to pixels."""
+    """Converts seconds and amounts to pixels."""
 
     duration_s: int
     top: float
@@ -86,8 +86,8 @@ class _Scale:
         return _TOP + _HEIGHT * (1.0 - min(value / self.top, 1.0))
 
 
-class _Stretch(NamedTuple):
-    """A stretch with one limit and one source, in seconds after the start."""
+class _Segment(NamedTuple):
+    """A part of the schedule with one limit and one source, in seconds after the start."""
 
     start_s: int
     end_s: int
@@ -95,19 +95,30 @@ class _Stretch(NamedTuple):
     source: Json
 
 
+class _Piece(NamedTuple):
+    """A part of a span, in seconds after the start. leads: whether its profile set the limit."""
+
+    start_s: int
+    end_s: int
+    leads: bool
+
+
 def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequence[Measured] = ()) -> str:
     """Return the SVG text.
 
-    schedule: an answer of the composite schedule; layers: the spans of the profiles, the strongest first;
-    measured: by rising time, what lies outside of the schedule is left out.
+    Args:
+        schedule: A composite schedule with its sources.
+        layers: The spans of the profiles, the strongest profile first.
+        title: The heading.
+        measured: By rising time; values outside of the schedule are left out.
     """
     start = parse_time(schedule["scheduleStart"])
     if start is None:
         raise ValueError("the schedule has no start")
     duration_s = max(schedule["duration"], 1)
-    stretches = list(_stretches(schedule, duration_s))
+    segments = list(_segments(schedule, duration_s))
     inside = _inside(measured, start, duration_s)
-    known = [found.limit for found in stretches if found.limit is not None]
+    known = [found.limit for found in segments if found.limit is not None]
     ticks = amount_ticks(max([*known, *(sample.amount for sample in inside)], default=0.0))
     scale = _Scale(duration_s, ticks[-1])
     shown = layers[:_MOST_LANES]
@@ -116,16 +127,16 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     height = lanes_top + (_LANE_HEIGHT + _LANE_GAP) * len(shown) + (26 if len(layers) > len(shown) else 6)
     elements = [
         _text(16, 26, title, "title"),
-        *_legend(stretches, shown, bool(inside)),
+        *_legend(segments, shown, bool(inside)),
         *_amount_axis(ticks, scale, schedule["chargingRateUnit"]),
         *_time_axis(start, scale, bottom, height - 6 if shown else bottom),
-        *_steps(stretches, start, scale, schedule["chargingRateUnit"]),
+        *_steps(segments, start, scale, schedule["chargingRateUnit"]),
         *_lines(inside, start, scale),
-        *_lanes(shown, stretches, scale, lanes_top),
+        *_lanes(shown, segments, scale, lanes_top),
     ]
     if len(layers) > len(shown):
         elements.append(_text(_LEFT, height - 10, f"and {len(layers) - len(shown)} more", "note"))
-    spoken = escape(f"{title}. {_spoken(stretches, start, schedule['chargingRateUnit'])}")
+    spoken = escape(f"{title}. {_spoken(segments, start, schedule['chargingRateUnit'])}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{spoken}"><style>{_STYLE}</style>'
@@ -133,7 +144,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     )
 
 
-def _stretches(schedule: Json, duration_s: int) -> Iterator[_Stretch]:
+def _segments(schedule: Json, duration_s: int) -> Iterator[_Segment]:
     rows: list[tuple[int, float | None, Json]] = []
     for period in schedule["chargingSchedulePeriod"]:
         limit = period["limit"]
@@ -141,7 +152,7 @@ def _stretches(schedule: Json, duration_s: int) -> Iterator[_Stretch]:
         rows += [(later["startPeriod"], limit, later["source"]) for later in period.get("handovers", ())]
     ends = [start_s for start_s, _, _ in rows[1:]] + [duration_s]
     for (start_s, limit, source), end_s in zip(rows, ends, strict=True):
-        yield _Stretch(start_s, end_s, limit, source)
+        yield _Segment(start_s, end_s, limit, source)
 
 
 def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> list[Measured]:
@@ -153,8 +164,8 @@ def _style(source: Json) -> str:
     return _STYLES[source.get("chargingProfilePurpose") or source["kind"]]
 
 
-def _legend(stretches: Sequence[_Stretch], layers: Sequence[Json], has_measured: bool) -> Iterator[str]:
-    present = {_style(found.source) for found in stretches} | {_style(layer["source"]) for layer in layers}
+def _legend(segments: Sequence[_Segment], layers: Sequence[Json], has_measured: bool) -> Iterator[str]:
+    present = {_style(found.source) for found in segments} | {_style(layer["source"]) for layer in layers}
     x = float(_LEFT)
     for style, name in _NAMES.items():
         if style in present:
@@ -178,7 +189,7 @@ def _time_axis(start: datetime, scale: _Scale, bottom: float, lowest: float) -> 
     for moment, label in time_ticks(start, scale.duration_s):
         x = scale.x((moment - start).total_seconds())
         yield f'<path class="grid" d="M{x:.1f} {_TOP}V{lowest:.1f}"/>'
-        # The last one may stand at the very edge.
+        # The last label may be at the border of the picture.
         yield _text(min(x, WIDTH - 2 - _CHARACTER * len(label) / 2), bottom + 18, label, "tick mid")
     yield f'<path class="axis" d="M{_LEFT} {bottom}H{_RIGHT}"/>'
     begin = start.astimezone(UTC)
@@ -186,10 +197,10 @@ def _time_axis(start: datetime, scale: _Scale, bottom: float, lowest: float) -> 
     yield _text(16, _TOP + 40, f"{begin:%H:%M:%S} UTC", "note")
 
 
-def _steps(stretches: Sequence[_Stretch], start: datetime, scale: _Scale, unit: str) -> Iterator[str]:
+def _steps(segments: Sequence[_Segment], start: datetime, scale: _Scale, unit: str) -> Iterator[str]:
     outline: list[str] = []
     broken = True
-    for found in stretches:
+    for found in segments:
         left, right = scale.x(found.start_s), scale.x(found.end_s)
         y = scale.y(scale.top if found.limit is None else found.limit)
         said = escape(_said(found, start, unit))
@@ -211,47 +222,49 @@ def _lines(inside: Sequence[Measured], start: datetime, scale: _Scale) -> Iterat
             (scale.x((sample.at - start).total_seconds()), scale.y(sample.amount)) for sample in samples
         )
         points = [f"{x:.1f},{y:.1f}" for x, y in places]
-        # A lone one is a dot.
+        # A single value is a dot.
         yield f'<polyline class="measured" points="{" ".join(points if points[1:] else points * 2)}"/>'
 
 
-def _lanes(layers: Sequence[Json], stretches: Sequence[_Stretch], scale: _Scale, top: float) -> Iterator[str]:
+def _lanes(layers: Sequence[Json], segments: Sequence[_Segment], scale: _Scale, top: float) -> Iterator[str]:
     for place, layer in enumerate(layers):
         y = top + (_LANE_HEIGHT + _LANE_GAP) * place
         style = _style(layer["source"])
         yield _text(_LEFT - 8, y + 14, _label(layer["source"]), "tick end")
         yield _box(_LEFT, _RIGHT, y, "lane")
-        led = [found for found in stretches if _leads(layer["source"], found.source)]
+        led = [found for found in segments if _leads(layer["source"], found.source)]
         for start_s, end_s, limit in layer["spans"]:
             pieces = list(_pieces(start_s, end_s, led))
             for begin_s, until_s, leads in pieces:
                 yield _box(scale.x(begin_s), scale.x(until_s), y, style if leads else f"{style} pale")
-            yield from _span_label(limit, max(pieces, key=lambda piece: piece[1] - piece[0]), scale, y)
+            yield from _span_label(
+                limit, max(pieces, key=lambda piece: piece.end_s - piece.start_s), scale, y
+            )
 
 
 def _leads(layer: Json, source: Json) -> bool:
-    """Whether a lane set the limit; with a sum, every connector did."""
+    """Say whether a lane set the limit. In a sum, every connector did."""
     return layer == source or (layer["kind"], source["kind"]) == ("connector", "connectors")
 
 
-def _pieces(start_s: int, end_s: int, led: Sequence[_Stretch]) -> Iterator[tuple[int, int, bool]]:
-    """A span cut where its profile begins or ends to lead: start, end, whether it leads."""
+def _pieces(start_s: int, end_s: int, led: Sequence[_Segment]) -> Iterator[_Piece]:
+    """Yield the pieces of a span: it is cut where its profile begins or ends to lead."""
     now_s = start_s
     for found in led[bisect_left(led, start_s, key=attrgetter("end_s")) :]:
         if found.start_s >= end_s:
             break
         begin_s, until_s = max(found.start_s, now_s), min(found.end_s, end_s)
         if begin_s > now_s:
-            yield now_s, begin_s, False
+            yield _Piece(now_s, begin_s, False)
         if until_s > begin_s:
-            yield begin_s, until_s, True
+            yield _Piece(begin_s, until_s, True)
         now_s = max(now_s, until_s)
     if now_s < end_s:
-        yield now_s, end_s, False
+        yield _Piece(now_s, end_s, False)
 
 
-def _span_label(limit: float | None, piece: tuple[int, int, bool], scale: _Scale, y: float) -> Iterator[str]:
-    """The limit of a span in its widest piece, where there is room."""
+def _span_label(limit: float | None, piece: _Piece, scale: _Scale, y: float) -> Iterator[str]:
+    """Yield the limit of a span in its widest piece, if there is room."""
     label = "?" if limit is None else amount(limit)
     begin_s, until_s, leads = piece
     left, right = scale.x(begin_s), scale.x(until_s)
@@ -260,7 +273,7 @@ def _span_label(limit: float | None, piece: tuple[int, int, bool], scale: _Scale
 
 
 def _box(left: float, right: float, y: float, style: str) -> str:
-    # A hair between neighbours shows where one span ends and the next begins.
+    # A gap of one pixel shows where one span ends and the next begins.
     width = max(right - left - 1.0, 0.6)
     return (
         f'<rect class="{style}" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" '
@@ -278,7 +291,7 @@ def _label(source: Json) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _said(found: _Stretch, start: datetime, unit: str) -> str:
+def _said(found: _Segment, start: datetime, unit: str) -> str:
     begin, end = (start + timedelta(seconds=offset_s) for offset_s in (found.start_s, found.end_s))
     limit = "not known" if found.limit is None else f"{amount(found.limit)} {unit}"
     source = found.source
@@ -288,10 +301,10 @@ def _said(found: _Stretch, start: datetime, unit: str) -> str:
     return f"{begin:%d %b %H:%M:%S} to {end:%d %b %H:%M:%S}: {limit} ({by})"
 
 
-def _spoken(stretches: Sequence[_Stretch], start: datetime, unit: str) -> str:
-    """The limits for those who do not see them; of long schedules the beginning."""
-    said = [_said(found, start, unit) for found in stretches[:12]]
-    more = len(stretches) - len(said)
+def _spoken(segments: Sequence[_Segment], start: datetime, unit: str) -> str:
+    """Return the limits as text for screen readers; of a long schedule only the beginning."""
+    said = [_said(found, start, unit) for found in segments[:12]]
+    more = len(segments) - len(said)
     return "; ".join(said) + (f"; and {more} more" if more else "")
 
 

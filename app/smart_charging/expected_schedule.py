@@ -1,7 +1,7 @@
-"""The composite schedule that a charge point should follow, from its ledger: for each state it may be in.
+"""The composite schedule that a charge point should follow according to its ledger.
 
-Where an answer is missing several states are possible. Then the highest of their limits counts at each
-instant, for that is what the grid must bear.
+A missing answer leaves several possible states. Then the highest of their limits counts at each instant,
+because the grid must be able to carry it.
 """
 
 import json
@@ -17,16 +17,15 @@ from app.clock import utc_text
 from app.errors import FieldViolation, InvalidInput
 from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.smart_charging.drawing import Measured
-from app.smart_charging.ledger import Installed, World
-from app.smart_charging.ledger_reading import LedgerView
+from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState
 from app.types import Json
 
 MOST_CONNECTORS = 100
-"""Connectors of a charge point that the core looks at."""
-_MOST_STRETCHES = 20_000
-"""Of all states that a charge point may be in: a moment of work."""
+"""The core computes schedules of this many connectors of a charge point."""
+_MOST_INTERVALS = 20_000
+"""Over all possible states of a charge point. More would take too long to compute."""
 _LARGEST_LIMIT = 1_000_000_000
-"""The largest that the core lays out, in either unit; what is beyond limits nothing all the same."""
+"""The largest limit that the core takes, in either unit. A larger one would not limit anything."""
 _PARAMETERS = {
     "/connectorId": "connector_id",
     "/hardwareMax/A": "hardwareMaxA",
@@ -37,29 +36,36 @@ _OF_PROFILES = "/installed/"
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleRequest:
-    """What to ask of the ledger. start: to the second; duration_s: 0 asks for the one instant of the start.
+class ScheduleOptions:
+    """How to compute a composite schedule. duration_s: 0 asks for the one instant of the start.
 
-    assume_transaction: where no transaction runs, what a car would get that began at `start`. hardware_max:
-    of each connector, by unit; number_of_connectors: None where it is not known.
+    assume_transaction: on a connector without a transaction, assume one that begins at the start.
+    hardware_max: greatest rate of each connector, by unit.
     """
 
-    connector_id: int
-    start: datetime
     duration_s: int
     unit: Literal["A", "W"]
     assume_transaction: bool
     hardware_max: tuple[tuple[Literal["A", "W"], float], ...] = ()
     nominal_voltage: int = 230
     current_type: Literal["AC", "DC"] = "AC"
-    number_of_connectors: int | None = None
     strict_tx_override: bool = False
     recurring_before_anchor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A part of a composite schedule with one limit and one source. limit None: not limited."""
+class ScheduleRequest:
+    """A question about one connector. start: in whole seconds. number_of_connectors: None: not known."""
+
+    connector_id: int
+    start: datetime
+    options: ScheduleOptions
+    number_of_connectors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    """A part of a composite schedule with one limit and one source. limit: None means not limited."""
 
     start_s: int
     limit: float | None
@@ -68,25 +74,25 @@ class _Stretch:
 
     @property
     def height(self) -> tuple[float, int]:
-        """What makes one limit weaker than another."""
+        """Return what makes one limit weaker than another."""
         limit = float("inf") if self.limit is None else self.limit
         return limit, 3 if self.number_phases is None else self.number_phases
 
 
 def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
-    """Return the composite schedule of a connector, with its reasons, as the dry run shows one.
+    """Return the composite schedule of a connector with its reasons, in the form of the dry run.
 
     Raises:
-        InvalidInput: the core cannot lay out what was asked for, such as amperes for direct current.
+        InvalidInput: the core cannot compute it, such as amperes for direct current.
     """
-    lines: list[list[_Stretch]] = []
-    for world in view.ledger.worlds:
-        with _named_by_parameter(asked := question(view, world, request)):
+    lines: list[list[_Interval]] = []
+    for state in view.ledger.states:
+        with _named_by_parameter(asked := question(view, state, request)):
             schedule: Json = json.loads(composite_schedule(read_question(json.dumps(asked))))
-        if len(view.ledger.worlds) == 1:
+        if len(view.ledger.states) == 1:
             return schedule
-        lines.append(_stretches(schedule))
-        if sum(map(len, lines)) > _MOST_STRETCHES:
+        lines.append(_intervals(schedule))
+        if sum(map(len, lines)) > _MOST_INTERVALS:
             text = "the charge point may be in several states that change too often; ask for a shorter time"
             raise InvalidInput([FieldViolation("duration", "too_much_work", text)])
     return {**schedule, "chargingSchedulePeriod": _periods(_highest(lines))}
@@ -95,23 +101,23 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
 def draw_expected(
     view: LedgerView, request: ScheduleRequest, title: str, measured: Sequence[Measured]
 ) -> str:
-    """Return the composite schedule as SVG text, with every profile that may be on the charge point beneath.
+    """Return the composite schedule as SVG text, above every profile that may be on the charge point.
 
     Raises:
-        InvalidInput: as `expected_schedule`, or there is more to draw than one can see.
+        InvalidInput: as `expected_schedule`, or there is too much to draw.
     """
     schedule = expected_schedule(view, request)
     with _named_by_parameter(asked := question(view, view.ledger.anywhere, request)):
         return draw_schedule(schedule, read_question(json.dumps(asked)), title, measured)
 
 
-def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
-    """Return what the core is asked about one possible state of a charge point."""
+def question(view: LedgerView, state: PossibleState, request: ScheduleRequest) -> Json:
+    """Return the question to the core about one possible state of a charge point."""
     asked: Json = {
         "installed": [
             {"connectorId": item.connector_id, "csChargingProfiles": _readable(item.profile)}
-            for item in world
-            if not item.waiting and _is_laid_out(item)
+            for item in state
+            if not item.waiting and _is_on_connector(item)
         ],
         "transactions": [
             {
@@ -124,44 +130,50 @@ def question(view: LedgerView, world: World, request: ScheduleRequest) -> Json:
         ],
         "connectorId": request.connector_id,
         "scheduleStart": utc_text(request.start),
-        "duration": request.duration_s,
-        "chargingRateUnit": request.unit,
-        "assumeTransaction": request.assume_transaction,
-        "nominalVoltage": request.nominal_voltage,
-        "currentType": request.current_type,
-        "options": {
-            "strictTxOverride": request.strict_tx_override,
-            "recurringBeforeAnchor": request.recurring_before_anchor,
-        },
+        **_members(request.options),
     }
-    if request.hardware_max:
-        asked["hardwareMax"] = dict(request.hardware_max)
     connectors = _connectors(asked, request.number_of_connectors)
     return asked if connectors is None else {**asked, "numberOfConnectors": connectors}
 
 
+def _members(options: ScheduleOptions) -> Json:
+    rates = {"hardwareMax": dict(options.hardware_max)} if options.hardware_max else {}
+    return {
+        "duration": options.duration_s,
+        "chargingRateUnit": options.unit,
+        "assumeTransaction": options.assume_transaction,
+        "nominalVoltage": options.nominal_voltage,
+        "currentType": options.current_type,
+        "options": {
+            "strictTxOverride": options.strict_tx_override,
+            "recurringBeforeAnchor": options.recurring_before_anchor,
+        },
+        **rates,
+    }
+
+
 def _connectors(asked: Json, reported: int | None) -> int | None:
-    """The number of connectors: what was reported, unless there is more than that."""
+    """Return the number of connectors: the reported one, unless a higher connector is named."""
     if reported is None or not 1 <= reported <= MOST_CONNECTORS:
         return None
     named: list[int] = [row["connectorId"] for row in (*asked["installed"], *asked["transactions"], asked)]
     return max(reported, *named)
 
 
-def _is_laid_out(item: Installed) -> bool:
-    """Say whether a profile can limit a connector that is looked at.
+def _is_on_connector(item: Installed) -> bool:
+    """Say whether a profile can limit one of the connectors that the core computes.
 
-    The profile of a remote start follows its transaction; some charge points start that on connector 0, where
-    no profile of a transaction can be.
+    The profile of a remote start follows its transaction. Some charge points start that on connector 0, where
+    no TxProfile can be.
     """
     lowest = 1 if item.profile["chargingProfilePurpose"] == "TxProfile" else 0
     return item.connector_id is not None and lowest <= item.connector_id <= MOST_CONNECTORS
 
 
 def _readable(profile: Json) -> Json:
-    """What was sent and accepted, as the core takes it.
+    """Return an accepted profile in the form that the core takes.
 
-    A relative profile loses its startSchedule, which counts for nothing; limits are cut to the largest.
+    A relative profile loses its startSchedule, which has no effect. Limits are cut to the largest one.
     """
     schedule = profile["chargingSchedule"]
     periods = [
@@ -176,7 +188,7 @@ def _readable(profile: Json) -> Json:
 
 @contextmanager
 def _named_by_parameter(asked: Json) -> Iterator[None]:
-    """The core's refusals by the parameters of our own request."""
+    """Name the parameters of our own request in the refusals of the core."""
     try:
         yield
     except InvalidInput as refusal:
@@ -189,48 +201,48 @@ def _by_parameter(violation: FieldViolation, asked: Json) -> FieldViolation:
     if not pointer.startswith(_OF_PROFILES):
         name = _PARAMETERS.get(pointer, pointer.removeprefix("/"))
         return FieldViolation(name, violation.code, violation.detail)
-    # What was accepted is sound by itself, and fits everything but direct current.
+    # An accepted profile keeps the rules by itself; only direct current can forbid it.
     place = int(pointer.removeprefix(_OF_PROFILES).split("/")[0])
     number = asked["installed"][place]["csChargingProfiles"]["chargingProfileId"]
     return FieldViolation("currentType", violation.code, f"profile {number}: {violation.detail}")
 
 
-def _highest(lines: Sequence[Sequence[_Stretch]]) -> Iterator[_Stretch]:
-    """The highest limit of several lines at each instant, with the reasons of the one that has it."""
-    changes = [(stretch.start_s, number, stretch) for number, line in enumerate(lines) for stretch in line]
+def _highest(lines: Sequence[Sequence[_Interval]]) -> Iterator[_Interval]:
+    """Yield the highest limit of several lines at each instant, with its reasons."""
+    changes = [(interval.start_s, number, interval) for number, line in enumerate(lines) for interval in line]
     changes.sort(key=itemgetter(0))
     here = [line[0] for line in lines]
     for start_s, several in groupby(changes, key=itemgetter(0)):
-        for _, number, stretch in several:
-            here[number] = stretch
+        for _, number, interval in several:
+            here[number] = interval
         most = max(here, key=attrgetter("height"))
-        # A phase that one of them uses must be reckoned with.
+        # A phase that one of them uses may be loaded.
         phases = [row.number_phases for row in here if row.number_phases is not None]
         widest = max(phases) if len(phases) == len(here) else None
         yield replace(most, start_s=start_s, number_phases=widest)
 
 
-def _stretches(schedule: Json) -> list[_Stretch]:
-    """What holds over time; the first stretch is at 0."""
+def _intervals(schedule: Json) -> list[_Interval]:
+    """Return the intervals of a composite schedule; the first one starts at 0."""
     rows = []
     for period in schedule["chargingSchedulePeriod"]:
         for part in (period, *period.get("handovers", ())):
             reasons = {name: part[name] for name in ("source", "beaten", "beatenUnlisted") if name in part}
-            rows.append(_Stretch(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
+            rows.append(_Interval(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
     return rows
 
 
-def _periods(stretches: Iterable[_Stretch]) -> list[Json]:
+def _periods(intervals: Iterable[_Interval]) -> list[Json]:
     periods: list[Json] = []
-    previous: _Stretch | None = None
-    for stretch in stretches:
-        same = previous is not None and previous.height == stretch.height
+    previous: _Interval | None = None
+    for interval in intervals:
+        same = previous is not None and previous.height == interval.height
         if not same:
-            phases = {} if stretch.number_phases is None else {"numberPhases": stretch.number_phases}
-            row = {"startPeriod": stretch.start_s, "limit": stretch.limit, **phases, **stretch.reasons}
+            phases = {} if interval.number_phases is None else {"numberPhases": interval.number_phases}
+            row = {"startPeriod": interval.start_s, "limit": interval.limit, **phases, **interval.reasons}
             periods.append(row)
-        elif previous is not None and previous.reasons != stretch.reasons:
-            handover = {"startPeriod": stretch.start_s, **stretch.reasons}
-            periods[-1].setdefault("handovers", []).append(handover)
-        previous = stretch
+        elif previous is not None and previous.reasons != interval.reasons:
+            change = {"startPeriod": interval.start_s, **interval.reasons}
+            periods[-1].setdefault("handovers", []).append(change)
+        previous = interval
     return periods

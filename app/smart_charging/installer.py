@@ -1,59 +1,58 @@
-"""Puts stored charging profiles on charge points, and brings those that are there in line again.
+"""Puts stored charging profiles on charge points, clears them, and keeps them as they are stored.
 
-What is sent are ordinary commands. When to look at an installation again is kept beside it.
+Everything is sent as ordinary commands. The ledger shows what became of them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import orjson
-import structlog
 
-from app.charge_points.store import ChargePointStore
+from app.charge_points.service import existing_charge_point
 from app.clock import Clock
-from app.commands.records import CommandRecord
+from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.service import Commands
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
-from app.errors import InvalidInput, NotFound
-from app.smart_charging.abilities import Conversion
-from app.smart_charging.calendar import next_clock_change, says_the_same
-from app.smart_charging.installation import (
-    Plan,
-    Step,
+from app.errors import NotFound
+from app.logs import get_logger
+from app.smart_charging.ledger_reading import load_known_state, load_ledger
+from app.smart_charging.profile_ledger import ProfileLedger
+from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, NewInstallation
+from app.smart_charging.rules.abilities import Conversion
+from app.smart_charging.rules.installation import (
+    RETRY_AFTER,
+    ProfileRequest,
+    Refresh,
     Target,
     conversion_json,
+    decide_refresh,
+    installed_ids,
     plan_installation,
     plan_remote_start,
 )
-from app.smart_charging.ledger_reading import LedgerView, load_ledger
-from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.smart_charging.rules.stored_profiles import next_change
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
-from app.smart_charging.stored_profiles import wire_ids
 from app.types import Json, TenantId
 
-RETRY_AFTER = timedelta(minutes=5)
-"""When a charge point that was offline, or did not answer, is tried again."""
-REFUSED_RETRY_AFTER = timedelta(hours=6)
-"""When a charge point that refused, or cannot take the profile any more, is tried again."""
 _ISSUED_BY = "charging-profile-refresh"
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks, and how the commands are to be issued."""
+class IssueOptions:
+    """How to issue commands. wait_s: how long to wait until they have ended."""
 
     issued_by: str
     timeout_s: float | None = None
     idempotency_key: str | None = None
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where somebody wants a stored profile. connector_id: 0 is the charge point."""
+class Placement:
+    """Where a caller wants a stored profile. connector_id: 0 is the charge point."""
 
     identity: str
     connector_id: int
@@ -61,15 +60,25 @@ class Place:
 
 
 class ProfileInstaller:
-    """Installs stored profiles, at once or inside a remote start."""
+    """Installs stored profiles, alone or inside a remote start."""
 
     def __init__(self, database: Database, commands: Commands, clock: Clock) -> None:
         self._database = database
         self._commands = commands
         self._clock = clock
 
+    async def installed(self, tenant_id: TenantId, identity: str) -> ProfileLedger:
+        """Return what a charge point has accepted, may have accepted, and has refused.
+
+        Raises:
+            NotFound: no such charge point.
+        """
+        async with self._database.tenant(tenant_id) as work:
+            charge_point = await existing_charge_point(work, identity)
+            return (await load_ledger(work, charge_point.id)).ledger
+
     async def install(
-        self, tenant_id: TenantId, charging_profile_id: int, place: Place, asked: Asked
+        self, tenant_id: TenantId, charging_profile_id: int, place: Placement, options: IssueOptions
     ) -> list[CommandRecord]:
         """Send a stored profile to a connector; return the commands, which may end in any of their states.
 
@@ -81,25 +90,26 @@ class ProfileInstaller:
         now = self._clock.now()
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
-            plan = await plan_installation(work, record, target, now)
-            await InstallationStore(work).put(
+            known = await load_known_state(work, target.charge_point_id)
+            plan = plan_installation(known, record, target, now)
+            new = NewInstallation(
                 record.id,
                 target.charge_point_id,
                 target.connector_id,
-                transaction_id=plan.transaction_id,
-                conversion=conversion_json(target.conversion),
-                refresh_at=_next_change(record, now),
-                settle_at=now + RETRY_AFTER,
-                at=now,
+                plan.transaction_id,
+                conversion_json(target.conversion),
+                requested_at=now,
+                refresh_at=next_change(record, now),
             )
-        return await self._issue_all(tenant_id, place.identity, plan.steps, asked)
+            await InstallationStore(work).put(new, settle_at=now + RETRY_AFTER)
+        return await self._issue_and_wait(tenant_id, place.identity, plan.requests, options)
 
     async def clear(
-        self, tenant_id: TenantId, identity: str, filters: Json, asked: Asked
+        self, tenant_id: TenantId, identity: str, filters: Json, options: IssueOptions
     ) -> list[CommandRecord]:
         """Clear what fits all filters, or the profile that `id` names (OCPP 1.6 5.5, errata 3.25, 3.26).
 
-        filters: those of ClearChargingProfile; `id` of a stored calendar stands for all its profiles.
+        filters: those of ClearChargingProfile; the `id` of a stored calendar means all its profiles.
 
         Raises:
             NotFound: no such charge point.
@@ -108,14 +118,19 @@ class ProfileInstaller:
         wanted = [filters]
         if "id" in filters:
             async with self._database.tenant(tenant_id) as work:
-                wanted = [{"id": number} for number in await _numbers(work, identity, filters["id"])]
-        steps = [Step("ClearChargingProfile", payload) for payload in wanted]
-        return await self._issue_all(tenant_id, identity, steps, asked)
+                wanted = [{"id": number} for number in await _ids_to_clear(work, identity, filters["id"])]
+        requests = [ProfileRequest("ClearChargingProfile", payload) for payload in wanted]
+        return await self._issue_and_wait(tenant_id, identity, requests, options)
 
     async def remote_start(
-        self, tenant_id: TenantId, charging_profile_id: int, id_tag: str, place: Place, asked: Asked
-    ) -> CommandRecord:
-        """Start a transaction from afar under a stored TxProfile. connector_id 0: on any connector.
+        self,
+        tenant_id: TenantId,
+        charging_profile_id: int,
+        id_tag: str,
+        place: Placement,
+        options: IssueOptions,
+    ) -> list[CommandRecord]:
+        """Start a transaction remotely under a stored TxProfile. connector_id 0: on any connector.
 
         Raises:
             NotFound: no such charge point or profile.
@@ -124,130 +139,92 @@ class ProfileInstaller:
         """
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
-            step = await plan_remote_start(work, record, id_tag, target, self._clock.now())
-        return await self._issue(tenant_id, place.identity, step, asked, 0)
+            known = await load_known_state(work, target.charge_point_id)
+            request = plan_remote_start(known, record, id_tag, target, self._clock.now())
+        return await self._issue_and_wait(tenant_id, place.identity, [request], options)
 
     async def refresh(self, installation: InstallationRecord, *, connected: bool) -> None:
         """Bring one installation in line with its stored profile, as far as that can be done now.
 
-        Its next turn is `RETRY_AFTER` away already. connected: whether a command would reach anybody.
+        Its next check has been set to `RETRY_AFTER` from now already. connected: whether the charge point is.
         """
         now = self._clock.now()
         tenant_id = TenantId(installation.tenant_id)
         async with self._database.tenant(tenant_id) as work:
-            steps = await self._due_steps(work, installation, now)
-            # Inside of the transaction: who deletes the profile and then clears it waits for this.
+            record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
+            if record is None:
+                return
+            known = await load_known_state(work, installation.charge_point_id)
+            refresh = decide_refresh(known, record, installation, now)
+            await _store(work, installation, refresh)
+            # Inside the unit of work: a request that deletes the profile and then clears it waits for this.
             if connected:
-                await self._issue_all(tenant_id, installation.identity, steps, Asked(_ISSUED_BY))
+                options = IssueOptions(_ISSUED_BY)
+                await self._issue_all(tenant_id, installation.identity, refresh.requests, options)
 
-    async def _due_steps(
-        self, work: TenantWork, installation: InstallationRecord, now: datetime
-    ) -> list[Step]:
-        record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
-        if record is None:
-            return []
-        conversion = None if installation.conversion is None else Conversion(**installation.conversion)
-        target = Target(installation.charge_point_id, installation.connector_id, conversion)
-        try:
-            plan = await plan_installation(work, record, target, now)
-        except InvalidInput as refusal:
-            # Its transaction is over, or the charge point says by now that it cannot take it.
-            log.info("charging_profile_not_refreshed", detail=refusal.detail)
-            if installation.transaction_id is not None:
-                await InstallationStore(work).forget(installation)
-            else:
-                await InstallationStore(work).refresh_later(installation, now + REFUSED_RETRY_AFTER)
-            return []
-        if plan.transaction_id != installation.transaction_id:
-            await InstallationStore(work).forget(installation)
-            return []
-        if _is_gone(plan.view, record):
-            # Unless its first command is still on the way.
-            if now - installation.requested_at > RETRY_AFTER:
-                await InstallationStore(work).forget(installation)
-            return []
-        due = [step for step in plan.steps if not _is_done(plan, record, target.connector_id, step)]
-        if not due:
-            await InstallationStore(work).refresh_later(installation, _next_change(record, now))
-        elif any(_was_refused(plan.view, record, step) for step in due):
-            await InstallationStore(work).refresh_later(installation, now + REFUSED_RETRY_AFTER)
-        return due
+    async def _issue_and_wait(
+        self, tenant_id: TenantId, identity: str, requests: Sequence[ProfileRequest], options: IssueOptions
+    ) -> list[CommandRecord]:
+        issued = await self._issue_all(tenant_id, identity, requests, options)
+        deadline = self._clock.monotonic() + options.wait_s
+        records = []
+        for record in issued:
+            remaining = deadline - self._clock.monotonic()
+            if options.wait_s and remaining > 0 and record.state in OPEN_COMMAND_STATES:
+                record = await self._commands.wait(tenant_id, record.id, remaining)
+            records.append(record)
+        return records
 
     async def _issue_all(
-        self, tenant_id: TenantId, identity: str, steps: Sequence[Step], asked: Asked
+        self, tenant_id: TenantId, identity: str, requests: Sequence[ProfileRequest], options: IssueOptions
     ) -> list[CommandRecord]:
         return [
-            await self._issue(tenant_id, identity, step, asked, number) for number, step in enumerate(steps)
+            await self._issue(tenant_id, identity, request, options, number)
+            for number, request in enumerate(requests)
         ]
 
     async def _issue(
-        self, tenant_id: TenantId, identity: str, step: Step, asked: Asked, number: int
+        self, tenant_id: TenantId, identity: str, request: ProfileRequest, options: IssueOptions, number: int
     ) -> CommandRecord:
-        key = asked.idempotency_key
+        key = options.idempotency_key
         return await self._commands.issue(
             tenant_id,
             identity,
-            step.action,
-            orjson.dumps(step.payload).decode(),
-            timeout_s=asked.timeout_s,
+            request.action,
+            orjson.dumps(request.payload).decode(),
+            timeout_s=options.timeout_s,
             idempotency_key=f"{key}:{number}" if key is not None and number else key,
-            issued_by=asked.issued_by,
+            issued_by=options.issued_by,
         )
 
 
-async def _numbers(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
-    """The numbers on the wire that a number stands for: of a stored calendar those that may be installed."""
-    charge_point = await ChargePointStore(work).get(identity)
-    if charge_point is None:
-        raise NotFound("There is no such charge point.", "identity")
+async def _store(work: TenantWork, installation: InstallationRecord, refresh: Refresh) -> None:
+    if refresh.refusal is not None:
+        _LOG.info("charging_profile_not_refreshed", detail=refresh.refusal)
+    match refresh.action:
+        case "forget":
+            await InstallationStore(work).forget(installation)
+        case "check":
+            await InstallationStore(work).refresh_later(installation, refresh.check_at)
+        case "wait":
+            pass
+
+
+async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
+    """Return the ids to clear for an id: for that of a stored calendar all that may be installed."""
+    charge_point = await existing_charge_point(work, identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         return [charging_profile_id]
-    found = {item.charging_profile_id for item in (await load_ledger(work, charge_point.id)).ledger.anywhere}
-    return [number for number in wire_ids(record) if number in found] or [charging_profile_id]
+    ledger = (await load_ledger(work, charge_point.id)).ledger
+    return installed_ids(ledger, record) or [charging_profile_id]
 
 
 async def _find(
-    work: TenantWork, charging_profile_id: int, place: Place
+    work: TenantWork, charging_profile_id: int, place: Placement
 ) -> tuple[Target, ChargingProfileRecord]:
-    charge_point = await ChargePointStore(work).get(place.identity)
-    if charge_point is None:
-        raise NotFound("There is no such charge point.", "identity")
+    charge_point = await existing_charge_point(work, place.identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         raise NotFound("There is no such charging profile.", "/charging_profile_id")
     return Target(charge_point.id, place.connector_id, place.conversion), record
-
-
-def _next_change(record: ChargingProfileRecord, now: datetime) -> datetime | None:
-    return None if record.calendar is None else next_clock_change(record.calendar["time_zone"], now)
-
-
-def _is_gone(view: LedgerView, record: ChargingProfileRecord) -> bool:
-    """Say whether somebody cleared a stored profile, and the charge point says that it has nothing of it."""
-    found = {item.charging_profile_id for item in view.ledger.anywhere} - view.ledger.denied
-    return not view.ledger.overflow and not any(number in wire_ids(record) for number in found)
-
-
-def _is_done(plan: Plan, record: ChargingProfileRecord, connector_id: int, step: Step) -> bool:
-    if step.action != "SetChargingProfile":
-        return False
-    wanted: Json = step.payload["csChargingProfiles"]
-    return any(
-        item.connector_id == connector_id and _is_same(record, item.profile, wanted)
-        for item in plan.view.ledger.everywhere()
-    )
-
-
-def _was_refused(view: LedgerView, record: ChargingProfileRecord, step: Step) -> bool:
-    if step.action != "SetChargingProfile":
-        return False
-    wanted: Json = step.payload["csChargingProfiles"]
-    refused = [event.installs for event in view.ledger.refused if event.installs is not None]
-    return any(_is_same(record, item.profile, wanted) for item in refused)
-
-
-def _is_same(record: ChargingProfileRecord, profile: Json, wanted: Json) -> bool:
-    """Compare two forms of a stored profile. The anchor of a calendar moves on by itself; that of a profile
-    says when it begins."""
-    return profile == wanted if record.calendar is None else says_the_same(profile, wanted)

@@ -1,19 +1,20 @@
-"""Reads the ledger of a charge point from its commands and transactions; leaves out those that are done with.
+"""Reads the profile ledger of a charge point from its commands and transactions.
 
-Commands that were posted raw, remote starts with a profile, late answers and the ends that the reaper wrote
-all come in here, because they are all rows of the same record.
+Every command counts: one posted as raw OCPP, a remote start with a profile, one that was answered late, one
+that the reaper ended. They are rows of the same table, so the ledger needs no rows of its own.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
-from app.smart_charging.ledger import Installed, Ledger, ProfileEvent, Verdict, fold_ledger
-from app.smart_charging.profile_command_store import ProfileCommandStore
+from app.smart_charging.profile_ledger import Installed, LedgerView, ProfileEvent, Verdict, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
+from app.smart_charging.rules.abilities import abilities_of
+from app.smart_charging.rules.installation import KnownState
+from app.smart_charging.store import ProfileCommandStore
 from app.types import Json
 
 _UNABLE = frozenset({"NotSupported", "NotImplemented"})
@@ -23,18 +24,6 @@ _STATUSES: dict[str, Verdict] = {
     "NotSupported": "not_supported",
     "Unknown": "unknown",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerView:
-    """The ledger of a charge point beside the transactions that run on it, one for each connector."""
-
-    ledger: Ledger
-    running: tuple[ConnectorTransaction, ...]
-
-    def transaction_on(self, connector_id: int) -> ConnectorTransaction | None:
-        """Return the transaction that runs on a connector."""
-        return next((row for row in self.running if row.connector_id == connector_id), None)
 
 
 def carries_charging_profile(action: str, payload: Json) -> bool:
@@ -58,8 +47,15 @@ async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     return LedgerView(fold_ledger(events), still)
 
 
+async def load_known_state(work: TenantWork, charge_point_id: int) -> KnownState:
+    """Return what is known of a charge point: its ledger, and what it reported that it can do."""
+    view = await load_ledger(work, charge_point_id)
+    keys = await ConfigurationStore(work).for_charge_point(charge_point_id)
+    return KnownState(view, abilities_of(keys))
+
+
 async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -> None:
-    """Leave out of the ledger what cannot matter any more, so that reading it stays short."""
+    """Mark the commands that no longer matter to the ledger, so that it stays fast to read."""
     superseded = (await load_ledger(work, charge_point_id)).ledger.superseded
     if superseded:
         await ProfileCommandStore(work).supersede(superseded, at)
@@ -71,10 +67,10 @@ def read_events(
     *,
     smart_charging: bool = True,
 ) -> list[ProfileEvent]:
-    """Return the events behind commands, in their order. transactions: in the order of their start.
+    """Return the events of commands, in the same order.
 
-    smart_charging: False when the charge point says that it has no such profile: then it ignores what a
-    remote start carries (OCPP 1.6 5.11).
+    transactions: in the order of their start. smart_charging: False if the charge point says that it lacks
+    the feature profile SmartCharging; it then ignores the profile of a remote start (OCPP 1.6 5.11).
     """
     return [_event(command, transactions, smart_charging) for command in commands]
 
@@ -100,7 +96,7 @@ def _moment(command: ProfileCommandRecord) -> datetime:
 
 
 def _has_transaction(command: ProfileCommandRecord) -> bool:
-    """Say whether what a command carries holds for one transaction only, which may have ended since."""
+    """Say whether the profile of a command holds for one transaction only, which may have ended since."""
     if command.action == "SetChargingProfile":
         return bool(command.payload["csChargingProfiles"]["chargingProfilePurpose"] == "TxProfile")
     return command.action == "RemoteStartTransaction"
@@ -118,12 +114,12 @@ def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
         case "call_error" if result is None:
             return ("not_supported" if reason in _UNABLE else "rejected"), reason
         case _:
-            # Not answered yet, never answered, or by something that nobody can read.
+            # Not answered yet, never answered, or answered in a way that cannot be read.
             return "unconfirmed", reason
 
 
 def _answered(status: str) -> Verdict:
-    """What a status means; of one that is none of these answers' nobody knows whether it is a yes."""
+    """Return what a status means. One that the standard does not have leaves open whether it means yes."""
     return _STATUSES.get(status, "unconfirmed")
 
 
@@ -143,7 +139,7 @@ def _remote(command: ProfileCommandRecord, transactions: Sequence[ConnectorTrans
     profile, connector_id = command.payload["chargingProfile"], command.payload.get("connectorId")
     started = next((row for row in transactions if row.remote_start_command_id == command.id), None)
     if started is None and command.effect is not None:
-        # It led to nothing, or to a transaction that ended long ago.
+        # No transaction followed, or it ended long ago.
         return Installed(command.id, connector_id, profile, ended=True)
     return _bound(command, connector_id, profile, started, transactions)
 
@@ -165,7 +161,7 @@ def _bound(
 def _meant(
     connector_id: int, at: datetime, transactions: Sequence[ConnectorTransaction]
 ) -> ConnectorTransaction | None:
-    """The transaction that ran on a connector at a time, else the first one after it."""
+    """Return the transaction that ran on a connector at a time, else the first one after it."""
     here = [row for row in transactions if row.connector_id == connector_id]
     running = [row for row in here if row.started_received_at <= at and not _had_stopped(row, at)]
     later = [row for row in here if row.started_received_at > at]
@@ -177,6 +173,6 @@ def _had_stopped(transaction: ConnectorTransaction, at: datetime) -> bool:
 
 
 def _has_ended(transaction: ConnectorTransaction, transactions: Sequence[ConnectorTransaction]) -> bool:
-    """Say whether a transaction is over: it was stopped, or another one began on its connector after it."""
+    """Say whether a transaction is over: it was stopped, or a later one began on its connector."""
     newest = [row for row in transactions if row.connector_id == transaction.connector_id][-1]
     return transaction.stopped_received_at is not None or newest.id != transaction.id

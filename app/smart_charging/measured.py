@@ -1,4 +1,4 @@
-"""What the meter of a connector said over time, in the unit of a schedule: for pictures. Pure values."""
+"""Reads what a connector drew over time, in the unit of a schedule, for pictures. Pure values."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -12,9 +12,10 @@ _FACTORS = {"A": 1.0, "W": 1.0, "kW": 1000.0}
 
 
 def measured_over_time(rows: Iterable[MeterValueRecord], unit: Literal["A", "W"]) -> list[Measured]:
-    """Return what was drawn at each moment that has a sample of it (OCPP 1.6 7.31, 7.33).
+    """Return what a connector drew at each moment that has a sample (OCPP 1.6 7.31, 7.33).
 
-    Watts: of all phases. Amperes: of the phase that carries most, as a limit in amperes holds for each.
+    Watts are those of all phases. Amperes are those of the phase with the highest current, because a limit in
+    amperes holds for each phase.
     """
     found = [(row, _amount(row.sampled_values, unit)) for row in rows]
     return [
@@ -42,5 +43,5 @@ def _value(sample: Json, unit: Literal["A", "W"]) -> float | None:
         value = float(sample["value"])
     except (KeyError, TypeError, ValueError):
         return None
-    # What flows back, and what no meter means, is not drawn.
+    # Current that flows back, and impossible values, are not drawn.
     return value * factor if 0 <= value < 1e9 else None

@@ -1,4 +1,4 @@
-"""Smart charging as the rest of the application sees them: frozen, named as the columns are."""
+"""Values of smart charging: frozen, with the names of the columns."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +7,16 @@ from uuid import UUID
 from app.commands.records import CommandState
 from app.types import Json
 
+CALENDAR_PROFILES = 16
+"""The chargingProfileIds that a calendar takes: with gaps between its limits it needs several profiles."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChargingProfileRecord:
-    """One stored charging profile, in one of its two forms. id: the chargingProfileId on the wire.
+    """One stored charging profile, in one of its two forms. id: its chargingProfileId.
 
-    charging_profile: OCPP 1.6 7.8 with its wire names, without chargingProfileId and transactionId;
-    calendar: rules of local time that are compiled to such profiles.
+    charging_profile: OCPP 1.6 7.8 with the names of OCPP, without chargingProfileId and transactionId.
+    calendar: rules in local time, which are compiled to such profiles.
     """
 
     tenant_id: int
@@ -26,11 +29,33 @@ class ChargingProfileRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class InstallationRecord:
-    """A stored profile that should be on a charge point. conversion: how to change its unit, None: not at
-    all.
+class ProfileContent:
+    """The content of a profile to store: a charging profile or a calendar; the other one is None."""
 
-    refresh_at: when it must be looked at, None: not before something changes.
+    description: str
+    charging_profile: Json | None = None
+    calendar: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstallation:
+    """A request to have a stored profile on a charge point. For the rest: InstallationRecord."""
+
+    charging_profile_id: int
+    charge_point_id: int
+    connector_id: int
+    transaction_id: int | None
+    conversion: Json | None
+    requested_at: datetime
+    refresh_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationRecord:
+    """A stored profile that should be on a charge point.
+
+    conversion: how to change the unit of its limits; None: leave it. refresh_at: when to check it; None: once
+    something changes.
     """
 
     tenant_id: int
@@ -63,7 +88,7 @@ class ProfileCommandRecord:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorTransaction:
-    """When a transaction ran on its connector: what a TxProfile lives and dies with."""
+    """When a transaction ran on its connector. A TxProfile holds as long as its transaction runs."""
 
     id: int
     connector_id: int

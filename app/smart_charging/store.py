@@ -1,10 +1,30 @@
-"""The stored charging profiles of one tenant, and where they should be installed."""
+"""The rows of smart charging: stored profiles, where they should be installed, and commands about profiles.
 
+Two tables of other capabilities are read here by SQL, each in one statement instead of one for each row.
+Commands: those with charging profiles, also as a condition on installations. Transactions: those that may
+have such profiles.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, case, cast, delete, exists, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from app.charge_points import tables as charge_point_tables
 from app.commands import tables as command_tables
@@ -12,8 +32,16 @@ from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.smart_charging import tables
-from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
+from app.smart_charging.records import (
+    CALENDAR_PROFILES,
+    ChargingProfileRecord,
+    ConnectorTransaction,
+    InstallationRecord,
+    NewInstallation,
+    ProfileCommandRecord,
+)
 from app.tenants import tables as tenant_tables
+from app.transactions import tables as transaction_tables
 from app.types import Json
 
 _TABLE = tables.charging_profiles
@@ -23,8 +51,10 @@ _INSTALLATIONS = tables.charging_profile_installations
 _CHARGE_POINTS = charge_point_tables.charge_points
 _INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=_CHARGE_POINTS.c.identity)
 
-CALENDAR_PROFILES = 16
-"""Numbers that a calendar takes: it may need as many OCPP profiles, with gaps between them."""
+_COMMANDS = command_tables.commands
+_COMMAND_COLUMNS = columns_of(ProfileCommandRecord, _COMMANDS)
+_TRANSACTIONS = transaction_tables.transactions
+_TRANSACTION_COLUMNS = columns_of(ConnectorTransaction, _TRANSACTIONS)
 
 
 class ChargingProfileStore(Repository):
@@ -33,10 +63,10 @@ class ChargingProfileStore(Repository):
     async def create(
         self, description: str, *, charging_profile: Json | None = None, calendar: Json | None = None
     ) -> ChargingProfileRecord:
-        """Store a profile in one of its two forms, under a number that was never given before.
+        """Store a profile in one of its two forms, under an id that was never used before.
 
         Raises:
-            Conflict: the numbers that fit an OCPP integer are used up.
+            Conflict: all ids that fit an OCPP integer are used up.
         """
         taken = 1 if calendar is None else CALENDAR_PROFILES
         numbering = (
@@ -67,7 +97,10 @@ class ChargingProfileStore(Repository):
     ) -> ChargingProfileRecord | None:
         """Return a stored profile.
 
-        Until the end of this transaction nobody else changes it (to_change), or nobody deletes it (to_keep).
+        Args:
+            charging_profile_id: Its id.
+            to_change: Lock it against every other change until this unit of work ends.
+            to_keep: Lock it against deletion until this unit of work ends.
         """
         statement = select(*_COLUMNS).where(*self._is(charging_profile_id))
         if to_change or to_keep:
@@ -91,7 +124,7 @@ class ChargingProfileStore(Repository):
         charging_profile: Json | None = None,
         calendar: Json | None = None,
     ) -> ChargingProfileRecord | None:
-        """Put another content under the same id; None: there is no such profile."""
+        """Replace the content of a stored profile and return it; None if it does not exist."""
         statement = (
             update(_TABLE)
             .where(*self._is(charging_profile_id))
@@ -106,7 +139,7 @@ class ChargingProfileStore(Repository):
         return ChargingProfileRecord(*row) if row is not None else None
 
     async def delete(self, charging_profile_id: int) -> bool:
-        """Remove a stored profile; charge points keep what they have. False: there is none."""
+        """Remove a stored profile and say whether there was one. Charge points keep what they have."""
         statement = delete(_TABLE).where(*self._is(charging_profile_id)).returning(_TABLE.c.id)
         return (await self.connection.execute(statement)).one_or_none() is not None
 
@@ -117,34 +150,23 @@ class ChargingProfileStore(Repository):
 class InstallationStore(Repository):
     """Where the stored profiles of one tenant should be installed: once on each charge point."""
 
-    async def put(
-        self,
-        charging_profile_id: int,
-        charge_point_id: int,
-        connector_id: int,
-        *,
-        transaction_id: int | None,
-        conversion: Json | None,
-        refresh_at: datetime | None,
-        settle_at: datetime,
-        at: datetime,
-    ) -> None:
-        """Note that a profile should be on a charge point, instead of where it was there before.
+    async def put(self, new: NewInstallation, settle_at: datetime) -> None:
+        """Store that a profile should be on a charge point, instead of where it was to be there before.
 
-        settle_at: when to look whether it is there, if it was meant to be there in another way before: what
-        is sent for two such requests at once may arrive in the other order.
+        settle_at: when to check it, if it was to be there in another way before. Two such requests at once
+        may reach the charge point in the other order.
         """
         values = {
-            "connector_id": connector_id,
-            "transaction_id": transaction_id,
-            "conversion": conversion,
-            "refresh_at": refresh_at,
-            "requested_at": at,
+            "connector_id": new.connector_id,
+            "transaction_id": new.transaction_id,
+            "conversion": new.conversion,
+            "refresh_at": new.refresh_at,
+            "requested_at": new.requested_at,
         }
         statement = insert(_INSTALLATIONS).values(
             tenant_id=self.tenant_id,
-            charging_profile_id=charging_profile_id,
-            charge_point_id=charge_point_id,
+            charging_profile_id=new.charging_profile_id,
+            charge_point_id=new.charge_point_id,
             **values,
         )
         ways = ("connector_id", "transaction_id", "conversion")
@@ -162,9 +184,9 @@ class InstallationStore(Repository):
     async def page(
         self, charging_profile_id: int, limit: int, after: str | None = None, *, numbers: int
     ) -> list[InstallationRecord]:
-        """Return where a profile is, or may be, in the order of the identity of the charge points.
+        """Return where a profile is, or may be, in the order of the identities of the charge points.
 
-        numbers: how many of the numbers on the wire are its own, from its id on.
+        numbers: how many chargingProfileIds belong to it, counted from its id.
         """
         statement = self._select(
             _INSTALLATIONS.c.charging_profile_id == charging_profile_id, self._on_charge_point(numbers)
@@ -175,7 +197,7 @@ class InstallationStore(Repository):
         return [InstallationRecord(*row) for row in rows]
 
     async def refresh_soon(self, charging_profile_id: int, at: datetime) -> None:
-        """Have every installation of a profile looked at, for the profile has changed."""
+        """Let the sweep check every installation of a profile, because the profile has changed."""
         await self.connection.execute(
             update(_INSTALLATIONS)
             .where(
@@ -186,14 +208,14 @@ class InstallationStore(Repository):
         )
 
     async def refresh_later(self, installation: InstallationRecord, at: datetime | None) -> None:
-        """Say when to look at an installation again, unless it or its profile was changed meanwhile."""
+        """Set when to check an installation again, unless it or its profile was changed in the meantime."""
         unchanged = _INSTALLATIONS.c.refresh_at == installation.refresh_at
         await self.connection.execute(
             update(_INSTALLATIONS).where(*self._is(installation), unchanged).values(refresh_at=at)
         )
 
     async def forget(self, installation: InstallationRecord) -> None:
-        """Remove an installation, unless it was requested anew meanwhile."""
+        """Remove an installation, unless it was requested again in the meantime."""
         await self.connection.execute(delete(_INSTALLATIONS).where(*self._is(installation)))
 
     def _select(self, *conditions: Any) -> Select[Any]:
@@ -210,37 +232,92 @@ class InstallationStore(Repository):
         )
 
     def _on_charge_point(self, numbers: int) -> Any:
-        """Whether a command that still counts, and was not refused, carries one of the profile's numbers."""
-        commands = command_tables.commands
-        # What was posted raw may be any integer of 64 bits.
-        wire_id = cast(commands.c.payload["csChargingProfiles"]["chargingProfileId"].astext, BigInteger)
+        """Return the condition that a command that counts and was not refused carries one of its ids."""
+        # A command that was posted as raw OCPP may have any integer of 64 bits.
+        carried_id = cast(_COMMANDS.c.payload["csChargingProfiles"]["chargingProfileId"].astext, BigInteger)
         first = _INSTALLATIONS.c.charging_profile_id
         return exists().where(
-            commands.c.tenant_id == self.tenant_id,
-            commands.c.charge_point_id == _INSTALLATIONS.c.charge_point_id,
-            commands.c.superseded_at.is_(None),
-            commands.c.action == "SetChargingProfile",
-            commands.c.state.not_in(("rejected", "call_error", "offline", "cancelled", "queued")),
-            wire_id >= first,
-            wire_id < first + numbers,
+            _COMMANDS.c.tenant_id == self.tenant_id,
+            _COMMANDS.c.charge_point_id == _INSTALLATIONS.c.charge_point_id,
+            _COMMANDS.c.superseded_at.is_(None),
+            _COMMANDS.c.action == "SetChargingProfile",
+            _COMMANDS.c.state.not_in(("rejected", "call_error", "offline", "cancelled", "queued")),
+            carried_id >= first,
+            carried_id < first + numbers,
+        )
+
+
+class ProfileCommandStore(Repository):
+    """The commands of one tenant that carry charging profiles, and the transactions they may belong to."""
+
+    async def for_charge_point(self, charge_point_id: int) -> list[ProfileCommandRecord]:
+        """Return the commands that may still matter to the profile ledger, in the order of sending."""
+        statement = (
+            select(*_COMMAND_COLUMNS)
+            .where(
+                _COMMANDS.c.tenant_id == self.tenant_id,
+                _COMMANDS.c.charge_point_id == charge_point_id,
+                _COMMANDS.c.superseded_at.is_(None),
+                text(f"({command_tables.CARRIES_CHARGING_PROFILE})"),
+                _COMMANDS.c.state.not_in(("queued", "offline", "cancelled")),
+            )
+            # Connections are ordered by epoch, because the clocks of two servers may differ.
+            .order_by(
+                _COMMANDS.c.epoch,
+                func.coalesce(_COMMANDS.c.sent_at, _COMMANDS.c.created_at),
+                _COMMANDS.c.id,
+            )
+        )
+        return [ProfileCommandRecord(*row) for row in await self.connection.execute(statement)]
+
+    async def transactions(self, charge_point_id: int, since: datetime | None) -> list[ConnectorTransaction]:
+        """Return the transactions that are open, ended after `since`, or are the newest of their connector.
+
+        They come in the order of their start: one that was never stopped is over once a later one began.
+        """
+        ended, started = _TRANSACTIONS.c.stopped_received_at, _TRANSACTIONS.c.started_at
+        connector_id, number = _TRANSACTIONS.c.connector_id, _TRANSACTIONS.c.id
+        here = (
+            _TRANSACTIONS.c.tenant_id == self.tenant_id,
+            _TRANSACTIONS.c.charge_point_id == charge_point_id,
+        )
+        newest = select(number).ext(distinct_on(connector_id)).where(*here)
+        wanted: list[ColumnElement[bool]] = [
+            ended.is_(None),
+            number.in_(newest.order_by(connector_id, started.desc(), number.desc())),
+        ]
+        if since is not None:
+            wanted.append(ended >= since)
+        statement = select(*_TRANSACTION_COLUMNS).where(*here, or_(*wanted)).order_by(started, number)
+        return [ConnectorTransaction(*row) for row in await self.connection.execute(statement)]
+
+    async def supersede(self, command_ids: Collection[UUID], at: datetime) -> None:
+        """Leave commands out of the ledger from now on, whatever their late answers say."""
+        await self.connection.execute(
+            update(_COMMANDS)
+            .where(_COMMANDS.c.tenant_id == self.tenant_id, _COMMANDS.c.id.in_(command_ids))
+            .values(superseded_at=at)
         )
 
 
 class InstallationReviewStore:
-    """The installations of all tenants, seen by the sweep that keeps them as their profiles say."""
+    """The installations of all tenants, for the sweep that checks them."""
 
     def __init__(self, work: PlatformWork) -> None:
         self.connection = work.connection
 
     async def take(self, now: datetime, again_at: datetime, limit: int) -> list[InstallationRecord]:
-        """Return installations that are due, and put their next turn to `again_at`: one worker gets each."""
+        """Return installations whose check is pending, and set their next one to `again_at`.
+
+        Each row is locked, so that only one of the workers that sweep at once gets it.
+        """
         rows = await self.connection.execute(_TAKE, {"now": now, "again_at": again_at, "limit": limit})
         return [InstallationRecord(*row) for row in rows]
 
 
 _TAKE = text(
     """
-    with due as (
+    with pending as (
         select tenant_id, charging_profile_id, charge_point_id
         from charging_profile_installations
         where refresh_at <= :now
@@ -249,9 +326,9 @@ _TAKE = text(
         for update skip locked
     )
     update charging_profile_installations as taken set refresh_at = :again_at
-    from due join charge_points on charge_points.id = due.charge_point_id
-    where taken.tenant_id = due.tenant_id and taken.charging_profile_id = due.charging_profile_id
-        and taken.charge_point_id = due.charge_point_id
+    from pending join charge_points on charge_points.id = pending.charge_point_id
+    where taken.tenant_id = pending.tenant_id and taken.charging_profile_id = pending.charging_profile_id
+        and taken.charge_point_id = pending.charge_point_id
     returning taken.tenant_id, taken.charging_profile_id, taken.charge_point_id, charge_points.identity,
         taken.connector_id, taken.transaction_id, taken.conversion, taken.requested_at, taken.refresh_at
     """

@@ -31,7 +31,7 @@ charging_profiles = Table(
 )
 
 
-# What should be on a charge point. What is there, its commands say.
+# What should be on a charge point. Its commands show what is there.
 charging_profile_installations = Table(
     "charging_profile_installations",
     metadata,
@@ -42,7 +42,7 @@ charging_profile_installations = Table(
     Column("transaction_id", Integer),
     Column("conversion", JSONB(none_as_null=True)),
     time_column("requested_at"),
-    # When it must be looked at: a clock change, a change of the stored profile, a try that failed.
+    # When to check it: at a clock change, after a change of the stored profile, after a failed try.
     time_column("refresh_at", nullable=True),
     PrimaryKeyConstraint("tenant_id", "charging_profile_id", "charge_point_id"),
     ForeignKeyConstraint(

@@ -104,8 +104,9 @@ class KeyRing:
     def _refuse_flood(self, address: str) -> None:
         wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
         if wait_s > 0.0:
-            detail = "Too many requests without a valid API key from this address."
-            raise TooManyRequests(detail, max(1, ceil(wait_s)))
+            raise TooManyRequests(
+                "Too many requests without a valid API key from this address.", max(1, ceil(wait_s))
+            )
 
     def _usable(self, record: ApiKeyRecord) -> bool:
         expired = record.expires_at is not None and record.expires_at <= self._clock.now()

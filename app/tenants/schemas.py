@@ -1,14 +1,14 @@
 """Shapes of REST requests and answers about tenants and API keys."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field, field_validator
 
 from app.ocpp.v16 import RegistrationStatus
 from app.types import Scope
-from app.web.inputs import SLUG_PATTERN, Change, Input, Name, Time
-from app.web.resources import Instant, Resource
+from app.web.inputs import Change, Input, Name, Slug, Time
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class Tenant(Resource):
@@ -19,6 +19,14 @@ class Tenant(Resource):
     strict_protocol: bool = Field(description="Refuse what tolerance would mend.")
     default_registration: RegistrationStatus = Field(description="What a new charge point gets.")
     created_at: Instant
+
+    example: ClassVar[Json] = {
+        "slug": "demo",
+        "name": "Demo operator",
+        "strict_protocol": False,
+        "default_registration": "Accepted",
+        "created_at": EXAMPLE_TIME,
+    }
 
 
 class ApiKey(Resource):
@@ -33,20 +41,40 @@ class ApiKey(Resource):
     created_at: Instant
     last_used_at: Instant | None
 
+    example: ClassVar[Json] = {
+        "id": "0b7a1e6a-52a5-4f0c-8a53-54bb2f7e8f0d",
+        "name": "billing export",
+        "prefix": "3f9c2a7d41be",
+        "scopes": ["read"],
+        "expires_at": "2027-01-01T00:00:00.000Z",
+        "revoked_at": None,
+        "created_at": EXAMPLE_TIME,
+        "last_used_at": None,
+    }
+
 
 class NewApiKey(ApiKey):
     """A key just made, with the token that is shown this once."""
 
     token: str = Field(description="Send it as `Authorization: Bearer ...`. It is shown this once only.")
 
+    example: ClassVar[Json] = {**ApiKey.example, "token": "sm_3f9c2a7d41be_<48 hexadecimal digits>"}
+
 
 class TenantCreate(Input):
     """A new tenant."""
 
-    slug: Annotated[str, Field(pattern=SLUG_PATTERN, description="Name in URLs; it never changes.")]
+    slug: Annotated[Slug, Field(description="Name in URLs; it never changes.")]
     name: Name
     strict_protocol: bool = False
     default_registration: RegistrationStatus = "Accepted"
+
+    example: ClassVar[Json] = {
+        "slug": "demo",
+        "name": "Demo operator",
+        "strict_protocol": False,
+        "default_registration": "Accepted",
+    }
 
 
 class TenantChange(Change):
@@ -56,6 +84,8 @@ class TenantChange(Change):
     strict_protocol: bool = False
     default_registration: RegistrationStatus = "Accepted"
 
+    example: ClassVar[Json] = {"name": "Demo operator", "strict_protocol": True}
+
 
 class ApiKeyCreate(Input):
     """A new API key."""
@@ -63,6 +93,12 @@ class ApiKeyCreate(Input):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
     expires_at: Annotated[Time | None, Field(description="null: it never expires.")] = None
+
+    example: ClassVar[Json] = {
+        "name": "billing export",
+        "scopes": ["read"],
+        "expires_at": "2027-01-01T00:00:00Z",
+    }
 
     @field_validator("scopes")
     @classmethod

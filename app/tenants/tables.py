@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from app.database.schema import REGISTRATION_STATUS_VALUES, metadata, tenant_column, time_column
+from app.types import SLUG_PATTERN
 
 tenants = Table(
     "tenants",
@@ -27,7 +28,7 @@ tenants = Table(
     # The next number for a stored charging profile; numbers are never given twice.
     Column("next_charging_profile_id", BigInteger, nullable=False, server_default=text("1")),
     time_column("created_at"),
-    CheckConstraint("slug ~ '^[a-z0-9-]{1,40}$'", name="slug"),
+    CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),
     CheckConstraint(f"default_registration {REGISTRATION_STATUS_VALUES}", name="default_registration"),
 )
 

@@ -22,7 +22,6 @@ from app.transactions.schemas import (
 from app.transactions.service import TransactionService
 from app.web.access import ReadAccess
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response, page_response
-from app.web.hot_reads import encoded, encoded_page
 from app.web.inputs import (
     DIGITS,
     INTEGER_MAXIMUM,
@@ -37,10 +36,12 @@ from app.web.inputs import (
 )
 from app.web.pagination import IntegerKey, LargeIntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
+from app.web.rows import encoded, encoded_page
 from app.web.services import provided
 
-router = api_router(prefix="/v1/transactions", tags=["transactions"])
+_TAG = Tag("transactions", "Billing records, meter values and what fits no transaction, to read.")
+router = api_router(prefix="/v1/transactions", tags=[_TAG])
 meter_value_router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])
 orphan_record_router = api_router(prefix="/v1/charge-points/{identity}/orphan-records", tags=["transactions"])
 

@@ -1,47 +1,52 @@
-"""The OpenAPI 3.1 document: what the framework knows of the routes, completed with what it cannot know."""
+"""The OpenAPI 3.1 document: what the framework knows of the routes, completed with what it cannot know.
 
+Capabilities say the rest where it belongs: `Resource.example`, `Input.example`, `Tag` and `DescribedRoute`.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from app.commands import routes as commands
-from app.commands.operations import PATH, component_schemas, operations
 from app.web.conditional import content_tag, matching_tag
-from app.web.examples import COMMAND, PAGED, RESOURCE_EXAMPLES, SITE_DISTRIBUTED
 from app.web.inputs import Change, Input
 from app.web.problems import Problem, documented
+from app.web.resources import Resource
+from app.web.routers import DescribedRoute, Tag
 
 Json = dict[str, Any]
 
-_TAGS: tuple[tuple[str, str], ...] = (
-    ("charge-points", "Charge points: what you set, what they report, whether they are connected now."),
-    ("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back."),
-    ("transactions", "Billing records, meter values and what fits no transaction, to read."),
-    ("id-tags", "Who may charge."),
-    ("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared."),
-    ("smart-charging", "Dry runs: what charging profiles come to, with pictures, and a site's power shared."),
-    ("frames", "What went over the socket."),
-    ("api-keys", "Keys: hashed, scoped, expiring. A token is shown once."),
-    ("tenants", "Operators on this platform. For keys of the platform."),
-    ("Protocol catalog", "What the protocols are, message by message. Public: no key is needed."),
-)
-_DESCRIPTION = """Send `Authorization: Bearer sm_...`. The tenant comes from the key; what belongs to another
-tenant answers with status 404. Each operation names the scope it needs (`read`, `write`, `command`, `admin`);
-no scope contains another.
+_DESCRIPTION = """Send `Authorization: Bearer sm_...`. The tenant comes from the key. What belongs to another
+tenant answers with status 404. Each operation names the scope that it needs (`read`, `write`, `command`,
+`admin`); no scope contains another.
 
-Errors are `application/problem+json` (RFC 9457): look at `code`; `errors` names each field at fault. Listings
-take `limit` (1 to 200) and `cursor`, and answer `next_cursor`. Times are RFC 3339 UTC. Single resources have
-an `ETag`. Our own fields are snake_case; OCPP payloads keep their wire names.
+Errors are `application/problem+json` (RFC 9457). Programs should look at `code`; `errors` names each field
+that breaks a rule. Listings take `limit` (1 to 200) and `cursor`, and answer with `next_cursor`. Times are
+RFC 3339 UTC. Single resources have an `ETag`. Our own fields are snake_case; OCPP payloads keep the names of
+the standard.
 """
+_SCHEMAS = "#/components/schemas/"
 
 
 def _subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
     return [found for child in model.__subclasses__() for found in (child, *_subclasses(child))]
+
+
+def _routes(app: FastAPI) -> list[BaseRoute]:
+    """List the routes, those of included routers first: others are first only to be matched early."""
+    routes = [context.original_route for context in iter_route_contexts(app.routes)]
+    return sorted(routes, key=lambda route: route in app.routes)
+
+
+def _tags(routes: list[BaseRoute]) -> list[Json]:
+    tags = (tag for route in routes for tag in getattr(route, "tags", ()) if isinstance(tag, Tag))
+    return [{"name": tag, "description": tag.description} for tag in dict.fromkeys(tags)]
 
 
 def _input_schemas() -> Json:
@@ -49,50 +54,42 @@ def _input_schemas() -> Json:
     found: Json = {}
     models.append(Problem)
     for model in models:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema = model.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
         found.update(schema.pop("$defs", {}))
         found[model.__name__] = schema
     return found
 
 
-def _command_pattern() -> Json:
-    """What the framework would say of the one route that issues commands."""
-    route = next(route for route in commands.router.routes if getattr(route, "path", None) == PATH)
-    if not isinstance(route, APIRoute):
-        raise TypeError(f"{PATH} is served by something else")
-    shown = APIRoute(
-        route.path, route.endpoint, methods=["POST"], response_model=None, operation_id="issue_command"
-    )
-    operation: Json = get_openapi(title="", version="", routes=[shown])["paths"][PATH]["post"]
-    return operation
+def _operations(document: Json) -> Iterator[Json]:
+    for path_item in document["paths"].values():
+        yield from path_item.values()
 
 
 def _replace_framework_errors(document: Json) -> None:
     """Describe the framework's own refusals as what they are here: problem details."""
-    for path_item in document["paths"].values():
-        for operation in path_item.values():
-            if "HTTPValidationError" in str(operation["responses"].get("422")):
-                operation["responses"]["422"] = documented(422)
-            if "requestBody" in operation:
-                operation["responses"].setdefault("400", documented(400))
+    for operation in _operations(document):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            operation["responses"]["422"] = documented(422)
+        if "requestBody" in operation:
+            operation["responses"].setdefault("400", documented(400))
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
 
 
 def _success_examples(document: Json) -> None:
     """Give each successful answer the example of its resource."""
-    by_reference = {f"#/components/schemas/{name}": text for name, text in RESOURCE_EXAMPLES.items()}
-    by_reference["#/components/schemas/SiteDistributed"] = SITE_DISTRIBUTED
-    by_reference |= {
-        f"#/components/schemas/Page_{name}_": {"items": [RESOURCE_EXAMPLES[name]], "next_cursor": None}
-        for name in PAGED
-    }
-    for path_item in document["paths"].values():
-        for operation in path_item.values():
-            for status, response in operation["responses"].items():
-                content = response.get("content", {}).get("application/json", {})
-                example = by_reference.get(content.get("schema", {}).get("$ref"))
-                if status.startswith("2") and example is not None:
-                    content.setdefault("example", example)
-                    _document_headers(response, operation, status)
+    by_reference: Json = {}
+    for model in _subclasses(Resource):
+        if (example := vars(model).get("example")) is not None:
+            by_reference[f"{_SCHEMAS}{model.__name__}"] = example
+            by_reference[f"{_SCHEMAS}Page_{model.__name__}_"] = {"items": [example], "next_cursor": None}
+    for operation in _operations(document):
+        for status, response in operation["responses"].items():
+            content = response.get("content", {}).get("application/json", {})
+            example = by_reference.get(content.get("schema", {}).get("$ref"))
+            if status.startswith("2") and example is not None:
+                content.setdefault("example", example)
+                _document_headers(response, operation, status)
 
 
 def _document_headers(response: Json, operation: Json, status: str) -> None:
@@ -109,7 +106,8 @@ def _document_headers(response: Json, operation: Json, status: str) -> None:
 
 
 def build_openapi(app: FastAPI) -> Json:
-    """The whole document, from the routes of the application and the protocol's definition."""
+    """Build the whole document from the routes of an application."""
+    routes = _routes(app)
     document: Json = get_openapi(
         title=app.title,
         version=app.version,
@@ -117,18 +115,17 @@ def build_openapi(app: FastAPI) -> Json:
         summary=app.summary,
         description=_DESCRIPTION,
         routes=app.routes,
-        tags=[*({"name": name, "description": text} for name, text in _TAGS), *(app.openapi_tags or [])],
+        tags=_tags(routes),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    paths = operations(_command_pattern(), COMMAND)
-    document["paths"] |= paths
     schemas: Json = document["components"]["schemas"]
-    schemas |= component_schemas()
+    for route in routes:
+        if isinstance(route, DescribedRoute):
+            document["paths"] |= route.operations()
+            schemas |= route.schemas()
     for name, schema in _input_schemas().items():
         schemas.setdefault(name, schema)
     _replace_framework_errors(document)
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
     _success_examples(document)
     return document
 

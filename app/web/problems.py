@@ -106,8 +106,13 @@ def invalid_parameter(name: str, detail: str, code: str = "invalid_parameter") -
     return InvalidInput([FieldViolation(name, code, detail)])
 
 
+def pointer_token(step: str | int) -> str:
+    """Escape a member name or an index for use in a JSON pointer (RFC 6901 3)."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
 def _pointer(location: Sequence[str | int]) -> str:
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in location)
+    return "".join(f"/{pointer_token(step)}" for step in location)
 
 
 def _violation(fault: Any, pointer: str) -> FieldViolation:
@@ -239,7 +244,7 @@ Documented = Literal[304, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503]
 _DOCUMENTED: dict[int, tuple[str, AppError]] = {
     400: ("The body is not JSON.", MalformedBody()),
     401: ("There is no API key, or it is unknown, expired or revoked.", Unauthorized()),
-    403: ("The key lacks the scope.", Forbidden("The API key lacks the scope 'write'.")),
+    403: ("The key lacks the scope.", Forbidden("The API key lacks the scope of this operation.")),
     404: ("It does not exist, or it belongs to another tenant.", NotFound("There is no such resource.")),
     409: ("The present state forbids it.", Conflict("The present state forbids it.")),
     412: ("If-Match names another state.", PreconditionFailed()),

@@ -1,7 +1,7 @@
-"""What REST resources of all capabilities share: names in snake_case, times in RFC 3339 UTC."""
+"""The base of all resources: names in snake_case, times in RFC 3339 UTC, and an example."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
@@ -16,8 +16,17 @@ Instant = Annotated[
 
 Json = dict[str, Any]
 
+EXAMPLE_TIME: Final = "2026-05-04T08:15:30.000Z"
+"""The time in examples."""
+
 
 class Resource(BaseModel):
-    """Base of all resources."""
+    """Base of all resources.
+
+    A resource that a route answers with has an `example`. OpenAPI shows it in each answer with the resource,
+    and a page of one in listings. A test checks that it is valid.
+    """
 
     model_config = ConfigDict(frozen=True, from_attributes=True, populate_by_name=True)
+
+    example: ClassVar[Json]

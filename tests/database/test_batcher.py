@@ -24,10 +24,10 @@ class Work:
 
 async def test_what_comes_while_a_batch_is_under_way_is_the_next_one() -> None:
     work = Work()
-    gathering = Batcher(work.carry_out, 3)
-    first = [gathering.add(number) for number in (1, 2)]
+    batcher = Batcher(work.carry_out, 3)
+    first = [batcher.add(number) for number in (1, 2)]
     await asyncio.sleep(0)
-    second = [gathering.add(number) for number in (3, 4, 5, 6)]
+    second = [batcher.add(number) for number in (3, 4, 5, 6)]
     for _ in range(3):
         work.may_end.release()
     assert await asyncio.gather(*first, *second) == [2, 4, 6, 8, 10, 12]
@@ -36,8 +36,8 @@ async def test_what_comes_while_a_batch_is_under_way_is_the_next_one() -> None:
 
 async def test_a_failure_is_that_of_its_batch_only() -> None:
     work = Work()
-    gathering = Batcher(work.carry_out, 2)
-    answers = [gathering.add(number) for number in (13, 1, 2)]
+    batcher = Batcher(work.carry_out, 2)
+    answers = [batcher.add(number) for number in (13, 1, 2)]
     for _ in range(2):
         work.may_end.release()
     for failed in answers[:2]:
@@ -48,11 +48,11 @@ async def test_a_failure_is_that_of_its_batch_only() -> None:
 
 async def test_who_gives_up_holds_nobody_up_and_settling_waits_for_all() -> None:
     work = Work()
-    gathering = Batcher(work.carry_out, 1)
-    given_up, wanted = gathering.add(1), gathering.add(2)
+    batcher = Batcher(work.carry_out, 1)
+    given_up, wanted = batcher.add(1), batcher.add(2)
     given_up.cancel()
     for _ in range(2):
         work.may_end.release()
-    await gathering.drain()
+    await batcher.drain()
     assert wanted.result() == 4
     assert work.batches == [[1], [2]]

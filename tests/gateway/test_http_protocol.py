@@ -110,13 +110,13 @@ async def test_what_follows_a_request_that_cannot_be_read_is_left_alone() -> Non
 
 async def test_blank_lines_of_a_body_are_not_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = []
-    parse = ChargePointHttpProtocol._goes_on_as_websocket
+    parse = ChargePointHttpProtocol._parse_part
 
     def counted(protocol: ChargePointHttpProtocol, data: bytes, start: int, end: int) -> bool:
         parts.append(end - start)
         return parse(protocol, data, start, end)
 
-    monkeypatch.setattr(ChargePointHttpProtocol, "_goes_on_as_websocket", counted)
+    monkeypatch.setattr(ChargePointHttpProtocol, "_parse_part", counted)
     head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n"
     socket = await converse(head + b"\r\n\r\n" * 10_000 + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert socket.written.count(b"HTTP/1.1 204") == 2

@@ -24,6 +24,7 @@ BAD = [
     ("elsewhere", b"/other/demo/CP1"),
     ("colon", b"/ocpp/demo/AA%3ABB"),
     ("encoded slash", b"/ocpp/demo/A%2FB"),
+    ("leading dot", b"/ocpp/demo/.A"),
     ("encoded twice", b"/ocpp/demo/RDAM%2520123"),
     ("encoded slash twice", b"/ocpp/demo/A%252FB"),
     ("broken escape", b"/ocpp/demo/A%2"),

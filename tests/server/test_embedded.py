@@ -1,4 +1,4 @@
-"""The embedded engines: they keep their data, end cleanly, and survive the death of whoever started them."""
+"""The embedded engines keep their data, end cleanly, and survive the death of their owner."""
 
 import asyncio
 import os
@@ -135,7 +135,7 @@ async def test_a_second_process_shares_the_engines_and_leaves_them_running(engin
         assert await _count(engines.database_url, engines.redis_url) == (1, 1)
 
 
-@pytest.mark.parametrize("holder", ["nobody any more", "a stranger"])
+@pytest.mark.parametrize("holder", ["none", "another process"])
 async def test_a_stale_process_file_does_not_prevent_the_start(engine_directory: Path, holder: str) -> None:
     async with start_embedded(_settings(engine_directory)) as engines:
         await _count(engines.database_url, engines.redis_url)
@@ -144,22 +144,22 @@ async def test_a_stale_process_file_does_not_prevent_the_start(engine_directory:
             os.kill(int(path.read_text().split("\n", 1)[0]), signal.SIGKILL)
     stale = processes[0].read_text().split("\n")
     assert stale[0].isdigit()
-    if holder == "a stranger":
+    if holder == "another process":
         # As in a new container: the number now belongs to another process of the engines' own user.
         account = processes[0].stat().st_uid
-        stranger = await asyncio.create_subprocess_exec("sleep", "60", user=account)
-        processes[0].write_text("\n".join([str(stranger.pid), *stale[1:]]))
+        other = await asyncio.create_subprocess_exec("sleep", "60", user=account)
+        processes[0].write_text("\n".join([str(other.pid), *stale[1:]]))
         async with start_embedded(_settings(engine_directory)) as engines:
             assert (await _count(engines.database_url, engines.redis_url))[0] == 2
-        assert stranger.returncode is None
-        stranger.kill()
-        await stranger.wait()
+        assert other.returncode is None
+        other.kill()
+        await other.wait()
     else:
         async with start_embedded(_settings(engine_directory)) as engines:
             assert (await _count(engines.database_url, engines.redis_url))[0] == 2
 
 
-async def test_an_engine_that_dies_is_started_anew(engine_directory: Path) -> None:
+async def test_an_engine_that_dies_is_started_again(engine_directory: Path) -> None:
     async with start_embedded(_settings(engine_directory)) as engines:
         redis = Redis.from_url(engines.redis_url)
         try:
@@ -177,7 +177,7 @@ async def test_an_engine_that_dies_is_started_anew(engine_directory: Path) -> No
 
 
 async def _wait_for_another(redis: Redis, process_id: int) -> None:
-    """Ask until another process answers; nothing tells when it does."""
+    """Ask until another process answers; no event tells it."""
     while True:
         with suppress(RedisError):
             if (await redis.info("server"))["process_id"] != process_id:
@@ -208,16 +208,16 @@ async def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_runs_the_engines_as_themselves(engine_directory: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
+    account = pwd.getpwnam("nobody")
     try:
-        subprocess.run([sys.executable, "-c", ""], user=nobody.pw_uid, check=True)
+        subprocess.run([sys.executable, "-c", ""], user=account.pw_uid, check=True)
     except PermissionError:
         pytest.skip(f"{sys.executable} is closed to other users")
-    os.chown(engine_directory, nobody.pw_uid, nobody.pw_gid)
-    process, _ = _start_owner(engine_directory, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
-    assert (engine_directory / "postgres").stat().st_uid == nobody.pw_uid
+    os.chown(engine_directory, account.pw_uid, account.pw_gid)
+    process, _ = _start_owner(engine_directory, user=account.pw_uid, group=account.pw_gid, extra_groups=[])
+    assert (engine_directory / "postgres").stat().st_uid == account.pw_uid
     assert _end(process) == 0
     assert _engine_processes(engine_directory) == set()
 

@@ -1,4 +1,4 @@
-"""Drawn examples of docs/smart-charging.md: `python -m tests.smart_charging.drawings` writes them anew."""
+"""Drawn examples of docs/smart-charging.md: `python -m tests.smart_charging.drawings` writes them."""
 
 import json
 from pathlib import Path

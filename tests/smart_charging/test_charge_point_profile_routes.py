@@ -1,4 +1,4 @@
-"""What charge points have of the profiles: cleared, shown in the ledger, and listed for a stored one."""
+"""Profiles on charge points: cleared, shown in the ledger, and listed for a stored profile."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 
 from app.commands.records import CommandRecord
 from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.profile_command_store import ProfileCommandStore
 from app.smart_charging.records import ConnectorTransaction
+from app.smart_charging.store import ProfileCommandStore
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.smart_charging.test_charging_profile_routes import PROFILE
@@ -45,7 +45,7 @@ async def test_profiles_are_cleared_by_id_or_by_filters(
 ) -> None:
     response = await edge.call("DELETE", f"{POINT}/charging-profiles{query}", token)
     assert response.status_code == 202
-    # Beside an id nothing else is sent: it would not count (errata 3.26).
+    # With an id nothing else is sent, because it would not count (errata 3.26).
     wanted = {"id": payload["id"]} if "id" in payload else payload
     assert sent(scripted) == [("ClearChargingProfile", wanted)]
 
@@ -141,13 +141,13 @@ async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
     ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
     async with edge.services.database.tenant(operator.id) as work:
         asked: list[Any] = []
-        transactions = ProfileCommandStore(work).transactions
+        transactions = ProfileCommandStore.transactions
 
         async def spy(*arguments: Any) -> list[ConnectorTransaction]:
             asked.extend(found := await transactions(*arguments))
             return found
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ProfileCommandStore(work), "transactions", spy)
+            patch.setattr(ProfileCommandStore, "transactions", spy)
             await load_ledger(work, charge_point)
     assert [row.id for row in asked] == ended[-1:]

@@ -7,8 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE
-from app.smart_charging.schemas.composite_schedule import CompositeSchedule
+from app.smart_charging.schemas.composite_schedule import (
+    ANSWER_EXAMPLE,
+    QUESTION_EXAMPLE,
+    CompositeSchedule,
+)
 from tests.support.api import Edge
 
 PATH = "/v1/smart-charging/composite-schedule"
@@ -18,7 +21,7 @@ PERIODS = f"{FIRST}/chargingSchedule/chargingSchedulePeriod"
 
 def changed(**changes: Any) -> dict[str, Any]:
     """The example with members replaced; names are paths with `__` between the steps."""
-    body = copy.deepcopy(EXAMPLE)
+    body = copy.deepcopy(QUESTION_EXAMPLE)
     for path, value in changes.items():
         *steps, last = (int(step) if step.isdecimal() else step for step in path.split("__"))
         place: Any = body
@@ -37,9 +40,9 @@ def first(**changes: Any) -> dict[str, Any]:
 
 
 async def test_the_answer_to_the_documented_question_is_the_documented_one(edge: Edge, token: str) -> None:
-    response = await edge.call("POST", PATH, token, json=EXAMPLE)
+    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
-    assert response.json() == ANSWER
+    assert response.json() == ANSWER_EXAMPLE
 
 
 async def test_the_answer_is_as_documented_for_a_whole_charge_point(edge: Edge, token: str) -> None:
@@ -63,7 +66,7 @@ async def test_nothing_known_is_said_as_null(edge: Edge, token: str) -> None:
 
 @pytest.mark.parametrize("accept", ["image/svg+xml", "image/*", "application/json;q=0.5, image/svg+xml"])
 async def test_a_picture_is_given_to_who_wants_one(edge: Edge, token: str, accept: str) -> None:
-    response = await edge.call("POST", PATH, token, json=EXAMPLE, headers={"Accept": accept})
+    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
     assert (response.status_code, response.headers["content-type"]) == (200, "image/svg+xml")
     assert response.headers["vary"] == "Accept"
     # Our own text.
@@ -72,7 +75,7 @@ async def test_a_picture_is_given_to_who_wants_one(edge: Edge, token: str, accep
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json, image/svg+xml", "text/html", "image/*;q=x"])
 async def test_json_is_given_to_everybody_else(edge: Edge, token: str, accept: str) -> None:
-    response = await edge.call("POST", PATH, token, json=EXAMPLE, headers={"Accept": accept})
+    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json"
 
 
@@ -89,7 +92,7 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         first(chargingSchedule__chargingSchedulePeriod__0__startPeriod=1),
         [(f"{PERIODS}/0/startPeriod", "first_period_starts_at_zero")],
     ),
-    "A3: periods stand still": (
+    "A3: periods do not rise": (
         first(chargingSchedule__chargingSchedulePeriod=[{"startPeriod": 0, "limit": 1}] * 2),
         [(f"{PERIODS}/1/startPeriod", "periods_strictly_increase")],
     ),
@@ -160,13 +163,13 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         [(PERIODS, "too_many_items")],
     ),
     "a unit that direct current cannot give": (
-        {**EXAMPLE, "currentType": "DC", "chargingRateUnit": "W"},
+        {**QUESTION_EXAMPLE, "currentType": "DC", "chargingRateUnit": "W"},
         [
             (f"{FIRST}/chargingSchedule/chargingRateUnit", "no_conversion"),
             ("/installed/1/csChargingProfiles/chargingSchedule/chargingRateUnit", "no_conversion"),
         ],
     ),
-    "a member that nobody knows": (changed(conectorId=1), [("/conectorId", "unknown_field")]),
+    "an unknown member": (changed(conectorId=1), [("/conectorId", "unknown_field")]),
     "a member that is missing": (changed(scheduleStart=...), [("/scheduleStart", "missing")]),
     "a negative duration": (changed(duration=-1), [("/duration", "out_of_range")]),
     "a duration of years": (changed(duration=10**12), [("/duration", "out_of_range")]),
@@ -191,7 +194,7 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         [("/connectorId", "unknown_connector")],
     ),
     "two transactions on one connector": (
-        changed(transactions=EXAMPLE["transactions"] * 2),
+        changed(transactions=QUESTION_EXAMPLE["transactions"] * 2),
         [("/transactions/1/connectorId", "connector_stands_twice")],
     ),
     "no objects at all": (
@@ -236,7 +239,7 @@ async def test_limits_are_read_as_decimals(edge: Edge, token: str) -> None:
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
 async def test_what_is_no_number_is_named(edge: Edge, token: str, constant: str) -> None:
-    text = json.dumps(EXAMPLE).replace("8.5", constant)
+    text = json.dumps(QUESTION_EXAMPLE).replace("8.5", constant)
     response = await edge.call(
         "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
     )
@@ -257,7 +260,7 @@ async def test_what_is_no_json_is_malformed(edge: Edge, token: str, text: bytes)
 
 def recurring(number: int) -> dict[str, Any]:
     """A daily profile of a hundred periods."""
-    item: dict[str, Any] = copy.deepcopy(EXAMPLE["installed"][0])
+    item: dict[str, Any] = copy.deepcopy(QUESTION_EXAMPLE["installed"][0])
     profile = item["csChargingProfiles"]
     profile |= {"chargingProfileId": number, "stackLevel": number, "chargingProfileKind": "Recurring"}
     profile["recurrencyKind"] = "Daily"

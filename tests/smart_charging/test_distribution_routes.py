@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.smart_charging.routes import distribution as site_distribution
-from app.web.examples import SITE_DISTRIBUTED, SITE_QUESTION
+from app.smart_charging.schemas.distribution import SiteDistributed, SiteQuestion
 from tests.support.api import Edge
 
 PATH = "/v1/smart-charging/distribute"
@@ -77,8 +77,8 @@ async def test_d4_each_phase_is_shared_by_those_who_load_it(edge: Edge, token: s
 
 
 async def test_the_example_of_the_document_is_answered_as_it_says(edge: Edge, token: str) -> None:
-    response = await ask(edge, token, SITE_QUESTION)
-    assert response.json() == SITE_DISTRIBUTED
+    response = await ask(edge, token, SiteQuestion.example)
+    assert response.json() == SiteDistributed.example
 
 
 async def test_every_reason_names_what_it_is_about(edge: Edge, token: str) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from app.commands.records import CommandRecord
 from app.database.database import Database
 from app.smart_charging import tables as smart_charging_tables
-from app.smart_charging.installer import REFUSED_RETRY_AFTER, RETRY_AFTER, Asked, Place, ProfileInstaller
-from app.smart_charging.records import InstallationRecord
+from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller
+from app.smart_charging.records import CALENDAR_PROFILES, InstallationRecord
 from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.rules.installation import REFUSED_RETRY_AFTER, RETRY_AFTER
 from app.smart_charging.store import (
-    CALENDAR_PROFILES,
     ChargingProfileStore,
     InstallationReviewStore,
     InstallationStore,
@@ -35,7 +35,7 @@ CALENDAR: Json = {
     "otherwise": None,
     "number_phases": None,
 }
-ASKED = Asked("test")
+OPTIONS = IssueOptions("test")
 
 
 class Estate:
@@ -51,8 +51,8 @@ class Estate:
         return ProfileInstaller(self.site.database, worker.commands, self.site.clock)
 
     async def install(self, connector_id: int = 1) -> None:
-        place = Place(self.charger.connection.identity, connector_id)
-        commands = await self.installer.install(self.site.tenant_id, self.number, place, ASKED)
+        place = Placement(self.charger.connection.identity, connector_id)
+        commands = await self.installer.install(self.site.tenant_id, self.number, place, OPTIONS)
         for command in commands:
             await self.site.end(self.site.a, command)
         await self.charger.reported()
@@ -121,7 +121,7 @@ async def test_it_is_due_at_the_next_clock_change(estate: Estate) -> None:
     assert await estate.sweep() == 0
 
 
-async def test_at_the_change_it_is_sent_anew_once(estate: Estate) -> None:
+async def test_at_the_change_it_is_sent_again_once(estate: Estate) -> None:
     estate.go_to(CHANGE)
     counts = await asyncio.gather(estate.sweep(), estate.sweep(estate.site.b))
     assert sum(counts) == 1
@@ -152,7 +152,7 @@ async def test_what_somebody_cleared_is_not_sent_again(estate: Estate) -> None:
     filters = {"id": estate.number}
     identity = estate.charger.connection.identity
     estate.site.clock.advance(1)
-    for command in await estate.installer.clear(estate.site.tenant_id, identity, filters, ASKED):
+    for command in await estate.installer.clear(estate.site.tenant_id, identity, filters, OPTIONS):
         await estate.site.end(estate.site.a, command)
     await estate.charger.reported()
     estate.go_to(CHANGE)
@@ -168,7 +168,7 @@ async def test_what_somebody_cleared_in_vain_is_left_alone_too(site: Site) -> No
     await estate.install()
     site.clock.advance(1)
     identity, filters = estate.charger.connection.identity, {"id": estate.number}
-    for command in await estate.installer.clear(site.tenant_id, identity, filters, ASKED):
+    for command in await estate.installer.clear(site.tenant_id, identity, filters, OPTIONS):
         await site.end(site.a, command)
     await estate.charger.reported()
     estate.go_to(CHANGE)
@@ -214,7 +214,7 @@ async def test_of_two_installations_at_once_the_later_one_holds_in_the_end(estat
     assert (installation.connector_id, installation.refresh_at) == (2, CHANGE)
 
 
-async def test_a_profile_cannot_be_deleted_while_it_is_sent_anew(
+async def test_a_profile_cannot_be_deleted_while_it_is_sent_again(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = estate.site.a.commands

@@ -20,13 +20,13 @@ from app.database.database import Database
 from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
+from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.records import InvalidRecord, MeterReading, MeterReadings, TransactionStart
-from app.web.examples import CALENDAR
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
 
@@ -103,7 +103,9 @@ def make_things(settings: Settings, slug: str) -> Things:
                 point.id, StatusReport(1, "Available", "NoError", now, now), 64
             )
             await IdTagStore(work).create("B4A63CDF")
-            profile = await ChargingProfileStore(work).create("Less in the evening peak", calendar=CALENDAR)
+            profile = await ChargingProfileStore(work).create(
+                "Less in the evening peak", calendar=CalendarInput.example
+            )
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )

@@ -1,12 +1,12 @@
-"""What was sent to a charge point about charging profiles, what it answered, and the ledger of that."""
+"""A story of requests about charging profiles and their answers, and the ledger of that."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from app.commands.records import CommandState
-from app.smart_charging.ledger import Ledger, World, fold_ledger
 from app.smart_charging.ledger_reading import read_events
+from app.smart_charging.profile_ledger import PossibleState, ProfileLedger, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.types import Json
 
@@ -26,7 +26,7 @@ def profile(number: int, purpose: str = "TxDefaultProfile", level: int = 0, **ch
 
 
 class Story:
-    """What was sent to one charge point and answered by it, and the transactions meanwhile."""
+    """Requests to one charge point and its answers, and the transactions in the meantime."""
 
     def __init__(self) -> None:
         self.commands: list[ProfileCommandRecord] = []
@@ -90,14 +90,14 @@ class Story:
         return NOW + timedelta(minutes=minutes)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ProfileLedger:
         return fold_ledger(read_events(self.commands, self.transactions, smart_charging=self.smart_charging))
 
 
-def numbers(world: World) -> list[int]:
-    return [item.charging_profile_id for item in world]
+def numbers(state: PossibleState) -> list[int]:
+    return [item.charging_profile_id for item in state]
 
 
-def only(ledger: Ledger) -> list[int]:
+def only(ledger: ProfileLedger) -> list[int]:
     assert ledger.certain
-    return numbers(ledger.worlds[0])
+    return numbers(ledger.states[0])

@@ -154,7 +154,7 @@ class _Text(HTMLParser):
 
 
 def _page_texts() -> Iterator[str]:
-    pages = Pages(load_catalog({"v16": ocpp}))
+    pages = Pages(load_catalog({"v16": ocpp.ocpp16()}))
     bodies = [document.body.decode() for document in pages.documents.values()]
     for body in (*bodies, pages.not_found("/protocols/nothing")):
         parser = _Text()

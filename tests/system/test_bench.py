@@ -33,7 +33,7 @@ def program() -> str:
 def options(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch) -> BenchOptions:
     monkeypatch.setenv("STATIONMASTER_LOAD", program)
     return BenchOptions(
-        url="ws://127.0.0.1:9/ocpp/nobody",
+        url="ws://127.0.0.1:9/ocpp/unknown",
         scenario="mixed_day",
         sockets=3,
         rate_per_s=30.0,
@@ -159,7 +159,7 @@ def test_a_key_is_asked_for_when_passwords_are_not_known(options: BenchOptions) 
 
 def test_a_server_that_is_away_has_no_rate(options: BenchOptions) -> None:
     options.credentials.write_text('{"passwords": {"BENCH-00000": "x"}}')
-    away = dataclasses.replace(options, url="ws://127.0.0.1:1/ocpp/nobody", sockets=1, rounds=1)
+    away = dataclasses.replace(options, url="ws://127.0.0.1:1/ocpp/unknown", sockets=1, rounds=1)
     found, clean = run_bench(away)
     assert (clean, found["failures"]["refused"]) == (False, 1)
     assert (found["connections"][0]["connections_per_s"], found["rounds"][0]["frames_per_s"]) == (0.0, 0.0)
@@ -182,7 +182,7 @@ def test_a_missing_program_is_one_line_that_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STATIONMASTER_LOAD", str(tmp_path / "nothing"))
-    with pytest.raises(BenchError, match=r"^STATIONMASTER_LOAD: .*nothing is no program$"):
+    with pytest.raises(BenchError, match=r"^STATIONMASTER_LOAD: .*nothing is not a program$"):
         find_program()
     monkeypatch.delenv("STATIONMASTER_LOAD")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -33,7 +33,7 @@ _FLAW = {
 
 
 class Installed(DependencySource):  # type: ignore[misc]
-    """What is installed: `wheel` in version 2.0, and the project itself."""
+    """An environment with `wheel` in version 2.0, and the project itself."""
 
     def collect(self) -> Iterator[Dependency]:
         yield ResolvedDependency("wheel", Version("2.0"))

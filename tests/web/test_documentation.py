@@ -2,17 +2,19 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from app.commands.operations import actions
-from app.web.examples import RESOURCE_EXAMPLES
+from app.web.inputs import Input
 from app.web.resources import Resource
 from tests.support.api import Edge
 from tests.support.operations import Operation, operations_of
 
+Model = TypeVar("Model", bound=BaseModel)
 HTTP_URL = re.compile(r"https?://")
 
 
@@ -80,14 +82,24 @@ async def test_each_action_of_the_central_system_is_an_operation_of_its_own(edge
     assert schema["additionalProperties"] is False
 
 
-def subclasses(model: type[Resource]) -> set[type[Resource]]:
+def subclasses(model: type[Model]) -> set[type[Model]]:
     return {found for child in model.__subclasses__() for found in (child, *subclasses(child))}
 
 
-@pytest.mark.parametrize("name", sorted(RESOURCE_EXAMPLES))
-def test_resource_examples_are_valid(name: str) -> None:
-    (model,) = [model for model in subclasses(Resource) if model.__name__ == name]
-    assert model.model_validate(RESOURCE_EXAMPLES[name])
+def test_resource_examples_are_valid() -> None:
+    models = [model for model in subclasses(Resource) if "example" in vars(model)]
+    assert {"ChargePoint", "Command", "SiteDistributed", "Transaction"} <= {
+        model.__name__ for model in models
+    }
+    assert len(models) > 25
+    for model in models:
+        assert model.model_validate(model.example), model
+
+
+def test_no_two_models_share_a_component() -> None:
+    models: list[type[BaseModel]] = [*subclasses(Resource), *subclasses(Input)]
+    names = [model.__name__ for model in models]
+    assert sorted(set(names)) == sorted(names)
 
 
 async def test_the_page_loads_nothing_from_elsewhere(edge: Edge) -> None:

@@ -1,12 +1,13 @@
-"""What OpenAPI says of the answers that the catalog's routes share."""
+"""The OpenAPI descriptions of the answers that the catalog's routes share."""
 
 from typing import Any
 
 from app.catalog.unknown_names import UnknownName
 from app.errors import AppError
 from app.web.problems import documented_error
+from app.web.routers import Tag
 
-TAG = "Protocol catalog"
+TAG = Tag("Protocol catalog", "What the protocols are, message by message. Public: no key is needed.")
 
 
 def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int | str, dict[str, Any]]:

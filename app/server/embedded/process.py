@@ -1,4 +1,4 @@
-"""One engine as a process: start it, take it over, wait for it, stop it."""
+"""The process of one engine: start it, take it over, wait for it, restart it, stop it."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from app.logs import get_logger
 from app.server.embedded.account import Account, EmbeddedError, as_user
 
 _LOG = get_logger("embedded")
-# Recovery after a crash replays the log; it takes seconds, on a slow disk more.
+# Recovery after a crash replays the log, which takes seconds, and more on a slow disk.
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.05
@@ -24,7 +24,7 @@ _LOG_LIMIT_BYTES = 10_000_000
 
 
 class Engine(Protocol):
-    """One engine with a home of its own."""
+    """One engine with its own home, the directory of its data."""
 
     name: str
     url: str
@@ -33,13 +33,13 @@ class Engine(Protocol):
     stop_signal: signal.Signals
 
     def prepare(self) -> None:
-        """Make the home ready; slow, so it runs in a thread."""
+        """Make everything ready for `command`. It is slow, so it runs in a thread."""
 
     def command(self) -> list[str]:
         """Return the command line that runs the engine in the foreground."""
 
     def process_id(self) -> int | None:
-        """Return the process that serves this home, whoever started it."""
+        """Return the id of the process that serves this home, even if another owner started it."""
 
     async def is_ready(self) -> bool:
         """Say whether it accepts work."""
@@ -47,42 +47,48 @@ class Engine(Protocol):
 
 @asynccontextmanager
 async def running(engine: Engine, owner: bool) -> AsyncIterator[str]:
-    """Run an engine and give its URL; stop it at exit. Not the owner: only wait for the owner's one.
+    """Run an engine inside the `with` block and yield its URL.
+
+    Args:
+        owner: start and stop the engine; otherwise only wait until the owner's engine is ready.
 
     Raises:
-        EmbeddedError: it does not come up, or does not stop.
+        EmbeddedError: the engine does not start, or does not stop.
     """
     if not owner:
         await _wait_until_ready(engine, None)
         yield engine.url
         return
-    kept = _KeptProcess(engine)
+    owned = _OwnedProcess(engine)
     await asyncio.to_thread(engine.prepare)
     if engine.process_id() is None:
-        kept.process = await asyncio.to_thread(_spawn, engine)
+        owned.process = await asyncio.to_thread(_spawn, engine)
     else:
         _LOG.warning("engine_taken_over", engine=engine.name, reason="its owner was killed")
     watcher: asyncio.Task[None] | None = None
     try:
-        await _wait_until_ready(engine, kept.process)
-        watcher = asyncio.create_task(kept.replace_when_dead(), name=f"embedded-{engine.name}")
+        await _wait_until_ready(engine, owned.process)
+        watcher = asyncio.create_task(owned.restart_when_dead(), name=f"embedded-{engine.name}")
         yield engine.url
     finally:
         if watcher is not None:
             watcher.cancel()
             await asyncio.wait([watcher])
-        await asyncio.to_thread(_stop, engine, kept.process)
+        await asyncio.to_thread(_stop, engine, owned.process)
 
 
-class _KeptProcess:
-    """The process of an engine that we own. process: None while one that another owner started serves."""
+class _OwnedProcess:
+    """The process of an engine of which this process is the owner.
+
+    `process` is None while a process serves that an earlier owner started.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.process: subprocess.Popen[bytes] | None = None
 
-    async def replace_when_dead(self) -> None:
-        """Start the engine anew whenever it has ended without being told to."""
+    async def restart_when_dead(self) -> None:
+        """Start the engine again each time it ends by itself. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(_WATCH_S)
             if self._runs():
@@ -90,7 +96,7 @@ class _KeptProcess:
             _LOG.error("engine_died", engine=self._engine.name, log=str(_log_path(self._engine)))
             try:
                 await asyncio.to_thread(self._engine.prepare)
-                # Not in a thread: a cancellation must not leave a process behind that nobody knows.
+                # Not in a thread, because a cancellation would leave an unknown process behind.
                 self.process = _spawn(self._engine)
             except (OSError, EmbeddedError) as error:
                 _LOG.error("engine_not_restarted", engine=self._engine.name, error=str(error))
@@ -102,14 +108,14 @@ class _KeptProcess:
 
 
 def runs_in(process_id: int, home: Path) -> bool:
-    """Say whether a process is alive and, where the system tells, works in this home."""
+    """Say whether a process is alive and, if the system can tell, has this home as working directory."""
     if not _is_alive(process_id):
         return False
     directory = Path(f"/proc/{process_id}/cwd")
     try:
         return directory.resolve(strict=True) == home
     except FileNotFoundError:
-        # No /proc on this system (or the process has just ended, and the next look will tell).
+        # This system has no /proc, or the process has just ended.
         return not Path("/proc/self").exists()
     except PermissionError:
         return False
@@ -119,8 +125,8 @@ def _spawn(engine: Engine) -> subprocess.Popen[bytes]:
     path = _log_path(engine)
     full = path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES
     with open(path, "wb" if full else "ab") as log:
-        # A session of its own: Ctrl-C in the terminal is for us, the engines stop after the last commit.
-        return subprocess.Popen(  # noqa: S603 - the command is ours, there is no shell
+        # In a new session, because Ctrl-C in the terminal must not stop the engines before the last commit.
+        return subprocess.Popen(  # noqa: S603 - our own command, without a shell
             engine.command(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -142,7 +148,7 @@ async def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes] | N
 
 
 def _stop(engine: Engine, process: subprocess.Popen[bytes] | None) -> None:
-    """Ask the engine to stop, and wait; kill it only when it does not listen."""
+    """Ask the engine to stop and wait; kill it if it does not."""
     process_id = process.pid if process is not None else engine.process_id()
     if process_id is None:
         return
@@ -151,7 +157,7 @@ def _stop(engine: Engine, process: subprocess.Popen[bytes] | None) -> None:
             os.kill(process_id, number)
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            # A process we did not start may stay behind as a zombie: what counts is whether it works here.
+            # A process of an earlier owner may stay as a zombie, so its working directory decides.
             if process.poll() is not None if process is not None else not runs_in(process_id, engine.home):
                 return
             time.sleep(_POLL_S)

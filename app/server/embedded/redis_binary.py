@@ -75,7 +75,7 @@ def _examine(path: Path) -> RedisBinary:
         _Unusable: it does not run, is not a Redis or Valkey server, or is too old.
     """
     try:
-        result = subprocess.run(  # noqa: S603 - a server that the operator installed, there is no shell
+        result = subprocess.run(  # noqa: S603 - a server that the operator installed, without a shell
             [path, "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -26,7 +26,7 @@ class RedisServer:
         self._binary: RedisBinary | None = None
 
     def prepare(self) -> None:
-        """Make the home ready, and choose the binary."""
+        """Create the home, and choose the binary."""
         own_directory(self.home, self.account)
         self._binary = find_redis()
         # The engine runs under the name that was found, and its user must reach the file behind it.
@@ -50,7 +50,7 @@ class RedisServer:
             # One server may be unable to read the files of another, such as those of a newer version.
             "appenddirname": f"appendonly-{binary.kind}-{binary.version}",
             "save": "",
-            # Evicting a key would lose a presence or a command's route silently.
+            # Evicting a key would silently lose a presence or the route of a command.
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
         }
@@ -58,7 +58,7 @@ class RedisServer:
         return [str(binary.path), *arguments]
 
     def process_id(self) -> int | None:
-        """Return the process that serves this home, whoever started it."""
+        """Return the id of the process that serves this home, even if another owner started it."""
         try:
             process_id = int((self.home / "redis.pid").read_text())
         except (OSError, ValueError):
@@ -66,7 +66,7 @@ class RedisServer:
         return process_id if runs_in(process_id, self.home) else None
 
     async def is_ready(self) -> bool:
-        """Say whether it accepts work."""
+        """Say whether it answers."""
         client = Redis(unix_socket_path=str(self._socket))
         try:
             return bool(await client.ping())

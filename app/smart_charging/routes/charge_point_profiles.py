@@ -1,7 +1,6 @@
-"""Charging profiles on a charge point: install, look at, clear; and starts under one.
+"""Charging profiles on a charge point: install, list and clear them, and start transactions under one.
 
-Requests become ordinary commands: what the charge point says to them is a state of the command. What it has
-accepted is read from its ledger.
+Requests become ordinary commands, so the answer of the charge point is a state of the command.
 """
 
 from collections.abc import Sequence
@@ -13,46 +12,54 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.service import existing_charge_point
 from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
-from app.smart_charging.abilities import Conversion
-from app.smart_charging.installer import Asked, Place
-from app.smart_charging.ledger import Installed, Ledger, ProfileEvent
-from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.schemas.requests import ConversionInput, ProfileInstallationCreate, RemoteStartCreate
-from app.smart_charging.schemas.resources import InstalledProfile, InstalledProfiles, ProfileCommands
+from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller
+from app.smart_charging.profile_ledger import Installed, ProfileEvent, ProfileLedger
+from app.smart_charging.rules.abilities import Conversion
+from app.smart_charging.schemas.charge_point_profiles import (
+    ConversionInput,
+    InstalledProfile,
+    InstalledProfiles,
+    ProfileCommands,
+    ProfileInstallationCreate,
+    RemoteStartCreate,
+)
 from app.types import Json
-from app.web.access import CommandAccess, ReadAccess, Services, ServicesDependency, TenantAccess
+from app.web.access import CommandAccess, ReadAccess, TenantAccess
 from app.web.conditional import resource_response
 from app.web.inputs import DIGITS, INTEGER_MAXIMUM, ConnectorIdPath, IdentityPath
 from app.web.json_body import body_of, json_body
 from app.web.problems import problems
 from app.web.routers import api_router
+from app.web.services import provided
 
 router = api_router(prefix="/v1/charge-points/{identity}", tags=["charging-profiles"])
 
 _ENDED = {
     "model": ProfileCommands,
-    "description": "With `wait`: every command has ended, one way or the other.",
+    "description": "With `wait`: every command has ended, in whatever state.",
 }
 _Installation = Annotated[ProfileInstallationCreate, Depends(json_body(ProfileInstallationCreate))]
 _RemoteStart = Annotated[RemoteStartCreate, Depends(json_body(RemoteStartCreate))]
+_Installer = Annotated[ProfileInstaller, Depends(provided(ProfileInstaller))]
 _Number = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None]
 
 
 class ClearQuery(IssueQuery):
-    """What to clear: by `charging_profile_id` alone, or what fits all other filters; nothing: everything."""
+    """Clear the profile of `charging_profile_id`, or what fits all filters; without any, everything."""
 
-    charging_profile_id: Annotated[_Number, Field(description="Beside it the others do not count.")] = None
+    charging_profile_id: Annotated[_Number, Field(description="With it the other filters do not count.")] = (
+        None
+    )
     connector_id: _Number = None
     purpose: ChargingProfilePurposeType | SkipJsonSchema[None] = None
     stack_level: _Number = None
 
     def filters(self) -> Json:
-        """The members of ClearChargingProfile (OCPP 1.6 6.13)."""
+        """Return the members of ClearChargingProfile (OCPP 1.6 6.13)."""
         named = {
             "id": self.charging_profile_id,
             "connectorId": self.connector_id,
@@ -66,28 +73,19 @@ def _responses(*, body: bool) -> dict[int | str, dict[str, Any]]:
     return {200: _ENDED, **problems(404, 409, body=body)}
 
 
-def _asked(access: TenantAccess, query: IssueQuery, idempotency_key: str | None) -> Asked:
-    return Asked(access.issued_by, query.timeout_s, idempotency_key)
+def _options(access: TenantAccess, query: IssueQuery, idempotency_key: str | None) -> IssueOptions:
+    return IssueOptions(access.issued_by, query.timeout_s, idempotency_key, query.wait)
 
 
 def _conversion(given: ConversionInput | None) -> Conversion | None:
     return None if given is None else Conversion(given.nominal_voltage, given.supply)
 
 
-async def _answer(
-    services: Services, access: TenantAccess, issued: Sequence[CommandRecord], wait_s: int
-) -> Response:
-    """The commands, after waiting for their ends if that was asked for."""
-    deadline = services.clock.monotonic() + wait_s
-    records = []
-    for record in issued:
-        remaining = deadline - services.clock.monotonic()
-        if wait_s and remaining > 0 and record.state in OPEN_COMMAND_STATES:
-            record = await services.commands.wait(access.tenant_id, record.id, remaining)
-        records.append(record)
-    final = all(record.state not in OPEN_COMMAND_STATES for record in records)
-    shown = ProfileCommands(commands=[Command.model_validate(record) for record in records])
-    return resource_response(shown, status_code=200 if wait_s and final else 202)
+def _answer(commands: Sequence[CommandRecord], waited: int) -> Response:
+    """Return the commands: 200 if the caller waited until all of them ended, else 202."""
+    final = all(command.state not in OPEN_COMMAND_STATES for command in commands)
+    shown = ProfileCommands(commands=[Command.model_validate(command) for command in commands])
+    return resource_response(shown, status_code=200 if waited and final else 202)
 
 
 @router.post(
@@ -95,11 +93,11 @@ async def _answer(
     response_model=ProfileCommands,
     status_code=202,
     responses=_responses(body=True),
-    openapi_extra=body_of(ProfileInstallationCreate, {"charging_profile_id": 1}),
+    openapi_extra=body_of(ProfileInstallationCreate),
 )
 async def install_charging_profile(
     access: CommandAccess,
-    services: ServicesDependency,
+    installer: _Installer,
     identity: IdentityPath,
     connector_id: ConnectorIdPath,
     body: _Installation,
@@ -108,15 +106,13 @@ async def install_charging_profile(
 ) -> Response:
     """Install a stored profile on a connector, 0 for the charge point (SetChargingProfile, OCPP 1.6 5.16).
 
-    What the charge point says it cannot take is refused with 422, naming the rule; pointers are those of
-    SetChargingProfile. A TxProfile is bound to the transaction that runs on the connector.
+    A profile beyond the reported limits of the charge point is refused with 422, which names the rule. Its
+    pointers are those of SetChargingProfile. A TxProfile is bound to the transaction on the connector.
     """
-    place = Place(identity, connector_id, _conversion(body.conversion))
-    asked = _asked(access, query, idempotency_key)
-    issued = await services.profile_installer.install(
-        access.tenant_id, body.charging_profile_id, place, asked
-    )
-    return await _answer(services, access, issued, query.wait)
+    place = Placement(identity, connector_id, _conversion(body.conversion))
+    options = _options(access, query, idempotency_key)
+    commands = await installer.install(access.tenant_id, body.charging_profile_id, place, options)
+    return _answer(commands, query.wait)
 
 
 @router.post(
@@ -124,42 +120,37 @@ async def install_charging_profile(
     response_model=ProfileCommands,
     status_code=202,
     responses=_responses(body=True),
-    openapi_extra=body_of(
-        RemoteStartCreate, {"id_tag": "B4A63CDF", "connector_id": 1, "charging_profile_id": 1}
-    ),
+    openapi_extra=body_of(RemoteStartCreate),
 )
 async def start_with_charging_profile(
     access: CommandAccess,
-    services: ServicesDependency,
+    installer: _Installer,
     identity: IdentityPath,
     body: _RemoteStart,
     query: Annotated[IssueQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Start a transaction from afar under a stored profile, as its TxProfile (OCPP 1.6 5.11).
+    """Start a transaction remotely with a stored profile as its TxProfile (OCPP 1.6 5.11).
 
     Pointers of a 422 are those of RemoteStartTransaction.
     """
-    place = Place(identity, body.connector_id or 0, _conversion(body.conversion))
-    asked = _asked(access, query, idempotency_key)
-    issued = await services.profile_installer.remote_start(
-        access.tenant_id, body.charging_profile_id, body.id_tag, place, asked
+    place = Placement(identity, body.connector_id or 0, _conversion(body.conversion))
+    options = _options(access, query, idempotency_key)
+    commands = await installer.remote_start(
+        access.tenant_id, body.charging_profile_id, body.id_tag, place, options
     )
-    return await _answer(services, access, [issued], query.wait)
+    return _answer(commands, query.wait)
 
 
 @router.get("/charging-profiles", response_model=InstalledProfiles, responses=problems(404))
 async def list_installed_profiles(
-    access: ReadAccess, services: ServicesDependency, identity: IdentityPath
+    access: ReadAccess, installer: _Installer, identity: IdentityPath
 ) -> Response:
     """Show what the charge point has accepted, may have accepted, and has refused.
 
-    Every command that carried a profile counts, in the order of sending, whoever posted it.
+    Every command that carried a profile counts, in the order of sending, also one posted as raw OCPP.
     """
-    async with services.database.tenant(access.tenant_id) as work:
-        record = await existing_charge_point(work, identity)
-        view = await load_ledger(work, record.id)
-    return resource_response(_ledger(view.ledger))
+    return resource_response(_ledger(await installer.installed(access.tenant_id, identity)))
 
 
 @router.delete(
@@ -170,21 +161,21 @@ async def list_installed_profiles(
 )
 async def clear_charging_profiles(
     access: CommandAccess,
-    services: ServicesDependency,
+    installer: _Installer,
     identity: IdentityPath,
     query: Annotated[ClearQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Clear profiles on a charge point (ClearChargingProfile, OCPP 1.6 5.5). Without a filter: all of them.
 
-    The id of a stored calendar stands for all the profiles that it was compiled to.
+    The id of a stored calendar means all profiles that it was compiled to.
     """
-    asked = _asked(access, query, idempotency_key)
-    issued = await services.profile_installer.clear(access.tenant_id, identity, query.filters(), asked)
-    return await _answer(services, access, issued, query.wait)
+    options = _options(access, query, idempotency_key)
+    commands = await installer.clear(access.tenant_id, identity, query.filters(), options)
+    return _answer(commands, query.wait)
 
 
-def _ledger(ledger: Ledger) -> InstalledProfiles:
+def _ledger(ledger: ProfileLedger) -> InstalledProfiles:
     certain = ledger.everywhere()
     items = [_item(item, "accepted" if item in certain else "unconfirmed") for item in ledger.anywhere]
     items += [_refused(event, event.installs) for event in ledger.refused if event.installs is not None]

@@ -1,4 +1,4 @@
-"""`/v1/smart-charging`: what charging profiles come to, worked out without any charge point."""
+"""`POST /v1/smart-charging/composite-schedule`: a composite schedule as a dry run."""
 
 from functools import partial
 from typing import Any
@@ -6,21 +6,29 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import InvalidInput
 from app.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
-from app.smart_charging.schemas.composite_question import ANSWER, EXAMPLE, SCHEMA
-from app.smart_charging.schemas.composite_schedule import CompositeSchedule
+from app.smart_charging.schemas.composite_schedule import (
+    ANSWER_EXAMPLE,
+    QUESTION_EXAMPLE,
+    QUESTION_SCHEMA,
+    CompositeSchedule,
+)
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 
-router = api_router(prefix="/v1/smart-charging", tags=["smart-charging"])
+_TAG = Tag(
+    "smart-charging",
+    "Dry runs: what charging profiles come to, with pictures, and a site's power shared.",
+)
+router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 1024 * 1024
-"""Two thousand profiles of some periods each; the core bounds what they may come to."""
+"""Two thousand profiles of some periods each. The core limits how much there is to compute."""
 JSON_TYPE, SVG_TYPE = "application/json", "image/svg+xml"
 PICTURE: dict[str, Any] = {
     "schema": {"type": "string"},
@@ -32,19 +40,22 @@ PICTURE: dict[str, Any] = {
     "/composite-schedule",
     response_model=CompositeSchedule,
     responses={
-        200: {"content": {JSON_TYPE: {"example": ANSWER}, SVG_TYPE: PICTURE}},
+        200: {"content": {JSON_TYPE: {"example": ANSWER_EXAMPLE}, SVG_TYPE: PICTURE}},
         **problems(body=True),
     },
     openapi_extra={
-        "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": SCHEMA, "example": EXAMPLE}}}
+        "requestBody": {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": QUESTION_SCHEMA, "example": QUESTION_EXAMPLE}},
+        }
     },
 )
 async def compute_composite_schedule(access: ReadAccess, request: Request) -> Response:
-    """Work out a composite schedule. Nothing is stored, and no charge point is asked.
+    """Compute a composite schedule. Nothing is stored, and no charge point is asked.
 
-    Each period names what set its limit and the profiles that were beaten. Profiles that break a rule of
-    their own are refused; rules that depend on a charge point's state or abilities apply when one is
-    installed. With `Accept: image/svg+xml` the answer is a picture. (OCPP 1.6 3.13, 5.7)
+    Each period names what set its limit and the profiles that were beaten. Profiles that break a rule by
+    themselves are refused. Rules that depend on the state or abilities of a charge point apply when a profile
+    is installed. With `Accept: image/svg+xml` the answer is a picture. (OCPP 1.6 3.13, 5.7)
     """
     require_json(request)
     content = await read_bytes(request, BODY_LIMIT_BYTES)

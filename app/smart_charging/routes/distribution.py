@@ -1,6 +1,6 @@
-"""`POST /v1/smart-charging/distribute`: a site's power over its sessions, as a dry run.
+"""`POST /v1/smart-charging/distribute`: distributes a site's power over its sessions, as a dry run.
 
-Everything comes with the request; nothing is stored, and no charge point hears of it.
+Everything comes with the request. Nothing is stored, and nothing is sent to a charge point.
 """
 
 from functools import partial
@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import Request
 from starlette.responses import Response
 
+from app.computation import compute
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import SiteDistribution, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site
 from app.smart_charging.schemas.distribution import (
@@ -20,9 +21,7 @@ from app.smart_charging.schemas.distribution import (
     SiteSessionInput,
 )
 from app.web.access import ReadAccess
-from app.web.computation import compute
 from app.web.exact_json import read_exactly
-from app.web.examples import SITE_QUESTION
 from app.web.json_body import body_of, read_bytes, require_json
 from app.web.problems import problems
 from app.web.routers import api_router
@@ -38,14 +37,14 @@ _FAULTS_SHOWN = 50
     "/distribute",
     response_model=SiteDistributed,
     responses=problems(body=True),
-    openapi_extra=body_of(SiteQuestion, SITE_QUESTION),
+    openapi_extra=body_of(SiteQuestion),
 )
 async def distribute_site_power(access: ReadAccess, request: Request) -> Response:
     """Distribute a site's power over charging sessions, and give the reason of each limit. A dry run.
 
-    Minima first, class by class and in turns when they do not all fit; then weighted max-min shares within
-    each class, phase by phase through the whole tree. The order of the lists does not matter: what else is
-    equal is decided by the ids.
+    Sessions first get their minima, class by class, and in turns if not all of them fit. Then each class
+    shares the rest by weighted max-min fairness, on each phase and at each node. The order of the lists does
+    not matter: between equal sessions the id decides.
     """
     require_json(request)
     content = await read_bytes(request, BODY_LIMIT_BYTES)
@@ -54,7 +53,7 @@ async def distribute_site_power(access: ReadAccess, request: Request) -> Respons
 
 
 def _answer_to(content: bytes) -> str:
-    """All that takes long: reading and writing thousands of sessions takes as long as the distribution."""
+    """Do all that takes long. To read and write thousands of sessions takes as long as to distribute."""
     question = read_exactly(SiteQuestion, content)
     found = _distribute(question)
     if faults := found.faults:

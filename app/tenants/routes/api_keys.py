@@ -21,15 +21,15 @@ from app.web.inputs import Paging, PagingQuery, SlugPath
 from app.web.json_body import body_of, json_body
 from app.web.pagination import Page, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(tags=["api-keys"])
+_TAG = Tag("api-keys", "Keys: hashed, scoped, expiring. A token is shown once.")
+router = api_router(tags=[_TAG])
 
 ApiKeys = Annotated[ApiKeyService, Depends(provided(ApiKeyService))]
 KeyIdPath = Annotated[uuid.UUID, Path(description="Id of the key.")]
 KeyBody = Annotated[ApiKeyCreate, Depends(json_body(ApiKeyCreate))]
-_EXAMPLE = {"name": "billing export", "scopes": ["read"], "expires_at": "2027-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def list_api_keys(owner: OwnKeys, paging: PagingQuery) -> Response:
     response_model=NewApiKey,
     status_code=201,
     responses=problems(body=True),
-    openapi_extra=body_of(ApiKeyCreate, _EXAMPLE),
+    openapi_extra=body_of(ApiKeyCreate),
 )
 async def create_api_key(owner: OwnKeys, body: KeyBody) -> Response:
     """Make a key for your tenant. The token is in this answer and never shown again."""
@@ -124,7 +124,7 @@ async def list_tenant_api_keys(owner: TenantKeys, paging: PagingQuery) -> Respon
     response_model=NewApiKey,
     status_code=201,
     responses=problems(404, body=True),
-    openapi_extra=body_of(ApiKeyCreate, _EXAMPLE),
+    openapi_extra=body_of(ApiKeyCreate),
 )
 async def create_tenant_api_key(owner: TenantKeys, body: KeyBody) -> Response:
     """Make a key for a tenant. The token is in this answer and never shown again."""

@@ -21,19 +21,13 @@ from app.web.inputs import PagingQuery, SlugPath
 from app.web.json_body import body_of, json_body
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.problems import problems
-from app.web.routers import api_router
+from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(prefix="/v1/tenants", tags=["tenants"])
+_TAG = Tag("tenants", "Operators on this platform. For keys of the platform.")
+router = api_router(prefix="/v1/tenants", tags=[_TAG])
 
 Tenants = Annotated[TenantService, Depends(provided(TenantService))]
-
-_EXAMPLE = {
-    "slug": "demo",
-    "name": "Demo operator",
-    "strict_protocol": False,
-    "default_registration": "Accepted",
-}
 
 
 @router.get("", response_model=Page[Tenant], responses=problems())
@@ -50,7 +44,7 @@ async def list_tenants(access: PlatformAccess, tenants: Tenants, paging: PagingQ
     response_model=Tenant,
     status_code=201,
     responses=problems(409, body=True),
-    openapi_extra=body_of(TenantCreate, _EXAMPLE),
+    openapi_extra=body_of(TenantCreate),
 )
 async def create_tenant(
     access: PlatformAccess,
@@ -77,7 +71,7 @@ async def get_tenant(
     "/{slug}",
     response_model=Tenant,
     responses=problems(404, 412, body=True),
-    openapi_extra=body_of(TenantChange, {"name": "Demo operator", "strict_protocol": True}, patch=True),
+    openapi_extra=body_of(TenantChange),
 )
 async def change_tenant(
     access: PlatformAccess,

@@ -103,7 +103,7 @@ class _Echo:
 
 
 class _EchoConnection(WebSocketConnection):
-    """Is its own receiver. A wire has no binary messages to send, since charge points understand none."""
+    """Is its own receiver. It sends no binary messages, because charge points understand none."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)

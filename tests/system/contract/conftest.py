@@ -11,11 +11,11 @@ from app.charge_points.records import StatusReport
 from app.configuration.store import ConfigurationStore
 from app.id_tags.store import IdTagStore
 from app.settings import Settings
+from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.tenants.store import ApiKeyStore
-from app.web.examples import CALENDAR
 from tests.support.api import NOW, Edge, open_edge
 
 
@@ -54,7 +54,9 @@ async def make_estate(edge: Edge) -> Estate:
         )
         await IdTagStore(work).create(f"TAG-{tenant.id}")
         await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
-        profile = await ChargingProfileStore(work).create("Less in the evening peak", calendar=CALENDAR)
+        profile = await ChargingProfileStore(work).create(
+            "Less in the evening peak", calendar=CalendarInput.example
+        )
     async with edge.services.database.platform() as platform:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await edge.transaction(tenant, charge_point)

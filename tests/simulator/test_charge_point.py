@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.clock import parse_time, utc_text
-from app.simulator.machine import ChargePoint
+from app.simulator.charge_point import VirtualChargePoint
 from app.simulator.outbox import Request
 from app.simulator.persona import UNKNOWN_TAG, make_fleet
 
@@ -21,7 +21,7 @@ DAY_S = 86_400.0
 class InstantCentral:
     """Answers each request in no time, and keeps what it saw. `refuse` names actions that get a CALLERROR."""
 
-    charge_point: ChargePoint
+    charge_point: VirtualChargePoint
     registration: str = "Accepted"
     refuse: set[str] = field(default_factory=set)
     seen: list[tuple[str, str, Json]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class InstantCentral:
 
     def _drain(self) -> None:
         while (request := self.charge_point.take_request()) is not None:
-            self.seen.append((request.message_id, request.action, request.wire_payload()))
+            self.seen.append((request.message_id, request.action, request.payload_to_send()))
             self.requests.append(request)
             if request.action in self.refuse:
                 self.charge_point.failed(request)
@@ -75,7 +75,7 @@ class InstantCentral:
 
 def central(number: int = 1, *, seed: str = "tests", **options: Any) -> InstantCentral:
     persona = make_fleet(number, seed)[-1]
-    return InstantCentral(ChargePoint(persona, ORIGIN), **options)
+    return InstantCentral(VirtualChargePoint(persona, ORIGIN), **options)
 
 
 @pytest.fixture(params=range(1, 9))
@@ -153,7 +153,7 @@ def test_a_visit_reports_its_states_in_the_order_of_the_standard(number: int) ->
         ("Finishing", "Available"),
     }
     persona = make_fleet(number, "tests")[-1]
-    system = InstantCentral(ChargePoint(persona, ORIGIN, goes_offline=False))
+    system = InstantCentral(VirtualChargePoint(persona, ORIGIN, goes_offline=False))
     system.run_until(DAY_S)
     for connector_id in range(1, persona.connectors + 1):
         states = [
@@ -205,7 +205,7 @@ def test_what_happened_offline_is_replayed_in_order_with_its_own_times() -> None
     started_s = replayed[0].transaction.started_s if replayed[0].transaction else -1.0
     assert replayed[0].payload["timestamp"] == utc_text(charge_point.agenda.time(started_s))
     assert started_s < charge_point.agenda.now_s - 3600.0
-    assert all(row.wire_payload().get("transactionId") != -1 for row in replayed)
+    assert all(row.payload_to_send().get("transactionId") != -1 for row in replayed)
 
 
 def test_a_refused_start_is_repeated_and_holds_back_what_follows() -> None:
@@ -244,7 +244,7 @@ def test_a_lost_answer_is_no_failed_attempt_and_the_message_goes_out_again() -> 
     assert again.attempts == 0
 
 
-def _take_record(charge_point: ChargePoint) -> Request:
+def _take_record(charge_point: VirtualChargePoint) -> Request:
     while (request := charge_point.take_request()) is not None:
         if request.record is not None:
             return request

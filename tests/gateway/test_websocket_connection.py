@@ -68,14 +68,14 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
-        self.wire: WebSocketConnection | None = None
+        self.websocket: WebSocketConnection | None = None
         self.stops = False
         self.reader = Deframer(1000, FRAGMENTS_LIMIT)
 
     def handle(self, found: Any) -> None:
         self.messages.append(found)
-        if self.stops and self.wire is not None:
-            self.wire.pause_reading()
+        if self.stops and self.websocket is not None:
+            self.websocket.pause_reading()
 
 
 class Connection:
@@ -88,9 +88,9 @@ class Connection:
         begins to close before that answer.
         """
         self.socket, self.inbox = Socket(), Inbox()
-        self.wire = self.inbox.wire = WebSocketConnection(asyncio.get_running_loop())
+        self.websocket = self.inbox.websocket = WebSocketConnection(asyncio.get_running_loop())
         if held:
-            self.wire.write(text_frame(held))
+            self.websocket.write(text_frame(held))
         self.ended: list[int] = []
         opened = asyncio.Event()
 
@@ -100,7 +100,7 @@ class Connection:
                 self.socket.protocol.data_received(early)
             self.socket.closing = closing
             await send({"type": "websocket.accept"})
-            scope["extensions"][EXTENSION].switch_to(self.wire, self.inbox, self.ended.append)
+            scope["extensions"][EXTENSION].switch_to(self.websocket, self.inbox, self.ended.append)
             opened.set()
 
         config = uvicorn.Config(
@@ -118,11 +118,11 @@ class Connection:
         http.data_received(HANDSHAKE + behind)
         (self.asgi,) = self.server.tasks
         await asyncio.wait_for(opened.wait(), 10)
-        assert self.socket.protocol is self.wire
+        assert self.socket.protocol is self.websocket
         self.socket.written = b""
 
     async def close(self) -> None:
-        self.wire.connection_lost(None)
+        self.websocket.connection_lost(None)
         await asyncio.sleep(0)
         assert not self.server.connections, "uvicorn would wait for it"
 
@@ -156,7 +156,7 @@ STREAM = [
 async def test_messages_are_the_same_wherever_the_stream_is_cut(connection: Connection, step: int) -> None:
     stream = b"".join(data for data, _ in STREAM)
     for place in range(0, len(stream), step):
-        connection.wire.data_received(stream[place : place + step])
+        connection.websocket.data_received(stream[place : place + step])
     assert connection.inbox.messages == [message for _, message in STREAM]
     assert b"ping" in connection.socket.written
 
@@ -165,7 +165,7 @@ async def test_frames_sent_before_the_answer_are_not_lost() -> None:
     connection = Connection()
     first, second = frame(b"first"), frame(b"second")
     await connection.open(behind=first[:2], early=first[2:] + second[:3])
-    connection.wire.data_received(second[3:] + frame(b"third"))
+    connection.websocket.data_received(second[3:] + frame(b"third"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert connection.inbox.messages == ["first", "second", "third"]
@@ -174,25 +174,25 @@ async def test_frames_sent_before_the_answer_are_not_lost() -> None:
 
 async def test_a_pause_holds_back_what_has_arrived_already(connection: Connection) -> None:
     connection.inbox.stops = True
-    connection.wire.data_received(frame(b"1") + frame(b"2") + frame(b"3"))
+    connection.websocket.data_received(frame(b"1") + frame(b"2") + frame(b"3"))
     assert connection.inbox.messages == ["1"]
     assert not connection.socket.reading
     for expected in (["1", "2"], ["1", "2", "3"]):
-        connection.wire.resume_reading()
+        connection.websocket.resume_reading()
         await asyncio.sleep(0)
         assert connection.inbox.messages == expected
 
 
 async def test_nothing_more_is_read_while_something_waits(connection: Connection) -> None:
     connection.inbox.stops = True
-    connection.wire.data_received(frame(b"1") + frame(b"2") + frame(b"3"))
-    connection.wire.resume_reading()
+    connection.websocket.data_received(frame(b"1") + frame(b"2") + frame(b"3"))
+    connection.websocket.resume_reading()
     assert not connection.socket.reading
     await asyncio.sleep(0)
     assert connection.inbox.messages == ["1", "2"]
     assert not connection.socket.reading
     connection.inbox.stops = False
-    connection.wire.resume_reading()
+    connection.websocket.resume_reading()
     await asyncio.sleep(0)
     assert connection.inbox.messages == ["1", "2", "3"]
     assert connection.socket.reading
@@ -200,10 +200,10 @@ async def test_nothing_more_is_read_while_something_waits(connection: Connection
 
 async def test_what_comes_after_a_pause_does_not_overtake_what_waits(connection: Connection) -> None:
     connection.inbox.stops = True
-    connection.wire.data_received(frame(b"1") + frame(b"2"))
+    connection.websocket.data_received(frame(b"1") + frame(b"2"))
     connection.inbox.stops = False
-    connection.wire.resume_reading()
-    connection.wire.data_received(frame(b"3"))
+    connection.websocket.resume_reading()
+    connection.websocket.data_received(frame(b"3"))
     await asyncio.sleep(0)
     assert connection.inbox.messages == ["1", "2", "3"]
 
@@ -222,7 +222,7 @@ async def test_what_comes_after_a_pause_does_not_overtake_what_waits(connection:
 async def test_what_breaks_the_rules_closes_with_its_code(
     connection: Connection, data: bytes, code: int
 ) -> None:
-    connection.wire.data_received(data)
+    connection.websocket.data_received(data)
     assert connection.socket.written[:1] == b"\x88"
     assert int.from_bytes(connection.socket.written[2:4], "big") == code
     assert connection.socket.closing
@@ -231,7 +231,7 @@ async def test_what_breaks_the_rules_closes_with_its_code(
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536])
 async def test_answers_of_every_length_are_framed(connection: Connection, length: int) -> None:
-    connection.wire.write(text_frame("x" * length))
+    connection.websocket.write(text_frame("x" * length))
     written = connection.socket.written
     assert written[0] == 0x81
     assert written.endswith(b"x" * length)
@@ -239,30 +239,30 @@ async def test_answers_of_every_length_are_framed(connection: Connection, length
 
 
 async def test_after_a_close_nothing_more_is_sent(connection: Connection) -> None:
-    connection.wire.close(4009, "superseded")
+    connection.websocket.close(4009, "superseded")
     written = connection.socket.written
-    connection.wire.write(text_frame("late"))
-    connection.wire.close(1001, "again")
+    connection.websocket.write(text_frame("late"))
+    connection.websocket.close(1001, "again")
     assert connection.socket.written == written
     assert int.from_bytes(written[2:4], "big") == 4009
 
 
 async def test_any_sign_of_life_stands_in_for_a_pong(connection: Connection) -> None:
-    assert connection.wire.keep_alive(30.0, 20.0) == 20.0
+    assert connection.websocket.keep_alive(30.0, 20.0) == 20.0
     assert connection.socket.written == b"\x89\x00"
-    connection.wire.data_received(frame(b"x"))
-    assert connection.wire.keep_alive(30.0, 20.0) == 10.0
+    connection.websocket.data_received(frame(b"x"))
+    assert connection.websocket.keep_alive(30.0, 20.0) == 10.0
     # No sign of life after this one.
-    assert connection.wire.keep_alive(30.0, 20.0) == 20.0
-    assert connection.wire.keep_alive(30.0, 20.0) is None
+    assert connection.websocket.keep_alive(30.0, 20.0) == 20.0
+    assert connection.websocket.keep_alive(30.0, 20.0) is None
     assert connection.socket.closing
     assert connection.ended == [1011]
 
 
 async def test_our_own_pause_is_not_held_against_the_peer(connection: Connection) -> None:
-    connection.wire.keep_alive(30.0, 20.0)
-    connection.wire.pause_reading()
-    assert connection.wire.keep_alive(30.0, 20.0) == 10.0
+    connection.websocket.keep_alive(30.0, 20.0)
+    connection.websocket.pause_reading()
+    assert connection.websocket.keep_alive(30.0, 20.0) == 10.0
     assert not connection.socket.closing
 
 
@@ -270,7 +270,7 @@ async def test_a_dead_peer_does_not_keep_the_socket_by_what_it_has_not_read(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.gateway.websocket_connection._CLOSING_S", 0.0)
-    connection.wire.close(4009, "superseded")
+    connection.websocket.close(4009, "superseded")
     assert not connection.socket.aborted, "the close frame has its time to go out"
     await asyncio.sleep(0.01)
     assert connection.socket.aborted
@@ -302,10 +302,10 @@ async def test_a_wire_that_fails_does_not_cost_the_others_their_pings() -> None:
 async def test_one_timer_pings_all(connection: Connection) -> None:
     keepalive = Keepalive(interval_s=0.05, timeout_s=0.02)
     keepalive.start()
-    keepalive.add(connection.wire)
+    keepalive.add(connection.websocket)
     async with asyncio.timeout(10):
         while connection.socket.written.count(b"\x89\x00") < 3:
-            connection.wire.data_received(frame(b"x"))
+            connection.websocket.data_received(frame(b"x"))
             await asyncio.sleep(0.001)
         while not connection.socket.closing:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -315,7 +315,7 @@ async def test_one_timer_pings_all(connection: Connection) -> None:
 
 @pytest.mark.parametrize(("data", "code"), [(b"\x03\xe8bye", 1000), (b"", 1005)])
 async def test_a_close_of_the_peer_is_answered(connection: Connection, data: bytes, code: int) -> None:
-    connection.wire.data_received(frame(b"last") + frame(data, 0x88) + frame(b"never"))
+    connection.websocket.data_received(frame(b"last") + frame(data, 0x88) + frame(b"never"))
     assert connection.inbox.messages == ["last"]
     assert connection.ended == [code]
     assert connection.socket.written[:1] == b"\x88"
@@ -323,28 +323,28 @@ async def test_a_close_of_the_peer_is_answered(connection: Connection, data: byt
 
 
 async def test_a_lost_socket_is_an_abnormal_end(connection: Connection) -> None:
-    connection.wire.connection_lost(None)
+    connection.websocket.connection_lost(None)
     assert connection.ended == [1006]
-    connection.wire.write(text_frame("nobody reads this"))
+    connection.websocket.write(text_frame("nobody reads this"))
     assert connection.socket.written == b""
 
 
 async def test_what_is_sent_before_the_hand_over_waits() -> None:
-    wire, socket = WebSocketConnection(asyncio.get_running_loop()), Socket()
-    wire.write(text_frame("early"))
-    wire.close(4009, "superseded")
+    websocket, socket = WebSocketConnection(asyncio.get_running_loop()), Socket()
+    websocket.write(text_frame("early"))
+    websocket.close(4009, "superseded")
     ended: list[int] = []
-    wire.start(socket, Inbox(), ended.append, lambda _: None)
+    websocket.start(socket, Inbox(), ended.append, lambda _: None)
     assert socket.written.startswith(b"\x81\x05early\x88")
-    wire.connection_lost(None)
+    websocket.connection_lost(None)
 
 
 async def test_a_peer_that_does_not_read_what_was_held_has_a_deadline() -> None:
     connection = Connection()
     await connection.open(held="x" * 100_000)
-    assert connection.socket.paused == [connection.wire]
+    assert connection.socket.paused == [connection.websocket]
     connection.socket.unsent_bytes = OUTBOUND_LIMIT_BYTES + 1
-    connection.wire.write(text_frame("more"))
+    connection.websocket.write(text_frame("more"))
     assert connection.socket.aborted
     await connection.close()
 
@@ -366,7 +366,7 @@ async def test_the_end_of_the_server_closes_in_good_order(connection: Connection
 
 async def test_who_pings_and_does_not_read_the_pongs_is_cut_off(connection: Connection) -> None:
     connection.socket.unsent_bytes = OUTBOUND_LIMIT_BYTES + 1
-    connection.wire.pause_writing()
-    connection.wire.data_received(frame(b"x", 0x89))
+    connection.websocket.pause_writing()
+    connection.websocket.data_received(frame(b"x", 0x89))
     assert connection.socket.aborted
     assert connection.socket.written == b""

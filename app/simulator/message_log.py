@@ -1,7 +1,7 @@
-"""An append-only record of what a fleet sent and what it was told, as a witness for crash tests.
+"""An append-only log of what a fleet sent and what was answered, for crash tests.
 
-One JSON object a line. `sent` stands before the frame leaves, `answered` after the answer was read: whatever
-is answered here must be in the central system's database, exactly once.
+Each line is a JSON object. `sent` is written before the frame leaves, `answered` after the answer was read:
+what is answered here must be in the central system's database exactly once.
 """
 
 import json
@@ -16,8 +16,8 @@ from app.simulator.outbox import Request
 Event = Literal["sent", "answered", "failed", "lost", "late"]
 
 
-class Ledger:
-    """Writes the transaction messages of all charge points to one file; without a file it does nothing."""
+class MessageLog:
+    """Writes the transaction messages of all charge points to one file, if there is one."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("a", encoding="utf-8") if path is not None else None
@@ -30,9 +30,16 @@ class Ledger:
         request: Request,
         answer: dict[str, Any] | str | None = None,
     ) -> None:
-        """Note one event of a transaction message. `record` numbers the messages of a charge point from 1.
+        """Write one event of a transaction message.
 
-        answer: the payload of the CALLRESULT, or the error code.
+        Each line has `record`, which counts the transaction messages of a charge point from 1.
+
+        Args:
+            at: The time of the event.
+            event: What happened.
+            charge_point: Its identity.
+            request: The message. One that does not belong to a transaction is not written.
+            answer: The payload of the CALLRESULT, or the error code.
         """
         if self._file is None or request.record is None:
             return
@@ -43,14 +50,14 @@ class Ledger:
             "record": request.record,
             "message_id": request.message_id,
             "action": request.action,
-            "payload": request.wire_payload(),
+            "payload": request.payload_to_send(),
             "answer": answer,
         }
         self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
-        # A test may kill either side at any moment: what was answered must be readable at once.
+        # A test may kill either side at any time, so an answer must be readable at once.
         self._file.flush()
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> "MessageLog":
         return self
 
     def __exit__(

@@ -1,11 +1,11 @@
-"""Computations beside the event loop: what one tenant asks for does not hold up the others."""
+"""Computations next to the event loop: those of one tenant do not delay the others."""
 
 import asyncio
 import threading
 from functools import partial
 
+from app.computation import compute
 from app.types import TenantId
-from app.web.computation import compute
 
 
 async def test_a_tenant_waits_for_one_computation_of_another_at_most() -> None:

@@ -1,4 +1,4 @@
-"""What a charge point says it can do with charging profiles (OCPP 1.6 9.4), and what asks too much of it."""
+"""The reported abilities of a charge point for charging profiles (OCPP 1.6 9.4), and what exceeds them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SCHEDULE = "/chargingSchedule"
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """The reported limits of a charge point; None: not known, and nothing is refused for it.
+    """The reported limits of a charge point. None: not reported, so nothing is refused because of it.
 
     connectors: how many it has.
     """
@@ -33,16 +33,16 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """How to change the unit of a schedule. nominal_voltage: volts from line to neutral."""
+    """How to convert the unit of a schedule. nominal_voltage: volts between line and neutral."""
 
     nominal_voltage: int = 230
     supply: Literal["AC", "DC"] = "AC"
 
 
 def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
-    """Read the limits from what the charge point reported; what cannot be read counts as not known.
+    """Read the limits from the reported configuration keys. An unreadable value counts as not reported.
 
-    The unit is `Current` and `Power` in the standard (errata 3.86); `A` and `W` are met too.
+    The standard has the units `Current` and `Power` (errata 3.86); some charge points report `A` and `W`.
     """
     known = {record.key.lower(): record.value for record in configuration if record.value is not None}
     words = known.get("chargingscheduleallowedchargingrateunit", "").replace(";", ",").split(",")
@@ -57,7 +57,7 @@ def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
 
 
 def fit_unit(profile: Json, abilities: Abilities, conversion: Conversion | None) -> Json:
-    """Return the profile in a unit that the charge point takes, or as it is when it may not be converted."""
+    """Return the profile in a unit that the charge point takes, or unchanged if it may not be converted."""
     unit = profile["chargingSchedule"]["chargingRateUnit"]
     if abilities.units is None or unit in abilities.units:
         return profile
@@ -67,9 +67,10 @@ def fit_unit(profile: Json, abilities: Abilities, conversion: Conversion | None)
 
 
 def convert(profile: Json, unit: Unit, nominal_voltage: int) -> Json:
-    """Return the profile with its limits in another unit (OCPP 1.6 7.12): amperes of a phase, watts of all.
+    """Return the profile with its limits in another unit (OCPP 1.6 7.12).
 
-    Each period counts with its own number of phases. Amperes are rounded down to a tenth, watts are exact.
+    Amperes are those of each phase, watts those of all phases together. Each period is converted with its own
+    number of phases. Amperes are rounded down to a tenth, watts are exact.
     """
     schedule = profile["chargingSchedule"]
     if schedule["chargingRateUnit"] == unit:
@@ -85,10 +86,10 @@ def convert(profile: Json, unit: Unit, nominal_voltage: int) -> Json:
     return {**profile, "chargingSchedule": changed}
 
 
-def asked_too_much(
+def beyond_abilities(
     profile: Json, abilities: Abilities, conversion: Conversion | None
 ) -> list[FieldViolation]:
-    """Return what of a profile the charge point cannot take. Pointers begin at the profile."""
+    """Return the limits of the charge point that a profile exceeds. Pointers begin at the profile."""
     found = []
     level, most = profile["stackLevel"], abilities.max_stack_level
     if most is not None and level > most:
@@ -116,7 +117,7 @@ def _integer(text: str | None) -> int | None:
 
 
 def _converted(limit: float, unit: Unit, watts_per_ampere: int) -> float:
-    # Through its text: 21.4 is no multiple of 0.1 in binary.
+    # By its text, because 21.4 is not a multiple of 0.1 in binary.
     text = str(limit)
     if unit == "W":
         return float(Decimal(text) * watts_per_ampere)

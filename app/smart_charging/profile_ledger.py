@@ -1,8 +1,8 @@
-"""The ledger: which charging profiles a charge point has accepted (OCPP 1.6 3.13, 5.5, 5.16). Pure values.
+"""The profile ledger: which charging profiles a charge point has accepted (OCPP 1.6 3.13, 5.5, 5.16).
 
-OCPP 1.6 cannot read profiles back, so the ledger is folded from what was sent and what was answered, in the
-order of sending. An answer that never came leaves two possible worlds: one where the charge point did it, one
-where it did not. Later certain events bring the worlds together again.
+OCPP 1.6 cannot read profiles back. So the ledger is computed from what was sent and what was answered, in the
+order of sending. A missing answer leaves two possible states: with and without the effect of the request.
+Later certain events make them one again. Pure values; `ledger_reading` reads the events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,29 +11,30 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from app.smart_charging.records import ConnectorTransaction
 from app.types import Json
 
 Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirmed"]
-"""What became of a request. unknown: a clear that met nothing; unconfirmed: nobody knows."""
+"""The outcome of a request. unknown: nothing was found to clear; unconfirmed: done or not done."""
 
-WORLDS_LIMIT = 64
-"""Possible worlds that are kept apart; with more the charge point counts as not limited."""
+STATES_LIMIT = 64
+"""Possible states that are kept; with more the charge point counts as not limited."""
 _REFUSED: tuple[Verdict, ...] = ("rejected", "not_supported")
 _IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
-"""What may have been done, or not: each leaves two worlds."""
+"""Requests that may have been carried out or not: each leaves two states."""
 REFUSALS_LIMIT = 50
-"""Refused profiles that are remembered for a charge point."""
+"""Refused profiles that are kept for a charge point."""
 TRIES_AT_EACH_END = 4
-"""Tries in doubt of the same that are kept of a row of them: so many of the oldest and of the newest."""
+"""Of a row of equal requests in doubt, this many of the oldest and of the newest are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A profile that may be on the charge point. The same one sent twice is equal to itself.
+    """A profile that may be on the charge point. Two that differ in their command alone are equal.
 
-    connector_id: None while a remote start has not found its connector. profile: as sent, with the
-    transactionId that a TxProfile turned out to belong to. waiting: its transaction has not begun; ended: its
-    transaction is over, and it with it (3.13.1).
+    connector_id: None while a remote start has no connector yet. profile: as sent, with the transactionId
+    that its TxProfile belongs to, once it is known. waiting: its transaction has not begun. ended: its
+    transaction is over, which removes the profile (3.13.1).
     """
 
     command_id: UUID = field(compare=False)
@@ -44,15 +45,15 @@ class Installed:
 
     @property
     def charging_profile_id(self) -> int:
-        """The number on the wire."""
+        """Return the chargingProfileId."""
         return int(self.profile["chargingProfileId"])
 
     @property
     def place(self) -> tuple[object, ...]:
-        """What only one profile can have: purpose, level and connector; of a TxProfile the transaction."""
+        """Return what only one profile can have: purpose, level, connector, a TxProfile's transaction."""
         purpose = self.profile["chargingProfilePurpose"]
         transaction = self.profile.get("transactionId") if purpose == "TxProfile" else None
-        # Two remote starts that wait are for two transactions.
+        # Two remote starts that wait will begin two transactions.
         waiting = self.command_id if self.waiting else None
         return (purpose, self.profile["stackLevel"], self.connector_id, transaction, waiting)
 
@@ -61,8 +62,8 @@ class Installed:
 class ProfileEvent:
     """A request that was sent, and what became of it.
 
-    installs: the profile it carries, None for a clear; clears: the filters of a ClearChargingProfile, else
-    None. reason: code of the CALLERROR, if it was answered by one.
+    installs: the profile that it carries, None for a ClearChargingProfile. clears: the filters of a
+    ClearChargingProfile, else None. reason: code of the CALLERROR, if the answer was one.
     """
 
     command_id: UUID
@@ -73,60 +74,72 @@ class ProfileEvent:
     reason: str | None = None
 
 
-World = tuple[Installed, ...]
-"""Profiles in the order in which the charge point accepted them."""
+PossibleState = tuple[Installed, ...]
+"""The profiles in one possible state of a charge point, in the order in which it accepted them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """What is, or may be, on a charge point.
+class ProfileLedger:
+    """The profiles that are, or may be, on a charge point.
 
-    worlds: each possible state, at least one; overflow: there are more than are kept, and nothing can be
-    said. anywhere: the profiles that may be there, in the order of sending. denied: the numbers of those that
-    the charge point says it does not have, as a clear found nothing and they were not sent since. refused:
-    the newest refusal of each profile that was not accepted since. superseded: the events that can be
-    forgotten, whatever may yet be answered to them.
+    states: each possible state, at least one. overflow: there are more than are kept, so nothing is known.
+    anywhere: the profiles that may be there, in the order of sending. denied: the ids of those that the
+    charge point says it does not have: a clear found nothing, and they were not sent since. refused: the
+    newest refusal of each profile that was not accepted since. superseded: the events that no longer matter,
+    whatever their late answers say.
     """
 
-    worlds: tuple[World, ...]
+    states: tuple[PossibleState, ...]
     overflow: bool
-    anywhere: World
+    anywhere: PossibleState
     denied: frozenset[int]
     refused: tuple[ProfileEvent, ...]
     superseded: frozenset[UUID]
 
     @property
     def certain(self) -> bool:
-        """Whether there is one possible state only."""
-        return len(self.worlds) == 1 and not self.overflow
+        """Say whether there is only one possible state."""
+        return len(self.states) == 1 and not self.overflow
 
-    def everywhere(self) -> World:
-        """The profiles that are on the charge point in every possible world."""
-        return tuple(item for item in self.worlds[0] if all(item in world for world in self.worlds))
+    def everywhere(self) -> PossibleState:
+        """Return the profiles that are on the charge point in every possible state."""
+        return tuple(item for item in self.states[0] if all(item in state for state in self.states))
 
 
-def fold_ledger(events: Sequence[ProfileEvent]) -> Ledger:
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The ledger of a charge point, and the transactions that run on it: one for each connector."""
+
+    ledger: ProfileLedger
+    running: tuple[ConnectorTransaction, ...]
+
+    def transaction_on(self, connector_id: int) -> ConnectorTransaction | None:
+        """Return the transaction that runs on a connector."""
+        return next((row for row in self.running if row.connector_id == connector_id), None)
+
+
+def fold_ledger(events: Sequence[ProfileEvent]) -> ProfileLedger:
     """Return the ledger after events that are in the order of sending."""
-    alive = _without_indifferent(events)
-    worlds, overflow = _possible_worlds(alive)
+    alive = _without_irrelevant(events)
+    states, overflow = _possible_states(alive)
     refused = _newest_refusals(alive)
     kept = {event.command_id for event in refused}
-    if len(worlds) == 1 and not overflow:
-        # Whatever is not there now was removed by something certain, and cannot come back.
-        kept |= {item.command_id for item in worlds[0]}
+    if len(states) == 1 and not overflow:
+        # What is not there now was removed by a certain event, and cannot come back.
+        kept |= {item.command_id for item in states[0]}
     else:
         kept |= {
             event.command_id for event in alive if event.verdict in ("accepted", "unknown", "unconfirmed")
         }
     sent = {event.installs for event in alive if event.verdict not in _REFUSED}
-    present = sent if overflow else {item for world in worlds for item in world}
+    present = sent if overflow else {item for state in states for item in state}
     possible = [event.installs for event in alive if event.installs in present]
     anywhere = tuple(dict.fromkeys(item for item in possible if item is not None and not item.ended))
     superseded = frozenset(event.command_id for event in events if event.command_id not in kept)
-    return Ledger(worlds, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
+    return ProfileLedger(states, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
 
 
-def _denied(events: Iterable[ProfileEvent], anywhere: World) -> frozenset[int]:
+def _denied(events: Iterable[ProfileEvent], anywhere: PossibleState) -> frozenset[int]:
     denied: set[int] = set()
     for event in events:
         if event.installs is not None and event.verdict not in _REFUSED:
@@ -137,22 +150,22 @@ def _denied(events: Iterable[ProfileEvent], anywhere: World) -> frozenset[int]:
     return frozenset(denied)
 
 
-def _without_indifferent(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
-    """Drop the events in doubt whose outcome makes no difference any more."""
+def _without_irrelevant(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
+    """Drop the events in doubt whose outcome no longer makes a difference."""
     alive = [event for number, event in enumerate(events) if not _is_settled(event, events[number + 1 :])]
     alive = _without_repetitions(alive)
     for event in [event for event in alive if event.verdict in _IN_DOUBT]:
         number = next(number for number, other in enumerate(alive) if other is event)
-        if _is_indifferent(event, alive[:number], alive[number + 1 :]):
+        if _is_irrelevant(event, alive[:number], alive[number + 1 :]):
             del alive[number]
     return alive
 
 
 def _without_repetitions(events: Iterable[ProfileEvent]) -> list[ProfileEvent]:
-    """Keep the ends of each row of tries of the same that are in doubt, or there is no end of them.
+    """Keep the first and last of each row of equal requests in doubt, so that rows cannot grow without end.
 
-    A charge point may be silent, or say each time that it found nothing to clear. The oldest are hardly
-    answered any more, so they keep the doubt; an answer to the newest can settle it.
+    A charge point may never answer, or say each time that it found nothing to clear. The oldest requests are
+    unlikely to be answered, so they keep the doubt; an answer to one of the newest can settle it.
     """
     alive: list[ProfileEvent] = []
     rows: list[list[ProfileEvent]] = []
@@ -177,14 +190,14 @@ def _asks_the_same(one: ProfileEvent, other: ProfileEvent) -> bool:
     return (one.verdict, one.installs, one.clears) == (other.verdict, other.installs, other.clears)
 
 
-def _is_indifferent(
+def _is_irrelevant(
     event: ProfileEvent, earlier: Iterable[ProfileEvent], later: Iterable[ProfileEvent]
 ) -> bool:
-    """Say whether all ends the same with and without an event, however each other open one turns out."""
-    worlds, overflow = _reached(earlier)
+    """Say whether the end is the same with and without an event, for each outcome of the others in doubt."""
+    states, overflow = _reached(earlier)
     if overflow:
         return False
-    pairs = {(apply_event(event, world), world) for world in worlds}
+    pairs = {(apply_event(event, state), state) for state in states}
     for other in later:
         pairs = {
             pair
@@ -192,15 +205,15 @@ def _is_indifferent(
             for pair in zip(_branches(other, happened), _branches(other, not_happened), strict=True)
             if pair[0] != pair[1]
         }
-        if len(pairs) > WORLDS_LIMIT:
+        if len(pairs) > STATES_LIMIT:
             return False
     return all(_present(happened) == _present(not_happened) for happened, not_happened in pairs)
 
 
 def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
-    """Say whether something certain has done all that an event in doubt could have done, and undone it.
+    """Say whether a later certain event replaces whatever an event in doubt may have done.
 
-    Cheap, and good for any number of open answers; the worlds decide on what it does not see.
+    This is cheap for any number of missing answers. `_is_irrelevant` finds the other cases.
     """
     if event.verdict not in _IN_DOUBT:
         return False
@@ -214,59 +227,59 @@ def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
     return False
 
 
-def _possible_worlds(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
-    worlds, overflow = _reached(events)
-    return tuple(dict.fromkeys(map(_present, worlds))), overflow
+def _possible_states(events: Iterable[ProfileEvent]) -> tuple[tuple[PossibleState, ...], bool]:
+    states, overflow = _reached(events)
+    return tuple(dict.fromkeys(map(_present, states))), overflow
 
 
-def _reached(events: Iterable[ProfileEvent]) -> tuple[tuple[World, ...], bool]:
-    """The worlds that events lead to, with what has ended since; True: too many of them."""
-    worlds: dict[World, None] = {(): None}
+def _reached(events: Iterable[ProfileEvent]) -> tuple[tuple[PossibleState, ...], bool]:
+    """Return the states that events lead to, ended profiles included, and whether there are too many."""
+    states: dict[PossibleState, None] = {(): None}
     for event in events:
-        after: dict[World, None] = {}
-        for world in worlds:
-            after.update(dict.fromkeys(_branches(event, world)))
-        if len(after) > WORLDS_LIMIT:
+        after: dict[PossibleState, None] = {}
+        for state in states:
+            after.update(dict.fromkeys(_branches(event, state)))
+        if len(after) > STATES_LIMIT:
             return ((),), True
-        worlds = after
-    return tuple(worlds), False
+        states = after
+    return tuple(states), False
 
 
-def _present(world: World) -> World:
-    return tuple(item for item in world if not item.ended)
+def _present(state: PossibleState) -> PossibleState:
+    return tuple(item for item in state if not item.ended)
 
 
-def _branches(event: ProfileEvent, world: World) -> tuple[World, ...]:
+def _branches(event: ProfileEvent, state: PossibleState) -> tuple[PossibleState, ...]:
     match event.verdict:
         case "accepted":
-            return (apply_event(event, world),)
+            return (apply_event(event, state),)
         case "unknown" | "unconfirmed":
-            # Where it found nothing to clear and we know of something, we or the charge point may be wrong.
-            return (world, apply_event(event, world))
+            # If the ledger has a profile that the charge point did not find, either of them may be wrong.
+            return (state, apply_event(event, state))
         case "rejected" | "not_supported":
-            return (world,)
+            return (state,)
 
 
-def apply_event(event: ProfileEvent, world: World) -> World:
-    """Return a world after the charge point has carried out what was asked of it."""
+def apply_event(event: ProfileEvent, state: PossibleState) -> PossibleState:
+    """Return the state after the charge point has carried out a request."""
     if event.clears is not None:
         filters = event.clears
-        return tuple(item for item in world if not is_cleared(item, filters))
+        return tuple(item for item in state if not is_cleared(item, filters))
     if event.installs is None:
-        return world
+        return state
     fresh = event.installs
-    if fresh in world:
-        return tuple(fresh if item == fresh else item for item in world)
+    if fresh in state:
+        return tuple(fresh if item == fresh else item for item in state)
     kept = tuple(
         item
-        for item in world
+        for item in state
         if item.charging_profile_id != fresh.charging_profile_id and item.place != fresh.place
     )
     return (*kept, fresh)
 
 
 def is_cleared(item: Installed, filters: Json) -> bool:
-    """Say whether ClearChargingProfile names a profile: by its id alone (errata 3.26), else all must fit."""
+    """Say whether ClearChargingProfile names a profile: by `id` alone (errata 3.26), else by all filters."""
     if "id" in filters:
         return bool(item.charging_profile_id == filters["id"])
     found = {

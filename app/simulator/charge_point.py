@@ -1,6 +1,6 @@
-"""One virtual charge point without a socket: what it wants to say, and what it does with what it is told.
+"""One virtual charge point without a socket: the requests that it sends, and how it reacts to answers.
 
-The shell (`session`) tells it the virtual time, that the socket opened or closed, and how each request ended.
+The `client` tells it the virtual time, that the connection opened or closed, and how each request ended.
 Everything is deterministic: the same persona, origin and answers give the same requests.
 """
 
@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from app.clock import utc_text
 from app.simulator.agenda import Agenda
-from app.simulator.charging_profiles import ChargingProfiles
-from app.simulator.configuration import Configuration
-from app.simulator.connector import CHARGING, Connector
-from app.simulator.outbox import Outbox, Request, Transaction
+from app.simulator.charging_profiles import VirtualProfiles
+from app.simulator.configuration import VirtualConfiguration
+from app.simulator.connector import CHARGING, VirtualConnector
+from app.simulator.outbox import Outbox, Request, VirtualTransaction
 from app.simulator.persona import Persona
 
 Json = dict[str, Any]
@@ -24,14 +24,14 @@ _BOOT_RETRY_S = 10.0
 _REBOOT_S = 15.0
 
 
-class ChargePoint:
+class VirtualChargePoint:
     """The state of one virtual charge point. All times are virtual seconds since `origin`."""
 
     def __init__(self, persona: Persona, origin: datetime, *, goes_offline: bool = True) -> None:
         self.persona = persona
         self.agenda = Agenda(origin)
-        self.configuration = Configuration(persona)
-        self.profiles = ChargingProfiles(persona.phases)
+        self.configuration = VirtualConfiguration(persona)
+        self.profiles = VirtualProfiles(persona.phases)
         self.outbox = Outbox()
         self.online = False
         self.wants_connection = True
@@ -41,7 +41,7 @@ class ChargePoint:
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.new_credential: str | None = None
-        """A hexadecimal AuthorizationKey that the central system has just set; the shell takes it over."""
+        """A hexadecimal AuthorizationKey that the central system has just set; the client takes it over."""
         self.transactions_started = 0
         self.transactions_stopped = 0
         self.energy_wh = 0
@@ -56,9 +56,9 @@ class ChargePoint:
         self._network = persona.random("network")
         self._asking: dict[str, tuple[str, Callable[[bool], None]]] = {}
         self._reported: dict[int, str] = {}
-        self.connectors = [Connector(number, self) for number in range(1, persona.connectors + 1)]
+        self.connectors = [VirtualConnector(number, self) for number in range(1, persona.connectors + 1)]
 
-    # -- what the shell tells -------------------------------------------------------------------
+    # -- what the client tells ------------------------------------------------------------------
 
     def advance(self, now_s: float) -> None:
         """Let virtual time pass up to `now_s`."""
@@ -66,12 +66,12 @@ class ChargePoint:
 
     @property
     def next_s(self) -> float | None:
-        """The next moment at which something happens by itself."""
+        """Return the next time at which something happens by itself."""
         moments = [row for row in (self.agenda.next_s, self.outbox.next_s()) if row is not None]
         return min(moments, default=None)
 
     def connected(self) -> None:
-        """The socket is open. BootNotification goes out after power-up, not on a mere reconnect (J5.4)."""
+        """Handle an open connection. BootNotification follows a power-up, not a mere reconnect (J5.4)."""
         self.online = True
         if not self._booted:
             self._boot()
@@ -79,7 +79,7 @@ class ChargePoint:
             self._report_changes()
 
     def disconnected(self) -> None:
-        """The socket is gone. Transaction messages stay queued, the rest is dropped."""
+        """Handle a lost connection: transaction messages stay queued, the rest is dropped."""
         self.online = False
         self.outbox.disconnected()
         asking, self._asking = self._asking, {}
@@ -87,7 +87,7 @@ class ChargePoint:
             done(self._permits_offline(id_tag))
 
     def take_request(self) -> Request | None:
-        """The next CALL to send; None: nothing, or one is out already."""
+        """Return the next CALL to send; None if there is none, or one is in flight."""
         if not self.online:
             return None
         request = self.outbox.take(self.agenda.now_s, accepted=self.registration == "Accepted")
@@ -96,7 +96,7 @@ class ChargePoint:
         return request
 
     def answered(self, request: Request, payload: Json) -> None:
-        """The central system has answered."""
+        """Handle the answer of the central system."""
         self.outbox.answered(request)
         match request.action:
             case "BootNotification":
@@ -111,7 +111,7 @@ class ChargePoint:
                 pass
 
     def failed(self, request: Request) -> bool:
-        """A CALLERROR came, or nothing in time. True: the message was given up."""
+        """Handle a CALLERROR or a time-out; return whether the message was given up."""
         given_up = self.outbox.failed(
             request,
             self.agenda.now_s,
@@ -128,7 +128,7 @@ class ChargePoint:
         return given_up
 
     def finish(self) -> None:
-        """The run ends: every driver leaves now, so that no transaction stays open."""
+        """End the run: every driver leaves now, so that no transaction stays open."""
         self._goes_offline = False
         self.wants_connection = True
         for connector in self.connectors:
@@ -136,33 +136,33 @@ class ChargePoint:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits to be sent and nothing is out."""
+        """Say whether no message waits and none is in flight."""
         outbox = self.outbox
         return not (outbox.in_flight or outbox.transactional or outbox.ordinary)
 
     @property
     def charging(self) -> int:
-        """Connectors with a transaction."""
+        """Return the number of connectors with a transaction."""
         return sum(row.status in CHARGING for row in self.connectors)
 
     @property
     def power_w(self) -> float:
-        """What all connectors deliver now, in watts."""
+        """Return what all connectors deliver now, in watts."""
         return sum(row.meter.power_w for row in self.connectors)
 
     # -- what connectors and commands ask for ---------------------------------------------------
 
-    def connector(self, connector_id: int) -> Connector | None:
-        """The connector with this number, from 1."""
+    def connector(self, connector_id: int) -> VirtualConnector | None:
+        """Return the connector with a number, counted from 1."""
         return self.connectors[connector_id - 1] if 1 <= connector_id <= len(self.connectors) else None
 
-    def report_status(self, connector: Connector) -> None:
-        """Send StatusNotification, or remember the change until the next connection (4.9)."""
+    def report_status(self, connector: VirtualConnector) -> None:
+        """Send StatusNotification, or keep the change for the next connection (4.9)."""
         if self.online and self.registration == "Accepted":
             self._status(connector.connector_id, connector.status, connector.status_since_s)
 
     def send_status(self, connector_id: int) -> None:
-        """Report one connector whether or not it has changed; 0 is the main controller."""
+        """Report one connector, changed or not; 0 is the main controller."""
         connector = self.connector(connector_id)
         if connector is None:
             self._status(0, "Available", self.agenda.now_s)
@@ -170,24 +170,26 @@ class ChargePoint:
             self._status(connector_id, connector.status, connector.status_since_s)
 
     def authorize(self, id_tag: str, done: Callable[[bool], None]) -> None:
-        """Ask the central system for a permit, or decide alone when offline (3.5)."""
+        """Ask the central system whether an id tag may charge, or decide locally when offline (3.5)."""
         if not self.online or self.registration != "Accepted":
             done(self._permits_offline(id_tag))
             return
         request = self.send("Authorize", {"idTag": id_tag})
         self._asking[request.message_id] = (id_tag, done)
 
-    def transaction_message(self, action: str, payload: Json, transaction: Transaction) -> None:
-        """Queue a message that must arrive, in order."""
+    def transaction_message(self, action: str, payload: Json, transaction: VirtualTransaction) -> None:
+        """Queue a message of a transaction, which must arrive in order."""
         self._records += 1
         self._queue(action, payload, self._records, transaction)
 
-    def transaction_ended(self, connector: Connector, transaction: Transaction, energy_wh: int) -> None:
-        """For the books."""
+    def transaction_ended(
+        self, connector: VirtualConnector, transaction: VirtualTransaction, energy_wh: int
+    ) -> None:
+        """Count a finished transaction."""
         self.energy_wh += energy_wh
 
     def send(self, action: str, payload: Json) -> Request:
-        """Queue an ordinary message; it dies with the connection."""
+        """Queue an ordinary message, which is dropped if the connection is lost."""
         return self._queue(action, payload, None, None)
 
     def boot(self) -> None:
@@ -195,7 +197,7 @@ class ChargePoint:
         self._boot()
 
     def reboot(self, reason: str) -> None:
-        """Power down and come back; BootNotification follows."""
+        """Power down and come back with a BootNotification."""
         for connector in self.connectors:
             connector.power_down(reason)
         self._booted = False
@@ -205,14 +207,14 @@ class ChargePoint:
         self.agenda.after(_REBOOT_S, self._come_back)
 
     def reconnect(self) -> None:
-        """Close the socket and open it anew at once, as after a change of AuthorizationKey."""
+        """Close the connection and open a new one at once, as after a change of AuthorizationKey."""
         self.wants_connection = False
         self.agenda.after(2.0, self._come_back)
 
-    # -- inside ---------------------------------------------------------------------------------
+    # -- internals ------------------------------------------------------------------------------
 
     def _queue(
-        self, action: str, payload: Json, record: int | None, transaction: Transaction | None
+        self, action: str, payload: Json, record: int | None, transaction: VirtualTransaction | None
     ) -> Request:
         self._order += 1
         request = Request(self._new_message_id(), action, payload, self._order, record, transaction)

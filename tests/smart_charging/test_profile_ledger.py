@@ -16,7 +16,7 @@ def story() -> Story:
 def test_the_same_id_anywhere_is_replaced(story: Story) -> None:
     old = story.set(1, profile(5))
     story.set(2, profile(5, level=3))
-    (item,) = story.ledger.worlds[0]
+    (item,) = story.ledger.states[0]
     assert (item.connector_id, item.profile["stackLevel"]) == (2, 3)
     assert story.ledger.superseded == {old}
 
@@ -112,7 +112,7 @@ def test_what_a_dropped_tx_profile_had_replaced_does_not_come_back(story: Story)
 def test_a_tx_profile_without_transaction_id_belongs_to_the_one_that_ran(story: Story) -> None:
     story.start(501)
     story.set(1, profile(2, "TxProfile"))
-    (item,) = story.ledger.worlds[0]
+    (item,) = story.ledger.states[0]
     assert item.profile["transactionId"] == 501
     story.stop(501)
     assert only(story.ledger) == []
@@ -122,10 +122,10 @@ def test_the_profile_of_a_remote_start_belongs_to_the_transaction_that_followed(
     command = story.send(
         "RemoteStartTransaction", {"idTag": "T", "chargingProfile": profile(7, "TxProfile")}
     ).id
-    (item,) = story.ledger.worlds[0]
+    (item,) = story.ledger.states[0]
     assert (item.waiting, item.connector_id) == (True, None)
     story.start(501, connector=2, command=command)
-    (item,) = story.ledger.worlds[0]
+    (item,) = story.ledger.states[0]
     assert (item.waiting, item.connector_id, item.profile["transactionId"]) == (False, 2, 501)
     story.stop(501)
     assert only(story.ledger) == []

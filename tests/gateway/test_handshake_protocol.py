@@ -1,4 +1,4 @@
-"""The handshake of a charge point, before its wire: which requests are ours, and how each may end."""
+"""The handshake of a charge point, before its websocket: which requests are ours, and how each may end."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from app.gateway.handshake import Headers
 from app.gateway.handshake_protocol import handshake_key
 from app.gateway.http_protocol import ChargePointHttpProtocol
-from tests.gateway.test_wire import HANDSHAKE, Socket
+from tests.gateway.test_websocket_connection import HANDSHAKE, Socket
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 GOOD: Headers = [
@@ -135,7 +135,7 @@ async def test_a_close_before_the_answer_is_a_refusal_and_one_after_it_a_closing
     closed = Opening(accept_and_close)
     await closed.ended()
     assert closed.socket.written.endswith(b"\r\n\r\n\x88\x05\x03\xeawhy")
-    # Its wire waits for the peer's own close.
+    # Its websocket waits for the peer's own close.
     assert not closed.socket.closing
     closed.socket.protocol.connection_lost(None)
 

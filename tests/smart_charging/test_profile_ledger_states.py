@@ -1,4 +1,4 @@
-"""What a charge point has is always among the states that its ledger takes for possible.
+"""The real state of a charge point is always among the possible states of its ledger.
 
 Random stories: requests that are carried out or not, answered, answered late or never; a charge point that
 says `Unknown` to a clear which it did carry out. What the ledger leaves out is really left out.
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from app.smart_charging.ledger import Installed, ProfileEvent, World, apply_event, is_cleared
+from app.smart_charging.profile_ledger import Installed, PossibleState, ProfileEvent, apply_event, is_cleared
 from app.types import Json
 from tests.support.profile_story import NOW, Story, profile
 
@@ -27,7 +27,7 @@ class ChargePoint:
         self.random = random.Random(seed)
         self.answers = answers
         self.story = Story()
-        self.has: World = ()
+        self.has: PossibleState = ()
         self.late: dict[UUID, str] = {}
         self._sent = 0
 
@@ -57,7 +57,7 @@ class ChargePoint:
             self.late[command.id] = status
 
     def status(self, carried_out: bool, clears: Json | None) -> str | None:
-        """What is answered, if anything ever is."""
+        """The answer, if one ever comes."""
         if clears is None:
             return "Accepted" if carried_out else "Rejected"
         if not carried_out:
@@ -80,9 +80,9 @@ class ChargePoint:
         self.late = {number: status for number, status in self.late.items() if number not in superseded}
 
 
-def held(world: World) -> Held:
+def held(state: PossibleState) -> Held:
     return frozenset(
-        (item.connector_id, item.charging_profile_id, item.profile["stackLevel"]) for item in world
+        (item.connector_id, item.charging_profile_id, item.profile["stackLevel"]) for item in state
     )
 
 
@@ -96,7 +96,7 @@ def test_what_a_charge_point_has_is_among_the_possible_states(
         for _ in range(steps):
             charge_point.step()
             ledger = charge_point.story.ledger
-            possible = {held(world) for world in ledger.worlds}
+            possible = {held(state) for state in ledger.states}
             assert ledger.overflow or held(charge_point.has) in possible, f"story {seed}"
             several += len(possible) > 1
             if charge_point.random.random() < 0.7:

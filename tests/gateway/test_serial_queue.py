@@ -14,7 +14,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.done: list[str] = []
-        self.lane = SerialQueue(self.work)
+        self.queue = SerialQueue(self.work)
         self.free = asyncio.Event()
 
     def work(self, item: str) -> Coroutine[Any, Any, None] | None:
@@ -34,9 +34,9 @@ class Worker:
 async def test_items_are_done_in_their_order(items: str) -> None:
     worker = Worker()
     for item in items:
-        worker.lane.push(item)
+        worker.queue.push(item)
     worker.free.set()
-    await asyncio.wait_for(worker.lane.settled(), 10)
+    await asyncio.wait_for(worker.queue.settled(), 10)
     assert "".join(worker.done) == items
 
 
@@ -46,12 +46,12 @@ async def test_what_waits_behind_a_failed_item_is_done_in_its_order(items: str) 
     faults: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["exception"]))
     for item in items:
-        worker.lane.push(item)
-    settled = asyncio.ensure_future(worker.lane.settled())
+        worker.queue.push(item)
+    settled = asyncio.ensure_future(worker.queue.settled())
     worker.free.set()
     while len(worker.done) == 0:  # noqa: ASYNC110
         await asyncio.sleep(0)
-    worker.lane.push("z")
+    worker.queue.push("z")
     await asyncio.wait_for(settled, 10)
     assert "".join(worker.done) == items.replace("!", "") + "z"
     assert len(faults) == items.count("!")

@@ -1,4 +1,4 @@
-"""What is written without a model is what the model would write, and what the OpenAPI document promises."""
+"""Rows are written as their models would be, and as the OpenAPI document promises."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -14,16 +14,22 @@ from jsonschema import Draft202012Validator
 from app.charge_points import tables as charge_point_tables
 from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import ChargePointRecord, ConnectorRecord, StatusReport
-from app.charge_points.schemas import ChargePoint, Connector, Connectors
+from app.charge_points.schemas import (
+    ChargePoint,
+    Connector,
+    Connectors,
+    charge_point_fields,
+    connector_fields,
+)
 from app.charge_points.store import ChargePointStore
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.schemas import MeterValue, Transaction, meter_value_fields, transaction_fields
 from app.transactions.store.reading import TransactionStore
-from app.web import hot_reads
 from app.web.pagination import Page
 from app.web.resources import Resource
+from app.web.rows import encoded, encoded_page
 from app.web.services import ServiceRegistry
 from tests.support.api import NOW, Edge, build_app
 
@@ -139,11 +145,11 @@ def schema_of(path: str) -> dict[str, Any]:
 
 @given(st.lists(connector_records, max_size=3))
 def test_connectors_are_written_as_the_model_writes_them(records: list[ConnectorRecord]) -> None:
-    body = hot_reads.encoded({"items": [hot_reads.connector(row_of(record)) for record in records]})
+    body = encoded({"items": [connector_fields(row_of(record)) for record in records]})
     assert body == written(Connectors(items=[Connector.model_validate(record) for record in records]))
     assert_promised(schema_of("/v1/charge-points/{identity}/connectors"), body)
     for record in records:
-        one = hot_reads.encoded(hot_reads.connector(row_of(record)))
+        one = encoded(connector_fields(row_of(record)))
         assert_promised(schema_of("/v1/charge-points/{identity}/connectors/{connector_id}"), one)
 
 
@@ -151,14 +157,14 @@ def test_connectors_are_written_as_the_model_writes_them(records: list[Connector
 def test_charge_points_are_written_as_the_model_writes_them(
     found: list[tuple[ChargePointRecord, datetime | None]], cursor: str | None
 ) -> None:
-    fields = [hot_reads.charge_point(row_of(record), since) for record, since in found]
+    fields = [charge_point_fields(row_of(record), since) for record, since in found]
     models = [ChargePoint.of(record, since) for record, since in found]
-    body = hot_reads.encoded_page(fields, cursor)
+    body = encoded_page(fields, cursor)
     assert body == written(Page[ChargePoint](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/charge-points"), body)
     for one, model in zip(fields, models, strict=True):
-        assert hot_reads.encoded(one) == written(model)
-        assert_promised(schema_of("/v1/charge-points/{identity}"), hot_reads.encoded(one))
+        assert encoded(one) == written(model)
+        assert_promised(schema_of("/v1/charge-points/{identity}"), encoded(one))
 
 
 @given(st.lists(transaction_records, max_size=3), st.none() | texts)
@@ -167,19 +173,19 @@ def test_transactions_are_written_as_the_model_writes_them(
 ) -> None:
     fields = [transaction_fields(record) for record in records]
     models = [transaction_of(record) for record in records]
-    body = hot_reads.encoded_page(fields, cursor)
+    body = encoded_page(fields, cursor)
     assert body == written(Page[Transaction](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/transactions"), body)
     for one, model in zip(fields, models, strict=True):
-        assert hot_reads.encoded(one) == written(model)
-        assert_promised(schema_of("/v1/transactions/{transaction_id}"), hot_reads.encoded(one))
+        assert encoded(one) == written(model)
+        assert_promised(schema_of("/v1/transactions/{transaction_id}"), encoded(one))
 
 
 @given(st.lists(meter_value_records, max_size=3), st.none() | texts)
 def test_meter_values_are_written_as_the_model_writes_them(
     records: list[MeterValueRecord], cursor: str | None
 ) -> None:
-    body = hot_reads.encoded_page([meter_value_fields(record) for record in records], cursor)
+    body = encoded_page([meter_value_fields(record) for record in records], cursor)
     models = [MeterValue.model_validate(record) for record in records]
     assert body == written(Page[MeterValue](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/transactions/{transaction_id}/meter-values"), body)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from app.smart_charging.ledger import Ledger
 from app.smart_charging.ledger_reading import load_ledger
-from app.smart_charging.profile_command_store import ProfileCommandStore
+from app.smart_charging.profile_ledger import ProfileLedger
+from app.smart_charging.store import ProfileCommandStore
 from app.transactions.records import TransactionStart, TransactionStop
 from tests.support.site import Site, received
 from tests.support.workers import Charger, accept, silence
@@ -38,7 +38,7 @@ async def set_profile(site: Site, charger: Charger, wanted: dict[str, Any], conn
     return await send(site, charger, "SetChargingProfile", payload)
 
 
-async def ledger(site: Site, charger: Charger) -> Ledger:
+async def ledger(site: Site, charger: Charger) -> ProfileLedger:
     await charger.reported()
     async with site.database.tenant(site.tenant_id) as work:
         return (await load_ledger(work, charger.connection.charge_point_id)).ledger
@@ -50,8 +50,8 @@ async def still_read(site: Site, charger: Charger) -> int:
         return len(await ProfileCommandStore(work).for_charge_point(charger.connection.charge_point_id))
 
 
-def numbers(found: Ledger) -> list[list[int]]:
-    return sorted([item.charging_profile_id for item in world] for world in found.worlds)
+def numbers(found: ProfileLedger) -> list[list[int]]:
+    return sorted([item.charging_profile_id for item in state] for state in found.states)
 
 
 async def test_raw_commands_feed_it_and_what_they_replace_is_left_out(site: Site) -> None:
@@ -127,7 +127,7 @@ async def test_an_unanswered_remote_start_that_led_to_nothing_is_settled(
     assert not (await ledger(site, charger)).certain
     site.clock.advance(settings.remote_start_window_s + 1)
     await site.a.commands.reap()
-    assert (await ledger(site, charger)).worlds == ((),)
+    assert (await ledger(site, charger)).states == ((),)
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NotSupported"])
@@ -143,12 +143,12 @@ async def test_the_profile_of_a_remote_start_lives_as_long_as_its_transaction(si
     charger = await site.charger(site.b)
     payload = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile(3, "TxProfile")}
     await site.end(site.a, await send(site, charger, "RemoteStartTransaction", payload))
-    ((item,),) = (await ledger(site, charger)).worlds
+    ((item,),) = (await ledger(site, charger)).states
     assert item.waiting
     now, point = site.clock.now(), charger.connection.charge_point_id
     start = TransactionStart(site.tenant_id, point, 1, "TAG", now, now, 0)
     started = await site.storage.ledger.start_transaction(start)
-    ((item,),) = (await ledger(site, charger)).worlds
+    ((item,),) = (await ledger(site, charger)).states
     assert (item.waiting, item.profile["transactionId"]) == (False, started.transaction_id)
     later = now + timedelta(minutes=5)
     stop = TransactionStop(site.tenant_id, point, started.transaction_id, later, later, 10, raw={})

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.smart_charging.ledger import TRIES_AT_EACH_END, WORLDS_LIMIT
+from app.smart_charging.profile_ledger import STATES_LIMIT, TRIES_AT_EACH_END
 from app.types import Json
 from tests.support.profile_story import Story, numbers, only, profile
 
@@ -17,7 +17,7 @@ def story() -> Story:
 def test_a_clear_that_met_nothing_where_we_know_of_something_leaves_both(story: Story) -> None:
     story.set(1, profile(1))
     story.clear("Unknown", id=1)
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), ()}
 
 
 def test_what_a_clear_did_not_find_is_denied_until_it_is_sent_again(story: Story) -> None:
@@ -36,7 +36,7 @@ def test_of_clears_that_meet_nothing_each_time_few_are_kept(story: Story) -> Non
         clears.append(story.clear("Unknown", id=1))
         story.set(1, profile(1, level=3), None)
     assert story.ledger.superseded >= set(clears[TRIES_AT_EACH_END:-TRIES_AT_EACH_END])
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), ()}
     story.clear(id=1)
     assert only(story.ledger) == []
 
@@ -47,14 +47,14 @@ def test_a_status_of_other_answers_or_of_none_is_neither_yes_nor_no(
 ) -> None:
     story.set(1, profile(1))
     story.set(1, profile(2), status, state=state)
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), (2,)}
 
 
 @pytest.mark.parametrize("state", ["timed_out", "connection_lost", "expired", "sent"])
 def test_without_an_answer_both_the_old_and_the_new_may_hold(story: Story, state: str) -> None:
     story.set(1, profile(1))
     story.set(1, profile(2), None, state=state)
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), (2,)}
     assert story.ledger.superseded == set()
     assert numbers(story.ledger.everywhere()) == []
     assert numbers(story.ledger.anywhere) == [1, 2]
@@ -64,7 +64,7 @@ def test_an_answer_nobody_can_read_leaves_both(story: Story) -> None:
     story.set(
         1, profile(1), None, state="call_error", result={"state": "?"}, error={"code": "FormationViolation"}
     )
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(), (1,)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(), (1,)}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_late_answer_counts_before_what_was_sent_after_it(story: Story) -> Non
 def test_an_unanswered_clear_leaves_both(story: Story) -> None:
     story.set(1, profile(1))
     story.clear(None)
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), ()}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), ()}
 
 
 def test_a_later_certain_answer_settles_what_was_open(story: Story) -> None:
@@ -112,7 +112,7 @@ def test_repeated_tries_without_an_answer_do_not_multiply(story: Story) -> None:
     story.set(1, profile(1))
     for _ in range(20):
         story.set(1, profile(2), None)
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), (2,)}
 
 
 def test_of_the_tries_of_a_silent_charge_point_few_are_kept(story: Story) -> None:
@@ -122,7 +122,7 @@ def test_of_the_tries_of_a_silent_charge_point_few_are_kept(story: Story) -> Non
     tries += [story.set(1, profile(2), None) for _ in range(12)]
     assert story.ledger.superseded == set(tries[TRIES_AT_EACH_END:-TRIES_AT_EACH_END])
     assert refused not in story.ledger.superseded
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (2,)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), (2,)}
 
 
 def test_an_open_try_counts_however_the_ones_after_it_are_answered(story: Story) -> None:
@@ -133,15 +133,15 @@ def test_an_open_try_counts_however_the_ones_after_it_are_answered(story: Story)
     refused: Json = {"state": "rejected", "result": {"status": "Rejected"}, "error": None}
     story.commands = [row for row in story.commands if row.id not in story.ledger.superseded]
     story.commands[-2:] = [replace(row, late_result=refused) for row in story.commands[-2:]]
-    assert {tuple(numbers(world)) for world in story.ledger.worlds} == {(1,), (1, 2)}
+    assert {tuple(numbers(state)) for state in story.ledger.states} == {(1,), (1, 2)}
 
 
 def test_with_too_many_open_answers_nothing_is_said(story: Story) -> None:
-    several = range(1, WORLDS_LIMIT.bit_length() + 5)
+    several = range(1, STATES_LIMIT.bit_length() + 5)
     for number in several:
         story.set(1, profile(number, level=number), None)
     assert story.ledger.overflow
-    assert story.ledger.worlds == ((),)
+    assert story.ledger.states == ((),)
     assert story.ledger.superseded == set()
     for number in several:
         story.set(1, profile(number, level=number))
@@ -165,6 +165,6 @@ def test_leaving_out_the_superseded_changes_nothing(story: Story) -> None:
     before = story.ledger
     assert before.superseded
     story.commands = [row for row in story.commands if row.id not in before.superseded]
-    assert story.ledger.worlds == before.worlds
+    assert story.ledger.states == before.states
     assert story.ledger.refused == before.refused
     assert story.ledger.superseded == set()
