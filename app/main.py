@@ -32,6 +32,7 @@ from app.gateway.gateway import Gateway
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
+from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -46,7 +47,7 @@ from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
-from app.transactions.service import delete_transactions_of_tenant
+from app.transactions.service import TransactionService, delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication, Services
 from app.web.services import ServiceRegistry
@@ -159,7 +160,7 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
     status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(storage.database, clock),
+        **id_tag_handlers(IdTagService(storage.database), clock),
         **transaction_handlers(storage.ledger, clock),
     }
 
@@ -184,6 +185,8 @@ def compose_services(shared: Services) -> ServiceRegistry:
         ApiKeyService(database, keys, clock, pepper),
         charge_points,
         ConfigurationService(database),
+        IdTagService(database),
+        TransactionService(database),
         frames,
         shared.commands,
         ChargingProfileService(database, clock),

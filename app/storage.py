@@ -10,7 +10,7 @@ from app.database.database import Database
 from app.database.prepared import Prepared
 from app.frame_log.recorder import FrameLog
 from app.settings import Settings
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

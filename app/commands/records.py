@@ -111,3 +111,23 @@ class CommandFilter:
     identity: str | None = None
     action: str | None = None
     state: CommandState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStart:
+    """A RemoteStartTransaction without effect so far. connector_id: as text; None: any connector."""
+
+    id: UUID
+    tenant_id: int
+    charge_point_id: int
+    id_tag: str | None
+    connector_id: str | None
+    created_at: datetime
+
+
+class EndedTransaction(NamedTuple):
+    """A transaction that has just ended, for the RemoteStopTransaction that asked for its end."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int

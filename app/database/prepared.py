@@ -7,7 +7,7 @@ What is asked for all the time, and is one statement, goes this way.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import asyncpg
@@ -23,6 +23,9 @@ class Row(Protocol):
 
     def __getitem__(self, name: str, /) -> Any:
         """Return a column."""
+
+    def values(self) -> Iterable[Any]:
+        """Return all columns in the order of the statement."""
 
 
 _CONNECTIONS = 8

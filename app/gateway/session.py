@@ -21,7 +21,7 @@ from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
-from app.transactions.entries import InvalidRecord
+from app.transactions.records import InvalidRecord
 from app.types import CommandId
 
 _LOG = get_logger(__name__)

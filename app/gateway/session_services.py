@@ -9,7 +9,7 @@ from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
 from app.ocpp import Conversation, Resolve, Tally, ocpp16
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
 
 
 class CommandResults(Protocol):

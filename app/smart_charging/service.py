@@ -39,7 +39,7 @@ from app.smart_charging.rules.stored_profiles import (
 )
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
 from app.transactions.records import MeterValueFilter, MeterValueRecord
-from app.transactions.store import MeterValueStore
+from app.transactions.store.reading import TransactionStore
 from app.types import Json, TenantId
 
 _MOST_SAMPLES = 10_000
@@ -258,7 +258,9 @@ async def _meter_values(
 ) -> list[MeterValueRecord]:
     end = request.start + timedelta(seconds=request.options.duration_s)
     filters = MeterValueFilter(request.connector_id, request.start, end)
-    return await MeterValueStore(work).for_charge_point(charge_point_id, _MOST_SAMPLES, filters=filters)
+    return await TransactionStore(work).meter_values_of_charge_point(
+        charge_point_id, _MOST_SAMPLES, filters=filters
+    )
 
 
 def _title(question: ConnectorQuestion, view: LedgerView) -> str:

@@ -12,8 +12,8 @@ from app.charge_points.store import ChargePointStore
 from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
-from app.transactions.entries import TransactionStop
-from app.transactions.store import OrphanRecordStore
+from app.transactions.records import TransactionStop
+from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId
 from tests.support.api import NOW, Edge
 
@@ -209,7 +209,7 @@ async def test_a_charge_point_with_a_stop_that_fits_no_transaction_stays(
     assert (await edge.services.storage.ledger.stop_transaction(stop)).outcome == "orphan"
     assert (await edge.call("DELETE", f"{PATH}/RDAM-1", token)).status_code == 409
     async with edge.services.database.tenant(operator.id) as work:
-        assert len(await OrphanRecordStore(work).page(10)) == 1
+        assert len(await TransactionStore(work).orphan_records(10)) == 1
 
 
 async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: str) -> None:

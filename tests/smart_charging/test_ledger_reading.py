@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.smart_charging.ledger_reading import load_ledger
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.store import ProfileCommandStore
-from app.transactions.entries import TransactionStart, TransactionStop
+from app.transactions.records import TransactionStart, TransactionStop
 from tests.support.site import Site, received
 from tests.support.workers import Charger, accept, silence
 

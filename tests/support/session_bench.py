@@ -19,9 +19,10 @@ from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
 from app.settings import Settings
-from app.transactions.entries import InvalidRecord, MeterReadings
-from app.transactions.ledger.ledger import Ledger, answered
-from app.transactions.ledger.meter_values import readings_of
+from app.transactions.batch_writer import answered
+from app.transactions.ledger import Ledger
+from app.transactions.records import InvalidRecord, MeterReadings
+from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
 
