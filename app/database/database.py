@@ -98,7 +98,7 @@ class Database:
         Raises:
             StoreUnavailable: there was none.
         """
-        # Not cancelled: that would wait for a database that hangs. Whoever asks meanwhile waits for the same.
+        # Not cancelled: that would wait for a database that hangs. Callers that ask meanwhile share it.
         if self._probe is None or self._probe.done():
             self._probe = asyncio.create_task(self._ask())
         done, _ = await asyncio.wait({self._probe}, timeout=_PING_S)

@@ -1,4 +1,4 @@
-"""What a failure of the database means: come back later, try again, or the data is at fault."""
+"""Tell what to do about a failure of the database: come back later, try again, or refuse the data."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ DATABASE_ERRORS: Final = (
     asyncpg.InternalClientError,
     OSError,
 )
-"""What SQLAlchemy and asyncpg raise for a failure of the database."""
+"""The errors that SQLAlchemy and asyncpg raise for a failure of the database."""
 
 # SQLSTATE classes: connection, login refused, no such database (both while an operator works on it),
 # insufficient resources (disk full too), operator intervention, system error.
@@ -50,7 +50,7 @@ def failure_of(error: BaseException) -> Failure:
             return failure_of(error.orig.__cause__)
         return _of_state(state)
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        # Prepared before a migration; the next try prepares it anew.
+        # Prepared before a migration; the next try prepares it again.
         return Failure.CONFLICT
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(error.sqlstate)

@@ -1,7 +1,7 @@
 """Connections that run one prepared statement at a time, each a transaction by itself.
 
-A unit of work costs four round trips and several times as much in SQLAlchemy as the one statement in it.
-What is asked for all the time, and is one statement, goes this way.
+A unit of work costs four round trips, and SQLAlchemy takes several times as long as the one statement in it.
+So a read or step that is one statement, and runs all the time, is done here.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _STATEMENT_S = 30.0
 _TIMEOUT_S = _STATEMENT_S + 2.0
 """How long we wait for the server to say what became of a statement."""
 _IDLE_S = 300.0
-"""How long a connection may have been idle: what stands between us and the server forgets it at some time."""
+"""How long a connection may have been idle: a proxy or firewall may drop idle connections."""
 _CLOSE_S = 5.0
 _ENDED = (
     asyncpg.PostgresConnectionError,
@@ -45,9 +45,9 @@ _ENDED = (
 
 
 class Prepared:
-    """The connections of one worker for one purpose. They are made as they are needed, and kept.
+    """The connections of one worker for one purpose. They are made when they are needed, and kept.
 
-    No pool of asyncpg: what that does for each statement takes twice as long as the statement.
+    It does not use the pool of asyncpg, whose work for each statement takes twice as long as the statement.
     """
 
     def __init__(self, url: str, purpose: str, **settings: str) -> None:
@@ -65,7 +65,7 @@ class Prepared:
         self._is_closed = False
 
     async def close(self) -> None:
-        """Disconnect; who still asks is cut off."""
+        """Disconnect; statements that still run are ended after a while."""
         self._is_closed = True
         try:
             async with asyncio.timeout(_CLOSE_S):
@@ -78,10 +78,10 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that may be run twice: when the connection ends meanwhile, it is.
+        """Run a statement that may run twice: if the connection ends meanwhile, it is run again.
 
         Raises:
-            StoreUnavailable: the database is away or too slow; what was asked for may be done or not.
+            StoreUnavailable: the database is away or too slow; the statement may have been run or not.
         """
         # There may be other values.
         arguments = [values[name] for name in statement.names]
@@ -108,7 +108,7 @@ class Prepared:
             try:
                 rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
             except TimeoutError:
-                # The server would have said so before: it is the network, and not of this connection alone.
+                # The server would have ended the statement earlier: the network is at fault, for all of them.
                 connection.terminate()
                 self._end_idle()
                 raise
@@ -133,7 +133,7 @@ class Prepared:
             connection.terminate()
 
     async def _take(self) -> Connection:
-        # The one used last: its plans are the most likely to be there, and the others' to be wanted no more.
+        # The one used last: most likely it has this statement prepared, and the others may end unused.
         while self._idle:
             connection, since = self._idle.pop()
             if not connection.is_closed() and time.monotonic() - since < _IDLE_S:

@@ -15,7 +15,7 @@ from app.types import TenantId
 
 
 class TenantRows(Protocol):
-    """What reads the rows of one tenant: a unit of work, or connections with prepared statements."""
+    """Reads the rows of one tenant: a unit of work, or connections with prepared statements."""
 
     @property
     def tenant_id(self) -> TenantId:

@@ -1,4 +1,4 @@
-"""What the outside asks of id tags: to manage them, and whether one may charge."""
+"""Use cases of id tags: manage them, and tell whether one may charge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
