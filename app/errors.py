@@ -47,7 +47,7 @@ class AppError(Exception):
 
 
 class NotFound(AppError):
-    """What was asked for does not exist, or belongs to another tenant: the two look the same on purpose."""
+    """The resource does not exist, or belongs to another tenant. The two look the same on purpose."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         super().__init__("not_found", 404, "Not found", detail, field)

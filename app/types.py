@@ -25,7 +25,7 @@ CommandId = NewType("CommandId", str)
 """UUID text (36 characters): id of the command resource and unique id of its CALL on the wire."""
 
 Scope = Literal["read", "command", "write", "admin"]
-"""What an API key may do. No scope contains another."""
+"""A permission of an API key. No scope contains another."""
 
 Json = dict[str, Any]
 """A JSON object."""

@@ -1,4 +1,4 @@
-"""What routes ask for: the services, and the caller with the scope the route needs.
+"""The dependencies of routes: the services, and the caller with the scope that the route needs.
 
 Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No
 scope contains another: a key has exactly what it lists.
@@ -27,7 +27,7 @@ from app.web.services import ServiceRegistry
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls. tenant_id None: an administrator of the platform, who has no charge points."""
+    """The caller. tenant_id None: an administrator of the platform, who has no charge points."""
 
     key_id: UUID
     prefix: str
@@ -49,7 +49,7 @@ class Authentication:
 
 @dataclass(frozen=True)
 class Services:
-    """What the API works with; the composition root puts it at `app.state.services`."""
+    """The services of the API; the composition root puts them at `app.state.services`."""
 
     storage: Storage
     presence: Presence
@@ -94,20 +94,20 @@ _BEARER = HTTPBearer(
 
 
 class _ApiKey(SecurityBase):
-    """A key of anybody.
+    """A key of a tenant or of the platform.
 
-    All that there is to find out about a caller is one dependency, not a chain: FastAPI takes longer to solve
-    one than we to write a row.
+    One dependency finds out everything about a caller, not a chain of them: to solve one takes FastAPI longer
+    than it takes us to write a row.
     """
 
     model = _BEARER.model
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
-        """The caller, with every scope that the route requires.
+        """Return the caller, who has every scope that the route requires.
 
         Raises:
-            Unauthorized: no valid key.
+            Unauthorized: there is no valid key.
             Forbidden: the key lacks a scope.
         """
         registry: ServiceRegistry = request.app.state.services
@@ -134,7 +134,7 @@ class _TenantKey(SecurityBase):
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> TenantAccess:
-        """The caller as a member of a tenant.
+        """Return the caller as a member of a tenant.
 
         Raises:
             Forbidden: it is a key of the platform, which has no charge points; or it lacks a scope.
@@ -152,11 +152,11 @@ class _PlatformKey(SecurityBase):
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
-        """The caller as an administrator of the platform.
+        """Return the caller as an administrator of the platform.
 
         Raises:
-            NotFound: a tenant's key asks for a certain tenant: whether that exists is not its business.
-            Forbidden: a tenant's key asks for all of them; or a scope is missing.
+            NotFound: the key belongs to a tenant and asks for one tenant, which may exist or not.
+            Forbidden: the key belongs to a tenant and asks for all of them, or a scope is missing.
         """
         principal = await _api_key(request, required)
         if principal.tenant_id is not None:

@@ -1,4 +1,4 @@
-"""`/health` and `/metrics`: for whoever runs the server. Outside of `/v1` and of its documentation."""
+"""`/health` and `/metrics`, for the operators of the server. They are not in the documentation of `/v1`."""
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
@@ -13,7 +13,7 @@ router = api_router(tags=["operation"])
 async def show_health(services: ServicesDependency) -> Response:
     """Say whether this worker can do its work: 200, or 503 while the database does not answer.
 
-    Redis is reported only: without it sockets and billing go on.
+    Redis is only reported, because sockets and billing continue without it.
     """
     await services.database.ping()
     body = {"database": "ok", "redis": "ok" if services.presence.reachable else "unreachable"}
@@ -22,9 +22,8 @@ async def show_health(services: ServicesDependency) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 async def show_metrics(_: PlatformAccess) -> Response:
-    """Give the metrics of the worker that takes the request, in Prometheus' text format.
+    """Show the metrics of the worker that answers the request, in Prometheus' text format.
 
-    With several workers behind one port each request meets one of them; `process_start_time_seconds` tells
-    them apart.
+    With several workers behind one port any of them answers; `process_start_time_seconds` tells which.
     """
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

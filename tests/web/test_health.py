@@ -1,4 +1,4 @@
-"""What whoever runs the server asks it."""
+"""The questions of operators to the server."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is written without a model is what the model would write, and what the OpenAPI document promises."""
+"""Rows are written as their models would be, and as the OpenAPI document promises."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
