@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from uuid import uuid4
@@ -49,8 +50,21 @@ from app.tenants.service import ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
 from app.transactions.service import TransactionService, delete_transactions_of_tenant
 from app.types import WorkerId
-from app.web.access import Authentication, Services
+from app.web.access import Authentication
+from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The parts of a worker from which its services are made."""
+
+    storage: Storage
+    presence: Presence
+    commands: CommandService
+    bus: CommandBus
+    clock: Clock
+    settings: Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -136,7 +150,7 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(commands.close)
     reaper.start()
     stack.push_async_callback(reaper.close)
-    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    services = compose_services(WorkerParts(storage, presence, commands, bus, clock, settings))
     refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
@@ -165,15 +179,15 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
     }
 
 
-def compose_services(shared: Services) -> ServiceRegistry:
-    """Return the services of a worker: one for each capability that routes ask for something."""
-    database, clock, settings = shared.database, shared.clock, shared.settings
+def compose_services(parts: WorkerParts) -> ServiceRegistry:
+    """Return the services that routes ask for; the parts, too, so that tests can look at a worker."""
+    database, clock, settings = parts.storage.database, parts.clock, parts.settings
     pepper = settings.credential_pepper
     keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
     tenants = TenantService(database, keys)
     charge_points = ChargePointService(
-        database, shared.presence, shared.bus, clock, Credentials(pepper), tenants
+        database, parts.presence, parts.bus, clock, Credentials(pepper), tenants
     )
     frames = FrameLogService(database)
     tenants.deletions.extend(
@@ -188,9 +202,10 @@ def compose_services(shared: Services) -> ServiceRegistry:
         IdTagService(database),
         TransactionService(database),
         frames,
-        shared.commands,
+        parts.commands,
         ChargingProfileService(database, clock),
-        ConnectorScheduleService(database, shared.commands, clock),
-        ProfileInstaller(database, shared.commands, clock),
-        shared,
+        ConnectorScheduleService(database, parts.commands, clock),
+        ProfileInstaller(database, parts.commands, clock),
+        HealthChecks(database.ping, lambda: parts.presence.reachable),
+        parts,
     )

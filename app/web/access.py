@@ -1,4 +1,4 @@
-"""The dependencies of routes: the services, and the caller with the scope that the route needs.
+"""The dependencies of routes: the caller, with the scope that the route needs.
 
 Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No
 scope contains another: a key has exactly what it lists.
@@ -9,18 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from app.clock import Clock
-from app.commands.service import CommandService
-from app.database.database import Database
 from app.errors import Forbidden, NotFound
-from app.live.command_bus import CommandBus
-from app.live.presence import Presence
-from app.settings import Settings
-from app.storage import Storage
 from app.types import Scope, TenantId
 from app.web.services import ServiceRegistry
 
@@ -47,23 +40,6 @@ class Authentication:
     client_address: Callable[[str, str], str]
 
 
-@dataclass(frozen=True)
-class Services:
-    """The services of the API; the composition root puts them at `app.state.services`."""
-
-    storage: Storage
-    presence: Presence
-    commands: CommandService
-    bus: CommandBus
-    clock: Clock
-    settings: Settings
-
-    @property
-    def database(self) -> Database:
-        """The database alone."""
-        return self.storage.database
-
-
 @dataclass(frozen=True, slots=True)
 class TenantAccess:
     """A caller who belongs to a tenant and has the scope of the route."""
@@ -76,14 +52,6 @@ class TenantAccess:
         """The name under which commands of this caller are recorded."""
         return f"key:{self.principal.prefix}"
 
-
-async def get_services(request: Request) -> Services:
-    """The services of this application."""
-    registry: ServiceRegistry = request.app.state.services
-    return registry.get(Services)
-
-
-ServicesDependency = Annotated[Services, Depends(get_services)]
 
 _BEARER = HTTPBearer(
     auto_error=False,

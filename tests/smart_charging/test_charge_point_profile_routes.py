@@ -139,7 +139,7 @@ async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
     await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
     later = NOW + timedelta(days=1)
     ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         asked: list[Any] = []
         transactions = ProfileCommandStore.transactions
 

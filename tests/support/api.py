@@ -23,7 +23,7 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
-from app.main import command_effects, compose_services
+from app.main import WorkerParts, command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.key_ring import mint_key
@@ -31,7 +31,6 @@ from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, Scope, TenantId, WorkerId
-from app.web.access import Services
 from app.web.services import ServiceRegistry
 from tests.support.recorded import put_command
 
@@ -65,7 +64,7 @@ class SetClock:
 class Edge:
     """One application, and what tests need to set a scene for it."""
 
-    services: Services
+    services: WorkerParts
     clock: SetClock
     delivered: list[Envelope]
     client: httpx.AsyncClient
@@ -75,7 +74,7 @@ class Edge:
     async def tenant(self) -> TenantRecord:
         """A new tenant."""
         slug = f"operator-{next(_NUMBERS)}"
-        async with self.services.database.platform() as work:
+        async with self.services.storage.database.platform() as work:
             return await TenantStore(work).create(slug, f"Operator {slug}")
 
     async def key(
@@ -95,7 +94,7 @@ class Edge:
             created_at=self.clock.now(),
             last_used_at=None,
         )
-        async with self.services.database.platform() as work:
+        async with self.services.storage.database.platform() as work:
             await ApiKeyStore(work).create(record)
         return minted.token
 
@@ -108,7 +107,7 @@ class Edge:
 
     async def charge_point(self, tenant: TenantRecord, identity: str = "RDAM-1") -> ChargePointId:
         """A new charge point; its primary key."""
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             return ChargePointId((await ChargePointStore(work).create(identity)).id)
 
     async def connect(self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str) -> Owner:
@@ -144,7 +143,7 @@ class Edge:
             "id_tag_info": {"status": "Accepted"},
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.transactions.insert().values(values))
         return transaction_id
 
@@ -162,7 +161,7 @@ class Edge:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.meter_values.insert().values(values))
 
     async def orphan_record(
@@ -181,7 +180,7 @@ class Edge:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.orphan_records.insert().values(values))
 
     async def command(
@@ -202,7 +201,7 @@ class Edge:
             issued_by="key:test",
         )
         record = replace(record, **columns)
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             return await put_command(work, record)
 
 
@@ -243,7 +242,7 @@ async def open_edge(
             context = CommandContext(storage.database, storage.command_steps, bus, effects, clock, settings)
             owner = CommandOwner(context, Registry(presence, bus, clock))
             commands = CommandService(context, owner, presence)
-        services = Services(storage, presence, commands, bus, clock, settings)
+        services = WorkerParts(storage, presence, commands, bus, clock, settings)
         app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -210,7 +210,7 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     """From the real tables: nothing that PostgreSQL gives is written otherwise than the models would."""
-    database = edge.services.database
+    database = edge.services.storage.database
     key = await edge.charge_point(operator)
     await edge.charge_point(operator, "UTR-1")
     owner = await edge.connect(operator, key, "RDAM-1")
@@ -267,7 +267,7 @@ async def test_a_tag_of_a_read_is_good_for_a_change(
     edge: Edge, operator: TenantRecord, token: str, name: str | None
 ) -> None:
     key = await edge.charge_point(operator)
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         await ChargePointStore(work).update("RDAM-1", name=name, heartbeat_interval_s=7)
     read = await edge.call("GET", "/v1/charge-points/RDAM-1", token)
     await edge.connect(operator, key, "RDAM-1")

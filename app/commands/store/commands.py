@@ -13,13 +13,13 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Select, bindparam, func, select, text, tuple_, update
 
-from app.charge_points import tables as charge_point_tables
 from app.commands import tables
 from app.commands.records import CommandFilter, CommandRecord, CommandState, NewCommand, SentFacts
 from app.commands.rules import Actor, sources
 from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of
+from app.database.schema import CHARGE_POINTS
 from app.database.statements import Statement
 from app.database.text import json_text
 from app.ocpp.v16 import RegistrationStatus
@@ -29,8 +29,7 @@ Run = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
 """Runs a statement; JSON goes in and comes out as text."""
 
 _TABLE = tables.commands
-_CHARGE_POINTS = charge_point_tables.charge_points
-_COLUMNS = columns_of(CommandRecord, _TABLE, identity=_CHARGE_POINTS.c.identity)
+_COLUMNS = columns_of(CommandRecord, _TABLE, identity=CHARGE_POINTS.c.identity)
 _NAMES = tuple(field.name for field in fields(CommandRecord))
 _JSON_NAMES: Final = ("payload", "result", "error", "late_result", "effect")
 
@@ -47,7 +46,7 @@ _IDENTITY: Final = (
 
 
 def _select(*conditions: Any) -> Select[Any]:
-    joined = _TABLE.join(_CHARGE_POINTS, _CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    joined = _TABLE.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
     statement = select(*_COLUMNS).select_from(joined)
     return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
 
@@ -328,7 +327,7 @@ def _record_of(row: Row) -> CommandRecord:
 def _conditions(filters: CommandFilter) -> list[Any]:
     conditions: list[Any] = []
     if filters.identity is not None:
-        conditions.append(_CHARGE_POINTS.c.identity == filters.identity)
+        conditions.append(CHARGE_POINTS.c.identity == filters.identity)
     if filters.action is not None:
         conditions.append(_TABLE.c.action == filters.action)
     if filters.state is not None:

@@ -9,10 +9,10 @@ import orjson
 from sqlalchemy import Integer, Select, Text, bindparam, cast, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
-from app.charge_points import tables as charge_point_tables
 from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
+from app.database.schema import CHARGE_POINTS
 from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
@@ -27,14 +27,13 @@ from app.transactions.records import (
 )
 
 _TABLE = tables.transactions
-_CHARGE_POINTS = charge_point_tables.charge_points
 _VALUES = tables.meter_values
 _ORPHANS = tables.orphan_records
 # JSON is read as text: a listing passes it on as it is, and a unit of work would decode it.
 _COLUMNS = columns_of(
     TransactionRecord,
     _TABLE,
-    identity=_CHARGE_POINTS.c.identity,
+    identity=CHARGE_POINTS.c.identity,
     id_tag_info_json=cast(_TABLE.c.id_tag_info, Text).label("id_tag_info_json"),
     stop_id_tag_info_json=cast(_TABLE.c.stop_id_tag_info, Text).label("stop_id_tag_info_json"),
     stop_raw_json=cast(_TABLE.c.stop_raw, Text).label("stop_raw_json"),
@@ -49,7 +48,7 @@ _SLACK = timedelta(days=1)
 
 
 def _select_transactions(*conditions: Any) -> Select[Any]:
-    joined = _TABLE.join(_CHARGE_POINTS, _CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    joined = _TABLE.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
     statement = select(*_COLUMNS).select_from(joined)
     return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
 
@@ -58,7 +57,7 @@ _ONE: Final = Statement(_select_transactions(_TABLE.c.id == bindparam("transacti
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "after": _TABLE.c.id < bindparam("after"),
-    "identity": _CHARGE_POINTS.c.identity == bindparam("identity"),
+    "identity": CHARGE_POINTS.c.identity == bindparam("identity"),
     "connector_id": _TABLE.c.connector_id == bindparam("connector_id"),
     "id_tag_key": _TABLE.c.id_tag_key == bindparam("id_tag_key"),
     "running": _TABLE.c.stopped_received_at.is_(None),
