@@ -1,4 +1,4 @@
-"""The version is a value: an invented protocol runs next to OCPP 1.6, as in `second_version.rs` of the core."""
+"""The version is a value: an invented protocol next to OCPP 1.6, as in `second_version.rs` of the core."""
 
 import json
 from pathlib import Path

@@ -6,8 +6,6 @@
 //! once.
 
 mod check;
-#[path = "../../ocpp/benches/corpus/mod.rs"]
-mod corpus;
 
 use std::hint::black_box;
 use std::process::ExitCode;
