@@ -14,6 +14,7 @@ __all__ = [
     "CompositeSchedule",
     "Control",
     "Conversation",
+    "Counters",
     "Deframer",
     "Deviation",
     "Dispatch",
@@ -36,7 +37,6 @@ __all__ = [
     "SiteShare",
     "Socket",
     "Sockets",
-    "Tally",
     "Verdict",
     "Violation",
     "close_frame",
@@ -341,10 +341,10 @@ class Notice:
 _Found: TypeAlias = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
 
 @final
-class Tally:
+class Counters:
     """Counts of the frame path. bounds_s: upper bounds of the histograms' buckets, in seconds, rising."""
 
-    def __new__(cls, bounds_s: Sequence[float]) -> Tally: ...
+    def __new__(cls, bounds_s: Sequence[float]) -> Counters: ...
     def answered(self, action: str, seconds: float) -> None:
         """Count a CALL that was answered. seconds: from its arrival to its answer."""
 
@@ -453,7 +453,7 @@ class Conversation:
         rate_per_s: float,
         burst: int,
         meters: MeterQueue,
-        tally: Tally,
+        counters: Counters,
         frames: FrameBuffer,
         clock: Any,
     ) -> Conversation: ...

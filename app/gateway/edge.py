@@ -17,7 +17,7 @@ from app.gateway.session_services import CommandResults, SessionLimits, SessionS
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import Deadlines, LastSeen, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.settings import Settings
 from app.store.database import Database
 
@@ -40,7 +40,7 @@ class Gateway:
         self._registry = registry
         self._last_seen = LastSeen(database)
         deadlines = Deadlines()
-        tally = Tally(CALL_SECONDS.bounds_s)
+        counters = Counters(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             database=database,
             dispatcher=dispatcher or Dispatcher(HandlerContext(database, clock, settings)),
@@ -54,11 +54,11 @@ class Gateway:
                 rate_burst=settings.rate_burst,
                 command_queue=settings.command_queue_limit,
             ),
-            tally=tally,
+            counters=counters,
             watcher=deadlines,
             call_later=_call_later,
         )
-        self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
+        self._ticker = Ticker(deadlines, counters, self._last_seen, registry, clock)
         admission = Admission(database, credentials, clock, settings)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()

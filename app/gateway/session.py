@@ -232,7 +232,7 @@ class Session:
             if not isinstance(answer, dict):
                 return self._finish(item, answer, started)
             self._reply(item, answer)
-        services.tally.answered(item.action, services.clock.monotonic() - started)
+        services.counters.answered(item.action, services.clock.monotonic() - started)
         return None
 
     async def _finish(self, call: Dispatch, answering: Awaitable[Any], started: float) -> None:
@@ -247,7 +247,7 @@ class Session:
             self._reply(call, payload)
             if call.action == "BootNotification":
                 self._register()
-        self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
+        self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
         """Let a charge point send records and large frames once it is registered, or was."""

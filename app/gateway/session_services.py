@@ -7,7 +7,7 @@ from typing import Protocol
 from app.clock import Clock, SystemClock
 from app.csms.connection import Connection
 from app.csms.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally, ocpp16
+from app.ocpp import Conversation, Counters, Resolve, ocpp16
 from app.store.database import Database
 
 
@@ -56,7 +56,7 @@ class SessionServices:
     commands: CommandResults
     clock: Clock
     limits: SessionLimits
-    tally: Tally
+    counters: Counters
     watcher: Watcher
     call_later: Callable[[float, Callable[[], None]], object]
 
@@ -83,7 +83,7 @@ def new_conversation(
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
         meters=services.database.ledger.meters,
-        tally=services.tally,
+        counters=services.counters,
         frames=services.database.frame_log.buffer,
         # Asked for the time with each frame, the core looks itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,

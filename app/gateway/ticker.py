@@ -8,7 +8,7 @@ from app.gateway.registry import Registry
 from app.gateway.session_services import Ticking
 from app.live.background import Loop
 from app.logs import get_logger
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.store.database import Database
 from app.store.records import SignOfLife
 
@@ -83,10 +83,10 @@ class Ticker:
     """Runs all of it. A fault in one tick is logged and costs that tick only."""
 
     def __init__(
-        self, deadlines: Deadlines, tally: Tally, last_seen: LastSeen, registry: Registry, clock: Clock
+        self, deadlines: Deadlines, counters: Counters, last_seen: LastSeen, registry: Registry, clock: Clock
     ) -> None:
         self._deadlines = deadlines
-        self._tally = tally
+        self._counters = counters
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
@@ -115,7 +115,7 @@ class Ticker:
 
     def _publish(self) -> None:
         """Move what was counted on the frame path to the metrics."""
-        frames_in, frames_out, answered = self._tally.take()
+        frames_in, frames_out, answered = self._counters.take()
         metrics.FRAMES_RECEIVED.inc(frames_in)
         metrics.FRAMES_SENT.inc(frames_out)
         for action, (counts, sum_s) in answered.items():

@@ -16,7 +16,7 @@ from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import Deadlines
 from app.ids import ChargePointId, TenantId
 from app.metrics import CALL_SECONDS
-from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
+from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
 from app.store.database import Database
 from app.store.entries import InvalidRecord, MeterReadings
@@ -187,7 +187,7 @@ class Bench:
             commands=self.commands,
             clock=self.clock,
             limits=limits,
-            tally=Tally(CALL_SECONDS.bounds_s),
+            counters=Counters(CALL_SECONDS.bounds_s),
             watcher=self.deadlines,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )

@@ -10,7 +10,7 @@ mod check;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use ocpp_core::conversation::counters::Tally;
+use ocpp_core::conversation::counters::Counters;
 use ocpp_core::conversation::frame_log::FrameLog;
 use ocpp_core::conversation::meter_queue::MeterQueue;
 use ocpp_core::conversation::{self, Around, Conversation};
@@ -95,7 +95,7 @@ fn whole(protocol: &'static Protocol, text: &str, count: usize) {
     let frames: Vec<_> = frames.collect();
     let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation(protocol)).collect();
     let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
-    let (mut tally, mut scratch) = (Tally::new(vec![0.01, 0.1, 1.0]), Vec::new());
+    let (mut counters, mut scratch) = (Counters::new(vec![0.01, 0.1, 1.0]), Vec::new());
     for number in 1..=count {
         let place = number % CONNECTIONS;
         let mut around = Around {
@@ -103,7 +103,7 @@ fn whole(protocol: &'static Protocol, text: &str, count: usize) {
             at_us: 1_772_352_000_000_000,
             frames: &mut log,
             meters: &mut meters,
-            tally: &mut tally,
+            counters: &mut counters,
             owner: &|| place,
             found: &mut |_| {},
         };

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::clock::{Clock, Moment};
-use crate::counters::Tally;
+use crate::counters::Counters;
 use crate::effects::Refusal;
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
@@ -32,7 +32,7 @@ pub struct Conversation {
     protocol: Py<Protocol>,
     state: conversation::Conversation,
     meters: Py<MeterQueue>,
-    tally: Py<Tally>,
+    counters: Py<Counters>,
     frames: Py<FrameBuffer>,
     clock: Clock,
     is_framed: bool,
@@ -58,7 +58,7 @@ impl Conversation {
     #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
     #[pyo3(signature = (
         protocol, tenant_id, charge_point_id, connection_id, *, is_framed, inflates, strict, frame_bytes, unregistered_bytes,
-        queue_limit, rate_per_s, burst, meters, tally, frames, clock
+        queue_limit, rate_per_s, burst, meters, counters, frames, clock
     ))]
     fn new(
         py: Python<'_>,
@@ -75,7 +75,7 @@ impl Conversation {
         rate_per_s: f64,
         burst: u32,
         meters: Py<MeterQueue>,
-        tally: Py<Tally>,
+        counters: Py<Counters>,
         frames: Py<FrameBuffer>,
         clock: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
@@ -101,7 +101,7 @@ impl Conversation {
             protocol,
             state,
             meters,
-            tally,
+            counters,
             frames,
             clock,
             is_framed,
@@ -278,7 +278,7 @@ fn step_at<R>(
         let this = &mut *slf.borrow_mut();
         let mut meters = this.meters.bind(py).borrow_mut();
         let MeterQueue { queue, wake } = &mut *meters;
-        let mut tally = this.tally.bind(py).borrow_mut();
+        let mut counters = this.counters.bind(py).borrow_mut();
         let mut frames = this.frames.bind(py).borrow_mut();
         let (protocol, is_framed) = (this.protocol.get(), this.is_framed);
         let mut around = Around {
@@ -286,7 +286,7 @@ fn step_at<R>(
             at_us,
             frames: &mut frames.log,
             meters: queue,
-            tally: &mut tally.tally,
+            counters: &mut counters.counters,
             owner: &|| slf.clone().unbind(),
             found: &mut |found| match found {
                 Found::Recorded => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),

@@ -18,7 +18,7 @@ pub fn bad_definition(error: &DefinitionError) -> PyErr {
 }
 
 pub fn unknown_word(what: &str, word: &str) -> PyErr {
-    PyValueError::new_err(format!("{what}: {word:?} is not one of the words it can be"))
+    PyValueError::new_err(format!("{what}: {word:?} is not an allowed word"))
 }
 
 pub fn out_of_range(what: &str) -> PyErr {
@@ -32,10 +32,10 @@ pub fn no_conversion(found: NoConversion) -> PyErr {
 
 pub fn rejected(rejected: Rejected) -> PyErr {
     let text = match rejected {
-        Rejected::UnknownAction => "the action is unknown or not for this side to send".to_owned(),
+        Rejected::UnknownAction => "the action is unknown, or this side does not send it".to_owned(),
         Rejected::Invalid(violations) => violations.iter().map(describe).collect::<Vec<_>>().join("; "),
         Rejected::QueueFull => "the queue of calls is full".to_owned(),
-        Rejected::NotInFlight => "no call of that id waits for an answer".to_owned(),
+        Rejected::NotInFlight => "no call with this id waits for an answer".to_owned(),
     };
     PyValueError::new_err(text)
 }

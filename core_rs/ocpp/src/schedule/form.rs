@@ -31,8 +31,8 @@ impl Findings {
         self.add(ErrorCode::PropertyConstraintViolation, path, reason, detail);
     }
 
-    pub fn wrong_type(&mut self, path: &Path<'_>, due: &str) {
-        self.add(ErrorCode::TypeConstraintViolation, path, "wrong_type", &format!("{due} is due"));
+    pub fn wrong_type(&mut self, path: &Path<'_>, expected: &str) {
+        self.add(ErrorCode::TypeConstraintViolation, path, "wrong_type", &format!("expected {expected}"));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -65,10 +65,10 @@ impl<'v, 'a, 'p> Form<'v, 'a, 'p> {
         for (place, (key, _)) in members.iter().enumerate() {
             let name = key.as_str();
             if !known.contains(&name) {
-                let detail = "there is no such field here";
+                let detail = "unknown field";
                 findings.add(ErrorCode::FormationViolation, &path.name(name), "unknown_field", detail);
             } else if members[..place].iter().any(|(earlier, _)| earlier.as_str() == name) {
-                let detail = "the field stands twice in one object";
+                let detail = "duplicate field";
                 findings.add(ErrorCode::FormationViolation, &path.name(name), "duplicate_field", detail);
             }
         }

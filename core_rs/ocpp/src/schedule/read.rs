@@ -1,8 +1,7 @@
-//! A question as JSON: read, judged by the rules of the standard, and bounded, so that nobody can ask for more
-//! work than a moment of one core.
+//! Reads a question from JSON, judges it by the rules of the standard, and bounds the work that it asks for.
 //!
 //! Profiles are judged as the `SetChargingProfile` that would install them: by the definition, and by the rules
-//! across fields. Rules that depend on a charge point's state or abilities are not looked at.
+//! across fields. Rules that depend on a charge point's state or abilities are not checked.
 
 use std::collections::HashSet;
 
@@ -48,7 +47,7 @@ const MEMBERS: [&str; 12] = [
 /// Read a question.
 ///
 /// # Errors
-/// Each broken rule with its JSON pointer; `not_json` alone when the text is no JSON.
+/// Each broken rule with its JSON pointer; `not_json` alone when the text is not JSON.
 pub fn question(protocol: &'static Protocol, text: &str) -> Result<Question, Vec<Violation>> {
     let mut reader = Reader::new(text, LIMITS, false);
     let mut value = match reader.value() {
@@ -108,8 +107,8 @@ fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findi
     Some(Question { installed: kept(question.installed), ..question })
 }
 
-/// The profiles in the order of acceptance, each with its place in the list: broken ones are left out. They are
-/// taken out of the value, for they are judged in place.
+/// The profiles in the order of acceptance, each with its place in the list, without broken ones. They are taken out
+/// of the value, because they are judged in place.
 fn accepted(
     protocol: &'static Protocol,
     value: &mut Value<'_>,
@@ -142,7 +141,7 @@ fn accepted(
 }
 
 pub(crate) fn too_many(path: &Path<'_>, most: usize, findings: &mut Findings) {
-    let detail = format!("at most {most} items are allowed");
+    let detail = format!("expected at most {most} items");
     findings.add(ErrorCode::OccurenceConstraintViolation, path, "too_many_items", &detail);
 }
 
@@ -201,7 +200,7 @@ fn hardware(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Option<Hardware
     let form = Form::new(value, &path, &["A", "W"], findings)?;
     let found = Hardware { ampere: form.tenths("A", findings), watt: form.tenths("W", findings) };
     if form.get("A").is_none() && form.get("W").is_none() {
-        findings.add(ErrorCode::ProtocolError, &path, "missing", "A or W is due");
+        findings.add(ErrorCode::ProtocolError, &path, "missing", "expected A or W");
     }
     Some(found)
 }

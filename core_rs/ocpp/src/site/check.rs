@@ -70,7 +70,7 @@ pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<
     }
     check_steps(sessions, &mut faults);
     if rules.minimum_on_s > rules.quantum_s {
-        let detail = "A session cannot charge longer at least than its turn lasts.";
+        let detail = "The minimum charging time must not be longer than a turn.";
         faults.add("/rotation/minimum_on_s".to_owned(), "above_quantum", detail);
     }
     if faults.0.is_empty() { Ok(Wiring { parents, reserves, sessions: wired }) } else { Err(faults.0) }
@@ -85,9 +85,9 @@ impl Faults {
 
     fn range(&mut self, pointer: &str, value: i64, allowed: RangeInclusive<i64>) {
         if value < *allowed.start() {
-            self.add(pointer.to_owned(), "too_small", "It is smaller than it can be.");
+            self.add(pointer.to_owned(), "too_small", "It is below the allowed minimum.");
         } else if value > *allowed.end() {
-            self.add(pointer.to_owned(), "too_large", "It is larger than it can be.");
+            self.add(pointer.to_owned(), "too_large", "It is above the allowed maximum.");
         }
     }
 
@@ -107,7 +107,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
                 entry.insert(index);
             }
             Entry::Occupied(entry) => {
-                let detail = format!("The id stands at /{kind}/{} already.", entry.get());
+                let detail = format!("Duplicate id: /{kind}/{} has it too.", entry.get());
                 faults.add(format!("/{kind}/{index}/id"), "duplicate_id", &detail);
             }
         }
@@ -126,7 +126,7 @@ fn wire<'a>(
     for (index, node) in nodes.enumerate() {
         let place = places.get(node.as_str());
         if place.is_none() {
-            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "There is no node of this id.");
+            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "There is no node with this id.");
         }
         found.push(place.copied().unwrap_or_default());
     }
@@ -163,7 +163,7 @@ fn check_session(index: usize, session: &Session, faults: &mut Faults) {
     if session.minimum_a > session.maximum_a {
         faults.add(pointer("minimum_a"), "above_maximum", "The minimum is larger than the maximum.");
     } else if session.lowest_step() > session.highest_step() {
-        let detail = "No multiple of the step lies between minimum and maximum.";
+        let detail = "No multiple of the step is between minimum and maximum.";
         faults.add(pointer("step_a"), "no_step_fits", detail);
     }
 }
@@ -195,13 +195,13 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
         match (&node.parent, top) {
             (None, None) => top = Some(index),
             (None, Some(first)) => {
-                let detail = format!("A site has one node without a parent; that is /nodes/{first} already.");
+                let detail = format!("Only one node may be without a parent, and /nodes/{first} is.");
                 faults.add(pointer, "second_root", &detail);
             }
             (Some(parent), _) => {
                 parents[index] = places.get(parent.as_str()).copied();
                 if parents[index].is_none() {
-                    faults.add(pointer, "unknown_node", "There is no node of this id.");
+                    faults.add(pointer, "unknown_node", "There is no node with this id.");
                 }
             }
         }
@@ -239,7 +239,7 @@ fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
             None => Some(0),
             Some(Way::Known(depth)) => depth,
             Some(Way::Unseen | Way::Entered) => {
-                let detail = "Following the parents from here comes back to here.";
+                let detail = "The parents form a cycle.";
                 let cycle = walked.iter().skip_while(|index| Some(**index) != next);
                 let first = cycle.min().copied().unwrap_or(start);
                 faults.add(format!("/nodes/{first}/parent"), "cycle", detail);
@@ -250,7 +250,7 @@ fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
             depth = depth.map(|depth| depth + 1);
             ways[index] = Way::Known(depth);
             if depth == Some(DEPTH_MAXIMUM + 1) {
-                let detail = format!("More than {DEPTH_MAXIMUM} nodes lie on the way to the top.");
+                let detail = format!("More than {DEPTH_MAXIMUM} nodes are on the way to the top.");
                 faults.add(format!("/nodes/{index}/parent"), "too_deep", &detail);
             }
         }
