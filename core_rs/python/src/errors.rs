@@ -25,7 +25,7 @@ pub fn out_of_range(what: &str) -> PyErr {
     PyValueError::new_err(format!("{what} is out of range"))
 }
 
-/// Questions are refused for it when they are read, so this is a fault of ours.
+/// A fault of ours: such questions are refused when they are read.
 pub fn no_conversion(found: NoConversion) -> PyErr {
     PyValueError::new_err(format!("profile {} is not in the unit of the answer", found.profile))
 }
@@ -40,8 +40,8 @@ pub fn rejected(rejected: Rejected) -> PyErr {
     PyValueError::new_err(text)
 }
 
-/// Call the core. A panic of it is caught here: a fault of ours that costs one message, and an exception
-/// that Python code catches, as `PanicException` is not.
+/// Call the core, and turn a panic into an exception that Python code catches, as it does not catch `PanicException`. So
+/// a fault of the core costs one message.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| PyRuntimeError::new_err("the core panicked"))
 }

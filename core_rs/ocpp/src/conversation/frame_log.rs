@@ -73,6 +73,7 @@ pub struct LoggedFrame<'a> {
 
 impl<'a> Run<'a> {
     /// The frames in their order; never empty.
+    #[must_use]
     pub fn frames(&self) -> impl ExactSizeIterator<Item = LoggedFrame<'a>> + use<'a> {
         let texts = self.texts;
         self.frames.iter().map(move |frame| LoggedFrame {

@@ -1,4 +1,4 @@
-//! Reads the members of a JSON object one by one, and says of each what is wrong with it.
+//! Reads the members of a JSON object one by one, and notes what is wrong with each.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,10 @@ use crate::protocol::value::Value;
 use crate::protocol::violation::{Path, Violation};
 use crate::schedule::limit::Tenths;
 
-/// More broken rules than this are not listed.
+/// Most broken rules that are listed.
 const MOST_FINDINGS: usize = 100;
 
-/// Broken rules in the order in which they were met.
+/// Broken rules in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Violation>);
 
@@ -44,14 +44,14 @@ impl Findings {
     }
 }
 
-/// An object and the way to it.
+/// An object and the path to it.
 pub(crate) struct Form<'v, 'a, 'p> {
     value: &'v Value<'a>,
     pub path: &'p Path<'p>,
 }
 
 impl<'v, 'a, 'p> Form<'v, 'a, 'p> {
-    /// A form over `value`, which may have the members `known` and no others, each once.
+    /// Read `value`, which may have only the members `known`, each once.
     pub fn new(
         value: &'v Value<'a>,
         path: &'p Path<'p>,

@@ -23,10 +23,9 @@ pub const LONGEST_S: i64 = 366 * 86_400;
 pub const MOST_PROFILES: usize = 2_000;
 /// Most connectors of a charge point.
 pub const MOST_CONNECTORS: i64 = 100;
-/// Most stretches that all profiles may have in the span, on all connectors that are looked at: the measure of
-/// the work.
+/// Most stretches of all profiles in the span, on all connectors of the question: the measure of the work.
 pub const MOST_SEGMENTS: u64 = 200_000;
-/// Arrays are counted here and not by the reader, so that what is too long is named.
+/// Arrays are counted here and not by the reader, so that the violation names the array.
 const LIMITS: Limits = Limits { bytes: usize::MAX, depth: 16, items: usize::MAX, members: 64 };
 
 const MEMBERS: [&str; 12] = [
@@ -84,7 +83,7 @@ fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findi
     let named = named.chain(transactions.iter().map(|transaction| transaction.connector_id));
     let number_of_connectors = match form.get("numberOfConnectors") {
         Some(_) => form.integer("numberOfConnectors", 1..=MOST_CONNECTORS, findings)?,
-        // Connector 0 is the sum over all of them; for another one it does not matter how many there are.
+        // Connector 0 is the sum over all connectors. For another one their number does not matter.
         None if connector_id? == 0 => i64::from(named.max().unwrap_or(0)).clamp(1, MOST_CONNECTORS),
         None => i64::from(named.max().unwrap_or(0)).max(connector_id?),
     };
@@ -145,7 +144,7 @@ pub(crate) fn too_many(path: &Path<'_>, most: usize, findings: &mut Findings) {
     findings.add(ErrorCode::OccurenceConstraintViolation, path, "too_many_items", &detail);
 }
 
-/// Each with its place in the list: broken ones are left out.
+/// The transactions, each with its place in the list, without broken ones.
 fn transactions(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Vec<(usize, Transaction)> {
     let path = form.path.name("transactions");
     let items = match form.get("transactions") {
@@ -215,7 +214,7 @@ fn options(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Option<Options> 
     })
 }
 
-/// A charge point answers what is for a connector that it does not have with an error (errata 3.24, 3.39).
+/// A charge point answers with an error if it does not have the connector (errata 3.24, 3.39).
 fn check_connectors(
     question: &Question,
     installed_at: &[usize],
@@ -240,7 +239,7 @@ fn check_connectors(
     }
 }
 
-/// The voltage of direct current is the vehicle's, and it has no phases.
+/// With direct current the vehicle sets the voltage, and there are no phases.
 fn check_direct_current(question: &Question, installed_at: &[usize], findings: &mut Findings) {
     if question.supply != Supply::Direct {
         return;

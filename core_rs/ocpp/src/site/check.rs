@@ -1,5 +1,5 @@
-//! Whether the input is a site at all. Each fault names its place by a JSON pointer, as if the input were
-//! JSON with the names of the model.
+//! Checks that the input is a site. Each fault names its place by a JSON pointer, as if the input were JSON with the
+//! names of the model.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,14 +18,14 @@ pub const WEIGHT_MAXIMUM: i64 = 10_000;
 pub const VOLTAGE_MAXIMUM: i64 = 1_000;
 /// Most nodes from a session to the top, both ends counted.
 pub const DEPTH_MAXIMUM: usize = 16;
-/// Most different steps of the sessions of a site. A limit that is too full for one step may still have room for a
-/// smaller one, so each of them may cost another look at all sessions below.
+/// Most different steps of the sessions of a site. A limit without room for one step may have room for a smaller one, so
+/// each step may cost another pass over all sessions below.
 pub const STEPS_MAXIMUM: usize = 32;
 
 /// One thing that is wrong with the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where: a JSON pointer such as `/nodes/3/parent`.
+    /// A JSON pointer such as `/nodes/3/parent`.
     pub pointer: String,
     /// Name of the broken rule.
     pub code: &'static str,
@@ -33,7 +33,7 @@ pub struct Fault {
     pub detail: String,
 }
 
-/// Where things hang, by index of the node.
+/// The nodes of sessions and reserves, and the parents of nodes, as indices.
 pub(super) struct Wiring {
     pub parents: Vec<Option<usize>>,
     pub reserves: Vec<usize>,
@@ -41,13 +41,13 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// A node and all above it, the top last.
+    /// A node and all nodes above it, the top last.
     pub fn path(&self, node: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(node), |below| self.parents[*below])
     }
 }
 
-/// Judge the input, and resolve the names in it.
+/// Check the input, and resolve the names in it.
 pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<Wiring, Vec<Fault>> {
     let mut faults = Faults(Vec::new());
     faults.range("/nominal_voltage", site.nominal_voltage, 1..=VOLTAGE_MAXIMUM);
@@ -115,7 +115,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
     found
 }
 
-/// Index of the node that each draws from; 0 for a fault.
+/// Index of the node that each one draws from; 0 for a fault.
 fn wire<'a>(
     kind: &str,
     nodes: impl Iterator<Item = &'a String>,
@@ -168,7 +168,7 @@ fn check_session(index: usize, session: &Session, faults: &mut Faults) {
     }
 }
 
-/// Name the first session whose step is one too many.
+/// Report the first session whose step exceeds the number of different steps.
 fn check_steps(sessions: &[Session], faults: &mut Faults) {
     let mut known = Vec::with_capacity(STEPS_MAXIMUM);
     for (index, session) in sessions.iter().enumerate() {
@@ -183,7 +183,7 @@ fn check_steps(sessions: &[Session], faults: &mut Faults) {
     }
 }
 
-/// The parent of each node; each node but one has one, and the one at the top has a limit.
+/// Find the parent of each node. Only the top has none, and the top has a limit.
 fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -> Vec<Option<usize>> {
     if site.nodes.is_empty() {
         faults.add("/nodes".to_owned(), "too_short", "A site has at least one node.");
@@ -217,9 +217,9 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
     parents
 }
 
-/// Find cycles, named at the first of their nodes in the list, and ways that are too long.
+/// Find cycles, reported at the first of their nodes in the list, and paths that are too long.
 fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
-    /// Nodes from here to the top, this one included; on a cycle, none.
+    /// Nodes from this one to the top, both included; on a cycle, none.
     #[derive(Clone, Copy, PartialEq)]
     enum Way {
         Unseen,

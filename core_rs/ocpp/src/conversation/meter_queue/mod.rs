@@ -64,6 +64,7 @@ pub struct MeterRecord<'a> {
 
 impl<'a> MeterRecord<'a> {
     /// `timestamp` in microseconds since 1970, and `sampledValue` as JSON text, of each reading.
+    #[must_use]
     pub fn readings(&self) -> impl ExactSizeIterator<Item = (i64, &'a str)> + use<'a> {
         let texts = self.texts;
         self.readings
