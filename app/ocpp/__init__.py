@@ -47,10 +47,10 @@ Side = Literal["central_system", "charge_point"]
 Direction = Literal["request", "response"]
 
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
-"""What a `Link` asks of its caller; carried out in order."""
+"""An effect that a `Link` asks its caller to carry out, in order."""
 
 Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
-"""What a `Conversation` asks of its caller; carried out in order."""
+"""Something that a `Conversation` asks its caller to carry out, in order."""
 
 __all__ = [
     "CallSent",

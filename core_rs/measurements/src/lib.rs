@@ -45,7 +45,7 @@ pub fn answer(frame: &str) -> &'static str {
 /// The frame under ids that no two answers in memory share: more of them than a link remembers.
 #[must_use]
 pub fn under_other_ids(text: &str) -> Vec<String> {
-    /// Stands in each frame of the corpus; replaced by ids of the same length.
+    /// The id in each frame of the corpus. It is replaced by ids of the same length.
     const ID: &str = "00000000-0000-4000-8000-000000000000";
     (1..=8).map(|number| text.replacen(ID, &format!("00000000-0000-4000-8000-{number:012}"), 1)).collect()
 }

@@ -132,7 +132,7 @@ impl FrameLog {
         self.frames
     }
 
-    /// Add a frame. If there is no room for it, drop and count it.
+    /// Add a frame. Without room for it, drop and count it.
     pub fn record(&mut self, entry: &Entry<'_>) {
         if self.frames >= self.frames_limit || self.bytes + entry.text.len() > self.bytes_limit {
             self.shed += 1;

@@ -1,7 +1,7 @@
 //! One connection of a charge point as the central system sees it: every byte in, every frame out.
 //!
-//! Each frame takes the same way: `Deframer`, size, `Budget`, `Link`, `FrameLog`, then `MeterQueue` or the caller. There
-//! is no clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket and no database. What all
+//! Each frame takes the same way: `Deframer`, size, `Budget`, `Link`, `FrameLog`, then `MeterQueue` or the caller. It has
+//! no clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket and no database. What all
 //! connections of a worker share comes with each call, in `Around`.
 
 mod budget;

@@ -1,6 +1,6 @@
 //! Moments in whole seconds since 1970-01-01T00:00:00Z, from and to RFC 3339 text.
 //!
-//! There is no clock here, and the only time zone is UTC: fractions are cut, offsets are applied (C6), and a day has
+//! The only time zone is UTC: fractions are cut, offsets are applied (C6), and a day has
 //! 86 400 seconds, also when local clocks change (C5).
 
 /// First second of the year 1.

@@ -66,7 +66,7 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
     outbid.sort_unstable();
     outbid.dedup_by_key(|found| (found.stretch, found.profile));
     let rivals = vec![Rivals::default(); answer.stretches.len()];
-    let seen = vec![NOBODY; answer.stretches.len()];
+    let seen = vec![NONE; answer.stretches.len()];
     let mut listing = Listing { question, answer, most, rivals, seen };
     for Outbid { stretch, profile, limit } in &outbid {
         let beaten = Beaten { profile: *profile, limit: *limit, reason: Reason::HigherLimit };
@@ -87,7 +87,7 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
 }
 
 /// No place in `Question::installed`.
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// A profile that may be in force, and the reason that beats it.
 pub(crate) struct Contender {

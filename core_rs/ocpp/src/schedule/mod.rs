@@ -2,7 +2,7 @@
 //!
 //! `timeline` turns each profile into segments, `stack` orders the profiles that compete, `merge` finds the leader at
 //! each moment, `composite` and `charge_point` compare the leaders, `outline` joins equal periods, `explain` gives
-//! reasons on demand, because that costs more than the answer. There is no clock. Moments are whole seconds, spans are
+//! reasons on demand, because that costs more than the answer. Moments are whole seconds, spans are
 //! half open, limits are integer tenths. `read` and `write` use JSON.
 
 mod charge_point;

@@ -239,7 +239,7 @@ fn check_connectors(
     }
 }
 
-/// With direct current the vehicle sets the voltage, and there are no phases.
+/// Direct current has no phases, and the vehicle sets its voltage.
 fn check_direct_current(question: &Question, installed_at: &[usize], findings: &mut Findings) {
     if question.supply != Supply::Direct {
         return;

@@ -126,7 +126,7 @@ fn wire<'a>(
     for (index, node) in nodes.enumerate() {
         let place = places.get(node.as_str());
         if place.is_none() {
-            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "There is no node with this id.");
+            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "No node has this id.");
         }
         found.push(place.copied().unwrap_or_default());
     }
@@ -201,7 +201,7 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
             (Some(parent), _) => {
                 parents[index] = places.get(parent.as_str()).copied();
                 if parents[index].is_none() {
-                    faults.add(pointer, "unknown_node", "There is no node with this id.");
+                    faults.add(pointer, "unknown_node", "No node has this id.");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! WebSocket framing without I/O (RFC 6455 5 to 8): bytes go in, events come out, and bytes to write.
 //!
-//! There is no handshake (the server does it), no clock, and one extension: received messages may be compressed. Nearly
+//! It has no handshake (the server does it), no clock, and one extension: received messages may be compressed. Nearly
 //! always a read holds one whole, final frame: its payload is copied once, into the caller's scratch buffer. Anything
 //! else goes through `unfinished`, which exists only while something is unfinished.
 
