@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
+use super::counters::Counters;
+use super::frame_log::FrameLog;
+use super::meter_queue::MeterQueue;
 use super::*;
+use crate::protocol::Protocol;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
