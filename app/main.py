@@ -8,28 +8,49 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 
-from app.api import Services, install_api
-from app.clock import SystemClock
-from app.console import console_routes
-from app.csms.commands import Commands
-from app.csms.credentials import Credentials
-from app.csms.smart_charging.installer import ProfileInstaller
-from app.csms.smart_charging.refresher import ProfileRefresher
-from app.gateway.edge import Gateway
-from app.gateway.inbox import Inbox
+from app.answers import Handler
+from app.api import install_api
+from app.catalog.catalog import load_catalog
+from app.catalog.document_routes import DocumentsFirst, documents_of
+from app.catalog.pages.routes import page_routes
+from app.catalog.routes.protocols import catalog_routes
+from app.charge_points.credentials import Credentials
+from app.charge_points.handlers import charge_point_handlers
+from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
+from app.charge_points.handlers.boot_notification import BootServices
+from app.charge_points.handlers.status_notification import StatusServices
+from app.charge_points.service import ChargePointService
+from app.clock import Clock, SystemClock
+from app.commands.effects import CommandEffects
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.reaper import CommandReaper
+from app.commands.service import CommandService
+from app.configuration.handlers import ConfigurationEffect
+from app.configuration.service import ConfigurationService
+from app.frame_log.service import FrameLogService
+from app.gateway.gateway import Gateway
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
-from app.ids import WorkerId
+from app.id_tags.handlers import id_tag_handlers
+from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import describe
-from app.protocols.catalog import load_catalog
-from app.protocols.router import catalog_routes
-from app.protocols.shortcut import DocumentsFirst, documents_of
+from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
-from app.store.database import Database
+from app.smart_charging.handlers import ChargingProfileEffect
+from app.smart_charging.installer import ProfileInstaller
+from app.smart_charging.refresher import ProfileRefresher
+from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
+from app.storage import Storage
+from app.tenants.key_ring import KeyRing
+from app.tenants.service import ApiKeyService, TenantService
+from app.transactions.handlers import transaction_handlers
+from app.transactions.service import TransactionService, delete_transactions_of_tenant
+from app.types import WorkerId
+from app.web.access import Authentication, Services
+from app.web.services import ServiceRegistry
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -37,15 +58,16 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog(describe())
-    public = [*catalog_routes(catalog), *console_routes(catalog)]
+    catalog = load_catalog({"v16": ocpp16()})
+    public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
             app.state.services = services
-            app.router.routes.insert(len(public), gateway.route)
+            # Last in the list: requests of the API need not be compared with its path.
+            app.router.routes.append(gateway.route)
             app.sockets.append(gateway.route)
             yield
             app.sockets.remove(gateway.route)
@@ -61,9 +83,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    # First in the list: a cached document must not wait for the patterns of other routes.
-    app.router.routes[:0] = public
     install_api(app)
+    # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
+    app.router.routes.extend(public)
     return app
 
 
@@ -74,14 +96,15 @@ def application() -> FastAPI:
     return create_app(settings)
 
 
-async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Services, Gateway]:
+async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[ServiceRegistry, Gateway]:
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
     clock = SystemClock()
     worker_id = WorkerId(uuid4().hex)
-    database = await Database.open(settings.database_url, settings=settings, clock=clock)
-    stack.push_async_callback(database.close)
+    storage = await Storage.open(settings.database_url, settings, clock)
+    stack.push_async_callback(storage.close)
+    database = storage.database
     redis = open_redis(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     presence = Presence(
@@ -89,27 +112,85 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    commands = Commands(database, presence, bus, clock, settings)
+    effects = command_effects(settings)
+    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    owner = CommandOwner(context, registry)
+    commands = CommandService(context, owner, presence)
+    reaper = CommandReaper(context, owner, presence)
     gateway = Gateway(
-        database=database,
-        commands=commands,
+        storage=storage,
+        commands=owner,
         registry=registry,
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
+        handlers=message_handlers(storage, clock, settings),
     )
-    inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
-    await inbox.start()
-    stack.push_async_callback(inbox.close)
-    commands.start()
+    await bus.start({**registry.receivers(), **commands.receivers()})
+    stack.push_async_callback(bus.close)
+    owner.start()
+    stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
-    refresher = ProfileRefresher(database, presence, ProfileInstaller(database, commands, clock), clock)
+    reaper.start()
+    stack.push_async_callback(reaper.close)
+    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
+    return services, gateway
+
+
+def command_effects(settings: Settings) -> CommandEffects:
+    """Return what the capabilities change when a command ends."""
+    return CommandEffects(
+        AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
+        ConfigurationEffect(),
+        ChargingProfileEffect(),
+    )
+
+
+def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
+    """Return the handlers of all messages of charge points, by action."""
+    boot = BootServices(storage.connection_batcher, clock, settings.heartbeat_interval_s)
+    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
+    return {
+        **charge_point_handlers(boot, status),
+        **id_tag_handlers(IdTagService(storage.database), clock),
+        **transaction_handlers(storage.ledger, clock),
+    }
+
+
+def compose_services(shared: Services) -> ServiceRegistry:
+    """Return the services of a worker: one for each capability that routes ask for something."""
+    database, clock, settings = shared.database, shared.clock, shared.settings
+    pepper = settings.credential_pepper
+    keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    return Services(database, presence, commands, bus, clock, settings, address), gateway
+    tenants = TenantService(database, keys)
+    charge_points = ChargePointService(
+        database, shared.presence, shared.bus, clock, Credentials(pepper), tenants
+    )
+    frames = FrameLogService(database)
+    tenants.deletions.extend(
+        [delete_transactions_of_tenant, frames.delete_of_tenant, charge_points.delete_of_tenant]
+    )
+    return ServiceRegistry(
+        Authentication(keys.authenticate, address),
+        tenants,
+        ApiKeyService(database, keys, clock, pepper),
+        charge_points,
+        ConfigurationService(database),
+        IdTagService(database),
+        TransactionService(database),
+        frames,
+        shared.commands,
+        ChargingProfileService(database, clock),
+        ConnectorScheduleService(database, shared.commands, clock),
+        ProfileInstaller(database, shared.commands, clock),
+        shared,
+    )

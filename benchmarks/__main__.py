@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from app.embedded import Engines
+from app.server.embedded import Engines
 from benchmarks import (
     catalog,
     commands,

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.administration import TENANT_SCOPES, create_key, open_database
-from app.clock import SystemClock
+from app.cli.administration import TENANT_SCOPES, create_key, open_database
 from benchmarks.accounting import cpu_use, family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpClient, HttpLoadError
@@ -86,7 +85,7 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
 
 async def api_token(site: Site) -> str:
     """Return an API key of the benchmark's tenant."""
-    async with open_database(site.settings, SystemClock()) as database:
+    async with open_database(site.settings) as database:
         return await create_key(
             database, site.settings.credential_pepper, tenant=TENANT, name="benchmark", scopes=TENANT_SCOPES
         )

@@ -22,12 +22,12 @@ from typing import Literal
 import asyncpg
 from redis.asyncio import Redis
 
-from app.clock import SystemClock
-from app.csms.credentials import Credentials, generate_key
-from app.embedded import Engines, start_embedded
+from app.charge_points.credentials import Credentials, generate_key
+from app.database.database import Database
+from app.database.migrations import migrate
+from app.server.embedded import Engines, start_embedded
 from app.settings import Settings
-from app.store.database import Database
-from app.store.migrations import migrate
+from app.tenants.store import TenantStore
 from benchmarks.accounting import family, parent
 from benchmarks.host import Cores
 from benchmarks.peers import Peer
@@ -174,10 +174,10 @@ async def _provision(settings: Settings, count: int) -> str:
     """Create the tenant, and the charge points, all with one key; return the key."""
     key = generate_key()
     stored = Credentials(settings.credential_pepper).hash(bytes.fromhex(key))
-    database = await Database.open(str(settings.database_url), settings=settings, clock=SystemClock())
+    database = await Database.open(str(settings.database_url))
     try:
         async with database.platform() as platform:
-            tenant = await platform.tenants.create(TENANT, "Benchmark")
+            tenant = await TenantStore(platform).create(TENANT, "Benchmark")
     finally:
         await database.close()
     connection = await asyncpg.connect(settings.database_url)

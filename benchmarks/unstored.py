@@ -10,16 +10,22 @@ import os
 import socket
 from typing import Any
 
+from app import storage
 from app.clock import Clock
+from app.frame_log.recorder import FrameLog
 from app.ocpp import FrameBuffer
+from app.server.listener import open_listener
+from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
-from app.store import database
-from app.store.entries import StopRecorded, TransactionStart, TransactionStarted, TransactionStop
-from app.store.frame_log import FrameLog
-from app.store.ledger_batch import LedgerRecord
-from app.store.writer import Ledger, answered
-from app.supervisor import open_listener
-from app.worker import WorkerServer, make_config
+from app.transactions.batch_writer import answered
+from app.transactions.ledger import Ledger
+from app.transactions.records import (
+    LedgerRecord,
+    StopRecorded,
+    TransactionStart,
+    TransactionStarted,
+    TransactionStop,
+)
 
 KEEPS_FRAME_LOG = "BENCHMARK_FRAME_LOG"
 """Environment variable: `on` leaves the frame log as it is."""
@@ -71,9 +77,9 @@ def _answer(record: LedgerRecord) -> Any:
 def main() -> None:
     """Serve in this process until a signal."""
     settings = load_settings()
-    setattr(database, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
+    setattr(storage, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
     if os.environ.get(KEEPS_FRAME_LOG) != "on":
-        setattr(database, "FrameLog", DiscardingFrameLog)  # noqa: B010
+        setattr(storage, "FrameLog", DiscardingFrameLog)  # noqa: B010
     listener = asyncio.run(open_listener(settings))
     ours, theirs = socket.socketpair()
     # `ours` stays open: its end would mean that the supervisor is gone.

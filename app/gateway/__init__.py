@@ -1,1 +1,1 @@
-"""The charge-point edge: sockets, sessions, and the way from the command bus to a socket."""
+"""The connections of charge points, from the handshake to the close, and the commands that go out on them."""

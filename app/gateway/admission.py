@@ -1,36 +1,41 @@
-"""Who may connect: every check of a login, in the order that gives nothing away.
+"""Decides who may connect. The order of the checks tells an attacker as little as possible.
 
-Syntax (400), Origin (403), limiter (429), credential (401), identity (404, only where the operator reveals
-it), subprotocol. Nothing here looks at live sessions: a login without a credential changes nothing.
+Path (400), Origin (403), failure limit (429), credential (401), identity (404, only if the operator reveals
+it), subprotocol. A login without a valid credential changes nothing: no live session is looked at here.
 """
 
 import math
 from dataclasses import dataclass, field
 
 from app import metrics
+from app.charge_points.connection_batcher import ConnectionBatcher
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import Login
+from app.charge_points.store import ChargePointStore
 from app.clock import Clock
-from app.csms.credentials import Credentials
+from app.database.database import Database
 from app.errors import AppError, StoreUnavailable, TooManyRequests
 from app.gateway.handshake import BasicCredential, Handshake, judge_user, negotiate, read_basic
 from app.gateway.limiter import LoginLimiter, client_address, parse_networks
 from app.gateway.path import Address, PathRefused, parse_path
 from app.logs import get_logger
 from app.settings import Settings
-from app.store.database import Database
-from app.store.filters import TransactionFilter
-from app.store.records import Login
+from app.transactions.records import TransactionFilter
+from app.transactions.store.reading import TransactionStore
 
-log = get_logger(__name__)
+_LOG = get_logger(__name__)
 
 _MISSING_CREDENTIAL_WEIGHT = 0.1
-"""Chargers that send their credential only when asked try without it first; that is hardly a failure."""
+"""Some chargers send their credential only after a 401, so a missing one counts as a tenth of a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A login that succeeded. epoch: number of the new session; subprotocol: what to echo; remote: address.
+    """A login that succeeded.
 
-    accepted_before: whether it may hold billing records from a time when its registration was Accepted.
+    epoch: number of the new session; subprotocol: the token to echo, None for none; remote: address of the
+    client; accepted_before: whether the charge point may hold billing records from a time when its
+    registration was Accepted.
     """
 
     login: Login
@@ -43,7 +48,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A login that gets an HTTP answer instead of a session. reason: for metrics and the log."""
+    """A login that is refused with an HTTP answer. reason: the label for metrics and the log."""
 
     reason: str
     error: AppError
@@ -52,7 +57,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class NoSubprotocol:
-    """The credential is good, but there is no common subprotocol: open without one and close (OCPP-J 3.2)."""
+    """A login with a valid credential but no common subprotocol: accept, then close (OCPP-J 3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,18 @@ class _Attempt:
 
 
 class Admission:
-    """Decides logins of one worker."""
+    """Decides the logins of one worker."""
 
     def __init__(
-        self, database: Database, credentials: Credentials, clock: Clock, settings: Settings
+        self,
+        database: Database,
+        logins: ConnectionBatcher,
+        credentials: Credentials,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._database = database
+        self._logins = logins
         self._credentials = credentials
         self._clock = clock
         self._reveal = settings.reveal_unknown_identity
@@ -77,7 +88,7 @@ class Admission:
         self._limiter = LoginLimiter(settings.login_failures_per_minute)
 
     async def decide(self, handshake: Handshake) -> Admitted | Denied | NoSubprotocol:
-        """Judge one attempt to connect; only a good credential leaves a trace, the new epoch."""
+        """Judge one attempt to connect. A valid credential gets the next epoch; nothing else is changed."""
         decision = await self._decide(handshake)
         if not isinstance(decision, Admitted):
             reason = decision.reason if isinstance(decision, Denied) else "subprotocol"
@@ -106,13 +117,12 @@ class Admission:
         try:
             return await self._log_in(_Attempt(handshake, address, remote, credential))
         except StoreUnavailable as unavailable:
-            # Never "allow" for want of the record: the charge point comes again.
+            # Without the database no login is accepted. The charge point tries again.
             return Denied("store_unavailable", unavailable, unavailable.headers)
 
     async def _log_in(self, attempt: _Attempt) -> Admitted | Denied | NoSubprotocol:
         address = attempt.address
-        attendance = self._database.attendance
-        login = await attendance.find(address.tenant, address.identity)
+        login = await self._logins.find(address.tenant, address.identity)
         judged = self._judge(attempt, login)
         if login is None or isinstance(judged, Denied):
             return self._failed(attempt, judged if isinstance(judged, Denied) else _denied_credential())
@@ -120,25 +130,25 @@ class Admission:
         negotiation = negotiate(offered, login.strict_protocol)
         if not negotiation.acceptable:
             return NoSubprotocol()
-        epoch = await attendance.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
+        epoch = await self._logins.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
         if epoch is None:
-            # It was deleted between the two statements.
+            # The charge point was deleted between the two statements.
             return self._failed(attempt, _denied_credential())
         self._limiter.succeeded(attempt.remote, address.tenant, address.identity)
         if judged.pending is not None:
             await self._promote(login, judged.pending)
-        mended = () if negotiation.deviation is None else (negotiation.deviation,)
+        tolerated = () if negotiation.deviation is None else (negotiation.deviation,)
         return Admitted(
             login,
             epoch,
             negotiation.subprotocol,
             attempt.remote,
-            address.deviations + judged.deviations + mended,
+            address.deviations + judged.deviations + tolerated,
             await self._was_accepted(login),
         )
 
     def _judge(self, attempt: _Attempt, login: Login | None) -> "_Judged | Denied":
-        """Check the credential; the same work whether or not there is such a charge point."""
+        """Check the credential. It takes the same time whether or not the charge point exists."""
         credential = attempt.credential
         password = b"" if credential is None else credential.password
         stored = None if login is None else login.credential_hash
@@ -164,7 +174,7 @@ class Admission:
         weight = _MISSING_CREDENTIAL_WEIGHT if attempt.credential is None else 1.0
         now = self._clock.monotonic()
         self._limiter.failed(attempt.remote, address.tenant, address.identity, now, weight)
-        log.warning(
+        _LOG.warning(
             "login_refused",
             reason=denied.reason,
             tenant=address.tenant,
@@ -174,24 +184,26 @@ class Admission:
         return denied
 
     async def _promote(self, login: Login, credential_hash: bytes) -> None:
-        """The charge point has taken its new key: the old one ends here (OCPP-J 6.2.2)."""
+        """Make the pending key the only valid one: the charge point has used it (OCPP-J 6.2.2)."""
         async with self._database.tenant(login.tenant_id) as work:
-            # Another key may have become the pending one since this one was judged: this login proves none.
-            promoted = await work.charge_points.promote_pending(login.charge_point_id, credential_hash)
+            # Another key may have become the pending one since. This login does not prove that one.
+            promoted = await ChargePointStore(work).promote_pending(login.charge_point_id, credential_hash)
         if promoted:
-            log.info("credential_promoted", tenant=login.tenant_slug, charge_point=login.identity)
+            _LOG.info("credential_promoted", tenant=login.tenant_slug, charge_point=login.identity)
 
     async def _was_accepted(self, login: Login) -> bool:
-        """Whether it may hold billing records: it is Accepted, or it charged before that was taken back."""
+        """Tell whether it may hold billing records: it is Accepted, or it has charged before."""
         if login.registration_status == "Accepted":
             return True
         async with self._database.tenant(login.tenant_id) as work:
-            return bool(await work.transactions.page(1, filters=TransactionFilter(identity=login.identity)))
+            return bool(
+                await TransactionStore(work).page(1, filters=TransactionFilter(identity=login.identity))
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A credential that fits. pending: its hash if it is the new key of a change of unknown outcome."""
+    """A valid credential. pending: its hash, if it is the new key of a change whose outcome is unknown."""
 
     deviations: tuple[str, ...]
     pending: bytes | None
@@ -218,6 +230,6 @@ def _denied_identity() -> Denied:
 
 
 def _denied_origin() -> Denied:
-    # Browsers send Origin, charge points do not: no page may open a charge point's socket.
+    # Browsers send Origin and charge points do not, so a web page cannot connect as a charge point.
     error = AppError("origin_refused", 403, "Forbidden", "A charge point sends no Origin header.", "Origin")
     return Denied("origin", error)

@@ -1,11 +1,13 @@
-"""`/ocpp/{tenant}/{identity}`: the handshake, and a session for each connection.
+"""Serves `/ocpp/{tenant}/{identity}`: the handshake, then a session for each connection.
 
-An ordinary ASGI endpoint decides on the handshake. Under our own protocol class it then takes the socket
-itself (`wire`); under any other ASGI server the messages come through ASGI, slower, to the same session.
+The handshake is decided by an ordinary ASGI endpoint. If our own protocol class read the request, the
+endpoint then takes over the socket. Under any other ASGI server the messages come through ASGI, which is
+slower, to the same session.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,59 +15,60 @@ import orjson
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app import metrics
-from app.csms.connection import Connection
-from app.errors import AppError
+from app import close_codes, metrics
+from app.connection import Connection
+from app.errors import PROBLEM_MEDIA_TYPE, AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
+from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.handshake import Handshake, agreed_compression
+from app.gateway.handshake_protocol import EXTENSION, HandshakeProtocol
 from app.gateway.keepalive import Keepalive
+from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.ticker import LastSeen
-from app.gateway.transport import AsgiTransport
-from app.gateway.websocket_protocol import EXTENSION, ChargePointProtocol
-from app.gateway.wire import CLOSE_ABNORMAL, CLOSE_NO_STATUS, Wire
-from app.ids import ChargePointId, TenantId
-from app.live.background import Background
+from app.gateway.websocket_connection import WebSocketConnection
 from app.logs import get_logger
 from app.settings import Settings
+from app.tasks import BackgroundTasks
+from app.types import ChargePointId, TenantId
 
-log = get_logger(__name__)
+_LOG = get_logger(__name__)
 
-CLOSE_PROTOCOL: Final = 1002
-"""No common subprotocol (OCPP-J 3.2)."""
 
 _EXTENSIONS = b"sec-websocket-extensions"
-_SETTLE_S: Final = 5.0
+_DRAIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointParts:
+    """The collaborators of the endpoint."""
+
+    admission: Admission
+    registry: Registry
+    services: SessionServices
+    last_seen: LastSeenRecorder
+    keepalive: Keepalive
+    sockets: WorkerSockets
 
 
 class ChargePointEndpoint:
-    """The ASGI application charge points connect to."""
+    """The ASGI application that charge points connect to."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        registry: Registry,
-        services: SessionServices,
-        last_seen: LastSeen,
-        keepalive: Keepalive,
-        sockets: WorkerSockets,
-        settings: Settings,
-    ) -> None:
-        self._keepalive = keepalive
-        self._sockets = sockets
-        self._background = Background()
-        self._admission = admission
-        self._registry = registry
-        self._services = services
-        self._last_seen = last_seen
+    def __init__(self, parts: EndpointParts, settings: Settings) -> None:
+        self._admission = parts.admission
+        self._registry = parts.registry
+        self._services = parts.services
+        self._last_seen = parts.last_seen
+        self._keepalive = parts.keepalive
+        self._sockets = parts.sockets
         self._settings = settings
+        self._background = BackgroundTasks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one WebSocket from its handshake to its end; tell a plain HTTP client to upgrade."""
+        """Serve one WebSocket from its handshake to its end. Tell a plain HTTP client to upgrade."""
         if scope["type"] == "http":
             await _answer_http(scope, send)
             return
@@ -78,42 +81,46 @@ class ChargePointEndpoint:
             case NoSubprotocol():
                 await send({"type": "websocket.accept"})
                 await send(
-                    {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
+                    {
+                        "type": "websocket.close",
+                        "code": close_codes.PROTOCOL_ERROR,
+                        "reason": "no common subprotocol",
+                    }
                 )
             case Admitted():
-                direct: ChargePointProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+                direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
                 if direct is None:
-                    await self._serve(decision, receive, send)
+                    await self._serve_asgi(decision, receive, send)
                 else:
-                    await self._hand_over(decision, direct, send, handshake.values(_EXTENSIONS))
+                    await self._serve_socket(decision, direct, send, handshake.values(_EXTENSIONS))
 
-    async def settle(self) -> None:
-        """Wait until connections that have ended are recorded as such."""
-        await self._background.settle_within(_SETTLE_S)
+    async def drain(self) -> None:
+        """Wait until the ends of closed connections are recorded."""
+        await self._background.drain_within(_DRAIN_S)
 
-    async def _hand_over(
-        self, admitted: Admitted, direct: ChargePointProtocol, send: Send, offered: list[bytes]
+    async def _serve_socket(
+        self, admitted: Admitted, direct: HandshakeProtocol, send: Send, offered: list[bytes]
     ) -> None:
-        """Serve a socket that is given to us: this ends with the handshake, what follows are calls.
+        """Take over the socket. This coroutine ends with the handshake; callbacks serve what follows.
 
-        offered: the extensions that the charge point would use.
+        offered: the values of Sec-WebSocket-Extensions.
         """
-        wire = Wire(asyncio.get_running_loop())
+        websocket = WebSocketConnection(asyncio.get_running_loop())
         compression = agreed_compression(offered) if self._settings.websocket_compression else None
         connection = self._connection(admitted)
         inflates = compression is not None
-        session = Session(connection, wire, self._services, is_framed=True, inflates=inflates)
+        session = Session(connection, websocket, self._services, is_framed=True, inflates=inflates)
         await self._open(session, admitted, send, compression)
-        direct.hand_over(wire, session, _Ending(self, session), self._sockets)
-        self._keepalive.add(wire)
+        direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
+        self._keepalive.add(websocket)
 
-    async def _serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
-        """Serve by ASGI messages, under whatever server: this ends with the connection."""
+    async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+        """Serve by ASGI messages, under any ASGI server. This coroutine ends with the connection."""
         transport = AsgiTransport(send, _abort_of(receive))
         session = Session(self._connection(admitted), transport, self._services, is_framed=False)
         await self._open(session, admitted, send)
         transport.open()
-        code = CLOSE_ABNORMAL
+        code = close_codes.ABNORMAL
         try:
             code = await _pump(receive, session, transport)
         finally:
@@ -124,7 +131,7 @@ class ChargePointEndpoint:
     async def _open(
         self, session: Session, admitted: Admitted, send: Send, compression: bytes | None = None
     ) -> None:
-        """Register, then accept: a command sent at once finds its session, and waits in the transport."""
+        """Register the session, then accept. A command that is sent before that waits in the transport."""
         try:
             await self._registry.admit(session)
             headers = [] if compression is None else [(_EXTENSIONS, compression)]
@@ -137,18 +144,18 @@ class ChargePointEndpoint:
         metrics.CONNECTIONS_OPENED.inc()
         for kind in admitted.deviations:
             metrics.DEVIATIONS.labels(kind).inc()
-        facts = _facts(session.connection)
-        log.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **facts)
+        context = _log_context(session.connection)
+        _LOG.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **context)
 
     def ended(self, session: Session, code: int) -> None:
-        """Let go of a session whose socket was handed over: no further message will come."""
+        """End a session whose socket was taken over: no further message will come."""
         session.closed()
         self._background.spawn(self._leave(session, code), "leave")
 
     async def _leave(self, session: Session, code: int) -> None:
-        """Record that a connection is over."""
+        """Record that a connection has ended."""
         metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
-        log.info("connection_closed", code=code, **_facts(session.connection))
+        _LOG.info("connection_closed", code=code, **_log_context(session.connection))
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
 
@@ -172,8 +179,8 @@ class ChargePointEndpoint:
         )
 
 
-class _Ending:
-    """What a wire calls at its end: one small object for each connection, where a partial is four."""
+class _SessionEnd:
+    """The callback for the end of a socket. One small object for each connection; a `partial` takes four."""
 
     __slots__ = ("_endpoint", "_session")
 
@@ -187,13 +194,13 @@ class _Ending:
 
 
 class ChargePointRoute(BaseRoute):
-    """Finds the endpoint by the raw path: decoded, a path may hold line breaks that no pattern matches."""
+    """The route to the endpoint. It matches the raw path: a decoded one may hold line breaks."""
 
     def __init__(self, endpoint: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self.endpoint = endpoint
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match everything under the prefix of charge points, WebSocket or not."""
+        """Match all requests under the prefix of charge points, WebSocket or not."""
         if scope["type"] in ("http", "websocket") and belongs_here(
             _raw_path(scope), scope.get("root_path", "")
         ):
@@ -201,11 +208,11 @@ class ChargePointRoute(BaseRoute):
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve."""
+        """Serve a request that matched."""
         await self.endpoint(scope, receive, send)
 
 
-def _facts(connection: Connection) -> dict[str, str]:
+def _log_context(connection: Connection) -> dict[str, str]:
     return {
         "tenant": connection.tenant_slug,
         "charge_point": connection.identity,
@@ -214,7 +221,7 @@ def _facts(connection: Connection) -> dict[str, str]:
 
 
 async def _pump(receive: Receive, session: Session, transport: AsgiTransport) -> int:
-    """Hand messages to the session until the socket is closed; return the close code."""
+    """Pass messages to the session until the socket is closed. Return the close code."""
     while True:
         message = await receive()
         if message["type"] == "websocket.receive":
@@ -227,7 +234,7 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
             if readable is not None:
                 await readable
         else:
-            code: int = message.get("code") or CLOSE_NO_STATUS
+            code: int = message.get("code") or close_codes.NO_STATUS
             return code
 
 
@@ -248,8 +255,8 @@ def _handshake(scope: Scope) -> Handshake:
 
 async def _deny(scope: Scope, send: Send, denied: Denied) -> None:
     if "websocket.http.response" not in (scope.get("extensions") or {}):
-        # The server then answers 403 without a body.
-        await send({"type": "websocket.close", "code": 1008, "reason": denied.reason})
+        # The server answers this with 403 and no body.
+        await send({"type": "websocket.close", "code": close_codes.POLICY_VIOLATION, "reason": denied.reason})
         return
     start, body = _problem(denied.error, denied.headers)
     await send({"type": "websocket.http.response.start", **start})
@@ -267,15 +274,16 @@ async def _answer_http(scope: Scope, send: Send) -> None:
 
 def _problem(error: AppError, headers: dict[str, str]) -> tuple[dict[str, Any], bytes]:
     body = orjson.dumps(error.problem())
-    fields = {"Content-Type": "application/problem+json", "Content-Length": str(len(body)), **headers}
+    fields = {"Content-Type": PROBLEM_MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     return {"status": error.status, "headers": raw}, body
 
 
 def _abort_of(receive: Receive) -> Callable[[], None]:
-    """How to end a connection whose peer does not read: ASGI has no word for it, the server's transport has.
+    """Return a function that ends a connection whose peer does not read.
 
-    Where the server's protocol object cannot be found, the task of the connection is cancelled instead.
+    ASGI has no message for this, so the function is taken from the server's transport. If that cannot be
+    found, the function cancels the task of the connection instead.
     """
     protocol = getattr(receive, "__self__", None)
     abort = getattr(getattr(protocol, "transport", None), "abort", None)

@@ -1,4 +1,4 @@
-"""What a charge point says while it connects: Basic credentials and subprotocols. Pure values, no lookups."""
+"""Reads the header fields of a handshake: Basic credentials, subprotocols, compression. Pure functions."""
 
 from base64 import b64decode
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _NO_TAKEOVER = (b"server_no_context_takeover", b"client_no_context_takeover")
 _WINDOW_BITS = frozenset(b"%d" % bits for bits in range(8, 16))
 
 Headers = list[tuple[bytes, bytes]]
-"""Header fields in their order on the wire, names in lower case; a field may be repeated."""
+"""Header fields as received, in order, with names in lower case. A field may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One attempt to connect. peer: address of the other end of the TCP connection."""
+    """One attempt to connect. peer: the address at the other end of the TCP connection."""
 
     raw_path: bytes
     root_path: str
@@ -26,7 +26,7 @@ class Handshake:
     peer: str
 
     def values(self, name: bytes) -> list[bytes]:
-        """All values of a field, in order."""
+        """Return all values of a field, in order."""
         return [value for key, value in self.headers if key == name]
 
 
@@ -42,8 +42,8 @@ class BasicCredential:
 class Negotiation:
     """The outcome of choosing a subprotocol.
 
-    acceptable: False when there is no common one (OCPP-J 3.2). subprotocol: what to echo, exactly as it was
-    offered; None: nothing. deviation: the tolerance that was needed.
+    acceptable: whether there is a common one (OCPP-J 3.2). subprotocol: the token to echo, exactly as it was
+    offered; None for none. deviation: what had to be tolerated.
     """
 
     acceptable: bool
@@ -52,9 +52,9 @@ class Negotiation:
 
 
 def read_basic(values: list[bytes]) -> BasicCredential | None:
-    """Read the Authorization field; None when it is absent, repeated or not readable as Basic credentials.
+    """Read the Authorization field. Return None if it is absent, repeated or not Basic credentials.
 
-    The split is at the first colon. Missing padding is forgiven, any byte is allowed in the password.
+    The split is at the first colon. Missing padding is accepted, and so is any byte in the password.
     """
     if len(values) != 1:
         return None
@@ -71,7 +71,7 @@ def read_basic(values: list[bytes]) -> BasicCredential | None:
 
 
 def judge_user(user: bytes, identity: str) -> tuple[bool, str | None]:
-    """Whether the user name is this charge point, and the deviation that had to be tolerated for that."""
+    """Tell whether the user name means this charge point, and which deviation was tolerated for that."""
     name = identity.encode("ascii")
     if user == name:
         return True, None
@@ -83,7 +83,7 @@ def judge_user(user: bytes, identity: str) -> tuple[bool, str | None]:
 
 
 def negotiate(values: list[bytes], strict: bool) -> Negotiation:
-    """Choose from the offered subprotocols; commas and repeated fields mean the same (RFC 6455 11.3.4)."""
+    """Choose one of the offered subprotocols. Commas and repeated fields are the same (RFC 6455 11.3.4)."""
     offered = [
         token.strip() for value in values for token in value.decode("latin-1").split(",") if token.strip()
     ]
@@ -100,9 +100,9 @@ def negotiate(values: list[bytes], strict: bool) -> Negotiation:
 
 
 def agreed_compression(offered: list[bytes]) -> bytes | None:
-    """Answer the values of Sec-WebSocket-Extensions; None: nothing is offered that we understand.
+    """Answer the values of Sec-WebSocket-Extensions. Return None if no offer can be accepted.
 
-    Each message is compressed by itself (RFC 7692 7.1.1), so that a connection costs nothing between two.
+    Each message is compressed by itself (RFC 7692 7.1.1), so a connection keeps no memory between messages.
     """
     for offer in (offer for value in offered for offer in value.split(b",")):
         name, *parameters = (part.strip() for part in offer.split(b";"))
@@ -112,7 +112,7 @@ def agreed_compression(offered: list[bytes]) -> bytes | None:
 
 
 def _agreed_parameters(parameters: list[bytes]) -> list[bytes] | None:
-    """What to say beside `_NO_TAKEOVER`; None: the offer is to be declined (RFC 7692 7.1)."""
+    """Return the parameters to add to `_NO_TAKEOVER`. Return None to decline the offer (RFC 7692 7.1)."""
     given = [tuple(part.strip() for part in parameter.partition(b"=")) for parameter in parameters]
     if len({name for name, _, _ in given}) != len(given):
         return None
@@ -125,7 +125,7 @@ def _agreed_parameters(parameters: list[bytes]) -> list[bytes] | None:
             case b"client_max_window_bits" if not equals or value in _WINDOW_BITS:
                 pass
             case b"server_max_window_bits" if value in _WINDOW_BITS:
-                # We compress nothing, in whatever window.
+                # We do not compress, so every window is fine.
                 agreed.append(b"server_max_window_bits=" + value)
             case _:
                 return None

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with a way of our own for the handshakes of charge points."""
+"""uvicorn's HTTP protocol, which leaves the handshakes of charge points to a protocol of our own."""
 
 import asyncio
 from typing import Any, Final, cast
@@ -8,27 +8,27 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
+from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
 from app.gateway.path import belongs_here
-from app.gateway.websocket_protocol import ChargePointProtocol, handshake_key
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class ChargePointHttpProtocol(HttpToolsProtocol):
-    """Under /ocpp/ a handshake in good form goes on as `ChargePointProtocol`; everything else is uvicorn's.
+    """Switches well-formed handshakes under /ocpp/ to `HandshakeProtocol`. uvicorn serves everything else.
 
-    One thing is mended there: a handshake without `Connection: Upgrade` counts as one with it. RFC 6455 4.2.1
-    wants the field; some charge points send `Upgrade: websocket` alone.
+    A handshake under /ocpp/ that lacks `Connection: Upgrade` is completed. RFC 6455 4.2.1 requires the field,
+    but some charge points send `Upgrade: websocket` alone.
     """
 
-    _mended = False
+    _is_completed = False
     _in_body = False
     _tail = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin as uvicorn does, but ask for the addresses only.
+        """Begin as uvicorn does, but read only the addresses from the transport.
 
-        It asks for the socket, and a socket object then lives as long as the connection of a charge point.
+        uvicorn reads the socket, too. That socket object would live as long as the connection.
         """
         self.connections.add(self)
         self.transport = transport
@@ -38,41 +38,42 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self.scheme = "https" if is_ssl(transport) else "http"
 
     def on_message_begin(self) -> None:
-        """Begin with the next request."""
-        self._mended = False
+        """Begin the next request."""
+        self._is_completed = False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Look for a handshake that lacks the field."""
+        """Complete a handshake that lacks `Connection: Upgrade`."""
         self._in_body = True
         if not self._lacks_connection():
             super().on_headers_complete()
             return
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.headers.append((b"connection", b"Upgrade"))
-        self._mended = True
+        self._is_completed = True
 
     def on_message_complete(self) -> None:
-        """A mended request is not answered by HTTP."""
+        """End the request. A completed handshake is not answered by HTTP."""
         self._in_body = False
-        if not self._mended:
+        if not self._is_completed:
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Read requests, or a piece of one. What comes right behind a handshake is no HTTP any more.
+        """Read requests, or a part of one. The bytes that follow a handshake are not HTTP.
 
-        Cut where a head ends: of a request that is mended the parser does not say where it does.
+        The data is cut at the end of each head, because the parser does not report where the head of a
+        completed handshake ends.
         """
         self._unset_keepalive_if_required()
         start = 0
         while start < len(data) and not self.transport.is_closing():
             end = self._end_of_head(data, start)
-            if self._goes_on_as_websocket(data, start, end):
+            if self._parse_part(data, start, end):
                 return
             start = end
 
-    def _goes_on_as_websocket(self, data: bytes, start: int, end: int) -> bool:
-        """Parse a part; say whether the socket, and what stands behind it, is no longer ours."""
+    def _parse_part(self, data: bytes, start: int, end: int) -> bool:
+        """Parse data[start:end]. Return True if nothing is left to parse: upgraded, or a bad request."""
         try:
             self.parser.feed_data(data[start:end])
         except HttpParserUpgrade as upgrade:
@@ -85,19 +86,20 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("Invalid HTTP request received.")
             return True
-        if not self._mended or self.transport.is_closing():
+        if not self._is_completed or self.transport.is_closing():
             return False
-        # The parser itself never stops at a request that was mended.
-        self._mended = False
+        # For the parser this was an ordinary request, so it has not stopped there.
+        self._is_completed = False
         self._upgrade(data[end:])
         return True
 
     def _end_of_head(self, data: bytes, start: int) -> int:
-        """Where the head ends that begins or goes on at `start`; where none ends, and in a body: at the end.
+        """Return where the head ends that begins or continues at `start`.
 
-        Blank lines of a body are not looked for: there may be thousands of them.
+        Return the end of the data if no head ends there, and inside a body: a body may hold thousands of
+        blank lines.
         """
-        # The blank line may be cut itself.
+        # The blank line itself may be split between two reads.
         tail, self._tail = self._tail, b""
         cut = (tail + data[:3]).find(_END_OF_HEAD)
         if cut >= 0:
@@ -109,7 +111,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         return found + len(_END_OF_HEAD)
 
     def _upgrade(self, early: bytes) -> None:
-        """Go on as WebSocket. early: what came behind the request."""
+        """Continue as a WebSocket. early: the bytes that followed the request."""
         key = None
         if belongs_here(self.url):
             key = handshake_key(self.scope["method"], self.parser.get_http_version(), self.headers)
@@ -118,12 +120,14 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             if early:
                 cast(asyncio.Protocol, self.transport.get_protocol()).data_received(early)
             return
-        # It refers back to this object, and would be garbage that only the collector finds.
+        # The parser refers to this object: only the garbage collector would find such a cycle.
         self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
-        ChargePointProtocol(self, key, early).begin()
+        HandshakeProtocol(self, key, early).begin()
 
     def _lacks_connection(self) -> bool:
-        if self.parser.get_http_version() != "1.1" or not belongs_here(self.url):
+        if self.parser.get_http_version() != "1.1" or all(name != b"upgrade" for name, _ in self.headers):
+            return False
+        if not belongs_here(self.url):
             return False
         fields = dict(self.headers)
         return (
@@ -135,5 +139,5 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
 
 def _address(name: Any) -> tuple[str, int] | None:
-    """Host and port of a TCP address; None for any other one."""
+    """Return host and port of a TCP address, None for any other address."""
     return (name[0], name[1]) if isinstance(name, tuple) else None

@@ -1,55 +1,41 @@
-"""Login failures per address: a token bucket in memory, asked before any credential is looked at.
+"""Counts login failures for each address before a credential is checked, and finds a client's address.
 
-Successful logins never take a token: after a power cut a whole site reconnects from one address at once.
+A success counts nothing: after a power cut a whole site reconnects from one address at once.
 """
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from app.failure_limit import FailureLimit
 
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT = 50_000
-"""Most buckets kept per worker, a few MB; the oldest go first. Who has more addresses than that
-gains one fresh bucket per address, which he has anyway."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
+"""Addresses that each worker remembers, a few MB."""
 
 
 class LoginLimiter:
-    """Counts login failures per address, and on their own those of a charge point at an address it knows.
+    """Counts login failures for each address.
 
-    So an attacker behind the same router cannot lock out a charge point that logged in from there before.
+
+    A charge point that has logged in from an address before has a bucket of its own there. So an attacker
+    behind the same router cannot lock it out.
     """
 
     def __init__(self, failures_per_minute: int) -> None:
-        """failures_per_minute: size of a bucket, which fills up again within one minute."""
-        self._size = float(failures_per_minute)
-        self._buckets: dict[tuple[str, ...], _Bucket] = {}
+        """Make a limiter. failures_per_minute: how many are allowed."""
+        self._limit = FailureLimit(failures_per_minute, _ENTRIES_LIMIT)
         self._good: dict[tuple[str, ...], None] = {}
 
     def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
-        """Seconds until the next try is allowed; 0.0 when it is allowed now. `now` is monotonic."""
-        bucket = self._buckets.get(self._key(address, tenant, identity))
-        if bucket is None:
-            return 0.0
-        tokens = self._level(bucket, now)
-        return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
+        """Return the seconds until the next attempt is allowed, 0.0 if it is allowed now. now: monotonic."""
+        return self._limit.retry_after_s(self._key(address, tenant, identity), now)
 
     def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
-        """Take `weight` tokens. A bucket may go below zero when tries overlapped, but not without end."""
-        key = self._key(address, tenant, identity)
-        bucket = self._buckets.pop(key, None)
-        tokens = self._size if bucket is None else self._level(bucket, now)
-        self._buckets[key] = _Bucket(max(tokens - weight, -self._size), now)
-        if len(self._buckets) > _ENTRIES_LIMIT:
-            del self._buckets[next(iter(self._buckets))]
+        """Count a failure. weight: how much of one."""
+        self._limit.failed(self._key(address, tenant, identity), now, weight)
 
     def succeeded(self, address: str, tenant: str, identity: str) -> None:
-        """Remember the address as a good one of this charge point."""
+        """Remember that this charge point has logged in from this address."""
         key = (network_of(address), tenant, identity)
         self._good.pop(key, None)
         self._good[key] = None
@@ -60,12 +46,9 @@ class LoginLimiter:
         own = (network_of(address), tenant, identity)
         return own if own in self._good else own[:1]
 
-    def _level(self, bucket: _Bucket, now: float) -> float:
-        return min(self._size, bucket.tokens + (now - bucket.at) * self._size / 60.0)
-
 
 def network_of(address: str) -> str:
-    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 address."""
     if ":" not in address:
         return address
     parsed = _parse(address)
@@ -76,9 +59,9 @@ def network_of(address: str) -> str:
 
 
 def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
-    """The address to hold responsible: the peer, or what the last trusted proxy says of it.
+    """Return the address of the client: the peer, or the address that the last trusted proxy reports.
 
-    forwarded_for: the value of X-Forwarded-For, read from the right, and only when the peer is trusted.
+    forwarded_for: the value of X-Forwarded-For. It is read from the right, and only if the peer is trusted.
     """
     if forwarded_for is None or not _is_trusted(peer, trusted):
         return peer
@@ -93,7 +76,7 @@ def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network,
 
 
 def parse_networks(texts: list[str]) -> tuple[Network, ...]:
-    """CIDR texts as networks.
+    """Read networks from CIDR texts.
 
     Raises:
         ValueError: a text is not a network.

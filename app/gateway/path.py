@@ -1,29 +1,29 @@
-"""From the raw request target to (tenant, identity): decoded exactly once, from the bytes on the wire.
+"""Reads tenant and identity from the raw request target, and decodes them exactly once.
 
-The decoded `path` of ASGI is useless here: in it `%2F` and `%252F` cannot be told from what they stand for.
+The decoded `path` of ASGI cannot be used: it does not tell `%2F` from a slash, or `%252F` from `%2F`.
 """
 
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from app.types import IDENTITY_PATTERN, SLUG_PATTERN
+
 PREFIX = b"/ocpp/"
 """Charge points connect to `/ocpp/{tenant}/{identity}`."""
 
-# No colon: Basic auth would split the identity on it. No slash, no percent sign, no control character, no
-# look-alikes outside ASCII (OCPP-J 3.1.1, OCPP 2.0.1 part 4 3.1.1).
-_IDENTITY = re.compile(rb"[A-Za-z0-9*+=|@._ -]{1,48}")
-_TENANT = re.compile(rb"[a-z0-9-]{1,40}")
+_IDENTITY = re.compile(IDENTITY_PATTERN.encode())
+_TENANT = re.compile(SLUG_PATTERN.encode())
 _AUTHORITY = re.compile(rb"(?:http|ws)s?://[^/]*", re.IGNORECASE)
 
 
 class PathRefused(ValueError):
-    """The request target cannot name a charge point; the text says why and may be shown to the client."""
+    """The request target does not name a charge point. The text says why, for the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Whom a request target names. `deviations` are departures that were tolerated."""
+    """The charge point that a request target names. deviations: what was tolerated in the target."""
 
     tenant: str
     identity: str
@@ -31,18 +31,18 @@ class Address:
 
 
 def belongs_here(raw_path: bytes, root_path: str = "") -> bool:
-    """Whether the request target lies under the prefix of charge points."""
+    """Tell whether the request target starts with the prefix of charge points."""
     return _local(raw_path, root_path).startswith(PREFIX)
 
 
 def parse_path(raw_path: bytes, root_path: str = "") -> Address:
-    """Read tenant and identity from a raw request target without its query.
+    """Read tenant and identity from a raw request target that has no query.
 
     Segments are split before they are decoded, so an encoded slash never becomes a separator. The identity is
-    the last segment (OCPP-J 3.1.1): a charge point that appends its name to a complete URL is understood.
+    the last segment (OCPP-J 3.1.1), because some charge points append their name to a complete URL.
 
     Raises:
-        PathRefused: a segment is missing, or holds a character that identities cannot have.
+        PathRefused: a segment is missing, or has a character that is not allowed.
     """
     local = _local(raw_path, root_path)
     if not local.startswith(PREFIX):
@@ -59,16 +59,17 @@ def parse_path(raw_path: bytes, root_path: str = "") -> Address:
     tenant = unquote_to_bytes(segments[0])
     identity = unquote_to_bytes(segments[-1])
     if _TENANT.fullmatch(tenant) is None:
-        raise PathRefused("The tenant in the path is not of the form [a-z0-9-]{1,40}.")
+        raise PathRefused(f"The tenant in the path is not of the form {SLUG_PATTERN}.")
     if _IDENTITY.fullmatch(identity) is None:
         raise PathRefused(
-            "The identity in the path is not 1 to 48 letters, digits or *+=|@._ -, encoded once."
+            "The identity in the path must be 1 to 48 letters, digits or *+=|@._ -, without a leading dot, "
+            "encoded once."
         )
     return Address(tenant.decode("ascii"), identity.decode("ascii"), tuple(deviations))
 
 
 def _local(raw_path: bytes, root_path: str) -> bytes:
-    """The path below the mount point; the absolute form of a request target (RFC 9112 3.2.2) is accepted."""
+    """Return the path below the mount point. The absolute form (RFC 9112 3.2.2) is accepted, too."""
     root = root_path.encode()
     if raw_path.startswith(root):
         raw_path = raw_path[len(root) :]

@@ -1,84 +1,89 @@
-"""The sessions of this worker, by charge point: the newest authenticated connection wins.
+"""The sessions of this worker, by charge point. The newest authenticated connection wins.
 
-`Registry.admit` is the whole of a take-over, here and on other workers; `Registry.leave` its reverse.
+`Registry.admit` does a whole take-over, on this worker and on others. `Registry.leave` is its reverse.
 """
 
-from typing import Protocol
-
-import structlog
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from app.clock import Clock
-from app.csms.connection import Connection
+from app.connection import Connection
 from app.errors import Unavailable
-from app.ids import CommandId, TenantId
-from app.live.background import Background
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
+from app.logs import get_logger
+from app.tasks import BackgroundTasks
+from app.types import CommandId, TenantId
 
 SUPERSEDED = "a newer connection of this charge point has taken over"
 
 _EVICTION_LIFE_S = 60.0
-"""A session that has not been told after this long is found by the presence's own check."""
+"""Seconds that an eviction is worth delivering. After that, the checks of `Presence` find the session."""
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class LiveSession(Protocol):
-    """What registry and inbox need of a session. No method awaits: a slow socket must not hold others up."""
+    """A session, as this worker knows it. No method waits, so a slow socket delays no other one."""
 
     @property
     def connection(self) -> Connection:
-        """The connection this session serves."""
+        """The connection that this session serves."""
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
-        """Send a CALL or queue it in the link; then `Commands.sent`, `Commands.resolved`.
+        """Send a CALL, or queue it in the link. `CommandOwner.sent` and `resolved` are called later.
 
         Raises:
-            ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
+            ValueError: the payload breaks the definition, or the socket is being closed. Nothing was queued.
         """
 
     def withdraw(self, command_id: CommandId) -> bool:
-        """Take a CALL out of the link's queue. False: it was sent, or is not known."""
+        """Remove a CALL from the queue of the link. Return False if it was sent, or is not known."""
 
     def evict(self, reason: str) -> None:
-        """Close the socket, for a newer session has its place."""
+        """Close the socket, because a newer session of the charge point has taken over."""
 
 
 class Registry:
-    """The sessions of this worker. It is the listener of this worker's presence."""
+    """The sessions of this worker. It implements `OwnershipListener` for this worker's `Presence`."""
 
     def __init__(self, presence: Presence, bus: CommandBus, clock: Clock) -> None:
         self._presence = presence
         self._bus = bus
         self._clock = clock
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._sessions: dict[tuple[TenantId, str], LiveSession] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def sessions(self) -> list[LiveSession]:
-        """Return the sessions of this moment."""
+        """Return the present sessions."""
         return list(self._sessions.values())
 
     def get(self, tenant_id: TenantId, identity: str) -> LiveSession | None:
-        """Return the session of a charge point, if this worker holds its newest one."""
+        """Return the session of a charge point, or None if this worker does not hold its newest one."""
         return self._sessions.get((tenant_id, identity))
 
-    async def admit(self, session: LiveSession) -> bool:
-        """Make an authenticated session the owner of its charge point, closing older ones wherever they are.
+    def receivers(self) -> dict[type, Callable[[Any], None]]:
+        """Return what takes the envelopes about sessions from the bus, by their type."""
+        return {EvictEnvelope: self.evict_older}
 
-        False: a newer session was faster; this one has been evicted already. Never fails for want of Redis.
+    async def admit(self, session: LiveSession) -> bool:
+        """Make an authenticated session the owner of its charge point, and close older ones on all workers.
+
+        Return False if a newer session was faster: then this one is evicted already. An outage of Redis is
+        not an error.
         """
         owner = self._owner(session.connection)
-        current = self._sessions.get(owner.place)
+        current = self._sessions.get(owner.key)
         if current is not None and current is not session:
             if _rank(current.connection) > owner.rank:
                 session.evict(SUPERSEDED)
                 return False
             current.evict(SUPERSEDED)
-        self._sessions[owner.place] = session
+        self._sessions[owner.key] = session
         other = await self._presence.take_over(owner)
         if other is not None and other.rank > owner.rank:
             self._forget(session)
@@ -86,40 +91,40 @@ class Registry:
             return False
         if other is not None and other.worker != owner.worker:
             await self._send_eviction(other, owner)
-        return self._sessions.get(owner.place) is session
+        return self._sessions.get(owner.key) is session
 
     async def leave(self, session: LiveSession) -> None:
-        """Forget a session whose socket is closed. Does nothing when a newer one has its place."""
+        """Forget a session whose socket is closed. A newer session of the charge point stays."""
         self._forget(session)
         await self._presence.release(self._owner(session.connection))
 
     def evict_older(self, envelope: EvictEnvelope) -> None:
-        """Close the session of a charge point if it is older than the one the envelope speaks of."""
+        """Close the session of a charge point if it is older than the one that the envelope names."""
         session = self.get(envelope.tenant_id, envelope.identity)
         newer = (envelope.charge_point_id, envelope.epoch)
         if session is not None and _rank(session.connection) < newer:
             session.evict(SUPERSEDED)
 
     def stale(self, owner: Owner) -> None:
-        """Close a session of ours that a newer one, on another worker, has replaced."""
-        session = self._sessions.get(owner.place)
+        """Close a session of this worker that a newer one on another worker has replaced."""
+        session = self._sessions.get(owner.key)
         if session is not None and _rank(session.connection) <= owner.rank:
-            log.info("stale_session_evicted", charge_point=owner.identity, epoch=owner.epoch)
+            _LOG.info("stale_session_evicted", charge_point=owner.identity, epoch=owner.epoch)
             session.evict(SUPERSEDED)
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """Tell another worker that a session of ours has replaced one of its own."""
+        """Tell another worker that a session of this worker has replaced one of its own."""
         self._background.spawn(self._send_eviction(previous, by), "eviction")
 
     async def close(self) -> None:
-        """End what runs in the background; the sessions are the gateway's to close."""
+        """Stop the background tasks. The gateway closes the sessions."""
         await self._background.close()
 
     def _forget(self, session: LiveSession) -> None:
         connection = session.connection
-        place = (connection.tenant_id, connection.identity)
-        if self._sessions.get(place) is session:
-            del self._sessions[place]
+        key = (connection.tenant_id, connection.identity)
+        if self._sessions.get(key) is session:
+            del self._sessions[key]
 
     async def _send_eviction(self, previous: Owner, by: Owner) -> None:
         envelope = EvictEnvelope(
@@ -133,8 +138,8 @@ class Registry:
         try:
             await self._bus.deliver(previous.worker, envelope)
         except Unavailable:
-            # The other worker finds out by itself when it next compares its owners with Redis.
-            log.info("eviction_undelivered", charge_point=by.identity, worker=previous.worker)
+            # The other worker notices it by itself when it next compares its owners with Redis.
+            _LOG.info("eviction_undelivered", charge_point=by.identity, worker=previous.worker)
 
     def _owner(self, connection: Connection) -> Owner:
         return Owner(

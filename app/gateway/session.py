@@ -1,50 +1,31 @@
-"""One charge point, from its login to its end: frames in, effects out. Knows no socket and no ASGI.
+"""The session of one connection: frames come in, effects go out. No socket and no ASGI here.
 
-The core's `Conversation` reads, judges, logs and counts every frame and decides what it means; the session
-does what it finds. Plain MeterValues are not among that: they wait in the ledger's queue, and the
-conversation writes their answers. CALLs of the charge point are answered one at a time in their order (OCPP
-1.6 3.7); results of our CALLs are taken at once, so the directions cannot block each other. Nothing runs for
-a session that has nothing to do.
+The core's `Conversation` reads, validates, logs and counts every frame. The session does what it asks for.
+A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. CALLs
+of the charge point are answered one at a time and in order (OCPP 1.6 3.7). Results of our CALLs have a queue
+of their own, so the directions cannot block each other. An idle session needs no task and no timer.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Final, cast
 
 import orjson
 
-from app import metrics
-from app.csms.connection import Connection
-from app.csms.dispatch import STEPPED_ACTIONS
+from app import close_codes, metrics
+from app.answers import Payload, Recording, Waiting
+from app.connection import Connection
 from app.errors import AppError, CallFailed
-from app.gateway.frame_facts import as_internal_error, internal_error_for, payload_of
-from app.gateway.lane import Lane, Work
+from app.gateway.faulty_frames import UnreadableWindow, as_internal_error, internal_error_for, payload_of
+from app.gateway.serial_queue import SerialQueue, Work
 from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
-from app.gateway.unreadable import UnreadableWindow
-from app.ids import CommandId
 from app.logs import get_logger
-from app.ocpp import (
-    CallSent,
-    Conversation,
-    Deviation,
-    Dispatch,
-    Found,
-    Ignored,
-    Notice,
-    Refused,
-    Resolve,
-)
-from app.store.entries import InvalidRecord
+from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
+from app.transactions.records import InvalidRecord
+from app.types import CommandId
 
-log = get_logger(__name__)
+_LOG = get_logger(__name__)
 
-CLOSE_GOING_AWAY: Final = 1001
-CLOSE_UNSUPPORTED: Final = 1003
-CLOSE_POLICY: Final = 1008
-CLOSE_TOO_BIG: Final = 1009
-CLOSE_SUPERSEDED: Final = 4009
-"""A newer connection of the same charge point has taken over (4000-4999: private use, RFC 6455 7.4.2)."""
 
 _UNREADABLE_REASONS: Final = frozenset({"unreadable", "unknown_message_type"})
 _RATE: Final = 1
@@ -52,7 +33,7 @@ _QUEUE_FULL: Final = 2
 
 
 class Session:
-    """Frames of one charge point. All methods return at once."""
+    """The session of one connection. All methods return at once."""
 
     __slots__ = (
         "_closed",
@@ -76,15 +57,17 @@ class Session:
         is_framed: bool,
         inflates: bool = False,
     ) -> None:
-        """is_framed: the transport writes bytes as they are, and does not frame texts itself; inflates: the
-        charge point may compress its messages.
+        """Start a session.
+
+        is_framed: the transport writes frames as bytes, and does not frame texts itself; inflates: the charge
+        point may compress its messages.
         """
         self.connection = connection
         self._conversation = new_conversation(connection, services, is_framed=is_framed, inflates=inflates)
         self._transport = transport
         self._services = services
-        self._inbound: Lane[Dispatch | Refused] = Lane(self._work)
-        self._results: Lane[CallSent | Resolve] = Lane(self._report)
+        self._inbound: SerialQueue[Dispatch | Refused] = SerialQueue(self._answer_call)
+        self._results: SerialQueue[CallSent | Resolve] = SerialQueue(self._report_command)
         self._unreadable: UnreadableWindow | None = None
         self._recorded: asyncio.Future[None] | None = None
         self._pauses = 0
@@ -97,86 +80,86 @@ class Session:
 
     @property
     def reader(self) -> Conversation:
-        """Takes bytes of the socket, and returns what `take` is to be given."""
+        """The reader of the socket. What it finds goes to `handle`."""
         return self._conversation
 
     def receive_text(self, text: str) -> None:
-        """Take one text message from a byte path that has no bytes to give."""
-        self._take_all(self._conversation.text(text))
+        """Receive one text message, from a server that does the framing itself."""
+        self._handle_all(self._conversation.text(text))
 
     def receive_binary(self, data: bytes) -> None:
-        """Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated."""
-        self._take_all(self._conversation.binary(data))
+        """Receive one binary message. OCPP-J is text (4.1.2), but text in a binary frame is tolerated."""
+        self._handle_all(self._conversation.binary(data))
 
-    def take(self, found: Found) -> None:
-        """Do what the conversation has found."""
+    def handle(self, found: Found) -> None:
+        """Do what the conversation asks for."""
         match found:
             case Dispatch():
-                _count(found.deviations)
+                _count_deviations(found.deviations)
                 self._enqueue(found)
             case bytes() | str():
                 self._transport.write(found)
             case CallSent():
                 self._results.push(found)
-                self._services.watcher.watch(self)
+                self._services.watch_deadlines(self)
             case Resolve():
-                _count(found.deviations)
+                _count_deviations(found.deviations)
                 self._results.push(found)
             case Refused():
                 metrics.CALLS_REFUSED.labels(found.code).inc()
                 if found.answer is not None:
                     self._enqueue(found)
             case Ignored():
-                self._ignored(found)
+                self._count_ignored(found)
             case Notice():
-                self._note(found)
+                self._handle_notice(found)
 
     def recorded(self) -> None:
-        """Take up what has waited for a record: it is settled, or the socket is gone."""
+        """Answer the CALLs that waited for a record: it is committed, or the socket is gone."""
         self._inbound.resume()
         recorded, self._recorded = self._recorded, None
         if recorded is not None:
             recorded.set_result(None)
 
-    # From our own side
+    # From the server
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
         """Send a CALL, or queue it behind the one that is out.
 
         Raises:
-            ValueError: the payload breaks the definition, or the socket is being closed; nothing was queued.
+            ValueError: the payload breaks the definition, or the socket is being closed. Nothing was queued.
         """
         if self._closed:
             raise ValueError("the connection is closing")
-        self._take_all(self._conversation.call(command_id, action, payload_text, timeout_s))
+        self._handle_all(self._conversation.call(command_id, action, payload_text, timeout_s))
 
     def withdraw(self, command_id: CommandId) -> bool:
-        """Take a CALL out of the queue. False: it was sent, or is not known."""
+        """Remove a CALL from the queue. Return False if it was sent, or is not known."""
         return self._conversation.cancel(command_id)
 
     def evict(self, reason: str) -> None:
-        """Close, for a newer connection of this charge point has taken over."""
-        self._close(CLOSE_SUPERSEDED, reason, None)
+        """Close, because a newer connection of this charge point has taken over."""
+        self._close(close_codes.SUPERSEDED, reason, None)
 
     def close(self, code: int, reason: str) -> None:
-        """Close for a reason of ours, a shutdown for instance."""
+        """Close for a reason of the server, for example its shutdown."""
         self._close(code, reason, None)
 
-    def tick(self) -> bool:
-        """End CALLs that are overdue; False: no deadline is left to watch."""
-        self._take_all(self._conversation.expire())
+    def expire_calls(self) -> bool:
+        """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
+        self._handle_all(self._conversation.expire())
         return self._conversation.next_deadline is not None and not self._closed
 
     def closed(self) -> None:
-        """Note that the socket is gone: CALLs of ours end, CALLs that wait are dropped (they come again)."""
+        """End our CALLs, because the socket is gone. Drop waiting CALLs: the charge point repeats them."""
         self._closed = True
         self._inbound.clear()
-        self._take_all(self._conversation.disconnect())
+        self._handle_all(self._conversation.disconnect())
         if self._recorded is not None:
             self.recorded()
 
     async def settled(self) -> None:
-        """Wait until what was received so far is answered and recorded."""
+        """Wait until everything that was received is answered and recorded."""
         while self._conversation.is_recording and not self._closed:
             if self._recorded is None:
                 self._conversation.await_record()
@@ -185,64 +168,66 @@ class Session:
         await self._inbound.settled()
         await self._results.settled()
 
-    # What was found
+    # What the conversation asks for
 
-    def _take_all(self, found: list[Found] | None) -> None:
+    def _handle_all(self, found: list[Found] | None) -> None:
         for one in found or ():
-            self.take(one)
+            self.handle(one)
 
-    def _note(self, notice: Notice) -> None:
+    def _handle_notice(self, notice: Notice) -> None:
         match notice.kind:
             case "slow":
                 self._throttle(notice.until)
             case "tolerated":
                 metrics.DEVIATIONS.labels(notice.text).inc()
             case "too_big":
-                self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
+                self._close(close_codes.MESSAGE_TOO_BIG, "frame too big", "frame_bytes")
             case "not_text":
-                self._close(CLOSE_UNSUPPORTED, "text frames only", None)
+                self._close(close_codes.UNSUPPORTED_DATA, "text frames only", None)
             case "failed":
                 self._core_failed(notice.text or "")
 
     def _enqueue(self, item: Dispatch | Refused) -> None:
         if self._conversation.is_recording:
-            # A record came before it, and is answered before it.
+            # A record came earlier, and has to be answered earlier.
             self._conversation.await_record()
-            self._inbound.hold(item)
+            self._inbound.append(item)
         else:
             self._inbound.push(item)
         if len(self._inbound) >= self._services.limits.inbound_queue and not self._pauses & _QUEUE_FULL:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
-    def _work(self, item: Dispatch | Refused) -> Work | None:
-        """Answer one CALL of the charge point, at once if nothing has to be waited for."""
+    def _answer_call(self, item: Dispatch | Refused) -> Work | None:
+        """Answer one CALL of the charge point. Return the rest of the work if the answer has to wait."""
         if self._closed:
             return None
         if self._pauses & _QUEUE_FULL and len(self._inbound) * 2 <= self._services.limits.inbound_queue:
             self._resume(_QUEUE_FULL)
         if not isinstance(item, Dispatch):
-            return self._keep(item)
+            return self._record_refused(item)
         services = self._services
         started = services.clock.monotonic()
         try:
             answer = services.dispatcher.answer(self.connection, item)
         except Exception as error:
-            self._fail(item, error)
+            self._reply_error(item, error)
         else:
             if not isinstance(answer, dict):
-                return self._finish(item, answer, started)
+                # Not `isinstance(answer, Mapping)`, which costs six times as much.
+                return self._finish(item, cast(Waiting, answer), started)
             self._reply(item, answer)
         services.counters.answered(item.action, services.clock.monotonic() - started)
         return None
 
-    async def _finish(self, call: Dispatch, answering: Awaitable[Any], started: float) -> None:
-        """Answer a CALL when its handler is done. Whatever fails costs this message only."""
+    async def _finish(self, call: Dispatch, answer: Waiting, started: float) -> None:
+        """Answer a CALL when its handler is done. A failure costs this message only."""
         try:
-            if call.action not in STEPPED_ACTIONS:
-                answering = asyncio.ensure_future(answering)
-            payload = await answering
+            if isinstance(answer, Recording):
+                payload = answer.answer_of(await answer.future)
+            else:
+                payload = await asyncio.ensure_future(answer)
         except Exception as error:
-            self._fail(call, error)
+            self._reply_error(call, error)
         else:
             self._reply(call, payload)
             if call.action == "BootNotification":
@@ -250,43 +235,43 @@ class Session:
         self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
-        """Let a charge point send records and large frames once it is registered, or was."""
+        """Let a charge point send records and large frames if it is or was registered."""
         if self.connection.registration_status == "Accepted" or self.connection.accepted_before:
             self._conversation.register()
 
-    def _reply(self, call: Dispatch, payload: Any) -> None:
+    def _reply(self, call: Dispatch, payload: Payload) -> None:
         if self._closed:
             return
         try:
             text = orjson.dumps(payload).decode()
             frame = self._conversation.reply(call.unique_id, text)
         except (ValueError, TypeError) as error:
-            self._fail(call, error)
+            self._reply_error(call, error)
         else:
             self._transport.write(frame)
 
-    def _fail(self, call: Dispatch, error: Exception) -> None:
+    def _reply_error(self, call: Dispatch, error: Exception) -> None:
         code, description = "InternalError", ""
         if isinstance(error, CallFailed):
             code, description = error.code, error.description
         elif isinstance(error, AppError):
             description = error.title
-            log.warning("call_not_answered", action=call.action, detail=error.detail, **self._facts())
+            _LOG.warning("call_not_answered", action=call.action, detail=error.detail, **self._log_context())
         else:
-            # A defect of ours; what it says is for the log, not for the charge point.
-            log.error("handler_failed", action=call.action, exc_info=error, **self._facts())
+            # A defect of ours. Its text is for the log, not for the charge point.
+            _LOG.error("handler_failed", action=call.action, exc_info=error, **self._log_context())
         metrics.CALLS_REFUSED.labels(code).inc()
         if not self._closed:
             self._transport.write(self._conversation.reply_error(call.unique_id, code, description[:255]))
 
     def _core_failed(self, text: str) -> None:
-        """A panic of the core: it costs this message, not the connection."""
-        log.error("core_failed", **self._facts())
+        """Answer a message on which the core panicked. It costs this message, not the connection."""
+        _LOG.error("core_failed", **self._log_context())
         if (answer := internal_error_for(text)) is not None:
             self._send(answer)
 
-    async def _keep(self, item: Refused) -> None:
-        """Keep a refused billing message durably, then let its CALLERROR go out."""
+    async def _record_refused(self, item: Refused) -> None:
+        """Store a refused billing message durably, then send its CALLERROR."""
         connection = self.connection
         raw, answer = item.raw or "", item.answer or ""
         record = InvalidRecord(
@@ -298,35 +283,35 @@ class Session:
             self._services.clock.now(),
         )
         try:
-            await self._services.database.ledger.keep_invalid(record)
+            await self._services.ledger.keep_invalid(record)
         except Exception:
-            # Not kept, so the refusal must not sound final: the charge point shall come again with it.
-            log.exception("invalid_record_not_kept", action=item.action, **self._facts())
+            # It is not stored, so the error must not sound final: the charge point should send it again.
+            _LOG.exception("invalid_record_not_kept", action=item.action, **self._log_context())
             answer = as_internal_error(answer)
         if not self._closed:
             self._send(answer)
 
-    def _report(self, effect: CallSent | Resolve) -> Work | None:
+    def _report_command(self, effect: CallSent | Resolve) -> Work | None:
         if isinstance(effect, CallSent):
             self._services.commands.sent(self.connection, effect.unique_id)
             return None
-        return self._resolve(effect)
+        return self._report_result(effect)
 
-    async def _resolve(self, effect: Resolve) -> None:
+    async def _report_result(self, effect: Resolve) -> None:
         try:
             await asyncio.ensure_future(self._services.commands.resolved(self.connection, effect))
         except Exception:
-            log.exception("command_not_recorded", command=effect.unique_id, **self._facts())
+            _LOG.exception("command_not_recorded", command=effect.unique_id, **self._log_context())
 
-    def _ignored(self, effect: Ignored) -> None:
+    def _count_ignored(self, effect: Ignored) -> None:
         metrics.FRAMES_IGNORED.labels(effect.reason).inc()
         if effect.reason in _UNREADABLE_REASONS:
             if self._unreadable is None:
                 self._unreadable = UnreadableWindow()
             if self._unreadable.exceeded(self._services.clock.monotonic()):
-                self._close(CLOSE_POLICY, "too many unreadable frames", "unreadable_frames")
+                self._close(close_codes.POLICY_VIOLATION, "too many unreadable frames", "unreadable_frames")
 
-    # Byte path
+    # To the socket
 
     def _send(self, text: str) -> None:
         self._transport.write(self._conversation.send(text))
@@ -337,11 +322,11 @@ class Session:
             self._conversation.close()
             if limit is not None:
                 metrics.LIMITS_HIT.labels(limit).inc()
-            log.info("connection_closing", code=code, reason=reason, **self._facts())
+            _LOG.info("connection_closing", code=code, reason=reason, **self._log_context())
             self._transport.close(code, reason)
 
     def _throttle(self, until: float) -> None:
-        # What came in one read is found at once and handed on bit by bit: part of the pause may be over.
+        # All frames of one read are found at once but handled one by one: part of the pause may have passed.
         pause_s = until - self._services.clock.monotonic()
         if pause_s > 0.0 and not self._pauses & _RATE:
             self._pause(_RATE, "frame_rate")
@@ -360,7 +345,7 @@ class Session:
         if not self._pauses:
             self._transport.resume_reading()
 
-    def _facts(self) -> dict[str, str]:
+    def _log_context(self) -> dict[str, str]:
         connection = self.connection
         return {
             "tenant": connection.tenant_slug,
@@ -369,6 +354,6 @@ class Session:
         }
 
 
-def _count(deviations: list[Deviation]) -> None:
+def _count_deviations(deviations: list[Deviation]) -> None:
     for found in deviations:
         metrics.DEVIATIONS.labels(found.kind).inc()

@@ -1,18 +1,19 @@
-"""What all sessions of a worker share, and the conversation that each of them gets."""
+"""The services that all sessions of a worker share. Makes the core's part of a session."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.clock import Clock, SystemClock
-from app.csms.connection import Connection
-from app.csms.dispatch import Dispatcher
+from app.connection import Connection
+from app.frame_log.recorder import FrameLog
+from app.gateway.dispatch import Dispatcher
 from app.ocpp import Conversation, Counters, Resolve, ocpp16
-from app.store.database import Database
+from app.transactions.ledger import Ledger
 
 
 class CommandResults(Protocol):
-    """Who is told what became of our CALLs."""
+    """Records what became of our CALLs."""
 
     def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket."""
@@ -21,23 +22,16 @@ class CommandResults(Protocol):
         """Record how a CALL ended."""
 
 
-class Ticking(Protocol):
-    """A session, as far as deadlines go."""
+class HasDeadlines(Protocol):
+    """A session that has deadlines."""
 
-    def tick(self) -> bool:
-        """End CALLs that are overdue; False: no deadline is left to watch."""
-
-
-class Watcher(Protocol):
-    """Who calls `tick` of a session while it has a deadline."""
-
-    def watch(self, session: Ticking) -> None:
-        """Call `tick` from now on, until it returns False."""
+    def expire_calls(self) -> bool:
+        """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one charge point may do. bytes are UTF-8 bytes, the queues count CALLs that wait."""
+    """The limits of one charge point. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
 
     frame_bytes: int
     frame_unregistered_bytes: int
@@ -49,24 +43,29 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """What all sessions of a worker share."""
+    """The services that all sessions of a worker share.
 
-    database: Database
+    watch_deadlines: calls `expire_calls` of a session from now on, until it returns False.
+    """
+
+    ledger: Ledger
+    frame_log: FrameLog
     dispatcher: Dispatcher
     commands: CommandResults
     clock: Clock
     limits: SessionLimits
     counters: Counters
-    watcher: Watcher
+    watch_deadlines: Callable[[HasDeadlines], None]
     call_later: Callable[[float, Callable[[], None]], object]
 
 
 def new_conversation(
     connection: Connection, services: SessionServices, *, is_framed: bool, inflates: bool
 ) -> Conversation:
-    """Return the core's side of a new connection.
+    """Make the core's part of a new connection.
 
-    is_framed: its transport writes bytes as they are; inflates: the peer may compress its messages.
+    is_framed: the transport writes frames as bytes, and does not frame texts itself; inflates: the peer may
+    compress its messages.
     """
     limits = services.limits
     return Conversation(
@@ -82,9 +81,9 @@ def new_conversation(
         queue_limit=limits.command_queue,
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
-        meters=services.database.ledger.meters,
+        meters=services.ledger.meters,
         counters=services.counters,
-        frames=services.database.frame_log.buffer,
-        # Asked for the time with each frame, the core looks itself.
+        frames=services.frame_log.buffer,
+        # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,
     )

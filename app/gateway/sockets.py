@@ -1,7 +1,8 @@
 """The sockets of a worker's charge points, which the core reads and writes by itself.
 
-The event loop watches one descriptor for all of them. What a conversation has found comes to its `Wire`, and
-what goes out is sent once a turn of the loop. Sockets under TLS stay with the transport that they have.
+The event loop watches one descriptor for all of them. Messages that need Python go to the
+`WebSocketConnection` of their socket, and everything that goes out is sent once per turn of the event loop.
+Sockets under TLS stay with their asyncio transport.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ _LOG = get_logger(__name__)
 
 
 class WorkerSockets:
-    """All sockets that were taken over from the event loop of this worker."""
+    """The sockets that were taken over from the event loop of this worker."""
 
     def __init__(self) -> None:
         self._sockets: Sockets | None = None
@@ -27,14 +28,14 @@ class WorkerSockets:
     def start(self) -> None:
         """Serve from now on, in the running loop."""
         loop = asyncio.get_running_loop()
-        # In this context: what one connection has ordered is done for others, too.
+        # In this context, not in that of one connection: a call of `serve` works for all of them.
         call_soon = partial(loop.call_soon, context=copy_context())
         sockets = self._sockets = Sockets(call_soon, _failed)
         loop.add_reader(sockets.fileno(), sockets.serve)
         self._stop_watching = partial(loop.remove_reader, sockets.fileno())
 
     def close(self) -> None:
-        """End what is still open."""
+        """Close the sockets that are still open."""
         sockets, self._sockets = self._sockets, None
         if sockets is not None and self._stop_watching is not None:
             self._stop_watching()
@@ -43,40 +44,41 @@ class WorkerSockets:
     def take_over(
         self, transport: asyncio.Transport, protocol: asyncio.Protocol, reader: Reader
     ) -> ByteTransport:
-        """Give a connection to a protocol, taken from its transport if that can be; return what it is on.
+        """Take a connection from its transport, if possible, and give it to a protocol. Return its transport.
 
-        protocol: gets `found` for what the reader finds, if that is a conversation, else `data_received`; and
-        all else as from a transport. The transport first sends what it still has to.
+        The old transport first sends what it has still to send. If `reader` is a conversation, the protocol
+        is called as `found` with what the reader has found, else as `data_received`. Everything else is as
+        with a transport of asyncio.
         """
         descriptor = None if self._sockets is None else _descriptor_of(transport)
         if self._sockets is None or descriptor is None:
             transport.set_protocol(protocol)
             return transport
         socket = self._sockets.adopt(descriptor, transport, protocol, reader)
-        transport.set_protocol(_Leaving(socket))
+        transport.set_protocol(_TransportClosing(socket))
         transport.close()
         return socket
 
 
-class _Leaving(asyncio.Protocol):
-    """Waits until the transport has let go of its connection."""
+class _TransportClosing(asyncio.Protocol):
+    """Waits until the old transport has closed its descriptor of the connection."""
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Go on with the connection. If it is broken, that shows at once."""
+        """Serve the connection from now on. If it is broken, that shows at once."""
         self._socket.open()
 
 
 def _descriptor_of(transport: asyncio.Transport) -> int | None:
-    """Another descriptor of a connection, if it is one that the core can serve."""
+    """Return a second descriptor of a connection, None if the core cannot serve it."""
     if transport.is_closing() or transport.get_extra_info("sslcontext"):
         return None
     try:
         return os.dup(transport.get_extra_info("socket").fileno())
     except OSError:
-        # None is left.
+        # The process has no descriptor left.
         return None
 
 

@@ -1,234 +1,70 @@
-"""What a session needs of a byte path, and the byte path over ASGI. Another one would be another class."""
+"""The interfaces between sessions, readers and sockets."""
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
-from app import metrics
-
 OUTBOUND_LIMIT_BYTES = 1_048_576
-"""Text that may wait for one slow reader beside the socket's own buffers; four frames of the largest size."""
+"""Bytes that may wait for one slow peer, besides the kernel's buffers: four frames of the largest size."""
 
 SEND_DEADLINE_S = 15.0
-"""Seconds a reader may take to make room; then it counts as dead (FAULTS: slow consumer)."""
-
-AsgiSend = Callable[[dict[str, Any]], Awaitable[None]]
-
+"""Seconds that a peer may take to read. After that it counts as dead."""
 
 Frame = str | bytes
-"""One message as its conversation gives it: with the head of RFC 6455, or as text for who adds that."""
+"""One message of a conversation: bytes with the head of RFC 6455, or text for a server that adds the head."""
 
 
 class Transport(Protocol):
-    """The way back to one charge point. Nothing here blocks, waits or raises for a peer that is gone."""
+    """Writes to one charge point. No method blocks, waits, or raises if the peer is gone."""
 
     def write(self, frame: Frame) -> None:
-        """Write one message, or keep it until the peer makes room."""
+        """Write one message, or keep it until the peer reads."""
 
     def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake with this code; what was sent before goes out first."""
+        """Start the closing handshake with this code, after everything that was written before."""
 
     def pause_reading(self) -> None:
-        """Read no further message until `resume_reading`, so that the peer is slowed down by TCP."""
+        """Stop reading messages until `resume_reading`, so that TCP slows the peer down."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read messages."""
 
 
 class ByteTransport(Protocol):
-    """The socket under a wire: one of asyncio's transports, or one of the core's sockets."""
+    """The socket of a `WebSocketConnection`: a transport of asyncio, or a socket of the core."""
 
     def write(self, data: bytes) -> None:
-        """Write, or keep it until the peer makes room."""
+        """Write, or keep the bytes until the peer reads."""
 
     def close(self) -> None:
-        """Send what was written, and end."""
+        """Send what was written, then close."""
 
     def abort(self) -> None:
-        """End."""
+        """Close at once."""
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read."""
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes the peer has not taken yet."""
+        """Return how many bytes the peer has not read yet."""
 
 
 class Reader(Protocol):
-    """Makes sense of the bytes of a socket. has_spoken: bytes came since this was last set to False."""
+    """Reads the bytes of a socket. has_spoken: whether bytes came since it was last set to False."""
 
     has_spoken: bool
 
     def feed(self, data: bytes) -> list[Any] | None:
-        """Take bytes of the socket; return what is to be done, in order, `Control` too. None: nothing."""
+        """Read bytes of the socket. Return what was found, in order, `Control` included; None for nothing."""
 
 
 class Receiver(Protocol):
-    """Who takes what comes over a socket."""
+    """Handles what comes over a socket."""
 
     @property
     def reader(self) -> Reader:
-        """Finds what `take` is to be given."""
+        """The reader of the socket. What it finds goes to `handle`."""
 
-    def take(self, found: Any) -> None:
-        """Do one of these things, as soon as what stands before it is done."""
-
-
-class AsgiTransport:
-    """Writes through the `send` of an ASGI server.
-
-    Nearly every `send` completes at once, so it is stepped by hand: no task, no switch. One that has to wait
-    (the peer does not read) is finished by a task; what comes meanwhile is kept, within limit and deadline.
-    """
-
-    __slots__ = (
-        "_abort",
-        "_backlog",
-        "_backlog_bytes",
-        "_closing",
-        "_deadline",
-        "_opened",
-        "_readable",
-        "_send",
-        "_writer",
-    )
-
-    def __init__(self, send: AsgiSend, abort: Callable[[], None]) -> None:
-        """abort: ends the connection without waiting for a peer that does not read."""
-        self._send = send
-        self._abort = abort
-        self._backlog: deque[dict[str, Any]] = deque()
-        self._backlog_bytes = 0
-        self._closing = False
-        self._opened = False
-        self._readable: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-
-    def open(self) -> None:
-        """The handshake is done: what was held goes out."""
-        self._opened = True
-        self._backlog_bytes = 0
-        waiting, self._backlog = self._backlog, deque()
-        for message in waiting:
-            self._write(message, len(message.get("text", "")))
-
-    def write(self, frame: Frame) -> None:
-        """Write one text message, or keep it until the peer makes room."""
-        if not self._closing:
-            self._write({"type": "websocket.send", "text": frame}, len(frame))
-
-    def close(self, code: int, reason: str) -> None:
-        """Start the closing handshake. reason: at most 123 bytes of ASCII (RFC 6455 5.5)."""
-        if not self._closing:
-            self._closing = True
-            self._write({"type": "websocket.close", "code": code, "reason": reason}, 0)
-            self.resume_reading()
-
-    def pause_reading(self) -> None:
-        """Let `readable` wait until `resume_reading`."""
-        if self._readable is None and not self._closing:
-            self._readable = asyncio.get_running_loop().create_future()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if self._readable is not None:
-            if not self._readable.done():
-                self._readable.set_result(None)
-            self._readable = None
-
-    @property
-    def readable(self) -> Awaitable[None] | None:
-        """What to wait for before the next message is read; None: nothing."""
-        return self._readable
-
-    def closed(self) -> None:
-        """The connection is over: forget what waits."""
-        self._closing = True
-        self.resume_reading()
-        self._backlog.clear()
-        if self._deadline is not None:
-            self._deadline.cancel()
-        if self._writer is not None:
-            self._writer.cancel()
-
-    def _write(self, message: dict[str, Any], size_bytes: int) -> None:
-        if self._writer is not None or not self._opened:
-            self._keep(message, size_bytes)
-            return
-        step = _sending(self._send(message))
-        try:
-            blocker = step.send(None)
-        except StopIteration:
-            return
-        except Exception:
-            # The server says by any exception that the peer is gone; its disconnect message follows.
-            self._closing = True
-            return
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(SEND_DEADLINE_S, self._give_up, "send_deadline")
-        self._writer = loop.create_task(self._drain(_Started(step, blocker)))
-
-    def _keep(self, message: dict[str, Any], size_bytes: int) -> None:
-        self._backlog_bytes += size_bytes
-        if self._backlog_bytes > OUTBOUND_LIMIT_BYTES:
-            self._give_up("outbound_buffer")
-        else:
-            self._backlog.append(message)
-
-    async def _drain(self, started: "_Started") -> None:
-        try:
-            await started
-            while self._backlog:
-                await self._send(self._backlog.popleft())
-        except Exception:
-            self._closing = True
-            self._backlog.clear()
-        finally:
-            self._backlog_bytes = 0
-            self._writer = None
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-    def _give_up(self, limit: str) -> None:
-        metrics.LIMITS_HIT.labels(limit).inc()
-        self._closing = True
-        self._backlog.clear()
-        self._abort()
-        self.resume_reading()
-
-
-async def _sending(sending: Awaitable[None]) -> None:
-    """What a server gives to be awaited, as a coroutine: those of Granian can only be awaited."""
-    await sending
-
-
-class _Started:
-    """A coroutine that was stepped once by hand and now continues inside a task."""
-
-    __slots__ = ("_blocker", "_step")
-
-    def __init__(self, step: Coroutine[Any, None, None], blocker: Any) -> None:
-        self._step = step
-        self._blocker = blocker
-
-    def __await__(self) -> Generator[Any, None, None]:
-        blocker = self._blocker
-        advance: Callable[[Any], Any]
-        argument: Any
-        while True:
-            try:
-                argument = yield blocker
-            except BaseException as error:
-                advance, argument = self._step.throw, error
-            else:
-                advance = self._step.send
-            try:
-                blocker = advance(argument)
-            except StopIteration:
-                return
+    def handle(self, found: Any) -> None:
+        """Handle one thing that the reader has found."""

@@ -1,1 +1,1 @@
-"""The live state in Redis: who is connected where, and the bus that carries commands there. Rebuildable."""
+"""The live state in Redis: which worker holds which connection, and the bus between workers. Rebuildable."""

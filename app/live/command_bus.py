@@ -1,86 +1,92 @@
-"""Envelopes between workers: one Redis stream for each worker, read by that worker only.
+"""Carries envelopes between workers: one Redis stream for each worker, read by that worker only.
 
-Delivery is at least once while Redis keeps the stream, and each entry is deleted after it was taken;
-receivers drop what they have seen. What Redis loses was never acted on: the sender's record in the database
-expires.
+Each entry is delivered at least once while Redis keeps the stream, and deleted after it was read. Receivers
+drop repeated envelopes. If Redis loses an envelope, the command in the sender's database record expires.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import WorkerId
-from app.live.background import Loop
 from app.live.connect import FAILURES
+from app.live.encryption import EnvelopeCipher
 from app.live.envelopes import VERSION, Envelope
 from app.live.keys import WorkerKeys
-from app.live.seal import Seal
+from app.logs import get_logger
 from app.metrics import BUS_MESSAGES, REDIS_FAILURES
+from app.tasks import PeriodicTask
+from app.types import WorkerId
 
-Receiver = Callable[[Envelope], None]
+Receivers = Mapping[type, Callable[[Any], None]]
+"""What takes the envelopes of each type. A receiver must not block."""
+
+_TYPES: Final = frozenset(get_args(Envelope))
 
 _FIELD = b"e"
 _BLOCK_MS = 1000
 _COUNT = 100
 _LENGTH_LIMIT = 10_000
-"""Entries of one inbox, about: a worker that stalls for long must not fill Redis."""
+"""Entries of one inbox, approximately: a worker that stalls must not fill Redis."""
 
 _LIFE_S = 600
-"""An inbox that nobody writes to goes after this long, so that dead workers leave nothing behind."""
+"""Seconds after the last write until an inbox expires. So a dead worker leaves nothing in Redis."""
 
 _ADD = f"""
 redis.call('xadd', KEYS[1], 'maxlen', '~', {_LENGTH_LIMIT}, '*', '{_FIELD.decode()}', ARGV[1])
 redis.call('expire', KEYS[1], {_LIFE_S})
 """
-"""One command and not a pipeline of two: that costs the client twice as much."""
+"""One script, because a pipeline of two commands costs the client twice as much."""
 
 _RETRY_S = 0.25
-"""Pause after a failed read; sockets and local commands do not depend on it."""
+"""Seconds to pause after a failed read. Sockets and local commands do not depend on it."""
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class CommandBus:
-    """Carries envelopes to the inbox of a worker: a stream in Redis, or a direct call when it is our own.
-
-    secret: shared by all workers; who does not know it can neither forge envelopes nor read them.
-    """
+    """Carries envelopes to the inbox of a worker: a stream in Redis, or a direct call for this worker."""
 
     def __init__(self, redis: Redis, worker_id: WorkerId, secret: str) -> None:
+        """Make a bus. secret: shared by all workers, encrypts and authenticates the envelopes."""
         self.worker_id = worker_id
         self._redis = redis
-        self._seal = Seal(secret)
+        self._cipher = EnvelopeCipher(secret)
         self._inbox = WorkerKeys(worker_id).inbox
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
-        self._receiver: Receiver | None = None
+        self._receivers: Receivers | None = None
         self._taken: list[bytes] = []
-        self._loop: Loop | None = None
+        self._task: PeriodicTask | None = None
 
-    async def start(self, receiver: Receiver) -> None:
-        """Read this worker's inbox from now on; `receiver` gets each genuine envelope and must not block."""
-        self._receiver = receiver
-        self._loop = Loop(self._read, "command_bus_inbox")
+    async def start(self, receivers: Receivers) -> None:
+        """Read the inbox from now on, and give each authentic envelope to the receiver of its type.
+
+        Raises:
+            RuntimeError: a type of envelope has no receiver.
+        """
+        if missing := _TYPES - receivers.keys():
+            raise RuntimeError(f"envelopes without a receiver: {sorted(kind.__name__ for kind in missing)}")
+        self._receivers = receivers
+        self._task = PeriodicTask(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
-        """Stop reading, and remove the inbox: nobody will answer any more."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
+        """Stop reading, and remove the inbox: this worker does not answer any longer."""
+        if self._task is not None:
+            await self._task.stop()
+            self._task = None
         try:
             await self._redis.delete(self._inbox)
         except FAILURES:
             REDIS_FAILURES.labels("bus_close").inc()
 
     async def deliver(self, worker: WorkerId, envelope: Envelope) -> None:
-        """Hand an envelope to a worker. To this one it goes at once and without Redis.
+        """Send an envelope to a worker. For this worker it is received at once and without Redis.
 
         Raises:
-            Unavailable: code `bus_unavailable`; Redis did not confirm. The envelope may arrive all the same.
+            Unavailable: code `bus_unavailable`. Redis did not confirm, but the envelope may still arrive.
         """
         kind = type(envelope).__struct_config__.tag
         if worker == self.worker_id:
@@ -88,7 +94,7 @@ class CommandBus:
             self._receive(envelope)
             return
         inbox = WorkerKeys(worker).inbox
-        body = self._seal.close(self._encoder.encode(envelope), inbox)
+        body = self._cipher.encrypt(self._encoder.encode(envelope), inbox)
         try:
             await self._redis.eval(_ADD, 1, inbox, body)
         except FAILURES as error:
@@ -105,26 +111,26 @@ class CommandBus:
         return 0.0
 
     async def _read_once(self) -> None:
-        # Always from the beginning: what was taken is deleted, and so ids that go backwards after a failover
-        # or a flush lose nothing. What was taken before goes in the same round trip.
+        # Always from the beginning of the stream, because entries are deleted after they were read. So
+        # nothing is lost if ids go backwards after a failover or a flush. Both commands take one round trip.
         async with self._redis.pipeline(transaction=False) as pipeline:
             if self._taken:
                 pipeline.xdel(self._inbox, *self._taken)
-                # Should this fail, they come again and are dropped. An id must not be deleted later on, when
-                # it may be that of another entry.
+                # If this fails, the entries come again and are dropped as repeated. Their ids must not be
+                # deleted later: another entry may have the same id by then.
                 self._taken = []
             pipeline.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
             reply: Any = (await pipeline.execute())[-1]
         for _, entries in reply.items() if isinstance(reply, dict) else reply or ():
             for entry_id, fields in entries:
                 self._taken.append(entry_id)
-                self._take(fields)
+                self._receive_entry(fields)
 
-    def _take(self, fields: dict[bytes, bytes]) -> None:
-        body = self._seal.open(fields.get(_FIELD, b""), self._inbox)
+    def _receive_entry(self, fields: dict[bytes, bytes]) -> None:
+        body = self._cipher.decrypt(fields.get(_FIELD, b""), self._inbox)
         if body is None:
             BUS_MESSAGES.labels("ignored", "forged").inc()
-            log.warning("bus_envelope_forged")
+            _LOG.warning("bus_envelope_forged")
             return
         try:
             envelope = self._decoder.decode(body)
@@ -138,10 +144,10 @@ class CommandBus:
         self._receive(envelope)
 
     def _receive(self, envelope: Envelope) -> None:
-        if self._receiver is None:
+        if self._receivers is None:
             raise Unavailable("This worker does not take commands yet.", "bus_unavailable")
         try:
-            self._receiver(envelope)
+            self._receivers[type(envelope)](envelope)
         except Exception:
-            # A fault of ours in one envelope must neither stop the inbox nor hit whoever delivers locally.
-            log.exception("bus_receiver_failed", kind=type(envelope).__name__)
+            # A defect of ours must neither stop the inbox nor reach the code that delivers locally.
+            _LOG.exception("bus_receiver_failed", kind=type(envelope).__name__)

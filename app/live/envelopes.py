@@ -1,21 +1,20 @@
-"""What travels on the command bus: versioned envelopes, msgpack-encoded; no Redis here.
+"""The envelopes of the command bus: versioned, encoded as msgpack. No Redis here.
 
-A field may be added with a default (old workers ignore it); a change of meaning needs a new VERSION, which
-old workers drop and count.
+A new field needs a default; old workers ignore it. A change of meaning needs a new VERSION; old workers drop
+and count such envelopes.
 """
 
 import msgspec
 
-from app.ids import CommandId, TenantId, WorkerId
+from app.types import CommandId, TenantId, WorkerId
 
 VERSION = 1
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """Common to all.
+    """The fields of all envelopes.
 
-    identity and epoch: the session that is meant; deadline: POSIX seconds (UTC) after which the envelope is
-    void;
+    identity, epoch: the session that it is for; deadline: POSIX seconds (UTC) after which it is void;
     issuer: the worker that gets the answers.
     """
 
@@ -28,36 +27,39 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class CallEnvelope(_Envelope, frozen=True, tag="call"):
-    """Send this CALL to the charge point. payload: strict JSON text; timeout_s counts from the sending on."""
+    """Send this CALL to the charge point.
+
+    payload: strict JSON text; timeout_s: counted from the sending; has_effects: its end may change other
+    rows.
+    """
 
     command_id: CommandId
     action: str
     payload: str
     timeout_s: float
+    has_effects: bool = True
 
 
 class CancelEnvelope(_Envelope, frozen=True, tag="cancel"):
-    """Take a command out of the queue of its session, if it was not sent yet."""
+    """Remove a command from the queue of its session, if it was not sent yet."""
 
     command_id: CommandId
 
 
 class EvictEnvelope(_Envelope, frozen=True, tag="evict"):
-    """A session with this charge_point_id and epoch has taken over: close what is older."""
+    """Close sessions of the charge point that are older than this charge_point_id and epoch."""
 
     charge_point_id: int
 
 
 class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
-    """The receiver of a CallEnvelope does not hold that session: nothing was sent. epoch: as in the call."""
+    """The worker does not hold the session of a CallEnvelope, so nothing was sent. epoch: as in the call."""
 
     command_id: CommandId
 
 
 class DoneEnvelope(_Envelope, frozen=True, tag="done"):
-    """The record of a command is worth another look: mostly, because it is terminal by now. ended: what is to
-    be seen there, in the terms of whoever keeps it.
-    """
+    """The record of a command has changed; mostly it has ended. ended: the encoded end, if it has one."""
 
     command_id: CommandId
     ended: bytes | None = None

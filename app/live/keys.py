@@ -1,19 +1,18 @@
-"""Every key this server uses in Redis, built here only.
+"""Builds every key that this server uses in Redis.
 
-Keys of one charge point carry its tenant and identity as hash tag, so that they share a slot of Redis
-Cluster.
+The keys of one charge point have its tenant and identity as hash tag, so they share a slot of Redis Cluster.
 """
 
 from urllib.parse import quote
 
-from app.ids import TenantId, WorkerId
+from app.types import TenantId, WorkerId
 
 WORKERS = "sm:workers"
-"""Set of the ids of workers that hold or lately held a lease."""
+"""The set of the ids of workers that hold a lease, or held one recently."""
 
 
 class ChargePointKeys:
-    """The keys of one charge point. identity is percent-encoded, so it cannot break out of the hash tag."""
+    """The keys of one charge point. Its identity is percent-encoded, so it cannot leave the hash tag."""
 
     __slots__ = ("owner",)
 
@@ -22,7 +21,7 @@ class ChargePointKeys:
 
 
 class WorkerKeys:
-    """The keys of one worker: its lease and the stream that is its inbox."""
+    """The keys of one worker: its lease, and the stream of its inbox."""
 
     __slots__ = ("inbox", "lease")
 

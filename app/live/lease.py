@@ -1,20 +1,20 @@
-"""Which workers live: a lease each, renewed while the process runs, gone soon after it is killed.
+"""Tells which workers are alive. Each holds a lease in Redis, which expires soon after it is killed.
 
-The renewal is also the probe for the state of Redis: the lease holds a counter, and when it does not hold the
-number that we wrote last, Redis has lost something (flush, restart, failover to an old replica).
+The renewal also checks the state of Redis. The lease holds a counter: if it is not the number that we wrote
+last, Redis has lost data (flush, restart, failover to an old replica).
 """
 
 from redis.asyncio import Redis
 
 from app.clock import Clock
-from app.ids import WorkerId
 from app.live.keys import WORKERS, WorkerKeys
+from app.types import WorkerId
 
 _FORGET_AFTER_LEASES = 20
 
 
 class WorkerLease:
-    """The lease of this worker, and what it saw of the others. Errors of Redis go through to the caller."""
+    """The lease of this worker, and when it saw the leases of others. Errors of Redis are raised."""
 
     def __init__(self, redis: Redis, worker_id: WorkerId, clock: Clock, lease_s: float) -> None:
         self._redis = redis
@@ -27,7 +27,7 @@ class WorkerLease:
         self._watched_at = 0.0
 
     async def renew(self) -> bool:
-        """Renew; False when Redis has lost the lease or an earlier state of it was restored."""
+        """Renew the lease. Return False if Redis has lost it, or has restored an earlier state of it."""
         before, self._renewals = self._renewals, self._renewals + 1
         async with self._redis.pipeline(transaction=False) as pipeline:
             key = WorkerKeys(self._worker_id).lease
@@ -37,7 +37,7 @@ class WorkerLease:
         return found is not None and int(found) == before
 
     async def watch(self) -> None:
-        """Look which workers live, and remember when each was last seen."""
+        """Look which workers hold a lease, and remember when each was last seen."""
         members = {WorkerId(member.decode()) for member in await self._redis.smembers(WORKERS)}  # type: ignore[union-attr]  # no decode_responses: bytes
         alive = await self._leases(members | self._seen.keys())
         now = self._clock.monotonic()
@@ -53,13 +53,14 @@ class WorkerLease:
             await self._redis.srem(WORKERS, *gone)
 
     def interrupt(self) -> None:
-        """Redis was out of reach: what was not seen meanwhile says nothing about who lives."""
+        """Start to watch again, because Redis was out of reach: workers may have been alive meanwhile."""
         self._watching_since = None
 
     def alive_workers(self) -> frozenset[WorkerId] | None:
-        """Return the workers that were seen within one lease; None while we have not watched that long.
+        """Return the workers that were seen within one lease, None while we have not watched that long.
 
-        A missing lease alone proves no death: after a flush each worker is missing until it renews.
+        A missing lease alone does not prove that a worker is dead: after a flush all are missing until they
+        renew.
         """
         now = self._clock.monotonic()
         if self._watching_since is None or now - self._watched_at > self._lease_s:
@@ -70,15 +71,15 @@ class WorkerLease:
         return frozenset(recent | {self._worker_id})
 
     async def living(self, workers: set[WorkerId]) -> set[WorkerId]:
-        """Return those of `workers` that hold a lease at this moment. This worker lives by definition."""
+        """Return those of `workers` that hold a lease now. This worker always counts as alive."""
         return await self._leases(workers - {self._worker_id}) | (workers & {self._worker_id})
 
     def seen_lately(self, worker: WorkerId) -> bool:
-        """Tell whether a worker was seen alive within the last lease."""
+        """Tell whether a worker was seen alive within the length of one lease."""
         return self._clock.monotonic() - self._seen.get(worker, float("-inf")) <= self._lease_s
 
-    async def give_back(self) -> None:
-        """Give the lease back at shutdown, so that nobody waits for its end."""
+    async def release(self) -> None:
+        """Release the lease at shutdown, so that other workers need not wait until it expires."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.delete(WorkerKeys(self._worker_id).lease)
             pipeline.srem(WORKERS, self._worker_id)

@@ -1,7 +1,7 @@
-"""The owner of a charge point, and its entry in Redis. Errors of Redis go through to the caller.
+"""The owner of a charge point, and its entry in Redis. Errors of Redis are raised.
 
-An entry is a hash: `c` charge point id and `e` epoch for comparison in Lua, `v` the owner as msgpack. It
-names a worker and has no life of its own to renew: it counts while that worker's lease does.
+An entry is a hash: `c` charge point id and `e` epoch, which Lua compares, and `v` the owner as msgpack. It
+does not expire by itself. It names a worker, and is valid while that worker holds its lease.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from app.ids import ChargePointId, TenantId, WorkerId
 from app.live.keys import ChargePointKeys
+from app.types import ChargePointId, TenantId, WorkerId
 
-Place = tuple[TenantId, str]
-"""Tenant and identity of a charge point: where there can be one owner."""
+OwnerKey = tuple[TenantId, str]
+"""Tenant and identity of a charge point. Each has at most one owner."""
 
 Rank = tuple[int, int]
 
 NO_RANK: Rank = (0, 0)
-"""Lower than any real one."""
+"""Lower than the rank of any owner."""
 
 # ARGV: charge point id, epoch, value, and the rank of an entry that may be replaced although it is higher.
-_ENTER = """
+_WRITE = """
 local stored = redis.call('HMGET', KEYS[1], 'c', 'e', 'v')
 if stored[1] then
   local point, epoch = tonumber(stored[1]), tonumber(stored[2])
@@ -48,7 +48,7 @@ return 0
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The session that owns a charge point: the holder of the newest socket; Redis only tells of it."""
+    """The session that owns a charge point, because it has the newest socket. Redis holds a copy of this."""
 
     tenant_id: TenantId
     charge_point_id: ChargePointId
@@ -61,19 +61,19 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     subprotocol: str | None
 
     @property
-    def place(self) -> Place:
-        """Where it is the owner."""
+    def key(self) -> OwnerKey:
+        """The charge point that it owns."""
         return (self.tenant_id, self.identity)
 
     @property
     def rank(self) -> Rank:
-        """Order of age, highest is newest. Epochs of a charge point that was made anew start at 1 again."""
+        """The order of age: the highest is the newest. Epochs start at 1 for a charge point created again."""
         return (self.charge_point_id, self.epoch)
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
-    """What became of an attempt to enter an owner. other: the owner that stood there, if any."""
+class EntryResult:
+    """The result of writing an entry. won: it was written; other: the owner of the entry before, if any."""
 
     owner: Owner
     won: bool
@@ -81,41 +81,41 @@ class Entered:
 
 
 class OwnerEntries:
-    """The entries in Redis."""
+    """The entries of owners in Redis."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Owner)
 
-    async def enter(self, owners: Sequence[Owner], beaten: Rank = NO_RANK) -> list[Entered]:
-        """Enter owners in one round trip, each only if no higher one stands there; results in the same order.
+    async def write(self, owners: Sequence[Owner], beaten: Rank = NO_RANK) -> list[EntryResult]:
+        """Write entries in one round trip, each only over an entry of lower rank. Results keep the order.
 
-        beaten: rank of an entry that counts for nothing, for the worker it names is dead.
+        beaten: the rank of an entry that may be replaced although it is higher, because its worker is dead.
         """
         async with self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
-                key = ChargePointKeys(*owner.place).owner
+                key = ChargePointKeys(*owner.key).owner
                 value = self._encoder.encode(owner)
-                pipeline.eval(_ENTER, 1, key, owner.charge_point_id, owner.epoch, value, *beaten)
+                pipeline.eval(_WRITE, 1, key, owner.charge_point_id, owner.epoch, value, *beaten)
             replies = await pipeline.execute()
         return [
-            Entered(owner, bool(won), self._decode(value))
+            EntryResult(owner, bool(won), self._decode(value))
             for owner, (won, value) in zip(owners, replies, strict=True)
         ]
 
     async def remove(self, owners: Sequence[Owner]) -> None:
-        """Remove entries, each only if it is of exactly this rank."""
+        """Remove entries, each only if it has exactly the rank of its owner."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
-                pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.place).owner, *owner.rank)
+                pipeline.eval(_REMOVE, 1, ChargePointKeys(*owner.key).owner, *owner.rank)
             await pipeline.execute()
 
-    async def read(self, places: Iterable[Place]) -> list[Owner | None]:
-        """Return the entries of several charge points in one round trip; their workers may be dead."""
-        keys = [ChargePointKeys(*place).owner for place in places]
+    async def read(self, owner_keys: Iterable[OwnerKey]) -> list[Owner | None]:
+        """Return the entries of several charge points in one round trip. Their workers may be dead."""
+        keys = [ChargePointKeys(*key).owner for key in owner_keys]
         if len(keys) == 1:
-            # As each command asks: a pipeline costs the client twice as much.
+            # Each command reads one entry. A pipeline costs the client twice as much.
             return [self._decode(await self._redis.hget(keys[0], "v"))]
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key in keys:
@@ -128,6 +128,5 @@ class OwnerEntries:
         try:
             return self._decoder.decode(value)
         except msgspec.MsgspecError:
-            # Not ours, or of a version that comes after this one: as good as none, and replaced at the next
-            # login.
+            # It is foreign, or of a newer version. It counts as missing, and the next login replaces it.
             return None

@@ -1,12 +1,11 @@
-"""Who is connected where. The worker that holds a socket is its owner; Redis tells the others, and is never
-needed to let a charge point in.
+"""Tells which worker holds the connection of a charge point. A login never needs Redis.
 
-Theory of operation: this worker's own owners are in memory (`_local`), the truth; their entries in Redis are
-a copy, and `_offered` are those that may have one, by connection. What could not be written waits in
-`_unwritten` and `_unremoved`. Each renewal of the lease (a) writes what waits and checks a slice of the rest,
-or (b) after an outage or when Redis has lost something, enters all of `_local` anew. Whoever has the higher
-rank wins; the loser is told through the `OwnershipListener`. Take-overs and removals go in one batch after
-the other, so that Redis sees them in our order.
+The owners of this worker's sockets are in memory (`_local`), and that is the truth. Redis holds a copy for
+other workers. `_maybe_written` are the connections that may have an entry there. Entries that could not be
+written or removed wait in `_unwritten` and `_unremoved`. Each renewal of the lease writes what waits and
+checks a slice of the rest. After an outage, or if Redis has lost data, it writes all of `_local` again. The
+owner of higher rank wins, and the loser is told through the `OwnershipListener`. Writes and removals go in
+batches, one after the other, so Redis sees them in our order.
 """
 
 import asyncio
@@ -14,52 +13,52 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-import structlog
 from redis.asyncio import Redis
 
 from app.clock import Clock
+from app.database.batcher import Batcher
 from app.errors import Unavailable
-from app.gathering import Gathering
-from app.ids import TenantId, WorkerId
-from app.live.background import Loop
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease
-from app.live.owner import Entered, Owner, OwnerEntries, Place
+from app.live.owner import EntryResult, Owner, OwnerEntries, OwnerKey
+from app.logs import get_logger
 from app.metrics import PRESENCE_REPUBLISHED, REDIS_FAILURES
+from app.tasks import PeriodicTask
+from app.types import TenantId, WorkerId
 
 __all__ = ["Owner", "OwnershipListener", "Presence"]
 
 _BATCH = 500
-"""Owners in one round trip: some milliseconds of Redis, then others get their turn."""
+"""Owners in one round trip: some milliseconds of work for Redis. Other commands may run between two."""
 
 _SLICE = 250
-"""Owners checked at each renewal in quiet times: a constant cost, and no lost entry stays lost for ever."""
+"""Owners that each renewal checks if nothing else is to do. So a lost entry is found after some time."""
 
 _RETRY_S = 1.0
 """Seconds between renewals while Redis is out of reach."""
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
 class OwnershipListener(Protocol):
-    """Hears of take-overs that were found out late: after an outage of Redis, or a lost eviction."""
+    """Is told of take-overs that were noticed late: after an outage of Redis, or a lost eviction."""
 
     def stale(self, owner: Owner) -> None:
-        """A newer owner, on another worker, has the place of one of ours: close its socket."""
+        """Close the socket of an owner of this worker, because another worker has a newer one."""
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """One of ours has the place of `previous`, on another worker: tell that worker."""
+        """Tell the worker of `previous` that a newer owner on this worker has replaced it."""
 
 
 class _Write(NamedTuple):
-    """One change of ours to the entries: a take-over, or a removal."""
+    """One change to the entries: a take-over, or a removal."""
 
     owner: Owner
     is_entry: bool
 
 
 class Presence:
-    """Who is connected where. lease_s, renewal_s: life of this worker's lease, time between renewals."""
+    """The owners of charge points, on this worker and on others."""
 
     def __init__(
         self,
@@ -70,117 +69,122 @@ class Presence:
         lease_s: float = 15.0,
         renewal_s: float = 5.0,
     ) -> None:
+        """Make the presence. lease_s: length of this worker's lease; renewal_s: time between renewals."""
         self.worker_id = worker_id
         self._entries = OwnerEntries(redis)
         self._lease = WorkerLease(redis, worker_id, clock, lease_s)
         self._renewal_s = renewal_s
         self._listener: OwnershipListener | None = None
-        self._local: dict[Place, Owner] = {}
-        self._unwritten: set[Place] = set()
-        self._offered: set[str] = set()
+        self._local: dict[OwnerKey, Owner] = {}
+        self._unwritten: set[OwnerKey] = set()
+        self._maybe_written: set[str] = set()
         self._unremoved: dict[str, Owner] = {}
-        self._sweep: list[Place] = []
-        self._writes: Gathering[_Write, Entered | None] = Gathering(self._write, _BATCH)
+        self._sweep: list[OwnerKey] = []
+        self._writes: Batcher[_Write, EntryResult | None] = Batcher(self._write, _BATCH)
         self._reachable = False
-        self._is_told = False
+        self._failure_is_logged = False
         self._republish = True
-        self._loop: Loop | None = None
+        self._task: PeriodicTask | None = None
 
     @property
     def reachable(self) -> bool:
-        """False while Redis does not answer: then only this worker's own owners are known."""
+        """Whether Redis answers. If not, only the owners of this worker are known."""
         return self._reachable
 
     async def start(self, listener: OwnershipListener) -> None:
-        """Take the lease, if Redis is there, and renew it in the background."""
+        """Take the lease, if Redis answers, and renew it in the background."""
         self._listener = listener
         await self.renew()
-        self._loop = Loop(self._renew_later, "presence_renewal")
+        self._task = PeriodicTask(self._renew_later, "presence_renewal")
 
     async def close(self) -> None:
-        """End the renewal and give the lease back."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
-        await self._writes.settle()
+        """Stop the renewal and release the lease."""
+        if self._task is not None:
+            await self._task.stop()
+            self._task = None
+        await self._writes.drain()
         try:
-            await self._lease.give_back()
+            await self._lease.release()
         except FAILURES as error:
             self._failed("give_back", error)
-        # Sessions that end later leave entries of a dead worker, which count for nothing.
+        # Sessions that end later leave entries of a dead worker, which are ignored.
         self._reachable = False
 
     async def take_over(self, owner: Owner) -> Owner | None:
-        """Enter an owner of this worker; return the one that stood there, None too when Redis is out of
-        reach.
+        """Make a session of this worker the owner. Return the owner before it, None if there is none.
 
-        When the returned one ranks higher, it has stayed and `owner` is stale.
+        If the returned owner has a higher rank, it stays the owner, and `owner` is stale. None is also
+        returned if Redis is out of reach.
         """
-        local = self._local.get(owner.place)
+        local = self._local.get(owner.key)
         if local is not None and local.rank > owner.rank:
             return local
-        self._local[owner.place] = owner
-        self._unwritten.add(owner.place)
+        self._local[owner.key] = owner
+        self._unwritten.add(owner.key)
         entered = await self._writes.add(_Write(owner, is_entry=True))
         if entered is None:
             return local
-        if not entered.won and self._local.get(owner.place) is owner:
-            del self._local[owner.place]
+        if not entered.won and self._local.get(owner.key) is owner:
+            del self._local[owner.key]
         return entered.other or local
 
     async def release(self, owner: Owner) -> None:
-        """Remove an owner whose socket is closed, unless a newer one has its place."""
+        """Remove an owner whose socket is closed. A newer owner of the charge point stays."""
         if self._is_local(owner):
-            del self._local[owner.place]
-            self._unwritten.discard(owner.place)
-        if owner.connection_id not in self._offered:
-            # Redis never heard of it. During an outage these would add up without end.
+            del self._local[owner.key]
+            self._unwritten.discard(owner.key)
+        if owner.connection_id not in self._maybe_written:
+            # It never had an entry in Redis. During a long outage these must not accumulate.
             return
-        self._offered.discard(owner.connection_id)
+        self._maybe_written.discard(owner.connection_id)
         self._unremoved[owner.connection_id] = owner
         await self._writes.add(_Write(owner, is_entry=False))
 
     async def find(self, tenant_id: TenantId, identity: str) -> Owner | None:
-        """Return the owner if its worker is alive. With Redis out of reach: what this worker itself holds."""
+        """Return the owner if its worker is alive. If Redis is out of reach, only a local owner is found."""
         return (await self.find_many(tenant_id, [identity])).get(identity)
 
     async def locate(self, tenant_id: TenantId, identity: str) -> Owner | None:
-        """Return the owner, for a command.
+        """Return the owner that a command goes to.
 
         Raises:
-            Unavailable: code `bus_unavailable`; Redis is out of reach and this worker does not hold the
-            session.
+            Unavailable: code `bus_unavailable`. Redis is out of reach, and this worker does not hold the
+                session.
         """
         owner = await self.find(tenant_id, identity)
         if owner is None and not self._reachable:
-            raise Unavailable("The live state is out of reach; only local sessions are.", "bus_unavailable")
+            raise Unavailable(
+                "The live state is out of reach. Only charge points of this worker can be commanded.",
+                "bus_unavailable",
+            )
         return owner
 
     async def find_many(self, tenant_id: TenantId, identities: Iterable[str]) -> dict[str, Owner]:
-        """Return the owners of those that are connected, by identity, in two round trips."""
-        places = [(tenant_id, identity) for identity in identities]
-        stored: Sequence[Owner | None] = [None] * len(places)
+        """Return the owners of the charge points that are connected, by identity, in two round trips."""
+        keys = [(tenant_id, identity) for identity in identities]
+        stored: Sequence[Owner | None] = [None] * len(keys)
         living: set[WorkerId] = set()
-        if self._reachable and places:
+        if self._reachable and keys:
             try:
-                stored = await self._entries.read(places)
-                living = await self._lease.living({o.worker for o in stored if o is not None})
+                stored = await self._entries.read(keys)
+                if others := {o.worker for o in stored if o is not None} - {self.worker_id}:
+                    living = await self._lease.living(others)
             except FAILURES as error:
                 self._failed("find", error)
-        found = (self._judge(place, entry, living) for place, entry in zip(places, stored, strict=True))
+        found = (self._newest(key, entry, living) for key, entry in zip(keys, stored, strict=True))
         return {owner.identity: owner for owner in found if owner is not None}
 
     def alive_workers(self) -> frozenset[WorkerId] | None:
-        """Return the workers that were seen within one lease; None while that cannot be said for certain."""
+        """Return the workers that were seen within one lease, None while that is not certain."""
         return self._lease.alive_workers()
 
     async def renew(self) -> None:
-        """Renew the lease, bring the entries in line with this worker's sockets. Never raises for Redis."""
+        """Renew the lease, and bring the entries up to date. Errors of Redis are not raised."""
         try:
             if not await self._lease.renew():
                 self._republish = True
             self._reachable = True
-            self._is_told = False
+            self._failure_is_logged = False
             await self._synchronize()
             await self._lease.watch()
         except FAILURES as error:
@@ -200,35 +204,35 @@ class Presence:
             self._sweep = list(self._local)
             self._unwritten.update(self._sweep)
             PRESENCE_REPUBLISHED.inc(len(self._sweep))
-            due = self._sweep
+            pending = self._sweep
         else:
-            due = [*self._unwritten, *self._next_slice()]
-        places = iter(due)
-        while batch := list(islice(places, _BATCH)):
-            owners = [owner for place in batch if (owner := self._local.get(place)) is not None]
+            pending = [*self._unwritten, *self._next_slice()]
+        keys = iter(pending)
+        while batch := list(islice(keys, _BATCH)):
+            owners = [owner for key in batch if (owner := self._local.get(key)) is not None]
             if owners:
-                self._tell(await self._enter(owners))
-                # Released while Redis wrote: the removal may have come before the entry.
+                self._notify_listener(await self._enter(owners))
+                # They were released while Redis wrote. The removal may have come before the entry.
                 if gone := [owner for owner in owners if not self._is_local(owner)]:
                     await self._entries.remove(gone)
 
-    def _next_slice(self) -> list[Place]:
+    def _next_slice(self) -> list[OwnerKey]:
         if not self._sweep:
             self._sweep = list(self._local)
-        due, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
-        return due
+        pending, self._sweep = self._sweep[:_SLICE], self._sweep[_SLICE:]
+        return pending
 
-    async def _write(self, writes: list["_Write"]) -> list[Entered | None]:
-        """Enter and remove what came together; None: removed, or not entered (replaced, Redis away).
+    async def _write(self, writes: list["_Write"]) -> list[EntryResult | None]:
+        """Write and remove the entries of one batch. None: removed, replaced meanwhile, or Redis is away.
 
-        Entries first: the removal of one that is entered here must come after it, and the removal of an older
-        one does nothing to its successor.
+        Entries are written first: an entry of this batch may be removed in it, too. Removing an older one
+        does not touch its successor.
         """
         if not self._reachable:
             return [None] * len(writes)
-        entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.place) is w.owner]
+        entering = [w.owner for w in writes if w.is_entry and self._local.get(w.owner.key) is w.owner]
         removing = [w.owner for w in writes if not w.is_entry]
-        entered: dict[str, Entered] = {}
+        entered: dict[str, EntryResult] = {}
         try:
             if entering:
                 entered = {e.owner.connection_id: e for e in await self._enter(entering)}
@@ -239,22 +243,22 @@ class Presence:
             self._failed("write", error)
         return [entered.get(w.owner.connection_id) if w.is_entry else None for w in writes]
 
-    async def _enter(self, owners: Sequence[Owner]) -> list[Entered]:
-        self._offered.update(owner.connection_id for owner in owners)
-        results = await self._entries.enter(owners)
+    async def _enter(self, owners: Sequence[Owner]) -> list[EntryResult]:
+        self._maybe_written.update(owner.connection_id for owner in owners)
+        results = await self._entries.write(owners)
         dead = await self._dead([r.other for r in results if not r.won and r.other is not None])
         for index, entered in enumerate(results):
             if not entered.won and entered.other is not None and entered.other.connection_id in dead:
-                (again,) = await self._entries.enter([entered.owner], beaten=entered.other.rank)
-                # The dead one is nobody's business any more, least of all of those who compare ranks.
-                results[index] = again if not again.won else Entered(again.owner, True, None)
+                (again,) = await self._entries.write([entered.owner], beaten=entered.other.rank)
+                # The dead owner is not returned, because callers compare its rank.
+                results[index] = again if not again.won else EntryResult(again.owner, True, None)
         for entered in results:
-            if self._local.get(entered.owner.place) is entered.owner:
-                self._unwritten.discard(entered.owner.place)
+            if self._local.get(entered.owner.key) is entered.owner:
+                self._unwritten.discard(entered.owner.key)
         return results
 
     async def _dead(self, holders: list[Owner]) -> set[str]:
-        """Return those that no living worker holds: they count for nothing."""
+        """Return the connections of those owners that no living worker holds."""
         if not holders:
             return set()
         living = await self._lease.living({holder.worker for holder in holders})
@@ -266,16 +270,16 @@ class Presence:
         return holder.worker in living or self._lease.seen_lately(holder.worker)
 
     def _is_local(self, owner: Owner) -> bool:
-        local = self._local.get(owner.place)
+        local = self._local.get(owner.key)
         return local is not None and local.rank == owner.rank
 
-    def _judge(self, place: Place, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
-        local = self._local.get(place)
+    def _newest(self, key: OwnerKey, stored: Owner | None, living: set[WorkerId]) -> Owner | None:
+        local = self._local.get(key)
         if stored is None or (local is not None and local.rank >= stored.rank):
             return local
         return stored if stored.worker != self.worker_id and stored.worker in living else local
 
-    def _tell(self, results: Iterable[Entered]) -> None:
+    def _notify_listener(self, results: Iterable[EntryResult]) -> None:
         for owner, won, other in ((entered.owner, entered.won, entered.other) for entered in results):
             if self._listener is None or other is None or other.worker == self.worker_id:
                 continue
@@ -290,9 +294,9 @@ class Presence:
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()
-        if not self._is_told:
-            self._is_told = True
-            log.warning("redis_unreachable", operation=operation, error=repr(error))
+        if not self._failure_is_logged:
+            self._failure_is_logged = True
+            _LOG.warning("redis_unreachable", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True
         self._lease.interrupt()

@@ -1,7 +1,7 @@
-"""What a virtual charge point does with charging profiles: keep them, and obey them (OCPP 1.6 3.13).
+"""The charging profiles of a virtual charge point, and the limits that follow from them (OCPP 1.6 3.13).
 
-A charge point needs the limit that holds now, not the central system's merge; so this stays a direct reading
-of the rules, second by second, and shares nothing with the code it is used to test.
+A charge point needs only the limit that holds now. So this reads the rules directly, second by second, and
+shares no code with the central system, which is tested with it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _RECURRENCE_S = {"Daily": 86_400, "Weekly": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class ReceivedProfile:
     """One profile and the connector it was sent for (0: the whole charge point)."""
 
     connector_id: int
@@ -24,24 +24,24 @@ class Installed:
 
     @property
     def purpose(self) -> str:
-        """ChargePointMaxProfile, TxDefaultProfile or TxProfile."""
+        """Return ChargePointMaxProfile, TxDefaultProfile or TxProfile."""
         return str(self.profile["chargingProfilePurpose"])
 
     @property
     def stack_level(self) -> int:
-        """A higher level leads."""
+        """Return the stack level; the highest one leads."""
         return int(self.profile["stackLevel"])
 
     def period(self, now: datetime, started: datetime | None) -> Json | None:
-        """The schedule period in force, with its unit added as `unit`; None: the profile says nothing now."""
+        """Return the schedule period in force, with its unit as `unit`; None if no period is in force."""
         if not self._valid(now):
             return None
         schedule = self.profile["chargingSchedule"]
         offset_s = self._offset_s(now, started)
         if offset_s is None or offset_s >= schedule.get("duration", float("inf")):
             return None
-        due = [row for row in schedule["chargingSchedulePeriod"] if row["startPeriod"] <= offset_s]
-        return {**due[-1], "unit": schedule["chargingRateUnit"]} if due else None
+        begun = [row for row in schedule["chargingSchedulePeriod"] if row["startPeriod"] <= offset_s]
+        return {**begun[-1], "unit": schedule["chargingRateUnit"]} if begun else None
 
     def _valid(self, now: datetime) -> bool:
         since, until = _time(self.profile.get("validFrom")), _time(self.profile.get("validTo"))
@@ -59,19 +59,19 @@ class Installed:
         return elapsed_s % _RECURRENCE_S[recurrence] if recurrence in _RECURRENCE_S else elapsed_s
 
 
-class ChargingProfiles:
+class VirtualProfiles:
     """The profiles that are installed on one charge point."""
 
     def __init__(self, phases: int) -> None:
         self._phases = phases
-        self._installed: list[Installed] = []
+        self._installed: list[ReceivedProfile] = []
 
     def __len__(self) -> int:
         return len(self._installed)
 
     def install(self, connector_id: int, profile: Json) -> None:
-        """Add a profile; one with its id, or with its purpose and level here, makes way (5.16)."""
-        fresh = Installed(connector_id, profile)
+        """Add a profile. It replaces one of the same id, or of the same purpose and level here (5.16)."""
+        fresh = ReceivedProfile(connector_id, profile)
         self._installed = [
             old
             for old in self._installed
@@ -82,30 +82,30 @@ class ChargingProfiles:
         self._installed.append(fresh)
 
     def clear(self, filters: Json) -> int:
-        """Remove what ClearChargingProfile names (5.5); an id overrides other filters. Returns how many."""
+        """Remove what ClearChargingProfile names (5.5) and return how many. An id overrides other filters."""
         before = len(self._installed)
         self._installed = [old for old in self._installed if not _matches(old, filters)]
         return before - len(self._installed)
 
     def end_transaction(self, connector_id: int) -> None:
-        """A TxProfile dies with its transaction (3.13.1)."""
+        """Remove the TxProfiles of a transaction that ended (3.13.1)."""
         self._installed = [
             old for old in self._installed if old.purpose != "TxProfile" or old.connector_id != connector_id
         ]
 
     def limit_w(self, connector_id: int, now: datetime, started: datetime | None) -> float:
-        """The most that the connector may take now, in watts; infinite without a profile.
+        """Return what the connector may take now, in watts; infinite without a profile.
 
-        started: when the transaction on the connector began; None: there is none.
+        started: when the transaction on the connector began; None if there is none.
         """
         return min(self._own_w(connector_id, now, started), self._whole_w(now))
 
     def composite(
         self, connectors: dict[int, datetime | None], now: datetime, duration_s: int, most_w: float
     ) -> list[tuple[int, float]]:
-        """Rows (start in seconds from now, limit in watts) for GetCompositeSchedule (5.7).
+        """Return pairs of start in seconds from now and limit in watts, for GetCompositeSchedule (5.7).
 
-        connectors: those to add up, with the start of the transaction of each; most_w: what each can give.
+        connectors: those to add up, with the start of the transaction of each. most_w: what each can give.
         """
         rows: list[tuple[int, float]] = []
         changes = {
@@ -127,11 +127,11 @@ class ChargingProfiles:
     def _whole_w(self, now: datetime) -> float:
         return self._watts(_leading(self._of("ChargePointMaxProfile", 0), now, None))
 
-    def _of(self, purpose: str, connector_id: int) -> list[Installed]:
+    def _of(self, purpose: str, connector_id: int) -> list[ReceivedProfile]:
         return [old for old in self._installed if (old.purpose, old.connector_id) == (purpose, connector_id)]
 
-    def _defaults(self, connector_id: int) -> list[Installed]:
-        """Those of the connector, and of the charge point those on levels that it lacks (3.13.1)."""
+    def _defaults(self, connector_id: int) -> list[ReceivedProfile]:
+        """Return the defaults of the connector, and those of the charge point on other levels (3.13.1)."""
         own = self._of("TxDefaultProfile", connector_id)
         levels = {old.stack_level for old in own}
         return [*own, *(old for old in self._of("TxDefaultProfile", 0) if old.stack_level not in levels)]
@@ -154,18 +154,18 @@ class ChargingProfiles:
             offsets = [row["startPeriod"] for row in schedule["chargingSchedulePeriod"]]
             offsets += [schedule["duration"]] if "duration" in schedule else []
             base_s = (start - now).total_seconds()
-            turns = [0.0]
+            repetitions = [0.0]
             if every_s := _RECURRENCE_S.get(old.profile.get("recurrencyKind", "")):
                 current = -base_s // every_s
-                turns = [every_s * (current + turn) for turn in range(duration_s // every_s + 2)]
-            moments |= {int(base_s + turn + offset) for turn in turns for offset in offsets}
-            edges = (_time(old.profile.get("validFrom")), _time(old.profile.get("validTo")))
-            moments |= {int((edge - now).total_seconds()) for edge in edges if edge}
+                repetitions = [every_s * (current + n) for n in range(duration_s // every_s + 2)]
+            moments |= {int(base_s + begin + offset) for begin in repetitions for offset in offsets}
+            bounds = (_time(old.profile.get("validFrom")), _time(old.profile.get("validTo")))
+            moments |= {int((bound - now).total_seconds()) for bound in bounds if bound}
         return {moment for moment in moments if 0 <= moment < duration_s} | {0}
 
 
-def _leading(candidates: list[Installed], now: datetime, started: datetime | None) -> Json | None:
-    """What the highest level says that says anything at all now."""
+def _leading(candidates: list[ReceivedProfile], now: datetime, started: datetime | None) -> Json | None:
+    """Return the period of the highest level that has one in force now."""
     for old in sorted(candidates, key=lambda candidate: candidate.stack_level, reverse=True):
         if (period := old.period(now, started)) is not None:
             return period
@@ -176,7 +176,7 @@ def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
 
 
-def _matches(old: Installed, filters: Json) -> bool:
+def _matches(old: ReceivedProfile, filters: Json) -> bool:
     if "id" in filters:
         return bool(old.profile["chargingProfileId"] == filters["id"])
     return (

@@ -1,7 +1,7 @@
-"""What a virtual charge point answers when the central system calls it: one function for each action.
+"""Answers CALLs of the central system: one function for each action.
 
-A function takes the charge point and the payload and returns the payload of the answer; what follows from it
-(a start, a status, a reboot) is planned on the agenda, so that the answer leaves first.
+A function takes the charge point and the payload and returns the payload of the answer. What follows from it
+(a start, a status, a reboot) is planned on the agenda, so that the answer is sent first.
 """
 
 from collections.abc import Callable
@@ -10,29 +10,29 @@ from functools import partial
 from typing import Any
 
 from app.clock import parse_time, utc_text
-from app.simulator.connector import Connector
-from app.simulator.machine import ChargePoint
+from app.simulator.charge_point import VirtualChargePoint
+from app.simulator.connector import VirtualConnector
 
 Json = dict[str, Any]
 
 
-class NotSupported(Exception):
+class ActionNotSupported(Exception):
     """The action is known, but this charge point cannot do it (OCPP-J 4.2.3)."""
 
 
-def answer(charge_point: ChargePoint, action: str, payload: Json) -> Json:
+def answer(charge_point: VirtualChargePoint, action: str, payload: Json) -> Json:
     """Answer one CALL of the central system.
 
     Raises:
-        NotSupported: the shell answers with that error code.
+        ActionNotSupported: the client answers with the error code NotSupported.
     """
     handler = _HANDLERS.get(action)
     if handler is None:
-        raise NotSupported(action)
+        raise ActionNotSupported(action)
     return handler(charge_point, payload)
 
 
-def _change_configuration(charge_point: ChargePoint, payload: Json) -> Json:
+def _change_configuration(charge_point: VirtualChargePoint, payload: Json) -> Json:
     status = charge_point.configuration.change(payload["key"], payload["value"])
     if payload["key"] == "AuthorizationKey" and status == "Accepted":
         charge_point.new_credential = payload["value"]
@@ -40,12 +40,12 @@ def _change_configuration(charge_point: ChargePoint, payload: Json) -> Json:
     return {"status": status}
 
 
-def _get_configuration(charge_point: ChargePoint, payload: Json) -> Json:
+def _get_configuration(charge_point: VirtualChargePoint, payload: Json) -> Json:
     known, unknown = charge_point.configuration.report(payload.get("key", []))
     return {"configurationKey": known, **({"unknownKey": unknown} if unknown else {})}
 
 
-def _remote_start(charge_point: ChargePoint, payload: Json) -> Json:
+def _remote_start(charge_point: VirtualChargePoint, payload: Json) -> Json:
     wanted = payload.get("connectorId")
     candidates = [row for row in charge_point.connectors if wanted in (None, row.connector_id)]
     ask_first = charge_point.configuration.flag("AuthorizeRemoteTxRequests")
@@ -57,7 +57,7 @@ def _remote_start(charge_point: ChargePoint, payload: Json) -> Json:
     return _rejected()
 
 
-def _remote_stop(charge_point: ChargePoint, payload: Json) -> Json:
+def _remote_stop(charge_point: VirtualChargePoint, payload: Json) -> Json:
     for connector in charge_point.connectors:
         transaction = connector.transaction
         if transaction is not None and transaction.transaction_id == payload["transactionId"]:
@@ -66,7 +66,7 @@ def _remote_stop(charge_point: ChargePoint, payload: Json) -> Json:
     return _rejected()
 
 
-def _set_charging_profile(charge_point: ChargePoint, payload: Json) -> Json:
+def _set_charging_profile(charge_point: VirtualChargePoint, payload: Json) -> Json:
     connector_id, profile = payload["connectorId"], payload["csChargingProfiles"]
     if not _profile_fits(charge_point, connector_id, profile):
         return _rejected()
@@ -76,7 +76,7 @@ def _set_charging_profile(charge_point: ChargePoint, payload: Json) -> Json:
     return _accepted()
 
 
-def _profile_fits(charge_point: ChargePoint, connector_id: int, profile: Json) -> bool:
+def _profile_fits(charge_point: VirtualChargePoint, connector_id: int, profile: Json) -> bool:
     configuration = charge_point.configuration
     connector = charge_point.connector(connector_id)
     if connector_id != 0 and connector is None:
@@ -98,19 +98,19 @@ def _profile_fits(charge_point: ChargePoint, connector_id: int, profile: Json) -
             return True
 
 
-def _clear_charging_profile(charge_point: ChargePoint, payload: Json) -> Json:
+def _clear_charging_profile(charge_point: VirtualChargePoint, payload: Json) -> Json:
     _settle(charge_point)
     removed = charge_point.profiles.clear(payload)
     _settle(charge_point)
     return {"status": "Accepted" if removed else "Unknown"}
 
 
-def _get_composite_schedule(charge_point: ChargePoint, payload: Json) -> Json:
+def _get_composite_schedule(charge_point: VirtualChargePoint, payload: Json) -> Json:
     connector_id, duration_s = payload["connectorId"], payload["duration"]
     connector = charge_point.connector(connector_id)
     if connector_id != 0 and connector is None:
         return _rejected()
-    # To the second: a change within one would otherwise be looked at before it happens.
+    # In whole seconds: otherwise a change within a second would be computed before it happens.
     now = charge_point.agenda.time().replace(microsecond=0)
     wanted = charge_point.connectors if connector is None else [connector]
     started = {row.connector_id: _started(charge_point, row) for row in wanted}
@@ -133,12 +133,12 @@ def _get_composite_schedule(charge_point: ChargePoint, payload: Json) -> Json:
     }
 
 
-def _started(charge_point: ChargePoint, connector: Connector) -> datetime | None:
+def _started(charge_point: VirtualChargePoint, connector: VirtualConnector) -> datetime | None:
     running = connector.transaction
     return None if running is None else charge_point.agenda.time(running.started_s).replace(microsecond=0)
 
 
-def _change_availability(charge_point: ChargePoint, payload: Json) -> Json:
+def _change_availability(charge_point: VirtualChargePoint, payload: Json) -> Json:
     connector_id, operative = payload["connectorId"], payload["type"] == "Operative"
     connector = charge_point.connector(connector_id)
     if connector_id != 0 and connector is None:
@@ -148,17 +148,17 @@ def _change_availability(charge_point: ChargePoint, payload: Json) -> Json:
     return {"status": "Accepted" if all(at_once) else "Scheduled"}
 
 
-def _reset(charge_point: ChargePoint, payload: Json) -> Json:
+def _reset(charge_point: VirtualChargePoint, payload: Json) -> Json:
     reason = "SoftReset" if payload["type"] == "Soft" else "HardReset"
     if payload["type"] == "Soft":
-        # A soft reset ends what runs while the socket is there; a hard one reports it afterwards (5.14).
+        # A soft reset ends transactions while it is connected; a hard one reports them afterwards (5.14).
         for connector in charge_point.connectors:
             charge_point.agenda.after(1.0, partial(connector.stop, reason))
     charge_point.agenda.after(5.0, lambda: charge_point.reboot(reason))
     return _accepted()
 
 
-def _unlock_connector(charge_point: ChargePoint, payload: Json) -> Json:
+def _unlock_connector(charge_point: VirtualChargePoint, payload: Json) -> Json:
     connector = charge_point.connector(payload["connectorId"])
     if connector is None:
         return {"status": "NotSupported"}
@@ -166,7 +166,7 @@ def _unlock_connector(charge_point: ChargePoint, payload: Json) -> Json:
     return {"status": "Unlocked"}
 
 
-def _trigger_message(charge_point: ChargePoint, payload: Json) -> Json:
+def _trigger_message(charge_point: VirtualChargePoint, payload: Json) -> Json:
     wanted, connector_id = payload["requestedMessage"], payload.get("connectorId")
     numbers = [connector_id] if connector_id else [row.connector_id for row in charge_point.connectors]
     if connector_id and charge_point.connector(connector_id) is None:
@@ -191,7 +191,7 @@ def _trigger_message(charge_point: ChargePoint, payload: Json) -> Json:
     return _accepted()
 
 
-def _send_reading(charge_point: ChargePoint, connector_id: int) -> None:
+def _send_reading(charge_point: VirtualChargePoint, connector_id: int) -> None:
     connector = charge_point.connector(connector_id)
     if connector is None:
         return
@@ -202,7 +202,7 @@ def _send_reading(charge_point: ChargePoint, connector_id: int) -> None:
         charge_point.send("MeterValues", payload)
 
 
-def _reserve_now(charge_point: ChargePoint, payload: Json) -> Json:
+def _reserve_now(charge_point: VirtualChargePoint, payload: Json) -> Json:
     connector = charge_point.connector(payload["connectorId"])
     if connector is None:
         return _rejected()
@@ -214,12 +214,12 @@ def _reserve_now(charge_point: ChargePoint, payload: Json) -> Json:
     return {"status": status}
 
 
-def _cancel_reservation(charge_point: ChargePoint, payload: Json) -> Json:
+def _cancel_reservation(charge_point: VirtualChargePoint, payload: Json) -> Json:
     released = [row.release(payload["reservationId"]) for row in charge_point.connectors]
     return _accepted() if any(released) else _rejected()
 
 
-def _send_local_list(charge_point: ChargePoint, payload: Json) -> Json:
+def _send_local_list(charge_point: VirtualChargePoint, payload: Json) -> Json:
     if not charge_point.configuration.flag("LocalAuthListEnabled"):
         return {"status": "NotSupported"}
     entries = payload.get("localAuthorizationList", [])
@@ -236,22 +236,22 @@ def _send_local_list(charge_point: ChargePoint, payload: Json) -> Json:
     return _accepted()
 
 
-def _get_local_list_version(charge_point: ChargePoint, payload: Json) -> Json:
+def _get_local_list_version(charge_point: VirtualChargePoint, payload: Json) -> Json:
     return {"listVersion": charge_point.local_list_version}
 
 
-def _get_diagnostics(charge_point: ChargePoint, payload: Json) -> Json:
+def _get_diagnostics(charge_point: VirtualChargePoint, payload: Json) -> Json:
     _report_steps(charge_point, "DiagnosticsStatusNotification", ("Uploading", "Uploaded", "Idle"))
     return {"fileName": f"{charge_point.persona.identity}-diagnostics.log"}
 
 
-def _update_firmware(charge_point: ChargePoint, payload: Json) -> Json:
+def _update_firmware(charge_point: VirtualChargePoint, payload: Json) -> Json:
     steps = ("Downloading", "Downloaded", "Installing", "Installed", "Idle")
     _report_steps(charge_point, "FirmwareStatusNotification", steps)
     return {}
 
 
-def _report_steps(charge_point: ChargePoint, action: str, steps: tuple[str, ...]) -> None:
+def _report_steps(charge_point: VirtualChargePoint, action: str, steps: tuple[str, ...]) -> None:
     def enter(status: str) -> None:
         if action == "FirmwareStatusNotification":
             charge_point.firmware_status = status
@@ -264,15 +264,15 @@ def _report_steps(charge_point: ChargePoint, action: str, steps: tuple[str, ...]
         charge_point.agenda.after(10.0 * number, partial(enter, status))
 
 
-def _data_transfer(charge_point: ChargePoint, payload: Json) -> Json:
+def _data_transfer(charge_point: VirtualChargePoint, payload: Json) -> Json:
     return {"status": "UnknownVendorId"}
 
 
-def _clear_cache(charge_point: ChargePoint, payload: Json) -> Json:
+def _clear_cache(charge_point: VirtualChargePoint, payload: Json) -> Json:
     return _accepted()
 
 
-def _settle(charge_point: ChargePoint) -> None:
+def _settle(charge_point: VirtualChargePoint) -> None:
     for connector in charge_point.connectors:
         connector.settle()
 
@@ -285,7 +285,7 @@ def _rejected() -> Json:
     return {"status": "Rejected"}
 
 
-_HANDLERS: dict[str, Callable[[ChargePoint, Json], Json]] = {
+_HANDLERS: dict[str, Callable[[VirtualChargePoint, Json], Json]] = {
     "CancelReservation": _cancel_reservation,
     "ChangeAvailability": _change_availability,
     "ChangeConfiguration": _change_configuration,

@@ -1,4 +1,4 @@
-"""The configuration keys of a virtual charge point (OCPP 1.6 chapter 9), with their checks."""
+"""The configuration keys of a virtual charge point (OCPP 1.6 chapter 9), and their checks."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -51,7 +51,7 @@ def _keys(persona: Persona) -> dict[str, _Key]:
             "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
             readonly=True,
         ),
-        # Ten attempts a minute apart survive a long outage; the standard's example of three loses bills.
+        # Ten attempts survive a long outage; three, as in the standard's example, would lose records.
         "TransactionMessageAttempts": _Key("integer", "10"),
         "TransactionMessageRetryInterval": _Key("integer", "60"),
         "UnlockConnectorOnEVSideDisconnect": _Key("boolean", "true"),
@@ -63,26 +63,26 @@ def _keys(persona: Persona) -> dict[str, _Key]:
     }
 
 
-class Configuration:
-    """The keys of one charge point and their present values."""
+class VirtualConfiguration:
+    """The configuration keys of one charge point and their present values."""
 
     def __init__(self, persona: Persona) -> None:
         self._keys = _keys(persona)
 
     def integer(self, key: str) -> int:
-        """The value of an integer key."""
+        """Return the value of an integer key."""
         return int(self._keys[key].value)
 
     def flag(self, key: str) -> bool:
-        """The value of a boolean key."""
+        """Return the value of a boolean key."""
         return self._keys[key].value == "true"
 
     def measurands(self) -> frozenset[str]:
-        """What MeterValuesSampledData asks for."""
+        """Return the measurands of MeterValuesSampledData."""
         return frozenset(part.strip() for part in self._keys["MeterValuesSampledData"].value.split(","))
 
     def change(self, key: str, value: str) -> Status:
-        """Answer ChangeConfiguration (OCPP 1.6 5.3): the value is in force when the answer is Accepted."""
+        """Answer ChangeConfiguration (OCPP 1.6 5.3). An accepted value is in force at once."""
         found = self._keys.get(key)
         if found is None:
             return "NotSupported"
@@ -92,9 +92,9 @@ class Configuration:
         return "Accepted"
 
     def report(self, wanted: list[str]) -> tuple[list[dict[str, object]], list[str]]:
-        """Answer GetConfiguration (OCPP 1.6 5.8): known keys, then the names of unknown ones.
+        """Answer GetConfiguration (OCPP 1.6 5.8): the known keys, then the names of unknown ones.
 
-        wanted: empty means all. Secrets are written, never read: they come without a value.
+        wanted: empty means all. Secrets can be written but not read, so they come without a value.
         """
         names = wanted or sorted(self._keys)
         rows: list[dict[str, object]] = []
@@ -111,7 +111,7 @@ def _fits(key: str, kind: Kind, value: str) -> bool:
     if kind == "integer":
         return value.isascii() and value.isdigit() and len(value) <= 9
     if kind == "secret":
-        # 40 hexadecimal characters for 20 bytes at most, 16 at least (OCPP-J 6.2, security whitepaper A01).
+        # 32 to 40 hexadecimal characters: 16 to 20 bytes (OCPP-J 6.2, security whitepaper A01).
         return len(value) in _HEX_KEY_LENGTHS and len(value) % 2 == 0 and _is_hex(value)
     if key in ("MeterValuesSampledData", "StopTxnSampledData"):
         return all(part.strip() in MEASURANDS for part in value.split(",") if part.strip())

@@ -1,12 +1,12 @@
-"""One connector and its drivers: plug in, hold up a card, charge, leave. Pure logic in virtual time.
+"""One connector and its drivers: plug in, present a card, charge, leave. Pure logic in virtual time.
 
-Theory of operation. A visit walks through the states of OCPP 1.6 4.9; each step plans the next on the agenda:
+A visit goes through the states of OCPP 1.6 4.9; each step plans the next one on the agenda:
 
     Available -> arrive -> Preparing -> card -> Authorize -> start -> Charging <-> SuspendedEV / SuspendedEVSE
     -> stop -> Finishing -> unplug -> Available -> (pause) -> arrive
 
-All that chance decides about a visit is drawn when it begins, so that neither the network nor a command from
-outside changes what later drivers do. `visit` numbers guard the plans: a step of an old visit does nothing.
+All random facts of a visit are drawn when it begins, so that neither the network nor a command changes what
+later drivers do. Each visit has a number, so that a planned step of an earlier visit does nothing.
 """
 
 import random
@@ -16,10 +16,10 @@ from typing import Any, Literal, Protocol
 
 from app.clock import utc_text
 from app.simulator.agenda import Agenda
-from app.simulator.charging_profiles import ChargingProfiles
-from app.simulator.configuration import Configuration
+from app.simulator.charging_profiles import VirtualProfiles
+from app.simulator.configuration import VirtualConfiguration
 from app.simulator.meter import VOLTAGE_V, Meter, Vehicle, sampled_values
-from app.simulator.outbox import Transaction
+from app.simulator.outbox import VirtualTransaction
 from app.simulator.persona import UNKNOWN_TAG, Persona
 
 Status = Literal[
@@ -34,33 +34,37 @@ Status = Literal[
 ]
 CHARGING: frozenset[Status] = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE"})
 _LEAST_A = 6.0
-"""Below this current on each phase a vehicle does not charge at all (IEC 61851); then SuspendedEVSE."""
+"""With less current on each phase a vehicle does not charge (IEC 61851): SuspendedEVSE."""
 
 
 class Host(Protocol):
-    """What a connector asks of its charge point."""
+    """The charge point as its connectors need it."""
 
     agenda: Agenda
     persona: Persona
-    configuration: Configuration
-    profiles: ChargingProfiles
+    configuration: VirtualConfiguration
+    profiles: VirtualProfiles
 
-    def report_status(self, connector: "Connector") -> None:
-        """The status has changed."""
+    def report_status(self, connector: "VirtualConnector") -> None:
+        """Report a changed status."""
 
     def authorize(self, id_tag: str, done: Callable[[bool], None]) -> None:
-        """Ask for a permit, or decide alone when offline."""
+        """Ask whether an id tag may charge, or decide locally when offline."""
 
-    def transaction_message(self, action: str, payload: dict[str, Any], transaction: Transaction) -> None:
-        """Queue a message that must arrive."""
+    def transaction_message(
+        self, action: str, payload: dict[str, Any], transaction: VirtualTransaction
+    ) -> None:
+        """Queue a message of a transaction, which must arrive."""
 
-    def transaction_ended(self, connector: "Connector", transaction: Transaction, energy_wh: int) -> None:
-        """For the books of the fleet."""
+    def transaction_ended(
+        self, connector: "VirtualConnector", transaction: VirtualTransaction, energy_wh: int
+    ) -> None:
+        """Count a finished transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """All that chance decides about one driver, in virtual seconds and watt hours."""
+    """The random facts of one driver's visit, in virtual seconds and watt hours."""
 
     id_tag: str
     card_after_s: float
@@ -73,7 +77,7 @@ class Visit:
 
     @classmethod
     def draw(cls, chance: random.Random, persona: Persona) -> "Visit":
-        """Always the same number of draws, whatever they give."""
+        """Draw a visit, always with the same number of random draws."""
         stranger, tag = chance.random() < 0.04, chance.choice(persona.id_tags)
         return cls(
             id_tag=UNKNOWN_TAG if stranger else tag,
@@ -87,19 +91,19 @@ class Visit:
         )
 
 
-class Connector:
-    """The state of one connector. Methods named after commands return whether the command can be done."""
+class VirtualConnector:
+    """The state of one connector. Methods named after commands return whether they can be carried out."""
 
     def __init__(self, connector_id: int, host: Host) -> None:
         self.connector_id = connector_id
         self.status: Status = "Available"
         self.status_since_s = 0.0
-        self.transaction: Transaction | None = None
+        self.transaction: VirtualTransaction | None = None
         self.available = True
         self.reservation: tuple[int, str] | None = None
         self._host = host
         self._chance = host.persona.random(f"connector {connector_id}")
-        # A register that follows the calendar does not fall back between two runs of the simulator.
+        # The register follows the calendar, so that it does not fall between two runs of the simulator.
         age_s = host.agenda.origin.timestamp() - 1_577_836_800
         self.meter = Meter(max(0.0, age_s * 400 / 3600) + self._chance.uniform(0, 1000))
         self._visit = self._draw()
@@ -109,7 +113,7 @@ class Connector:
         self._readings: list[dict[str, Any]] = []
 
     def power_up(self) -> None:
-        """Begin to receive drivers."""
+        """Start to receive drivers."""
         self._number += 1
         self._set("Available" if self.available else "Unavailable")
         self._later(self._visit.pause_s, self._arrive)
@@ -144,7 +148,7 @@ class Connector:
     def _start(self, id_tag: str) -> None:
         agenda = self._host.agenda
         self._metered_s = agenda.now_s
-        transaction = Transaction(self.connector_id, id_tag, agenda.now_s, self.meter.register_wh)
+        transaction = VirtualTransaction(self.connector_id, id_tag, agenda.now_s, self.meter.register_wh)
         self.transaction = transaction
         payload: dict[str, Any] = {
             "connectorId": self.connector_id,
@@ -171,8 +175,8 @@ class Connector:
             self._host.transaction_message("MeterValues", payload, transaction)
         self._later(self._sample_interval_s(), self._sample)
 
-    def stop(self, reason: str, *, only: Transaction | None = None) -> bool:
-        """End the transaction with a reason of OCPP 1.6 7.36; False: there is none, or not the one meant."""
+    def stop(self, reason: str, *, only: VirtualTransaction | None = None) -> bool:
+        """End the transaction with a reason of OCPP 1.6 7.36; return whether it, or `only`, was running."""
         transaction = self.transaction
         if transaction is None or (only is not None and transaction is not only):
             return False
@@ -205,7 +209,7 @@ class Connector:
         self._later(pause_s, self._arrive)
 
     def leave(self) -> None:
-        """The run ends: charge no longer, and let nobody in."""
+        """End the run: stop charging, and receive no further drivers."""
         if not self.stop("Local") and self.status in ("Preparing", "Finishing"):
             self._set("Available")
         self._number += 1
@@ -213,7 +217,7 @@ class Connector:
     # -- what commands do -----------------------------------------------------------------------
 
     def remote_start(self, id_tag: str, *, ask_first: bool) -> bool:
-        """A driver with an app: plug in at once if need be, then start without a card (5.11)."""
+        """Start for a driver with an app, who plugs in at once if necessary and needs no card (5.11)."""
         if self.status not in ("Available", "Preparing", "Reserved") or self.transaction is not None:
             return False
         if self.reservation is not None and self.reservation[1].lower() != id_tag.lower():
@@ -235,7 +239,7 @@ class Connector:
         return True
 
     def change_availability(self, available: bool) -> bool:
-        """Take the connector in or out of service (5.2). False: scheduled for the end of the transaction."""
+        """Take the connector in or out of service (5.2); return False if that waits for a transaction."""
         self.available = available
         if self.transaction is not None or self.status in ("Preparing", "Finishing"):
             return available
@@ -251,7 +255,7 @@ class Connector:
         return "Unavailable" if self.status == "Unavailable" else "Occupied"
 
     def release(self, reservation_id: int) -> bool:
-        """End a reservation; False: it is not held here."""
+        """End a reservation; return whether it was held here."""
         if self.reservation is None or self.reservation[0] != reservation_id:
             return False
         self.reservation = None
@@ -260,7 +264,7 @@ class Connector:
         return True
 
     def power_down(self, reason: str) -> None:
-        """A reset: the transaction ends, the visit too, and the driver pulls the plug meanwhile."""
+        """Reset: end the transaction and the visit; the driver unplugs in the meantime."""
         self.stop(reason)
         self._number += 1
         self._visit = self._draw()
@@ -268,11 +272,11 @@ class Connector:
         self.status_since_s = self._host.agenda.now_s
 
     def current_reading(self) -> dict[str, Any]:
-        """A reading on demand (TriggerMessage, 5.17)."""
+        """Return a reading on demand (TriggerMessage, 5.17)."""
         self.settle()
         return self._reading("Trigger")
 
-    # -- inside ---------------------------------------------------------------------------------
+    # -- internals ------------------------------------------------------------------------------
 
     def _draw(self) -> Visit:
         return Visit.draw(self._chance, self._host.persona)
@@ -282,11 +286,11 @@ class Connector:
         self._host.agenda.after(delay_s, lambda: step() if number == self._number else None)
 
     def _sample_interval_s(self) -> float:
-        # 0 switches periodic readings off (chapter 9); a look each hour notices when they are wanted again.
+        # 0 switches periodic readings off (chapter 9). A check each hour finds out if they are wanted again.
         return float(self._host.configuration.integer("MeterValueSampleInterval") or 3600)
 
     def settle(self) -> None:
-        """Meter what has flowed since the last look, and see whether the vehicle still charges."""
+        """Meter the energy since the last call, and update whether the vehicle charges."""
         host, transaction = self._host, self.transaction
         if transaction is None:
             return

@@ -1,6 +1,6 @@
-"""The passwords of virtual charge points, kept between runs in a file that only its owner reads.
+"""The passwords of virtual charge points, kept between runs in a file that only its owner can read.
 
-The central system shows a password once, so whoever made the charge point has to remember it.
+The central system shows a password once, so the simulator keeps it.
 """
 
 import json
@@ -11,13 +11,13 @@ from app.simulator.errors import SimulatorError
 
 
 class CredentialFile:
-    """One JSON object: identity to password. Written whole, by rename, mode 0600."""
+    """A JSON file with passwords by identity. It is replaced as a whole, with mode 0600."""
 
     def __init__(self, path: Path) -> None:
         """Read the file.
 
         Raises:
-            SimulatorError: it is there, but unreadable.
+            SimulatorError: it exists, but cannot be read.
         """
         self._path = path
         self._passwords: dict[str, str] = {}
@@ -30,10 +30,10 @@ class CredentialFile:
         try:
             self._passwords = dict(json.loads(text)["passwords"])
         except (ValueError, KeyError, TypeError):
-            raise SimulatorError(f"credentials file {path} is damaged; delete it to start anew") from None
+            raise SimulatorError(f"credentials file {path} is damaged; delete it to start again") from None
 
     def password(self, identity: str) -> str | None:
-        """The password of one charge point; None: not known here."""
+        """Return the password of a charge point; None if it is not in the file."""
         return self._passwords.get(identity)
 
     def remember(self, passwords: dict[str, str]) -> None:
@@ -43,13 +43,13 @@ class CredentialFile:
             SimulatorError: it cannot be written.
         """
         self._passwords.update(passwords)
-        beside = self._path.with_suffix(".new")
+        temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside.unlink(missing_ok=True)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump({"passwords": self._passwords}, file, indent=1, sort_keys=True)
-            beside.replace(self._path)
+            temporary.replace(self._path)
         except OSError as error:
             raise SimulatorError(f"credentials file {self._path}: {error.strerror}") from None

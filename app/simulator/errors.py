@@ -1,5 +1,5 @@
-"""What stops a simulation before it has begun."""
+"""The error that stops a simulation before it starts."""
 
 
 class SimulatorError(Exception):
-    """The run cannot start. The text is one line and says what to do."""
+    """The run cannot start. Its text is one line that says what to do."""

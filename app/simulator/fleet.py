@@ -1,4 +1,4 @@
-"""Many sessions at once: start, ramp, end."""
+"""Runs many virtual charge points at once: registers them, starts them one by one, ends them."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from app.clock import Clock
+from app.simulator.charge_point import VirtualChargePoint
+from app.simulator.client import ChargePointClient, FleetContext
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
-from app.simulator.ledger import Ledger
-from app.simulator.machine import ChargePoint
+from app.simulator.message_log import MessageLog
 from app.simulator.persona import Pace, Persona, fleet_tags, make_fleet
 from app.simulator.provisioning import provision
 from app.simulator.rest import RestClient
-from app.simulator.session import Session, Surroundings
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
 
@@ -26,10 +26,11 @@ _GRACE_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
-    """What the command line gives.
+    """The options of the command line.
 
     url: ws:// or wss:// base without the tenant. speed: virtual seconds for each real one. duration_s: real
-    seconds, None: until stopped. steady: nobody goes offline of itself. api_key: None: known passwords only.
+    seconds; None: until stopped. steady: no charge point goes offline by itself. api_key: None: use only the
+    known passwords.
     """
 
     url: str
@@ -48,19 +49,19 @@ class FleetOptions:
 
 
 class Display(Protocol):
-    """Shows the progress of a run."""
+    """A way to show the progress of a run."""
 
     async def show(self, fleet: "Fleet") -> None:
         """Show until cancelled."""
 
 
 class Fleet:
-    """The virtual charge points of one run and their books."""
+    """The virtual charge points of one run and their statistics."""
 
     def __init__(self, options: FleetOptions, clock: Clock) -> None:
         self.options = options
         self.statistics = Statistics()
-        self.charge_points: list[ChargePoint] = []
+        self.charge_points: list[VirtualChargePoint] = []
         self._clock = clock
         self._url = websocket_url(options.url)
 
@@ -74,11 +75,11 @@ class Fleet:
         personas = make_fleet(options.count, options.seed, pace=options.pace, prefix=options.prefix)
         file = CredentialFile(options.credentials)
         await asyncio.to_thread(self._provision, personas, file)
-        with _open_ledger(options.ledger) as ledger:
-            sessions = self._sessions(personas, file, ledger)
+        with _open_message_log(options.ledger) as message_log:
+            clients = self._clients(personas, file, message_log)
             shown = asyncio.create_task(display.show(self))
             try:
-                await self._drive(sessions, stop)
+                await self._drive(clients, stop)
             finally:
                 shown.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -86,7 +87,7 @@ class Fleet:
 
     @property
     def succeeded(self) -> bool:
-        """Something was answered, and no charge point broke down."""
+        """Say whether something was answered, and no charge point failed by a fault of the simulator."""
         faults = [reason for reason in self.statistics.errors if reason.startswith("simulator fault")]
         return bool(self.statistics.answered) and not faults
 
@@ -101,44 +102,45 @@ class Fleet:
                 f"{missing[0]}; `stationmaster key create --tenant {options.tenant}` makes a key"
             )
 
-    def _sessions(self, personas: Sequence[Persona], file: CredentialFile, ledger: Ledger) -> list[Session]:
+    def _clients(
+        self, personas: Sequence[Persona], file: CredentialFile, message_log: MessageLog
+    ) -> list[ChargePointClient]:
         options, clock = self.options, self._clock
         timeline = Timeline.begin(clock.now(), clock.monotonic(), options.speed, options.duration_s)
-        surroundings = Surroundings(
+        context = FleetContext(
             url=f"{self._url}/{quote(options.tenant, safe='')}",
             clock=clock,
             timeline=timeline,
             statistics=self.statistics,
-            ledger=ledger,
+            message_log=message_log,
             credential_changed=lambda identity, key: file.remember({identity: key}),
         )
         self.charge_points = [
-            ChargePoint(persona, timeline.origin, goes_offline=not options.steady) for persona in personas
+            VirtualChargePoint(persona, timeline.origin, goes_offline=not options.steady)
+            for persona in personas
         ]
         return [
-            Session(charge_point, file.password(charge_point.persona.identity), surroundings)
+            ChargePointClient(charge_point, file.password(charge_point.persona.identity), context)
             for charge_point in self.charge_points
         ]
 
-    async def _drive(self, sessions: list[Session], stop: asyncio.Event) -> None:
+    async def _drive(self, clients: list[ChargePointClient], stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._later(number, session)) for number, session in enumerate(sessions)
-            ]
+            tasks = [group.create_task(self._later(number, client)) for number, client in enumerate(clients)]
             waiter = group.create_task(self._until_stopped(stop))
             await waiter
-            for session in sessions:
-                session.finish()
+            for client in clients:
+                client.finish()
             _, late = await asyncio.wait(tasks, timeout=_GRACE_S)
             for task in late:
                 task.cancel()
             if late:
                 self.statistics.errors["cut off at the end of the run"] += len(late)
 
-    async def _later(self, number: int, session: Session) -> None:
-        # A thousand logins in one moment are a storm test, not a simulation.
+    async def _later(self, number: int, client: ChargePointClient) -> None:
+        # A thousand logins at once are a test of storms, not a simulation.
         await asyncio.sleep(number / _STARTS_PER_S)
-        await session.run()
+        await client.run()
 
     async def _until_stopped(self, stop: asyncio.Event) -> None:
         try:
@@ -149,25 +151,25 @@ class Fleet:
 
 
 def websocket_url(url: str) -> str:
-    """The base of charge-point URLs: `/ocpp` is added to a bare host.
+    """Return the base of charge-point URLs: `/ocpp` is added to a URL without a path.
 
     Raises:
-        SimulatorError: it is no ws:// or wss:// URL.
+        SimulatorError: it is not a ws:// or wss:// URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise SimulatorError(f"--url: {url!r} is no ws:// or wss:// URL")
+        raise SimulatorError(f"--url: {url!r} is not a ws:// or wss:// URL")
     return url.rstrip("/") if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/ocpp"
 
 
 def rest_url(url: str) -> str:
-    """Where the REST API of the same server listens."""
+    """Return the base URL of the REST API of the same server."""
     parts = urlsplit(url)
     return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
 
 
-def _open_ledger(path: Path | None) -> Ledger:
+def _open_message_log(path: Path | None) -> MessageLog:
     try:
-        return Ledger(path)
+        return MessageLog(path)
     except OSError as error:
         raise SimulatorError(f"--ledger: {path}: {error.strerror}") from None

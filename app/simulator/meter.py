@@ -4,20 +4,20 @@ from dataclasses import dataclass
 
 FULL_SOC = 100.0
 TAPER_SOC = 80.0
-"""Above this state of charge (percent) a battery takes less and less power."""
+"""Above this state of charge in percent a battery takes less and less power."""
 VOLTAGE_V = 230.0
 
 
 @dataclass(slots=True)
 class Vehicle:
-    """A battery on wheels. `soc` is the state of charge in percent, 0 to 100."""
+    """A vehicle with its battery. `soc` is the state of charge in percent, 0 to 100."""
 
     battery_wh: float
     soc: float
     power_w: float
 
     def accepts_w(self) -> float:
-        """The power that the battery takes now, in watts; 0 when it is full."""
+        """Return the power that the battery takes now, in watts; 0 when it is full."""
         if self.soc >= FULL_SOC:
             return 0.0
         if self.soc <= TAPER_SOC:
@@ -41,11 +41,11 @@ class Meter:
 
     @property
     def register_wh(self) -> int:
-        """The reading, in whole watt hours."""
+        """Return the reading in whole watt hours."""
         return int(self._register_wh)
 
     def deliver(self, vehicle: Vehicle, limit_w: float, seconds: float) -> None:
-        """Let energy flow for some virtual seconds, never above `limit_w`."""
+        """Deliver energy for some virtual seconds, never above `limit_w`."""
         remaining_s = max(0.0, seconds)
         while remaining_s > 0.0:
             step_s = min(self._STEP_S, remaining_s)
@@ -56,16 +56,16 @@ class Meter:
         self.power_w = max(0.0, min(limit_w, vehicle.accepts_w()))
 
     def idle(self) -> None:
-        """Nothing flows any more."""
+        """Stop the flow of energy."""
         self.power_w = 0.0
 
 
 def sampled_values(
     meter: Meter, vehicle: Vehicle, *, phases: int, measurands: frozenset[str], context: str
 ) -> list[dict[str, str]]:
-    """The reading as the `sampledValue` array of OCPP 1.6 7.43, only with the measurands asked for.
+    """Return the reading as the `sampledValue` array of OCPP 1.6 7.43, with the measurands asked for.
 
-    The energy register is always there: without it a reading is worth nothing to a bill.
+    The energy register is always included, because billing needs it.
     """
     rows = [("Energy.Active.Import.Register", str(meter.register_wh), "Wh", "Outlet")]
     rows.append(("Power.Active.Import", f"{meter.power_w:.1f}", "W", "Outlet"))

@@ -1,7 +1,8 @@
-"""What a charge point still has to say: ordinary messages, and transaction messages that must arrive.
+"""The messages that a charge point has yet to send: ordinary ones, and those of transactions.
 
-Transaction messages (StartTransaction, MeterValues of a transaction, StopTransaction) leave in the order in
-which they happened and stay until they are answered (OCPP 1.6 3.7); each failure waits longer (3.7.1).
+Transaction messages (StartTransaction, MeterValues of a transaction, StopTransaction) are sent in the order
+of their events and kept until they are answered (OCPP 1.6 3.7). Each failure makes the next pause longer
+(3.7.1).
 """
 
 from collections import deque
@@ -13,33 +14,33 @@ BEFORE_ACCEPTED = frozenset({"BootNotification"})
 
 
 @dataclass(slots=True)
-class Transaction:
-    """One charging session as the charge point remembers it. Times are virtual seconds."""
+class VirtualTransaction:
+    """One transaction in the memory of the charge point. Times are virtual seconds."""
 
     connector_id: int
     id_tag: str
     started_s: float
     meter_start_wh: int
     transaction_id: int | None = None
-    """Given by the answer to StartTransaction; -1 when that message had to be given up (errata 3.18)."""
+    """From the answer to StartTransaction; -1 if that message was given up (errata 3.18)."""
 
 
 @dataclass(slots=True)
 class Request:
-    """One CALL. `record` is its place in the transaction queue since power-up; None: an ordinary message."""
+    """One CALL. `record` counts the transaction messages since power-up; None for an ordinary message."""
 
     message_id: str
     action: str
     payload: Json
     order: int
     record: int | None = None
-    transaction: Transaction | None = None
+    transaction: VirtualTransaction | None = None
     attempts: int = 0
-    """Failures so far: CALLERROR or no answer in time. A lost connection is not one."""
+    """Failures so far: CALLERROR or time-out. A lost connection does not count."""
     sent: bool = False
 
-    def wire_payload(self) -> Json:
-        """The payload with the transaction id filled in, which is known only once the start was answered."""
+    def payload_to_send(self) -> Json:
+        """Return the payload with the transaction id, which is known only once the start was answered."""
         if self.transaction is None or self.action == "StartTransaction":
             return self.payload
         known = self.transaction.transaction_id
@@ -48,23 +49,23 @@ class Request:
 
 @dataclass(slots=True)
 class Outbox:
-    """Both queues of one charge point, and the one message that is out."""
+    """Both queues of one charge point, and the one message that is in flight."""
 
     transactional: deque[Request] = field(default_factory=deque)
     ordinary: deque[Request] = field(default_factory=deque)
     in_flight: Request | None = None
     discarded: int = 0
-    """Transaction messages given up after the last attempt."""
+    """Transaction messages that were given up after the last attempt."""
     _held_until_s: float = 0.0
 
     def add(self, request: Request) -> None:
-        """Queue a message behind those of its kind."""
+        """Queue a message after those of its kind."""
         (self.ordinary if request.record is None else self.transactional).append(request)
 
     def take(self, now_s: float, *, accepted: bool) -> Request | None:
-        """The message to send next; None while one is out or nothing may go.
+        """Return the message to send next; None while one is in flight or none may be sent.
 
-        accepted: the charge point is Accepted; before that only BootNotification leaves (4.2).
+        accepted: whether the registration is Accepted; before that only BootNotification is sent (4.2).
         """
         if self.in_flight is not None:
             return None
@@ -87,22 +88,22 @@ class Outbox:
         return head
 
     def _most_urgent(self) -> Request | None:
-        # A driver stands before the charge point: Authorize overtakes a long replay.
+        # A driver waits at the charge point, so Authorize is sent before a long queue.
         authorize = next((row for row in self.ordinary if row.action == "Authorize"), None)
         return authorize or (self.ordinary[0] if self.ordinary else None)
 
     def answered(self, request: Request) -> None:
-        """The message has its answer and leaves for good."""
-        self._land(request)
+        """Remove a message that was answered."""
+        self._clear_in_flight(request)
         if request.record is not None and self.transactional and self.transactional[0] is request:
             self.transactional.popleft()
 
     def failed(self, request: Request, now_s: float, *, attempts: int, interval_s: float) -> bool:
-        """The answer was an error, or none came. True: the message was given up.
+        """Handle an error or a missing answer; return whether the message was given up.
 
-        A transaction message waits `interval_s` times the failures so far; any other is not repeated.
+        A transaction message waits for `interval_s` times its failures; another one is not repeated.
         """
-        self._land(request)
+        self._clear_in_flight(request)
         request.attempts += 1
         if request.record is None:
             return True
@@ -114,16 +115,16 @@ class Outbox:
         return True
 
     def disconnected(self) -> Request | None:
-        """The socket is gone: ordinary messages die with it. Returns the one that was out."""
+        """Handle a lost connection: drop ordinary messages and return the one that was in flight."""
         lost, self.in_flight = self.in_flight, None
         self.ordinary.clear()
         self._held_until_s = 0.0
         return lost
 
     def next_s(self) -> float | None:
-        """When the repeat of a failed message is due; None: nothing is held back."""
+        """Return when a failed message is repeated; None if none is held back."""
         return self._held_until_s if self.transactional and self._held_until_s else None
 
-    def _land(self, request: Request) -> None:
+    def _clear_in_flight(self, request: Request) -> None:
         if self.in_flight is request:
             self.in_flight = None

@@ -1,22 +1,33 @@
-"""Who a virtual charge point is: hardware, habits and drivers, all drawn from one seed."""
+"""The personas of virtual charge points: hardware, habits and drivers, all drawn from one seed."""
 
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Pace = Literal["brisk", "normal"]
 Span = tuple[float, float]
 
 UNKNOWN_TAG = "SIM-STRANGER"
-"""An id tag that is never registered: some drivers hold up the wrong card."""
+"""An id tag that is never registered: some drivers present the wrong card."""
 
-_MAKES = (
-    # vendor, model, connectors, phases, watts per connector, direct current
-    ("Nordlys", "Fjord 22", 2, 3, 22_080, False),
-    ("Kestrel Energy", "Wallbox 11", 1, 3, 11_040, False),
-    ("Kestrel Energy", "Wallbox 7", 1, 1, 7_360, False),
-    ("Volterra", "Rapid 50", 1, 3, 50_000, True),
-    ("Volterra", "Plaza 150", 2, 3, 150_000, True),
+
+class _Model(NamedTuple):
+    """A model of charge point. power_w: of each connector."""
+
+    vendor: str
+    name: str
+    connectors: int
+    phases: int
+    power_w: int
+    direct_current: bool
+
+
+_MODELS = (
+    _Model("Nordlys", "Fjord 22", 2, 3, 22_080, False),
+    _Model("Kestrel Energy", "Wallbox 11", 1, 3, 11_040, False),
+    _Model("Kestrel Energy", "Wallbox 7", 1, 1, 7_360, False),
+    _Model("Volterra", "Rapid 50", 1, 3, 50_000, True),
+    _Model("Volterra", "Plaza 150", 2, 3, 150_000, True),
 )
 
 
@@ -32,9 +43,9 @@ class Habits:
 
 
 HABITS: dict[Pace, Habits] = {
-    # A person who watches should see a whole session within a few minutes.
+    # A person who watches should see a whole transaction within a few minutes.
     "brisk": Habits((5, 30), (60, 300), 10, (240, 900), (15, 60)),
-    # What a public charge point sees in a day.
+    # The use of a public charge point.
     "normal": Habits((300, 5400), (900, 7200), 60, (7200, 43_200), (60, 1800)),
 }
 
@@ -56,40 +67,40 @@ class Persona:
     id_tags: tuple[str, ...]
     habits: Habits
     repeats_message_id: bool
-    """Whether a repeated transaction message carries its first message id again; real ones do either."""
+    """Whether a repeated transaction message keeps its message id. Real charge points do either."""
     reports_transaction_data: bool
     """Whether StopTransaction carries the first and last reading (OCPP 1.6 6.49)."""
 
     def random(self, purpose: str) -> random.Random:
-        """A stream of its own for each purpose, so that one draw more in one leaves the others alone."""
+        """Return a random stream for one purpose; draws for one purpose do not change another."""
         return random.Random(f"{self.seed}/{self.identity}/{purpose}")  # noqa: S311
 
 
 def fleet_tags(count: int) -> list[str]:
-    """The id tags that the drivers of a fleet of `count` charge points carry: two each."""
+    """Return the id tags of the drivers of `count` charge points: two for each."""
     return [f"SIM-TAG-{number:05d}" for number in range(1, 2 * count + 1)]
 
 
 def make_fleet(count: int, seed: str, *, pace: Pace = "normal", prefix: str = "SIM") -> list[Persona]:
-    """The same `count` personas for the same seed; a larger count only adds at the end."""
+    """Return `count` personas, the same for the same seed. A larger count only adds at the end."""
     return [_make(number, seed, pace, prefix) for number in range(1, count + 1)]
 
 
 def _make(number: int, seed: str, pace: Pace, prefix: str) -> Persona:
     identity = f"{prefix}-{number:05d}"
     draw = random.Random(f"{seed}/{identity}")  # noqa: S311
-    vendor, model, connectors, phases, power_w, direct_current = draw.choice(_MAKES)
+    model = draw.choice(_MODELS)
     return Persona(
         identity=identity,
         seed=seed,
-        vendor=vendor,
-        model=model,
+        vendor=model.vendor,
+        model=model.name,
         serial_number=f"{draw.randrange(16**8):08X}",
         firmware_version=f"{draw.randint(1, 4)}.{draw.randint(0, 12)}.{draw.randint(0, 9)}",
-        connectors=connectors,
-        phases=phases,
-        power_w=power_w,
-        direct_current=direct_current,
+        connectors=model.connectors,
+        phases=model.phases,
+        power_w=model.power_w,
+        direct_current=model.direct_current,
         id_tags=(f"SIM-TAG-{2 * number - 1:05d}", f"SIM-TAG-{2 * number:05d}"),
         habits=HABITS[pace],
         repeats_message_id=draw.random() < 0.5,

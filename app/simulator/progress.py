@@ -1,4 +1,4 @@
-"""How a run looks: a live table on a terminal, plain lines elsewhere, and a summary at the end."""
+"""Shows a run: a live table on a terminal, plain lines elsewhere, and a summary at the end."""
 
 import asyncio
 
@@ -13,12 +13,12 @@ _LINE_EVERY_S = 5.0
 
 
 def display_for(console: Console) -> Display:
-    """A live table when somebody watches, else lines."""
+    """Return a live table for a terminal, else lines."""
     return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
 
 
 class LineDisplay:
-    """One line every few seconds, for logs and pipes."""
+    """Prints one line every few seconds, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -32,7 +32,7 @@ class LineDisplay:
 
 
 class LiveDisplay:
-    """A table that is redrawn in place."""
+    """Shows a table that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -46,7 +46,7 @@ class LiveDisplay:
 
 
 def print_summary(console: Console, fleet: Fleet) -> None:
-    """What the run did, and every kind of error that it met."""
+    """Print what the run did, and how often each error occurred."""
     statistics = fleet.statistics
     table = Table(title="Simulation", show_header=False, title_justify="left")
     table.add_column(style="bold")

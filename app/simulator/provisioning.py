@@ -1,39 +1,31 @@
-"""Makes the charge points and id tags of a fleet known to the central system, before it connects."""
+"""Creates the charge points and id tags of a fleet in the central system before they connect."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from app.simulator.credentials import CredentialFile
-from app.simulator.errors import SimulatorError
 from app.simulator.persona import Persona
 from app.simulator.rest import RestClient
 
 TAG_PREFIX = "SIM-TAG-"
-# A crash in between may forget a few passwords, not all of them.
+# A crash in between may lose a few passwords, not all of them.
 _REMEMBER_EVERY = 50
 
 
 def provision(
     api: RestClient, tenant: str, personas: Sequence[Persona], id_tags: Sequence[str], file: CredentialFile
 ) -> None:
-    """Create what is missing; a charge point whose password is not known here gets a new one.
+    """Create what is missing. A charge point without a known password gets a new one.
 
     Raises:
         SimulatorError: the API refuses, or its key belongs to another tenant.
     """
-    existing = {identity for prefix in _prefixes(personas) for identity in api.identities(prefix)}
-    fresh: dict[str, str] = {}
-    for persona in personas:
-        identity = persona.identity
-        if identity not in existing:
-            name = f"{persona.vendor} {persona.model} (simulated)"
-            fresh[identity] = _password(api.create_charge_point(identity, name), tenant)
-        elif file.password(identity) is None:
-            fresh[identity] = _password(api.replace_credential(identity), tenant)
-        if len(fresh) >= _REMEMBER_EVERY:
-            file.remember(fresh)
-            fresh = {}
-    if fresh:
-        file.remember(fresh)
+    existing = {identity for prefix in _prefixes(personas) for identity in api.names(prefix)}
+    missing = [row for row in personas if row.identity not in existing or file.password(row.identity) is None]
+    if missing:
+        api.require_tenant(tenant)
+    for start in range(0, len(missing), _REMEMBER_EVERY):
+        batch = missing[start : start + _REMEMBER_EVERY]
+        file.remember({persona.identity: _password(api, persona, existing) for persona in batch})
     known = {id_tag.upper() for id_tag in api.id_tags(TAG_PREFIX)}
     for id_tag in id_tags:
         if id_tag.upper() not in known:
@@ -44,8 +36,11 @@ def _prefixes(personas: Sequence[Persona]) -> set[str]:
     return {persona.identity.rpartition("-")[0] + "-" for persona in personas}
 
 
-def _password(credential: dict[str, str], tenant: str) -> str:
-    owner = credential["path"].strip("/").split("/")[1]
-    if owner != tenant:
-        raise SimulatorError(f"STATIONMASTER_API_KEY: the key belongs to tenant {owner}, not {tenant}")
-    return credential["password"]
+def _password(api: RestClient, persona: Persona, existing: Set[str]) -> str:
+    if persona.identity in existing:
+        credential = api.replace_credential(persona.identity)
+    else:
+        name = f"{persona.vendor} {persona.model} (simulated)"
+        credential = api.create_charge_point(persona.identity, name)
+    password: str = credential["password"]
+    return password

@@ -1,10 +1,11 @@
-"""The little of the developer API that the simulator needs. Blocking: call it in a thread.
+"""A client for the part of the developer API that the simulator needs. It blocks: call it in a thread.
 
-Only the standard library, so that a simulator on another machine needs no HTTP client beside its WebSockets.
+It uses only the standard library, so that a simulator on another machine needs no HTTP client.
 """
 
 import http.client
 import json
+import secrets
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -28,27 +29,42 @@ class RestClient:
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
 
-    def identities(self, prefix: str) -> Iterator[str]:
-        """The charge points whose identity begins so."""
-        return (row["identity"] for row in self._pages("/v1/charge-points", prefix))
+    def require_tenant(self, tenant: str) -> None:
+        """Check that the API key belongs to a tenant, before anything of that tenant is changed.
+
+        Only a credential shows the tenant, so this creates a charge point of its own and deletes it.
+
+        Raises:
+            SimulatorError: the key belongs to another tenant, or the API refuses.
+        """
+        identity = f"tenant-check-{secrets.token_hex(8)}"
+        path = self.create_charge_point(identity, "Deleted at once")["path"]
+        self._request("DELETE", f"/v1/charge-points/{identity}", None)
+        owner = path.strip("/").split("/")[1]
+        if owner != tenant:
+            raise SimulatorError(f"STATIONMASTER_API_KEY: the key belongs to tenant {owner}, not {tenant}")
+
+    def names(self, prefix: str) -> dict[str, str | None]:
+        """Return the names of the charge points whose identity begins with `prefix`, by identity."""
+        return {row["identity"]: row["name"] for row in self._pages("/v1/charge-points", prefix)}
 
     def id_tags(self, prefix: str) -> Iterator[str]:
-        """The id tags that begin so."""
+        """Return the id tags that begin with `prefix`."""
         return (row["id_tag"] for row in self._pages("/v1/id-tags", prefix))
 
     def create_charge_point(self, identity: str, name: str) -> Json:
-        """Make a charge point; returns its credential: `username`, `password`, `path`."""
+        """Create a charge point; return its credential: `username`, `password`, `path`."""
         made: Json = self._request("POST", "/v1/charge-points", {"identity": identity, "name": name})
         credential: Json = made["credential"]
         return credential
 
     def replace_credential(self, identity: str) -> Json:
-        """A new credential for a charge point whose password is not known here."""
+        """Create and return a new credential for a charge point."""
         path = f"/v1/charge-points/{quote(identity, safe='')}/credentials"
         return self._request("POST", path, None)
 
     def create_id_tag(self, id_tag: str) -> None:
-        """Make an accepted id tag."""
+        """Create an accepted id tag."""
         self._request("POST", "/v1/id-tags", {"id_tag": id_tag, "status": "Accepted"})
 
     def _pages(self, path: str, prefix: str) -> Iterator[Json]:
@@ -72,6 +88,8 @@ class RestClient:
             ) from None
         if response.status >= 300:
             raise SimulatorError(f"{method} {path}: HTTP {response.status} {_problem(answer)}")
+        if response.status == 204:
+            return {}
         try:
             found: Json = json.loads(answer)
         except ValueError:
@@ -88,7 +106,7 @@ class RestClient:
 
 
 def _problem(answer: bytes) -> str:
-    """What a problem document (RFC 9457) says, on one line."""
+    """Return the title and detail of a problem document (RFC 9457) on one line."""
     try:
         found = json.loads(answer)
         return " ".join(str(found[name]) for name in ("title", "detail") if found.get(name))

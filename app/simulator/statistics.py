@@ -1,4 +1,4 @@
-"""What a fleet has done: counters for the display and the summary."""
+"""Counters of a fleet, for the display and the summary."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ class Statistics:
 
     @property
     def messages(self) -> int:
-        """CALLs sent and CALLs answered by the fleet."""
+        """Return the number of CALLs that the fleet sent or answered."""
         return self.sent.total() + self.commands.total()
 
     def quantile_s(self, share: float) -> float | None:
-        """The latency that `share` (0 to 1) of the answers did not exceed; None: no answer yet."""
+        """Return the latency that `share` (0 to 1) of the answers did not exceed; None without an answer."""
         if not self.latencies_s:
             return None
         ordered = sorted(self.latencies_s)

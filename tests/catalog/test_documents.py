@@ -8,9 +8,9 @@ import pytest
 from fastapi import Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
-from app.protocols.catalog import Catalog
-from app.protocols.documents import Document, json_document
-from tests.catalog.conftest import ROOT, build_application
+from app.catalog.catalog import Catalog
+from app.catalog.documents import Document, json_document
+from tests.support.catalog import ROOT, build_application
 
 PATHS = [
     "/v1/protocols",

@@ -6,11 +6,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app import ocpp
-from app.protocols.catalog import Catalog, ProtocolCatalog
-from app.protocols.definition import Definition
-from app.protocols.entry import Entry, load_entries
-from tests.catalog.conftest import ROOT, build_application
+from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
+from app.catalog.entry import Entry, load_entries
+from app.ocpp import ocpp16
+from tests.support.catalog import ROOT, build_application
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "an unknown level": {"capabilities": [{"name": "x", "level": "maybe"}]},
     "an unknown direction": {"message_flow": [{"action": "Reset", "direction": "up", "text": "x"}]},
     "a share above 100": {"adoption": {"share_percent": 101}},
-    "a slug that is no path": {"slug": "OCPP 1.6"},
+    "a slug that cannot be in a path": {"slug": "OCPP 1.6"},
 }
 
 
@@ -56,6 +55,9 @@ def test_a_flow_that_contradicts_the_core_is_refused() -> None:
     entry = load_entries()["ocpp-16j"]
     turned = entry.message_flow[0].model_copy(update={"direction": "csms-to-cp"})
     with pytest.raises(ValueError, match="BootNotification contradicts"):
-        ProtocolCatalog(
-            entry.model_copy(update={"message_flow": (turned,)}), Definition.read(ocpp.describe())
-        )
+        ProtocolCatalog(entry.model_copy(update={"message_flow": (turned,)}), ocpp16())
+
+
+def test_an_entry_whose_definition_is_missing_is_refused() -> None:
+    with pytest.raises(ValueError, match="ocpp-16j: there is no definition v16"):
+        load_catalog({})

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.catalog import facts
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 
 @pytest.fixture

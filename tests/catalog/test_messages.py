@@ -1,4 +1,4 @@
-"""The messages: the list and its filters, the single message, its schemas, and the lists beside them."""
+"""The messages: the list and its filters, the single message, its schemas, and the other lists."""
 
 import json
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from app import ocpp
-from app.protocols.catalog import ProtocolCatalog
-from tests.catalog.conftest import ROOT
+from app.catalog.catalog import ProtocolCatalog
+from tests.support.catalog import ROOT
 
 MESSAGES = f"{ROOT}/messages"
 

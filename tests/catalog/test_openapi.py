@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.console.drawing import draw_flow
-from app.console.pages import Pages
-from app.protocols.catalog import Catalog, ProtocolCatalog
+from app.catalog.catalog import Catalog, ProtocolCatalog
+from app.catalog.pages.drawing import draw_flow
+from app.catalog.pages.rendering import Pages
 from tests.catalog import facts
 
 PAGE = "/protocols/ocpp-16j"
@@ -28,7 +28,7 @@ _VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 class Reader(HTMLParser):
-    """What a page holds: its words, its elements, its links; and whether every element is closed."""
+    """Reads the words, elements and links of a page, and checks that every element is closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

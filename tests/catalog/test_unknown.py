@@ -1,10 +1,10 @@
-"""What the catalog says to a name it does not know."""
+"""The answers of the catalog to a name that it does not know."""
 
 import httpx
 import pytest
 
-from app.protocols.unknown import near_names
-from tests.catalog.conftest import ROOT
+from app.catalog.unknown_names import near_names
+from tests.support.catalog import ROOT
 
 ROWS = {
     "protocol": ("/v1/protocols/ocpp16", ["ocpp-16j"], "protocol"),

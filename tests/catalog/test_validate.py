@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.catalog.conftest import ROOT
+from tests.support.catalog import ROOT
 
 PATH = f"{ROOT}/validate"
 MISSING_MODEL = '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]'
@@ -101,7 +101,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, str, str | None, list[Any] | None]] =
         None,
         [4, "payload", "PropertyConstraintViolation"],
     ),
-    "a payload that is no object": (
+    "a payload that is not an object": (
         {"action": "Heartbeat", "payload": "x"},
         "FormationViolation",
         "",

@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
+from app.charge_points.connector_store import ConnectorStore
+from app.charge_points.store import ChargePointStore
+from app.frame_log.store import FrameStore
+from app.tenants.store import TenantStore
+from app.transactions.store.reading import TransactionStore
+from tests.support.gateway import Station
+from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 
 HEARTBEAT = '[2,"hb","Heartbeat",{}]'
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": "2026-01-01T00:00:00Z"}
@@ -40,7 +45,7 @@ async def witness(station: Station) -> tuple[RawClient, int]:
 async def assert_unharmed(station: Station, client: RawClient, transaction_id: int) -> None:
     assert (await client.ask(HEARTBEAT))[0] == 3
     async with station.database.tenant(station.tenant.id) as work:
-        (transaction,) = await work.transactions.page(10)
+        (transaction,) = await TransactionStore(work).page(10)
     assert (transaction.id, transaction.meter_start_wh) == (transaction_id, 100)
     assert transaction.stopped_at is None
 
@@ -69,12 +74,12 @@ async def test_an_over_long_string_is_kept_by_a_tolerant_tenant_and_refused_by_a
     tolerant = await station.connect("CP1")
     assert (await tolerant.call("BootNotification", boot))[2]["status"] == "Accepted"
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get("CP1")
+        record = await ChargePointStore(work).get("CP1")
     assert record is not None
     assert record.vendor is not None
     assert record.vendor.startswith("V" * 20)
     async with station.database.platform() as platform:
-        await platform.tenants.update(station.tenant.slug, strict_protocol=True)
+        await TenantStore(platform).update(station.tenant.slug, strict_protocol=True)
     strict = await station.connect("CP1")
     assert (await strict.call("BootNotification", boot))[2] == "PropertyConstraintViolation"
 
@@ -178,9 +183,9 @@ async def test_text_in_a_binary_frame_is_answered(station: Station) -> None:
     assert json.loads(await client.text())[:2] == [3, "hb"]
     await station.flush()
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get("CP1")
+        record = await ChargePointStore(work).get("CP1")
         assert record is not None
-        frames = await work.frames.page(record.id, 10)
+        frames = await FrameStore(work).page(record.id, 10)
     kinds = [found["kind"] for frame in frames for found in frame.deviations or []]
     assert kinds == ["binary_frame"]
 
@@ -222,12 +227,12 @@ async def test_characters_no_database_holds_are_replaced_and_nothing_fails(
     )
     await station.flush()
     async with station.database.tenant(station.tenant.id) as work:
-        transaction = await work.transactions.get(started["transactionId"])
+        transaction = await TransactionStore(work).get(started["transactionId"])
     assert transaction is not None
     assert transaction.id_tag == "A\ufffdB"
     assert transaction.meter_stop_wh == 5
     async with station.database.tenant(station.tenant.id) as work:
-        untouched = await work.transactions.get(transaction_id)
+        untouched = await TransactionStore(work).get(transaction_id)
     assert untouched is not None
     assert untouched.stopped_at is None
     assert (await other.ask(HEARTBEAT))[0] == 3
@@ -239,7 +244,7 @@ async def test_a_refused_billing_message_is_kept_raw(station: Station) -> None:
     text = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG"}]'
     assert (await client.ask(text))[:3] == [4, "s", "ProtocolError"]
     async with station.database.tenant(station.tenant.id) as work:
-        (orphan,) = await work.orphans.page(10, charge_point_id=record.id)
+        (orphan,) = await TransactionStore(work).orphan_records(10, charge_point_id=record.id)
     assert (orphan.kind, orphan.action, orphan.raw) == ("invalid", "StartTransaction", text)
 
 
@@ -254,15 +259,15 @@ async def test_a_defect_in_a_handler_costs_one_message(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.database.ledger, "start_transaction", defect)
+        patch.setattr(station.services.storage.ledger, "start_transaction", defect)
         answer = await client.call("StartTransaction", START)
     assert answer[:3] == [4, "1", "InternalError"]
     assert "ZeroDivision" not in json.dumps(answer)
     # The same message again is a new try, not the remembered error.
     assert (await client.call("StartTransaction", START))[0] == 3
     async with station.database.tenant(station.tenant.id) as work:
-        assert len(await work.transactions.page(10)) == 2
-        first = await work.transactions.get(transaction_id)
+        assert len(await TransactionStore(work).page(10)) == 2
+        first = await TransactionStore(work).get(transaction_id)
     assert first is not None
     assert (await other.ask(HEARTBEAT))[0] == 3
 
@@ -274,5 +279,5 @@ async def test_new_connectors_have_a_limit_and_are_answered_beyond_it(station: S
         report = {"connectorId": n, "status": "Available", "errorCode": "NoError"}
         assert (await client.call("StatusNotification", report, str(n)))[2] == {}
     async with station.database.tenant(station.tenant.id) as work:
-        connectors = await work.connectors.for_charge_point(record.id)
+        connectors = await ConnectorStore(work).for_charge_point(record.id)
     assert len(connectors) == station.settings.connectors_per_charge_point + 1

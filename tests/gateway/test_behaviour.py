@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from app.charge_points.connector_store import ConnectorStore
+from app.charge_points.store import ChargePointStore
 from app.clock import parse_time
-from app.store.records import MeterValueRecord, TransactionRecord
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import RawClient
+from app.id_tags.store import IdTagStore
+from app.transactions.records import MeterValueRecord, TransactionRecord
+from app.transactions.store.reading import TransactionStore
+from tests.support.gateway import Station
+from tests.support.raw_client import RawClient
 
 AT = "2026-01-01T10:00:00Z"
 START: dict[str, Any] = {"connectorId": 1, "idTag": "TAG", "meterStart": 100, "timestamp": AT}
@@ -24,40 +28,40 @@ def reading(value: Any = "1", at: str = "2026-01-01T10:30:00Z", **more: Any) -> 
 async def charger(station: Station) -> RawClient:
     await station.register("CP1")
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.create("TAG")
-        await work.id_tags.create("GONE", status="Blocked")
+        await IdTagStore(work).create("TAG")
+        await IdTagStore(work).create("GONE", status="Blocked")
     return await station.connect("CP1")
 
 
 async def transaction(station: Station, transaction_id: int) -> TransactionRecord:
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.transactions.get(transaction_id)
+        record = await TransactionStore(work).get(transaction_id)
     assert record is not None
     return record
 
 
 async def transactions(station: Station) -> list[TransactionRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await work.transactions.page(100)
+        return await TransactionStore(work).page(100)
 
 
 async def values(station: Station) -> list[MeterValueRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get("CP1")
+        record = await ChargePointStore(work).get("CP1")
         assert record is not None
-        return await work.meter_values.for_charge_point(record.id, 100)
+        return await TransactionStore(work).meter_values_of_charge_point(record.id, 100)
 
 
 async def orphans(station: Station) -> list[str]:
     async with station.database.tenant(station.tenant.id) as work:
-        return [record.kind for record in await work.orphans.page(100)]
+        return [record.kind for record in await TransactionStore(work).orphan_records(100)]
 
 
 async def connectors(station: Station) -> dict[int, tuple[str, str]]:
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get("CP1")
+        record = await ChargePointStore(work).get("CP1")
         assert record is not None
-        known = await work.connectors.for_charge_point(record.id)
+        known = await ConnectorStore(work).for_charge_point(record.id)
     return {connector.connector_id: (connector.status, connector.error_code) for connector in known}
 
 
@@ -87,7 +91,7 @@ async def test_a_start_is_recorded_whatever_its_tag(
 async def test_a_replayed_start_gets_the_stored_answer(station: Station, charger: RawClient) -> None:
     first = await charger.call("StartTransaction", START, "a")
     async with station.database.tenant(station.tenant.id) as work:
-        await work.id_tags.update("TAG", status="Blocked")
+        await IdTagStore(work).update("TAG", status="Blocked")
     same_id = await charger.call("StartTransaction", START, "a")
     new_id = await charger.call("StartTransaction", START, "b")
     await charger.close()
@@ -358,7 +362,7 @@ async def test_a_boot_loop_is_answered_each_time(station: Station, charger: RawC
         answer = await charger.call("BootNotification", boot, str(n))
         assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 300)
     async with station.database.tenant(station.tenant.id) as work:
-        record = await work.charge_points.get("CP1")
+        record = await ChargePointStore(work).get("CP1")
     assert record is not None
     assert (record.vendor, record.model, record.firmware_version) == ("V", "M", "4")
 
@@ -370,7 +374,7 @@ async def test_the_operators_decision_counts_at_the_next_boot(station: Station) 
     assert (await client.call("BootNotification", boot, "1"))[2]["status"] == "Pending"
     assert (await client.call("Heartbeat", {}, "2"))[2] == "SecurityError"
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.update("NEW", registration_status="Accepted", heartbeat_interval_s=77)
+        await ChargePointStore(work).update("NEW", registration_status="Accepted", heartbeat_interval_s=77)
     answer = await client.call("BootNotification", boot, "3")
     assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 77)
     assert (await client.call("Heartbeat", {}, "4"))[0] == 3
@@ -379,7 +383,7 @@ async def test_the_operators_decision_counts_at_the_next_boot(station: Station) 
 async def test_billing_records_of_a_better_time_are_still_taken(station: Station, charger: RawClient) -> None:
     transaction_id = await start(charger)
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.update("CP1", registration_status="Rejected")
+        await ChargePointStore(work).update("CP1", registration_status="Rejected")
     again = await station.connect("CP1")
     assert (await again.call("Heartbeat", {}, "1"))[2] == "SecurityError"
     assert (await again.call("StopTransaction", {**STOP, "transactionId": transaction_id}, "2"))[0] == 3

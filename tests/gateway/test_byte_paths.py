@@ -8,13 +8,14 @@ from typing import Any, Final
 import pytest
 from fastapi import FastAPI
 
+from app.database.database import Database
+from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
-from app.store.database import Database
-from app.store.records import TenantRecord
-from tests.gateway.conftest import Station
-from tests.gateway.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
-from tests.gateway.servers import NOT_UTF_8, SERVERS, client_context
+from app.tenants.records import TenantRecord
+from tests.support.asgi_servers import NOT_UTF_8, SERVERS, client_context
+from tests.support.gateway import Station
+from tests.support.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
 
 AT: Final = "2026-01-01T10:00:00Z"
 SAMPLES: Final = [{"timestamp": AT, "sampledValue": [{"value": "1", "unit": "Wh"}]}]
@@ -153,7 +154,7 @@ async def test_every_server_gives_the_answers_of_the_wire(
     app = apps.setdefault("default", apps.get("default") or create_app(settings))
     station = Station(0, app, database, tenant, settings)
     async with database.tenant(tenant.id) as work:
-        await work.id_tags.create("TAG")
+        await IdTagStore(work).create("TAG")
     ours = await transcripts(app, settings, station, "wire")
     theirs = await transcripts(app, settings, station, server)
     for name in CONVERSATIONS:

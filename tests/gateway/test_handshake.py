@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from app.csms.credentials import Credentials
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import Login
+from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
 from app.main import create_app
-from app.store.records import Login, RegistrationStatus
-from tests.gateway.conftest import KEY, Station, serve
-from tests.gateway.raw_client import RawClient, frame_bytes
+from app.ocpp.v16 import RegistrationStatus
+from app.tenants.store import TenantStore
+from tests.support.gateway import KEY, Station, serve
+from tests.support.raw_client import RawClient, frame_bytes
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
@@ -123,7 +126,7 @@ async def test_a_wrong_credential_is_unauthorized(station: Station, options: dic
     assert response.headers["www-authenticate"] == 'Basic realm="ocpp"'
     assert response.problem["code"] == "unauthorized"
     async with station.database.tenant(station.tenant.id) as work:
-        after = await work.charge_points.get("CP1")
+        after = await ChargePointStore(work).get("CP1")
     assert after == record
 
 
@@ -146,9 +149,9 @@ async def test_the_key_of_another_charge_point_does_not_open(station: Station) -
 async def test_the_same_identity_in_another_tenant_is_another_charge_point(station: Station) -> None:
     await station.register("CP1")
     async with station.database.platform() as work:
-        other = await work.tenants.create(f"other-{station.tenant.id}", "Other")
+        other = await TenantStore(work).create(f"other-{station.tenant.id}", "Other")
     async with station.database.tenant(other.id) as tenant_work:
-        await tenant_work.charge_points.create("CP1", credential_hash=None)
+        await ChargePointStore(tenant_work).create("CP1", credential_hash=None)
     client = await RawClient.open(station.port, f"/ocpp/{other.slug}/CP1", user="CP1", password=KEY)
     assert client.response.status == 401
 
@@ -261,7 +264,7 @@ async def test_no_common_subprotocol_opens_without_one_and_closes(station: Stati
     assert "sec-websocket-protocol" not in client.response.headers
     assert await client.close_code() == 1002
     async with station.database.tenant(station.tenant.id) as work:
-        assert await work.charge_points.get("CP1") == record
+        assert await ChargePointStore(work).get("CP1") == record
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,7 @@ async def test_a_strict_tenant_tolerates_nothing(
     station: Station, options: dict[str, Any], path: str, status: int, close_code: int | None
 ) -> None:
     async with station.database.platform() as work:
-        await work.tenants.update(station.tenant.slug, strict_protocol=True)
+        await TenantStore(work).update(station.tenant.slug, strict_protocol=True)
     await station.register("CP1")
     client = await station.attempt(path, **{"password": KEY, "user": "CP1", **options})
     assert client.response.status == status
@@ -298,7 +301,7 @@ async def test_without_the_store_a_login_is_asked_to_come_again(
         raise StoreUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.database.attendance, "find", unavailable)
+        patch.setattr(station.services.storage.connection_batcher, "find", unavailable)
         response = (await station.attempt("CP1", password=KEY)).response
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0
@@ -328,7 +331,7 @@ async def test_a_new_key_of_unknown_fate_works_beside_the_old_one_until_it_is_us
     new = Credentials(station.settings.credential_pepper).hash(b"0123456789abcdef")
     async with station.database.tenant(station.tenant.id) as work:
         until = datetime.now(UTC) + timedelta(hours=24)
-        await work.charge_points.set_pending_credential(record.id, new, until)
+        await ChargePointStore(work).set_pending_credential(record.id, new, until)
     assert (await station.attempt("CP1", password=KEY)).response.status == 101
     assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
     assert (await station.attempt("CP1", password=KEY)).response.status == 401
@@ -346,15 +349,15 @@ async def test_a_login_promotes_no_other_key_than_the_one_it_proved(
 
     async def replaced_before(admission: Admission, login: Login, credential_hash: bytes) -> None:
         async with station.database.tenant(station.tenant.id) as work:
-            await work.charge_points.set_pending_credential(record.id, newer, until)
+            await ChargePointStore(work).set_pending_credential(record.id, newer, until)
         await promote(admission, login, credential_hash)
 
     monkeypatch.setattr(Admission, "_promote", replaced_before)
     async with station.database.tenant(station.tenant.id) as work:
-        await work.charge_points.set_pending_credential(record.id, proved, until)
+        await ChargePointStore(work).set_pending_credential(record.id, proved, until)
     assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
     async with station.database.tenant(station.tenant.id) as work:
-        point = await work.charge_points.get("CP1")
+        point = await ChargePointStore(work).get("CP1")
     assert point is not None
     assert point.credential_hash == record.credential_hash
     assert point.pending_credential_hash == newer

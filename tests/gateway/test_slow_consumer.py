@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from app.gateway import wire as module
+from app.gateway import websocket_connection as module
 from app.gateway.session import Session
-from app.ids import TenantId
 from app.ocpp import text_frame
-from tests.gateway.conftest import Station, until
-from tests.gateway.raw_client import frame_bytes
+from app.types import TenantId
+from tests.support.gateway import Station, until
+from tests.support.raw_client import frame_bytes
 
 READ_BYTES = 65_536
 """What the core reads at once. Each frame of it may be two things: itself, and that it came too early."""
@@ -46,7 +46,7 @@ async def test_of_who_sends_too_fast_one_read_waits_at_most(station: Station) ->
     fast = await station.connect("FAST")
     session = station.endpoint._registry.get(TenantId(station.tenant.id), "FAST")
     assert isinstance(session, Session)
-    assert isinstance(session._transport, module.Wire)
+    assert isinstance(session._transport, module.WebSocketConnection)
     frames = [frame_bytes(b'[2,"%05d","Heartbeat",{}]' % number) for number in range(20_000)]
     fast.writer.write(b"".join(frames))
     answers = station.settings.rate_burst + 10

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import get_args
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import CommandId, TenantId, WorkerId
 from app.live.command_bus import CommandBus
+from app.live.encryption import EnvelopeCipher
 from app.live.envelopes import VERSION, CallEnvelope, Envelope
 from app.live.keys import WorkerKeys
-from app.live.seal import Seal
 from app.metrics import BUS_MESSAGES
-from tests.live.support import RedisServer
+from app.types import CommandId, TenantId, WorkerId
+from tests.support.live import RedisServer
 
 SECRET = "pepper of the tests"
 KEY_IN_PAYLOAD = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
@@ -50,7 +51,7 @@ async def running(
     redis: Redis, name: str, receive: Callable[[Envelope], None], secret: str = SECRET
 ) -> AsyncIterator[CommandBus]:
     bus = CommandBus(redis, WorkerId(name), secret)
-    await bus.start(receive)
+    await bus.start(dict.fromkeys(get_args(Envelope), receive))
     try:
         yield bus
     finally:
@@ -143,8 +144,8 @@ async def test_a_receiver_that_fails_does_not_stop_the_inbox(redis: Redis, b: Re
         assert [await b.next(), await b.next()] == [call(1), call(2)]
 
 
-def sealed(body: bytes, secret: str = SECRET, worker: str = "b") -> dict[bytes, bytes]:
-    return {b"e": Seal(secret).close(body, WorkerKeys(WorkerId(worker)).inbox)}
+def encrypted(body: bytes, secret: str = SECRET, worker: str = "b") -> dict[bytes, bytes]:
+    return {b"e": EnvelopeCipher(secret).encrypt(body, WorkerKeys(WorkerId(worker)).inbox)}
 
 
 _BODY = msgspec.msgpack.encode(call())
@@ -158,12 +159,12 @@ _UNKNOWN = msgspec.msgpack.encode({"kind": "drain", "version": 1})
         ("not signed", {b"e": _BODY}, "forged"),
         ("no field", {b"x": b"y"}, "forged"),
         ("empty", {b"e": b""}, "forged"),
-        ("signed with another secret", sealed(_BODY, secret="guessed"), "forged"),
-        ("copied from another inbox", sealed(_BODY, worker="c"), "forged"),
-        ("changed", {b"e": sealed(_BODY)[b"e"][:-1] + b"\x00\x00"}, "forged"),
-        ("not an envelope", sealed(b"\xc1"), "unknown"),
-        ("a kind of another version", sealed(_UNKNOWN), "unknown"),
-        ("a newer version", sealed(_NEWER), "version"),
+        ("signed with another secret", encrypted(_BODY, secret="guessed"), "forged"),
+        ("copied from another inbox", encrypted(_BODY, worker="c"), "forged"),
+        ("changed", {b"e": encrypted(_BODY)[b"e"][:-1] + b"\x00\x00"}, "forged"),
+        ("not an envelope", encrypted(b"\xc1"), "unknown"),
+        ("a kind of another version", encrypted(_UNKNOWN), "unknown"),
+        ("a newer version", encrypted(_NEWER), "version"),
     ],
 )
 async def test_what_is_not_ours_is_ignored_and_counted(
@@ -179,7 +180,7 @@ async def test_what_is_not_ours_is_ignored_and_counted(
 
 async def test_an_added_field_does_not_disturb_an_older_worker(redis: Redis, b: Receiver) -> None:
     body = msgspec.msgpack.encode({**msgspec.msgpack.decode(_BODY), "added_later": [1, 2]})
-    await redis.xadd(WorkerKeys(WorkerId("b")).inbox, sealed(body))  # type: ignore[arg-type]  # as above
+    await redis.xadd(WorkerKeys(WorkerId("b")).inbox, encrypted(body))  # type: ignore[arg-type]  # as above
     async with running(redis, "b", b.arrived.put_nowait):
         assert await b.next() == call()
 
@@ -203,9 +204,9 @@ async def test_an_inbox_nobody_reads_is_bounded(redis: Redis) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 5000])
 def test_a_sealed_text_opens_to_what_it_was(length: int) -> None:
-    seal = Seal(SECRET)
+    cipher = EnvelopeCipher(SECRET)
     body = bytes(index % 256 for index in range(length))
-    text = seal.close(body, "inbox")
-    assert seal.open(text, "inbox") == body
-    assert seal.close(body, "inbox") != text
+    text = cipher.encrypt(body, "inbox")
+    assert cipher.decrypt(text, "inbox") == body
+    assert cipher.encrypt(body, "inbox") != text
     assert length < 31 or body not in text

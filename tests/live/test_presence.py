@@ -4,10 +4,10 @@ import pytest
 from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.ids import WorkerId
 from app.live.keys import WorkerKeys
 from app.live.presence import Presence
-from tests.live.support import TENANT, RecordingListener, RedisServer, SetClock, owner
+from app.types import WorkerId
+from tests.support.live import TENANT, RecordingListener, RedisServer, SetClock, owner
 
 
 class Worker:

@@ -4,18 +4,19 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import get_args
 
 import pytest
 from redis.asyncio import Redis
 
-from app.csms.connection import Connection
+from app.connection import Connection
 from app.gateway.registry import Registry
-from app.ids import CommandId, WorkerId
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import DoneEnvelope, Envelope, EvictEnvelope
 from app.live.presence import Presence
-from tests.live.support import TENANT, RecordingSession, RedisServer, SetClock, connection
+from app.types import CommandId, WorkerId
+from tests.support.live import TENANT, RecordingSession, RedisServer, SetClock, connection
 
 SECRET = "pepper of the tests"
 ORDERS = 2000
@@ -36,7 +37,7 @@ class Worker:
     async def start(self) -> None:
         self.presence._listener = self.registry
         await self.presence.renew()
-        await self.bus.start(self._receive)
+        await self.bus.start(dict.fromkeys(get_args(Envelope), self._receive))
 
     async def stop(self) -> None:
         await self.registry.close()

@@ -1,13 +1,13 @@
-"""What a virtual charge point answers to each command, and what it does afterwards."""
+"""A virtual charge point answers each command, and acts on it afterwards."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from app.simulator.commands import NotSupported, answer
-from app.simulator.connector import Connector
-from app.simulator.machine import ChargePoint
+from app.simulator.charge_point import VirtualChargePoint
+from app.simulator.commands import ActionNotSupported, answer
+from app.simulator.connector import VirtualConnector
 from app.simulator.outbox import Request
 from app.simulator.persona import make_fleet
 
@@ -15,16 +15,16 @@ Json = dict[str, Any]
 ORIGIN = datetime(2026, 3, 1, 6, 0, tzinfo=UTC)
 
 
-def booted() -> ChargePoint:
+def booted() -> VirtualChargePoint:
     """A charge point with two connectors, accepted and in the middle of a quiet moment."""
     persona = next(row for row in make_fleet(20, "commands") if row.connectors == 2)
-    charge_point = ChargePoint(persona, ORIGIN, goes_offline=False)
+    charge_point = VirtualChargePoint(persona, ORIGIN, goes_offline=False)
     charge_point.connected()
     sent(charge_point)
     return charge_point
 
 
-def sent(charge_point: ChargePoint, until_s: float | None = None) -> list[Request]:
+def sent(charge_point: VirtualChargePoint, until_s: float | None = None) -> list[Request]:
     """Answer everything up to a virtual second, and return what was sent."""
     rows: list[Request] = []
     while True:
@@ -49,7 +49,7 @@ def _answer(request: Request, number: int) -> Json:
             return {}
 
 
-def charging() -> tuple[ChargePoint, Connector]:
+def charging() -> tuple[VirtualChargePoint, VirtualConnector]:
     charge_point = booted()
     reply = answer(charge_point, "RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE"})
     assert reply == {"status": "Accepted"}
@@ -59,11 +59,11 @@ def charging() -> tuple[ChargePoint, Connector]:
     return charge_point, connector
 
 
-def status(connector: Connector) -> str:
+def status(connector: VirtualConnector) -> str:
     return connector.status
 
 
-def wants_connection(charge_point: ChargePoint) -> bool:
+def wants_connection(charge_point: VirtualChargePoint) -> bool:
     return charge_point.wants_connection
 
 
@@ -116,7 +116,7 @@ def test_remote_stop_ends_the_transaction_it_names() -> None:
     rows = sent(charge_point, charge_point.agenda.now_s + 2)
     stop = next(row for row in rows if row.action == "StopTransaction")
     assert stop.payload["reason"] == "Remote"
-    assert stop.wire_payload()["transactionId"] == 4711
+    assert stop.payload_to_send()["transactionId"] == 4711
 
 
 def test_remote_stop_of_an_unknown_transaction_is_rejected() -> None:
@@ -354,7 +354,7 @@ def test_diagnostics_and_firmware_report_their_steps() -> None:
 
 
 def test_what_the_charge_point_lacks_is_not_supported() -> None:
-    with pytest.raises(NotSupported):
+    with pytest.raises(ActionNotSupported):
         answer(booted(), "InstallCertificate", {})
     assert answer(booted(), "DataTransfer", {"vendorId": "x"}) == {"status": "UnknownVendorId"}
     assert answer(booted(), "ClearCache", {}) == {"status": "Accepted"}

@@ -1,10 +1,10 @@
-"""Drawn examples of docs/smart-charging.md: `python -m tests.smart_charging.drawings` writes them anew."""
+"""Drawn examples of docs/smart-charging.md: `python -m tests.smart_charging.drawings` writes them."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from app.csms.smart_charging.composite import picture, read_question
+from app.smart_charging.composite import picture, read_question
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "drawings"
 _MORNING = "2026-03-02T10:00:00Z"

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.csms.smart_charging.axes import amount, amount_ticks, time_ticks
-from app.csms.smart_charging.drawing import WIDTH, Measured, draw
+from app.smart_charging.axes import amount, amount_ticks, time_ticks
+from app.smart_charging.drawing import WIDTH, Measured, draw
 from tests.smart_charging.drawings import DIRECTORY, EXAMPLES, drawn, path
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)

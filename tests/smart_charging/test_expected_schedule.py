@@ -1,4 +1,4 @@
-"""What a charge point should follow, from its ledger; and where its own word departs from that."""
+"""The schedule that a charge point should follow, and where its own one differs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,21 @@ from uuid import UUID
 
 import pytest
 
-from app.csms.smart_charging.drawing import Measured
-from app.csms.smart_charging.drift import Departure, departures, read_reported
-from app.csms.smart_charging.expected_schedule import ScheduleRequest, draw_expected, expected_schedule
-from app.csms.smart_charging.ledger import Installed, Ledger, World
-from app.csms.smart_charging.ledger_reading import LedgerView
-from app.csms.smart_charging.measured import measured_over_time
+from app.database.text import json_text
 from app.errors import InvalidInput
-from app.store.records import ConnectorTransaction, Json, MeterValueRecord
+from app.smart_charging.drawing import Measured
+from app.smart_charging.drift import Departure, departures, read_reported
+from app.smart_charging.expected_schedule import (
+    ScheduleOptions,
+    ScheduleRequest,
+    draw_expected,
+    expected_schedule,
+)
+from app.smart_charging.measured import measured_over_time
+from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState, ProfileLedger
+from app.smart_charging.records import ConnectorTransaction
+from app.transactions.records import MeterValueRecord
+from app.types import Json
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
@@ -43,16 +50,17 @@ def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
     return Installed(UUID(int=wanted["chargingProfileId"]), connector, wanted, **more)
 
 
-def view(*worlds: World, overflow: bool = False, running: bool = False) -> LedgerView:
-    anywhere = tuple(dict.fromkeys(item for world in worlds for item in world))
+def view(*states: PossibleState, overflow: bool = False, running: bool = False) -> LedgerView:
+    anywhere = tuple(dict.fromkeys(item for state in states for item in state))
     transaction = ConnectorTransaction(501, 1, START, START, None, None)
-    ledger = Ledger(worlds, overflow, anywhere, frozenset(), (), frozenset())
+    ledger = ProfileLedger(states, overflow, anywhere, frozenset(), (), frozenset())
     return LedgerView(ledger, (transaction,) if running else ())
 
 
 def request(unit: Literal["A", "W"] = "A", **more: Any) -> ScheduleRequest:
-    fields: dict[str, Any] = {"assume_transaction": True, **more}
-    return ScheduleRequest(fields.pop("connector_id", 1), START, 3600, unit, **fields)
+    fields: dict[str, Any] = {"assume_transaction": True, "duration_s": 3600, **more}
+    connector_id, connectors = fields.pop("connector_id", 1), fields.pop("number_of_connectors", None)
+    return ScheduleRequest(connector_id, START, ScheduleOptions(unit=unit, **fields), connectors)
 
 
 def limits(schedule: Json) -> list[tuple[int, float | None]]:
@@ -82,14 +90,14 @@ def test_without_certainty_the_highest_limit_counts_at_each_instant() -> None:
 
 def test_several_states_that_change_too_often_are_refused() -> None:
     hours = [{"startPeriod": hour * 3600, "limit": 6 + hour} for hour in range(24)]
-    worlds = [
+    states = [
         (on(1, {**profile(number, 0, schedule={"chargingSchedulePeriod": hours}), **DAILY}),)
         for number in range(1, 4)
     ]
-    year = replace(request(), duration_s=366 * 86_400)
-    assert len(limits(expected_schedule(view(*worlds[:2]), year))) == 366 * 24
+    year = request(duration_s=366 * 86_400)
+    assert len(limits(expected_schedule(view(*states[:2]), year))) == 366 * 24
     with pytest.raises(InvalidInput) as refusal:
-        expected_schedule(view(*worlds), year)
+        expected_schedule(view(*states), year)
     assert refusal.value.field == "duration"
 
 
@@ -99,8 +107,8 @@ def test_a_state_without_a_limit_is_the_weakest() -> None:
 
 def test_the_wider_number_of_phases_counts() -> None:
     narrow = {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16, "numberPhases": 1}]}
-    worlds = [(on(1, profile(1, 16, schedule=narrow)),), (on(1, profile(2, 10)),)]
-    (row,) = expected_schedule(view(*worlds), request())["chargingSchedulePeriod"]
+    states = [(on(1, profile(1, 16, schedule=narrow)),), (on(1, profile(2, 10)),)]
+    (row,) = expected_schedule(view(*states), request())["chargingSchedulePeriod"]
     assert row["limit"] == 16
     assert "numberPhases" not in row
 
@@ -168,9 +176,9 @@ def test_a_refusal_of_the_picture_names_the_parameter() -> None:
 
 
 def test_the_picture_shows_every_profile_that_may_be_there() -> None:
-    worlds = (on(1, profile(1, 16)),), (on(1, profile(2, 10, stackLevel=1)),)
+    states = (on(1, profile(1, 16)),), (on(1, profile(2, 10, stackLevel=1)),)
     samples = [Measured(START + timedelta(minutes=5), 9.5)]
-    text = draw_expected(view(*worlds), request(), "CP-1, connector 1", samples)
+    text = draw_expected(view(*states), request(), "CP-1, connector 1", samples)
     assert text.startswith("<svg ")
     for shown in ("CP-1, connector 1", "measured"):
         assert shown in text
@@ -192,7 +200,7 @@ METER: list[tuple[Literal["A", "W"], list[Json], float | None]] = [
 def test_what_the_meter_said_is_read_in_the_unit_of_the_schedule(
     unit: Literal["A", "W"], samples: list[Json], amount: float | None
 ) -> None:
-    row = MeterValueRecord(1, 1, 501, START, START, "periodic", samples, 0)
+    row = MeterValueRecord(1, 1, 501, START, START, "periodic", json_text(samples), 0)
     expected = [] if amount is None else [Measured(START, amount, 501)]
     assert measured_over_time([row], unit) == expected
 

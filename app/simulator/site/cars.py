@@ -1,27 +1,28 @@
-"""The cars of a day: when they come and go, what they need, and how they take it."""
+"""The cars of a day: when they arrive and leave, what they need, and what they draw."""
 
 import random
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from app.simulator.site.installation import CHARGE_POINTS, VOLTAGE, ChargePoint
+from app.simulator.site.installation import CHARGE_POINTS, VOLTAGE, SiteChargePoint
 
 MINIMUM = 60
-"""6 A: with less a car does not charge (IEC 61851-1)."""
+"""6 A. With less a car does not charge (IEC 61851-1)."""
 _TAPER_PERCENT = 10
 _DAY_MINUTES = 24 * 60
-# Phases and tenths of an A of on-board chargers: of ten cars, as many as there are entries.
+# Phases and tenths of an A of on-board chargers. Each entry is one of ten cars.
 _ON_BOARD = ((1, 320), (1, 320), (1, 160), (2, 160), *((3, 160),) * 5, (3, 320))
 
 
 @dataclass(slots=True)
 class Car:
-    """One visit of one car. Times in seconds of the day; energies in tenths of a Ws.
+    """One visit of one car. Times are in seconds of the day, energies in tenths of a Ws.
 
-    phases: that car and charge point both have; maximum: tenths of an A that both can.
+    phases: those that both the car and the charge point have. maximum: tenths of an A that both can take.
     """
 
     id: str
-    charge_point: ChargePoint
+    charge_point: SiteChargePoint
     phases: int
     maximum: int
     arrives_s: int
@@ -35,7 +36,7 @@ class Car:
 
     @property
     def accepts(self) -> int:
-        """The most that it takes now: the last tenth goes in ever more slowly, down to 6 A."""
+        """Return what it can take now. It takes the last tenth of its energy more slowly, down to 6 A."""
         left = self.wanted - self.taken
         tapering = self.wanted * _TAPER_PERCENT // 100
         if left >= tapering:
@@ -44,15 +45,15 @@ class Car:
 
     @property
     def is_full(self) -> bool:
-        """Whether it needs no more."""
+        """Say whether it has all the energy that it needs."""
         return self.taken >= self.wanted
 
     def is_there(self, at_s: int) -> bool:
-        """Whether it is plugged in."""
+        """Say whether it is plugged in."""
         return self.arrives_s <= at_s < self.departs_s
 
     def step(self, limit: int, draws: int, length_s: int) -> None:
-        """Live through one step. limit: what it may draw, draws: what it does; tenths of an A."""
+        """Advance by one step. limit: what it may draw; draws: what it draws; both in tenths of an A."""
         self.taken += draws * self.phases * VOLTAGE * length_s
         if limit > 0:
             self.charging_for_s = (self.charging_for_s or 0) + length_s
@@ -64,32 +65,39 @@ class Car:
             self.charging_for_s = None
 
 
+class _PlannedVisit(NamedTuple):
+    """A visit that may take place. arrival: minute of the day; stay: minutes; percent: how often."""
+
+    arrival: int
+    stay: int
+    percent: int
+
+
 def visits(seed: int) -> list[Car]:
-    """The cars of a day, by charge point and time: commuters by day, residents by night, some in between."""
+    """Return the cars of a day by charge point and time: commuters by day, residents by night, others."""
     dice = random.Random(f"cars-{seed}")  # noqa: S311 - a simulation, not a secret
     cars: list[Car] = []
     for charge_point in CHARGE_POINTS:
         free_from = 0
-        for arrival, stay, share in _appointments(dice):
-            start = max(arrival, free_from)
-            end = min(start + stay, _DAY_MINUTES)
-            if dice.randrange(100) < share and end - start >= 30:
+        for planned in _planned_visits(dice):
+            start = max(planned.arrival, free_from)
+            end = min(start + planned.stay, _DAY_MINUTES)
+            if dice.randrange(100) < planned.percent and end - start >= 30:
                 cars.append(_car(dice, f"car-{len(cars) + 1:03}", charge_point, start, end))
                 free_from = end + 5
     return cars
 
 
-def _appointments(dice: random.Random) -> list[tuple[int, int, int]]:
-    """Minute of arrival, minutes of stay, and in how many of a hundred cases somebody comes."""
+def _planned_visits(dice: random.Random) -> list[_PlannedVisit]:
     return [
-        (0, dice.randrange(300, 450), 45),
-        (dice.randrange(420, 560), dice.randrange(180, 540), 90),
-        (dice.randrange(700, 900), dice.randrange(60, 240), 60),
-        (dice.randrange(1000, 1150), dice.randrange(200, 440), 85),
+        _PlannedVisit(0, dice.randrange(300, 450), 45),
+        _PlannedVisit(dice.randrange(420, 560), dice.randrange(180, 540), 90),
+        _PlannedVisit(dice.randrange(700, 900), dice.randrange(60, 240), 60),
+        _PlannedVisit(dice.randrange(1000, 1150), dice.randrange(200, 440), 85),
     ]
 
 
-def _car(dice: random.Random, name: str, charge_point: ChargePoint, start: int, end: int) -> Car:
+def _car(dice: random.Random, name: str, charge_point: SiteChargePoint, start: int, end: int) -> Car:
     phases, maximum = dice.choice(_ON_BOARD)
     kilowatt_hours = dice.randrange(6, 32) if phases > 1 else dice.randrange(4, 18)
     return Car(

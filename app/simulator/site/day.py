@@ -1,33 +1,26 @@
-"""The day, step by step: measure, distribute, let the cars draw, keep the books."""
+"""Runs the day step by step: measure, distribute, let the cars draw, record what flowed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.ocpp import SiteNode, SiteSession, distribute_site
 from app.simulator.site.cars import MINIMUM, Car, visits
-from app.simulator.site.installation import (
-    PHASES,
-    PLACES,
-    VOLTAGE,
-    PerPhase,
-    above,
-    grid_phases,
-)
+from app.simulator.site.installation import PHASES, PLACES, VOLTAGE, PerPhase, above, grid_phases
 from app.simulator.site.load import loads
 
 STEP_S = 60
 _NOTHING: PerPhase = (0, 0, 0)
 _INDEX = {place.id: index for index, place in enumerate(PLACES)}
-# Of each place: indices of it and of all above it.
+# By place: its index and those of all above it.
 _PATHS = {place.id: tuple(_INDEX[node] for node in above(place.id)) for place in PLACES}
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What flowed through one phase of one node in one step, tenths of an A.
+    """The flow through one phase of one node in one step, in tenths of an A.
 
-    capacity: what the distributor could give to cars there; cars: what they drew; others: what was drawn
-    besides.
+    capacity: what the distributor could give to cars there. cars: what they drew. others: what other loads
+    drew.
     """
 
     capacity: int
@@ -37,9 +30,9 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One car in one step, tenths of an A. accepts: what it would have taken; limit: what it was given.
+    """One car in one step, in tenths of an A. accepts: what it could have taken; limit: what it was given.
 
-    places: (index of the node, phase) of all that it draws through.
+    places: index of the node and phase of each place that it draws through.
     """
 
     car: str
@@ -72,7 +65,7 @@ def run_day(seed: int = 1, hours: int = 24) -> Day:
     measured: dict[str, PerPhase] | None = None
     steps = []
     for at_s, real in zip(range(0, hours * 3600, STEP_S), loads(seed, STEP_S), strict=False):
-        # What is known is one step old; only in the first one there is nothing older.
+        # Measurements are one step old, except in the first step.
         steps.append(_step(at_s, cars, measured or real, real))
         measured = real
     return Day(cars, steps)
@@ -114,7 +107,7 @@ def _distribute(nodes: list[SiteNode], cars: Sequence[Car], at_s: int) -> list[i
     ]
     found = distribute_site(nodes, sessions, nominal_voltage=VOLTAGE)
     if found.faults:
-        raise ValueError(f"the installation is no site: {found.faults[0].pointer} {found.faults[0].code}")
+        raise ValueError(f"the installation is not a site: {found.faults[0].pointer} {found.faults[0].code}")
     return found.limits_a
 
 
@@ -125,7 +118,7 @@ def _rounded_up(current: int, step: int) -> int:
 def _flows(
     draws: Sequence[Draw], measured: dict[str, PerPhase], real: dict[str, PerPhase]
 ) -> tuple[tuple[Flow, Flow, Flow], ...]:
-    """Sum up what flows, from our own books: nothing here comes from the distributor."""
+    """Sum up what flows from the draws alone: nothing here comes from the distributor."""
     known, others, cars = _sums(measured), _sums(real), [[0, 0, 0] for _ in PLACES]
     for draw in draws:
         for node, phase in draw.places:
@@ -141,7 +134,7 @@ def _flows(
 
 
 def _sums(amounts: dict[str, PerPhase]) -> list[list[int]]:
-    """What is drawn at nodes, summed up at each node above, in the order of `PLACES`."""
+    """Return what flows through each node, in the order of `PLACES`: what is drawn there and below."""
     sums = [[0, 0, 0] for _ in PLACES]
     for node, drawn in amounts.items():
         for place in _PATHS[node]:

@@ -1,6 +1,6 @@
-"""A day as one SVG, by hand: what flowed through main fuse and feeders, and what each charge point gave.
+"""Draws a day as SVG: what flowed through main fuse and feeders, and what each charge point gave.
 
-Readable in light and dark; no script, no font, nothing from elsewhere.
+The text has its own styles for light and dark, and no fonts, scripts or links.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _PANEL, _GAP = 92, 16
 _STRIP = 44
 _ROW = 9
 _COLUMN_S = 300
-"""An area shows the highest value of five minutes: nothing over a limit can hide between two points."""
+"""An area shows the highest value of five minutes, so that every value over a limit is visible."""
 _STYLE = """
 text{font:12px system-ui,sans-serif;fill:#1f2933}.title{font-size:16px;font-weight:600}
 .note{fill:#52606d}.end{text-anchor:end}.mid{text-anchor:middle}.small{font-size:10px}
@@ -41,7 +41,7 @@ _KEYS = (
 
 
 class _Sheet:
-    """SVG elements from the top down; x by seconds of the run."""
+    """SVG elements from the top down. x is by seconds of the run."""
 
     def __init__(self, length_s: int) -> None:
         self._length_s = length_s
@@ -74,7 +74,7 @@ class _Sheet:
             self.text(self.x(at_s), self.y, clock(at_s), "note mid")
 
     def area(self, tops: Sequence[float], floor: float, style: str) -> None:
-        """Steps from the left to the right, one for each column."""
+        """Add steps from left to right, one for each column."""
         path = [f"M{_LEFT} {floor:.1f}"]
         for column, top in enumerate(tops):
             path.append(f"V{top:.1f}H{self.x(min((column + 1) * _COLUMN_S, self._length_s)):.1f}")
@@ -133,7 +133,7 @@ def _fullest_phase(day: Day, place: Place) -> int:
 
 
 def _panel(sheet: _Sheet, day: Day, place: Place, phase: int, height: float) -> None:
-    """One phase of one node: other loads below, cars on them, the limit above."""
+    """Draw one phase of one node: other loads, cars on top of them, and the limit."""
     index = PLACES.index(place)
     top, bottom = sheet.y, sheet.y + height
     scale = (height - 8) / place.limit
@@ -159,7 +159,7 @@ def _columns(steps: Sequence[Step]) -> list[Sequence[Step]]:
 
 
 def _charge_points(sheet: _Sheet, day: Day) -> None:
-    """One row for each charge point; runs of the same kind are one box."""
+    """Draw one row for each charge point; steps of the same kind in a row are one box."""
     top = sheet.y
     rows = len(CHARGE_POINTS) * _ROW + len(FEEDERS) * 5
     sheet.hours(top, top + rows)

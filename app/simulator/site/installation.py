@@ -1,4 +1,4 @@
-"""The installation: a main fuse, four feeders, forty charge points of mixed phases. Tenths of an A."""
+"""The installation: a main fuse, four feeders, forty charge points of mixed phases. In tenths of an A."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ _CHARGE_POINTS_OF_A_FEEDER = 10
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One node of the tree. margin: covers what loads can move within one step, on each phase."""
+    """One node of the tree. margin: covers how much loads can change within one step, on each phase."""
 
     id: str
     parent: str | None
@@ -25,14 +25,14 @@ class Place:
     margin: int = 0
 
     def node(self, uncontrolled: PerPhase) -> SiteNode:
-        """The node as the distributor takes it, with what is drawn there besides cars."""
+        """Return the node in the form of the distributor. uncontrolled: what other loads than cars draw."""
         limits = (self.limit, self.limit, self.limit)
         return SiteNode(self.id, self.parent, limits, margin_a=self.margin, uncontrolled_a=uncontrolled)
 
 
 @dataclass(frozen=True, slots=True)
-class ChargePoint:
-    """One charge point with one connector. phases: how many it has; step: its limits are multiples of it."""
+class SiteChargePoint:
+    """One charge point with one connector. phases: how many it has. step: its limits are multiples of it."""
 
     id: str
     feeder: str
@@ -51,11 +51,11 @@ FEEDERS = (
 )
 
 
-def _charge_point(number: int) -> ChargePoint:
-    """Of ten, six have three phases and 32 A, two three phases and 16 A, two one phase and 32 A."""
+def _charge_point(number: int) -> SiteChargePoint:
+    """Return a charge point: of ten, 6 have 3 phases and 32 A, 2 have 3 and 16 A, 2 have 1 and 32 A."""
     feeder = FEEDERS[(number - 1) // _CHARGE_POINTS_OF_A_FEEDER]
     place = (number - 1) % _CHARGE_POINTS_OF_A_FEEDER
-    return ChargePoint(
+    return SiteChargePoint(
         id=f"cp-{number:02}",
         feeder=feeder.id,
         phases=1 if place >= 8 else 3,
@@ -74,7 +74,7 @@ PLACES: tuple[Place, ...] = (
 
 
 def above(place: str) -> tuple[str, ...]:
-    """A node and all above it, the main fuse last."""
+    """Return a node and all above it, the main fuse last."""
     parents = {each.id: each.parent for each in PLACES}
     path = [place]
     while (parent := parents[path[-1]]) is not None:
@@ -83,5 +83,5 @@ def above(place: str) -> tuple[str, ...]:
 
 
 def grid_phases(rotation: Rotation, terminals: int) -> tuple[int, ...]:
-    """Indices of the grid's phases at the first so many terminals of a connector."""
+    """Return the indices of the grid's phases at the first terminals of a connector."""
     return tuple("RST".index(letter) for letter in rotation[:terminals])

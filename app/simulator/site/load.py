@@ -1,15 +1,15 @@
-"""What is drawn besides the cars: a building at the main fuse, lights at the feeders. Tenths of an A."""
+"""The loads other than cars: a building at the main fuse, lights at the feeders. In tenths of an A."""
 
 import random
 from collections.abc import Iterator
 
 from app.simulator.site.installation import FEEDERS, SITE, PerPhase
 
-# The building's usual draw at every second hour, A on each phase; in between it goes straight.
+# The building's usual draw at every second hour, in A on each phase; linear in between.
 _BUILDING = (28, 25, 25, 34, 68, 96, 104, 98, 92, 84, 66, 42, 28)
 _OFFSETS = (60, -40, 20)
 _FASTEST = 10
-"""The building's draw moves by 1 A in a step at most; lights switch 2 A, one feeder at a time."""
+"""The building's draw changes by at most 1 A in a step. Lights switch 2 A, one feeder at a time."""
 _LIGHTS = 20
 _LIGHTS_OFF_S = 7 * 3600
 _LIGHTS_ON_S = 17 * 3600
@@ -17,7 +17,7 @@ _BETWEEN_FEEDERS_S = 600
 
 
 def loads(seed: int, length_s: int) -> Iterator[dict[str, PerPhase]]:
-    """What is drawn in each step, by node, without end."""
+    """Yield what is drawn in each step, by node, without end."""
     dice = random.Random(f"load-{seed}")  # noqa: S311 - a simulation, not a secret
     building = [_usual(0) + offset for offset in _OFFSETS]
     at_s = 0

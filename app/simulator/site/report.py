@@ -1,4 +1,4 @@
-"""What a day was like, in figures."""
+"""The figures of a simulated day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.simulator.site.installation import CHARGE_POINTS, FEEDERS, PHASES, PLAC
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How far one phase of one node was loaded in one step."""
+    """The load of one phase of one node in one step."""
 
     at_s: int
     place: Place
@@ -18,22 +18,22 @@ class Loading:
 
     @property
     def limit(self) -> float:
-        """Amperes."""
+        """Return the limit in amperes."""
         return self.place.limit / 10
 
     @property
     def share(self) -> float:
-        """Of the limit: 1.0 is all of it."""
+        """Return the share of the limit that is used; 1.0 is all of it."""
         return self.amperes / self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a day. Shares: 1.0 is all.
+    """The figures of a day. A share of 1.0 is all.
 
-    worst: by level, the main fuse first. over_limit: of all steps, nodes and phases, how often more flowed
-    than the limit. scarce_steps: in how many steps a car drew less than it would have taken; lowest_used,
-    mean_used: what of the capacity of its tightest place was used then.
+    worst: by level, the main fuse first. over_limit: over all steps, nodes and phases, how often more flowed
+    than the limit. scarce_steps: in how many steps a car drew less than it could have taken. lowest_used,
+    mean_used: the used share of the capacity of its tightest place in these steps.
     """
 
     worst: tuple[Loading, Loading, Loading]
@@ -72,11 +72,14 @@ def figures(day: Day) -> Figures:
 
 
 def used_of_tightest(step: Step) -> float | None:
-    """What share of its capacity the tightest place gave to cars; None: each car drew all that it takes.
+    """Return the share of its capacity that the tightest place gave to cars.
 
-    A place is one phase of one node; its capacity is the limit less margin and known loads. A car that draws
-    less than it would take is held back by the tightest of the places that it draws through, the one of which
-    most is used. Of several such cars the one counts whose tightest place is used least.
+    A place is one phase of one node. Its capacity is the limit less the margin and the known loads. A car
+    that draws less than it can take is held back by the tightest of its places: the one with the largest used
+    share. Of several such cars, the one with the smallest such share counts.
+
+    Returns:
+        The share, or None if each car drew all that it can take.
     """
     tightest = []
     for draw in step.draws:
@@ -87,7 +90,7 @@ def used_of_tightest(step: Step) -> float | None:
 
 
 def summary(day: Day) -> str:
-    """The figures as a few lines for people."""
+    """Return the figures as a few lines of text."""
     found = figures(day)
     hours = len(day.steps) * STEP_S / 3600
     levels = ("of the main fuse", "of a feeder", "of a charge point")
@@ -109,7 +112,7 @@ def summary(day: Day) -> str:
 
 
 def clock(at_s: int) -> str:
-    """Seconds of the day as hours and minutes."""
+    """Return seconds of the day as hours and minutes."""
     return f"{at_s // 3600:02}:{at_s % 3600 // 60:02}"
 
 

@@ -1,4 +1,4 @@
-//! Which sockets are ready, of all, in one system call.
+//! Finds the ready ones of many sockets in one system call.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -9,62 +9,58 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::Socket;
 
-/// All sockets of one event loop.
+/// Watches all sockets of one event loop.
 pub struct Poller {
     poll: Poll,
     events: Events,
 }
 
-/// News of a socket, said once. `place`: the number it was added under.
+/// A change that the system reports about one socket. It reports each change once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// The number of the socket.
+    /// The number under which the socket was added.
     pub place: usize,
-    /// There is something to be read, if only the end.
+    /// A read will find bytes, the end or an error.
     pub is_readable: bool,
-    /// There is room for what waits to be written.
+    /// There is room for what waits to be sent.
     pub is_writable: bool,
-    /// The peer will send nothing more than what is there.
+    /// After the bytes that can be read now, the peer will send nothing more.
     pub is_ended: bool,
 }
 
 impl Poller {
-    /// `most`: of how many sockets one look brings news.
+    /// Make a poller whose `look` finds at most `most` sockets.
     ///
     /// # Errors
-    ///
     /// The system has no descriptor left.
     pub fn new(most: usize) -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, events: Events::with_capacity(most) })
     }
 
-    /// Watch a socket. That it can be read or written already is news, too.
+    /// Watch a socket. If it can be read or written already, the next `look` finds it.
     ///
     /// # Errors
-    ///
-    /// The system watches no more of them.
+    /// The system cannot watch it: it is not a socket, or too many are watched.
     pub fn add(&self, socket: &Socket, place: usize) -> io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(place), both)
     }
 
-    /// Watch a socket no more.
+    /// Stop watching a socket.
     ///
     /// # Errors
-    ///
     /// It was not watched.
     pub fn remove(&self, socket: &Socket) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd()))
     }
 
-    /// Look once, without waiting, and add the news to `found`.
+    /// Look once, without waiting, and add what is ready to `found`.
     ///
     /// # Errors
-    ///
-    /// None is known that could happen to a poller that is whole.
+    /// The system refused. No cause is known for a poller that is intact.
     pub fn look(&mut self, found: &mut Vec<Readiness>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, Some(Duration::ZERO)) {
-            // A signal came: whoever watches our descriptor asks again.
+            // A signal interrupted the call. Our descriptor stays readable, so the event loop calls again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             looked => looked?,
         }
@@ -79,7 +75,7 @@ impl Poller {
 }
 
 impl AsRawFd for Poller {
-    /// Readable whenever there is news.
+    /// Return the descriptor that is readable while `look` would find something.
     fn as_raw_fd(&self) -> RawFd {
         self.poll.as_raw_fd()
     }

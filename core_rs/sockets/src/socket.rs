@@ -1,4 +1,4 @@
-//! One stream socket that never waits.
+//! Reads and writes one stream socket without waiting.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,60 +6,58 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use crate::Readiness;
 
-/// What a look into a socket brought.
+/// What one read has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
     /// Nothing for now.
     Nothing,
-    /// The peer will send no more.
+    /// The peer will send nothing more.
     End,
 }
 
-/// A connected socket, and what its peer has not taken yet.
+/// A connected socket, and the bytes that its peer has not taken yet.
 pub struct Socket {
     stream: TcpStream,
     unsent: Vec<u8>,
-    /// How much of `unsent` is gone already.
+    /// The number of bytes at the front of `unsent` that are sent already.
     sent: usize,
     may_be_read: bool,
     is_ended: bool,
 }
 
 impl Socket {
-    /// `descriptor`: of a connected stream socket, of whatever family.
+    /// Take the descriptor of a connected stream socket of any family.
     ///
     /// # Errors
-    ///
-    /// It cannot be made to never wait.
+    /// The system cannot make it non-blocking.
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
         let stream = TcpStream::from(descriptor);
         stream.set_nonblocking(true)?;
         Ok(Self { stream, unsent: Vec::new(), sent: 0, may_be_read: false, is_ended: false })
     }
 
-    /// Take note of news. They are said only once.
-    pub fn note(&mut self, news: Readiness) {
-        self.may_be_read |= news.is_readable;
-        self.is_ended |= news.is_ended;
+    /// Note what the system reports about this socket. It reports each change once.
+    pub fn note(&mut self, readiness: Readiness) {
+        self.may_be_read |= readiness.is_readable;
+        self.is_ended |= readiness.is_ended;
     }
 
-    /// Whether `read` may find something.
+    /// Tell whether `read` may find something.
     #[must_use]
     pub fn may_be_read(&self) -> bool {
         self.may_be_read
     }
 
-    /// Read what is there into `buffer`, once.
+    /// Read once, as much as is there and fits into `buffer`.
     ///
     /// # Errors
-    ///
     /// The connection is broken.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Read> {
         let read = loop {
             match self.stream.read(buffer) {
-                // That this may be read is said no second time.
+                // The system will not report again that there is something to read.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
             }
@@ -70,8 +68,8 @@ impl Socket {
                 Ok(Read::End)
             }
             Ok(count) => {
-                // A short read has emptied the socket: what comes next is news again. Not so the end, when that
-                // was said already.
+                // A short read has emptied the socket, and the system will report what arrives next. It will
+                // not report the end again, so that must be looked for.
                 self.may_be_read = count == buffer.len() || self.is_ended;
                 Ok(Read::Bytes(count))
             }
@@ -83,7 +81,7 @@ impl Socket {
         }
     }
 
-    /// Where to append what is to be sent; `flush` sends it. `spare`: a buffer to begin with, if there is none.
+    /// Return the buffer to append to; `flush` sends it. `spare` makes one if this socket has none.
     pub fn unsent(&mut self, spare: impl FnOnce() -> Vec<u8>) -> &mut Vec<u8> {
         if self.unsent.capacity() == 0 {
             self.unsent = spare();
@@ -91,16 +89,15 @@ impl Socket {
         &mut self.unsent
     }
 
-    /// How many bytes wait to be sent.
+    /// Count the bytes that wait to be sent.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.unsent.len() - self.sent
     }
 
-    /// Send what the peer takes. When that was all, the buffer is given back, empty.
+    /// Send what the peer takes. If that is everything, return the emptied buffer, if there is one.
     ///
     /// # Errors
-    ///
     /// The connection is broken.
     pub fn flush(&mut self) -> io::Result<Option<Vec<u8>>> {
         while self.sent < self.unsent.len() {
@@ -120,7 +117,7 @@ impl Socket {
         Ok((buffer.capacity() > 0).then_some(buffer))
     }
 
-    /// A slow reader must not make us keep all that it ever got.
+    /// Drop the sent bytes. Without this, a slow reader would make us keep everything that it ever got.
     fn forget_sent(&mut self) {
         if self.sent > self.unsent.len() / 2 {
             self.unsent.drain(..self.sent);

@@ -1,6 +1,6 @@
 //! What holds for every site (I1 to I8), checked by sums of our own on random trees.
 //!
-//! A long run: `PROPTEST_CASES=100000 cargo test -p ocpp-core --release --test site_invariants`.
+//! A long run: `PROPTEST_CASES=100000 cargo test -p ocpp-core --release --test site invariants`.
 
 use std::cell::Cell;
 

@@ -1,0 +1,121 @@
+"""Documents: bytes that are encoded once and sent many times as ASGI messages, plain or gzipped.
+
+A document never changes after it is built, and its entity tag is the hash of its bytes. JSON, pages and style
+sheets are all sent by `Document.send`.
+"""
+
+import gzip
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.web.conditional import matching_tag
+from app.web.negotiation import accepts_gzip
+
+# Content changes only with a release. So clients see a release soon, and ask again at the price of a 304.
+MAX_AGE_S = 300
+JSON_MEDIA_TYPE = b"application/json"
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Document:
+    """One content, ready to send to GET and HEAD, by `If-None-Match` and `Accept-Encoding`.
+
+    Args:
+        body: the plain bytes.
+        media_type: value of `Content-Type`.
+        extra: further headers of every answer.
+        max_age_s: seconds for which a cache may serve it without asking.
+        status: of the answer. With any other than 200 it is neither cached nor conditional.
+    """
+
+    __slots__ = (
+        "_caching",
+        "_gzipped",
+        "_gzipped_headers",
+        "_plain_headers",
+        "_status",
+        "body",
+        "etag",
+        "etags",
+    )
+
+    def __init__(
+        self,
+        body: bytes,
+        media_type: bytes = JSON_MEDIA_TYPE,
+        *,
+        extra: Headers = (),
+        max_age_s: int = MAX_AGE_S,
+        status: int = 200,
+    ) -> None:
+        self.body = body
+        digest = sha256(media_type + b"\0" + body).hexdigest()[:32]
+        # A strong tag names the bytes, and the gzipped bytes differ.
+        self.etags = (f'"{digest}"', f'"{digest}-gzip"')
+        self.etag = self.etags[0]
+        self._status = status
+        cache_control = b"public, max-age=%d" % max_age_s if status == 200 else b"no-store"
+        self._caching: Headers = ((b"cache-control", cache_control), (b"vary", b"Accept-Encoding"), *extra)
+        self._plain_headers = self._headers(media_type, body, self.etag)
+        gzipped = gzip.compress(body, 9, mtime=0)
+        # Bytes that hardly shrink are sent plain: the additional header would outweigh the gain.
+        self._gzipped = gzipped if len(gzipped) + 64 < len(body) else None
+        self._gzipped_headers = (
+            *self._headers(media_type, gzipped, self.etags[1]),
+            (b"content-encoding", b"gzip"),
+        )
+
+    def _headers(self, media_type: bytes, body: bytes, etag: str) -> Headers:
+        return (
+            (b"content-type", media_type),
+            (b"content-length", str(len(body)).encode()),
+            *(((b"etag", etag.encode()),) if self._status == 200 else ()),
+            (b"x-content-type-options", b"nosniff"),
+            *self._caching,
+        )
+
+    async def send(self, scope: Scope, send: Send) -> None:
+        """Answer one HTTP request, whose method is GET or HEAD."""
+        accept_encoding = if_none_match = b""
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accept_encoding = accept_encoding + b"," + value if accept_encoding else value
+            elif name == b"if-none-match":
+                if_none_match = if_none_match + b"," + value if if_none_match else value
+        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding.decode("latin-1"))
+        if if_none_match and self._status == 200:
+            tags = self.etags[::-1] if gzipped else self.etags
+            tag = matching_tag(if_none_match.decode("latin-1"), tags)
+            if tag is not None:
+                # A new list each time, since middleware may change the headers that it passes on.
+                headers = [(b"etag", tag.encode()), *self._caching]
+                await send({"type": "http.response.start", "status": 304, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        body, chosen = self.body, self._plain_headers
+        if gzipped and self._gzipped is not None:
+            body, chosen = self._gzipped, self._gzipped_headers
+        await send({"type": "http.response.start", "status": self._status, "headers": list(chosen)})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def json_document(value: Any, media_type: bytes = JSON_MEDIA_TYPE) -> Document:
+    """Make a document of a JSON value, compact, in the order of its keys."""
+    return Document(orjson.dumps(value), media_type)
+
+
+class DocumentResponse(Response):
+    """A document as the answer of an ordinary endpoint."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__()
+        self._document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the document by the same rules as `DocumentRoute`."""
+        await self._document.send(scope, send)

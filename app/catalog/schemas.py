@@ -1,0 +1,279 @@
+"""Shapes of requests and answers of the catalog. The pages are rendered from the same values."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.catalog.definition import (
+    ErrorCode,
+    Examples,
+    PayloadDescription,
+    Profile,
+    StandardConfigurationKey,
+    TypeDescription,
+    Way,
+)
+from app.catalog.entry import Adoption, Capability, Deployments, Direction, Level, Migration, SecurityTopic
+
+
+class Served(BaseModel):
+    """Base of the shapes of all documents."""
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True, populate_by_name=True)
+
+
+class ApiLink(Served):
+    """A request of the API that shows more."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+
+
+class ProtocolSummary(Served):
+    """A protocol in the list."""
+
+    slug: Annotated[str, Field(description="Name of the protocol in paths.")]
+    name: str
+    family: str
+    status: str
+    released: Annotated[int, Field(description="Year.")]
+    version: str
+    edition: str
+    parties: Annotated[tuple[str, ...], Field(description="The two sides, charge point first.")]
+    tagline: str
+    summary: str
+    tags: tuple[str, ...]
+    adoption: Adoption
+    href: Annotated[str, Field(description="The protocol in this API.")]
+    page: Annotated[str, Field(description="The same as a web page.")]
+
+
+class ProtocolList(Served):
+    """All protocols of the catalog."""
+
+    ecosystem: str
+    protocols: tuple[ProtocolSummary, ...]
+
+
+class CapabilityCounts(Served):
+    """How many rows of the capability matrix have each level."""
+
+    supported: int
+    partial: int
+    not_supported: int
+
+
+class FlowStepServed(Served):
+    """One step of the message flow."""
+
+    step: Annotated[int, Field(ge=1, description="Place in the flow, from 1.")]
+    action: str
+    direction: Direction
+    direction_text: Annotated[str, Field(description="The direction as people write it.")]
+    text: str
+    href: Annotated[str | None, Field(description="The message in this API.")] = None
+
+
+class Counts(Served):
+    """Sizes of the lists below the protocol."""
+
+    messages: int
+    configuration_keys: int
+    error_codes: int
+
+
+class Protocol(ProtocolSummary):
+    """A protocol with every fact of its page."""
+
+    capabilities: tuple[Capability, ...]
+    capability_counts: CapabilityCounts
+    migration: Migration
+    security: tuple[SecurityTopic, ...]
+    message_flow: tuple[FlowStepServed, ...]
+    deployments: Deployments
+    profiles: Annotated[tuple[Profile, ...], Field(description="Feature profiles, in the standard's order.")]
+    counts: Counts | None = None
+    api: tuple[ApiLink, ...]
+    docs: Annotated[str, Field(description="The API's own documentation.")]
+
+
+class MessageSummary(Served):
+    """A message in the list."""
+
+    action: Annotated[str, Field(description="Name in frames, case-sensitive.")]
+    profile: Annotated[str, Field(description="Key of the feature profile.")]
+    direction: Annotated[Direction, Field(description="The direction in which the request is sent.")]
+    direction_text: str
+    sections: Annotated[
+        tuple[str, ...], Field(description="Sections of OCPP 1.6; `S ...`: of the security whitepaper.")
+    ]
+    summary: str
+    billing: Annotated[bool, Field(description="It is acknowledged only after it is durable.")]
+    flow_step: Annotated[
+        int | None, Field(description="Place in the message flow of the protocol's page.")
+    ] = None
+    href: str
+    schema_href: str
+
+
+class MessageFilter(Served):
+    """The filter of a list of messages."""
+
+    direction: Direction | None = None
+    profile: str | None = None
+    q: str | None = None
+
+
+class MessageList(Served):
+    """Messages, grouped by profile in the order of the standard."""
+
+    protocol: str
+    filter: MessageFilter
+    count: int
+    messages: tuple[MessageSummary, ...]
+
+
+class Message(MessageSummary):
+    """A message with its fields, limits, examples and error behaviour."""
+
+    protocol: str
+    profile_name: str
+    error_behaviour: str
+    rules: Annotated[tuple[str, ...], Field(description="Rules across fields that a request must follow.")]
+    request: PayloadDescription
+    response: PayloadDescription
+    types: Annotated[dict[str, TypeDescription], Field(description="Each named type that the fields use.")]
+    examples: Examples
+
+
+class MessageSchemas(Served):
+    """JSON Schema 2020-12 of the request and the response of a message."""
+
+    protocol: str
+    action: str
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+class ConfigurationKeyList(Served):
+    """The standard configuration keys."""
+
+    protocol: str
+    count: int
+    configuration_keys: tuple[StandardConfigurationKey, ...]
+
+
+class ErrorCodeList(Served):
+    """The error codes of a CALLERROR, in the spelling that is sent."""
+
+    protocol: str
+    count: int
+    error_codes: tuple[ErrorCode, ...]
+
+
+class Question(BaseModel):
+    """A frame, or the payload of an action, to be judged."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"oneOf": [{"required": ["frame"]}, {"required": ["action", "payload"]}]},
+    )
+
+    frame: Annotated[
+        str | list[Any] | None,
+        Field(description="An OCPP-J frame: the text as it is sent, or the JSON array."),
+    ] = None
+    sender: Annotated[
+        Literal["charge_point", "central_system"], Field(description="Who would send the frame.")
+    ] = "charge_point"
+    action: Annotated[str | None, Field(description="Action of the payload, case-sensitive.")] = None
+    direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
+    payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None
+    strict: Annotated[
+        bool,
+        Field(
+            description="Refuse what the system would repair, and apply the rules across fields, as the "
+            "system does to what it sends. By default what can be repaired is tolerated and listed."
+        ),
+    ] = False
+
+
+class ViolationFound(BaseModel):
+    """One broken rule."""
+
+    code: Annotated[str, Field(description="OCPP-J error code.")]
+    pointer: Annotated[str, Field(description="JSON pointer to what breaks the rule.")]
+    reason: Annotated[str, Field(description="Name of the rule.")]
+    detail: str
+    section: Annotated[str | None, Field(description="Section of the standard that sets the rule.")]
+
+
+class DeviationFound(BaseModel):
+    """One departure from the standard that the system repairs, or keeps as it came."""
+
+    kind: str
+    pointer: str
+    raw: str
+
+
+class Judgement(BaseModel):
+    """The system's judgement of a frame or payload."""
+
+    verdict: Annotated[
+        Literal["valid", "tolerated", "invalid", "unreadable"],
+        Field(
+            description="valid: as the standard says. tolerated: accepted, with deviations. "
+            "invalid: refused. unreadable: not a frame."
+        ),
+    ]
+    kind: Annotated[str | None, Field(description="Kind of frame; null for a payload alone.")]
+    unique_id: str | None
+    action: str | None
+    violations: list[ViolationFound]
+    deviations: list[DeviationFound]
+    payload: Annotated[Any, Field(description="The payload as the system reads it; null if it is refused.")]
+    answer: Annotated[
+        list[Any] | None,
+        Field(
+            description="The CALLERROR that the system would send; null if it would send none. "
+            "For a payload alone its message id is `payload`."
+        ),
+    ]
+
+
+QUESTION_EXAMPLES: dict[str, Any] = {
+    "frame_text": {
+        "summary": "A frame as it is sent",
+        "value": {
+            "frame": '[2,"19223201","BootNotification",{"chargePointVendor":"VendorX"}]',
+            "sender": "charge_point",
+            "strict": False,
+        },
+    },
+    "frame_array": {
+        "summary": "A frame as a JSON array",
+        "value": {"frame": [2, "19223202", "Heartbeat", {}], "sender": "charge_point"},
+    },
+    "payload": {
+        "summary": "A payload alone",
+        "value": {
+            "action": "ChangeConfiguration",
+            "direction": "request",
+            "payload": {"key": "HeartbeatInterval", "value": "300"},
+            "strict": True,
+        },
+    },
+}
+"""Bodies of a request to judge something, as OpenAPI shows them."""
+
+LEVEL_WORDS: dict[Level, str] = {
+    "supported": "Supported",
+    "partial": "Partial",
+    "not_supported": "Not supported",
+}
+DIRECTION_WORDS: dict[Direction, str] = {
+    "cp-to-csms": "CP → CSMS",
+    "csms-to-cp": "CSMS → CP",
+    "both": "CP ↔ CSMS",
+}

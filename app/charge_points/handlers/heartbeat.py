@@ -1,0 +1,10 @@
+"""Heartbeat (OCPP 1.6 4.6): the time. That the charge point lives, the session has noted already."""
+
+from app.clock import Clock, utc_text_of
+from app.connection import Connection
+from app.ocpp import v16
+
+
+def handle(clock: Clock, connection: Connection, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
+    """Tell the time, in UTC."""
+    return {"currentTime": utc_text_of(clock.now_us())}

@@ -1,0 +1,44 @@
+"""StatusNotification (OCPP 1.6 4.9): the newest state of a connector; 0 is the charge point itself."""
+
+from dataclasses import dataclass
+
+from app.charge_points.connector_store import ConnectorStore
+from app.charge_points.records import StatusReport
+from app.clock import Clock, parse_time
+from app.connection import Connection
+from app.database.database import Database
+from app.ocpp import v16
+
+
+@dataclass(frozen=True, slots=True)
+class StatusServices:
+    """What this handler uses. connector_limit: how many connectors one charge point may have."""
+
+    database: Database
+    clock: Clock
+    connector_limit: int
+
+
+async def handle(
+    services: StatusServices, connection: Connection, request: v16.StatusNotificationRequest
+) -> v16.StatusNotificationResponse:
+    """Keep the state unless a newer one is known; a connector nobody knew is created, up to a limit."""
+    received_at = services.clock.now()
+    timestamp = request.get("timestamp")
+    reported_at = parse_time(timestamp) if timestamp is not None else None
+    if reported_at is not None:
+        # Shown to the operator; stored times are never corrected by it.
+        connection.clock_skew_s = (reported_at - received_at).total_seconds()
+    report = StatusReport(
+        connector_id=request["connectorId"],
+        status=request["status"],
+        error_code=request["errorCode"],
+        reported_at=reported_at or received_at,
+        received_at=received_at,
+        info=request.get("info"),
+        vendor_id=request.get("vendorId"),
+        vendor_error_code=request.get("vendorErrorCode"),
+    )
+    async with services.database.tenant(connection.tenant_id) as work:
+        await ConnectorStore(work).record_status(connection.charge_point_id, report, services.connector_limit)
+    return {}

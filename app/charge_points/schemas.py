@@ -1,0 +1,244 @@
+"""Shapes of REST requests and answers about charge points."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Self
+
+from pydantic import (
+    Field,
+)
+
+from app.charge_points.records import BOOT_TEXTS, ChargePointRecord
+from app.clock import utc_text
+from app.database.prepared import Row
+from app.ocpp.v16 import RegistrationStatus
+from app.web.inputs import Change, Identity, Input, Name
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.rows import Fields, encoded, optional_time
+
+
+class ChargePoint(Resource):
+    """A charge point: what an operator set, what it reported, and whether it is connected now."""
+
+    identity: str = Field(description="The last segment of its URL (OCPP-J 3.1.1).")
+    name: str | None
+    registration_status: RegistrationStatus = Field(description="Answer to BootNotification.")
+    no_credential: bool = Field(description="True: it may connect without a credential. A risk you chose.")
+    has_credential: bool
+    heartbeat_interval_s: int | None = Field(description="Seconds; null: the server's default.")
+    vendor: str | None
+    model: str | None
+    serial_number: str | None
+    box_serial_number: str | None
+    firmware_version: str | None
+    iccid: str | None
+    imsi: str | None
+    meter_type: str | None
+    meter_serial_number: str | None
+    connected: bool = Field(description="Whether a worker that is alive holds its socket now.")
+    connected_since: Instant | None = Field(description="Start of the present connection.")
+    last_connected_at: Instant | None = Field(description="Start of the newest connection.")
+    last_seen_at: Instant | None
+    booted_at: Instant | None
+    clock_skew_s: float | None = Field(description="Its clock minus ours, seconds.")
+    created_at: Instant
+    updated_at: Instant
+
+    example: ClassVar[Json] = {
+        "identity": "RDAM-0123",
+        "name": "Car park, level 2",
+        "registration_status": "Accepted",
+        "no_credential": False,
+        "has_credential": True,
+        "heartbeat_interval_s": 300,
+        "vendor": "Acme",
+        "model": "Duo 22",
+        "serial_number": "A-2201",
+        "box_serial_number": None,
+        "firmware_version": "4.1.7",
+        "iccid": None,
+        "imsi": None,
+        "meter_type": None,
+        "meter_serial_number": None,
+        "connected": True,
+        "connected_since": EXAMPLE_TIME,
+        "last_connected_at": EXAMPLE_TIME,
+        "last_seen_at": EXAMPLE_TIME,
+        "booted_at": EXAMPLE_TIME,
+        "clock_skew_s": -0.4,
+        "created_at": EXAMPLE_TIME,
+        "updated_at": EXAMPLE_TIME,
+    }
+
+    @classmethod
+    def of(cls, record: ChargePointRecord, connected_since: datetime | None) -> Self:
+        """Join the record and the live state. connected_since: None when it is not connected."""
+        return cls(
+            has_credential=record.credential_hash is not None,
+            connected=connected_since is not None,
+            connected_since=connected_since,
+            last_connected_at=record.connected_at,
+            **{name: getattr(record, name) for name in _CHARGE_POINT_COLUMNS},
+        )
+
+
+_CHARGE_POINT_COLUMNS = tuple(
+    name
+    for name in ChargePoint.model_fields
+    if name not in ("has_credential", "connected", "connected_since", "last_connected_at")
+)
+
+
+CHARGE_POINT_LIVE_FIELDS = frozenset(
+    {
+        *("connected", "connected_since", "last_connected_at", "last_seen_at", "booted_at", "clock_skew_s"),
+        *BOOT_TEXTS,
+        "updated_at",
+    }
+)
+"""What changes without an operator's hand: outside If-Match."""
+
+
+class Credential(Resource):
+    """What a charge point needs to connect, shown this once."""
+
+    username: str = Field(description="Basic authentication user: the identity (OCPP-J 6.2.2).")
+    password: str = Field(
+        description="40 hexadecimal digits, as an AuthorizationKey is set. Shown this once."
+    )
+    path: str = Field(
+        description="Where the charge point connects to, below the server's ws:// or wss:// URL."
+    )
+
+    example: ClassVar[Json] = {
+        "username": "RDAM-0123",
+        "password": "<40 hexadecimal digits>",
+        "path": "/ocpp/demo/RDAM-0123",
+    }
+
+
+class NewChargePoint(Resource):
+    """A charge point just made, with its credential."""
+
+    charge_point: ChargePoint
+    credential: Credential | None = Field(description="null when it may connect without one.")
+
+    example: ClassVar[Json] = {"charge_point": ChargePoint.example, "credential": Credential.example}
+
+
+class Connector(Resource):
+    """The newest known state of a connector; 0 is the charge point itself (OCPP 1.6 4.9)."""
+
+    connector_id: int
+    status: str
+    error_code: str
+    info: str | None
+    vendor_id: str | None
+    vendor_error_code: str | None
+    reported_at: Instant
+    received_at: Instant
+
+    example: ClassVar[Json] = {
+        "connector_id": 1,
+        "status": "Charging",
+        "error_code": "NoError",
+        "info": None,
+        "vendor_id": None,
+        "vendor_error_code": None,
+        "reported_at": EXAMPLE_TIME,
+        "received_at": EXAMPLE_TIME,
+    }
+
+
+class Connectors(Resource):
+    """All connectors of a charge point."""
+
+    items: list[Connector]
+
+    example: ClassVar[Json] = {"items": [Connector.example]}
+
+
+HEARTBEAT_MAXIMUM_S = 86_400
+"""A charge point must be heard of daily at least (OCPP-J 5.3)."""
+
+
+HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="Seconds.")] | None
+
+
+class ChargePointCreate(Input):
+    """A new charge point. Its credential is generated."""
+
+    identity: Annotated[Identity, Field(description="Case-sensitive; never changes.")]
+    name: Name | None = None
+    registration_status: Annotated[
+        RegistrationStatus | None, Field(description="null: the tenant's default.")
+    ] = None
+    heartbeat_interval_s: HeartbeatInterval = None
+    no_credential: Annotated[
+        bool, Field(description="True: anybody who knows the identity may connect. Private networks only.")
+    ] = False
+
+    example: ClassVar[Json] = {
+        "identity": "RDAM-0123",
+        "name": "Car park, level 2",
+        "heartbeat_interval_s": 300,
+    }
+
+
+class ChargePointChange(Change):
+    """What may change of a charge point."""
+
+    name: Name | None = None
+    registration_status: RegistrationStatus = "Accepted"
+    heartbeat_interval_s: HeartbeatInterval = None
+    no_credential: bool = False
+
+    example: ClassVar[Json] = {"name": "Car park, level 3", "heartbeat_interval_s": None}
+
+
+def charge_point_fields(row: Row, connected_since: datetime | None) -> Fields:
+    """Return the members of a `ChargePoint`. connected_since: None if it is not connected."""
+    return {
+        "identity": row["identity"],
+        "name": row["name"],
+        "registration_status": row["registration_status"],
+        "no_credential": row["no_credential"],
+        "has_credential": row["credential_hash"] is not None,
+        "heartbeat_interval_s": row["heartbeat_interval_s"],
+        # Written out, since a listing has hundreds of these and a comprehension takes twice the time.
+        "vendor": row["vendor"],
+        "model": row["model"],
+        "serial_number": row["serial_number"],
+        "box_serial_number": row["box_serial_number"],
+        "firmware_version": row["firmware_version"],
+        "iccid": row["iccid"],
+        "imsi": row["imsi"],
+        "meter_type": row["meter_type"],
+        "meter_serial_number": row["meter_serial_number"],
+        "connected": connected_since is not None,
+        "connected_since": optional_time(connected_since),
+        "last_connected_at": optional_time(row["connected_at"]),
+        "last_seen_at": optional_time(row["last_seen_at"]),
+        "booted_at": optional_time(row["booted_at"]),
+        "clock_skew_s": row["clock_skew_s"],
+        "created_at": utc_text(row["created_at"]),
+        "updated_at": utc_text(row["updated_at"]),
+    }
+
+
+def operators_part(fields: Fields) -> bytes:
+    """Write what an operator set of a charge point: the half of its entity tag that If-Match compares."""
+    return encoded({name: fields[name] for name in fields if name not in CHARGE_POINT_LIVE_FIELDS})
+
+
+def connector_fields(row: Row) -> Fields:
+    """Return the members of a `Connector`."""
+    return {
+        "connector_id": row["connector_id"],
+        "status": row["status"],
+        "error_code": row["error_code"],
+        "info": row["info"],
+        "vendor_id": row["vendor_id"],
+        "vendor_error_code": row["vendor_error_code"],
+        "reported_at": utc_text(row["reported_at"]),
+        "received_at": utc_text(row["received_at"]),
+    }

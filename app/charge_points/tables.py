@@ -1,0 +1,68 @@
+"""The tables of charge points. Only the store of this package and the migrations use them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Identity,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from app.charge_points.records import BOOT_TEXTS
+from app.database.schema import (
+    REGISTRATION_STATUS_VALUES,
+    charge_point_column,
+    metadata,
+    tenant_column,
+    time_column,
+)
+
+charge_points = Table(
+    "charge_points",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    tenant_column(),
+    Column("identity", Text, nullable=False),
+    Column("name", Text),
+    Column("registration_status", Text, nullable=False),
+    Column("credential_hash", LargeBinary),
+    Column("pending_credential_hash", LargeBinary),
+    time_column("pending_until", nullable=True),
+    Column("no_credential", Boolean, nullable=False, server_default=text("false")),
+    Column("heartbeat_interval_s", Integer),
+    *(Column(name, Text) for name in BOOT_TEXTS),
+    time_column("booted_at", nullable=True),
+    time_column("last_seen_at", nullable=True),
+    Column("clock_skew_s", Double),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    time_column("connected_at", nullable=True),
+    time_column("created_at"),
+    time_column("updated_at"),
+    UniqueConstraint("tenant_id", "identity"),
+    CheckConstraint(f"registration_status {REGISTRATION_STATUS_VALUES}", name="registration_status"),
+)
+
+
+connectors = Table(
+    "connectors",
+    metadata,
+    tenant_column(),
+    charge_point_column(primary_key=True),
+    Column("connector_id", Integer, primary_key=True, autoincrement=False),
+    Column("status", Text, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("info", Text),
+    Column("vendor_id", Text),
+    Column("vendor_error_code", Text),
+    time_column("reported_at"),
+    time_column("received_at"),
+    # What orders the reports: reported_at where that is plausible, else received_at.
+    time_column("effective_at"),
+)

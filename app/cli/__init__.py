@@ -1,0 +1,73 @@
+"""The command `stationmaster`. Each subcommand imports what it needs when it runs, so that help is quick.
+
+Errors are one line on standard error. The exit code is 2 for wrong settings and arguments, 1 for the rest.
+"""
+
+import sys
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from app.cli.server_commands import register_server_commands
+from app.cli.simulation_commands import register_simulation_commands
+from app.cli.tenant_commands import register_tenant_commands
+
+_EXPECTED_ERRORS = (
+    ("app.settings", "SettingsError", 2),
+    ("app.cli.administration", "ArgumentError", 2),
+    ("app.simulator.errors", "SimulatorError", 2),
+    ("app.cli.bench", "BenchError", 2),
+    ("app.errors", "AppError", 1),
+    ("app.server.embedded", "EmbeddedError", 1),
+    ("app.server.migration", "MigrationError", 1),
+    ("app.server.listener", "ServeError", 1),
+)
+
+application = typer.Typer(
+    help="Stationmaster: a multi-tenant OCPP 1.6J central system.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+register_server_commands(application)
+register_simulation_commands(application)
+register_tenant_commands(application)
+
+
+def main() -> None:
+    """Run the command line. What the caller can repair is one line, never a stack trace."""
+    try:
+        code = application(standalone_mode=False)
+    except Abort:
+        sys.exit(130)
+    except Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except TyperException as error:
+        sys.exit(_complain(_format(error), 2))
+    except Exception as error:
+        code_or_none = _exit_code(error)
+        if code_or_none is None:
+            raise
+        sys.exit(_complain(str(error), code_or_none))
+    sys.exit(code or 0)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return 2 for a mistake of the caller, 1 for a refusal of the surroundings, None for a fault of ours."""
+    for module, name, code in _EXPECTED_ERRORS:
+        # An error can only be of a class whose module is loaded; importing the others takes seconds.
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return code
+    return None
+
+
+def _format(error: TyperException) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(message.split())
+
+
+def _complain(text: str, code: int) -> int:
+    typer.echo(f"stationmaster: {text}", err=True)
+    return code

@@ -1,0 +1,163 @@
+"""`stationmaster bench`: the load generator of the benchmarks, pointed at any deployment.
+
+The generator is a program of its own (`benchmarks/load`, Rust) and no part of the package; this finds it,
+makes sure that its charge points exist, and says in a few lines what it found.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from app.simulator.credentials import CredentialFile
+from app.simulator.rest import RestClient
+
+_PROGRAM = "stationmaster-load"
+_VARIABLE = "STATIONMASTER_LOAD"
+_ID_TAG = "BENCHMARK"
+# By this name a charge point is known to be made here.
+_NAME = "Benchmark"
+_REMEMBER_EVERY = 50
+_LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
+
+
+class BenchError(Exception):
+    """The load cannot run. The text is one line and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """One measurement. url: ws://host:port/ocpp/{tenant}; rate_per_s None: closed loop."""
+
+    url: str
+    scenario: str
+    sockets: int
+    rate_per_s: float | None
+    seconds: float
+    rounds: int
+    credentials: Path
+    api_key: str | None
+    prefix: str
+
+
+def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
+    """Measure; returns the generator's JSON, and whether every CALL was answered as it should be.
+
+    Raises:
+        BenchError: the generator is missing or refuses its arguments.
+        SimulatorError: the API refuses to make the charge points, or its key is another tenant's.
+    """
+    program = find_program()
+    _provision(options)
+    command = [program, options.url, f"--passwords={options.credentials}"]
+    command += [f"--identity={options.prefix}-{{}}", f"--id-tag={_ID_TAG}", f"--scenario={options.scenario}"]
+    command += [f"--sockets={options.sockets}", f"--seconds={options.seconds}", f"--rounds={options.rounds}"]
+    if options.rate_per_s is not None:
+        command.append(f"--rate={options.rate_per_s}")
+    result = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    if result.returncode not in (0, 1) or not result.stdout:
+        raise BenchError(result.stderr.strip().removeprefix(f"{_PROGRAM}: "))
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found, result.returncode == 0
+
+
+def find_program() -> str:
+    """Return the load generator: of the environment, of PATH, or of the checkout that we run from.
+
+    Raises:
+        BenchError: there is none; says how to get it.
+    """
+    built = Path(__file__).parents[2] / "target" / "release" / _PROGRAM
+    named = os.environ.get(_VARIABLE)
+    found = named or shutil.which(_PROGRAM) or (str(built) if built.exists() else None)
+    if found is None:
+        raise BenchError(
+            f"the load generator is missing: `make load` in a checkout builds target/release/{_PROGRAM}; "
+            f"put it on PATH, or name it in {_VARIABLE}"
+        )
+    if shutil.which(found) is None:
+        raise BenchError(f"{_VARIABLE}: {found} is not a program")
+    return found
+
+
+def summary_lines(found: dict[str, Any]) -> list[str]:
+    """Return what was found, for people."""
+    lines = [
+        f"connected {figures['connections']}: {figures['connections_per_s']:.0f}/s, "
+        f"p99 {figures['latency']['p99_ms']:.1f} ms"
+        for figures in found["connections"]
+    ]
+    lines += [f"round {number}: {_round(figures)}" for number, figures in enumerate(found["rounds"], 1)]
+    failures = {name: count for name, count in found["failures"].items() if name != "examples" and count}
+    if failures:
+        lines.append(f"failures: {failures}; {'; '.join(found['failures']['examples'])}")
+    return lines
+
+
+def _round(figures: dict[str, Any]) -> str:
+    if not figures["answers"]:
+        return "no answers"
+    latency = figures["latency"]
+    text = (
+        f"{figures['frames_per_s']:.0f} frames/s, p50 {latency['p50_ms']:.2f} ms, "
+        f"p99 {latency['p99_ms']:.2f} ms, overdue {figures['overdue']}"
+    )
+    each = figures["frames_per_s"] / figures["sockets"]
+    # Otherwise the limit is easily taken for the speed of the server.
+    return text if figures["rate_per_s"] else f"{text}; {each:.0f}/s for each charge point, {_LIMIT}"
+
+
+def _provision(options: BenchOptions) -> None:
+    """Register the charge points whose passwords are not known here, and the id tag."""
+    file = CredentialFile(options.credentials)
+    identities = [f"{options.prefix}-{number:05d}" for number in range(options.sockets)]
+    unknown = [identity for identity in identities if file.password(identity) is None]
+    if not unknown:
+        return
+    if options.api_key is None:
+        raise BenchError(
+            f"STATIONMASTER_API_KEY (or --api-key) is needed: {options.credentials} has no password for "
+            f"{unknown[0]}"
+        )
+    parts = urlsplit(options.url)
+    tenant = unquote(parts.path.rstrip("/").rpartition("/")[2])
+    with RestClient(f"http://{parts.netloc}", options.api_key) as api:
+        api.require_tenant(tenant)
+        names = api.names(f"{options.prefix}-")
+        _require_ours(unknown, names)
+        if _ID_TAG not in api.id_tags(_ID_TAG):
+            api.create_id_tag(_ID_TAG)
+        for start in range(0, len(unknown), _REMEMBER_EVERY):
+            batch = unknown[start : start + _REMEMBER_EVERY]
+            file.remember({identity: _password(api, identity, names) for identity in batch})
+
+
+def _require_ours(identities: Sequence[str], names: Mapping[str, str | None]) -> None:
+    """Refuse to replace the password of a charge point that was not made here."""
+    for identity in identities:
+        if names.get(identity, _NAME) != _NAME:
+            raise BenchError(
+                f"charge point {identity} was not made by bench, which would replace its password: "
+                f"choose another --prefix, or another tenant"
+            )
+
+
+def _password(api: RestClient, identity: str, names: Mapping[str, str | None]) -> str:
+    credential = (
+        api.replace_credential(identity) if identity in names else api.create_charge_point(identity, _NAME)
+    )
+    password: str = credential["password"]
+    return password
+
+
+def print_results(found: dict[str, Any]) -> None:
+    """JSON on standard output, a few lines for people on standard error."""
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    for line in summary_lines(found):
+        sys.stderr.write(line + "\n")

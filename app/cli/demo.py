@@ -1,0 +1,105 @@
+"""`make run`: a server with a tenant, an API key and a few simulated charge points, ready to look at."""
+
+import asyncio
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from app.cli.administration import TENANT_SCOPES, create_key, create_tenant, key_works
+from app.clock import SystemClock
+from app.database.database import Database
+from app.errors import Conflict
+from app.server.running import RunningServer, run_server
+from app.server.signals import stop_on_signals
+from app.settings import Settings, SettingsError
+from app.simulator.fleet import Fleet, FleetOptions
+from app.simulator.progress import display_for, print_summary
+
+TENANT = "demo"
+_KEY_FILE = "demo-api-key"
+
+
+async def run_demo(settings: Settings, count: int, console: Console) -> None:
+    """Run until Ctrl-C. A second start finds the data, the key and the charge points of the first."""
+
+    async def show(server: RunningServer, stop: asyncio.Event) -> None:
+        token = await _prepare_tenant(server.settings)
+        _explain(console, server, token)
+        if count == 0:
+            await stop.wait()
+            return
+        fleet = Fleet(_fleet_options(server, token, count), SystemClock())
+        await fleet.run(stop, display_for(console))
+        print_summary(console, fleet)
+
+    async with stop_on_signals() as stop:
+        await run_server(settings, stop, show)
+    console.print("Stopped; the data stays in", str(settings.data_directory), highlight=False, soft_wrap=True)
+
+
+def _fleet_options(server: RunningServer, token: str, count: int) -> FleetOptions:
+    return FleetOptions(
+        url="ws" + server.url.removeprefix("http"),
+        tenant=TENANT,
+        count=count,
+        credentials=server.settings.data_directory / "simulator" / f"{TENANT}.json",
+        pace="brisk",
+        prefix="DEMO",
+        api_key=token,
+    )
+
+
+async def _prepare_tenant(settings: Settings) -> str:
+    """The demo tenant exists; returns the token of its API key, the same one at each start."""
+    if settings.database_url is None:
+        raise AssertionError("a running server has a database")
+    database = await Database.open(settings.database_url)
+    try:
+        with suppress(Conflict):
+            await create_tenant(database, TENANT, "Demo")
+        path = settings.data_directory / _KEY_FILE
+        token = _read(path)
+        if token is None or not await key_works(database, settings.credential_pepper, token, TENANT):
+            token = await create_key(
+                database, settings.credential_pepper, tenant=TENANT, name="Demo", scopes=TENANT_SCOPES
+            )
+            _write(path, token)
+        return token
+    finally:
+        await database.close()
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _write(path: Path, token: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token + "\n")
+    except OSError as error:
+        raise SettingsError(f"STATIONMASTER_DATA_DIRECTORY: {path}: {error.strerror}") from None
+
+
+def _explain(console: Console, server: RunningServer, token: str) -> None:
+    for line in (
+        "",
+        f"Stationmaster runs at {server.url}",
+        f"  the protocol    {server.url}/protocols/ocpp-16j",
+        f"  the API         {server.url}/docs",
+        f"  charge points   ws{server.url.removeprefix('http')}/ocpp/{TENANT}/<identity>",
+        "",
+        "Try:",
+        f"  curl -s -H 'Authorization: Bearer {token}' {server.url}/v1/charge-points",
+        "",
+        "Ctrl-C stops everything.",
+        "",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,73 @@
+"""What all subcommands share: the settings, running a coroutine, checking names.
+
+Imports of the application are inside the functions, so that `--help` and a mistyped option are quick.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.exceptions import Abort
+
+from app.types import SLUG_PATTERN
+
+if TYPE_CHECKING:
+    from app.database.database import Database
+    from app.settings import Settings
+
+
+def load_settings(**overrides: Any) -> "Settings":
+    """Return the settings of the environment; options of the command line win."""
+    from app import settings
+    from app.logs import setup_logging
+
+    loaded = settings.load_settings(**{name: value for name, value in overrides.items() if value is not None})
+    setup_logging(loaded.log_level, loaded.log_format)
+    return loaded
+
+
+def require_slug(text: str, option: str) -> str:
+    """Return the slug of a tenant.
+
+    Raises:
+        BadParameter: it is not a slug; names the option.
+    """
+    if not re.fullmatch(SLUG_PATTERN, text):
+        raise typer.BadParameter("must be 1 to 40 of a-z, 0-9 and '-'", param_hint=option)
+    return text
+
+
+def require_prefix(text: str) -> str:
+    """Return the beginning of identities.
+
+    Raises:
+        BadParameter: an identity cannot begin like that.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", text):
+        raise typer.BadParameter("must be 1 to 30 of A-Z, a-z, 0-9, '_' and '-'", param_hint="--prefix")
+    return text
+
+
+def with_database(settings: "Settings", work: "Callable[[Database], Awaitable[None]]") -> None:
+    """Run `work` on the database with its newest schema, whether or not a server runs on it."""
+    from app.cli.administration import open_database
+
+    async def open_and_work() -> None:
+        async with open_database(settings) as database:
+            await work(database)
+
+    run(open_and_work())
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end.
+
+    Raises:
+        Abort: Ctrl-C.
+    """
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise Abort from None

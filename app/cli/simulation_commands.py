@@ -1,0 +1,180 @@
+"""The subcommands that play charge points: `simulate`, `simulate-site`, `bench`."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.cli.invocation import require_prefix, require_slug, run
+
+# Opened at once, so that a day is not simulated in vain.
+_DRAWING = typer.Option(help="File to draw the day into.", metavar="<path>", lazy=False, encoding="utf-8")
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def simulate(
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="Virtual charge points.")],
+    tenant: Annotated[str, typer.Option(help="Slug of the tenant they belong to.")],
+    url: Annotated[str, typer.Option(help="ws:// or wss:// URL of the server.")] = "ws://127.0.0.1:8080/ocpp",
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STATIONMASTER_API_KEY",
+            show_envvar=False,
+            help="Key with the scopes read and write, to register the fleet. [STATIONMASTER_API_KEY]",
+        ),
+    ] = None,
+    api_url: Annotated[
+        str | None, typer.Option(help="Address of the REST API; default: the host and port of --url.")
+    ] = None,
+    seed: Annotated[str, typer.Option(help="The same seed gives the same fleet and the same drivers.")] = "1",
+    speed: Annotated[float, typer.Option(help="Virtual seconds for each real one, 0.1 to 10000.")] = 1.0,
+    duration: Annotated[
+        str | None, typer.Option(help="Real time to run, such as 90s, 10m or 2h; default: until Ctrl-C.")
+    ] = None,
+    pace: Annotated[
+        Literal["brisk", "normal"], typer.Option(help="brisk: short stays, for people who watch.")
+    ] = "normal",
+    steady: Annotated[
+        bool, typer.Option("--steady", help="Charge points do not go offline by themselves.")
+    ] = False,
+    prefix: Annotated[str, typer.Option(help="What identities begin with.")] = "SIM",
+    credentials: Annotated[
+        Path | None, typer.Option(help="File for passwords; default: in the data directory.")
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Append each transaction message and its answer, as JSON lines.")
+    ] = None,
+) -> None:
+    """Drive virtual charge points through real sessions over real WebSockets."""
+    from app.simulator.fleet import FleetOptions
+
+    if not 0.1 <= speed <= 10_000:
+        raise typer.BadParameter("must lie between 0.1 and 10000", param_hint="--speed")
+    directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
+    options = FleetOptions(
+        url=url,
+        tenant=require_slug(tenant, "--tenant"),
+        count=count,
+        credentials=credentials or directory / "simulator" / f"{tenant}.json",
+        seed=seed,
+        speed=speed,
+        duration_s=None if duration is None else parse_duration(duration),
+        pace=pace,
+        steady=steady,
+        prefix=require_prefix(prefix),
+        api_key=api_key,
+        api_url=api_url,
+        ledger=ledger,
+    )
+    if not run(_simulate(options)):
+        raise typer.Exit(1)
+
+
+def simulate_site(
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same day.")] = 1,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours from midnight on.")] = 24,
+    svg: Annotated[typer.FileTextWrite | None, _DRAWING] = None,
+) -> None:
+    """Let the distributor steer a simulated site of 40 charge points for a day; no server is needed."""
+    from app.simulator.site import day, drawing, report
+
+    simulated = day.run_day(seed, hours)
+    typer.echo(report.summary(simulated))
+    if svg is not None:
+        svg.write(drawing.draw_day(simulated))
+    if report.figures(simulated).over_limit:
+        raise typer.Exit(1)
+
+
+async def _simulate(options: Any) -> bool:
+    from rich.console import Console
+
+    from app.clock import SystemClock
+    from app.server.signals import stop_on_signals
+    from app.simulator.fleet import Fleet
+    from app.simulator.progress import display_for, print_summary
+
+    console = Console()
+    async with stop_on_signals() as stop:
+        fleet = Fleet(options, SystemClock())
+        await fleet.run(stop, display_for(console))
+    print_summary(console, fleet)
+    return fleet.succeeded
+
+
+def bench(
+    url: Annotated[str, typer.Argument(help="ws://host:port/ocpp/{tenant} of the deployment.")],
+    scenario: Annotated[
+        Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day", "storm"],
+        typer.Option(help="What the charge points send; storm: only connect and boot."),
+    ] = "meter_values",
+    sockets: Annotated[int, typer.Option(min=1, max=20_000, help="Charge points.")] = 64,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="CALLs per second of all together; default: each waits for its answer."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds.")] = 3,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="STATIONMASTER_API_KEY",
+            show_envvar=False,
+            help="Key with the scopes read and write, to register charge points. [STATIONMASTER_API_KEY]",
+        ),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="What identities begin with.")] = "BENCH",
+    credentials: Annotated[
+        Path | None, typer.Option(help="File for passwords; default: in the data directory.")
+    ] = None,
+) -> None:
+    """Measure a deployment with the load generator of the benchmarks.
+
+    It writes real records: give it a tenant of its own. Where each charge point waits for its answer, the
+    server's limit on CALLs per second (STATIONMASTER_RATE_PER_S) bounds the rate.
+    """
+    from app.cli.bench import BenchOptions, print_results, run_bench
+
+    directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
+    tenant = url.rstrip("/").rpartition("/")[2]
+    options = BenchOptions(
+        url=url,
+        scenario=scenario,
+        sockets=sockets,
+        rate_per_s=rate,
+        seconds=seconds,
+        rounds=rounds,
+        credentials=credentials or directory / "bench" / f"{require_slug(tenant, 'URL')}.json",
+        api_key=api_key,
+        prefix=require_prefix(prefix),
+    )
+    found, clean = run_bench(options)
+    print_results(found)
+    if not clean:
+        raise typer.Exit(1)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in `90`, `90s`, `10m`, `2h` or `500ms`.
+
+    Raises:
+        BadParameter: it is not a duration, or it is zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match["number"]) * _UNITS_S[match["unit"]] if match else 0.0
+    if seconds <= 0.0:
+        raise typer.BadParameter(
+            f"{text!r} is not a duration: use for example 90s, 10m or 2h", param_hint="--duration"
+        )
+    return seconds
+
+
+def register_simulation_commands(application: typer.Typer) -> None:
+    """Add these subcommands."""
+    application.command()(simulate)
+    application.command("simulate-site")(simulate_site)
+    application.command()(bench)

@@ -1,0 +1,80 @@
+"""The subcommands `tenant` and `key`: what an operator does without the REST API."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.invocation import load_settings, require_slug, with_database
+
+if TYPE_CHECKING:
+    from app.database.database import Database
+
+tenant_application = typer.Typer(help="The operators on this server.", no_args_is_help=True)
+key_application = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@tenant_application.command("create")
+def tenant_create(
+    slug: Annotated[str, typer.Argument(help="Name in URLs: a-z, 0-9 and '-', up to 40.")],
+    name: Annotated[str | None, typer.Option(help="Name for people.")] = None,
+) -> None:
+    """Create a tenant."""
+    from app.cli.administration import create_tenant
+
+    async def create(database: "Database") -> None:
+        record = await create_tenant(database, require_slug(slug, "SLUG"), name)
+        typer.echo(
+            f"Tenant {record.slug} is made; `stationmaster key create --tenant {record.slug}` is next."
+        )
+
+    with_database(load_settings(), create)
+
+
+@tenant_application.command("list")
+def tenant_list() -> None:
+    """List tenants: slug and name."""
+    from app.cli.administration import list_tenants
+
+    async def show(database: "Database") -> None:
+        for record in await list_tenants(database):
+            typer.echo(f"{record.slug}\t{record.name}")
+
+    with_database(load_settings(), show)
+
+
+@key_application.command("create")
+def key_create(
+    tenant: Annotated[str | None, typer.Option(help="Slug of the tenant that it opens.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="A key of the platform, to manage tenants.")] = False,
+    scopes: Annotated[
+        str | None, typer.Option(help="Of read, command, write, admin; default: all but admin.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Days until it ends; default: never.")
+    ] = None,
+) -> None:
+    """Create an API key and print it on standard output, this once."""
+    if admin == (tenant is not None):
+        raise typer.BadParameter("give one of --tenant and --admin", param_hint="--tenant")
+    from app.cli.administration import TENANT_SCOPES, create_key, parse_scopes
+
+    chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)
+    settings = load_settings()
+    lifetime = None if expires_days is None else timedelta(days=expires_days)
+
+    async def create(database: "Database") -> None:
+        token = await create_key(
+            database, settings.credential_pepper, tenant=tenant, name=name, scopes=chosen, lifetime=lifetime
+        )
+        typer.echo("Keep this key; it is not shown again.", err=True)
+        typer.echo(token)
+
+    with_database(settings, create)
+
+
+def register_tenant_commands(application: typer.Typer) -> None:
+    """Add these subcommands."""
+    application.add_typer(tenant_application, name="tenant")
+    application.add_typer(key_application, name="key")

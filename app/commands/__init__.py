@@ -1,0 +1,1 @@
+"""Commands to charge points, as resources with a state machine."""

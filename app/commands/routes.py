@@ -1,0 +1,163 @@
+"""Commands: CALLs to charge points as resources, to issue, observe and take back.
+
+One function issues all of them. `operations` documents the body of each action from the schemas of the
+protocol; the core decides what is valid.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.commands.operations import CommandRoute
+from app.commands.records import CommandFilter, CommandRecord, CommandRequest, CommandState
+from app.commands.rules import OPEN_COMMAND_STATES
+from app.commands.schemas import Command
+from app.commands.service import CommandService
+from app.web.access import CommandAccess, ReadAccess
+from app.web.conditional import IfNoneMatch, page_response, resource_response
+from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
+from app.web.json_body import read_bytes, require_json, unstorable
+from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
+from app.web.problems import MalformedBody, problems
+from app.web.routers import Tag, api_router
+from app.web.services import provided
+
+_TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back.")
+router = api_router(tags=[_TAG])
+
+WAIT_MAXIMUM_S = 60
+_NUL = rb"\u0000"
+
+Service = Annotated[CommandService, Depends(provided(CommandService))]
+CommandIdPath = Annotated[UUID, Path(description="Id of the command, and unique id of its CALL.")]
+
+
+class IssueQuery(BaseModel):
+    """How to issue a command."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[
+        int,
+        Field(ge=0, le=WAIT_MAXIMUM_S),
+        DIGITS,
+        Field(description="Seconds to wait for the final state; 0: answer at once."),
+    ] = 0
+    timeout_s: Annotated[
+        Annotated[int, Field(ge=1), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Seconds the charge point has for its answer, up to the server's "
+            "command_timeout_limit_s; its default when left out."
+        ),
+    ] = None
+
+
+IdempotencyKey = Annotated[
+    Annotated[str, StringConstraints(pattern=IDEMPOTENCY_KEY_PATTERN)] | SkipJsonSchema[None],
+    Header(
+        description="Repeat a request safely: the same key and body give the same command. "
+        "The same key with another request is a conflict (409).",
+    ),
+]
+
+
+class CommandQuery(Paging):
+    """How to narrow the listing of commands."""
+
+    charge_point: Annotated[Identity | SkipJsonSchema[None], Field(description="Identity, exactly.")] = None
+    action: ActionText | SkipJsonSchema[None] = None
+    state: CommandState | SkipJsonSchema[None] = None
+
+
+def _location(record: CommandRecord) -> dict[str, str]:
+    return {"Location": f"/v1/commands/{record.id}"}
+
+
+async def _payload_text(request: Request, limit_bytes: int) -> str:
+    """Return the body as JSON text; an empty body means `{}`, as many requests are (OCPP-J 4.2.1)."""
+    content = await read_bytes(request, limit_bytes)
+    if not content:
+        return "{}"
+    require_json(request)
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise (unstorable(content) or MalformedBody()) from None
+    if _NUL in content and (refusal := unstorable(content)) is not None:
+        raise refusal
+    return content.decode()
+
+
+async def issue_command(
+    request: Request,
+    access: CommandAccess,
+    service: Service,
+    identity: IdentityPath,
+    action: Annotated[ActionText, Path()],
+    query: Annotated[IssueQuery, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Issue a command. The answer of the charge point is a state of the command, not an HTTP error."""
+    command = CommandRequest(
+        identity=identity,
+        action=action,
+        payload_text=await _payload_text(request, service.payload_limit_bytes),
+        issued_by=access.issued_by,
+        timeout_s=query.timeout_s,
+        idempotency_key=idempotency_key,
+    )
+    record = await service.issue(access.tenant_id, command, wait_s=query.wait)
+    final = record.state not in OPEN_COMMAND_STATES
+    status_code = 200 if query.wait and final else 202
+    return resource_response(
+        Command.model_validate(record), status_code=status_code, headers=_location(record)
+    )
+
+
+router.add_api_route(
+    "/v1/charge-points/{identity}/commands/{action}",
+    issue_command,
+    methods=["POST"],
+    response_model=Command,
+    status_code=202,
+    include_in_schema=False,
+    route_class_override=CommandRoute,
+)
+
+
+@router.get("/v1/commands", response_model=Page[Command], responses=problems())
+async def list_commands(
+    access: ReadAccess, service: Service, query: Annotated[CommandQuery, Query()]
+) -> Response:
+    """List commands, the newest first."""
+    key = decode_cursor(query.cursor, IdentifiedMoment)
+    filters = CommandFilter(query.charge_point, query.action, query.state)
+    after = None if key is None else (key.at, key.id)
+    rows = await service.page(access.tenant_id, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.created_at, row.id))
+    items = [Command.model_validate(row) for row in page]
+    return page_response(Page[Command](items=items, next_cursor=next_cursor))
+
+
+@router.get("/v1/commands/{command_id}", response_model=Command, responses=problems(304, 404))
+async def get_command(
+    access: ReadAccess,
+    service: Service,
+    command_id: CommandIdPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read one command: its state, the answer of the charge point, and the effect observed since."""
+    record = await service.get(access.tenant_id, command_id)
+    return resource_response(Command.model_validate(record), if_none_match=if_none_match)
+
+
+@router.post("/v1/commands/{command_id}/cancel", response_model=Command, responses=problems(404, 409))
+async def cancel_command(access: CommandAccess, service: Service, command_id: CommandIdPath) -> Response:
+    """Take back a command that was not sent yet. A command that was sent cannot be taken back (409)."""
+    record = await service.cancel(access.tenant_id, command_id)
+    return resource_response(Command.model_validate(record))

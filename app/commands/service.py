@@ -1,0 +1,309 @@
+"""The worker that issues commands: it records each one, sends it to the owner of the session, and waits.
+
+A command is a resource with a state machine, not a blocking call. It is recorded before it is sent, and its
+end is recorded by the owner before a caller is told. If neither can end it, the reaper does. No command is
+sent twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from app.commands.in_flight import IssuedCommand, IssuedCommands, Waiter, decoded_end
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.records import CommandFilter, CommandRecord, CommandRequest, NewCommand, SessionOwner
+from app.commands.rules import (
+    OPEN_COMMAND_STATES,
+    JudgedRequest,
+    Outcome,
+    has_effects,
+    judge_request,
+    refusing_registrations,
+    require_permitted,
+)
+from app.commands.store.commands import CommandSteps, CommandStore, read_command
+from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
+from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
+from app.live.presence import Owner, Presence
+from app.logs import get_logger
+from app.metrics import COMMANDS_FINISHED, COMMANDS_ISSUED, LIMITS_HIT
+from app.types import CommandId, TenantId
+
+_CANCEL_S = 5.0
+_REREAD_S = 2.0
+_CLOCK_DIFFERENCE_S = 10.0
+"""The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
+
+_LOG = get_logger(__name__)
+
+
+class CommandService:
+    """Issues commands of a tenant, and answers what became of them."""
+
+    def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
+        """owner: of the same worker; it records the ends that this side decides."""
+        self.database = context.database
+        self.payload_limit_bytes = context.settings.frame_limit_bytes
+        self._context = context
+        self._clock = context.clock
+        self._settings = context.settings
+        self._bus = context.bus
+        self._owner = owner
+        self._presence = presence
+        self._issued = IssuedCommands()
+
+    async def close(self) -> None:
+        """Finish recording what has ended so far."""
+        await self._context.background.drain_within(self._settings.durable_wait_s)
+
+    async def settle(self) -> None:
+        """Wait until everything that is being recorded in the background is recorded."""
+        await self._context.background.drain()
+
+    def receivers(self) -> dict[type, Callable[[Any], None]]:
+        """Return what takes the envelopes about commands from the bus, by their type."""
+        return {
+            CallEnvelope: self._owner.call,
+            CancelEnvelope: self._owner.cancel,
+            DoneEnvelope: self.done,
+            MovedEnvelope: self.moved,
+        }
+
+    async def issue(
+        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0
+    ) -> CommandRecord:
+        """Validate, record and send a command; return its record.
+
+        The record is terminal, or as it is after `wait_s`. If the charge point is not connected, it is
+        `offline` at once. An idempotency key that was used for the same request returns that command, in its
+        present state.
+
+        Raises:
+            NotFound: no such charge point, or the central system sends no such action.
+            InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
+            Conflict: the registration forbids it, the idempotency key was used for another request, or
+                another change of the credential is not settled yet.
+            TooManyRequests: too many commands wait for this charge point.
+            Unavailable: code `bus_unavailable`; the owner cannot be found or reached. Nothing was sent, or
+                the record says `connection_lost`.
+        """
+        judged = judge_request(request, self._settings)
+        key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
+        owner = await self._presence.locate(tenant_id, request.identity)
+        new = self._new_command(judged, owner)
+        if key is None:
+            command, is_repeated = await self._record(CommandSteps(self._context.steps.rows, tenant_id), new)
+        else:
+            command, is_repeated = await self._record_with_key(tenant_id, new, key)
+        if is_repeated:
+            return await self.wait(tenant_id, command.id, wait_s) if wait_s > 0 else command
+        COMMANDS_ISSUED.labels(request.action).inc()
+        if owner is None or command.state == "offline":
+            COMMANDS_FINISHED.labels("offline").inc()
+            return command
+        with self._context.waiters.waiting(str(command.id)) as waiter:
+            await self._send(command, judged, owner)
+            return await self._until_ended(tenant_id, command, waiter, wait_s)
+
+    async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
+        """Return the command once it is terminal, or as it is after `seconds`.
+
+        The wait is registered before the record is read, so no end in between is missed.
+
+        Raises:
+            NotFound: no such command.
+        """
+        with self._context.waiters.waiting(str(command_id)) as waiter:
+            command = await self.get(tenant_id, command_id)
+            return await self._until_ended(tenant_id, command, waiter, seconds)
+
+    async def get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
+        """Return one command.
+
+        Raises:
+            NotFound: no such command.
+        """
+        command = await read_command(self.database.reads, tenant_id, command_id)
+        if command is None:
+            raise NotFound("There is no such command.", "command_id")
+        return command
+
+    async def page(
+        self, tenant_id: TenantId, limit: int, after: tuple[datetime, UUID] | None, filters: CommandFilter
+    ) -> list[CommandRecord]:
+        """Return commands, the newest first. after: (created_at, id) of the last one that was seen."""
+        async with self.database.tenant(tenant_id) as work:
+            return await CommandStore(work).page(limit, after, filters)
+
+    async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
+        """Take back a command that was not sent yet; return its record in state `cancelled`.
+
+        Raises:
+            NotFound: no such command.
+            Conflict: it was sent, or has ended.
+            Unavailable: the owner cannot be reached.
+        """
+        command = await self.get(tenant_id, command_id)
+        if command.state == "queued":
+            owner = await self._presence.locate(tenant_id, command.identity)
+            if owner is None:
+                await self._owner.end(tenant_id, str(command_id), Outcome("cancelled"), "issuer")
+            else:
+                await self._ask_to_cancel(command, owner)
+            command = await self.get(tenant_id, command_id)
+        if command.state != "cancelled":
+            raise Conflict(f"The command cannot be cancelled any more: it is {command.state}.")
+        return command
+
+    # From the bus
+
+    def done(self, envelope: DoneEnvelope) -> None:
+        """Wake the callers that wait for a command: it has ended."""
+        self._issued.end(envelope.command_id)
+        self._context.waiters.wake(envelope.command_id, decoded_end(envelope))
+
+    def moved(self, envelope: MovedEnvelope) -> None:
+        """Send a command to another owner, once: the worker that got it does not have the session."""
+        issued = self._issued.get(envelope.command_id)
+        # A second report of the same attempt says nothing about the new one.
+        if issued is not None and issued.envelope.epoch == envelope.epoch:
+            self._issued.end(envelope.command_id)
+            self._context.background.spawn(self._reroute(issued), "command_reroute")
+
+    # Recording
+
+    def _new_command(self, judged: JudgedRequest, owner: Owner | None) -> NewCommand:
+        now, request = self._clock.now(), judged.request
+        life = timedelta(seconds=self._settings.command_expiry_s + _CLOCK_DIFFERENCE_S)
+        return NewCommand(
+            id=uuid4(),
+            identity=request.identity,
+            action=request.action,
+            payload=judged.payload,
+            created_at=now,
+            deadline_at=now + life,
+            timeout_s=judged.timeout_s,
+            issued_by=request.issued_by,
+            owner=None if owner is None else SessionOwner(owner.charge_point_id, owner.worker, owner.epoch),
+            idempotency_key=request.idempotency_key,
+            request_digest=judged.digest,
+            has_effects=has_effects(self._context.effects.triggers, request.action, judged.payload),
+        )
+
+    async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:
+        """Record a command once; True: it was recorded before under the same idempotency key.
+
+        Raises:
+            NotFound, Conflict, TooManyRequests: see `issue`.
+        """
+        limit = self._settings.command_queue_limit
+        refusing = refusing_registrations(new.action)
+        found = await steps.record(new, refusing=refusing, queue_limit=limit)
+        if found is None:
+            raise _no_charge_point(new.identity)
+        if found.command is not None:
+            return found.command, False
+        known = await steps.known(new)
+        if known is not None:
+            if known.request_digest != new.request_digest:
+                raise Conflict("The idempotency key was used for another request.", "Idempotency-Key")
+            # It is this very command if only the confirmation of the database was lost.
+            return known, known.id != new.id
+        require_permitted(found.registration_status, new.action)
+        if found.is_queue_full:
+            LIMITS_HIT.labels("command_queue").inc()
+            raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
+        # The command under its idempotency key was deleted between the two statements.
+        raise StoreUnavailable
+
+    async def _record_with_key(
+        self, tenant_id: TenantId, new: NewCommand, key: bytes
+    ) -> tuple[CommandRecord, bool]:
+        """Record a command that sets the credential of its charge point; see `_record`."""
+        async with self.database.tenant(tenant_id) as work:
+            # One change after the other: each must see what the one before has left.
+            change = await self._context.effects.credential.begin(work, new.identity, key, new.created_at)
+            if change is None:
+                raise _no_charge_point(new.identity)
+            if new.owner is not None:
+                new = replace(new, credential_hash=change.credential_hash)
+            recorded, is_repeated = await self._record(CommandSteps(work.rows, work.tenant_id), new)
+            if recorded.state == "queued" and recorded.credential_hash is not None and not is_repeated:
+                await change.reserve(recorded)
+        return recorded, is_repeated
+
+    # Sending
+
+    async def _send(self, command: CommandRecord, judged: JudgedRequest, owner: Owner) -> None:
+        envelope = CallEnvelope(
+            tenant_id=owner.tenant_id,
+            identity=owner.identity,
+            epoch=owner.epoch,
+            deadline=(command.deadline_at - timedelta(seconds=_CLOCK_DIFFERENCE_S)).timestamp(),
+            issuer=self._bus.worker_id,
+            command_id=CommandId(str(command.id)),
+            action=command.action,
+            payload=judged.payload_text,
+            timeout_s=judged.timeout_s,
+            has_effects=command.has_effects,
+        )
+        await self._deliver(IssuedCommand(envelope, owner.worker))
+
+    async def _deliver(self, issued: IssuedCommand) -> None:
+        """Send a command to its owner; if the bus does not confirm, what became of it is unknown."""
+        envelope = issued.envelope
+        self._issued.add(issued, self._clock.now().timestamp())
+        try:
+            await self._bus.deliver(issued.worker, envelope)
+        except Unavailable as error:
+            self._issued.end(envelope.command_id)
+            outcome = Outcome("connection_lost", error={"code": error.code, "description": error.detail})
+            await self._owner.end(envelope.tenant_id, envelope.command_id, outcome, "issuer")
+            raise
+
+    async def _reroute(self, issued: IssuedCommand) -> None:
+        envelope = issued.envelope
+        owner = await self._presence.find(envelope.tenant_id, envelope.identity)
+        known = (issued.worker, envelope.epoch)
+        if owner is None or issued.rerouted or (owner.worker, owner.epoch) == known:
+            await self._owner.end(envelope.tenant_id, envelope.command_id, Outcome("offline"), "issuer")
+            return
+        again = msgspec.structs.replace(envelope, epoch=owner.epoch)
+        try:
+            await self._deliver(IssuedCommand(again, owner.worker, rerouted=True))
+        except Unavailable:
+            _LOG.warning("command_not_rerouted", command=envelope.command_id)
+
+    async def _ask_to_cancel(self, command: CommandRecord, owner: Owner) -> None:
+        with self._context.waiters.waiting(str(command.id)) as waiter:
+            envelope = CancelEnvelope(
+                tenant_id=owner.tenant_id,
+                identity=owner.identity,
+                epoch=owner.epoch,
+                deadline=self._clock.now().timestamp() + _CANCEL_S,
+                issuer=self._bus.worker_id,
+                command_id=CommandId(str(command.id)),
+            )
+            await self._bus.deliver(owner.worker, envelope)
+            await waiter.wait(_CANCEL_S)
+
+    async def _until_ended(
+        self, tenant_id: TenantId, command: CommandRecord, waiter: Waiter, seconds: float
+    ) -> CommandRecord:
+        """Return a command of the tenant once it is terminal, or as it is after `seconds`."""
+        deadline = self._clock.monotonic() + seconds
+        while command.state in OPEN_COMMAND_STATES and (left := deadline - self._clock.monotonic()) > 0:
+            # Only the issuing worker is told of the end, and only while the bus works: others read again.
+            await waiter.wait(min(left, _REREAD_S))
+            ended = waiter.ended
+            is_meant = ended is not None and (ended.id, ended.tenant_id) == (command.id, tenant_id)
+            command = ended if ended is not None and is_meant else await self.get(tenant_id, command.id)
+        return command
+
+
+def _no_charge_point(identity: str) -> NotFound:
+    return NotFound(f"There is no charge point {identity}.")

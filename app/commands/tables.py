@@ -1,0 +1,72 @@
+"""The tables of commands. Only the store of this package and the migrations use them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from app.database.schema import charge_point_column, metadata, tenant_column, time_column
+
+CARRIES_CHARGING_PROFILE = (
+    "action in ('SetChargingProfile', 'ClearChargingProfile')"
+    " or (action = 'RemoteStartTransaction' and payload -> 'chargingProfile' is not null)"
+)
+"""The condition of the index of commands that may change the charging profiles of a charge point."""
+
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    tenant_column(),
+    charge_point_column(),
+    Column("action", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    time_column("created_at"),
+    time_column("deadline_at"),
+    time_column("sent_at", nullable=True),
+    time_column("finished_at", nullable=True),
+    Column("worker", Text),
+    Column("epoch", BigInteger),
+    Column("timeout_s", Double, nullable=False),
+    Column("result", JSONB(none_as_null=True)),
+    Column("error", JSONB(none_as_null=True)),
+    Column("late_result", JSONB(none_as_null=True)),
+    Column("effect", JSONB(none_as_null=True)),
+    Column("idempotency_key", Text),
+    Column("request_digest", LargeBinary),
+    Column("credential_hash", LargeBinary),
+    Column("issued_by", Text, nullable=False),
+    # Decided when the command is recorded: its end may change other rows, which belong into one transaction.
+    Column("has_effects", Boolean, nullable=False),
+    # Of a command with a charging profile: since when no answer to it, late or not, can matter any more.
+    time_column("superseded_at", nullable=True),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+    Index("ix_commands_page", "tenant_id", "created_at", "id"),
+    Index("ix_commands_charge_point", "charge_point_id", "created_at"),
+    Index("ix_commands_open", "deadline_at", postgresql_where=text("state in ('queued', 'sent')")),
+    Index(
+        "ix_commands_without_effect",
+        "charge_point_id",
+        "created_at",
+        postgresql_where=text(
+            "effect is null and action in ('RemoteStartTransaction', 'RemoteStopTransaction')"
+        ),
+    ),
+    Index(
+        "ix_commands_charging_profiles",
+        "charge_point_id",
+        "sent_at",
+        postgresql_where=text(f"superseded_at is null and ({CARRIES_CHARGING_PROFILE})"),
+    ),
+)

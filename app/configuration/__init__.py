@@ -1,0 +1,1 @@
+"""Configuration keys as charge points reported them."""

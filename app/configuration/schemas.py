@@ -1,0 +1,31 @@
+"""Shapes of REST requests and answers about configuration keys."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+
+
+class ConfigurationKey(Resource):
+    """What a charge point last said of one configuration key."""
+
+    key: str
+    value: str | None = Field(description="null: never reported, or secret.")
+    readonly: bool | None
+    reported_at: Instant
+
+    example: ClassVar[Json] = {
+        "key": "HeartbeatInterval",
+        "value": "300",
+        "readonly": False,
+        "reported_at": EXAMPLE_TIME,
+    }
+
+
+class Configuration(Resource):
+    """The known configuration of a charge point. Send GetConfiguration to refresh it."""
+
+    items: list[ConfigurationKey]
+
+    example: ClassVar[Json] = {"items": [ConfigurationKey.example]}

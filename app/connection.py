@@ -1,0 +1,54 @@
+"""One connection of a charge point, as capabilities know it. No socket here: that is in the gateway."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.clock import microseconds_of, moment_of
+from app.ocpp import Conversation
+from app.ocpp.v16 import RegistrationStatus
+from app.types import ChargePointId, TenantId
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One authenticated connection, from its handshake to its end.
+
+    Attributes:
+        identity: the name of the charge point in its URL, decoded.
+        connection_id: unique for each socket.
+        epoch: issued by SQL at login; grows with each login of this charge point.
+        strict: whether deviations from the standard are refused, which are tolerated otherwise.
+        remote: the address of the client.
+        subprotocol: as negotiated, None if the client offered none.
+        accepted_before: whether it may hold billing records of a time when its registration was Accepted.
+        clock_skew_s: how far its clock is ahead of ours, as it last reported.
+        conversation: the core's part of the session, once there is one.
+    """
+
+    tenant_id: TenantId
+    tenant_slug: str
+    charge_point_id: ChargePointId
+    identity: str
+    connection_id: str
+    epoch: int
+    strict: bool
+    registration_status: RegistrationStatus
+    heartbeat_interval_s: int
+    remote: str
+    subprotocol: str | None
+    connected_at: datetime
+    accepted_before: bool = False
+    clock_skew_s: float | None = None
+    conversation: Conversation | None = None
+
+    @property
+    def last_seen_us(self) -> int:
+        """The time when a frame last arrived, in microseconds since 1970."""
+        if self.conversation is None:
+            return microseconds_of(self.connected_at)
+        return self.conversation.heard_us
+
+    @property
+    def last_seen(self) -> datetime:
+        """The time when a frame last arrived."""
+        return moment_of(self.last_seen_us)

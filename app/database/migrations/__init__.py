@@ -1,0 +1,55 @@
+"""The schema and its history. `migrate` brings a database to the present; it runs as often as one likes."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.database.database import engine_url
+from app.database.failures import Failure, failure_of
+from app.errors import StoreUnavailable
+
+# Any number, the same in each process: only one migrates at a time.
+_LOCK = 7_216_042_713
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema to the newest revision. Safe to run from several processes at once.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    engine = create_async_engine(engine_url(url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade)
+    except (DBAPIError, OSError) as error:
+        if failure_of(error) is Failure.UNAVAILABLE:
+            raise StoreUnavailable() from error
+        raise
+    finally:
+        await engine.dispose()
+
+
+def configuration(connection: Connection) -> Config:
+    """Return alembic's configuration for an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _LOCK})
+    connection.commit()
+    try:
+        command.upgrade(configuration(connection), "head")
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+        connection.commit()

@@ -1,0 +1,37 @@
+"""The base of stores that work inside a unit of work, and what they share."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.sql.expression import ColumnElement
+
+from app.database.unit_of_work import TenantWork
+
+SMALLEST_INT64, LARGEST_INT64 = -(2**63), 2**63 - 1
+LARGEST_INT32 = 2**31 - 1
+
+
+class Repository:
+    """The rows of one table that belong to one tenant."""
+
+    __slots__ = ("connection", "tenant_id")
+
+    def __init__(self, work: TenantWork) -> None:
+        self.connection = work.connection
+        self.tenant_id = work.tenant_id
+
+
+def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    """Return the columns that build a record, in the order of its fields; `others` come from elsewhere.
+
+    record: a dataclass or a NamedTuple.
+    """
+    names: Sequence[str] = getattr(record, "_fields", ()) or [field.name for field in fields(record)]
+    return [others[name] if name in others else table.c[name] for name in names]
+
+
+def like_prefix(text: str) -> str:
+    """Return a LIKE pattern that matches what begins with the text."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

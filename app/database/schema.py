@@ -1,0 +1,46 @@
+"""The metadata that all tables share, and the columns that many of them have."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
+from sqlalchemy import BigInteger, Column, ForeignKey, MetaData
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+import app
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+TIME = TIMESTAMP(timezone=True)
+REGISTRATION_STATUS_VALUES = "in ('Accepted', 'Pending', 'Rejected')"
+
+
+def time_column(name: str, nullable: bool = False) -> Column[object]:
+    """Return a column for an aware time."""
+    return Column(name, TIME, nullable=nullable)
+
+
+def tenant_column(nullable: bool = False) -> Column[object]:
+    """Return the column that says to whom a row belongs."""
+    return Column("tenant_id", BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=nullable)
+
+
+def charge_point_column(primary_key: bool = False, ondelete: str = "CASCADE") -> Column[object]:
+    """Return the column of rows that belong to a charge point."""
+    reference = ForeignKey("charge_points.id", ondelete=ondelete)
+    return Column("charge_point_id", BigInteger, reference, nullable=False, primary_key=primary_key)
+
+
+def collect_tables() -> MetaData:
+    """Import the module `tables` of each package, and return the metadata of all their tables."""
+    for package in iter_modules(app.__path__, prefix="app."):
+        if package.ispkg and find_spec(f"{package.name}.tables") is not None:
+            import_module(f"{package.name}.tables")
+    return metadata

@@ -1,0 +1,34 @@
+"""Statements that are built and compiled once: to build one costs as much as to run it.
+
+A listing that can be narrowed has one for each set of filters in use; those are few.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import Select, TextClause
+from sqlalchemy.dialects import registry
+
+_DIALECT: Final = registry.load("postgresql.asyncpg")()
+
+
+class Statement:
+    """A statement with named parameters, for a unit of work and for a connection of asyncpg.
+
+    Attributes:
+        clause: For a unit of work.
+        text: For a connection of asyncpg, with numbered parameters.
+        names: The names of these parameters, in their order.
+    """
+
+    __slots__ = ("clause", "names", "text")
+
+    def __init__(self, clause: Select[Any] | TextClause) -> None:
+        compiled = clause.compile(dialect=_DIALECT)
+        self.clause = clause
+        self.text = str(compiled)
+        self.names = tuple(compiled.positiontup or ())
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """The values that are not None: None does not narrow."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,51 @@
+"""Limits how many attempts may fail within a minute, in the memory of one worker."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+class FailureLimit:
+    """One token bucket for each key, such as an address. A failure takes a token, a success takes none.
+
+    Args:
+        per_minute: the size of a bucket, which fills up again within one minute.
+        most_keys: how many buckets are kept. The oldest is forgotten first: a peer with more addresses than
+            that gains one full bucket per address, which it has anyway.
+    """
+
+    def __init__(self, per_minute: int, most_keys: int) -> None:
+        self._size = float(per_minute)
+        self._most_keys = most_keys
+        self._buckets: dict[tuple[str, ...], _Bucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def retry_after_s(self, key: tuple[str, ...], now: float) -> float:
+        """Return the seconds until the next attempt is allowed; 0.0 if it is allowed now.
+
+        Args:
+            key: whose attempt it is.
+            now: monotonic seconds.
+        """
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            return 0.0
+        tokens = self._level(bucket, now)
+        return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
+
+    def failed(self, key: tuple[str, ...], now: float, weight: float = 1.0) -> None:
+        """Take `weight` tokens. Attempts that overlap may take a bucket below zero, by its size at most."""
+        bucket = self._buckets.pop(key, None)
+        tokens = self._size if bucket is None else self._level(bucket, now)
+        self._buckets[key] = _Bucket(max(tokens - weight, -self._size), now)
+        if len(self._buckets) > self._most_keys:
+            del self._buckets[next(iter(self._buckets))]
+
+    def _level(self, bucket: _Bucket, now: float) -> float:
+        return min(self._size, bucket.tokens + (now - bucket.at) * self._size / 60.0)

@@ -1,0 +1,133 @@
+"""The frame log: what was on the wire, kept for people who look into a charge point's behaviour.
+
+Best effort by design: it sheds under pressure, and never slows a charge point down. Nothing else depends on
+it.
+"""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from app.clock import Clock
+from app.database.copying import copy_encoded
+from app.database.failures import Failure, failure_of
+from app.logs import get_logger
+from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
+from app.ocpp import FrameBuffer
+from app.settings import Settings
+
+_LOG = get_logger("frame_log")
+_INTERVAL_S = 0.25
+_RETRY_S = 2.0
+_PURGE_INTERVAL_S = 3600.0
+_PURGE_RUNS = 20_000
+_COPY_TIMEOUT_S = 30.0
+
+
+class FrameLog:
+    """Copies the frames that conversations have noted to the table, a few times a second."""
+
+    def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+        self.buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
+        """Where conversations put their frames."""
+        self._retention = timedelta(days=settings.frame_log_retention_days)
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    def start(self) -> None:
+        """Begin to write in the background."""
+        self._task = asyncio.create_task(self._run(), name="frame-log")
+
+    async def flush(self) -> None:
+        """Write all that was recorded so far; what cannot be written is dropped and counted."""
+        async with self._lock:
+            FRAME_LOG_SHED.labels("buffer_full").inc(self.buffer.take_shed())
+            # What comes meanwhile is for the next time: under steady load this would not end.
+            left = len(self.buffer)
+            while left > 0 and (taken := self.buffer.take()) is not None:
+                data, frames = taken
+                left -= frames
+                try:
+                    await self._copy(data)
+                except BaseException:
+                    FRAME_LOG_SHED.labels("not_written").inc(frames)
+                    # Half a COPY may be under way on it.
+                    self._disconnect()
+                    raise
+                FRAME_LOG_WRITTEN.inc(frames)
+
+    async def purge(self) -> int:
+        """Delete runs of frames beyond the retention, in portions; return how many."""
+        before = self._clock.now() - self._retention
+        total = 0
+        while True:
+            connection = await self._connected()
+            status = await connection.execute(
+                "delete from frame_runs where ctid = any("
+                "array(select ctid from frame_runs where at < $1 limit $2))",
+                before,
+                _PURGE_RUNS,
+            )
+            count = int(status.rsplit(" ", 1)[1])
+            total += count
+            if count < _PURGE_RUNS:
+                return total
+
+    async def close(self) -> None:
+        """Write what is left if the database allows, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        try:
+            await self.flush()
+        except Exception as error:
+            if failure_of(error) is Failure.DATA:
+                raise
+            _LOG.warning("frame_log_lost_at_close", error=str(error))
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _run(self) -> None:
+        purge_at = self._clock.monotonic() + _PURGE_INTERVAL_S
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            try:
+                await self.flush()
+                if self._clock.monotonic() >= purge_at:
+                    purge_at += _PURGE_INTERVAL_S
+                    await self.purge()
+            except Exception as error:
+                # Whatever it is, the log must not end: frames are dropped, and the next ones may pass.
+                _LOG.warning("frame_log_not_written", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(_RETRY_S)
+
+    async def _copy(self, data: bytes) -> None:
+        connection = await self._connected()
+        await copy_encoded(connection, "frame_runs", FrameBuffer.COLUMNS, data, _COPY_TIMEOUT_S)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _connected(self) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url,
+                timeout=10,
+                server_settings={
+                    "application_name": "stationmaster frame log",
+                    # A crash may lose the last moments of this log; the ledger's connection is another one.
+                    "synchronous_commit": "off",
+                },
+            )
+        return self._connection

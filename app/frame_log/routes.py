@@ -1,0 +1,61 @@
+"""`/v1/charge-points/{identity}/frames`: what went over the socket, for as long as the log keeps it."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.frame_log.records import Direction, FrameFilter
+from app.frame_log.schemas import Frame
+from app.frame_log.service import FrameLogService
+from app.web.access import ReadAccess
+from app.web.conditional import page_response
+from app.web.inputs import ActionText, IdentityPath, Paging, Time
+from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
+from app.web.problems import problems
+from app.web.routers import Tag, api_router
+from app.web.services import provided
+
+router = api_router(
+    prefix="/v1/charge-points/{identity}/frames",
+    tags=[Tag("frames", "What was sent and received over the socket.")],
+)
+
+Frames = Annotated[FrameLogService, Depends(provided(FrameLogService))]
+
+
+class FrameQuery(Paging):
+    """How to narrow the frame log. What is left out does not narrow."""
+
+    direction: Annotated[
+        Direction | SkipJsonSchema[None], Field(description="`in`: from the charge point.")
+    ] = None
+    action: Annotated[
+        ActionText | SkipJsonSchema[None],
+        Field(description="CALLs of this action; answers bear no action."),
+    ] = None
+    from_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="from", description="At this time or later.")
+    ] = None
+    to_at: Annotated[Time | SkipJsonSchema[None], Field(alias="to", description="Before this time.")] = None
+
+
+@router.get("", response_model=Page[Frame], responses=problems(404))
+async def list_frames(
+    access: ReadAccess,
+    frames: Frames,
+    identity: IdentityPath,
+    query: Annotated[FrameQuery, Query()],
+) -> Response:
+    """List frames, the newest first; of two sockets that overlapped in time, one after the other. Secrets are
+    taken out before a frame is kept.
+    """
+    key = decode_cursor(query.cursor, NumberedMoment)
+    filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)
+    after = None if key is None else (key.at, key.number)
+    rows = await frames.page(access.tenant_id, identity, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))
+    items = [Frame.model_validate(row) for row in page]
+    return page_response(Page[Frame](items=items, next_cursor=next_cursor))

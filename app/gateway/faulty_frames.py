@@ -1,0 +1,56 @@
+"""Frames that cannot be handled: what is kept of them, how they are answered, how many a peer may send."""
+
+from collections import deque
+from typing import Any
+
+import orjson
+
+UNREADABLE_LIMIT = 20
+"""Frames within a minute that are unreadable or of an unknown type. A peer that sends as many does not speak
+OCPP 1.6."""
+
+UNREADABLE_WINDOW_S = 60.0
+
+
+class UnreadableWindow:
+    """Counts the unreadable frames of the last minute."""
+
+    __slots__ = ("_moments",)
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque(maxlen=UNREADABLE_LIMIT)
+
+    def exceeded(self, now: float) -> bool:
+        """Count one more frame. Return True if the limit is reached. now: monotonic seconds."""
+        self._moments.append(now)
+        return len(self._moments) == UNREADABLE_LIMIT and now - self._moments[0] <= UNREADABLE_WINDOW_S
+
+
+def payload_of(raw: str) -> Any:
+    """Return the payload of a CALL that broke a rule. None: not JSON, or nested too deeply to be written."""
+    try:
+        frame = orjson.loads(raw)
+        payload = frame[3] if isinstance(frame, list) and len(frame) > 3 else None
+        orjson.dumps(payload)
+    except (ValueError, TypeError):
+        return None
+    return payload
+
+
+def as_internal_error(answer: str) -> str:
+    """Return the same CALLERROR with InternalError, so that the charge point tries again."""
+    frame = orjson.loads(answer)
+    return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()
+
+
+def internal_error_for(text: str) -> str | None:
+    """Return the answer to a CALL on which the core failed. None: not a CALL, or not readable."""
+    try:
+        frame = orjson.loads(text)
+    except ValueError:
+        return None
+    match frame:
+        case [2, str() | int() as unique_id, *_]:
+            return orjson.dumps([4, unique_id, "InternalError", "", {}]).decode()
+        case _:
+            return None

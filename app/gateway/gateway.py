@@ -1,0 +1,122 @@
+"""Builds the gateway of one worker: everything that serves the connections of charge points."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from app import close_codes
+from app.answers import Handler
+from app.charge_points.credentials import Credentials
+from app.clock import Clock
+from app.gateway.admission import Admission
+from app.gateway.dispatch import Dispatcher
+from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
+from app.gateway.http_protocol import ChargePointHttpProtocol
+from app.gateway.keepalive import Keepalive
+from app.gateway.last_seen import LastSeenRecorder
+from app.gateway.registry import Registry
+from app.gateway.session import Session
+from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
+from app.gateway.sockets import WorkerSockets
+from app.gateway.ticker import CallDeadlines, Ticker
+from app.metrics import CALL_SECONDS
+from app.ocpp import Counters
+from app.settings import Settings
+from app.storage import Storage
+
+
+class Gateway:
+    """Serves `/ocpp/`. Add `route` to the application, then call `start`, and `close` at the end."""
+
+    def __init__(
+        self,
+        *,
+        storage: Storage,
+        commands: CommandResults,
+        registry: Registry,
+        credentials: Credentials,
+        clock: Clock,
+        settings: Settings,
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        """Build the gateway. handlers: by action, those of all capabilities."""
+        self._registry = registry
+        self._last_seen = LastSeenRecorder(storage.connection_batcher)
+        deadlines = CallDeadlines()
+        counters = Counters(CALL_SECONDS.bounds_s)
+        self.services = SessionServices(
+            ledger=storage.ledger,
+            frame_log=storage.frame_log,
+            dispatcher=Dispatcher(handlers),
+            commands=commands,
+            clock=clock,
+            limits=_limits_of(settings),
+            counters=counters,
+            watch_deadlines=deadlines.sessions.add,
+            call_later=_call_later,
+        )
+        self._ticker = Ticker(deadlines, counters, self._last_seen, registry, clock)
+        self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
+        self._sockets = WorkerSockets()
+        parts = EndpointParts(
+            admission=Admission(storage.database, storage.connection_batcher, credentials, clock, settings),
+            registry=registry,
+            services=self.services,
+            last_seen=self._last_seen,
+            keepalive=self._keepalive,
+            sockets=self._sockets,
+        )
+        self.endpoint = ChargePointEndpoint(parts, settings)
+        self.route = ChargePointRoute(self.endpoint)
+
+    async def start(self) -> None:
+        """Start the periodic tasks, and serve sockets."""
+        self._sockets.start()
+        self._ticker.start()
+        self._keepalive.start()
+
+    async def close(self) -> None:
+        """Close every session with 1001, then stop. The server does not accept connections any longer."""
+        sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
+        for session in sessions:
+            session.close(close_codes.GOING_AWAY, "the server is going away")
+        await self.endpoint.drain()
+        await self._last_seen.write([session.connection for session in sessions])
+        await self._keepalive.close()
+        await self._ticker.close()
+        self._sockets.close()
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """Return the options of `uvicorn.Config` that the gateway relies on.
+
+    `http` is uvicorn's own protocol, except that handshakes of charge points leave it. `ws` serves any other
+    WebSocket, and refuses handshakes that are malformed.
+    """
+    return {
+        "ws": "websockets-sansio",
+        "loop": "uvloop",
+        "http": ChargePointHttpProtocol,
+        # uvicorn trusts X-Forwarded-For from any process on the loopback. Here `trusted_proxies` decides.
+        "proxy_headers": False,
+        "ws_max_size": settings.frame_limit_bytes,
+        "ws_ping_interval": settings.ping_interval_s,
+        "ws_ping_timeout": settings.ping_timeout_s,
+        # Only for connections that stay with uvicorn. The setting `websocket_compression` is for ours.
+        "ws_per_message_deflate": False,
+    }
+
+
+def _limits_of(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        frame_bytes=settings.frame_limit_bytes,
+        frame_unregistered_bytes=settings.frame_limit_unregistered_bytes,
+        inbound_queue=settings.inbound_queue_limit,
+        rate_per_s=settings.rate_per_s,
+        rate_burst=settings.rate_burst,
+        command_queue=settings.command_queue_limit,
+    )
+
+
+def _call_later(seconds: float, callback: Any) -> object:
+    return asyncio.get_running_loop().call_later(seconds, callback)

@@ -1,0 +1,48 @@
+"""Writes to the database when charge points were last heard."""
+
+from app.charge_points.connection_batcher import ConnectionBatcher
+from app.charge_points.records import SignOfLife
+from app.connection import Connection
+from app.errors import AppError
+from app.logs import get_logger
+
+_LOG = get_logger(__name__)
+
+_PORTION = 500
+"""Charge points of one statement. Other work may run between two statements."""
+
+
+class LastSeenRecorder:
+    """Writes last-seen times: many in one statement, and only those that have changed."""
+
+    def __init__(self, connection_batcher: ConnectionBatcher) -> None:
+        self._connection_batcher = connection_batcher
+        self._written: dict[str, int] = {}
+
+    async def write(self, connections: list[Connection]) -> None:
+        """Write the times that have changed since the last call that succeeded."""
+        self._written = {
+            c.connection_id: self._written[c.connection_id]
+            for c in connections
+            if c.connection_id in self._written
+        }
+        changed = [c for c in connections if self._written.get(c.connection_id) != c.last_seen_us]
+        for start in range(0, len(changed), _PORTION):
+            portion = changed[start : start + _PORTION]
+            seen_us = {connection.connection_id: connection.last_seen_us for connection in portion}
+            if await self._touch(portion):
+                self._written.update(seen_us)
+
+    async def write_one(self, connection: Connection) -> None:
+        """Write the time of a connection that has just ended."""
+        await self._touch([connection])
+
+    async def _touch(self, heard: list[Connection]) -> bool:
+        """Return False if the database was away: then perhaps nothing was written."""
+        signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
+        try:
+            await self._connection_batcher.heard(signs)
+        except AppError as error:
+            _LOG.warning("last_seen_not_written", detail=error.detail)
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""Id tags: who may charge."""

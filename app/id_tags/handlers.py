@@ -1,0 +1,24 @@
+"""Authorize (OCPP 1.6 4.1): may this id tag charge? The start of a transaction decides for itself."""
+
+from functools import partial
+from typing import cast
+
+from app.answers import Handler
+from app.clock import Clock
+from app.connection import Connection
+from app.id_tags.service import IdTagService
+from app.ocpp import v16
+
+
+def id_tag_handlers(id_tags: IdTagService, clock: Clock) -> dict[str, Handler]:
+    """Return the handlers of this package, by action."""
+    return {"Authorize": partial(authorize, id_tags, clock)}
+
+
+async def authorize(
+    id_tags: IdTagService, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
+) -> v16.AuthorizeResponse:
+    """Answer with the tag's status; an unknown tag is Invalid."""
+    info = await id_tags.authorize(connection.tenant_id, request["idTag"], clock.now())
+    # The service returns a plain dict with the standard's names.
+    return {"idTagInfo": cast(v16.IdTagInfo, info)}

@@ -1,0 +1,112 @@
+"""`/v1/id-tags`: the tags of a tenant."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import Response
+
+from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus, NewIdTag
+from app.id_tags.schemas import IdTag, IdTagChange, IdTagCreate
+from app.id_tags.service import IdTagService
+from app.web.access import ReadAccess, WriteAccess
+from app.web.conditional import (
+    IfMatch,
+    IfNoneMatch,
+    entity_tag,
+    page_response,
+    require_match,
+    resource_response,
+)
+from app.web.inputs import IdTagPath, IdTagText, Paging
+from app.web.json_body import body_of, json_body
+from app.web.pagination import Page, TextKey, cut_page, decode_cursor
+from app.web.paths import location
+from app.web.problems import problems
+from app.web.routers import Tag, api_router
+from app.web.services import provided
+
+router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "Who may charge.")])
+
+IdTags = Annotated[IdTagService, Depends(provided(IdTagService))]
+
+
+class IdTagQuery(Paging):
+    """How to narrow the listing of tags."""
+
+    prefix: Annotated[
+        IdTagText | SkipJsonSchema[None],
+        Field(description="What the tag begins with, in any case."),
+    ] = None
+    status: IdTagStatus | SkipJsonSchema[None] = None
+
+
+@router.get("", response_model=Page[IdTag], responses=problems())
+async def list_id_tags(
+    access: ReadAccess, id_tags: IdTags, query: Annotated[IdTagQuery, Query()]
+) -> Response:
+    """List id tags in alphabetical order, without regard to case."""
+    after = decode_cursor(query.cursor, TextKey)
+    filters = IdTagFilter(prefix=query.prefix, status=query.status)
+    rows = await id_tags.page(access.tenant_id, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(rows, query.limit, lambda row: row.id_tag_key)
+    return page_response(
+        Page[IdTag](items=[IdTag.model_validate(row) for row in page], next_cursor=next_cursor)
+    )
+
+
+@router.post(
+    "",
+    response_model=IdTag,
+    status_code=201,
+    responses=problems(409, body=True),
+    openapi_extra=body_of(IdTagCreate),
+)
+async def create_id_tag(
+    access: WriteAccess,
+    id_tags: IdTags,
+    body: Annotated[IdTagCreate, Depends(json_body(IdTagCreate))],
+) -> Response:
+    """Create an id tag. Tags that differ in case only are the same (OCPP 1.6 7.28)."""
+    record = await id_tags.create(access.tenant_id, NewIdTag(**dict(body)))
+    headers = {"Location": location("/v1/id-tags", record.id_tag)}
+    return resource_response(IdTag.model_validate(record), status_code=201, headers=headers)
+
+
+@router.get("/{id_tag}", response_model=IdTag, responses=problems(304, 404))
+async def get_id_tag(
+    access: ReadAccess, id_tags: IdTags, id_tag: IdTagPath, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read one id tag."""
+    record = await id_tags.get(access.tenant_id, id_tag)
+    return resource_response(IdTag.model_validate(record), if_none_match=if_none_match)
+
+
+@router.patch(
+    "/{id_tag}",
+    response_model=IdTag,
+    responses=problems(404, 412, body=True),
+    openapi_extra=body_of(IdTagChange),
+)
+async def change_id_tag(
+    access: WriteAccess,
+    id_tags: IdTags,
+    id_tag: IdTagPath,
+    body: Annotated[IdTagChange, Depends(json_body(IdTagChange))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Change an id tag (merge patch, RFC 7396). A transaction that runs is not stopped by it."""
+
+    def compare(record: IdTagRecord) -> None:
+        require_match(if_match, entity_tag(IdTag.model_validate(record)))
+
+    record = await id_tags.change(access.tenant_id, id_tag, body.changes(), compare)
+    return resource_response(IdTag.model_validate(record))
+
+
+@router.delete("/{id_tag}", status_code=204, responses=problems(404))
+async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath) -> Response:
+    """Delete an id tag. Its transactions stay; from now on it is unknown, and answered Invalid."""
+    await id_tags.delete(access.tenant_id, id_tag)
+    return Response(status_code=204)

@@ -1,0 +1,46 @@
+"""Decide what an id tag may do. Authorize and the ledger ask the same function (OCPP 1.6 4.1)."""
+
+from datetime import datetime
+
+from app.clock import utc_text
+from app.id_tags.records import IdTagRecord
+from app.types import Json
+
+
+def fold_id_tag(id_tag: str) -> str:
+    """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
+    return id_tag.lower()
+
+
+def is_limited(tag: IdTagRecord | None) -> bool:
+    """Tell whether the number of transactions that run on a tag counts. None: the tag is unknown."""
+    return tag is not None and tag.max_active_transactions is not None
+
+
+def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
+    """Return the `idTagInfo` of a tag, with the standard's names; an unknown tag (None) is Invalid.
+
+    Args:
+        tag: The tag as it is stored.
+        at: The time at which the tag is presented.
+        active_transactions: How many run on the tag already, when another one is about to start. None for a
+            question without a start, which is never answered with ConcurrentTx (OCPP 1.6 7.2).
+    """
+    if tag is None:
+        return {"status": "Invalid"}
+    info: Json = {"status": tag.status}
+    if tag.expires_at is not None:
+        info["expiryDate"] = utc_text(tag.expires_at)
+    if tag.parent_id_tag is not None:
+        info["parentIdTag"] = tag.parent_id_tag
+    if tag.status != "Accepted":
+        return info
+    if tag.expires_at is not None and tag.expires_at <= at:
+        info["status"] = "Expired"
+    elif (
+        active_transactions is not None
+        and tag.max_active_transactions is not None
+        and active_transactions >= tag.max_active_transactions
+    ):
+        info["status"] = "ConcurrentTx"
+    return info

@@ -1,0 +1,1 @@
+"""The processes of a server (supervisor, fork server, workers) and its embedded engines."""

@@ -1,0 +1,333 @@
+"""One virtual charge point without a socket: the requests that it sends, and how it reacts to answers.
+
+The `client` tells it the virtual time, that the connection opened or closed, and how each request ended.
+Everything is deterministic: the same persona, origin and answers give the same requests.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from app.clock import utc_text
+from app.simulator.agenda import Agenda
+from app.simulator.charging_profiles import VirtualProfiles
+from app.simulator.configuration import VirtualConfiguration
+from app.simulator.connector import CHARGING, VirtualConnector
+from app.simulator.outbox import Outbox, Request, VirtualTransaction
+from app.simulator.persona import Persona
+
+Json = dict[str, Any]
+Registration = Literal["Unknown", "Accepted", "Pending", "Rejected"]
+
+_BOOT_RETRY_S = 10.0
+_REBOOT_S = 15.0
+
+
+class VirtualChargePoint:
+    """The state of one virtual charge point. All times are virtual seconds since `origin`."""
+
+    def __init__(self, persona: Persona, origin: datetime, *, goes_offline: bool = True) -> None:
+        self.persona = persona
+        self.agenda = Agenda(origin)
+        self.configuration = VirtualConfiguration(persona)
+        self.profiles = VirtualProfiles(persona.phases)
+        self.outbox = Outbox()
+        self.online = False
+        self.wants_connection = True
+        self.registration: Registration = "Unknown"
+        self.local_list: dict[str, str] = {}
+        self.local_list_version = 0
+        self.firmware_status = "Idle"
+        self.diagnostics_status = "Idle"
+        self.new_credential: str | None = None
+        """A hexadecimal AuthorizationKey that the central system has just set; the client takes it over."""
+        self.transactions_started = 0
+        self.transactions_stopped = 0
+        self.energy_wh = 0
+        self._goes_offline = goes_offline
+        self._booted = False
+        self._outages_planned = False
+        self._boot_planned: int | None = None
+        self._heartbeat: int | None = None
+        self._order = 0
+        self._records = 0
+        self._message_ids = persona.random("messages")
+        self._network = persona.random("network")
+        self._asking: dict[str, tuple[str, Callable[[bool], None]]] = {}
+        self._reported: dict[int, str] = {}
+        self.connectors = [VirtualConnector(number, self) for number in range(1, persona.connectors + 1)]
+
+    # -- what the client tells ------------------------------------------------------------------
+
+    def advance(self, now_s: float) -> None:
+        """Let virtual time pass up to `now_s`."""
+        self.agenda.run_until(now_s)
+
+    @property
+    def next_s(self) -> float | None:
+        """Return the next time at which something happens by itself."""
+        moments = [row for row in (self.agenda.next_s, self.outbox.next_s()) if row is not None]
+        return min(moments, default=None)
+
+    def connected(self) -> None:
+        """Handle an open connection. BootNotification follows a power-up, not a mere reconnect (J5.4)."""
+        self.online = True
+        if not self._booted:
+            self._boot()
+        elif self.registration == "Accepted":
+            self._report_changes()
+
+    def disconnected(self) -> None:
+        """Handle a lost connection: transaction messages stay queued, the rest is dropped."""
+        self.online = False
+        self.outbox.disconnected()
+        asking, self._asking = self._asking, {}
+        for id_tag, done in asking.values():
+            done(self._permits_offline(id_tag))
+
+    def take_request(self) -> Request | None:
+        """Return the next CALL to send; None if there is none, or one is in flight."""
+        if not self.online:
+            return None
+        request = self.outbox.take(self.agenda.now_s, accepted=self.registration == "Accepted")
+        if request is not None and request.record is not None:
+            request.message_id = self._message_id_of(request)
+        return request
+
+    def answered(self, request: Request, payload: Json) -> None:
+        """Handle the answer of the central system."""
+        self.outbox.answered(request)
+        match request.action:
+            case "BootNotification":
+                self._boot_answered(payload)
+            case "Authorize":
+                self._authorized(request, payload)
+            case "StartTransaction":
+                self._started(request, payload)
+            case "StopTransaction":
+                self.transactions_stopped += 1
+            case _:
+                pass
+
+    def failed(self, request: Request) -> bool:
+        """Handle a CALLERROR or a time-out; return whether the message was given up."""
+        given_up = self.outbox.failed(
+            request,
+            self.agenda.now_s,
+            attempts=self.configuration.integer("TransactionMessageAttempts"),
+            interval_s=float(self.configuration.integer("TransactionMessageRetryInterval")),
+        )
+        if request.action == "BootNotification":
+            self._boot_later(_BOOT_RETRY_S)
+        elif request.action == "Authorize" and request.message_id in self._asking:
+            id_tag, done = self._asking.pop(request.message_id)
+            done(self._permits_offline(id_tag))
+        elif given_up and request.action == "StartTransaction" and request.transaction is not None:
+            request.transaction.transaction_id = -1
+        return given_up
+
+    def finish(self) -> None:
+        """End the run: every driver leaves now, so that no transaction stays open."""
+        self._goes_offline = False
+        self.wants_connection = True
+        for connector in self.connectors:
+            connector.leave()
+
+    @property
+    def idle(self) -> bool:
+        """Say whether no message waits and none is in flight."""
+        outbox = self.outbox
+        return not (outbox.in_flight or outbox.transactional or outbox.ordinary)
+
+    @property
+    def charging(self) -> int:
+        """Return the number of connectors with a transaction."""
+        return sum(row.status in CHARGING for row in self.connectors)
+
+    @property
+    def power_w(self) -> float:
+        """Return what all connectors deliver now, in watts."""
+        return sum(row.meter.power_w for row in self.connectors)
+
+    # -- what connectors and commands ask for ---------------------------------------------------
+
+    def connector(self, connector_id: int) -> VirtualConnector | None:
+        """Return the connector with a number, counted from 1."""
+        return self.connectors[connector_id - 1] if 1 <= connector_id <= len(self.connectors) else None
+
+    def report_status(self, connector: VirtualConnector) -> None:
+        """Send StatusNotification, or keep the change for the next connection (4.9)."""
+        if self.online and self.registration == "Accepted":
+            self._status(connector.connector_id, connector.status, connector.status_since_s)
+
+    def send_status(self, connector_id: int) -> None:
+        """Report one connector, changed or not; 0 is the main controller."""
+        connector = self.connector(connector_id)
+        if connector is None:
+            self._status(0, "Available", self.agenda.now_s)
+        else:
+            self._status(connector_id, connector.status, connector.status_since_s)
+
+    def authorize(self, id_tag: str, done: Callable[[bool], None]) -> None:
+        """Ask the central system whether an id tag may charge, or decide locally when offline (3.5)."""
+        if not self.online or self.registration != "Accepted":
+            done(self._permits_offline(id_tag))
+            return
+        request = self.send("Authorize", {"idTag": id_tag})
+        self._asking[request.message_id] = (id_tag, done)
+
+    def transaction_message(self, action: str, payload: Json, transaction: VirtualTransaction) -> None:
+        """Queue a message of a transaction, which must arrive in order."""
+        self._records += 1
+        self._queue(action, payload, self._records, transaction)
+
+    def transaction_ended(
+        self, connector: VirtualConnector, transaction: VirtualTransaction, energy_wh: int
+    ) -> None:
+        """Count a finished transaction."""
+        self.energy_wh += energy_wh
+
+    def send(self, action: str, payload: Json) -> Request:
+        """Queue an ordinary message, which is dropped if the connection is lost."""
+        return self._queue(action, payload, None, None)
+
+    def boot(self) -> None:
+        """Send BootNotification again (TriggerMessage while Pending)."""
+        self._boot()
+
+    def reboot(self, reason: str) -> None:
+        """Power down and come back with a BootNotification."""
+        for connector in self.connectors:
+            connector.power_down(reason)
+        self._booted = False
+        self.registration = "Unknown"
+        self._reported.clear()
+        self.wants_connection = False
+        self.agenda.after(_REBOOT_S, self._come_back)
+
+    def reconnect(self) -> None:
+        """Close the connection and open a new one at once, as after a change of AuthorizationKey."""
+        self.wants_connection = False
+        self.agenda.after(2.0, self._come_back)
+
+    # -- internals ------------------------------------------------------------------------------
+
+    def _queue(
+        self, action: str, payload: Json, record: int | None, transaction: VirtualTransaction | None
+    ) -> Request:
+        self._order += 1
+        request = Request(self._new_message_id(), action, payload, self._order, record, transaction)
+        self.outbox.add(request)
+        return request
+
+    def _new_message_id(self) -> str:
+        return str(uuid.UUID(int=self._message_ids.getrandbits(128), version=4))
+
+    def _message_id_of(self, request: Request) -> str:
+        keeps = self.persona.repeats_message_id or not request.sent
+        request.sent = True
+        return request.message_id if keeps else self._new_message_id()
+
+    def _boot(self) -> None:
+        self._boot_planned = None
+        if not self.online:
+            return
+        self.send(
+            "BootNotification",
+            {
+                "chargePointVendor": self.persona.vendor,
+                "chargePointModel": self.persona.model,
+                "chargePointSerialNumber": self.persona.serial_number,
+                "firmwareVersion": self.persona.firmware_version,
+                "meterType": "Virtual register",
+            },
+        )
+
+    def _boot_later(self, delay_s: float) -> None:
+        if self._boot_planned is not None:
+            self.agenda.cancel(self._boot_planned)
+        self._boot_planned = self.agenda.after(delay_s, self._boot)
+
+    def _boot_answered(self, payload: Json) -> None:
+        self.registration = payload["status"]
+        if payload["status"] != "Accepted":
+            self._boot_later(payload["interval"] or _BOOT_RETRY_S)
+            return
+        self._booted = True
+        if payload["interval"] > 0:
+            self.configuration.change("HeartbeatInterval", str(payload["interval"]))
+        self._beat_later()
+        self.send_status(0)
+        for connector in self.connectors:
+            self.send_status(connector.connector_id)
+        for connector in self.connectors:
+            connector.power_up()
+        if not self._outages_planned:
+            self._outages_planned = True
+            self._plan_outage()
+
+    def _authorized(self, request: Request, payload: Json) -> None:
+        asked = self._asking.pop(request.message_id, None)
+        if asked is not None:
+            asked[1](payload["idTagInfo"]["status"] == "Accepted")
+
+    def _started(self, request: Request, payload: Json) -> None:
+        transaction = request.transaction
+        if transaction is None:
+            return
+        self.transactions_started += 1
+        transaction.transaction_id = payload["transactionId"]
+        refused = payload["idTagInfo"]["status"] != "Accepted"
+        if refused and self.configuration.flag("StopTransactionOnInvalidId"):
+            connector = self.connector(transaction.connector_id)
+            if connector is not None and connector.transaction is transaction:
+                connector.stop("DeAuthorized")
+
+    def _permits_offline(self, id_tag: str) -> bool:
+        listed = self.local_list.get(id_tag.lower())
+        if listed is not None and self.configuration.flag("LocalAuthorizeOffline"):
+            return listed == "Accepted"
+        return id_tag in self.persona.id_tags or self.configuration.flag("AllowOfflineTxForUnknownId")
+
+    def _status(self, connector_id: int, status: str, at_s: float) -> None:
+        self._reported[connector_id] = status
+        self.send(
+            "StatusNotification",
+            {
+                "connectorId": connector_id,
+                "status": status,
+                "errorCode": "NoError",
+                "timestamp": utc_text(self.agenda.time(at_s)),
+            },
+        )
+
+    def _report_changes(self) -> None:
+        for connector in self.connectors:
+            if self._reported.get(connector.connector_id) != connector.status:
+                self.report_status(connector)
+
+    def _beat_later(self) -> None:
+        if self._heartbeat is not None:
+            self.agenda.cancel(self._heartbeat)
+        interval_s = self.configuration.integer("HeartbeatInterval") or 300
+        self._heartbeat = self.agenda.after(interval_s, self._beat)
+
+    def _beat(self) -> None:
+        self._heartbeat = None
+        if self.online and self.registration == "Accepted":
+            self.send("Heartbeat", {})
+        self._beat_later()
+
+    def _plan_outage(self) -> None:
+        self.agenda.after(self._network.uniform(*self.persona.habits.online_s), self._go_offline)
+
+    def _go_offline(self) -> None:
+        outage_s = self._network.uniform(*self.persona.habits.offline_s)
+        if self._goes_offline:
+            self.wants_connection = False
+            self.agenda.after(outage_s, self._come_back)
+        self._plan_outage()
+
+    def _come_back(self) -> None:
+        self.wants_connection = True

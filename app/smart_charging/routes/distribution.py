@@ -1,0 +1,148 @@
+"""`POST /v1/smart-charging/distribute`: distributes a site's power over its sessions, as a dry run.
+
+Everything comes with the request. Nothing is stored, and nothing is sent to a charge point.
+"""
+
+from functools import partial
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.computation import compute
+from app.errors import FieldViolation, InvalidInput
+from app.ocpp import SiteDistribution, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site
+from app.smart_charging.schemas.distribution import (
+    NodeLoading,
+    QuantityLoading,
+    SessionShare,
+    ShareReason,
+    SiteDistributed,
+    SiteQuestion,
+    SiteSessionInput,
+)
+from app.web.access import ReadAccess
+from app.web.exact_json import read_exactly
+from app.web.json_body import body_of, read_bytes, require_json
+from app.web.problems import problems
+from app.web.routers import api_router
+
+router = api_router(prefix="/v1/smart-charging", tags=["smart-charging"])
+
+BODY_LIMIT_BYTES = 2 * 1024 * 1024
+"""Enough for the largest number of sessions, each with every member."""
+_FAULTS_SHOWN = 50
+
+
+@router.post(
+    "/distribute",
+    response_model=SiteDistributed,
+    responses=problems(body=True),
+    openapi_extra=body_of(SiteQuestion),
+)
+async def distribute_site_power(access: ReadAccess, request: Request) -> Response:
+    """Distribute a site's power over charging sessions, and give the reason of each limit. A dry run.
+
+    Sessions first get their minima, class by class, and in turns if not all of them fit. Then each class
+    shares the rest by weighted max-min fairness, on each phase and at each node. The order of the lists does
+    not matter: between equal sessions the id decides.
+    """
+    require_json(request)
+    content = await read_bytes(request, BODY_LIMIT_BYTES)
+    text = await compute(access.tenant_id, partial(_answer_to, content))
+    return Response(text, media_type="application/json")
+
+
+def _answer_to(content: bytes) -> str:
+    """Do all that takes long. To read and write thousands of sessions takes as long as to distribute."""
+    question = read_exactly(SiteQuestion, content)
+    found = _distribute(question)
+    if faults := found.faults:
+        raise InvalidInput(
+            [FieldViolation(fault.pointer, fault.code, fault.detail) for fault in faults[:_FAULTS_SHOWN]]
+        )
+    return _answer(question, found).model_dump_json()
+
+
+def _distribute(question: SiteQuestion) -> SiteDistribution:
+    contradictions = [
+        FieldViolation(
+            f"/sessions/{index}/paused_for_s",
+            "not_beside_charging_for_s",
+            "A session charges or is paused, not both.",
+        )
+        for index, session in enumerate(question.sessions)
+        if session.charging_for_s is not None and session.paused_for_s is not None
+    ]
+    if contradictions:
+        raise InvalidInput(contradictions[:_FAULTS_SHOWN])
+    nodes = [
+        SiteNode(
+            node.id,
+            node.parent,
+            None if node.limit_a is None else node.limit_a.values(),
+            node.limit_w,
+            node.margin_a,
+            node.margin_w,
+            (0, 0, 0) if node.uncontrolled_a is None else node.uncontrolled_a.values(),
+        )
+        for node in question.nodes
+    ]
+    reserves = [
+        SiteReserve(each.id, each.node, each.current_a, each.phases, each.phase_rotation)
+        for each in question.reserves
+    ]
+    return distribute_site(
+        nodes,
+        [_session(each) for each in question.sessions],
+        reserves,
+        nominal_voltage=question.nominal_voltage,
+        strict_priority=question.strict_priority,
+        quantum_s=question.rotation.quantum_s,
+        minimum_on_s=question.rotation.minimum_on_s,
+        minimum_off_s=question.rotation.minimum_off_s,
+    )
+
+
+def _session(session: SiteSessionInput) -> SiteSession:
+    return SiteSession(
+        session.id,
+        session.node,
+        session.minimum_a,
+        session.maximum_a,
+        session.phases,
+        session.phase_rotation,
+        step_a=session.step_a,
+        priority=session.priority,
+        weight=session.weight,
+        charging_for_s=session.charging_for_s,
+        paused_for_s=session.paused_for_s,
+        connected_for_s=session.connected_for_s,
+    )
+
+
+def _answer(question: SiteQuestion, found: SiteDistribution) -> SiteDistributed:
+    nodes = [
+        NodeLoading(
+            id=node.id,
+            L1=QuantityLoading.of(l1),
+            L2=QuantityLoading.of(l2),
+            L3=QuantityLoading.of(l3),
+            power=QuantityLoading.of(power),
+        )
+        for node, (l1, l2, l3, power) in zip(question.nodes, found.loadings, strict=True)
+    ]
+    sessions = [
+        SessionShare(id=session.id, limit_a=share.limit_a / 10, reason=_reason(question, share))
+        for session, share in zip(question.sessions, found.shares, strict=True)
+    ]
+    return SiteDistributed(sessions=sessions, nodes=nodes)
+
+
+def _reason(question: SiteQuestion, share: SiteShare) -> ShareReason:
+    return ShareReason(
+        kind=share.reason,
+        node=None if share.node is None else question.nodes[share.node].id,
+        quantity=share.quantity,
+        session=None if share.kept_for is None else question.sessions[share.kept_for].id,
+        remaining_s=share.remaining_s,
+    )

@@ -1,0 +1,1 @@
+"""Decisions of smart charging: pure functions of what was read before."""

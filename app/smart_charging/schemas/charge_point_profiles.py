@@ -1,0 +1,96 @@
+"""Shapes of charging profiles on a charge point: how to put them there, and what is there."""
+
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.commands.schemas import Command
+from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE
+from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, Input
+from app.web.resources import Json, Resource
+
+ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
+
+
+class ConversionInput(Input):
+    """Permission to convert amperes to watts or back if the charge point takes only the other unit (7.12)."""
+
+    nominal_voltage: Annotated[int, Field(ge=50, le=1000, description="Volts between line and neutral.")] = (
+        230
+    )
+    supply: Annotated[
+        Literal["AC", "DC"], Field(description="Limits of direct current cannot be converted.")
+    ] = "AC"
+
+
+class ProfileInstallationCreate(Input):
+    """A stored profile for a connector."""
+
+    charging_profile_id: ChargingProfileNumber
+    conversion: Annotated[ConversionInput | None, Field(description="null: never change the unit.")] = None
+
+    example: ClassVar[Json] = {"charging_profile_id": 1}
+
+
+class RemoteStartCreate(Input):
+    """A remote start under the limits of a stored profile."""
+
+    id_tag: Annotated[str, Field(pattern=ID_TAG_PATTERN)]
+    connector_id: Annotated[
+        Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)] | None, Field(description="null: any connector.")
+    ] = None
+    charging_profile_id: ChargingProfileNumber
+    conversion: ConversionInput | None = None
+
+    example: ClassVar[Json] = {"id_tag": "B4A63CDF", "connector_id": 1, "charging_profile_id": 1}
+
+
+class ProfileCommands(Resource):
+    """The commands of a request about charging profiles, in the order of sending."""
+
+    commands: list[Command]
+
+    example: ClassVar[Json] = {
+        "commands": [
+            {
+                **Command.example,
+                "action": "SetChargingProfile",
+                "payload": {"connectorId": 1, "csChargingProfiles": EXAMPLE_PROFILE},
+            }
+        ]
+    }
+
+
+class InstalledProfile(Resource):
+    """A charging profile in the ledger of a charge point."""
+
+    charging_profile_id: int
+    connector_id: int | None = Field(description="null: a remote start has no connector yet.")
+    state: Literal["accepted", "unconfirmed", "rejected", "not_supported"] = Field(
+        description="`accepted`: it is on the charge point. `unconfirmed`: it may be there. In the other "
+        "states it is not there, and limits nothing."
+    )
+    waiting: bool = Field(description="Whether its transaction has yet to begin.")
+    profile: Json
+    reason: str | None = Field(description="Code of the CALLERROR that refused it.")
+    command_id: UUID = Field(description="The newest command that carried it.")
+
+    example: ClassVar[Json] = {
+        "charging_profile_id": 1,
+        "connector_id": 1,
+        "state": "accepted",
+        "waiting": False,
+        "profile": EXAMPLE_PROFILE,
+        "reason": None,
+        "command_id": Command.example["id"],
+    }
+
+
+class InstalledProfiles(Resource):
+    """The ledger of a charge point: what it accepted. OCPP 1.6 cannot read profiles back."""
+
+    certain: bool = Field(description="false: an answer is missing, so the highest possible limits count.")
+    items: list[InstalledProfile]
+
+    example: ClassVar[Json] = {"certain": True, "items": [InstalledProfile.example]}

@@ -1,0 +1,179 @@
+"""Shapes of stored charging profiles, in requests and answers."""
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from app.smart_charging.calendar import Day, is_time_zone
+from app.web.exact_json import has_hundredths
+from app.web.inputs import LINE_PATTERN, Input
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+
+LIMIT_MAXIMUM_AW = 100_000_000
+"""Amperes or watts: more than any site has, and still exact in tenths."""
+TIME_OF_DAY_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+
+
+def _in_tenths(value: object) -> object:
+    """Check a decimal of a body and return it as a float. 21.4 is not a multiple of 0.1 in binary."""
+    if not isinstance(value, Decimal):
+        return value
+    if value.is_finite() and has_hundredths(value):
+        raise ValueError("has more than one decimal (OCPP 1.6 7.14)")
+    # Not -0.0, because a device may not expect it.
+    return float(value) or 0.0
+
+
+Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), BeforeValidator(_in_tenths)]
+
+NumberPhases = Annotated[int, Field(ge=1, le=3, description="null: as in OCPP, 3 phases.")] | None
+
+
+class CalendarRuleInput(Input):
+    """A limit from one time of day to another. When `to` is not after `from`, it ends the next morning."""
+
+    days: Annotated[list[Day], Field(min_length=1, max_length=7)]
+    from_: Annotated[str, Field(alias="from", pattern=TIME_OF_DAY_PATTERN, description="HH:MM, inclusive.")]
+    to: Annotated[str, Field(pattern=END_OF_DAY_PATTERN, description="HH:MM, exclusive; 24:00 is midnight.")]
+    limit: Annotated[Tenths, Field(description="In the calendar's unit, with one decimal at most.")]
+    number_phases: NumberPhases = None
+
+    @model_validator(mode="after")
+    def _ends_another_time(self) -> Self:
+        if self.from_ == self.to:
+            raise ValueError("`to` is the same time as `from`; a whole day is 00:00 to 24:00")
+        return self
+
+
+class CalendarInput(Input):
+    """Limits in the local time of a time zone. The first rule that holds counts."""
+
+    charging_profile_purpose: Literal["TxDefaultProfile", "ChargePointMaxProfile", "TxProfile"] = (
+        "TxDefaultProfile"
+    )
+    stack_level: Annotated[
+        int, Field(ge=0, le=1000, description="Stack level of the first profile; further ones count up.")
+    ] = 0
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, description="IANA name.")]
+    unit: Annotated[Literal["A", "W"], Field(description="A: per phase; W: of all phases together.")]
+    rules: Annotated[list[CalendarRuleInput], Field(max_length=50)]
+    otherwise: Annotated[
+        Tenths | None, Field(description="Limit when no rule holds; null: no limit from this calendar.")
+    ] = None
+    number_phases: Annotated[NumberPhases, Field(description="Phases of `otherwise`.")] = None
+
+    example: ClassVar[Json] = {
+        "charging_profile_purpose": "TxDefaultProfile",
+        "stack_level": 0,
+        "time_zone": "Europe/Brussels",
+        "unit": "A",
+        "rules": [
+            {
+                "days": ["Mon", "Tue", "Wed", "Thu", "Fri"],
+                "from": "17:00",
+                "to": "20:00",
+                "limit": 8.0,
+                "number_phases": None,
+            }
+        ],
+        "otherwise": 32.0,
+        "number_phases": None,
+    }
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        if not is_time_zone(name):
+            raise ValueError("is not a known IANA time zone, such as Europe/Brussels")
+        return name
+
+
+class ChargingProfileWrite(Input):
+    """A charging profile to store, in one of two forms."""
+
+    description: Annotated[str, Field(min_length=1, max_length=200, pattern=LINE_PATTERN)]
+    charging_profile: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="OCPP 1.6 7.8 with the names of OCPP. Leave out chargingProfileId, which is the "
+            "resource's `id`, and transactionId, which is that of the running transaction."
+        ),
+    ] = None
+    calendar: CalendarInput | None = None
+
+    example: ClassVar[Json] = {"description": "Less in the evening peak", "calendar": CalendarInput.example}
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        if (self.charging_profile is None) is (self.calendar is None):
+            raise ValueError("give either `charging_profile` or `calendar`")
+        return self
+
+
+EXAMPLE_PROFILE: Json = {
+    "chargingProfileId": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Recurring",
+    "recurrencyKind": "Daily",
+    "chargingSchedule": {
+        "duration": 86400,
+        "startSchedule": "2026-05-03T15:00:00.000Z",
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}, {"startPeriod": 10800, "limit": 32.0}],
+    },
+}
+"""The OCPP profile for the evening of the calendar in the example."""
+
+
+class ChargingProfile(Resource):
+    """A stored charging profile. Its `id` is its chargingProfileId, and is never used again."""
+
+    id: int
+    description: str
+    charging_profile: Json | None = Field(description="As it was given; null when it is a calendar.")
+    calendar: Json | None = Field(description="As it was given; null when it is an OCPP profile.")
+    profiles: list[Json] = Field(
+        description="What is installed now: OCPP profiles. A calendar is compiled with the present offset of "
+        "its zone; each of its profiles has its own id and stack level."
+    )
+    next_clock_change: Instant | None = Field(
+        description="When a calendar is installed again, which happens by itself."
+    )
+    created_at: Instant
+    updated_at: Instant
+
+    example: ClassVar[Json] = {
+        "id": 1,
+        "description": "Less in the evening peak",
+        "charging_profile": None,
+        "calendar": CalendarInput.example,
+        "profiles": [EXAMPLE_PROFILE],
+        "next_clock_change": "2026-10-25T01:00:00.000Z",
+        "created_at": EXAMPLE_TIME,
+        "updated_at": EXAMPLE_TIME,
+    }
+
+
+CHARGING_PROFILE_LIVE_FIELDS = frozenset({"profiles", "next_clock_change"})
+"""Fields that change as time passes. If-Match does not compare them."""
+
+
+class ProfileInstallation(Resource):
+    """A charge point that has, or may have, a stored profile."""
+
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    connector_id: int
+    transaction_id: int | None = Field(description="The transaction of a TxProfile.")
+    requested_at: Instant
+    refresh_at: Instant | None = Field(description="When it is checked again; null: when it changes.")
+
+    example: ClassVar[Json] = {
+        "charge_point": "RDAM-0123",
+        "connector_id": 1,
+        "transaction_id": None,
+        "requested_at": EXAMPLE_TIME,
+        "refresh_at": "2026-10-25T01:00:00.000Z",
+    }

@@ -1,0 +1,279 @@
+"""Composite schedules as the API takes and answers them, with the names of OCPP.
+
+The core reads the question, judges it and writes the answer. Here both are described for OpenAPI.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+_MOMENT = {"type": "string", "format": "date-time"}
+_RATE = {"type": "number", "minimum": 0, "maximum": 1_000_000_000}
+_MOST_CONNECTORS = 100
+
+
+def _may_be_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _object(required: list[str], **properties: dict[str, Any]) -> dict[str, Any]:
+    shape = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {**shape, "required": required} if required else shape
+
+
+QUESTION_SCHEMA: dict[str, Any] = _object(
+    ["installed", "connectorId", "scheduleStart", "duration"],
+    installed={
+        "type": "array",
+        "maxItems": 2_000,
+        "description": "Accepted requests of SetChargingProfile, the earliest first.",
+        "items": {"$ref": "#/components/schemas/ocpp16_SetChargingProfileRequest"},
+    },
+    transactions=_may_be_null(
+        {
+            "type": "array",
+            "description": "Running transactions, at most one for each connector.",
+            "items": _object(
+                ["connectorId", "startTimestamp"],
+                connectorId={"type": "integer", "minimum": 1, "maximum": _MOST_CONNECTORS},
+                transactionId=_may_be_null({"type": "integer"}),
+                startTimestamp=_MOMENT,
+            ),
+        }
+    ),
+    connectorId={
+        "type": "integer",
+        "minimum": 0,
+        "maximum": _MOST_CONNECTORS,
+        "description": "Connector, or 0 for what the whole charge point may draw.",
+    },
+    scheduleStart=_MOMENT,
+    duration={
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 31_622_400,
+        "description": "Seconds; 0 asks for the one instant of the start.",
+    },
+    chargingRateUnit=_may_be_null(
+        {"type": "string", "enum": ["A", "W"], "description": "A when left out; W with direct current."}
+    ),
+    assumeTransaction=_may_be_null(
+        {
+            "type": "boolean",
+            "description": "If no transaction runs, assume one that starts at scheduleStart. Otherwise a "
+            "connector without one is limited only by the cap of the charge point.",
+        }
+    ),
+    hardwareMax=_may_be_null(
+        {
+            **_object([], A=_may_be_null(_RATE), W=_may_be_null(_RATE)),
+            "minProperties": 1,
+            "description": "Greatest rate of each connector. It holds where no profile is in force.",
+        }
+    ),
+    currentType=_may_be_null(
+        {"type": "string", "enum": ["AC", "DC"], "description": "With DC, A and W are not converted."}
+    ),
+    nominalVoltage=_may_be_null(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1_000,
+            "description": "Volts between line and neutral; 230 when left out.",
+        }
+    ),
+    numberOfConnectors=_may_be_null(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": _MOST_CONNECTORS,
+            "description": "The highest connector named elsewhere, when left out.",
+        }
+    ),
+    options=_may_be_null(
+        _object(
+            [],
+            strictTxOverride=_may_be_null(
+                {
+                    "type": "boolean",
+                    "description": "While the transaction has a TxProfile, no TxDefaultProfile counts, even "
+                    "where the TxProfile has no period in force.",
+                }
+            ),
+            recurringBeforeAnchor=_may_be_null(
+                {
+                    "type": "boolean",
+                    "description": "A recurring schedule also holds before its first startSchedule.",
+                }
+            ),
+        )
+    ),
+)
+
+ChargingRateUnit = Literal["A", "W"]
+Seconds = Annotated[int, Field(ge=0, description="Seconds after `scheduleStart`.")]
+
+
+class ProfileSource(BaseModel):
+    """A charging profile, by what identifies it."""
+
+    kind: Literal["profile"]
+    chargingProfileId: int
+    chargingProfilePurpose: Literal["ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"]
+    stackLevel: int
+    connectorId: Annotated[int, Field(description="Connector that it was installed on; 0: all of them.")]
+
+
+class PlainSource(BaseModel):
+    """Not a profile: the hardware's greatest rate, no running transaction, or nothing is known."""
+
+    kind: Literal["hardware", "idle", "nothing"]
+
+
+class ConnectorPart(BaseModel):
+    """The part of one connector in the limit of the charge point."""
+
+    connectorId: int
+    limit: float | None
+    source: ProfileSource | PlainSource
+
+
+class ConnectorsSource(BaseModel):
+    """The sum over the connectors with a transaction, for connector 0."""
+
+    kind: Literal["connectors"]
+    connectors: list[ConnectorPart]
+
+
+Source = ProfileSource | PlainSource | ConnectorsSource
+
+
+class BeatenProfile(ProfileSource):
+    """A profile that was in force and did not set the limit."""
+
+    limit: Annotated[float, Field(description="Its limit when it was first beaten in this period.")]
+    reason: Annotated[
+        Literal[
+            "higher_limit",
+            "lower_stack_level",
+            "tx_profile_leads",
+            "shadowed_on_connector",
+            "tx_profile_installed",
+        ],
+        Field(description="Why it did not set the limit."),
+    ]
+
+
+BeatenUnlisted = Annotated[
+    int | SkipJsonSchema[None],
+    Field(description="How many more were beaten than the twenty that are listed."),
+]
+
+
+class SourceChange(BaseModel):
+    """Another source within a period, with the same limit."""
+
+    startPeriod: Seconds
+    source: Source
+    beaten: list[BeatenProfile]
+    beatenUnlisted: BeatenUnlisted = None
+
+
+class CompositeSchedulePeriod(BaseModel):
+    """A limit that holds until the next period starts, what set it, and which profiles that beat."""
+
+    startPeriod: Seconds
+    limit: Annotated[
+        float | None,
+        Field(description="A on each phase, or W in total. null: nothing is in force, hardware not known."),
+    ]
+    numberPhases: Annotated[int | SkipJsonSchema[None], Field(ge=1, le=3)] = None
+    warning: Annotated[
+        Literal["below_signalled_minimum"] | SkipJsonSchema[None],
+        Field(description="Less than 6 A cannot be signalled to a vehicle, so it will pause."),
+    ] = None
+    source: Source
+    beaten: list[BeatenProfile]
+    beatenUnlisted: BeatenUnlisted = None
+    handovers: list[SourceChange] | SkipJsonSchema[None] = None
+
+
+class CompositeSchedule(BaseModel):
+    """The limits that follow from all charging profiles together (OCPP 1.6 5.7)."""
+
+    scheduleStart: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    duration: Annotated[int, Field(ge=0, description="Seconds.")]
+    chargingRateUnit: ChargingRateUnit
+    chargingSchedulePeriod: list[CompositeSchedulePeriod]
+
+
+QUESTION_EXAMPLE: dict[str, Any] = {
+    "installed": [
+        {
+            "connectorId": 0,
+            "csChargingProfiles": {
+                "chargingProfileId": 1,
+                "stackLevel": 0,
+                "chargingProfilePurpose": "ChargePointMaxProfile",
+                "chargingProfileKind": "Absolute",
+                "chargingSchedule": {
+                    "startSchedule": "2026-01-01T00:00:00Z",
+                    "chargingRateUnit": "A",
+                    "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 20}],
+                },
+            },
+        },
+        {
+            "connectorId": 1,
+            "csChargingProfiles": {
+                "chargingProfileId": 2,
+                "transactionId": 501,
+                "stackLevel": 0,
+                "chargingProfilePurpose": "TxProfile",
+                "chargingProfileKind": "Relative",
+                "chargingSchedule": {
+                    "chargingRateUnit": "A",
+                    "chargingSchedulePeriod": [
+                        {"startPeriod": 0, "limit": 32},
+                        {"startPeriod": 1800, "limit": 8.5},
+                    ],
+                },
+            },
+        },
+    ],
+    "transactions": [{"connectorId": 1, "transactionId": 501, "startTimestamp": "2026-03-02T10:00:00Z"}],
+    "connectorId": 1,
+    "scheduleStart": "2026-03-02T10:05:00Z",
+    "duration": 3600,
+    "chargingRateUnit": "A",
+    "hardwareMax": {"A": 32},
+}
+
+_CAP = {
+    "kind": "profile",
+    "chargingProfileId": 1,
+    "chargingProfilePurpose": "ChargePointMaxProfile",
+    "stackLevel": 0,
+    "connectorId": 0,
+}
+_OWN = {**_CAP, "chargingProfileId": 2, "chargingProfilePurpose": "TxProfile", "connectorId": 1}
+ANSWER_EXAMPLE: dict[str, Any] = {
+    "scheduleStart": "2026-03-02T10:05:00Z",
+    "duration": 3600,
+    "chargingRateUnit": "A",
+    "chargingSchedulePeriod": [
+        {
+            "startPeriod": 0,
+            "limit": 20,
+            "source": _CAP,
+            "beaten": [{**_OWN, "limit": 32, "reason": "higher_limit"}],
+        },
+        {
+            "startPeriod": 1500,
+            "limit": 8.5,
+            "source": _OWN,
+            "beaten": [{**_CAP, "limit": 20, "reason": "higher_limit"}],
+        },
+    ],
+}

@@ -1,0 +1,48 @@
+"""What one worker writes to PostgreSQL with: opened and closed together, handed out by `main`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from app.charge_points.connection_batcher import ConnectionBatcher
+from app.clock import Clock
+from app.commands.store.commands import open_command_steps
+from app.database.database import Database
+from app.database.prepared import Prepared
+from app.frame_log.recorder import FrameLog
+from app.settings import Settings
+from app.transactions.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The database of a worker, and the writers that hold connections of their own."""
+
+    database: Database
+    ledger: Ledger
+    frame_log: FrameLog
+    connection_batcher: ConnectionBatcher
+    command_steps: Prepared
+
+    @classmethod
+    async def open(cls, url: str, settings: Settings, clock: Clock) -> Self:
+        """Connect, and begin to write in the background. The schema must be there already (`migrate`).
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+            RuntimeError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
+        """
+        database = await Database.open(url)
+        ledger = Ledger(database.url, settings=settings, clock=clock)
+        frame_log = FrameLog(database.url, settings=settings, clock=clock)
+        ledger.start()
+        frame_log.start()
+        batcher = await ConnectionBatcher.open(database.url)
+        return cls(database, ledger, frame_log, batcher, open_command_steps(database))
+
+    async def close(self) -> None:
+        """Commit what waits, flush the frame log, close the connections."""
+        await self.ledger.close()
+        await self.frame_log.close()
+        await self.command_steps.close()
+        await self.connection_batcher.close()
+        await self.database.close()

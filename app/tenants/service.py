@@ -1,0 +1,175 @@
+"""What the outside asks of tenants and of API keys."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.clock import Clock
+from app.database.database import Database
+from app.database.unit_of_work import PlatformWork
+from app.errors import FieldViolation, InvalidInput, NotFound, Unauthorized
+from app.tenants.key_ring import KeyRing, mint_key
+from app.tenants.records import ApiKeyRecord, NewApiKeyFacts, NewTenantFacts, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
+from app.types import TenantId
+
+AfterDelete = Callable[[], Awaitable[None]]
+DeleteOfTenant = Callable[[PlatformWork, TenantId], Awaitable[AfterDelete | None]]
+"""Deletes what a capability keeps of a tenant, and returns what it has to do after the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantService:
+    """The use cases of tenants.
+
+    deletions: called in this order when a tenant is deleted, for what the database does not delete by
+    itself; `main` adds those of the other capabilities.
+    """
+
+    database: Database
+    keys: KeyRing
+    deletions: list[DeleteOfTenant] = field(default_factory=list)
+
+    async def own(self, tenant_id: TenantId) -> TenantRecord:
+        """Return the tenant of a caller.
+
+        Raises:
+            Unauthorized: it was deleted a moment ago, and its keys with it.
+        """
+        async with self.database.platform() as work:
+            tenant = await TenantStore(work).get(tenant_id)
+        if tenant is None:
+            raise Unauthorized
+        return tenant
+
+    async def page(self, limit: int, after: str | None) -> list[TenantRecord]:
+        """Return tenants in the order of their slug. after: slug of the last one seen."""
+        async with self.database.platform() as work:
+            return await TenantStore(work).page(limit, after)
+
+    async def get(self, slug: str) -> TenantRecord:
+        """Return the tenant of this slug.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self.database.platform() as work:
+            return await _existing_tenant(work, slug)
+
+    async def create(self, facts: NewTenantFacts) -> TenantRecord:
+        """Create a tenant.
+
+        Raises:
+            Conflict: the slug is taken.
+        """
+        async with self.database.platform() as work:
+            return await TenantStore(work).create(
+                facts.slug,
+                facts.name,
+                strict_protocol=facts.strict_protocol,
+                default_registration=facts.default_registration,
+            )
+
+    async def change(
+        self, slug: str, changes: Mapping[str, Any], compare: Callable[[TenantRecord], None]
+    ) -> TenantRecord:
+        """Change a tenant.
+
+        Args:
+            compare: Called with the locked record before it changes; what it raises cancels the change.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        async with self.database.platform() as work:
+            record = await _existing_tenant(work, slug, to_change=True)
+            compare(record)
+            if changes:
+                record = await TenantStore(work).update(slug, **changes) or record
+        return record
+
+    async def delete(self, slug: str) -> None:
+        """Delete a tenant with everything it has, billing records included.
+
+        Raises:
+            NotFound: there is no such tenant.
+        """
+        async with self.database.platform() as work:
+            tenant = await _existing_tenant(work, slug)
+            afterwards = [await delete(work, TenantId(tenant.id)) for delete in self.deletions]
+            await TenantStore(work).delete(slug)
+        self.keys.forget()
+        for after_delete in afterwards:
+            if after_delete is not None:
+                await after_delete()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyService:
+    """The use cases of API keys: those of one tenant, or of the platform (tenant_id None)."""
+
+    database: Database
+    keys: KeyRing
+    clock: Clock
+    pepper: str
+
+    async def list(self, tenant_id: int | None) -> list[ApiKeyRecord]:
+        """Return all keys, the oldest first, the revoked ones included."""
+        async with self.database.platform() as work:
+            return await ApiKeyStore(work).list(tenant_id)
+
+    async def get(self, tenant_id: int | None, key_id: uuid.UUID) -> ApiKeyRecord:
+        """Return one key.
+
+        Raises:
+            NotFound: the tenant, or the platform, has no such key.
+        """
+        for record in await self.list(tenant_id):
+            if record.id == key_id:
+                return record
+        raise NotFound("There is no such API key.", "key_id")
+
+    async def create(self, tenant_id: int | None, facts: NewApiKeyFacts) -> tuple[ApiKeyRecord, str]:
+        """Create a key, and return it with its token, which is not stored.
+
+        Raises:
+            InvalidInput: it would have expired already.
+        """
+        now = self.clock.now()
+        if facts.expires_at is not None and facts.expires_at <= now:
+            raise InvalidInput([FieldViolation("/expires_at", "in_the_past", "lies in the past")])
+        minted = mint_key(self.pepper)
+        record = ApiKeyRecord(
+            id=uuid.uuid4(),
+            tenant_id=tenant_id,
+            name=facts.name,
+            prefix=minted.prefix,
+            secret_hash=minted.secret_hash,
+            scopes=tuple(dict.fromkeys(facts.scopes)),
+            expires_at=facts.expires_at,
+            revoked_at=None,
+            created_at=now,
+            last_used_at=None,
+        )
+        async with self.database.platform() as work:
+            stored = await ApiKeyStore(work).create(record)
+        return stored, minted.token
+
+    async def revoke(self, tenant_id: int | None, key_id: uuid.UUID) -> None:
+        """End a key; a second time changes nothing.
+
+        Raises:
+            NotFound: the tenant, or the platform, has no such key.
+        """
+        record = await self.get(tenant_id, key_id)
+        async with self.database.platform() as work:
+            await ApiKeyStore(work).revoke(record.id, self.clock.now())
+        self.keys.forget()
+
+
+async def _existing_tenant(work: PlatformWork, slug: str, *, to_change: bool = False) -> TenantRecord:
+    record = await TenantStore(work).by_slug(slug, to_change=to_change)
+    if record is None:
+        raise NotFound("There is no such tenant.", "slug")
+    return record

@@ -1,0 +1,1 @@
+"""Transactions: starts, stops and meter values of charge points, kept for billing."""

@@ -1,0 +1,17 @@
+"""Answers to billing messages: one module per action."""
+
+from functools import partial
+
+from app.answers import Handler
+from app.clock import Clock
+from app.transactions.handlers import meter_values, start_transaction, stop_transaction
+from app.transactions.ledger import Ledger
+
+
+def transaction_handlers(ledger: Ledger, clock: Clock) -> dict[str, Handler]:
+    """Return the handlers of this package, by action."""
+    return {
+        "StartTransaction": partial(start_transaction.handle, ledger, clock),
+        "StopTransaction": partial(stop_transaction.handle, ledger, clock),
+        "MeterValues": partial(meter_values.handle, ledger),
+    }

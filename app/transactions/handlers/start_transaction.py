@@ -1,0 +1,42 @@
+"""StartTransaction (OCPP 1.6 4.8): always recorded, always answered with an id; the status is advice.
+
+A replayed start (offline queue, retry with the same or a new message id) gets the stored answer.
+"""
+
+from typing import cast
+
+from app.answers import Recording
+from app.clock import Clock
+from app.connection import Connection
+from app.ocpp import v16
+from app.transactions.handlers.reported_time import reported_time
+from app.transactions.ledger import Ledger
+from app.transactions.records import TransactionStart, TransactionStarted
+
+
+def handle(
+    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StartTransactionRequest
+) -> Recording[TransactionStarted, v16.StartTransactionResponse]:
+    """Record the start durably, then answer."""
+    received_at = clock.now()
+    started_at, flags = reported_time(request["timestamp"], received_at)
+    start = TransactionStart(
+        tenant_id=connection.tenant_id,
+        charge_point_id=connection.charge_point_id,
+        connector_id=request["connectorId"],
+        id_tag=request["idTag"],
+        started_at=started_at,
+        received_at=received_at,
+        meter_start_wh=request["meterStart"],
+        reservation_id=request.get("reservationId"),
+        flags=flags,
+        raw=dict(request),
+    )
+    return Recording(ledger.start_transaction(start), _answer)
+
+
+def _answer(started: TransactionStarted) -> v16.StartTransactionResponse:
+    return {
+        "transactionId": started.transaction_id,
+        "idTagInfo": cast(v16.IdTagInfo, started.id_tag_info),
+    }

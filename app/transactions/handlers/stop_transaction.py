@@ -1,0 +1,55 @@
+"""StopTransaction (OCPP 1.6 4.10): cannot be refused; unknown, repeated and contradicting ones are kept."""
+
+from typing import cast
+
+import orjson
+
+from app.answers import Recording
+from app.clock import Clock, microseconds_of
+from app.connection import Connection
+from app.ocpp import v16
+from app.transactions.handlers.meter_values import readings_of
+from app.transactions.handlers.reported_time import reported_time
+from app.transactions.ledger import Ledger
+from app.transactions.records import StopRecorded, TransactionStop
+from app.types import Json
+
+
+def handle(
+    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StopTransactionRequest
+) -> Recording[StopRecorded, v16.StopTransactionResponse]:
+    """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
+    received_at = clock.now()
+    stopped_at, flags = reported_time(request["timestamp"], received_at)
+    samples = request.get("transactionData", [])
+    stop = TransactionStop(
+        tenant_id=connection.tenant_id,
+        charge_point_id=connection.charge_point_id,
+        transaction_id=request["transactionId"],
+        stopped_at=stopped_at,
+        received_at=received_at,
+        meter_stop_wh=request["meterStop"],
+        id_tag=request.get("idTag"),
+        reason=request.get("reason"),
+        transaction_data=tuple(readings_of(samples, microseconds_of(received_at))),
+        flags=flags,
+        raw=_raw(request),
+    )
+    return Recording(ledger.stop_transaction(stop), _answer)
+
+
+def _answer(recorded: StopRecorded) -> v16.StopTransactionResponse:
+    if recorded.id_tag_info is None:
+        return {}
+    return {"idTagInfo": cast(v16.IdTagInfo, recorded.id_tag_info)}
+
+
+def _raw(request: v16.StopTransactionRequest) -> Json:
+    """The request as it came; the link gives its samples as JSON text."""
+    raw: Json = dict(request)
+    if "transactionData" in raw:
+        raw["transactionData"] = [
+            {**element, "sampledValue": orjson.Fragment(element["sampledValue"])}
+            for element in raw["transactionData"]
+        ]
+    return raw

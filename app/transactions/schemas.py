@@ -1,0 +1,144 @@
+"""Shapes of REST requests and answers about transactions."""
+
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.clock import utc_text
+from app.transactions.records import MeterValueRecord, OrphanKind, TransactionRecord
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.rows import Fields, optional_json, optional_time
+
+
+class Transaction(Resource):
+    """A transaction; `id` is the OCPP transactionId. Times are the charge point's, `*_received_at` ours."""
+
+    id: int
+    charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
+    connector_id: int
+    id_tag: str
+    started_at: Instant
+    started_received_at: Instant
+    meter_start_wh: int
+    reservation_id: int | None
+    id_tag_info: Json = Field(description="The idTagInfo that StartTransaction was answered with.")
+    stopped_at: Instant | None
+    stopped_received_at: Instant | None = Field(description="null: the transaction is open.")
+    meter_stop_wh: int | None
+    energy_wh: int | None = Field(description="meter_stop_wh - meter_start_wh; negative when flagged so.")
+    stop_reason: str | None
+    stop_id_tag: str | None
+    stop_id_tag_info: Json | None
+    flags: list[str] = Field(description="What is odd about it, such as meter_decreased.")
+    remote_start_command_id: UUID | None
+
+    example: ClassVar[Json] = {
+        "id": 1042,
+        "charge_point": "RDAM-0123",
+        "connector_id": 1,
+        "id_tag": "B4A63CDF",
+        "started_at": EXAMPLE_TIME,
+        "started_received_at": EXAMPLE_TIME,
+        "meter_start_wh": 18000,
+        "reservation_id": None,
+        "id_tag_info": {"status": "Accepted"},
+        "stopped_at": None,
+        "stopped_received_at": None,
+        "meter_stop_wh": None,
+        "energy_wh": None,
+        "stop_reason": None,
+        "stop_id_tag": None,
+        "stop_id_tag_info": None,
+        "flags": [],
+        "remote_start_command_id": "5f0c8f2e-6f7d-4a57-9c43-0d9c4f2b7c11",
+    }
+
+
+class MeterValue(Resource):
+    """One `meterValue` element: samples of one moment."""
+
+    connector_id: int
+    transaction_id: int | None
+    sampled_at: Instant
+    received_at: Instant
+    context: Literal["periodic", "stop"] = Field(description="From MeterValues, or from StopTransaction.")
+    sampled_values: list[Json] = Field(
+        description="The `sampledValue` objects as the charge point sent them."
+    )
+
+    example: ClassVar[Json] = {
+        "connector_id": 1,
+        "transaction_id": 1042,
+        "sampled_at": EXAMPLE_TIME,
+        "received_at": EXAMPLE_TIME,
+        "context": "periodic",
+        "sampled_values": [{"value": "18250", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}],
+    }
+
+
+class OrphanRecord(Resource):
+    """A billing message that fits no transaction, kept as it came."""
+
+    kind: OrphanKind = Field(
+        description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
+        "stopped before, otherwise; `invalid`: refused for its structure."
+    )
+    action: str
+    payload: Any = Field(description="As far as it could be read; any JSON value, if `kind` is `invalid`.")
+    raw: str | None = Field(description="The frame as it came, if `kind` is `invalid`.")
+    received_at: Instant
+    transaction_id: int | None = Field(
+        description="The transaction it names, or was joined to since; null: none known."
+    )
+
+    example: ClassVar[Json] = {
+        "kind": "stop_unknown_transaction",
+        "action": "StopTransaction",
+        "payload": {
+            "transactionId": -1,
+            "timestamp": EXAMPLE_TIME,
+            "meterStop": 18250,
+            "reason": "PowerLoss",
+        },
+        "raw": None,
+        "received_at": EXAMPLE_TIME,
+        "transaction_id": None,
+    }
+
+
+def transaction_fields(record: TransactionRecord) -> Fields:
+    """Return the members of a `Transaction`."""
+    stop, command_id = record.meter_stop_wh, record.remote_start_command_id
+    return {
+        "id": record.id,
+        "charge_point": record.identity,
+        "connector_id": record.connector_id,
+        "id_tag": record.id_tag,
+        "started_at": utc_text(record.started_at),
+        "started_received_at": utc_text(record.started_received_at),
+        "meter_start_wh": record.meter_start_wh,
+        "reservation_id": record.reservation_id,
+        "id_tag_info": optional_json(record.id_tag_info_json),
+        "stopped_at": optional_time(record.stopped_at),
+        "stopped_received_at": optional_time(record.stopped_received_at),
+        "meter_stop_wh": stop,
+        "energy_wh": None if stop is None else stop - record.meter_start_wh,
+        "stop_reason": record.stop_reason,
+        "stop_id_tag": record.stop_id_tag,
+        "stop_id_tag_info": optional_json(record.stop_id_tag_info_json),
+        "flags": record.flags,
+        "remote_start_command_id": None if command_id is None else str(command_id),
+    }
+
+
+def meter_value_fields(record: MeterValueRecord) -> Fields:
+    """Return the members of a `MeterValue`."""
+    return {
+        "connector_id": record.connector_id,
+        "transaction_id": record.transaction_id,
+        "sampled_at": utc_text(record.sampled_at),
+        "received_at": utc_text(record.received_at),
+        "context": record.context,
+        "sampled_values": optional_json(record.sampled_values_json),
+    }

@@ -1,0 +1,156 @@
+"""The OpenAPI 3.1 document: what the framework knows of the routes, completed with what it cannot know.
+
+Capabilities say the rest where it belongs: `Resource.example`, `Input.example`, `Tag` and `DescribedRoute`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app.web.conditional import content_tag, matching_tag
+from app.web.inputs import Change, Input
+from app.web.problems import Problem, documented
+from app.web.resources import Resource
+from app.web.routers import DescribedRoute, Tag
+
+Json = dict[str, Any]
+
+_DESCRIPTION = """Send `Authorization: Bearer sm_...`. The tenant comes from the key. What belongs to another
+tenant answers with status 404. Each operation names the scope that it needs (`read`, `write`, `command`,
+`admin`); no scope contains another.
+
+Errors are `application/problem+json` (RFC 9457). Programs should look at `code`; `errors` names each field
+that breaks a rule. Listings take `limit` (1 to 200) and `cursor`, and answer with `next_cursor`. Times are
+RFC 3339 UTC. Single resources have an `ETag`. Our own fields are snake_case; OCPP payloads keep the names of
+the standard.
+"""
+_SCHEMAS = "#/components/schemas/"
+
+
+def _subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
+    return [found for child in model.__subclasses__() for found in (child, *_subclasses(child))]
+
+
+def _routes(app: FastAPI) -> list[BaseRoute]:
+    """List the routes, those of included routers first: others are first only to be matched early."""
+    routes = [context.original_route for context in iter_route_contexts(app.routes)]
+    return sorted(routes, key=lambda route: route in app.routes)
+
+
+def _tags(routes: list[BaseRoute]) -> list[Json]:
+    tags = (tag for route in routes for tag in getattr(route, "tags", ()) if isinstance(tag, Tag))
+    return [{"name": tag, "description": tag.description} for tag in dict.fromkeys(tags)]
+
+
+def _input_schemas() -> Json:
+    models: list[type[BaseModel]] = [model for model in _subclasses(Input) if model is not Change]
+    found: Json = {}
+    models.append(Problem)
+    for model in models:
+        schema = model.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
+        found.update(schema.pop("$defs", {}))
+        found[model.__name__] = schema
+    return found
+
+
+def _operations(document: Json) -> Iterator[Json]:
+    for path_item in document["paths"].values():
+        yield from path_item.values()
+
+
+def _replace_framework_errors(document: Json) -> None:
+    """Describe the framework's own refusals as what they are here: problem details."""
+    for operation in _operations(document):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            operation["responses"]["422"] = documented(422)
+        if "requestBody" in operation:
+            operation["responses"].setdefault("400", documented(400))
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+
+
+def _success_examples(document: Json) -> None:
+    """Give each successful answer the example of its resource."""
+    by_reference: Json = {}
+    for model in _subclasses(Resource):
+        if (example := vars(model).get("example")) is not None:
+            by_reference[f"{_SCHEMAS}{model.__name__}"] = example
+            by_reference[f"{_SCHEMAS}Page_{model.__name__}_"] = {"items": [example], "next_cursor": None}
+    for operation in _operations(document):
+        for status, response in operation["responses"].items():
+            content = response.get("content", {}).get("application/json", {})
+            example = by_reference.get(content.get("schema", {}).get("$ref"))
+            if status.startswith("2") and example is not None:
+                content.setdefault("example", example)
+                _document_headers(response, operation, status)
+
+
+def _document_headers(response: Json, operation: Json, status: str) -> None:
+    headers: Json = {}
+    text = {"schema": {"type": "string"}}
+    if status == "201":
+        headers["Location"] = {**text, "description": "Path of what was created."}
+    if any(
+        parameter["name"] in ("if-none-match", "if-match") for parameter in operation.get("parameters", ())
+    ):
+        headers["ETag"] = {**text, "description": "For If-None-Match and If-Match."}
+    if headers:
+        response["headers"] = {**headers, **response.get("headers", {})}
+
+
+def build_openapi(app: FastAPI) -> Json:
+    """Build the whole document from the routes of an application."""
+    routes = _routes(app)
+    document: Json = get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version="3.1.0",
+        summary=app.summary,
+        description=_DESCRIPTION,
+        routes=app.routes,
+        tags=_tags(routes),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    schemas: Json = document["components"]["schemas"]
+    for route in routes:
+        if isinstance(route, DescribedRoute):
+            document["paths"] |= route.operations()
+            schemas |= route.schemas()
+    for name, schema in _input_schemas().items():
+        schemas.setdefault(name, schema)
+    _replace_framework_errors(document)
+    _success_examples(document)
+    return document
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Serve the document at `/openapi.json`, built once, with a strong ETag.
+
+    The application must be made with `openapi_url=None, docs_url=None, redoc_url=None`.
+    """
+
+    def document() -> Json:
+        if app.openapi_schema is None:
+            app.openapi_schema = build_openapi(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending OpenAPI
+    encoded: list[bytes] = []
+
+    async def serve(request: Request) -> Response:
+        if not encoded:
+            encoded.append(orjson.dumps(document()))
+        tag = content_tag(encoded[0])
+        headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+        if matching_tag(request.headers.get("if-none-match", ""), (tag,)):
+            return Response(status_code=304, headers=headers)
+        return Response(encoded[0], headers=headers, media_type="application/json")
+
+    app.add_route("/openapi.json", serve, methods=["GET"], include_in_schema=False)

@@ -1,0 +1,110 @@
+"""The benchmark kit still runs, on sizes that measure nothing. No figure is judged here."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from app.ocpp import check_frame
+from app.server.embedded import Engines
+from benchmarks import __main__ as kit
+from benchmarks import accounting
+from benchmarks.corpus import UNIQUE_ID, frame, frames
+from benchmarks.plot import draw
+from benchmarks.report import markdown
+from benchmarks.summary import slope, summarize
+
+ACTIONS = [
+    "Authorize",
+    "BootNotification",
+    "Heartbeat",
+    "MeterValues",
+    "StartTransaction",
+    "StatusNotification",
+    "StopTransaction",
+]
+
+
+def test_the_corpus_is_strictly_valid() -> None:
+    assert [found.action for found in frames()] == ACTIONS
+    for found in frames():
+        verdict = check_frame(found.text, "charge_point", strict=True)
+        assert (verdict.violations, verdict.deviations, verdict.action) == ([], [], found.action)
+
+
+def test_the_meter_values_of_the_figures_have_four_sampled_values() -> None:
+    payload = check_frame(frame("meter_values").text, "charge_point").payload
+    assert payload is not None
+    assert [len(value["sampledValue"]) for value in payload["meterValue"]] == [4]
+
+
+def test_frames_get_ids_of_their_own() -> None:
+    texts = frame("heartbeat").with_new_ids(7, 3)
+    ids = [check_frame(text, "charge_point").unique_id for text in texts]
+    assert ids == [f"{UNIQUE_ID[:24]}{number:012d}" for number in (7, 8, 9)]
+
+
+def test_summaries_are_medians_with_their_range() -> None:
+    assert summarize([3.0, 1.0, 2.0]) == {"median": 2.0, "lowest": 1.0, "highest": 3.0, "rounds": 3}
+    assert slope([(0.0, 5.0), (10.0, 25.0), (20.0, 45.0)]) == pytest.approx(2.0)
+
+
+@pytest.fixture(scope="module")
+def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a quick run writes."""
+    output = tmp_path_factory.mktemp("benchmarks") / "quick.json"
+    kit.main(["--quick", "--output", str(output)], given=Engines(database_url, redis_url))
+    written: dict[str, Any] = json.loads(output.read_text())
+    return written | {"svg": output.with_suffix(".svg").read_text()}
+
+
+@pytest.mark.timeout(600)
+def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
+    assert set(results["micro"]["python"]["frames"]) == {found.name for found in frames()}
+    for row, sockets in zip(results["wire"]["meter_values"], (2, 4), strict=True):
+        assert row["sockets"] == sockets
+        for name in results["wire"]["servers"]:
+            assert row[name]["server_cpu_us"]["median"] > 0
+    for scenario in ("meter_values", "transactions", "heartbeat", "mixed_day"):
+        assert [row["sockets"] for row in results["durable"][scenario]] == [2, 4]
+    assert results["durable"]["half_load"]["p99_ms"]["median"] > 0
+    assert results["durable"]["stored_meter_values"] > 0
+    assert results["durable"]["logged_frames_share"] > 0.9
+    assert [point["connections"] for point in results["idle"]["points"]] == [0, 4, 8]
+    for document in results["catalog"]["documents"].values():
+        assert document["asgi"]["throughput_of_bare"] > 0
+        assert document["http"]["throughput_of_bare"] > 0
+    for name in ("stationmaster", "fastapi_echo"):
+        assert results["storm"][name]["connections_per_s"]["median"] > 0
+    for name in ("same_worker", "across_workers", "fastapi_commits"):
+        assert results["commands"][name]["p99_ms"]["median"] > 0
+    assert results["idle"]["three_workers"]["points"][-1]["connections"] == 6
+    assert all(found["requests_per_s"]["median"] > 0 for found in results["rest"]["paths"].values())
+    assert [row["rows"] for row in results["growth"]["rows"]] == [0, 100]
+    assert [row["sockets"] for row in results["growth"]["sockets"]] == [2, 4]
+    assert results["host"]["cpu"]
+
+
+def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
+    # Our own text.
+    assert ElementTree.fromstring(results["svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
+    report = markdown(results)
+    assert report.count("\n## ") == len(results) - 3
+    assert re.search(r"^\| meter_values, 2 sockets, picows_echo +\| ", report, re.MULTILINE)
+
+
+def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:
+    partial = {name: results[name] for name in ("host", "cores", "idle")}
+    assert "Idle connections" in draw(partial)
+    assert Path(kit.__file__).parent.name == "benchmarks"
+
+
+def test_a_process_that_ends_while_it_is_looked_at_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A helper process of PostgreSQL may be gone between two looks at it.
+    monkeypatch.setattr(accounting, "_stat", lambda _: ["S", "1", *["0"] * 20])
+    assert accounting.cpu_use([2**22 + 1]) == accounting.CpuUse(0.0, 0.0, 0.0)
+    assert accounting.cpu_use([os.getpid()]).exact_s > 0.0

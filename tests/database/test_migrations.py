@@ -1,0 +1,123 @@
+"""What stands in a database of an earlier version is there after the migration, and after the way back."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic import command
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.commands.operations import actions
+from app.commands.rules import has_effects
+from app.database.database import engine_url
+from app.database.migrations import configuration
+from app.main import command_effects
+from app.server.migration import MigrationError, bring_up_to_date
+from app.settings import Settings
+from tests.support.engines import with_database
+
+_OLD_DATABASE = "of_an_earlier_version"
+
+
+@pytest.fixture
+async def old_url(database_url: str) -> AsyncIterator[str]:
+    """An empty database of its own."""
+    server = await asyncpg.connect(database_url)
+    await server.execute(f"create database {_OLD_DATABASE}")
+    yield with_database(database_url, _OLD_DATABASE)
+    await server.execute(f"drop database {_OLD_DATABASE} with (force)")
+    await server.close()
+
+
+async def _go_to(url: str, revision: str, way: Any) -> None:
+    engine = create_async_engine(engine_url(url), poolclass=NullPool)
+
+    def work(connection: Connection) -> None:
+        way(configuration(connection), revision)
+        connection.commit()
+
+    async with engine.connect() as connection:
+        await connection.run_sync(work)
+    await engine.dispose()
+
+
+async def test_frames_become_runs_and_frames_again(old_url: str) -> None:
+    await _go_to(old_url, "0005", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute(
+        """
+        insert into frames values
+            (11, 1, 2, '2026-05-01 10:00:00.100Z', 'in', 'a', '[{"kind": "x"}]', 'c'),
+            (12, 1, 2, '2026-05-01 10:00:00.200Z', 'out', 'b', null, 'c'),
+            (13, 1, 2, '2026-05-01 10:00:01.000Z', 'in', 'a second later', null, 'c'),
+            (14, 1, 2, '2026-05-01 10:00:00.300Z', 'in', 'another socket', null, 'd'),
+            (15, 1, 3, '2026-05-01 10:00:00.300Z', 'in', 'another charge point', null, 'c')
+        """
+    )
+    frames = await connection.fetch("select * from frames order by charge_point_id, at, text")
+    await _go_to(old_url, "0006", command.upgrade)
+    runs = await connection.fetch("select * from frame_runs order by id")
+    assert [run["texts"] for run in runs] == [
+        ["a", "b"],
+        ["a second later"],
+        ["another socket"],
+        ["another charge point"],
+    ]
+    assert (runs[0]["directions"], runs[0]["at"]) == (["in", "out"], runs[0]["times"][1])
+    assert runs[0]["deviations"] == ['[{"kind": "x"}]', None]
+    await _go_to(old_url, "0005", command.downgrade)
+    assert await connection.fetch("select * from frames order by charge_point_id, at, text") == frames
+    await connection.close()
+
+
+async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str) -> None:
+    await _go_to(old_url, "0006", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute("insert into tenants (slug, name, created_at) values ('t', 'T', now())")
+    await connection.execute(
+        """
+        insert into charge_points (tenant_id, identity, registration_status, created_at, updated_at)
+            values (1, 'CP-1', 'Accepted', now(), now())
+        """
+    )
+    messages = actions()
+    for message in messages:
+        request = message["examples"]["request"]
+        for payload in (request, {**request, "chargingProfile": {}}):
+            for state in ("queued", "sent", "accepted"):
+                await connection.execute(
+                    """
+                    insert into commands (id, tenant_id, charge_point_id, action, payload, state, created_at,
+                        deadline_at, timeout_s, issued_by)
+                    values (gen_random_uuid(), 1, 1, $1, $2, $3, now(), now(), 30, 'test')
+                    """,
+                    message["action"],
+                    json.dumps(payload),
+                    state,
+                )
+    before = await connection.fetch("select * from commands order by id")
+    await _go_to(old_url, "0007", command.upgrade)
+    effects = command_effects(Settings(credential_pepper="pepper"))
+    rows = await connection.fetch("select action, payload, state, has_effects from commands")
+    assert len(rows) == 6 * len(messages)
+    for row in rows:
+        known = has_effects(effects.triggers, row["action"], json.loads(row["payload"]))
+        assert row["has_effects"] is (known and row["state"] != "accepted")
+    await _go_to(old_url, "0006", command.downgrade)
+    assert await connection.fetch("select * from commands order by id") == before
+    await connection.close()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(old_url: str) -> None:
+    connection = await asyncpg.connect(old_url)
+    await connection.execute("create table alembic_version (version_num varchar(32) primary key)")
+    await connection.execute("insert into alembic_version values ('9999')")
+    with pytest.raises(MigrationError, match=r"DATABASE_URL: .* newer version"):
+        await bring_up_to_date(old_url)
+    tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+    assert [table["tablename"] for table in tables] == ["alembic_version"]
+    await connection.close()

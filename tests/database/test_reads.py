@@ -1,0 +1,56 @@
+"""Reads without a unit of work: they outlive a restart of the database, and only read."""
+
+import asyncpg
+import pytest
+from sqlalchemy import select
+
+from app.charge_points.records import ChargePointFilter
+from app.charge_points.store import ChargePointReads, ChargePointStore
+from app.database.database import Database, open_reads
+from app.database.statements import Statement
+from app.errors import StoreUnavailable
+from app.settings import Settings
+from app.tenants import tables as tenant_tables
+from app.tenants.records import TenantRecord
+from app.transactions import tables as transaction_tables
+from app.types import TenantId
+
+_END_ALL = """
+    select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where application_name = 'stationmaster reads' and datname = current_database()
+"""
+
+
+async def test_reads_outlive_their_connections(
+    database: Database, tenant: TenantRecord, settings: Settings
+) -> None:
+    async with database.tenant(tenant.id) as work:
+        await ChargePointStore(work).create("CP1")
+    reads = ChargePointReads(database.reads, TenantId(tenant.id))
+    assert await reads.get("CP1") is not None
+    operator = await asyncpg.connect(settings.database_url)
+    try:
+        assert await operator.fetchval(_END_ALL) > 0
+    finally:
+        await operator.close()
+    assert await reads.get("CP1") is not None
+    assert len(await reads.page(10, None, ChargePointFilter())) == 1
+
+
+async def test_reads_cannot_write(settings: Settings) -> None:
+    reads = open_reads(str(settings.database_url))
+    try:
+        with pytest.raises(StoreUnavailable) as refused:
+            await reads.rows(Statement(select(transaction_tables.transaction_id_seq.next_value())), {})
+        assert isinstance(refused.value.__cause__, asyncpg.ReadOnlySQLTransactionError)
+    finally:
+        await reads.close()
+
+
+async def test_without_the_database_a_read_says_so() -> None:
+    reads = open_reads("postgresql://nobody@127.0.0.1:1/nothing")
+    try:
+        with pytest.raises(StoreUnavailable):
+            await reads.rows(Statement(select(tenant_tables.tenants.c.id)), {})
+    finally:
+        await reads.close()

@@ -1,0 +1,348 @@
+"""The repositories: what each row promises, and that no tenant sees another's."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.charge_points.connector_store import ConnectorStore
+from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
+from app.charge_points.store import ChargePointStore
+from app.commands.records import SentFacts
+from app.commands.store.commands import CommandSteps, CommandStore, End
+from app.configuration.store import ConfigurationStore
+from app.database.database import Database
+from app.errors import Conflict, InvalidInput
+from app.frame_log.store import FrameStore
+from app.id_tags.records import IdTagFilter
+from app.id_tags.service import IdTagService
+from app.id_tags.store import IdTagStore
+from app.settings import Settings
+from app.tenants.records import ApiKeyRecord, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
+from app.transactions.store.reading import TransactionStore
+from app.types import TenantId
+from tests.support.recorded import put_command
+from tests.support.store import NOW, Station, StationMaker, make_command
+
+_HOUR = timedelta(hours=1)
+
+
+def _key(tenant_id: int | None = None, **changes: Any) -> ApiKeyRecord:
+    key = ApiKeyRecord(
+        uuid4(), tenant_id, "key", uuid4().hex[:8], b"hash", ("read", "command"), None, None, NOW, None
+    )
+    return replace(key, **changes)
+
+
+async def test_tenants_are_created_found_changed_and_deleted(database: Database) -> None:
+    async with database.platform() as work:
+        created = await TenantStore(work).create("acme", "Acme", default_registration="Pending")
+        assert await TenantStore(work).by_slug("acme") == await TenantStore(work).get(created.id) == created
+        changed = await TenantStore(work).update("acme", strict_protocol=True)
+        assert changed == replace(created, strict_protocol=True)
+        assert created.slug in [tenant.slug for tenant in await TenantStore(work).page(100)]
+        assert created.slug not in [tenant.slug for tenant in await TenantStore(work).page(100, after="acme")]
+    with pytest.raises(Conflict):
+        async with database.platform() as work:
+            await TenantStore(work).create("acme", "Another")
+    async with database.platform() as work:
+        assert await TenantStore(work).delete("acme")
+        assert not await TenantStore(work).delete("acme")
+        assert await TenantStore(work).update("acme", name="x") is None
+
+
+async def test_a_deleted_tenant_takes_everything_with_it(station: Station) -> None:
+    started = await station.storage.ledger.start_transaction(station.start())
+    await station.storage.ledger.meter_values(station.readings("1", transaction_id=started.transaction_id))
+    async with station.database.platform() as work:
+        assert await TenantStore(work).delete(station.tenant.slug)
+    async with station.database.tenant(station.tenant.id) as tenant_work:
+        assert await TransactionStore(tenant_work).page(10) == []
+        assert await ChargePointStore(tenant_work).page(10) == []
+
+
+async def test_keys_are_found_by_prefix_and_revoked_once(database: Database, tenant: TenantRecord) -> None:
+    async with database.platform() as work:
+        admin = await ApiKeyStore(work).create(_key(scopes=("admin",)))
+        assert await ApiKeyStore(work).find_by_prefix(admin.prefix) == admin
+        assert admin in await ApiKeyStore(work).list(None)
+        await ApiKeyStore(work).touch(admin.id, NOW)
+        assert await ApiKeyStore(work).revoke(admin.id, NOW)
+        assert not await ApiKeyStore(work).revoke(admin.id, NOW)
+        revoked = await ApiKeyStore(work).find_by_prefix(admin.prefix)
+        assert revoked == replace(admin, revoked_at=NOW, last_used_at=NOW)
+        own = await ApiKeyStore(work).create(_key(tenant_id=tenant.id))
+        assert own.tenant_id == tenant.id
+        assert await ApiKeyStore(work).list(tenant.id) == [own]
+
+
+async def test_charge_points_are_created_found_changed_and_deleted(station: Station) -> None:
+    async with station.database.tenant(station.tenant.id) as work:
+        points = ChargePointStore(work)
+        assert await points.get("CP-1") == station.record
+        assert await points.get("cp-1") is None
+        changed = await points.update("CP-1", name="Yard", heartbeat_interval_s=60)
+        assert changed is not None
+        assert (changed.name, changed.heartbeat_interval_s) == ("Yard", 60)
+        with pytest.raises(TypeError):
+            await points.update("CP-1", epoch=9)
+        await points.create("CP-2", registration_status="Pending")
+        await points.create("X_1")
+        assert [point.identity for point in await points.page(2)] == ["CP-1", "CP-2"]
+        assert [point.identity for point in await points.page(9, "CP-1")] == ["CP-2", "X_1"]
+        pending = ChargePointFilter(registration_status="Pending")
+        assert [point.identity for point in await points.page(9, None, pending)] == ["CP-2"]
+        prefixed = ChargePointFilter(identity_prefix="X_")
+        assert [point.identity for point in await points.page(9, None, prefixed)] == ["X_1"]
+        assert await points.delete("CP-2")
+        assert not await points.delete("CP-2")
+    with pytest.raises(Conflict, match="CP-1"):
+        async with station.database.tenant(station.tenant.id) as work:
+            await ChargePointStore(work).create("CP-1")
+
+
+async def test_a_charge_point_with_transactions_is_not_deleted(station: Station) -> None:
+    await station.storage.ledger.start_transaction(station.start())
+    async with station.database.tenant(station.tenant.id) as work:
+        with pytest.raises(Conflict):
+            await ChargePointStore(work).delete("CP-1")
+        assert await ChargePointStore(work).get("CP-1") is not None
+
+
+async def test_a_boot_is_kept_with_text_that_can_be_stored(station: Station) -> None:
+    facts = BootFacts(NOW, "Vendor\x00", "Model\ud800", firmware_version="1.0")
+    attendance = station.storage.connection_batcher
+    registration = await attendance.record_boot(station.tenant.id, station.record.id, facts)
+    assert registration == ("Accepted", None)
+    async with station.database.tenant(station.tenant.id) as work:
+        stored = await ChargePointStore(work).get("CP-1")
+    assert stored is not None
+    assert (stored.vendor, stored.model, stored.booted_at) == ("Vendor\ufffd", "Model\ufffd", NOW)
+
+
+async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> None:
+    async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
+        login = await station.storage.connection_batcher.find(station.tenant.slug, "CP-1")
+        assert login is not None
+        return login.credential_hash, login.pending_credential_hash, login.pending_until
+
+    points: Any
+    async with station.database.tenant(station.tenant.id) as work:
+        points = ChargePointStore(work)
+        await points.set_credential(station.record.id, b"old")
+        assert not await points.promote_pending(station.record.id, b"new")
+        await points.set_pending_credential(station.record.id, b"new", NOW + _HOUR)
+    assert await credentials() == (b"old", b"new", NOW + _HOUR)
+    async with station.database.tenant(station.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(station.record.id, b"older")
+        assert not await ChargePointStore(work).promote_pending(station.record.id, b"older")
+    assert await credentials() == (b"old", b"new", NOW + _HOUR)
+    async with station.database.tenant(station.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(station.record.id, b"new")
+    assert await credentials() == (b"old", None, None)
+    async with station.database.tenant(station.tenant.id) as work:
+        await ChargePointStore(work).set_pending_credential(station.record.id, b"new", NOW + _HOUR)
+        assert await ChargePointStore(work).promote_pending(station.record.id, b"new")
+    assert await credentials() == (b"new", None, None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        pytest.param(NOW, NOW + _HOUR, "Charging", id="newer"),
+        pytest.param(NOW, NOW, "Charging", id="the same second"),
+        pytest.param(NOW, NOW - _HOUR, "Available", id="older"),
+        pytest.param(NOW + 1000 * _HOUR, NOW + _HOUR, "Charging", id="after a time from the future"),
+        pytest.param(NOW, datetime.fromisoformat("1970-01-01T00:01Z"), "Charging", id="a clock never set"),
+    ],
+)
+async def test_an_older_status_does_not_overwrite(
+    station: Station, first: datetime, second: datetime, status: str
+) -> None:
+    received = NOW + 2 * _HOUR
+    async with station.database.tenant(station.tenant.id) as work:
+        for number, (at, name) in enumerate([(first, "Available"), (second, "Charging")]):
+            report = StatusReport(1, name, "NoError", at, received + timedelta(seconds=number))
+            if first > received and number == 0:
+                report = replace(report, received_at=NOW)
+            await ConnectorStore(work).record_status(station.record.id, report, 64)
+        [stored] = await ConnectorStore(work).for_charge_point(station.record.id)
+    assert stored.status == status
+
+
+async def test_connectors_are_created_on_sight_up_to_the_limit(station: Station, settings: Settings) -> None:
+    limit = settings.connectors_per_charge_point
+    async with station.database.tenant(station.tenant.id) as work:
+
+        async def report(connector_id: int, status: str = "Available") -> bool:
+            return await ConnectorStore(work).record_status(
+                station.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW), 64
+            )
+
+        assert all([await report(number) for number in range(limit + 1)])
+        assert not await report(limit + 1)
+        assert await report(limit, "Faulted")
+        assert not await report(-1)
+        assert not await report(2**31)
+        stored = await ConnectorStore(work).for_charge_point(station.record.id)
+    assert [connector.connector_id for connector in stored] == list(range(limit + 1))
+    assert stored[-1].status == "Faulted"
+
+
+async def test_id_tags_are_one_in_any_case(station: Station) -> None:
+    async with station.database.tenant(station.tenant.id) as work:
+        tags = IdTagStore(work)
+        created = await tags.create("Abc", note="card", max_active_transactions=2)
+        assert await tags.get("aBC") == created
+        assert [tag.id_tag for tag in await tags.page(9)] == ["Abc", "TAG-1"]
+        assert [tag.id_tag for tag in await tags.page(9, "abc")] == ["TAG-1"]
+        assert [tag.id_tag for tag in await tags.page(9, None, IdTagFilter(prefix="AB"))] == ["Abc"]
+        assert await tags.page(9, None, IdTagFilter(status="Blocked")) == []
+        changed = await tags.update("ABC", status="Blocked")
+        assert changed is not None
+        assert changed.status == "Blocked"
+        assert await tags.delete("abc")
+        assert not await tags.delete("abc")
+        assert await tags.update("abc", note=None) is None
+    with pytest.raises(Conflict, match="tag-1"):
+        async with station.database.tenant(station.tenant.id) as work:
+            await IdTagStore(work).create("tag-1")
+
+
+async def test_authorize_answers_in_wire_form(station: Station) -> None:
+    async with station.database.tenant(station.tenant.id) as work:
+        await IdTagStore(work).create("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR)
+        await IdTagStore(work).create("ONE", max_active_transactions=1)
+    start = station.storage.ledger.start_transaction
+    await start(station.start(id_tag="one"))
+    ask = partial(IdTagService(station.database).authorize, TenantId(station.tenant.id))
+    assert (await start(station.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
+    assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
+    grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
+    assert await ask("GROUPED", NOW) == {"status": "Accepted", **grouped}
+    assert await ask("GROUPED", NOW + _HOUR) == {"status": "Expired", **grouped}
+    assert await ask("ONE", NOW) == {"status": "Accepted"}
+    assert (await start(station.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
+
+
+async def test_the_newest_configuration_value_stays(station: Station) -> None:
+    async with station.database.tenant(station.tenant.id) as work:
+        put = ConfigurationStore(work).put
+        await put(station.record.id, "HeartbeatInterval", "60", True, NOW)
+        await put(station.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
+        await put(station.record.id, "HeartbeatInterval", "30", False, NOW)
+        await put(station.record.id, "heartbeatInterval", None, None, NOW)
+        stored = await ConfigurationStore(work).for_charge_point(station.record.id)
+    assert [(row.key, row.value, row.readonly) for row in stored] == [
+        ("HeartbeatInterval", "90\ufffd", True),
+        ("heartbeatInterval", None, None),
+    ]
+
+
+async def test_no_tenant_sees_or_changes_the_rows_of_another(
+    station: Station, make_station: StationMaker
+) -> None:
+    database = station.database
+    started = await station.storage.ledger.start_transaction(station.start())
+    number = started.transaction_id
+    await station.storage.ledger.meter_values(station.readings("1", transaction_id=number))
+    await station.storage.ledger.stop_transaction(station.stop(-1, stopped_at=NOW - _HOUR))
+    command = make_command(station, idempotency_key="key")
+    report = StatusReport(1, "Available", "NoError", NOW, NOW)
+    async with database.tenant(station.tenant.id) as work:
+        transaction = await TransactionStore(work).get(number)
+        await put_command(work, command)
+        await ConnectorStore(work).record_status(station.record.id, report, 64)
+        await ConfigurationStore(work).put(station.record.id, "Key", "1", None, NOW)
+    assert transaction is not None
+    async with database.platform() as platform:
+        stranger = await TenantStore(platform).create(f"{station.tenant.slug}-other", "Other")
+    own = station.record.id
+    await station.storage.connection_batcher.heard([SignOfLife(stranger.id, own, NOW)])
+    assert await station.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
+    assert (
+        await station.storage.connection_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
+        is None
+    )
+    async with database.tenant(stranger.id) as work:
+        assert await ChargePointStore(work).get("CP-1") is None
+        assert await ChargePointStore(work).update("CP-1", name="stolen") is None
+        assert not await ChargePointStore(work).delete("CP-1")
+        await ChargePointStore(work).set_credential(own, b"stolen")
+        assert await ConnectorStore(work).for_charge_point(own) == []
+        later = replace(report, status="Faulted", reported_at=NOW + _HOUR, received_at=NOW + _HOUR)
+        assert not await ConnectorStore(work).record_status(own, later, 64)
+        assert await IdTagStore(work).get("TAG-1") is None
+        assert await TransactionStore(work).get(number) is None
+        assert await TransactionStore(work).page(9) == []
+        assert await TransactionStore(work).meter_values(transaction, 9) == []
+        assert await TransactionStore(work).meter_values_of_charge_point(own, 9) == []
+        assert await TransactionStore(work).orphan_records(9) == []
+        assert await CommandStore(work).get(command.id) is None
+        assert await CommandStore(work).page(9) == []
+        assert await CommandSteps(work.rows, work.tenant_id).finish(command.id, End("cancelled"), NOW) is None
+        assert not await CommandSteps(work.rows, work.tenant_id).sent(command.id, SentFacts("stolen", 1, NOW))
+        assert not await CommandStore(work).late(command.id, {})
+        assert await ConfigurationStore(work).for_charge_point(own) == []
+        await ConfigurationStore(work).put(own, "Key", "stolen", None, NOW + _HOUR)
+        assert await FrameStore(work).page(own, 9) == []
+    foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
+    assert foreign["status"] == "Invalid"
+    async with database.tenant(station.tenant.id) as work:
+        point = await ChargePointStore(work).get("CP-1")
+        [connector] = await ConnectorStore(work).for_charge_point(own)
+        [setting] = await ConfigurationStore(work).for_charge_point(own)
+    assert point is not None
+    assert (point.name, point.credential_hash, point.vendor) == (None, None, None)
+    assert (connector.status, setting.value) == ("Available", "1")
+
+
+async def test_a_tag_of_another_tenant_authorizes_nothing(station: Station) -> None:
+    database = station.database
+    async with database.platform() as platform:
+        stranger = await TenantStore(platform).create(f"{station.tenant.slug}-tags", "Other")
+    async with database.tenant(stranger.id) as work:
+        await IdTagStore(work).create("FOREIGN")
+    answer = await station.storage.ledger.start_transaction(station.start(id_tag="FOREIGN"))
+    assert answer.id_tag_info == {"status": "Invalid"}
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800"])
+async def test_text_that_cannot_be_stored_is_refused_as_input(station: Station, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        async with station.database.tenant(station.tenant.id) as work:
+            await ChargePointStore(work).update("CP-1", name=name)
+
+
+async def test_a_number_that_cannot_be_stored_is_refused_as_input(station: Station) -> None:
+    with pytest.raises(InvalidInput):
+        async with station.database.tenant(station.tenant.id) as work:
+            await IdTagStore(work).update("TAG-1", max_active_transactions=2**80)
+
+
+async def test_an_error_rolls_the_work_back(station: Station) -> None:
+    async def fail_after_a_change() -> None:
+        async with station.database.tenant(station.tenant.id) as work:
+            await ChargePointStore(work).update("CP-1", name="half")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail_after_a_change()
+    async with station.database.tenant(station.tenant.id) as work:
+        point = await ChargePointStore(work).get("CP-1")
+    assert point is not None
+    assert point.name is None
+
+
+async def test_the_text_of_an_error_shows_no_values(database: Database) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        async with database.platform() as work:
+            await work.connection.execute(text("select 1 from nowhere where x = :x"), {"x": "canary"})
+    assert "nowhere" in str(failed.value)
+    assert "canary" not in str(failed.value)

@@ -1,0 +1,28 @@
+"""The migrations build exactly what the tables declare."""
+
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.database.database import engine_url
+from app.database.migrations import migrate
+from app.database.schema import collect_tables
+
+
+def _differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection), collect_tables()))
+
+
+async def test_migrations_build_the_declared_tables(database_url: str) -> None:
+    engine = create_async_engine(engine_url(database_url))
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(_differences)
+    await engine.dispose()
+    assert differences == []
+
+
+async def test_migrating_again_changes_nothing(database_url: str) -> None:
+    await migrate(database_url)

@@ -1,0 +1,58 @@
+"""Who may call what, and that each action has exactly one answer. OCPP 1.6 4.2, OCPP-J errata 3.8"""
+
+import pytest
+
+from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
+from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
+
+HANDLERS = handlers_of(FakeStorage(), ManualClock())
+
+HEARTBEAT = '[2,"1","Heartbeat",{}]'
+METER_VALUES = (
+    '[2,"1","MeterValues",{"connectorId":1,"meterValue":'
+    '[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}]'
+)
+DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m","data":"d"}]'
+
+
+@pytest.mark.parametrize("action", [*HANDLERS, *sorted(NOT_SUPPORTED)])
+def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Dispatcher(HANDLERS)
+    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
+    handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
+    with pytest.raises(RuntimeError, match=action):
+        Dispatcher(handlers)
+
+
+def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
+    with pytest.raises(RuntimeError, match="Heartbeat"):
+        Dispatcher(HANDLERS)
+
+
+def test_start_up_fails_for_an_action_nobody_defined() -> None:
+    with pytest.raises(RuntimeError, match="Fly"):
+        Dispatcher({**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
+
+
+@pytest.mark.parametrize("registration", ["Pending", "Rejected"])
+@pytest.mark.parametrize(
+    ("text", "accepted_before", "refused"),
+    [
+        (HEARTBEAT, False, True),
+        (HEARTBEAT, True, True),
+        (DATA_TRANSFER, True, True),
+        (METER_VALUES, False, True),
+        (METER_VALUES, True, False),
+    ],
+)
+async def test_before_accepted_only_old_billing_records_are_taken(
+    registration: str, text: str, accepted_before: bool, refused: bool
+) -> None:
+    bench = Bench(registration=registration, accepted_before=accepted_before)
+    (answer,) = await bench.receive(text)
+    assert answer.startswith('[4,"1","SecurityError",' if refused else '[3,"1",')
+
+
+async def test_no_vendor_extension_is_known() -> None:
+    assert await Bench().receive(DATA_TRANSFER) == ['[3,"1",{"status":"UnknownVendorId"}]']

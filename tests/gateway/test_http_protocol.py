@@ -1,0 +1,123 @@
+"""Where a handshake ends and the WebSocket begins, wherever the stream is cut into reads."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from app.gateway.http_protocol import ChargePointHttpProtocol
+
+FIELDS = "Host: x\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+PLAIN = f"GET /ocpp/t/CP HTTP/1.1\r\n{FIELDS}\r\n".encode()
+FULL = f"GET /ocpp/t/CP HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\n{FIELDS}\r\n".encode()
+BEHIND = b"\x81\x84\x00\x00\x00\x00\r\n\r\n"
+
+
+class Successor(asyncio.Protocol):
+    """Takes what a WebSocket protocol gets."""
+
+    def __init__(self, **_: Any) -> None:
+        self.reads: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take nothing of it."""
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it."""
+        self.reads.append(data)
+
+
+class Socket(asyncio.Transport):
+    """As a stream of uvloop: what is read goes to the protocol of the moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closing = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hand what follows to another one."""
+        self.protocol = cast(asyncio.Protocol, protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Who gets it."""
+        return self.protocol
+
+    def write(self, data: Any) -> None:
+        """Keep it."""
+        self.written += data
+
+    def pause_reading(self) -> None:
+        """Everything has been read."""
+
+    def resume_reading(self) -> None:
+        """There is nothing more."""
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        """Whether somebody has closed it."""
+        return self.closing
+
+
+async def converse(*reads: bytes) -> Socket:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(cast(Any, app), ws=cast(Any, Successor), log_config=None)
+    config.load()
+    socket = Socket()
+    protocol = ChargePointHttpProtocol(config=config, server_state=ServerState(), app_state={})
+    socket.set_protocol(protocol)
+    protocol.connection_made(socket)
+    for read in reads:
+        socket.protocol.data_received(read)
+    while protocol.tasks:
+        await asyncio.gather(*protocol.tasks)
+    protocol.connection_lost(None)
+    return socket
+
+
+@pytest.mark.parametrize("request_bytes", [PLAIN, FULL])
+async def test_all_that_follows_a_handshake_goes_to_the_websocket(request_bytes: bytes) -> None:
+    stream = request_bytes + BEHIND
+    for place in range(1, len(stream)):
+        socket = await converse(stream[:place], stream[place:])
+        assert isinstance(socket.protocol, Successor), place
+        handshake, *behind = socket.protocol.reads
+        assert b"upgrade\r\n" in handshake.lower()
+        assert b"".join(behind) == BEHIND, place
+
+
+async def test_plain_requests_are_answered_wherever_they_are_cut() -> None:
+    first = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n{\r\n\r\n}"
+    stream = first + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    for place in range(1, len(stream)):
+        socket = await converse(stream[:place], stream[place:])
+        assert socket.written.count(b"HTTP/1.1 204") == 2, place
+
+
+async def test_what_follows_a_request_that_cannot_be_read_is_left_alone() -> None:
+    socket = await converse(b"GET\r\n\r\n" + PLAIN)
+    assert socket.written.startswith(b"HTTP/1.1 400")
+    assert socket.written.count(b"HTTP/1.1") == 1
+
+
+async def test_blank_lines_of_a_body_are_not_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = []
+    parse = ChargePointHttpProtocol._parse_part
+
+    def counted(protocol: ChargePointHttpProtocol, data: bytes, start: int, end: int) -> bool:
+        parts.append(end - start)
+        return parse(protocol, data, start, end)
+
+    monkeypatch.setattr(ChargePointHttpProtocol, "_parse_part", counted)
+    head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n"
+    socket = await converse(head + b"\r\n\r\n" * 10_000 + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert socket.written.count(b"HTTP/1.1 204") == 2
+    assert parts == [len(head), 40_000 + 27]

@@ -1,0 +1,181 @@
+"""The composite schedule of a connector over HTTP."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.commands.records import CommandRecord, CommandState
+from app.tenants.records import TenantRecord
+from app.types import ChargePointId
+from tests.smart_charging.test_charging_profile_routes import PROFILE, SCHEDULE
+from tests.support.api import NOW, Edge
+from tests.support.scripted_commands import ScriptedCommands
+
+PATH = "/v1/charge-points/RDAM-1/connectors/1/composite-schedule"
+ACCEPTED: dict[str, Any] = {"state": "accepted", "result": {"status": "Accepted"}, "finished_at": NOW}
+QUERY = "?duration=3600"
+
+
+@pytest.fixture
+async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
+    made = await edge.charge_point(operator)
+    payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 1, **PROFILE}}
+    await edge.command(operator, made, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    return made
+
+
+@pytest.fixture
+async def asked(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
+) -> CommandRecord:
+    """The GetCompositeSchedule that the edge will issue."""
+    scripted.outcome = await edge.command(operator, charge_point, action="GetCompositeSchedule")
+    return scripted.outcome
+
+
+def answered(limit: float) -> dict[str, Any]:
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+    return {"status": "Accepted", "scheduleStart": "2026-05-04T08:15:30Z", "chargingSchedule": schedule}
+
+
+async def test_it_is_laid_out_from_the_ledger_without_asking(
+    edge: Edge, token: str, charge_point: ChargePointId, scripted: ScriptedCommands
+) -> None:
+    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    assert (body["charge_point"], body["connector_id"], body["certain"]) == ("RDAM-1", 1, True)
+    assert body["ours"]["scheduleStart"].startswith("2026-05-04T08:15:30")
+    (row,) = body["ours"]["chargingSchedulePeriod"]
+    assert (row["limit"], row["source"]["chargingProfileId"]) == (21.4, 1)
+    assert (body["reported"], body["drift"]) == (None, None)
+    assert scripted.issued == []
+
+
+async def test_an_answer_that_is_missing_shows_the_highest_limit(
+    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    schedule = {**SCHEDULE, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}
+    lowered = {"chargingProfileId": 1, **PROFILE, "chargingSchedule": schedule}
+    payload = {"connectorId": 1, "csChargingProfiles": lowered}
+    await edge.command(
+        operator, charge_point, action="SetChargingProfile", payload=payload, state="timed_out"
+    )
+    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    assert body["certain"] is False
+    assert [row["limit"] for row in body["ours"]["chargingSchedulePeriod"]] == [21.4]
+
+
+@pytest.mark.parametrize(("limit", "agrees"), [(21.4, True), (32.0, False)])
+async def test_the_charge_points_own_schedule_stands_beside_it(
+    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, limit: float, agrees: bool
+) -> None:
+    scripted.final = replace(asked, state="accepted", result=answered(limit), sent_at=NOW)
+    body = (await edge.call("GET", f"{PATH}{QUERY}&ask=true&wait=5", token)).json()
+    (issued,) = scripted.issued
+    assert issued.payload_text == '{"connectorId":1,"duration":3600,"chargingRateUnit":"A"}'
+    assert scripted.waited == [5]
+    assert body["reported"]["status"] == "Accepted"
+    assert body["drift"]["agrees"] is agrees
+    assert [row["difference"] for row in body["drift"]["departures"]] == ([] if agrees else [10.6])
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "status"),
+    [
+        ("rejected", {"status": "Rejected"}, "Rejected"),
+        ("timed_out", None, None),
+        ("offline", None, None),
+        ("accepted", {"status": "Accepted"}, "Accepted"),
+    ],
+)
+async def test_when_it_says_nothing_that_is_shown(
+    edge: Edge,
+    token: str,
+    scripted: ScriptedCommands,
+    asked: CommandRecord,
+    state: CommandState,
+    result: Any,
+    status: str | None,
+) -> None:
+    scripted.final = replace(asked, state=state, result=result)
+    body = (await edge.call("GET", f"{PATH}?ask=true", token)).json()
+    assert (body["reported"]["state"], body["reported"]["status"]) == (state, status)
+    assert (body["reported"]["schedule"], body["drift"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (QUERY, {"chargingRateUnit": "kW"}),
+        (QUERY, {"duration": 0}),
+        (f"{QUERY}&currentType=DC&chargingRateUnit=A", {"chargingRateUnit": "W"}),
+    ],
+)
+async def test_an_answer_that_cannot_be_compared_is_shown(
+    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, query: str, said: dict[str, Any]
+) -> None:
+    result = answered(21.4)
+    result["chargingSchedule"] |= said
+    scripted.final = replace(asked, state="accepted", result=result, sent_at=NOW)
+    response = await edge.call("GET", f"{PATH}{query}&ask=true", token)
+    assert response.status_code == 200, response.text
+    assert response.json()["reported"]["schedule"] == result["chargingSchedule"]
+    assert response.json()["drift"] is None
+
+
+async def test_asking_needs_the_scope_of_commands(
+    edge: Edge, operator: TenantRecord, charge_point: ChargePointId
+) -> None:
+    reader = await edge.key(operator, "read")
+    assert (await edge.call("GET", PATH, reader)).status_code == 200
+    assert (await edge.call("GET", f"{PATH}?ask=true", reader)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("duration=-1", "duration"),
+        ("duration=1e3", "duration"),
+        ("duration=99999999999", "duration"),
+        ("chargingRateUnit=kW", "chargingRateUnit"),
+        ("scheduleStart=tomorrow", "scheduleStart"),
+        ("hardwareMaxA=NaN", "hardwareMaxA"),
+        ("hardwareMaxA=-1", "hardwareMaxA"),
+        ("hardwareMaxA=21.40000000000000000001", "hardwareMaxA"),
+        ("hardwareMaxW=1e3", "hardwareMaxW"),
+        ("chargingRateUnit=W&currentType=DC", "currentType"),
+        ("scheduleStart=9998-12-31T23:59:59Z", "scheduleStart"),
+        ("nominalVoltage=0", "nominalVoltage"),
+        ("ask=maybe", "ask"),
+        ("hurry=1", "hurry"),
+    ],
+)
+async def test_bad_parameters_are_named(
+    edge: Edge, token: str, charge_point: ChargePointId, query: str, parameter: str
+) -> None:
+    response = await edge.call("GET", f"{PATH}?{query}", token)
+    assert response.status_code == 422, response.text
+    assert parameter in [error["parameter"] for error in response.json()["errors"]]
+
+
+async def test_a_connector_that_none_has_is_named(
+    edge: Edge, token: str, charge_point: ChargePointId
+) -> None:
+    path = PATH.replace("connectors/1", "connectors/101")
+    for schedule in (path, f"{path}.svg"):
+        response = await edge.call("GET", schedule, token)
+        assert response.status_code == 422
+        (error,) = response.json()["errors"]
+        assert (error["parameter"], "pointer" in error) == ("connector_id", False)
+
+
+async def test_the_picture_is_drawn_with_what_the_meter_said(
+    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    sampled = [{"measurand": "Current.Import", "value": "12.5", "unit": "A"}]
+    await edge.meter_value(operator, charge_point, sampled_values=sampled)
+    response = await edge.call("GET", f"{PATH}.svg?duration=3600&scheduleStart=2026-05-04T08:00:00Z", token)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("image/svg+xml")
+    assert "RDAM-1, connector 1" in response.text
+    assert "measured" in response.text

@@ -1,0 +1,254 @@
+"""The developer edge under test: the API alone, over the real store and the real Redis."""
+
+import itertools
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import httpx
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from app.api import install_api
+from app.charge_points.store import ChargePointStore
+from app.clock import microseconds_of
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.records import CommandRecord
+from app.commands.service import CommandService
+from app.gateway.registry import Registry
+from app.live.command_bus import CommandBus
+from app.live.connect import open_redis
+from app.live.envelopes import Envelope
+from app.live.presence import Owner, Presence
+from app.main import command_effects, compose_services
+from app.settings import Settings
+from app.storage import Storage
+from app.tenants.key_ring import mint_key
+from app.tenants.records import ApiKeyRecord, TenantRecord
+from app.tenants.store import ApiKeyStore, TenantStore
+from app.transactions import tables as transaction_tables
+from app.types import ChargePointId, Scope, TenantId, WorkerId
+from app.web.access import Services
+from app.web.services import ServiceRegistry
+from tests.support.recorded import put_command
+
+ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
+NOW = datetime(2026, 5, 4, 8, 15, 30, tzinfo=UTC)
+_NUMBERS = itertools.count(1)
+
+
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self._now = now
+        self._monotonic = 1000.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def now_us(self) -> int:
+        return microseconds_of(self.now())
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._monotonic += seconds
+
+
+@dataclass
+class Edge:
+    """One application, and what tests need to set a scene for it."""
+
+    services: Services
+    clock: SetClock
+    delivered: list[Envelope]
+    client: httpx.AsyncClient
+    app: FastAPI
+    tenants: dict[str, TenantRecord] = field(default_factory=dict)
+
+    async def tenant(self) -> TenantRecord:
+        """A new tenant."""
+        slug = f"operator-{next(_NUMBERS)}"
+        async with self.services.database.platform() as work:
+            return await TenantStore(work).create(slug, f"Operator {slug}")
+
+    async def key(
+        self, tenant: TenantRecord | None, *scopes: Scope, expires_at: datetime | None = None
+    ) -> str:
+        """The token of a new key; of the platform, without a tenant."""
+        minted = mint_key(self.services.settings.credential_pepper)
+        record = ApiKeyRecord(
+            id=uuid.uuid4(),
+            tenant_id=None if tenant is None else tenant.id,
+            name="a key",
+            prefix=minted.prefix,
+            secret_hash=minted.secret_hash,
+            scopes=scopes or ALL_SCOPES,
+            expires_at=expires_at,
+            revoked_at=None,
+            created_at=self.clock.now(),
+            last_used_at=None,
+        )
+        async with self.services.database.platform() as work:
+            await ApiKeyStore(work).create(record)
+        return minted.token
+
+    async def call(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
+        """Send one request, with the bearer token if there is one."""
+        headers = dict(options.pop("headers", {}))
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return await self.client.request(method, path, headers=headers, **options)
+
+    async def charge_point(self, tenant: TenantRecord, identity: str = "RDAM-1") -> ChargePointId:
+        """A new charge point; its primary key."""
+        async with self.services.database.tenant(tenant.id) as work:
+            return ChargePointId((await ChargePointStore(work).create(identity)).id)
+
+    async def connect(self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str) -> Owner:
+        """Say that a worker, this one, holds the socket of a charge point."""
+        owner = Owner(
+            tenant_id=TenantId(tenant.id),
+            charge_point_id=charge_point_id,
+            identity=identity,
+            worker=self.services.presence.worker_id,
+            epoch=1,
+            connection_id="connection-1",
+            connected_at=NOW,
+            remote="192.0.2.7",
+            subprotocol="ocpp1.6",
+        )
+        await self.services.presence.take_over(owner)
+        return owner
+
+    async def transaction(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> int:
+        """A transaction as the ledger would have written it; its id."""
+        transaction_id = next(_NUMBERS)
+        values = {
+            "id": transaction_id,
+            "tenant_id": tenant.id,
+            "charge_point_id": charge_point_id,
+            "connector_id": 1,
+            "id_tag": "B4A63CDF",
+            "id_tag_key": "b4a63cdf",
+            "started_at": NOW + timedelta(seconds=transaction_id),
+            "started_key": NOW + timedelta(seconds=transaction_id),
+            "started_received_at": NOW,
+            "meter_start_wh": 1000,
+            "id_tag_info": {"status": "Accepted"},
+            **columns,
+        }
+        async with self.services.database.tenant(tenant.id) as work:
+            await work.connection.execute(transaction_tables.transactions.insert().values(values))
+        return transaction_id
+
+    async def meter_value(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> None:
+        """A meter value of no transaction, as the ledger would have written it."""
+        values = {
+            "tenant_id": tenant.id,
+            "charge_point_id": charge_point_id,
+            "connector_id": 1,
+            "transaction_id": None,
+            "sampled_at": NOW,
+            "received_at": NOW,
+            "context": "periodic",
+            "sampled_values": [{"value": "1"}],
+            "digest": next(_NUMBERS),
+            **columns,
+        }
+        async with self.services.database.tenant(tenant.id) as work:
+            await work.connection.execute(transaction_tables.meter_values.insert().values(values))
+
+    async def orphan_record(
+        self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
+    ) -> None:
+        """A stop of an unknown transaction, as the ledger would have written it."""
+        values = {
+            "tenant_id": tenant.id,
+            "charge_point_id": charge_point_id,
+            "kind": "stop_unknown_transaction",
+            "action": "StopTransaction",
+            "payload": {"transactionId": -1},
+            "raw": None,
+            "received_at": NOW,
+            "transaction_id": None,
+            "digest": next(_NUMBERS),
+            **columns,
+        }
+        async with self.services.database.tenant(tenant.id) as work:
+            await work.connection.execute(transaction_tables.orphan_records.insert().values(values))
+
+    async def command(
+        self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
+    ) -> CommandRecord:
+        """A command as it stands in the record, queued."""
+        record = CommandRecord(
+            id=uuid.uuid4(),
+            tenant_id=tenant.id,
+            charge_point_id=charge_point_id,
+            identity="RDAM-1",
+            action="Reset",
+            payload={"type": "Soft"},
+            state="queued",
+            created_at=NOW + timedelta(seconds=next(_NUMBERS)),
+            deadline_at=NOW + timedelta(hours=1),
+            timeout_s=30.0,
+            issued_by="key:test",
+        )
+        record = replace(record, **columns)
+        async with self.services.database.tenant(tenant.id) as work:
+            return await put_command(work, record)
+
+
+class _Unconcerned:
+    """A listener for take-overs, of which these tests have none."""
+
+    def stale(self, owner: Owner) -> None:
+        """Nothing."""
+
+    def displaced(self, previous: Owner, by: Owner) -> None:
+        """Nothing."""
+
+
+def build_app(services: ServiceRegistry) -> FastAPI:
+    """The API alone, as the composition root installs it."""
+    app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.services = services
+    install_api(app)
+    return app
+
+
+@asynccontextmanager
+async def open_edge(
+    storage: Storage, redis_url: str, settings: Settings, commands: CommandService | None = None
+) -> AsyncIterator[Edge]:
+    """The whole edge, open. commands: in place of the real ones."""
+    clock = SetClock()
+    redis: Redis = open_redis(redis_url)
+    worker = WorkerId(f"worker-{next(_NUMBERS)}")
+    presence = Presence(redis, worker, clock)
+    bus = CommandBus(redis, worker, settings.credential_pepper)
+    delivered: list[Envelope] = []
+    await presence.start(_Unconcerned())
+    await bus.start(dict.fromkeys(get_args(Envelope), delivered.append))
+    try:
+        if commands is None:
+            effects = command_effects(settings)
+            context = CommandContext(storage.database, storage.command_steps, bus, effects, clock, settings)
+            owner = CommandOwner(context, Registry(presence, bus, clock))
+            commands = CommandService(context, owner, presence)
+        services = Services(storage, presence, commands, bus, clock, settings)
+        app = build_app(compose_services(services))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            yield Edge(services, clock, delivered, client, app)
+    finally:
+        await bus.close()
+        await presence.close()
+        await redis.aclose()

@@ -1,0 +1,128 @@
+"""Servers that can run the application, by name.
+
+In the first the core has the sockets; in the second our byte path keeps the transport of the loop; the others
+know only ASGI.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any, Final
+
+import hypercorn.asyncio
+import hypercorn.config
+import trustme
+from fastapi import FastAPI
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from app.settings import Settings
+from tests.support.gateway import serve
+from tests.support.raw_client import WAIT_S
+
+Serving = Callable[[FastAPI, Settings], AbstractAsyncContextManager[int]]
+"""Runs an application on a free port, which it yields."""
+
+
+def _announcing(app: FastAPI, started: asyncio.Event) -> Any:
+    """The application; it tells when it is ready."""
+
+    async def announcing(scope: Any, receive: Any, send: Any) -> None:
+        async def send_and_tell(message: Any) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                started.set()
+
+        await app(scope, receive, send_and_tell if scope["type"] == "lifespan" else send)
+
+    return announcing
+
+
+@contextlib.asynccontextmanager
+async def _hypercorn(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    started, ending = asyncio.Event(), asyncio.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = hypercorn.config.Config()
+    # The server closes it.
+    config.bind = [f"fd://{listener.detach()}"]
+    config.loglevel = "CRITICAL"
+    config.websocket_max_message_size = settings.frame_limit_bytes
+    config.graceful_timeout = 1.0
+    serving = hypercorn.asyncio.serve(_announcing(app, started), config, shutdown_trigger=ending.wait)
+    task = asyncio.create_task(serving)
+    try:
+        await asyncio.wait_for(started.wait(), WAIT_S)
+        yield port
+    finally:
+        ending.set()
+        await task
+
+
+@contextlib.asynccontextmanager
+async def _granian(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    started = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    # It has no types.
+    server: Any = Server(_announcing(app, started), port=port, interface=Interfaces.ASGI, log_enabled=False)
+    task = asyncio.create_task(server.serve())
+    try:
+        await asyncio.wait_for(started.wait(), WAIT_S)
+        await _accepting(port)
+        yield port
+    finally:
+        server.stop()
+        await task
+
+
+async def _accepting(port: int) -> None:
+    """Wait for a server that listens from a thread of its own."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.01)
+
+
+_AUTHORITY: Final = trustme.CA()
+_CERTIFICATE: Final = _AUTHORITY.issue_cert("127.0.0.1")
+
+
+@contextlib.asynccontextmanager
+async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    with _CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as pem:
+        async with serve(app, settings, ssl_certfile=pem) as port:
+            yield port
+
+
+def client_context() -> ssl.SSLContext:
+    """What a charge point needs to trust the server under TLS."""
+    context = ssl.create_default_context()
+    _AUTHORITY.configure_trust(context)
+    return context
+
+
+SERVERS: Final[dict[str, Serving]] = {
+    "wire": serve,
+    "wire under TLS": _under_tls,
+    "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
+    "wsproto": partial(serve, http="httptools", ws="wsproto"),
+    "hypercorn": _hypercorn,
+    "granian": _granian,
+}
+
+NOT_UTF_8: Final = {
+    # They end the connection of who sends text that is not UTF-8, and do not say why.
+    "wsproto": "the end",
+    "hypercorn": "the end",
+    # Its WebSocket layer reports an error like any other, and the close frame that follows has no code.
+    "granian": "close without a code",
+}
+"""How a conversation ends that the wire ends with 1007, where that is not the same."""

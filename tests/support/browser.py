@@ -1,0 +1,39 @@
+"""The pages on a port of their own, and a browser to look at them; without one the tests are skipped."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from app.catalog.catalog import load_catalog
+from app.ocpp import ocpp16
+from tests.support.catalog import build_application
+from tests.support.chromium import Chromium, find_chromium
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def address() -> AsyncIterator[str]:
+    """Where the pages are served: `http://127.0.0.1:port`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    application = build_application(load_catalog({"v16": ocpp16()}))
+    server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    # The socket listens already: what comes before the server is ready waits in its queue.
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    await serving
+    listener.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chromium]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium on PATH: the pages are not looked at")
+    profile: Path = tmp_path_factory.mktemp("chromium") / "profile"
+    async with Chromium.launch(executable, profile) as running:
+        yield running

@@ -1,0 +1,144 @@
+"""One PostgreSQL and one Redis for the run, and a fresh database for each module.
+
+The engines are the embedded ones, started as `make run` starts them; the environment's URLs do not matter.
+"""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from redis import Redis
+
+from app.clock import Clock, SystemClock
+from app.database.database import Database
+from app.database.migrations import migrate
+from app.server.embedded import Engines, start_embedded
+from app.settings import Settings
+from app.storage import Storage
+from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
+
+_TEMPLATE = "stationmaster_template"
+_NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def _private_directory() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="stationmaster-test-"))
+    # As root the engines run as another user, who must get through. pytest's own tmp_path would be closed
+    # again by whatever pytest starts next.
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def engine_directory() -> Iterator[Path]:
+    """A data directory for a test that starts embedded engines of its own; use this, not `tmp_path`."""
+    with _private_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    """A private PostgreSQL and Redis, empty, for the whole run."""
+    with _private_directory() as directory, asyncio.Runner() as runner:
+        settings = Settings(database_url=None, redis_url=None, data_directory=directory)
+        context = start_embedded(settings)
+        started = runner.run(context.__aenter__())
+        try:
+            yield started
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def template(engines: Engines) -> str:
+    """Name of a database with the newest schema and nothing in it."""
+
+    async def make() -> None:
+        await execute(engines.database_url, f"create database {_TEMPLATE}")
+        await migrate(with_database(engines.database_url, _TEMPLATE))
+
+    asyncio.run(make())
+    return _TEMPLATE
+
+
+@pytest.fixture(scope="module")
+def database_url(engines: Engines, template: str) -> Iterator[str]:
+    """A database of the module's own, migrated and empty."""
+    name = f"test_{next(_NUMBERS)}"
+    asyncio.run(execute(engines.database_url, f"create database {name} template {template}"))
+    yield with_database(engines.database_url, name)
+    asyncio.run(execute(engines.database_url, f"drop database {name} with (force)"))
+
+
+@pytest.fixture(scope="module")
+def redis_url(engines: Engines) -> str:
+    """The Redis of the run, empty when the module begins."""
+    with Redis.from_url(engines.redis_url) as client:
+        client.flushall()
+    return engines.redis_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the machine; tests that need another time bring their own."""
+    return SystemClock()
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Settings that name the test's engines."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        data_directory=tmp_path,
+        credential_pepper="pepper of the tests",
+    )
+
+
+@pytest.fixture
+async def storage(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
+    """The storage of a worker, open, with its ledger running."""
+    opened = await Storage.open(database_url, settings, clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def database(storage: Storage) -> Database:
+    """The database of that storage."""
+    return storage.database
+
+
+@pytest.fixture
+async def tenant(database: Database) -> TenantRecord:
+    """A tenant of the test's own."""
+    slug = f"tenant-{next(_NUMBERS)}"
+    async with database.platform() as work:
+        return await TenantStore(work).create(slug, f"Tenant {slug}")
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the URL with another database name."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+async def execute(url: str, statement: str) -> None:
+    """Run one statement outside any transaction."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

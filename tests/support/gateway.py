@@ -1,0 +1,101 @@
+"""A real server on a port of its own, in the test's event loop, and charge points to connect to it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.charge_points.credentials import Credentials
+from app.charge_points.records import ChargePointRecord
+from app.charge_points.store import ChargePointStore
+from app.database.database import Database
+from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
+from app.gateway.gateway import server_options
+from app.settings import Settings
+from app.tenants.records import TenantRecord
+from app.web.access import Services
+from tests.support.raw_client import RawClient
+
+KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")
+"""The key of every charge point of these tests: no text, as the standard's own example is none."""
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Station:
+    """A running server, and the tenant whose charge points the test drives."""
+
+    port: int
+    app: FastAPI
+    database: Database
+    tenant: TenantRecord
+    settings: Settings
+
+    @property
+    def services(self) -> Services:
+        """What the application itself uses."""
+        services: Services = self.app.state.services.get(Services)
+        return services
+
+    @property
+    def endpoint(self) -> ChargePointEndpoint:
+        """Where charge points connect."""
+        (route,) = (route for route in self.app.router.routes if isinstance(route, ChargePointRoute))
+        assert isinstance(route.endpoint, ChargePointEndpoint)
+        return route.endpoint
+
+    async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
+        """Create a charge point that knows KEY."""
+        facts.setdefault("credential_hash", Credentials(self.settings.credential_pepper).hash(KEY))
+        async with self.database.tenant(self.tenant.id) as work:
+            return await ChargePointStore(work).create(identity, **facts)
+
+    async def attempt(self, identity: str, **options: Any) -> RawClient:
+        """Try to connect; `response` of the result shows how it went."""
+        options.setdefault("user", identity)
+        return await RawClient.open(self.port, f"/ocpp/{self.tenant.slug}/{identity}", **options)
+
+    async def connect(self, identity: str, **options: Any) -> RawClient:
+        """Connect with the right key."""
+        client = await self.attempt(identity, password=KEY, **options)
+        assert client.response.status == 101, client.response
+        return client
+
+    async def flush(self) -> None:
+        """Write the frame log of the server down."""
+        await self.services.storage.frame_log.flush()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something of the server that cannot be waited for otherwise; fail after 20 seconds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - there is nothing to subscribe to
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterator[int]:
+    """Run an application under uvicorn on a free port. changes: of the options that the gateway wants."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    options = {**server_options(settings), "loop": "none", **changes}
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not task.done(), task.result()
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

@@ -1,0 +1,62 @@
+"""Fixtures of the live state: clients, and a Redis that may be killed."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from redis.asyncio import Redis
+
+from app.live.connect import open_redis
+from app.settings import Settings
+from app.storage import Storage
+from app.tenants.records import TenantRecord
+from tests.support.live import RedisServer, SetClock
+from tests.support.site import Site
+from tests.support.workers import running_workers
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of the run's Redis, which is empty."""
+    async with open_redis(redis_url) as client:
+        await client.flushall()
+        yield client
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A running Redis of the test's own."""
+    # Not tmp_path: the name of a socket must be short.
+    with TemporaryDirectory(prefix="sm-") as directory:
+        started = RedisServer(Path(directory))
+        started.start()
+        yield started
+        started.kill()
+
+
+@pytest.fixture
+async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
+    """A client of the Redis that may be killed."""
+    async with open_redis(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def site(
+    redis_url: str, redis: Redis, storage: Storage, settings: Settings, tenant: TenantRecord
+) -> AsyncIterator[Site]:
+    """Two workers on the run's Redis."""
+    clock = SetClock()
+    async with running_workers(redis_url, storage, clock, settings, "a", "b") as workers:
+        yield Site(workers, storage, tenant, clock)
+
+
+@pytest.fixture
+async def fragile_site(
+    server: RedisServer, storage: Storage, settings: Settings, tenant: TenantRecord
+) -> AsyncIterator[Site]:
+    """Two workers on a Redis that may be killed."""
+    clock = SetClock()
+    async with running_workers(server.url, storage, clock, settings, "a", "b") as workers:
+        yield Site(workers, storage, tenant, clock)

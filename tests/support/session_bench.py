@@ -1,0 +1,224 @@
+"""A session with everything around it replaced by lists: what unit tests of sessions stand on."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from app.answers import Handler
+from app.clock import Clock, microseconds_of
+from app.connection import Connection
+from app.errors import StoreUnavailable
+from app.frame_log.recorder import FrameLog
+from app.gateway.dispatch import Dispatcher
+from app.gateway.session import Session
+from app.gateway.session_services import SessionLimits, SessionServices
+from app.gateway.ticker import CallDeadlines
+from app.main import message_handlers
+from app.metrics import CALL_SECONDS
+from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
+from app.settings import Settings
+from app.transactions.batch_writer import answered
+from app.transactions.ledger import Ledger
+from app.transactions.records import InvalidRecord, MeterReadings
+from app.transactions.store.meter_values import readings_of
+from app.types import ChargePointId, TenantId
+from tests.support.conversations import logged
+
+Record = TypeVar("Record")
+
+LIMITS = SessionLimits(
+    frame_bytes=4096,
+    frame_unregistered_bytes=1024,
+    inbound_queue=4,
+    rate_per_s=20.0,
+    rate_burst=200,
+    command_queue=50,
+)
+
+
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds - 1000.0)
+
+    def now_us(self) -> int:
+        return microseconds_of(self.now())
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class ListTransport:
+    """Keeps what was written, in order."""
+
+    sent: list[str] = field(default_factory=list)
+    closed: tuple[int, str] | None = None
+    reading: bool = True
+
+    def write(self, frame: str | bytes) -> None:
+        assert isinstance(frame, str)
+        self.sent.append(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+
+@dataclass
+class FakeLedger:
+    """Commits at once, or not at all."""
+
+    kept: list[InvalidRecord] = field(default_factory=list)
+    readings: list[MeterReadings] = field(default_factory=list)
+    available: bool = True
+    sent_before_commit: list[list[str]] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    meters: MeterQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meters = MeterQueue(512, 1000, lambda: self.wake())
+
+    def wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self.write_meters)
+
+    def write_meters(self) -> None:
+        """Settle what waits in the queue."""
+        self.sent_before_commit.append(list(self.sent))
+        while (batch := self.meters.take()) is not None:
+            if not self.available:
+                answered(batch.refuse_overdue(float("inf"), "InternalError", "", 0.0, 0))
+                continue
+            self.readings += map(readings_of, batch.records())
+            answered(batch.acknowledge(0.0, 0))
+
+    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.kept, record))
+
+    def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._commit(self.readings, readings))
+
+    async def _commit(self, records: list[Record], record: Record) -> None:
+        self.sent_before_commit.append(list(self.sent))
+        if not self.available:
+            raise StoreUnavailable()
+        records.append(record)
+
+
+@dataclass
+class FakeFrameLog:
+    buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(1000, 1_000_000))
+
+    @property
+    def rows(self) -> list[tuple[str, str, Any]]:
+        """Direction, text and deviations of what was logged since the last time."""
+        return logged(self.buffer)
+
+
+@dataclass
+class FakeStorage:
+    database: None = None
+    connection_batcher: None = None
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
+
+
+@dataclass
+class FakeCommands:
+    """Keeps what sessions say of our CALLs."""
+
+    events: list[tuple[str, str]] = field(default_factory=list)
+    resolves: list[Resolve] = field(default_factory=list)
+
+    def sent(self, connection: Connection, unique_id: str) -> None:
+        self.events.append(("sent", unique_id))
+
+    async def resolved(self, connection: Connection, resolve: Resolve) -> None:
+        self.events.append((resolve.outcome, resolve.unique_id))
+        self.resolves.append(resolve)
+
+
+def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
+    """Return the handlers of all messages over a storage that may be a fake."""
+    return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
+
+
+class Bench:
+    """One session and all it touches."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler] | None = None,
+        *,
+        strict: bool = False,
+        registration: Any = "Accepted",
+        accepted_before: bool = True,
+        limits: SessionLimits = LIMITS,
+    ) -> None:
+        self.clock = ManualClock()
+        self.transport = ListTransport()
+        self.storage = FakeStorage()
+        self.storage.ledger.sent = self.transport.sent
+        self.commands = FakeCommands()
+        self.deadlines = CallDeadlines()
+        self.later: list[tuple[float, Callable[[], None]]] = []
+        self.connection = Connection(
+            tenant_id=TenantId(1),
+            tenant_slug="demo",
+            charge_point_id=ChargePointId(7),
+            identity="CP1",
+            connection_id="connection-1",
+            epoch=1,
+            strict=strict,
+            registration_status=registration,
+            heartbeat_interval_s=300,
+            remote="192.0.2.1",
+            subprotocol="ocpp1.6",
+            connected_at=self.clock.now(),
+            accepted_before=accepted_before,
+        )
+        ledger, frame_log = cast(Ledger, self.storage.ledger), cast(FrameLog, self.storage.frame_log)
+        self.services = SessionServices(
+            ledger=ledger,
+            frame_log=frame_log,
+            dispatcher=Dispatcher({**handlers_of(self.storage, self.clock), **(handlers or {})}),
+            commands=self.commands,
+            clock=self.clock,
+            limits=limits,
+            counters=Counters(CALL_SECONDS.bounds_s),
+            watch_deadlines=self.deadlines.sessions.add,
+            call_later=lambda seconds, callback: self.later.append((seconds, callback)),
+        )
+        self.session = Session(self.connection, self.transport, self.services, is_framed=False)
+
+    async def receive(self, *texts: str) -> list[str]:
+        """Take texts, let everything settle, return what was sent since."""
+        before = len(self.transport.sent)
+        for text in texts:
+            self.session.receive_text(text)
+        await self.session.settled()
+        return self.transport.sent[before:]
+
+    def close_code(self) -> int | None:
+        """The code the session closed with."""
+        return self.transport.closed[0] if self.transport.closed else None
+
+    def is_reading(self) -> bool:
+        """Whether the session wants more messages."""
+        return self.transport.reading
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of the deviations in the frame log."""
+        return [found["kind"] for _, _, found_all in self.storage.frame_log.rows for found in found_all or []]

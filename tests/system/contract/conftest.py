@@ -1,0 +1,76 @@
+"""Fixtures of the tests over all routes: the edge with the real commands, and one of everything."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.charge_points.connector_store import ConnectorStore
+from app.charge_points.records import StatusReport
+from app.configuration.store import ConfigurationStore
+from app.id_tags.store import IdTagStore
+from app.settings import Settings
+from app.smart_charging.schemas.charging_profiles import CalendarInput
+from app.smart_charging.store import ChargingProfileStore
+from app.storage import Storage
+from app.tenants.records import TenantRecord
+from app.tenants.store import ApiKeyStore
+from tests.support.api import NOW, Edge, open_edge
+
+
+@dataclass(frozen=True)
+class Estate:
+    """A tenant that owns one of everything. values: what stands for each variable part of a path."""
+
+    tenant: TenantRecord
+    token: str
+    values: dict[str, str]
+
+
+@pytest.fixture
+async def edge(storage: Storage, redis_url: str, settings: Settings) -> AsyncIterator[Edge]:
+    """The API over the real store, Redis and commands."""
+    generous = settings.model_copy(update={"login_failures_per_minute": 100_000})
+    async with open_edge(storage, redis_url, generous) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def estate(edge: Edge) -> Estate:
+    """A tenant with one of everything."""
+    return await make_estate(edge)
+
+
+async def make_estate(edge: Edge) -> Estate:
+    """Build one of everything for a new tenant."""
+    tenant = await edge.tenant()
+    token = await edge.key(tenant)
+    identity = f"OWNED-{tenant.id}"
+    charge_point = await edge.charge_point(tenant, identity)
+    async with edge.services.database.tenant(tenant.id) as work:
+        await ConnectorStore(work).record_status(
+            charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
+        )
+        await IdTagStore(work).create(f"TAG-{tenant.id}")
+        await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
+        profile = await ChargingProfileStore(work).create(
+            "Less in the evening peak", calendar=CalendarInput.example
+        )
+    async with edge.services.database.platform() as platform:
+        (key,) = await ApiKeyStore(platform).list(tenant.id)
+    transaction = await edge.transaction(tenant, charge_point)
+    await edge.meter_value(tenant, charge_point)
+    await edge.orphan_record(tenant, charge_point)
+    command = await edge.command(tenant, charge_point, identity=identity)
+    values = {
+        "slug": tenant.slug,
+        "identity": identity,
+        "connector_id": "1",
+        "id_tag": f"TAG-{tenant.id}",
+        "transaction_id": str(transaction),
+        "command_id": str(command.id),
+        "charging_profile_id": str(profile.id),
+        "key_id": str(uuid.UUID(str(key.id))),
+    }
+    return Estate(tenant, token, values)

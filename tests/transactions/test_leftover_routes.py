@@ -1,0 +1,107 @@
+"""What belongs to no transaction: meter values of a charge point, and billing messages without a place."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.tenants.records import TenantRecord
+from tests.support.api import NOW, Edge
+from tests.web.test_listings import pages
+
+CHARGE_POINT = "/v1/charge-points/RDAM-1"
+METER_VALUES = f"{CHARGE_POINT}/meter-values"
+ORPHANS = f"{CHARGE_POINT}/orphan-records"
+_MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({}, ["0", "1", "2", "3", "4"]),
+        ({"limit": 2}, ["0", "1", "2", "3", "4"]),
+        ({"limit": 5}, ["0", "1", "2", "3", "4"]),
+        ({"connector_id": 0, "limit": 1}, ["1", "3"]),
+        ({"connector_id": 7}, []),
+        ({"from": "2026-05-04T08:16:30Z"}, ["2", "3", "4"]),
+        ({"to": "2026-05-04T10:16:30 02:00"}, ["0", "1"]),
+        ({"from": "2026-05-04T08:16:30Z", "to": "2026-05-04T08:17:30Z", "connector_id": 1}, ["2"]),
+    ],
+)
+async def test_meter_values_of_a_charge_point_are_narrowed_and_paged(
+    edge: Edge, operator: TenantRecord, token: str, parameters: dict[str, Any], found: list[str]
+) -> None:
+    key = await edge.charge_point(operator)
+    other = await edge.charge_point(operator, "UTR-1")
+    await edge.meter_value(operator, other, sampled_values=[{"value": "other"}])
+    for number in range(5):
+        await edge.meter_value(
+            operator,
+            key,
+            connector_id=(number + 1) % 2,
+            transaction_id=77 if number == 4 else None,
+            sampled_at=NOW + _MINUTE * (number // 2),
+            sampled_values=[{"value": str(number)}],
+            digest=number - 3,
+        )
+    listed = await pages(edge, METER_VALUES, token, **parameters)
+    assert [value["sampled_values"][0]["value"] for value in listed] == found
+    assert [value["transaction_id"] for value in listed] == [77 if name == "4" else None for name in found]
+
+
+async def test_orphan_records_are_shown_as_they_came_and_paged(
+    edge: Edge, operator: TenantRecord, token: str
+) -> None:
+    key = await edge.charge_point(operator)
+    other = await edge.charge_point(operator, "UTR-1")
+    raw = '[2,"7","StopTransaction",[1e300]]'
+    await edge.orphan_record(operator, key)
+    await edge.orphan_record(operator, other, payload={"transactionId": -9})
+    await edge.orphan_record(operator, key, kind="stop_conflict", transaction_id=1042)
+    await edge.orphan_record(operator, key, kind="invalid", payload=[1e300], raw=raw)
+    await edge.orphan_record(operator, key, kind="invalid", action="StartTransaction", payload=None, raw="[2")
+    stop = {
+        "kind": "stop_unknown_transaction",
+        "action": "StopTransaction",
+        "payload": {"transactionId": -1},
+        "raw": None,
+        "received_at": "2026-05-04T08:15:30.000Z",
+        "transaction_id": None,
+    }
+    expected = [
+        {**stop, "kind": "invalid", "action": "StartTransaction", "payload": None, "raw": "[2"},
+        {**stop, "kind": "invalid", "payload": [1e300], "raw": raw},
+        {**stop, "kind": "stop_conflict", "transaction_id": 1042},
+        stop,
+    ]
+    for limit in (1, 2, 4, 200):
+        assert await pages(edge, ORPHANS, token, limit=limit) == expected
+
+
+@pytest.mark.parametrize("path", [METER_VALUES, ORPHANS])
+async def test_they_are_of_the_callers_own_charge_points_only(
+    edge: Edge, operator: TenantRecord, token: str, path: str
+) -> None:
+    key = await edge.charge_point(operator)
+    await edge.meter_value(operator, key)
+    await edge.orphan_record(operator, key)
+    stranger = await edge.tenant()
+    foreign = await edge.key(stranger)
+    assert (await edge.call("GET", path, foreign)).status_code == 404
+    await edge.charge_point(stranger)
+    assert await pages(edge, path, foreign) == []
+    assert len(await pages(edge, path, token)) == 1
+
+
+@pytest.mark.parametrize("path", [METER_VALUES, ORPHANS])
+@pytest.mark.parametrize(
+    "query",
+    ["cursor=bm8", "cursor=LTE", "limit=0", "limit=201", "hurry=1", "cursor=OTIyMzM3MjAzNjg1NDc3NTgwOA"],
+)
+async def test_a_bad_query_is_refused(
+    edge: Edge, operator: TenantRecord, token: str, path: str, query: str
+) -> None:
+    await edge.charge_point(operator)
+    response = await edge.call("GET", f"{path}?{query}", token)
+    assert response.status_code == 422
+    assert [error["parameter"] for error in response.json()["errors"]] == [query.partition("=")[0]]

@@ -1,0 +1,1 @@
+"""Programs for developers, called by make. Nothing of them is part of the server."""
