@@ -20,7 +20,7 @@ from app.gateway.session_services import CommandResults, SessionLimits, SessionS
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.settings import Settings
 from app.storage import Storage
 
@@ -43,7 +43,7 @@ class Gateway:
         self._registry = registry
         self._last_seen = LastSeenRecorder(storage.connection_batcher)
         deadlines = CallDeadlines()
-        tally = Tally(CALL_SECONDS.bounds_s)
+        counters = Counters(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
@@ -51,11 +51,11 @@ class Gateway:
             commands=commands,
             clock=clock,
             limits=_limits_of(settings),
-            tally=tally,
+            counters=counters,
             watch_deadlines=deadlines.sessions.add,
             call_later=_call_later,
         )
-        self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
+        self._ticker = Ticker(deadlines, counters, self._last_seen, registry, clock)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
         parts = EndpointParts(

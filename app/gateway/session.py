@@ -216,7 +216,7 @@ class Session:
                 # Not `isinstance(answer, Mapping)`, which costs six times as much.
                 return self._finish(item, cast(Waiting, answer), started)
             self._reply(item, answer)
-        services.tally.answered(item.action, services.clock.monotonic() - started)
+        services.counters.answered(item.action, services.clock.monotonic() - started)
         return None
 
     async def _finish(self, call: Dispatch, answer: Waiting, started: float) -> None:
@@ -232,7 +232,7 @@ class Session:
             self._reply(call, payload)
             if call.action == "BootNotification":
                 self._register()
-        self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
+        self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
         """Let a charge point send records and large frames if it is or was registered."""

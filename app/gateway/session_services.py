@@ -8,7 +8,7 @@ from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally, ocpp16
+from app.ocpp import Conversation, Counters, Resolve, ocpp16
 from app.transactions.ledger import Ledger
 
 
@@ -54,7 +54,7 @@ class SessionServices:
     commands: CommandResults
     clock: Clock
     limits: SessionLimits
-    tally: Tally
+    counters: Counters
     watch_deadlines: Callable[[HasDeadlines], None]
     call_later: Callable[[float, Callable[[], None]], object]
 
@@ -82,7 +82,7 @@ def new_conversation(
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
         meters=services.ledger.meters,
-        tally=services.tally,
+        counters=services.counters,
         frames=services.frame_log.buffer,
         # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,

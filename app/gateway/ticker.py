@@ -5,7 +5,7 @@ from app.clock import Clock
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session_services import HasDeadlines
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.tasks import PeriodicTask
 
 TICK_S = 0.25
@@ -39,13 +39,13 @@ class Ticker:
     def __init__(
         self,
         deadlines: CallDeadlines,
-        tally: Tally,
+        counters: Counters,
         last_seen: LastSeenRecorder,
         registry: Registry,
         clock: Clock,
     ) -> None:
         self._deadlines = deadlines
-        self._tally = tally
+        self._counters = counters
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
@@ -77,7 +77,7 @@ class Ticker:
 
     def _publish(self) -> None:
         """Add the counts of the frame path to the metrics."""
-        frames_in, frames_out, answered = self._tally.take()
+        frames_in, frames_out, answered = self._counters.take()
         metrics.FRAMES_RECEIVED.inc(frames_in)
         metrics.FRAMES_SENT.inc(frames_out)
         for action, (counts, sum_s) in answered.items():

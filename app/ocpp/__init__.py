@@ -9,6 +9,7 @@ from app._core import (
     CompositeSchedule,
     Control,
     Conversation,
+    Counters,
     Deframer,
     Deviation,
     Dispatch,
@@ -31,7 +32,6 @@ from app._core import (
     SiteShare,
     Socket,
     Sockets,
-    Tally,
     Verdict,
     Violation,
     close_frame,
@@ -47,10 +47,10 @@ Side = Literal["central_system", "charge_point"]
 Direction = Literal["request", "response"]
 
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
-"""What a `Link` asks of its caller; carried out in order."""
+"""An effect that a `Link` asks its caller to carry out, in order."""
 
 Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
-"""What a `Conversation` asks of its caller; carried out in order."""
+"""Something that a `Conversation` asks its caller to carry out, in order."""
 
 __all__ = [
     "CallSent",
@@ -58,6 +58,7 @@ __all__ = [
     "CompositeSchedule",
     "Control",
     "Conversation",
+    "Counters",
     "Deframer",
     "Deviation",
     "Direction",
@@ -84,7 +85,6 @@ __all__ = [
     "SiteShare",
     "Socket",
     "Sockets",
-    "Tally",
     "Verdict",
     "Violation",
     "check_call",

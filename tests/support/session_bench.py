@@ -17,7 +17,7 @@ from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
 from app.main import message_handlers
 from app.metrics import CALL_SECONDS
-from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
+from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
 from app.transactions.batch_writer import answered
 from app.transactions.ledger import Ledger
@@ -196,7 +196,7 @@ class Bench:
             commands=self.commands,
             clock=self.clock,
             limits=limits,
-            tally=Tally(CALL_SECONDS.bounds_s),
+            counters=Counters(CALL_SECONDS.bounds_s),
             watch_deadlines=self.deadlines.sessions.add,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )

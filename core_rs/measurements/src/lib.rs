@@ -6,16 +6,17 @@ use ocpp_core::protocol::validate::Mode;
 
 /// Name and text of each frame.
 pub const FRAMES: [(&str, &str); 7] = [
-    ("authorize", include_str!("../../../../benchmarks/corpus/authorize.json")),
-    ("boot_notification", include_str!("../../../../benchmarks/corpus/boot_notification.json")),
-    ("heartbeat", include_str!("../../../../benchmarks/corpus/heartbeat.json")),
-    ("meter_values", include_str!("../../../../benchmarks/corpus/meter_values.json")),
-    ("start_transaction", include_str!("../../../../benchmarks/corpus/start_transaction.json")),
-    ("status_notification", include_str!("../../../../benchmarks/corpus/status_notification.json")),
-    ("stop_transaction", include_str!("../../../../benchmarks/corpus/stop_transaction.json")),
+    ("authorize", include_str!("../../../benchmarks/corpus/authorize.json")),
+    ("boot_notification", include_str!("../../../benchmarks/corpus/boot_notification.json")),
+    ("heartbeat", include_str!("../../../benchmarks/corpus/heartbeat.json")),
+    ("meter_values", include_str!("../../../benchmarks/corpus/meter_values.json")),
+    ("start_transaction", include_str!("../../../benchmarks/corpus/start_transaction.json")),
+    ("status_notification", include_str!("../../../benchmarks/corpus/status_notification.json")),
+    ("stop_transaction", include_str!("../../../benchmarks/corpus/stop_transaction.json")),
 ];
 
 /// The link of a server.
+#[must_use]
 pub fn options(protocol: &'static Protocol) -> Options {
     Options {
         protocol,
@@ -28,6 +29,7 @@ pub fn options(protocol: &'static Protocol) -> Options {
 }
 
 /// The payload of a plain answer.
+#[must_use]
 pub fn answer(frame: &str) -> &'static str {
     match frame {
         "authorize" => r#"{"idTagInfo":{"status":"Accepted"}}"#,
@@ -41,8 +43,9 @@ pub fn answer(frame: &str) -> &'static str {
 }
 
 /// The frame under ids that no two answers in memory share: more of them than a link remembers.
+#[must_use]
 pub fn under_other_ids(text: &str) -> Vec<String> {
-    /// Stands in each frame of the corpus; replaced by ids of the same length.
+    /// The id in each frame of the corpus. It is replaced by ids of the same length.
     const ID: &str = "00000000-0000-4000-8000-000000000000";
     (1..=8).map(|number| text.replacen(ID, &format!("00000000-0000-4000-8000-{number:012}"), 1)).collect()
 }

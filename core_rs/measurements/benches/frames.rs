@@ -5,10 +5,7 @@
 //! same with samples kept as text.
 //! What is measured is the CPU time of the thread (`cpu_clock`): other processes do not count.
 
-mod corpus;
 mod cpu_clock;
-#[path = "../tests/support/ocpp16.rs"]
-mod ocpp16;
 
 use std::hint::black_box;
 
@@ -16,20 +13,20 @@ use cpu_clock::CpuClock;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
+use ocpp_core::protocol::Protocol;
 use ocpp_core::protocol::validate::Mode;
 
-use crate::ocpp16::ocpp16;
-
 fn judge_frames(criterion: &mut Criterion<CpuClock>) {
+    let protocol = Protocol::v16();
     for (mode, name) in [(Mode::Tolerant, "judge_tolerant"), (Mode::Strict, "judge_strict")] {
         let mut group = criterion.benchmark_group(name);
         for (frame, text) in corpus::FRAMES {
             let text = text.trim_end();
-            let judged = judge::frame_text(ocpp16(), text, Role::ChargePoint, mode);
+            let judged = judge::frame_text(protocol, text, Role::ChargePoint, mode);
             assert!(judged.payload.is_some() && judged.report.deviations.is_empty(), "{frame} is not valid");
             group.throughput(Throughput::Bytes(text.len() as u64));
             group.bench_function(frame, |bencher| {
-                bencher.iter(|| judge::frame_text(ocpp16(), black_box(text), Role::ChargePoint, mode));
+                bencher.iter(|| judge::frame_text(protocol, black_box(text), Role::ChargePoint, mode));
             });
         }
         group.finish();
@@ -37,6 +34,7 @@ fn judge_frames(criterion: &mut Criterion<CpuClock>) {
 }
 
 fn answer_frames(criterion: &mut Criterion<CpuClock>) {
+    let protocol = Protocol::v16();
     for (raw_sampled_values, name) in [(false, "link"), (true, "link_raw")] {
         let mut group = criterion.benchmark_group(name);
         for (frame, text) in corpus::FRAMES {
@@ -44,7 +42,7 @@ fn answer_frames(criterion: &mut Criterion<CpuClock>) {
             let texts = corpus::under_other_ids(text);
             group.throughput(Throughput::Bytes(text.len() as u64));
             group.bench_function(BenchmarkId::from_parameter(frame), |bencher| {
-                let mut link = Link::new(Options { raw_sampled_values, ..corpus::options(ocpp16()) });
+                let mut link = Link::new(Options { raw_sampled_values, ..corpus::options(protocol) });
                 let mut texts = texts.iter().cycle();
                 bencher.iter(|| {
                     let text = texts.next().expect("a cycle has no end");
