@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import asyncpg
 
+from app.batcher import Batcher
 from app.charge_points.records import BOOT_TEXTS, BootFacts, Login, Registration, SignOfLife
-from app.database.batcher import Batcher
 from app.database.failures import Failure, failure_of, translated_errors
 from app.database.text import clean_optional
 
