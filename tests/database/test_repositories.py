@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandStore
 from app.commands.store.steps import CommandSteps, End

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
+from app.charge_points.store import ConnectorStore
 from app.clock import Clock, parse_time
 from app.connection import Connection
 from app.database.database import Database
