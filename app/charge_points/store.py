@@ -1,4 +1,4 @@
-"""Charge points of one tenant: who they are, what they said at boot, how they log in."""
+"""SQL of charge points, their credentials and their connectors."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,13 +28,13 @@ _CONNECTOR_COLUMNS = columns_of(ConnectorRecord, _CONNECTORS)
 _CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartbeat_interval_s"})
 
 
-ONE: Final = Statement(
+_BY_IDENTITY: Final = Statement(
     select(*_CHARGE_POINT_COLUMNS).where(
         _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
         _CHARGE_POINTS.c.identity == bindparam("identity"),
     )
 )
-"""A charge point by its OCPP identity, compared exactly."""
+"""Selects a charge point by its OCPP identity, compared exactly."""
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "after": _CHARGE_POINTS.c.identity > bindparam("after"),
@@ -69,7 +69,7 @@ _RECORD_STATUS = text(
     ),
 )
 
-OF_IDENTITY = Statement(
+_CONNECTORS_BY_IDENTITY: Final = Statement(
     select(*_CONNECTOR_COLUMNS)
     .select_from(_CHARGE_POINTS.outerjoin(_CONNECTORS, _CONNECTORS.c.charge_point_id == _CHARGE_POINTS.c.id))
     .where(
@@ -78,11 +78,11 @@ OF_IDENTITY = Statement(
     )
     .order_by(_CONNECTORS.c.connector_id)
 )
-"""The connectors of a charge point in the order of their number; one row of nulls when it has none."""
+"""Selects the connectors of a charge point, by number. A charge point without any gives one row of nulls."""
 
 
-def page_values(limit: int, after: str | None, filters: ChargePointFilter) -> dict[str, Any]:
-    """What narrows a page of charge points, by name."""
+def _page_values(limit: int, after: str | None, filters: ChargePointFilter) -> dict[str, Any]:
+    """Return the parameters of a page of charge points, by name."""
     prefix = filters.identity_prefix
     return given(
         limit=limit,
@@ -93,8 +93,8 @@ def page_values(limit: int, after: str | None, filters: ChargePointFilter) -> di
 
 
 @cache
-def page_statement(names: frozenset[str]) -> Statement:
-    """A page of charge points in the order of their identity. names: of the values that narrow it."""
+def _page_statement(names: frozenset[str]) -> Statement:
+    """Return the statement of a page, in the order of identities. names: of its parameters."""
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
     statement = select(*_CHARGE_POINT_COLUMNS).where(
         _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"), *conditions
@@ -103,7 +103,7 @@ def page_statement(names: frozenset[str]) -> Statement:
 
 
 class ChargePointStore(Repository):
-    """The charge points of one tenant. `charge_point_id` is the primary key, `identity` the OCPP name."""
+    """The charge points of one tenant. `charge_point_id`: primary key; `identity`: the name in OCPP."""
 
     async def create(
         self,
@@ -140,7 +140,7 @@ class ChargePointStore(Repository):
     async def get(self, identity: str, *, to_change: bool = False) -> ChargePointRecord | None:
         """Return a charge point by its OCPP identity, compared exactly.
 
-        to_change: nobody else changes it until the end of this transaction.
+        to_change: lock it until the end of this transaction.
         """
         statement = select(*_CHARGE_POINT_COLUMNS).where(
             _CHARGE_POINTS.c.tenant_id == self.tenant_id, _CHARGE_POINTS.c.identity == identity
@@ -154,13 +154,13 @@ class ChargePointStore(Repository):
         self, limit: int, after: str | None = None, filters: ChargePointFilter | None = None
     ) -> list[ChargePointRecord]:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
-        values = page_values(limit, after, filters or ChargePointFilter())
-        statement = page_statement(frozenset(values))
+        values = _page_values(limit, after, filters or ChargePointFilter())
+        statement = _page_statement(frozenset(values))
         rows = await self.connection.execute(statement.clause, {"tenant_id": self.tenant_id, **values})
         return [ChargePointRecord(*row) for row in rows]
 
     async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:
-        """Change name, registration_status, no_credential or heartbeat_interval_s; None: unknown."""
+        """Change name, registration_status, no_credential or heartbeat_interval_s; None: not found."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise TypeError(f"a charge point's {sorted(unknown)} cannot be changed")
@@ -169,10 +169,10 @@ class ChargePointStore(Repository):
         return ChargePointRecord(*row) if row is not None else None
 
     async def delete(self, identity: str) -> bool:
-        """Remove a charge point and its connectors, commands and configuration. False: there is none.
+        """Delete a charge point with its connectors, commands and configuration. False: it does not exist.
 
         Raises:
-            Conflict: it has transactions, or billing messages that fit none.
+            Conflict: it has transactions or orphan records.
         """
         owned = select(_CHARGE_POINTS.c.id).where(
             _CHARGE_POINTS.c.tenant_id == self.tenant_id, _CHARGE_POINTS.c.identity == identity
@@ -187,7 +187,7 @@ class ChargePointStore(Repository):
             raise Conflict(f"The charge point {identity!r} has billing records; they are kept.") from None
 
     async def set_credential(self, charge_point_id: int, credential_hash: bytes | None) -> None:
-        """Replace the credential at once; a pending one is dropped."""
+        """Replace the credential at once, and drop a pending one."""
         await self.connection.execute(
             self._update(charge_point_id).values(
                 credential_hash=credential_hash, pending_credential_hash=None, pending_until=None
@@ -197,13 +197,13 @@ class ChargePointStore(Repository):
     async def set_pending_credential(
         self, charge_point_id: int, credential_hash: bytes, until: datetime
     ) -> None:
-        """Let a second credential log in as well until a time: the charge point may have taken it or not."""
+        """Allow a second credential until a time: the charge point may or may not have accepted it."""
         await self.connection.execute(
             self._update(charge_point_id).values(pending_credential_hash=credential_hash, pending_until=until)
         )
 
     async def promote_pending(self, charge_point_id: int, credential_hash: bytes) -> bool:
-        """Make this pending credential the only one. False: it is not the one that is pending."""
+        """Make this pending credential the only one. False: another one is pending, or none."""
         statement = self._update(charge_point_id).where(
             _CHARGE_POINTS.c.pending_credential_hash == credential_hash
         )
@@ -215,7 +215,7 @@ class ChargePointStore(Repository):
         ).one_or_none() is not None
 
     async def drop_pending(self, charge_point_id: int, credential_hash: bytes) -> None:
-        """Forget this pending credential, if it is the one: the charge point refused it."""
+        """Drop this credential if it is the pending one: the charge point refused it."""
         statement = self._update(charge_point_id).where(
             _CHARGE_POINTS.c.pending_credential_hash == credential_hash
         )
@@ -244,16 +244,16 @@ class ConnectorStore(Repository):
         return [ConnectorRecord(*row) for row in rows]
 
     async def record_status(self, charge_point_id: int, report: StatusReport, connector_limit: int) -> bool:
-        """Keep a report if it is not older than the known one; an unknown connector is created.
+        """Store a report unless the stored one is newer; create the connector if it is unknown.
 
-        A time from the future counts as the time of arrival, else a charge point whose clock was once wrong
-        would hide all its later reports.
+        A time in the future is replaced by the time of arrival. Otherwise one report with a wrong clock would
+        hide all later ones.
 
         Args:
-            connector_limit: How many connectors the charge point may have.
+            connector_limit: The most connectors that the charge point may have.
 
         Returns:
-            Whether the report was kept: it is not older, and the limit of connectors is not reached.
+            Whether the report was stored: it is not older, and the limit is not reached.
         """
         if not 0 <= report.connector_id <= LARGEST_INT32:
             return False
@@ -277,7 +277,7 @@ class ConnectorStore(Repository):
 
 
 class ChargePointReads:
-    """Reads the charge points of one tenant, each read one prepared statement."""
+    """Reads the charge points of one tenant; each read is one prepared statement."""
 
     __slots__ = ("_reads", "_tenant_id")
 
@@ -287,17 +287,17 @@ class ChargePointReads:
 
     async def get(self, identity: str) -> Row | None:
         """Return a charge point by its OCPP identity."""
-        rows = await self._rows(ONE, identity=identity)
+        rows = await self._rows(_BY_IDENTITY, identity=identity)
         return rows[0] if rows else None
 
     async def page(self, limit: int, after: str | None, filters: ChargePointFilter) -> Sequence[Row]:
         """Return a page of charge points. after: identity of the last one seen."""
-        values = page_values(limit, after, filters)
-        return await self._rows(page_statement(frozenset(values)), **values)
+        values = _page_values(limit, after, filters)
+        return await self._rows(_page_statement(frozenset(values)), **values)
 
     async def connectors(self, identity: str) -> Sequence[Row] | None:
-        """Return the connectors in the order of their number; None: there is no such charge point."""
-        rows = await self._rows(OF_IDENTITY, identity=identity)
+        """Return the connectors in the order of their number; None: the charge point does not exist."""
+        rows = await self._rows(_CONNECTORS_BY_IDENTITY, identity=identity)
         if not rows:
             return None
         # A charge point without connectors is one row without a connector.
