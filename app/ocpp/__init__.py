@@ -1,4 +1,4 @@
-"""The typed face of the Rust core, and the only importer of `app._core`."""
+"""The typed interface to the Rust core. No other module imports `app._core`."""
 
 from functools import cache
 from typing import Literal
@@ -47,10 +47,10 @@ Side = Literal["central_system", "charge_point"]
 Direction = Literal["request", "response"]
 
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
-"""What a `Link` asks of its caller; carried out in order."""
+"""One thing that a `Link` asks of its caller. The caller does them in order."""
 
 Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
-"""What a `Conversation` asks of its caller; carried out in order."""
+"""One thing that a `Conversation` asks of its caller. The caller does them in order."""
 
 __all__ = [
     "CallSent",

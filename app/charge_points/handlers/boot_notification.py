@@ -19,7 +19,7 @@ RETRY_INTERVAL_S: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class BootServices:
-    """The dependencies of this handler. heartbeat_interval_s: if a charge point has no interval of its own."""
+    """The dependencies of this handler. heartbeat_interval_s: for charge points that have none set."""
 
     connection_batcher: ConnectionBatcher
     clock: Clock
