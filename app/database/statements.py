@@ -1,6 +1,6 @@
-"""Statements that are built and compiled once: to build one costs as much as to run it.
+"""Statements that are built and compiled once, because building one costs as much as running it.
 
-A listing that can be narrowed has one for each set of filters in use; those are few.
+A list with filters has one statement for each set of filters in use. These are few.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ class Statement:
         self._names = tuple(compiled.positiontup or ())
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """The parameters in the order of the text. values: by name; there may be others."""
+        """Return the parameters in the order of the text. values: by name; others are ignored."""
         return [values[name] for name in self._names]
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """The values that are not None: None does not narrow."""
+    """Return the values that are not None, because a filter of None does not narrow."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,6 @@
-"""Units of work: one transaction on the rows of one tenant, or on those of the platform.
+"""Units of work: one transaction on the rows of one tenant, or above the tenants.
 
-A store takes its unit of work: `ChargePointStore(work)`.
+A store is made for a unit of work: `ChargePointStore(work)`.
 """
 
 from collections.abc import Mapping, Sequence
