@@ -86,8 +86,7 @@ class Settings(BaseSettings):
     # come every second; a machine that is short of memory or processors stalls for some seconds.
     worker_silence_s: float = Field(default=30.0, ge=5, le=86_400)
 
-    # Seconds; the longest wait for a durable commit before CALLERROR InternalError: below the timeout of charge
-    # points.
+    # Seconds to wait for a durable commit before CALLERROR InternalError. Charge points wait longer.
     durable_wait_s: float = Field(default=20.0, ge=0.1, le=600)
     # Records of one group commit. It limits the time that one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
