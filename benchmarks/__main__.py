@@ -30,7 +30,7 @@ from benchmarks.host import Cores, host_facts
 from benchmarks.plan import FULL, QUICK, SHORT, Plan
 from benchmarks.plot import draw
 from benchmarks.report import markdown
-from benchmarks.rig import Site, running_site, scratch_directory
+from benchmarks.testbed import Site, running_site, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
 Measure = Callable[[Site, Cores, Plan, Path], Awaitable[dict[str, Any]]]

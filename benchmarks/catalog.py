@@ -20,8 +20,8 @@ from benchmarks.accounting import family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpLoop
 from benchmarks.plan import Plan
-from benchmarks.rig import HOST, Site, free_port, pinned_process, running_server, wait_until_serving
 from benchmarks.summary import significant, summarize
+from benchmarks.testbed import HOST, Site, free_port, pinned_process, running_server, wait_until_serving
 
 PATHS = ("/v1/protocols/ocpp-16j", "/v1/protocols/ocpp-16j/messages/MeterValues")
 

@@ -20,7 +20,8 @@ from benchmarks.host import Cores
 from benchmarks.http_load import HttpClient, HttpLoadError
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import (
+from benchmarks.rounds import Figures, summarize_rounds
+from benchmarks.testbed import (
     HOST,
     TENANT,
     Site,
@@ -30,7 +31,6 @@ from benchmarks.rig import (
     running_server,
     wait_until_serving,
 )
-from benchmarks.rounds import Figures, summarize_rounds
 
 _ACTION = "ClearCache"
 """Has no effect that a charge point would have to report later; its answer is a status."""

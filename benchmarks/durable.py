@@ -11,9 +11,9 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, LoadError, Run, Scenario, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import TENANT, Site, age_log, running_server
 
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "transactions", "heartbeat", "mixed_day")
 _HALF: Scenario = "meter_values"

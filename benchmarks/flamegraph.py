@@ -21,7 +21,7 @@ import uvloop
 from benchmarks.core_rust import bench_executable
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, Scenario, running_fleet
-from benchmarks.rig import running_server, running_site, scratch_directory
+from benchmarks.testbed import running_server, running_site, scratch_directory
 
 _OUTPUT = Path(__file__).parent / "results" / "local"
 _SOCKETS = 64

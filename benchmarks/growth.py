@@ -12,9 +12,9 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import TENANT, Site, age_log, running_server
 
 _WARM_UP_S = 1.0
 _ROWS_AT_ONCE = 250_000

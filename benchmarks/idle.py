@@ -10,8 +10,8 @@ from benchmarks.accounting import memory
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, running_server
 from benchmarks.summary import significant, slope
+from benchmarks.testbed import Server, Site, running_server
 
 _WORKERS = 3
 _OTHER_DESCRIPTORS = 500

@@ -14,8 +14,8 @@ from benchmarks.host import Cores
 from benchmarks.http_load import HttpLoop
 from benchmarks.load import FleetPlan, Run, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, identity, running_server
 from benchmarks.rounds import Figures, summarize_rounds
+from benchmarks.testbed import Server, Site, identity, running_server
 
 _CHARGE_POINTS = 64
 _BUSIEST_TRANSACTION = """

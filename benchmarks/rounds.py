@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.accounting import CpuUse, cpu_use
 from benchmarks.load import Fleet, Run
-from benchmarks.rig import Server, Site
 from benchmarks.summary import summarize
+from benchmarks.testbed import Server, Site
 
 Figures = dict[str, float]
 """Figures of one round, by name."""

@@ -14,8 +14,8 @@ from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.peers import PEERS
 from benchmarks.plan import Plan
-from benchmarks.rig import Site, running_peer, running_server
 from benchmarks.rounds import Figures, Measured, processes_of, summarize_rounds
+from benchmarks.testbed import Site, running_peer, running_server
 
 OURS = "stationmaster"
 BARE = "fastapi_echo"

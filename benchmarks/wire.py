@@ -14,9 +14,9 @@ from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, Scenario, running_fleet
 from benchmarks.peers import PEERS
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, running_peer, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import Server, Site, running_peer, running_server
 
 OURS = "stationmaster"
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "heartbeat")
