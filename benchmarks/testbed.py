@@ -242,7 +242,7 @@ async def wait_until_serving(process: subprocess.Popen[bytes], port: int, log: P
         RuntimeError: it does not answer in time; the text has the end of its log.
     """
     deadline = time.monotonic() + _START_LIMIT_S
-    # It is another process, so there is no event to wait for.
+    # Another process sends no event, so this polls.
     while not is_serving(port):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server does not start: {_tail(log)}")

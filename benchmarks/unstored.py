@@ -30,7 +30,7 @@ class AcknowledgingLedger(Ledger):
     """A ledger that answers every record as if it were stored."""
 
     def start(self) -> None:
-        """Start nothing, because there is no writer."""
+        """Start nothing: this one does not write."""
         self._loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
@@ -57,7 +57,7 @@ class DiscardingFrameLog(FrameLog):
         self.buffer = FrameBuffer(0, 0)
 
     def start(self) -> None:
-        """Start nothing, because there is no writer."""
+        """Start nothing: this one does not write."""
 
 
 def _answer(record: LedgerRecord) -> Any:

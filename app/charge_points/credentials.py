@@ -55,7 +55,7 @@ class Credentials:
 
         Args:
             password: the bytes as received: those of the key, or of its hexadecimal text.
-            stored: the hash; None if there is no credential.
+            stored: the hash; None: a credential is not set.
         """
         reference = self._unknown if stored is None else stored
         salt, expected = reference[:_SALT_BYTES], reference[_SALT_BYTES:]

@@ -91,8 +91,8 @@ class Prepared:
             try:
                 return await self._fetch(statement.text, arguments)
             except _ENDED:
-                # While it was idle: a database that was restarted meanwhile is no reason to fail. The others
-                # that are idle have ended with it, whether they know it yet or not.
+                # The connection ended while it was idle, for example because the database was restarted. The
+                # other idle connections have ended too.
                 self._end_idle()
                 return await self._fetch(statement.text, arguments)
 

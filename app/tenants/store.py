@@ -74,7 +74,7 @@ class TenantStore:
         return [TenantRecord(*row) for row in await self.connection.execute(statement)]
 
     async def update(self, slug: str, **changes: Any) -> TenantRecord | None:
-        """Change name, strict_protocol or default_registration; None: there is no such tenant."""
+        """Change name, strict_protocol or default_registration; None: it does not exist."""
         _refuse_unknown(changes)
         if not changes:
             return await self.by_slug(slug)
