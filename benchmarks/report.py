@@ -177,7 +177,7 @@ def _durable(durable: dict[str, Any]) -> list[str]:
         "",
         f"{pairs:.0f} pairs of StartTransaction and StopTransaction/s. "
         f"{durable['stored_meter_values']} MeterValues were answered, and as many are stored. "
-        f"{durable['logged_frames_share']:.1%} of all frames are in the frame log, which drops some under load.",
+        f"{durable['logged_frames_share']:.1%} of all frames are in the frame log; it drops some under load.",
         "",
         f"Goals: meter_values {GOALS['durable_frames_per_s']:.0f} frames/s with {GOALS['durable_us']:.0f} us "
         f"of the server and {GOALS['durable_postgres_us']:.0f} us of PostgreSQL; "

@@ -75,7 +75,7 @@ def test_the_exit_code_says_whether_something_became_worse(
 @pytest.mark.parametrize(
     ("after", "complaint"),
     [
-        (json.dumps({"host": _HOST, "durable": {}}), "no figure of several rounds stands in both"),
+        (json.dumps({"host": _HOST, "durable": {}}), "no figure of several rounds in common"),
         ("[]", "does not contain results"),
         ("{}", "does not contain results"),
         ("{", "compare: "),
