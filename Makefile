@@ -79,7 +79,7 @@ rust-test: check-rust
 
 .PHONY: counts
 counts: check-rust ## Instructions per frame in the core, against their bounds (needs valgrind)
-	@cargo run --quiet --release --locked -p ocpp-instructions -- check
+	@cargo run --quiet --release --locked -p ocpp-measurements -- check
 
 .PHONY: fresh
 fresh: check-rust

@@ -1,7 +1,7 @@
 """The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
-Everything here is a value in, a value out, but for conversations: these look at a clock, wake who writes
-records, and write their answers when a `MeterBatch` or `MeterQueue` settles them. Import it through
+Everything here takes values and returns values, except conversations: they read a clock, wake the writer of
+records, and write the answers when a `MeterBatch` or `MeterQueue` settles them. Import it through
 `app.ocpp`. `now` and deadlines are monotonic seconds.
 """
 
@@ -14,6 +14,7 @@ __all__ = [
     "CompositeSchedule",
     "Control",
     "Conversation",
+    "Counters",
     "Deframer",
     "Deviation",
     "Dispatch",
@@ -36,7 +37,6 @@ __all__ = [
     "SiteShare",
     "Socket",
     "Sockets",
-    "Tally",
     "Verdict",
     "Violation",
     "close_frame",
@@ -65,7 +65,7 @@ class Violation:
 
 @final
 class Deviation:
-    """One departure from the standard, mended or kept raw. `raw` is the text as it came, shortened."""
+    """One departure from the standard, repaired or kept raw. `raw` is the text as it came, shortened."""
 
     @property
     def kind(self) -> str: ...
@@ -76,7 +76,7 @@ class Deviation:
 
 @final
 class Verdict:
-    """What validation says of one payload. `payload` is None exactly when there are violations."""
+    """The result of judging one payload. `payload` is None exactly when there are violations."""
 
     @property
     def payload(self) -> _Json | None: ...
@@ -87,7 +87,7 @@ class Verdict:
 
 @final
 class FrameVerdict:
-    """What the core says of one whole frame.
+    """The result of judging one whole frame.
 
     `kind` is "call", "call_result", "call_error" or "unreadable".
     """
@@ -182,7 +182,7 @@ class FrameBuffer:
         """Return COPY data of what waits longest and the number of its frames; None: nothing waits."""
 
     def take_shed(self) -> int:
-        """Return how many frames were dropped since the last time, for there was no room for them."""
+        """Return how many frames were dropped since the last time, because there was no room for them."""
 
     def __len__(self) -> int: ...
 
@@ -208,7 +208,7 @@ class Dispatch:
 
 @final
 class CallSent:
-    """The CALL given to `Link.call` under this id goes out with the `Send` beside this effect."""
+    """The CALL given to `Link.call` under this id is the `Send` that follows this effect."""
 
     @property
     def unique_id(self) -> str: ...
@@ -238,7 +238,7 @@ class Resolve:
 
 @final
 class Refused:
-    """A CALL was refused; the CALLERROR stands beside this effect. For logs and metrics.
+    """A CALL was refused; the CALLERROR is the `Send` that follows. For logs and metrics.
 
     Of a billing message that a `Conversation` refuses, the CALLERROR is in here: `raw`, the message as it
     came, is to be kept before `answer` goes out by `Conversation.send`.
@@ -272,9 +272,9 @@ _Effect: TypeAlias = Send | Dispatch | CallSent | Resolve | Refused | Ignored
 class Link:
     """The RPC state machine of one connection (OCPP-J 4), seen from one side.
 
-    strict: refuse what tolerance would mend.
+    strict: refuse what tolerance would repair.
     raw_sampled_values: judge each `sampledValue` received in full, but give it as one `str` of JSON text, the
-        array as it came (or mended, where it had to be), not as a list. PostgreSQL's `jsonb` takes that text
+        array as it came (or repaired, if necessary), not as a list. PostgreSQL's `jsonb` takes that text
         as it is: it holds no escape `\\u0000`.
     """
 
@@ -309,7 +309,7 @@ class Link:
         """Answer a dispatched CALL with a CALLERROR."""
 
     def expire(self, now: float) -> list[_Effect]:
-        """Time out what is due."""
+        """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
         """Take a CALL that was not sent yet out of the queue. False: it is not queued any more."""
@@ -324,7 +324,7 @@ class Link:
 
 @final
 class Notice:
-    """Something a `Conversation` has found beside the effects of its link.
+    """Something that a `Conversation` has found in addition to the effects of its link.
 
     "slow": too many frames, read nothing before the monotonic second `until`. "tolerated": a departure of
     the kind `text` outside of the frame. After "too_big" and "not_text" the conversation takes nothing more.
@@ -341,10 +341,10 @@ class Notice:
 _Found: TypeAlias = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
 
 @final
-class Tally:
+class Counters:
     """Counts of the frame path. bounds_s: upper bounds of the histograms' buckets, in seconds, rising."""
 
-    def __new__(cls, bounds_s: Sequence[float]) -> Tally: ...
+    def __new__(cls, bounds_s: Sequence[float]) -> Counters: ...
     def answered(self, action: str, seconds: float) -> None:
         """Count a CALL that was answered. seconds: from its arrival to its answer."""
 
@@ -359,10 +359,10 @@ _Answered: TypeAlias = tuple[int, list[Exception]]
 
 @final
 class MeterBatch:
-    """Meter values of one group commit, and who waits for their answers.
+    """Meter values of one group commit, and the connections that wait for their answers.
 
-    Each method that settles records writes the answers, and returns how many and what went wrong with some of
-    them. Everybody is answered once; those whose connection is closed are left out.
+    Each method that settles records writes the answers, and returns how many and the exceptions of some of
+    them. Each record is answered once; closed connections are left out.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -377,10 +377,10 @@ class MeterBatch:
         """
 
     def acknowledge(self, now: float, at_us: int) -> _Answered:
-        """Answer everybody who still waits: the records are stored."""
+        """Answer all that still wait: the records are stored."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
-        """Answer with a CALLERROR who waits since the moment `since` (monotonic) or longer."""
+        """Answer with a CALLERROR all that have waited since `since` (monotonic) or longer."""
 
     def settle_one(
         self, place: int, now: float, at_us: int, code: str | None = None, description: str = ""
@@ -406,13 +406,13 @@ class MeterQueue:
         """Return the oldest batch, to be written now; None: nothing waits."""
 
     def wake_at(self, records: int) -> None:
-        """Say how many records are enough to wake who writes them; the first one always is."""
+        """Set how many records wake the writer; the first one always does."""
 
     def close(self) -> None:
-        """Take no more; what waits stays."""
+        """Refuse further records; those that wait stay."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
-        """As in `MeterBatch`; a batch that nobody waits for any more is dropped."""
+        """As in `MeterBatch`; a batch that has been answered in full is dropped."""
 
     def __len__(self) -> int: ...
 
@@ -422,7 +422,7 @@ class Conversation:
 
     It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. What else is
     to be done it returns, in order: effects of its link, `Control`, `Notice`, and what is to be written:
-    bytes if it `is_framed`, otherwise text. None stands for an empty list. When a record is settled its
+    bytes if it `is_framed`, otherwise text. None means an empty list. When a record is settled its
     answer goes to the `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too.
     `disconnect` forgets both.
 
@@ -453,7 +453,7 @@ class Conversation:
         rate_per_s: float,
         burst: int,
         meters: MeterQueue,
-        tally: Tally,
+        counters: Counters,
         frames: FrameBuffer,
         clock: Any,
     ) -> Conversation: ...
@@ -461,7 +461,7 @@ class Conversation:
         """The charge point is registered, or was: it may send records and large frames."""
 
     def close(self) -> None:
-        """Take no more messages; control frames are still found."""
+        """Ignore further messages; control frames are still found."""
 
     def await_record(self) -> None:
         """Tell the `owner`, once, when the record that is waited for is settled."""
@@ -489,10 +489,10 @@ class Conversation:
         """Answer a dispatched CALL with a CALLERROR; return what to write."""
 
     def send(self, text: str) -> str | bytes:
-        """Return what to write of a frame that is no answer of the link."""
+        """Count and log a frame that the link did not make; return what to write."""
 
     def expire(self) -> list[_Found] | None:
-        """Time out what is due."""
+        """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
         """As `Link.cancel`."""
@@ -578,7 +578,7 @@ class Socket:
 
 @final
 class Control:
-    """A WebSocket event that is no message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
+    """A WebSocket event that is not a message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
 
     A "fail" is a broken rule of the peer, or a limit of ours; after it and after a "close" nothing comes.
     """
@@ -648,7 +648,7 @@ class SiteNode:
 
 @final
 class SiteReserve:
-    """What a charge point may draw that cannot be reached: tenths of an ampere on each of its phases."""
+    """The power that an unreachable charge point may draw: tenths of an ampere on each of its phases."""
 
     def __new__(
         cls,
@@ -699,7 +699,7 @@ class SiteFault:
 
 @final
 class SiteShare:
-    """What one session may draw, in tenths of an ampere on each of its phases, and why it is not more.
+    """The limit of one session, in tenths of an ampere on each of its phases, and why it is not more.
 
     node: index of the node that is in the way, with its `quantity`. kept_for: index of the session that the
     room is kept for. remaining_s: how long it still rests.

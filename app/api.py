@@ -11,8 +11,6 @@ from app.smart_charging.routes import charge_point_profiles, charging_profiles, 
 from app.smart_charging.routes import composite_schedule as smart_charging
 from app.smart_charging.routes import distribution as site_distribution
 from app.tenants.routes import api_keys, tenants
-from app.transactions import meter_value_routes as meter_values
-from app.transactions import orphan_record_routes as orphan_records
 from app.transactions import routes as transactions
 from app.web import health
 from app.web.documentation import install_documentation
@@ -28,8 +26,8 @@ def api_routers() -> list[APIRouter]:
         configuration.router,
         commands.router,
         transactions.router,
-        meter_values.router,
-        orphan_records.router,
+        transactions.meter_value_router,
+        transactions.orphan_record_router,
         id_tags.router,
         charging_profiles.router,
         charge_point_profiles.router,

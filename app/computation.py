@@ -1,4 +1,4 @@
-"""Computations of milliseconds, beside the event loop, tenants by turns."""
+"""Runs computations of some milliseconds next to the event loop, with one turn for each tenant."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from app.types import TenantId
 
 Result = TypeVar("Result")
 
-# One thread for each worker: computations queue behind one another, so that they take one core at most, while
-# sockets and other requests go on. The core releases the interpreter meanwhile.
+# One thread for each worker: computations run one after another, so that they take at most one core while
+# connections and other requests go on. The core releases the interpreter in the meantime.
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="computation")
-# A tenant has one computation in that queue; its others wait here, so that many of one tenant do not hold
-# up those of another. Kept as long as somebody waits.
+# A tenant has one computation in that queue; its others wait here, so that many of one tenant do not delay
+# those of another. A lock is kept as long as a computation holds it or waits for it.
 _TURNS: WeakValueDictionary[TenantId, asyncio.Lock] = WeakValueDictionary()
 
 
 async def compute(tenant_id: TenantId, work: Callable[[], Result]) -> Result:
-    """Run bounded work for a tenant without holding up the event loop, or other tenants for long."""
+    """Run bounded work for a tenant without blocking the event loop, or other tenants for long."""
     turn = _TURNS.setdefault(tenant_id, asyncio.Lock())
     async with turn:
         return await asyncio.get_running_loop().run_in_executor(_THREAD, work)

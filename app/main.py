@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from uuid import uuid4
@@ -16,24 +17,30 @@ from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
 from app.charge_points.handlers import charge_point_handlers
+from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
 from app.charge_points.handlers.boot_notification import BootServices
 from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
 from app.clock import Clock, SystemClock
-from app.commands.service import Commands
+from app.commands.effects import CommandEffects
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.reaper import CommandReaper
+from app.commands.service import CommandService
+from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway
-from app.gateway.inbox import Inbox
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
+from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
 from app.ocpp import ocpp16
 from app.settings import Settings, load_settings
+from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
@@ -41,10 +48,24 @@ from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
-from app.transactions.service import delete_transactions_of_tenant
+from app.transactions.service import TransactionService
+from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
-from app.web.access import Authentication, Services
+from app.web.access import Authentication
+from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The parts of a worker from which its services are made."""
+
+    storage: Storage
+    presence: Presence
+    commands: CommandService
+    bus: CommandBus
+    clock: Clock
+    settings: Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -60,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             services, gateway = await _start_worker(settings, stack)
             app.state.services = services
-            app.router.routes.insert(len(public), gateway.route)
+            # Last in the list: requests of the API need not be compared with its path.
+            app.router.routes.append(gateway.route)
             app.sockets.append(gateway.route)
             yield
             app.sockets.remove(gateway.route)
@@ -76,9 +98,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    # First in the list: a cached document must not wait for the patterns of other routes.
-    app.router.routes[:0] = public
     install_api(app)
+    # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
+    app.router.routes.extend(public)
     return app
 
 
@@ -105,25 +127,31 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    commands = Commands(database, storage.command_steps, presence, bus, clock, settings)
+    effects = command_effects(settings)
+    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    owner = CommandOwner(context, registry)
+    commands = CommandService(context, owner, presence)
+    reaper = CommandReaper(context, owner, presence)
     gateway = Gateway(
         storage=storage,
-        commands=commands,
+        commands=owner,
         registry=registry,
         credentials=Credentials(settings.credential_pepper),
         clock=clock,
         settings=settings,
         handlers=message_handlers(storage, clock, settings),
     )
-    inbox = Inbox(registry, commands, bus, clock)
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
-    await inbox.start()
-    stack.push_async_callback(inbox.close)
-    commands.start()
+    await bus.start({**registry.receivers(), **commands.receivers()})
+    stack.push_async_callback(bus.close)
+    owner.start()
+    stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
-    services = compose_services(Services(storage, presence, commands, bus, clock, settings))
+    reaper.start()
+    stack.push_async_callback(reaper.close)
+    services = compose_services(WorkerParts(storage, presence, commands, bus, clock, settings))
     refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
@@ -132,26 +160,35 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     return services, gateway
 
 
+def command_effects(settings: Settings) -> CommandEffects:
+    """Return what the capabilities change when a command ends."""
+    return CommandEffects(
+        AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
+        ConfigurationEffect(),
+        ChargingProfileEffect(),
+    )
+
+
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
     """Return the handlers of all messages of charge points, by action."""
     boot = BootServices(storage.connection_batcher, clock, settings.heartbeat_interval_s)
     status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(storage.database, clock),
+        **id_tag_handlers(IdTagService(storage.database), clock),
         **transaction_handlers(storage.ledger, clock),
     }
 
 
-def compose_services(shared: Services) -> ServiceRegistry:
-    """Return the services of a worker: one for each capability that routes ask for something."""
-    database, clock, settings = shared.database, shared.clock, shared.settings
+def compose_services(parts: WorkerParts) -> ServiceRegistry:
+    """Return the services that routes ask for; the parts, too, so that tests can look at a worker."""
+    database, clock, settings = parts.storage.database, parts.clock, parts.settings
     pepper = settings.credential_pepper
     keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
     tenants = TenantService(database, keys)
     charge_points = ChargePointService(
-        database, shared.presence, shared.bus, clock, Credentials(pepper), tenants
+        database, parts.presence, parts.bus, clock, Credentials(pepper), tenants
     )
     frames = FrameLogService(database)
     tenants.deletions.extend(
@@ -163,9 +200,13 @@ def compose_services(shared: Services) -> ServiceRegistry:
         ApiKeyService(database, keys, clock, pepper),
         charge_points,
         ConfigurationService(database),
+        IdTagService(database),
+        TransactionService(database),
         frames,
+        parts.commands,
         ChargingProfileService(database, clock),
-        ConnectorScheduleService(database, shared.commands, clock),
-        ProfileInstaller(database, shared.commands, clock),
-        shared,
+        ConnectorScheduleService(database, parts.commands, clock),
+        ProfileInstaller(database, parts.commands, clock),
+        HealthChecks(database.ping, lambda: parts.presence.reachable),
+        parts,
     )

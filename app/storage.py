@@ -5,12 +5,12 @@ from typing import Self
 
 from app.charge_points.connection_batcher import ConnectionBatcher
 from app.clock import Clock
-from app.commands.store.steps import open_command_steps
+from app.commands.store.commands import open_command_steps
 from app.database.database import Database
 from app.database.prepared import Prepared
 from app.frame_log.recorder import FrameLog
 from app.settings import Settings
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

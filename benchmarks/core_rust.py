@@ -13,7 +13,7 @@ from benchmarks.corpus import frames
 from benchmarks.host import REPOSITORY
 from benchmarks.summary import Summary, summarize
 
-_CARGO = ("cargo", "bench", "--package", "ocpp-core")
+_CARGO = ("cargo", "bench", "--package", "ocpp-measurements")
 _CRITERION = ("--quiet", "--warm-up-time", "0.3", "--measurement-time", "0.6", "--sample-size", "40")
 _FEW, _MANY = 20, 40
 
@@ -36,7 +36,7 @@ def measure_schedules() -> dict[str, Any]:
     Raises:
         RuntimeError: a benchmark does not build, or it fails; the text is the end of its output.
     """
-    files = sorted((REPOSITORY / "core_rs" / "ocpp" / "benches").glob("*.rs"))
+    files = sorted((REPOSITORY / "core_rs" / "measurements" / "benches").glob("*.rs"))
     names = [file.stem for file in files if file.stem != _FRAMES]
     return {"unit": "nanoseconds", **{name: _bench(name) for name in names}}
 
@@ -78,11 +78,11 @@ def bench_executable(environment: dict[str, str], profile_directory: str | None 
     Raises:
         RuntimeError: it does not build.
     """
-    command = ["cargo", "build", "--release", "--package", "ocpp-instructions", "--message-format=json"]
+    command = ["cargo", "build", "--release", "--package", "ocpp-measurements", "--message-format=json"]
     if profile_directory is not None:
         command.append(f"--target-dir={REPOSITORY / 'target' / profile_directory}")
     messages = [json.loads(line) for line in _run(command, environment).splitlines()]
-    return str(next(message["executable"] for message in messages if message.get("executable")))
+    return str(next(found["executable"] for found in messages if found.get("executable")))
 
 
 def _collected(executable: str, name: str, count: int) -> int:

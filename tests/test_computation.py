@@ -1,4 +1,4 @@
-"""Computations beside the event loop: what one tenant asks for does not hold up the others."""
+"""Computations next to the event loop: those of one tenant do not delay the others."""
 
 import asyncio
 import threading

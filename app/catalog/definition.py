@@ -1,4 +1,4 @@
-"""What the core describes of a protocol, as typed values: messages, fields, types, error codes, keys.
+"""The description of a protocol by the core, as typed values: messages, fields, types, error codes, keys.
 
 They are read once, from the JSON text of `app.ocpp.Protocol.describe()`, and state nothing else.
 """

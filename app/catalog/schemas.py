@@ -173,7 +173,7 @@ class ErrorCodeList(Served):
 
 
 class Question(BaseModel):
-    """What to judge: a whole frame, or the payload of an action."""
+    """A frame, or the payload of an action, to be judged."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -218,7 +218,7 @@ class DeviationFound(BaseModel):
 
 
 class Judgement(BaseModel):
-    """What the system says of a frame or payload."""
+    """The system's judgement of a frame or payload."""
 
     verdict: Annotated[
         Literal["valid", "tolerated", "invalid", "unreadable"],

@@ -1,94 +1,85 @@
-"""What a command's answer changes in the record: the configuration view, the credential of a charge point,
-and which of its charging profiles still count.
+"""Effects of commands: the other rows that their ends change. Capabilities offer them, `main` lists them.
 
-Which transaction a remote start or stop led to is the ledger's business: it sees the transaction.
+Which transaction a remote start or stop led to is not decided here: the ledger sees the transaction.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
 
-from app.charge_points.records import ChargePointRecord
-from app.charge_points.store import ChargePointStore
-from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord
-from app.commands.request import is_authorization_key, sets_authorization_key
-from app.commands.rules import Outcome
-from app.commands.store.commands import CommandStore
-from app.configuration.store import ConfigurationStore
+from app.commands.records import CommandRecord
+from app.commands.rules import Outcome, has_effects
 from app.database.unit_of_work import TenantWork
-from app.smart_charging.ledger_reading import carries_charging_profile, compact_ledger
-
-PENDING_CREDENTIAL_LIFE = timedelta(hours=24)
-"""How long both credentials log in when it is not known whether the charge point took the new one."""
-
-MAY_HAVE_EFFECTS = frozenset(
-    {
-        "ChangeConfiguration",
-        "ClearChargingProfile",
-        "GetConfiguration",
-        "RemoteStartTransaction",
-        "SetChargingProfile",
-    }
-)
-"""Actions of commands that may have some: whoever looks at what is under way must find them sent."""
-
-_RECENT = 50
-"""Open ChangeConfiguration commands searched for another change of the credential."""
 
 
-async def apply_effects(work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-    """Carry out what follows from the outcome of a command. at: when it was known.
+class CommandEffect(Protocol):
+    """The change that the ends of some commands make in the rows of one capability."""
 
-    Whatever has effects here, `HAS_EFFECTS` of the store picks: all other commands end without a unit of
-    work.
+    @property
+    def triggers(self) -> Mapping[str, str | None]:
+        """The actions that may have this effect, each with the member of a payload that it needs, if any."""
+
+    async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
+        """Change what follows from an outcome, in the unit of work that records it.
+
+        Args:
+            command: As it is recorded; it has ended, maybe with another outcome than this late one.
+            outcome: The end, or the answer that came after the end.
+            at: When the outcome was known.
+        """
+
+
+class CredentialChange(Protocol):
+    """A change of the credential of one charge point, which is locked until the unit of work ends."""
+
+    @property
+    def credential_hash(self) -> bytes:
+        """The hash of the new key, to be stored with the command."""
+
+    async def reserve(self, command: CommandRecord) -> None:
+        """Let the new key log in as well, because the charge point may take it from now on.
+
+        Raises:
+            Conflict: another change is not settled yet.
+        """
+
+
+class CredentialEffect(CommandEffect, Protocol):
+    """The effect of commands that set the credential of a charge point; it takes part in recording them."""
+
+    def key_of(self, value: str) -> bytes:
+        """Return the key behind the value of an AuthorizationKey.
+
+        Raises:
+            InvalidInput: the value does not have the form of a key.
+        """
+
+    async def begin(
+        self, work: TenantWork, identity: str, key: bytes, at: datetime
+    ) -> CredentialChange | None:
+        """Lock a charge point for a change of its credential; None: it does not exist."""
+
+
+class CommandEffects:
+    """The registered effects.
+
+    Attributes:
+        credential: The one that takes part in recording.
+        triggers: The actions that may have any, each with the members of its payload of which one is needed;
+            None: the action alone is enough.
     """
-    match command.action:
-        case "ChangeConfiguration" if sets_authorization_key(command.action, command.payload):
-            await _settle_credential(work, command, outcome)
-        case "ChangeConfiguration" if outcome.status in ("Accepted", "RebootRequired"):
-            key, value = command.payload["key"], command.payload["value"]
-            await ConfigurationStore(work).put(command.charge_point_id, key, value, None, at)
-        case "GetConfiguration" if outcome.state == "accepted" and outcome.result is not None:
-            for entry in outcome.result.get("configurationKey") or ():
-                key, value, readonly = entry["key"], entry.get("value"), entry.get("readonly")
-                await ConfigurationStore(work).put(command.charge_point_id, key, value, readonly, at)
-        case action if carries_charging_profile(action, command.payload):
-            # The end of the command is the entry in the ledger; what it made superfluous is left out.
-            await compact_ledger(work, command.charge_point_id, at)
-        case _:
-            pass
 
+    def __init__(self, credential: CredentialEffect, *others: CommandEffect) -> None:
+        self.credential = credential
+        self._effects: tuple[CommandEffect, ...] = (credential, *others)
+        self.triggers: dict[str, set[str | None]] = {}
+        for effect in self._effects:
+            for action, member in effect.triggers.items():
+                self.triggers.setdefault(action, set()).add(member)
 
-async def changes_credential_already(work: TenantWork, command: CommandRecord) -> bool:
-    """Tell whether another change of the credential is under way."""
-    for state in OPEN_COMMAND_STATES:
-        filters = CommandFilter(identity=command.identity, action="ChangeConfiguration", state=state)
-        for other in await CommandStore(work).page(_RECENT, filters=filters):
-            if other.id != command.id and is_authorization_key(other.payload.get("key")):
-                return True
-    return False
-
-
-def live_pending(charge_point: ChargePointRecord, at: datetime) -> bytes | None:
-    """Return the credential that the charge point may have taken, while it may log in with it."""
-    if charge_point.pending_until is None or charge_point.pending_until <= at:
-        return None
-    return charge_point.pending_credential_hash
-
-
-async def _settle_credential(work: TenantWork, command: CommandRecord, outcome: Outcome) -> None:
-    """Accepted: the new one counts from now on; refused or never sent: the old one (security whitepaper A01).
-
-    RebootRequired and an unknown outcome leave both, until the first login with the new one or its end of
-    life; so does a refusal while the charge point may have taken the same key from another command. An answer
-    decides on the key of its own command only.
-    """
-    unsettled = outcome.status == "RebootRequired" or outcome.state in ("timed_out", "connection_lost")
-    key = command.credential_hash
-    if unsettled or key is None:
-        return
-    if outcome.state == "accepted":
-        await ChargePointStore(work).promote_pending(command.charge_point_id, key)
-        return
-    # Nobody may send the same key again between the question and the answer to it.
-    await ChargePointStore(work).get(command.identity, to_change=True)
-    if not await CommandStore(work).another_may_have_set(command):
-        await ChargePointStore(work).drop_pending(command.charge_point_id, key)
+    async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
+        """Change what follows from an outcome. at: when it was known."""
+        for effect in self._effects:
+            own = {action: {member} for action, member in effect.triggers.items()}
+            if has_effects(own, command.action, command.payload):
+                await effect.apply(work, command, outcome, at)

@@ -1,53 +1,61 @@
-"""What a worker remembers of the commands that pass through it, in memory only; the record is in the
-database.
+"""The commands that a worker remembers until they end, in memory only; the record is in the database.
 
-`Custody` is the side of the worker that holds the socket, `Routes` that of the worker that issued the
-command, `Waiters` whoever waits for an end on this worker.
+`OwnedCommands` belongs to the worker that owns the session, `IssuedCommands` to the worker that issued the
+command, `Waiters` to every worker on which a caller waits for an end. `encoded_end` and `decoded_end`
+bring that end from one worker to another.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
 
 from app.commands.records import CommandRecord, SentFacts
-from app.live.envelopes import CallEnvelope
+from app.live.envelopes import CallEnvelope, DoneEnvelope
 from app.types import CommandId, TenantId, WorkerId
+
+_ENDED_LIMIT_BYTES: Final = 16_384
+"""A longer end, a whole configuration for instance, does not go over the bus: the waiting worker reads it."""
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(CommandRecord)
 
 
 @dataclass(slots=True)
-class Held:
-    """A command that this worker has given to a session. deadline: POSIX seconds by which it must have been
-    sent.
+class OwnedCommand:
+    """A command that this worker has given to a session.
 
-    sent_s: when it went out, monotonic; None while it waits in the link's queue. sent: the same, as it is
-    recorded.
+    deadline: POSIX seconds by which it must have been sent; sent_s: when it was sent, monotonic, None while
+    it waits in the link's queue; sent: the same as it is recorded.
     """
 
     command_id: CommandId
     tenant_id: TenantId
     identity: str
-    action: str
     issuer: WorkerId
     deadline: float
+    has_effects: bool
     sent_s: float | None = None
     sent: SentFacts | None = None
 
 
-class Custody:
-    """Commands of the sessions of this worker, and those that were here lately: none is sent twice."""
+class OwnedCommands:
+    """The commands of this worker's sessions, and those that were here lately, so that none is sent twice."""
 
     def __init__(self) -> None:
-        self._held: dict[CommandId, Held] = {}
+        self._owned: dict[CommandId, OwnedCommand] = {}
         self._seen: dict[CommandId, float] = {}
 
     def admit(self, command_id: CommandId, deadline: float, now: float) -> bool:
-        """Note that a command has come; False when it has come before. now, deadline: POSIX seconds.
+        """Note that a command has arrived; False: it has arrived before. now, deadline: POSIX seconds.
 
-        After its deadline a command is not sent any more, so this need not be remembered longer.
+        A command is not sent after its deadline, so it is remembered until then.
         """
-        # Deadlines grow with the order of arrival, but for some seconds of clock difference.
+        # Deadlines grow with the order of arrival, except for some seconds of clock difference.
         while self._seen and self._seen[oldest := next(iter(self._seen))] < now:
             del self._seen[oldest]
         if command_id in self._seen:
@@ -55,64 +63,64 @@ class Custody:
         self._seen[command_id] = deadline
         return True
 
-    def hold(self, envelope: CallEnvelope) -> Held:
-        """Take a command into custody, before it is given to its session."""
-        held = Held(
-            envelope.command_id,
-            envelope.tenant_id,
-            envelope.identity,
-            envelope.action,
-            envelope.issuer,
-            envelope.deadline,
+    def add(self, envelope: CallEnvelope) -> OwnedCommand:
+        """Remember a command until it ends; called before it is given to its session."""
+        owned = OwnedCommand(
+            command_id=envelope.command_id,
+            tenant_id=envelope.tenant_id,
+            identity=envelope.identity,
+            issuer=envelope.issuer,
+            deadline=envelope.deadline,
+            has_effects=envelope.has_effects,
         )
-        self._held[held.command_id] = held
-        return held
+        self._owned[owned.command_id] = owned
+        return owned
 
-    def get(self, command_id: CommandId) -> Held | None:
+    def get(self, command_id: CommandId) -> OwnedCommand | None:
         """Return a command that has not ended."""
-        return self._held.get(command_id)
+        return self._owned.get(command_id)
 
-    def end(self, command_id: CommandId) -> Held | None:
-        """Let go of a command that has ended."""
-        return self._held.pop(command_id, None)
+    def end(self, command_id: CommandId) -> OwnedCommand | None:
+        """Forget a command that has ended, and return it."""
+        return self._owned.pop(command_id, None)
 
-    def overdue(self, now: float) -> list[Held]:
+    def overdue(self, now: float) -> list[OwnedCommand]:
         """Return the commands that were not sent by their deadline. now: POSIX seconds."""
-        return [held for held in self._held.values() if held.sent_s is None and held.deadline < now]
+        return [owned for owned in self._owned.values() if owned.sent_s is None and owned.deadline < now]
 
 
 @dataclass(slots=True)
-class Route:
-    """A command on its way from this worker. rerouted: its owner has been looked up anew once."""
+class IssuedCommand:
+    """A command that this worker has sent to the owner of a session. rerouted: to a second owner already."""
 
     envelope: CallEnvelope
     worker: WorkerId
     rerouted: bool = False
 
 
-class Routes:
-    """Commands that this worker issued and whose session may turn out to have moved."""
+class IssuedCommands:
+    """The commands that this worker issued and whose session may have moved to another worker."""
 
     def __init__(self) -> None:
-        self._routes: dict[CommandId, Route] = {}
+        self._issued: dict[CommandId, IssuedCommand] = {}
 
-    def put(self, route: Route, now: float) -> None:
+    def add(self, issued: IssuedCommand, now: float) -> None:
         """Remember a command until it ends; forget those whose deadline is past. now: POSIX seconds."""
-        while self._routes and self._routes[oldest := next(iter(self._routes))].envelope.deadline < now:
-            del self._routes[oldest]
-        self._routes[route.envelope.command_id] = route
+        while self._issued and self._issued[oldest := next(iter(self._issued))].envelope.deadline < now:
+            del self._issued[oldest]
+        self._issued[issued.envelope.command_id] = issued
 
-    def get(self, command_id: CommandId) -> Route | None:
+    def get(self, command_id: CommandId) -> IssuedCommand | None:
         """Return a command that has not ended, as far as this worker knows."""
-        return self._routes.get(command_id)
+        return self._issued.get(command_id)
 
     def end(self, command_id: CommandId) -> None:
         """Forget a command."""
-        self._routes.pop(command_id, None)
+        self._issued.pop(command_id, None)
 
 
 class Waiter:
-    """Somebody who waits for the end of a command. ended: the command, when this worker has ended it."""
+    """One wait for the end of a command. ended: the command, once this worker knows its end."""
 
     __slots__ = ("_event", "ended")
 
@@ -121,12 +129,12 @@ class Waiter:
         self.ended: CommandRecord | None = None
 
     def wake(self, ended: CommandRecord | None) -> None:
-        """Tell that there is something to look at. ended: what, if it is known already."""
+        """Say that the record may have changed. ended: the command, if its end is known already."""
         self.ended = self.ended or ended
         self._event.set()
 
     async def wait(self, seconds: float) -> None:
-        """Wait to be woken, at most so long."""
+        """Wait until `wake` is called, up to `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -136,14 +144,14 @@ class Waiter:
 
 
 class Waiters:
-    """Who waits on this worker for the end of a command."""
+    """The waits of this worker, by command."""
 
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
 
     @contextmanager
     def waiting(self, command_id: str) -> Iterator[Waiter]:
-        """Wait for the end of a command from here on."""
+        """Register a wait for the end of a command, inside the block."""
         waiter = Waiter()
         waiters = self._waiters[command_id]
         waiters.add(waiter)
@@ -155,6 +163,24 @@ class Waiters:
                 self._waiters.pop(command_id, None)
 
     def wake(self, command_id: str, ended: CommandRecord | None = None) -> None:
-        """Tell all who wait for a command to look at its record, or what they would find there."""
+        """Wake every wait for a command. ended: the command, if its end is known."""
         for waiter in self._waiters.get(command_id, ()):
             waiter.wake(ended)
+
+
+def encoded_end(ended: CommandRecord) -> bytes | None:
+    """Return a command for an envelope, without the hash of a credential; None: it is too long for one."""
+    body = _ENCODER.encode(replace(ended, credential_hash=None))
+    return body if len(body) <= _ENDED_LIMIT_BYTES else None
+
+
+def decoded_end(envelope: DoneEnvelope) -> CommandRecord | None:
+    """Return the command in an envelope; None: it holds none, or one of another version of the server."""
+    if envelope.ended is None:
+        return None
+    try:
+        ended = _DECODER.decode(envelope.ended)
+    except msgspec.MsgspecError:
+        return None
+    is_meant = (str(ended.id), ended.tenant_id) == (envelope.command_id, envelope.tenant_id)
+    return ended if is_meant else None

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the route that issues commands: one operation for each action of the central system.
+"""The OpenAPI operations of the route that issues commands: one for each action of the central system.
 
 Bodies and examples come from the definition of the protocol.
 """

@@ -1,6 +1,6 @@
-"""Commands as the rest of the application sees them: frozen, named as the columns are."""
+"""Commands as the rest of the application sees them: frozen, with the names of the columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -21,12 +21,11 @@ CommandState = Literal[
 ]
 
 
-OPEN_COMMAND_STATES: tuple[CommandState, ...] = ("queued", "sent")
-"""The states that are not terminal."""
+class SessionOwner(NamedTuple):
+    """The session that a command is addressed to, and its worker.
 
-
-class Holder(NamedTuple):
-    """The session that a command is for. charge_point_id: which may be one of the same identity no more."""
+    charge_point_id: of the session; the charge point may have been deleted and made again since its login.
+    """
 
     charge_point_id: int
     worker: str
@@ -34,7 +33,7 @@ class Holder(NamedTuple):
 
 
 class SentFacts(NamedTuple):
-    """When a CALL went out, and on which session of which worker."""
+    """When a CALL was sent, and on which session of which worker."""
 
     worker: str
     epoch: int
@@ -42,8 +41,20 @@ class SentFacts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """A request for a command. payload_text: JSON, may hold a secret; timeout_s None: the default."""
+
+    identity: str
+    action: str
+    payload_text: str = field(repr=False)
+    issued_by: str
+    timeout_s: float | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewCommand:
-    """A command to record. holder None: its charge point is not connected. For the rest: CommandRecord."""
+    """A command to record. owner None: its charge point is not connected. Other fields: `CommandRecord`."""
 
     id: UUID
     identity: str
@@ -53,9 +64,10 @@ class NewCommand:
     deadline_at: datetime
     timeout_s: float
     issued_by: str
-    holder: Holder | None
+    owner: SessionOwner | None
     idempotency_key: str | None
     request_digest: bytes
+    has_effects: bool
     credential_hash: bytes | None = None
 
 
@@ -63,8 +75,8 @@ class NewCommand:
 class CommandRecord:
     """One command. payload: without secrets; error: {code, description}; effect: what was observed.
 
-    worker and epoch: the process and the session that hold it; credential_hash: of the key it sets, if it
-    sets one.
+    worker and epoch: the process and the session that own it; credential_hash: of the key that it sets, if it
+    sets one; has_effects: its end may change other rows too.
     """
 
     id: UUID
@@ -89,12 +101,33 @@ class CommandRecord:
     idempotency_key: str | None = None
     request_digest: bytes | None = None
     credential_hash: bytes | None = None
+    has_effects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CommandFilter:
-    """identity: of the charge point."""
+    """The filters of a listing of commands. identity: of the charge point."""
 
     identity: str | None = None
     action: str | None = None
     state: CommandState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStart:
+    """A RemoteStartTransaction without effect so far. connector_id: as text; None: any connector."""
+
+    id: UUID
+    tenant_id: int
+    charge_point_id: int
+    id_tag: str | None
+    connector_id: str | None
+    created_at: datetime
+
+
+class EndedTransaction(NamedTuple):
+    """A transaction that has just ended, for the RemoteStopTransaction that asked for its end."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int

@@ -1,30 +1,31 @@
 """Commands: CALLs to charge points as resources, to issue, observe and take back.
 
-One function issues them all. What each action's body looks like is documented from the protocol's own
-schemas, in `command_operations`; what is valid is decided by the core.
+One function issues all of them. `operations` documents the body of each action from the schemas of the
+protocol; the core decides what is valid.
 """
 
 from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.commands.operations import CommandRoute
-from app.commands.records import OPEN_COMMAND_STATES, CommandFilter, CommandRecord, CommandState
+from app.commands.records import CommandFilter, CommandRecord, CommandRequest, CommandState
+from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
-from app.commands.store.commands import CommandStore, read_command
-from app.errors import NotFound
-from app.web.access import CommandAccess, ReadAccess, ServicesDependency
+from app.commands.service import CommandService
+from app.web.access import CommandAccess, ReadAccess
 from app.web.conditional import IfNoneMatch, page_response, resource_response
 from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
 from app.web.json_body import read_bytes, require_json, unstorable
 from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
 from app.web.problems import MalformedBody, problems
 from app.web.routers import Tag, api_router
+from app.web.services import provided
 
 _TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back.")
 router = api_router(tags=[_TAG])
@@ -32,6 +33,7 @@ router = api_router(tags=[_TAG])
 WAIT_MAXIMUM_S = 60
 _NUL = rb"\u0000"
 
+Service = Annotated[CommandService, Depends(provided(CommandService))]
 CommandIdPath = Annotated[UUID, Path(description="Id of the command, and unique id of its CALL.")]
 
 
@@ -77,7 +79,7 @@ def _location(record: CommandRecord) -> dict[str, str]:
 
 
 async def _payload_text(request: Request, limit_bytes: int) -> str:
-    """The body as JSON text; nothing at all stands for `{}`, which many requests are (OCPP-J 4.2.1)."""
+    """Return the body as JSON text; an empty body means `{}`, as many requests are (OCPP-J 4.2.1)."""
     content = await read_bytes(request, limit_bytes)
     if not content:
         return "{}"
@@ -94,24 +96,22 @@ async def _payload_text(request: Request, limit_bytes: int) -> str:
 async def issue_command(
     request: Request,
     access: CommandAccess,
-    services: ServicesDependency,
+    service: Service,
     identity: IdentityPath,
     action: Annotated[ActionText, Path()],
     query: Annotated[IssueQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Issue a command. What the charge point says to it is a state of the command, not an HTTP error."""
-    payload_text = await _payload_text(request, services.settings.frame_limit_bytes)
-    record = await services.commands.issue(
-        access.tenant_id,
-        identity,
-        action,
-        payload_text,
+    """Issue a command. The answer of the charge point is a state of the command, not an HTTP error."""
+    command = CommandRequest(
+        identity=identity,
+        action=action,
+        payload_text=await _payload_text(request, service.payload_limit_bytes),
+        issued_by=access.issued_by,
         timeout_s=query.timeout_s,
         idempotency_key=idempotency_key,
-        issued_by=access.issued_by,
-        wait_s=query.wait,
     )
+    record = await service.issue(access.tenant_id, command, wait_s=query.wait)
     final = record.state not in OPEN_COMMAND_STATES
     status_code = 200 if query.wait and final else 202
     return resource_response(
@@ -132,14 +132,13 @@ router.add_api_route(
 
 @router.get("/v1/commands", response_model=Page[Command], responses=problems())
 async def list_commands(
-    access: ReadAccess, services: ServicesDependency, query: Annotated[CommandQuery, Query()]
+    access: ReadAccess, service: Service, query: Annotated[CommandQuery, Query()]
 ) -> Response:
     """List commands, the newest first."""
     key = decode_cursor(query.cursor, IdentifiedMoment)
     filters = CommandFilter(query.charge_point, query.action, query.state)
     after = None if key is None else (key.at, key.id)
-    async with services.database.tenant(access.tenant_id) as work:
-        rows = await CommandStore(work).page(query.limit + 1, after, filters)
+    rows = await service.page(access.tenant_id, query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.created_at, row.id))
     items = [Command.model_validate(row) for row in page]
     return page_response(Page[Command](items=items, next_cursor=next_cursor))
@@ -148,21 +147,17 @@ async def list_commands(
 @router.get("/v1/commands/{command_id}", response_model=Command, responses=problems(304, 404))
 async def get_command(
     access: ReadAccess,
-    services: ServicesDependency,
+    service: Service,
     command_id: CommandIdPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one command: its state, the answer of the charge point, and the effect observed since."""
-    record = await read_command(services.database.reads, access.tenant_id, command_id)
-    if record is None:
-        raise NotFound("There is no such command.", "command_id")
+    record = await service.get(access.tenant_id, command_id)
     return resource_response(Command.model_validate(record), if_none_match=if_none_match)
 
 
 @router.post("/v1/commands/{command_id}/cancel", response_model=Command, responses=problems(404, 409))
-async def cancel_command(
-    access: CommandAccess, services: ServicesDependency, command_id: CommandIdPath
-) -> Response:
-    """Take back a command that was not sent yet. One that was sent cannot be called back: 409."""
-    record = await services.commands.cancel(access.tenant_id, command_id)
+async def cancel_command(access: CommandAccess, service: Service, command_id: CommandIdPath) -> Response:
+    """Take back a command that was not sent yet. A command that was sent cannot be taken back (409)."""
+    record = await service.cancel(access.tenant_id, command_id)
     return resource_response(Command.model_validate(record))

@@ -1,23 +1,112 @@
-"""How a CALL of ours ended, in terms of the command's states. Pure values."""
+"""The rules of commands: their states, what a caller may ask for, and how a CALL ended. Pure values.
 
-from dataclasses import dataclass
-from typing import assert_never
+`TRANSITIONS` is the state machine. The store derives its guards from it.
+"""
 
-from app.commands.records import CommandState
-from app.commands.request import REDACTED, is_authorization_key
-from app.ocpp import Resolve
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, assert_never
+
+from app.commands.records import CommandRecord, CommandRequest, CommandState
+from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
+from app.ocpp import Resolve, check_call
+from app.ocpp.v16 import RegistrationStatus
+from app.settings import Settings
 from app.types import Json
+
+Actor = Literal["issuer", "owner", "reaper"]
+"""A cause of a change: the worker that issued the command, the one that owns the session, the reaper."""
+
+_ISSUER: Final = frozenset[Actor]({"issuer"})
+_OWNER: Final = frozenset[Actor]({"owner"})
+_WORKERS: Final = _ISSUER | _OWNER
+_OWNER_OR_REAPER: Final = frozenset[Actor]({"owner", "reaper"})
+_ALL: Final = _WORKERS | _OWNER_OR_REAPER
+
+TRANSITIONS: Final[Mapping[CommandState | None, Mapping[CommandState, frozenset[Actor]]]] = {
+    # None: the command is new.
+    None: {
+        "queued": _ISSUER,  # the charge point is connected
+        "offline": _ISSUER,  # it is not
+    },
+    "queued": {
+        "sent": _OWNER,
+        "cancelled": _WORKERS,
+        "expired": _OWNER_OR_REAPER,  # not sent by its deadline
+        "offline": _WORKERS,  # the session ended before it was sent, and no other began
+        "connection_lost": _ALL,  # it is not known whether it was sent
+        # The sending is recorded in the background, so the end may come first.
+        "accepted": _OWNER,
+        "rejected": _OWNER,
+        "call_error": _OWNER,
+        "timed_out": _OWNER,
+    },
+    "sent": {
+        "accepted": _OWNER,
+        "rejected": _OWNER,
+        "call_error": _OWNER,
+        "timed_out": _OWNER_OR_REAPER,
+        "connection_lost": _ALL,
+        # A second delivery, or a request to cancel, may reach a worker after the session has moved.
+        "cancelled": _WORKERS,
+        "expired": _OWNER,
+        "offline": _WORKERS,
+    },
+}
+"""From each state: the states that may follow, and who may cause them. All others are terminal.
+
+The first terminal state stays.
+"""
+
+OPEN_COMMAND_STATES: Final = tuple(state for state in TRANSITIONS if state is not None)
+"""The states that are not terminal."""
 
 _AGREED = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
 """The values of `status` that say yes, over all responses of a charge point."""
+
+REDACTED = "***"
+"""The text that records show in place of a secret."""
+
+_SHORTEST_TIMEOUT_S = 1.0
+_REMOTE_CONTROL = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
+
+
+def sources(target: CommandState, by: Actor) -> tuple[CommandState, ...]:
+    """Return the states that an actor may change into `target`.
+
+    Raises:
+        ValueError: there is none, so that the actor may never cause this state.
+    """
+    found = tuple(state for state in OPEN_COMMAND_STATES if by in TRANSITIONS[state].get(target, ()))
+    if not found:
+        raise ValueError(f"no command becomes {target} by the {by}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRequest:
+    """A request that is valid. payload: what may be stored; payload_text: what is sent to the charge point.
+
+    new_key: the AuthorizationKey that it sets, None for every other command; digest: equal for equal
+    requests, so that a repeated idempotency key can be told from a reused one.
+    """
+
+    request: CommandRequest
+    payload: Json
+    payload_text: str = field(repr=False)
+    timeout_s: float
+    digest: bytes
+    new_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A terminal state, with what the charge point answered.
 
-    status: the response's `status`, None when it has none or there was no response. answered: the charge
-    point has dealt with the CALL; if not, whether it has is unknown or it never got it.
+    status: the response's `status`, None if it has none or there was no response. answered: the charge point
+    has processed the CALL; False: that is unknown, or it never received the CALL.
     """
 
     state: CommandState
@@ -28,19 +117,80 @@ class Outcome:
 
     @property
     def late_result(self) -> Json:
-        """The same, as it is kept when it comes after the end of the command."""
+        """The outcome as it is stored if it comes after the end of the command."""
         return {"state": self.state, "result": self.result, "error": self.error}
+
+    def is_end_of(self, command: CommandRecord) -> bool:
+        """Tell whether a command has ended with this very outcome."""
+        return (command.state, command.result, command.error) == (self.state, self.result, self.error)
+
+
+def judge_request(request: CommandRequest, settings: Settings) -> JudgedRequest:
+    """Judge a request strictly.
+
+    Raises:
+        NotFound: the central system sends no such action.
+        InvalidInput: payload or timeout break a rule.
+    """
+    timeout = settings.call_timeout_s if request.timeout_s is None else request.timeout_s
+    longest = settings.command_timeout_limit_s
+    if not _SHORTEST_TIMEOUT_S <= timeout <= longest:
+        detail = f"must be between {_SHORTEST_TIMEOUT_S:g} and {longest:g} seconds"
+        raise InvalidInput([FieldViolation("timeout_s", "out_of_range", detail)])
+    action, text = request.action, request.payload_text.strip() or "{}"
+    payload = _judge_payload(action, text)
+    digest = _digest(settings.credential_pepper, request.identity, action, text, repr(timeout))
+    if not sets_authorization_key(action, payload):
+        return JudgedRequest(request, payload, text, timeout, digest)
+    stored = {**payload, "value": REDACTED}
+    return JudgedRequest(request, stored, text, timeout, digest, payload["value"])
+
+
+def has_effects(triggers: Mapping[str, Collection[str | None]], action: str, payload: Json) -> bool:
+    """Tell whether the end of a command may change other rows, which then need its unit of work.
+
+    triggers: by action the members of a payload of which one is needed; None: the action alone is enough.
+    """
+    return any(member is None or member in payload for member in triggers.get(action, ()))
+
+
+def refusing_registrations(action: str) -> tuple[RegistrationStatus, ...]:
+    """Return the registrations of a charge point that forbid an action (OCPP 1.6 4.2)."""
+    return ("Rejected", "Pending") if action in _REMOTE_CONTROL else ("Rejected",)
+
+
+def require_permitted(status: RegistrationStatus, action: str) -> None:
+    """Refuse what the registration of the charge point forbids.
+
+    Raises:
+        Conflict: it is Rejected, or it is Pending and the command starts or stops a transaction.
+    """
+    if status not in refusing_registrations(action):
+        return
+    if status == "Rejected":
+        raise Conflict("The charge point's registration is Rejected: it accepts no commands.")
+    raise Conflict(f"The charge point's registration is Pending: {action} must wait until it is Accepted.")
+
+
+def is_authorization_key(key: object) -> bool:
+    """Tell whether a configuration key is the AuthorizationKey; keys are case-insensitive (OCPP 1.6 7.29)."""
+    return isinstance(key, str) and key.lower() == "authorizationkey"
+
+
+def sets_authorization_key(action: str, payload: Json) -> bool:
+    """Tell whether a CALL changes the credential of the charge point."""
+    return action == "ChangeConfiguration" and is_authorization_key(payload.get("key"))
 
 
 def outcome_of(resolve: Resolve) -> Outcome:
-    """Translate what the core says of a CALL."""
+    """Return how a CALL ended, from what the core says of it."""
     match resolve.outcome:
         case "result":
             return _of_result(resolve.payload or {})
         case "call_error":
             return Outcome("call_error", error=_error(resolve), answered=True)
         case "invalid_result":
-            # An answer nobody can read is no success; what could be read of it is kept.
+            # An unreadable answer is not a success; what could be read of it is kept.
             result = None if resolve.payload is None else without_secrets(resolve.payload)
             return Outcome("call_error", result=result, error=_error(resolve), answered=True)
         case "timed_out":
@@ -54,7 +204,7 @@ def outcome_of(resolve: Resolve) -> Outcome:
 
 
 def without_secrets(payload: Json) -> Json:
-    """Return a response without the AuthorizationKey, write-only though some charge points report it."""
+    """Return a response without the AuthorizationKey, which is write-only but reported by some models."""
     entries = payload.get("configurationKey")
     if not isinstance(entries, list):
         return payload
@@ -75,3 +225,19 @@ def _of_result(payload: Json) -> Outcome:
 
 def _error(resolve: Resolve) -> Json:
     return {"code": resolve.error_code or "GenericError", "description": resolve.error_description or ""}
+
+
+def _judge_payload(action: str, text: str) -> Json:
+    try:
+        verdict = check_call("central_system", action, text)
+    except KeyError:
+        raise NotFound(f"{action} is not an action of the central system in OCPP 1.6.", "action") from None
+    if verdict.violations:
+        raise InvalidInput([FieldViolation(v.pointer, v.reason, v.detail) for v in verdict.violations])
+    return verdict.payload or {}
+
+
+def _digest(pepper: str, *parts: str) -> bytes:
+    # Keyed, because the text may hold a credential.
+    text = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
+    return hmac.digest(pepper.encode(), text, hashlib.sha256)

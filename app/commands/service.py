@@ -1,134 +1,143 @@
-"""Commands to charge points: a resource with a state machine, not a blocking call (ARCHITECTURE: two straight
-lines).
+"""The worker that issues commands: it records each one, sends it to the owner of the session, and waits.
 
-A command is recorded before it is routed, and its end is recorded by the worker that holds the socket before
-anyone is told. What neither of them can end any more, `reap` ends. Nothing here is ever sent twice.
+A command is a resource with a state machine, not a blocking call. It is recorded before it is sent, and its
+end is recorded by the owner before a caller is told. If neither can end it, the reaper does. No command is
+sent twice.
 """
 
-from datetime import timedelta
-from uuid import UUID
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
-import structlog
 
-from app.clock import Clock
-from app.commands.in_flight import Held, Route, Routes, Waiter, Waiters
-from app.commands.owner import CommandJournal
-from app.commands.recording import CLOCK_DIFFERENCE_S, CommandRecording
-from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
-from app.commands.request import CommandRequest, Origin, judge_request
-from app.commands.rules import Outcome
-from app.commands.store.commands import read_command
-from app.commands.store.reaper import CommandReaper
-from app.commands.transport import unpacked
-from app.connection import Connection
-from app.database.database import Database
-from app.database.prepared import Prepared
-from app.errors import Conflict, NotFound, StoreUnavailable, Unavailable
-from app.live.command_bus import CommandBus
+from app.commands.in_flight import IssuedCommand, IssuedCommands, Waiter, decoded_end
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.records import CommandFilter, CommandRecord, CommandRequest, NewCommand, SessionOwner
+from app.commands.rules import (
+    OPEN_COMMAND_STATES,
+    JudgedRequest,
+    Outcome,
+    has_effects,
+    judge_request,
+    refusing_registrations,
+    require_permitted,
+)
+from app.commands.store.commands import CommandSteps, CommandStore, read_command
+from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.live.presence import Owner, Presence
-from app.metrics import COMMANDS_ISSUED
-from app.ocpp import Resolve
-from app.settings import Settings
-from app.tasks import BackgroundTasks, PeriodicTask
+from app.logs import get_logger
+from app.metrics import COMMANDS_FINISHED, COMMANDS_ISSUED, LIMITS_HIT
 from app.types import CommandId, TenantId
 
 _CANCEL_S = 5.0
 _REREAD_S = 2.0
-_REAP_S = 5.0
+_CLOCK_DIFFERENCE_S = 10.0
+"""The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
 
-log = structlog.get_logger(__name__)
+_LOG = get_logger(__name__)
 
 
-class Commands:
-    """Issues commands, and records what becomes of them."""
+class CommandService:
+    """Issues commands of a tenant, and answers what became of them."""
 
-    def __init__(
-        self,
-        database: Database,
-        steps: Prepared,
-        presence: Presence,
-        bus: CommandBus,
-        clock: Clock,
-        settings: Settings,
-    ) -> None:
-        self._database = database
+    def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
+        """owner: of the same worker; it records the ends that this side decides."""
+        self.database = context.database
+        self.payload_limit_bytes = context.settings.frame_limit_bytes
+        self._context = context
+        self._clock = context.clock
+        self._settings = context.settings
+        self._bus = context.bus
+        self._owner = owner
         self._presence = presence
-        self._bus = bus
-        self._clock = clock
-        self._settings = settings
-        self._recording = CommandRecording(database, steps, clock, settings)
-        self._background = BackgroundTasks()
-        self._waiters = Waiters()
-        self._routes = Routes()
-        self.journal = CommandJournal(database, steps, bus, clock, self._waiters, self._background)
-        self._reaper: PeriodicTask | None = None
-
-    def start(self) -> None:
-        """Reap every few seconds in the background."""
-        self._reaper = PeriodicTask(self._reap_and_pause, "commands_reaper")
+        self._issued = IssuedCommands()
 
     async def close(self) -> None:
-        """Stop reaping, and finish recording what has ended so far."""
-        if self._reaper is not None:
-            await self._reaper.stop()
-            self._reaper = None
-        await self._background.drain_within(self._settings.durable_wait_s)
+        """Finish recording what has ended so far."""
+        await self._context.background.drain_within(self._settings.durable_wait_s)
+
+    async def settle(self) -> None:
+        """Wait until everything that is being recorded in the background is recorded."""
+        await self._context.background.drain()
+
+    def receivers(self) -> dict[type, Callable[[Any], None]]:
+        """Return what takes the envelopes about commands from the bus, by their type."""
+        return {
+            CallEnvelope: self._owner.call,
+            CancelEnvelope: self._owner.cancel,
+            DoneEnvelope: self.done,
+            MovedEnvelope: self.moved,
+        }
 
     async def issue(
-        self,
-        tenant_id: TenantId,
-        identity: str,
-        action: str,
-        payload_text: str,
-        *,
-        timeout_s: float | None = None,
-        idempotency_key: str | None = None,
-        issued_by: str,
-        wait_s: float = 0.0,
+        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0
     ) -> CommandRecord:
-        """Validate, record and route a command; return its record: as soon as it is terminal (`offline` at
-        once, when nobody is there), or as it is after `wait_s`.
+        """Validate, record and send a command; return its record.
 
-        timeout_s: how long to wait for the answer once it is sent, `call_timeout_s` by default. An
-        idempotency key that was used for the same request returns the command of then, in its present state.
+        The record is terminal, or as it is after `wait_s`. If the charge point is not connected, it is
+        `offline` at once. An idempotency key that was used for the same request returns that command, in its
+        present state.
 
         Raises:
-            NotFound: no such charge point, or `action` is no action of the central system.
+            NotFound: no such charge point, or the central system sends no such action.
             InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
             Conflict: the registration forbids it, the idempotency key was used for another request, or
-                another change of the credential is under way.
+                another change of the credential is not settled yet.
             TooManyRequests: too many commands wait for this charge point.
-            Unavailable: code `bus_unavailable`; the owner cannot be reached or found. Nothing was sent, or
+            Unavailable: code `bus_unavailable`; the owner cannot be found or reached. Nothing was sent, or
                 the record says `connection_lost`.
         """
-        request = judge_request(identity, action, payload_text, timeout_s, self._settings)
-        owner = await self._presence.locate(tenant_id, identity)
-        origin = Origin(issued_by, idempotency_key)
-        command, repeated = await self._recording.record(tenant_id, identity, request, owner, origin)
-        if repeated:
+        judged = judge_request(request, self._settings)
+        key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
+        owner = await self._presence.locate(tenant_id, request.identity)
+        new = self._new_command(judged, owner)
+        if key is None:
+            command, is_repeated = await self._record(CommandSteps(self._context.steps.rows, tenant_id), new)
+        else:
+            command, is_repeated = await self._record_with_key(tenant_id, new, key)
+        if is_repeated:
             return await self.wait(tenant_id, command.id, wait_s) if wait_s > 0 else command
-        COMMANDS_ISSUED.labels(action).inc()
+        COMMANDS_ISSUED.labels(request.action).inc()
         if owner is None or command.state == "offline":
-            self.journal.count("offline")
+            COMMANDS_FINISHED.labels("offline").inc()
             return command
-        with self._waiters.waiting(str(command.id)) as waiter:
-            await self._send(command, request, owner)
+        with self._context.waiters.waiting(str(command.id)) as waiter:
+            await self._send(command, judged, owner)
             return await self._until_ended(tenant_id, command, waiter, wait_s)
 
     async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
         """Return the command once it is terminal, or as it is after `seconds`.
 
-        The wait is registered before the record is read, so an end in between wakes it: whether the command
-        was sent before or after makes no difference.
+        The wait is registered before the record is read, so no end in between is missed.
 
         Raises:
             NotFound: no such command.
         """
-        with self._waiters.waiting(str(command_id)) as waiter:
-            command = await self._get(tenant_id, command_id)
+        with self._context.waiters.waiting(str(command_id)) as waiter:
+            command = await self.get(tenant_id, command_id)
             return await self._until_ended(tenant_id, command, waiter, seconds)
+
+    async def get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
+        """Return one command.
+
+        Raises:
+            NotFound: no such command.
+        """
+        command = await read_command(self.database.reads, tenant_id, command_id)
+        if command is None:
+            raise NotFound("There is no such command.", "command_id")
+        return command
+
+    async def page(
+        self, tenant_id: TenantId, limit: int, after: tuple[datetime, UUID] | None, filters: CommandFilter
+    ) -> list[CommandRecord]:
+        """Return commands, the newest first. after: (created_at, id) of the last one that was seen."""
+        async with self.database.tenant(tenant_id) as work:
+            return await CommandStore(work).page(limit, after, filters)
 
     async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
         """Take back a command that was not sent yet; return its record in state `cancelled`.
@@ -136,103 +145,141 @@ class Commands:
         Raises:
             NotFound: no such command.
             Conflict: it was sent, or has ended.
-            Unavailable: the worker that holds it cannot be reached.
+            Unavailable: the owner cannot be reached.
         """
-        command = await self._get(tenant_id, command_id)
+        command = await self.get(tenant_id, command_id)
         if command.state == "queued":
             owner = await self._presence.locate(tenant_id, command.identity)
             if owner is None:
-                await self.journal.end(tenant_id, str(command_id), Outcome("cancelled"))
+                await self._owner.end(tenant_id, str(command_id), Outcome("cancelled"), "issuer")
             else:
                 await self._ask_to_cancel(command, owner)
-            command = await self._get(tenant_id, command_id)
+            command = await self.get(tenant_id, command_id)
         if command.state != "cancelled":
             raise Conflict(f"The command cannot be cancelled any more: it is {command.state}.")
         return command
 
-    def sent(self, connection: Connection, unique_id: str) -> None:
-        """Record that a CALL has gone to the socket (the core's `CallSent`)."""
-        self.journal.sent(connection, unique_id)
-
-    async def resolved(self, connection: Connection, resolve: Resolve) -> None:
-        """Record how a CALL ended (the core's `Resolve`), with its effects; then tell who waits."""
-        await self.journal.resolved(connection, resolve)
+    # From the bus
 
     def done(self, envelope: DoneEnvelope) -> None:
-        """A command that was issued or is awaited here has ended."""
-        self._routes.end(envelope.command_id)
-        self._waiters.wake(envelope.command_id, unpacked(envelope))
+        """Wake the callers that wait for a command: it has ended."""
+        self._issued.end(envelope.command_id)
+        self._context.waiters.wake(envelope.command_id, decoded_end(envelope))
 
     def moved(self, envelope: MovedEnvelope) -> None:
-        """The worker a command was routed to does not hold the session: look its owner up anew, once."""
-        route = self._routes.get(envelope.command_id)
+        """Send a command to another owner, once: the worker that got it does not have the session."""
+        issued = self._issued.get(envelope.command_id)
         # A second report of the same attempt says nothing about the new one.
-        if route is not None and route.envelope.epoch == envelope.epoch:
-            self._routes.end(envelope.command_id)
-            self._background.spawn(self._reroute(route), "command_reroute")
+        if issued is not None and issued.envelope.epoch == envelope.epoch:
+            self._issued.end(envelope.command_id)
+            self._context.background.spawn(self._reroute(issued), "command_reroute")
 
-    async def reap(self) -> None:
-        """End the commands of dead workers and overdue ones; note remote starts that had no effect.
+    # Recording
 
-        While it is not certain which workers live, no command is taken from any; overdue ones end all the
-        same, for their time is up whoever holds them.
+    def _new_command(self, judged: JudgedRequest, owner: Owner | None) -> NewCommand:
+        now, request = self._clock.now(), judged.request
+        life = timedelta(seconds=self._settings.command_expiry_s + _CLOCK_DIFFERENCE_S)
+        return NewCommand(
+            id=uuid4(),
+            identity=request.identity,
+            action=request.action,
+            payload=judged.payload,
+            created_at=now,
+            deadline_at=now + life,
+            timeout_s=judged.timeout_s,
+            issued_by=request.issued_by,
+            owner=None if owner is None else SessionOwner(owner.charge_point_id, owner.worker, owner.epoch),
+            idempotency_key=request.idempotency_key,
+            request_digest=judged.digest,
+            has_effects=has_effects(self._context.effects.triggers, request.action, judged.payload),
+        )
+
+    async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:
+        """Record a command once; True: it was recorded before under the same idempotency key.
+
+        Raises:
+            NotFound, Conflict, TooManyRequests: see `issue`.
         """
-        alive = self._presence.alive_workers()
-        now = self._clock.now()
-        async with self._database.platform() as work:
-            reaped = await CommandReaper(work).lost(None if alive is None else sorted(alive), now)
-            await CommandReaper(work).no_effect(now, self._settings.remote_start_window_s)
-        for ended in reaped:
-            self.journal.count(ended.state)
-            held = Held(CommandId(str(ended.id)), TenantId(ended.tenant_id), "", "", self._bus.worker_id, 0.0)
-            await self.journal.announce(held, alive or ())
+        limit = self._settings.command_queue_limit
+        refusing = refusing_registrations(new.action)
+        found = await steps.record(new, refusing=refusing, queue_limit=limit)
+        if found is None:
+            raise _no_charge_point(new.identity)
+        if found.command is not None:
+            return found.command, False
+        known = await steps.known(new)
+        if known is not None:
+            if known.request_digest != new.request_digest:
+                raise Conflict("The idempotency key was used for another request.", "Idempotency-Key")
+            # It is this very command if only the confirmation of the database was lost.
+            return known, known.id != new.id
+        require_permitted(found.registration_status, new.action)
+        if found.is_queue_full:
+            LIMITS_HIT.labels("command_queue").inc()
+            raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
+        # The command under its idempotency key was deleted between the two statements.
+        raise StoreUnavailable
 
-    async def settle(self) -> None:
-        """Wait until everything that is being recorded in the background is."""
-        await self._background.drain()
+    async def _record_with_key(
+        self, tenant_id: TenantId, new: NewCommand, key: bytes
+    ) -> tuple[CommandRecord, bool]:
+        """Record a command that sets the credential of its charge point; see `_record`."""
+        async with self.database.tenant(tenant_id) as work:
+            # One change after the other: each must see what the one before has left.
+            change = await self._context.effects.credential.begin(work, new.identity, key, new.created_at)
+            if change is None:
+                raise _no_charge_point(new.identity)
+            if new.owner is not None:
+                new = replace(new, credential_hash=change.credential_hash)
+            recorded, is_repeated = await self._record(CommandSteps(work.rows, work.tenant_id), new)
+            if recorded.state == "queued" and recorded.credential_hash is not None and not is_repeated:
+                await change.reserve(recorded)
+        return recorded, is_repeated
 
-    async def _send(self, command: CommandRecord, request: CommandRequest, owner: Owner) -> None:
+    # Sending
+
+    async def _send(self, command: CommandRecord, judged: JudgedRequest, owner: Owner) -> None:
         envelope = CallEnvelope(
             tenant_id=owner.tenant_id,
             identity=owner.identity,
             epoch=owner.epoch,
-            deadline=(command.deadline_at - timedelta(seconds=CLOCK_DIFFERENCE_S)).timestamp(),
+            deadline=(command.deadline_at - timedelta(seconds=_CLOCK_DIFFERENCE_S)).timestamp(),
             issuer=self._bus.worker_id,
             command_id=CommandId(str(command.id)),
-            action=request.action,
-            payload=request.payload_text,
-            timeout_s=request.timeout_s,
+            action=command.action,
+            payload=judged.payload_text,
+            timeout_s=judged.timeout_s,
+            has_effects=command.has_effects,
         )
-        await self._deliver(Route(envelope, owner.worker))
+        await self._deliver(IssuedCommand(envelope, owner.worker))
 
-    async def _deliver(self, route: Route) -> None:
-        """Put a command on its way; when the bus does not confirm, what became of it is unknown."""
-        envelope = route.envelope
-        self._routes.put(route, self._clock.now().timestamp())
+    async def _deliver(self, issued: IssuedCommand) -> None:
+        """Send a command to its owner; if the bus does not confirm, what became of it is unknown."""
+        envelope = issued.envelope
+        self._issued.add(issued, self._clock.now().timestamp())
         try:
-            await self._bus.deliver(route.worker, envelope)
+            await self._bus.deliver(issued.worker, envelope)
         except Unavailable as error:
-            self._routes.end(envelope.command_id)
-            reason = {"code": error.code, "description": error.detail}
-            await self.journal.end(
-                envelope.tenant_id, envelope.command_id, Outcome("connection_lost", error=reason)
-            )
+            self._issued.end(envelope.command_id)
+            outcome = Outcome("connection_lost", error={"code": error.code, "description": error.detail})
+            await self._owner.end(envelope.tenant_id, envelope.command_id, outcome, "issuer")
             raise
 
-    async def _reroute(self, route: Route) -> None:
-        envelope = route.envelope
+    async def _reroute(self, issued: IssuedCommand) -> None:
+        envelope = issued.envelope
         owner = await self._presence.find(envelope.tenant_id, envelope.identity)
-        if owner is None or route.rerouted or (owner.worker, owner.epoch) == (route.worker, envelope.epoch):
-            await self.journal.end(envelope.tenant_id, envelope.command_id, Outcome("offline"))
+        known = (issued.worker, envelope.epoch)
+        if owner is None or issued.rerouted or (owner.worker, owner.epoch) == known:
+            await self._owner.end(envelope.tenant_id, envelope.command_id, Outcome("offline"), "issuer")
             return
         again = msgspec.structs.replace(envelope, epoch=owner.epoch)
         try:
-            await self._deliver(Route(again, owner.worker, rerouted=True))
+            await self._deliver(IssuedCommand(again, owner.worker, rerouted=True))
         except Unavailable:
-            log.warning("command_not_rerouted", command=envelope.command_id)
+            _LOG.warning("command_not_rerouted", command=envelope.command_id)
 
     async def _ask_to_cancel(self, command: CommandRecord, owner: Owner) -> None:
-        with self._waiters.waiting(str(command.id)) as waiter:
+        with self._context.waiters.waiting(str(command.id)) as waiter:
             envelope = CancelEnvelope(
                 tenant_id=owner.tenant_id,
                 identity=owner.identity,
@@ -250,22 +297,13 @@ class Commands:
         """Return a command of the tenant once it is terminal, or as it is after `seconds`."""
         deadline = self._clock.monotonic() + seconds
         while command.state in OPEN_COMMAND_STATES and (left := deadline - self._clock.monotonic()) > 0:
-            # Only the issuing worker is told of the end, and only while the bus works: others look again.
+            # Only the issuing worker is told of the end, and only while the bus works: others read again.
             await waiter.wait(min(left, _REREAD_S))
             ended = waiter.ended
             is_meant = ended is not None and (ended.id, ended.tenant_id) == (command.id, tenant_id)
-            command = ended if ended is not None and is_meant else await self._get(tenant_id, command.id)
+            command = ended if ended is not None and is_meant else await self.get(tenant_id, command.id)
         return command
 
-    async def _get(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
-        command = await read_command(self._database.reads, tenant_id, command_id)
-        if command is None:
-            raise NotFound(f"There is no command {command_id}.")
-        return command
 
-    async def _reap_and_pause(self) -> float:
-        try:
-            await self.reap()
-        except StoreUnavailable:
-            log.warning("commands_not_reaped")
-        return _REAP_S
+def _no_charge_point(identity: str) -> NotFound:
+    return NotFound(f"There is no charge point {identity}.")

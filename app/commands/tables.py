@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Index,
@@ -19,7 +20,7 @@ CARRIES_CHARGING_PROFILE = (
     "action in ('SetChargingProfile', 'ClearChargingProfile')"
     " or (action = 'RemoteStartTransaction' and payload -> 'chargingProfile' is not null)"
 )
-"""What picks the commands that may change the charging profiles of a charge point."""
+"""The condition of the index of commands that may change the charging profiles of a charge point."""
 
 
 commands = Table(
@@ -46,7 +47,9 @@ commands = Table(
     Column("request_digest", LargeBinary),
     Column("credential_hash", LargeBinary),
     Column("issued_by", Text, nullable=False),
-    # Of a command with a charging profile: when no answer to it, late or not, could matter any more.
+    # Decided when the command is recorded: its end may change other rows, which belong into one transaction.
+    Column("has_effects", Boolean, nullable=False),
+    # Of a command with a charging profile: since when no answer to it, late or not, can matter any more.
     time_column("superseded_at", nullable=True),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),

@@ -3,12 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import Final, NoReturn
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import AppError, FieldViolation, InvalidInput, StoreUnavailable
+from app.errors import FieldViolation, InvalidInput, StoreUnavailable
+
+DATABASE_ERRORS: Final = (
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""The errors that SQLAlchemy and asyncpg raise for a failure of the database."""
 
 # SQLSTATE classes: connection, login refused, unknown database (both occur while an operator works on it),
 # insufficient resources (also a full disk), operator intervention, system error.
@@ -63,30 +74,26 @@ def _of_state(state: str | None) -> Failure:
 
 @asynccontextmanager
 async def translated_errors() -> AsyncIterator[None]:
-    """Translate errors of the database into errors of the application.
+    """Translate errors of the database that the block raises; see `raise_translated`."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        raise_translated(error)
+
+
+def raise_translated(error: Exception) -> NoReturn:
+    """Raise an error of the application instead of an error of the database, or that error itself.
 
     Raises:
         StoreUnavailable: the database is away or too slow, or there was a conflict; the caller may try again.
         InvalidInput: a value cannot be stored.
     """
-    try:
-        yield
-    except AppError:
-        raise
-    except (
-        DBAPIError,
-        PoolTimeout,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-    ) as error:
-        match failure_of(error):
-            case Failure.UNAVAILABLE | Failure.CONFLICT:
-                raise StoreUnavailable() from error
-            case _:
-                _refuse_unstorable(error)
-                raise
+    match failure_of(error):
+        case Failure.UNAVAILABLE | Failure.CONFLICT:
+            raise StoreUnavailable() from error
+        case _:
+            _refuse_unstorable(error)
+            raise error
 
 
 def _refuse_unstorable(error: BaseException) -> None:

@@ -7,12 +7,12 @@ So a frequent request that needs one statement is run here.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 
-from app.database.failures import translated_errors
+from app.database.failures import DATABASE_ERRORS, raise_translated
 from app.database.statements import Statement
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -23,6 +23,9 @@ class Row(Protocol):
 
     def __getitem__(self, name: str, /) -> Any:
         """Return a column."""
+
+    def values(self) -> Iterable[Any]:
+        """Return all columns in the order of the statement."""
 
 
 _CONNECTIONS = 8
@@ -81,20 +84,26 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that may be run twice: when the connection ends meanwhile, it is.
+        """Run a statement that may run twice: it does if the connection ends meanwhile.
 
         Raises:
-            StoreUnavailable: the database is away or too slow; what was asked for may be done or not.
+            StoreUnavailable: the database is away or too slow. The change may or may not be done.
         """
-        arguments = statement.arguments(values)
-        async with translated_errors():
-            try:
-                return await self._fetch(statement.text, arguments)
-            except _ENDED:
-                # The connection ended while it was idle, for example because the database was restarted. The
-                # other idle connections have ended too.
-                self._end_idle()
-                return await self._fetch(statement.text, arguments)
+        # Other values are ignored.
+        arguments = [values[name] for name in statement.names]
+        try:
+            return await self._fetch_twice(statement.text, arguments)
+        except DATABASE_ERRORS as error:
+            raise_translated(error)
+
+    async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+        try:
+            return await self._fetch(text, arguments)
+        except _ENDED:
+            # The connection ended while it was idle, for example because the database was restarted. The
+            # other idle connections have ended too.
+            self._end_idle()
+            return await self._fetch(text, arguments)
 
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         if self._is_closed:

@@ -1,5 +1,6 @@
 """The base class of stores that work inside a unit of work, and functions that they share."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -23,8 +24,12 @@ class Repository:
 
 
 def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """Return the columns that build a record, in the order of its fields; `others` come from elsewhere."""
-    return [others[field.name] if field.name in others else table.c[field.name] for field in fields(record)]
+    """Return the columns that build a record, in the order of its fields; `others` come from elsewhere.
+
+    record: a dataclass or a NamedTuple.
+    """
+    names: Sequence[str] = getattr(record, "_fields", ()) or [field.name for field in fields(record)]
+    return [others[name] if name in others else table.c[name] for name in names]
 
 
 def like_prefix(text: str) -> str:

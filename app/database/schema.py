@@ -3,8 +3,9 @@
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, MetaData
+from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Text, column, table
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 import app
@@ -19,6 +20,10 @@ metadata = MetaData(
     }
 )
 TIME = TIMESTAMP(timezone=True)
+CHARGE_POINTS: Final = table(
+    "charge_points", column("id", BigInteger), column("tenant_id", BigInteger), column("identity", Text)
+)
+"""What rows of other capabilities are joined with: their charge point, shown by its identity."""
 REGISTRATION_STATUS_VALUES = "in ('Accepted', 'Pending', 'Rejected')"
 
 

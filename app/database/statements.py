@@ -3,7 +3,6 @@
 A list with filters has one statement for each set of filters in use. These are few.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Select, TextClause
@@ -13,19 +12,21 @@ _DIALECT: Final = registry.load("postgresql.asyncpg")()
 
 
 class Statement:
-    """One with named parameters: `clause` for a unit of work, `text` for a connection of asyncpg."""
+    """A statement with named parameters, for a unit of work and for a connection of asyncpg.
 
-    __slots__ = ("_names", "clause", "text")
+    Attributes:
+        clause: For a unit of work.
+        text: For a connection of asyncpg, with numbered parameters.
+        names: The names of these parameters, in their order.
+    """
+
+    __slots__ = ("clause", "names", "text")
 
     def __init__(self, clause: Select[Any] | TextClause) -> None:
         compiled = clause.compile(dialect=_DIALECT)
         self.clause = clause
         self.text = str(compiled)
-        self._names = tuple(compiled.positiontup or ())
-
-    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the parameters in the order of the text. values: by name; others are ignored."""
-        return [values[name] for name in self._names]
+        self.names = tuple(compiled.positiontup or ())
 
 
 def given(**values: Any) -> dict[str, Any]:

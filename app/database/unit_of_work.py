@@ -5,13 +5,36 @@ A store is made for a unit of work: `ChargePointStore(work)`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database.prepared import Row
+from app.database.prepared import Prepared, Row
 from app.database.statements import Statement
 from app.types import TenantId
+
+
+class TenantRows(Protocol):
+    """The interface that reads rows of one tenant: a unit of work, or prepared statements."""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """The tenant whose rows are read."""
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Run a statement that only reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantReads:
+    """Reads the rows of one tenant without a unit of work. Each statement is a transaction."""
+
+    reads: Prepared
+    tenant_id: TenantId
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Run a statement that only reads."""
+        return await self.reads.rows(statement, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +45,7 @@ class TenantWork:
     tenant_id: TenantId
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement inside the transaction."""
+        """Run a statement in the transaction."""
         return (await self.connection.execute(statement.clause, dict(values))).mappings().all()
 
 

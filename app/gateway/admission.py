@@ -21,7 +21,7 @@ from app.gateway.path import Address, PathRefused, parse_path
 from app.logs import get_logger
 from app.settings import Settings
 from app.transactions.records import TransactionFilter
-from app.transactions.store import TransactionStore
+from app.transactions.store.reading import TransactionStore
 
 _LOG = get_logger(__name__)
 

@@ -15,9 +15,9 @@ import orjson
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app import metrics
+from app import close_codes, metrics
 from app.connection import Connection
-from app.errors import AppError
+from app.errors import PROBLEM_MEDIA_TYPE, AppError
 from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.handshake import Handshake, agreed_compression
@@ -29,7 +29,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
-from app.gateway.websocket_connection import CLOSE_ABNORMAL, CLOSE_NO_STATUS, WebSocketConnection
+from app.gateway.websocket_connection import WebSocketConnection
 from app.logs import get_logger
 from app.settings import Settings
 from app.tasks import BackgroundTasks
@@ -37,8 +37,6 @@ from app.types import ChargePointId, TenantId
 
 _LOG = get_logger(__name__)
 
-CLOSE_PROTOCOL: Final = 1002
-"""No common subprotocol (OCPP-J 3.2)."""
 
 _EXTENSIONS = b"sec-websocket-extensions"
 _DRAIN_S: Final = 5.0
@@ -83,7 +81,11 @@ class ChargePointEndpoint:
             case NoSubprotocol():
                 await send({"type": "websocket.accept"})
                 await send(
-                    {"type": "websocket.close", "code": CLOSE_PROTOCOL, "reason": "no common subprotocol"}
+                    {
+                        "type": "websocket.close",
+                        "code": close_codes.PROTOCOL_ERROR,
+                        "reason": "no common subprotocol",
+                    }
                 )
             case Admitted():
                 direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
@@ -118,7 +120,7 @@ class ChargePointEndpoint:
         session = Session(self._connection(admitted), transport, self._services, is_framed=False)
         await self._open(session, admitted, send)
         transport.open()
-        code = CLOSE_ABNORMAL
+        code = close_codes.ABNORMAL
         try:
             code = await _pump(receive, session, transport)
         finally:
@@ -232,7 +234,7 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
             if readable is not None:
                 await readable
         else:
-            code: int = message.get("code") or CLOSE_NO_STATUS
+            code: int = message.get("code") or close_codes.NO_STATUS
             return code
 
 
@@ -254,7 +256,7 @@ def _handshake(scope: Scope) -> Handshake:
 async def _deny(scope: Scope, send: Send, denied: Denied) -> None:
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         # The server answers this with 403 and no body.
-        await send({"type": "websocket.close", "code": 1008, "reason": denied.reason})
+        await send({"type": "websocket.close", "code": close_codes.POLICY_VIOLATION, "reason": denied.reason})
         return
     start, body = _problem(denied.error, denied.headers)
     await send({"type": "websocket.http.response.start", **start})
@@ -272,7 +274,7 @@ async def _answer_http(scope: Scope, send: Send) -> None:
 
 def _problem(error: AppError, headers: dict[str, str]) -> tuple[dict[str, Any], bytes]:
     body = orjson.dumps(error.problem())
-    fields = {"Content-Type": "application/problem+json", "Content-Length": str(len(body)), **headers}
+    fields = {"Content-Type": PROBLEM_MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
     return {"status": error.status, "headers": raw}, body
 

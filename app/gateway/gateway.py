@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from app import close_codes
 from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
@@ -14,12 +15,12 @@ from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
-from app.gateway.session import CLOSE_GOING_AWAY, Session
+from app.gateway.session import Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.settings import Settings
 from app.storage import Storage
 
@@ -42,7 +43,7 @@ class Gateway:
         self._registry = registry
         self._last_seen = LastSeenRecorder(storage.connection_batcher)
         deadlines = CallDeadlines()
-        tally = Tally(CALL_SECONDS.bounds_s)
+        counters = Counters(CALL_SECONDS.bounds_s)
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
@@ -50,11 +51,11 @@ class Gateway:
             commands=commands,
             clock=clock,
             limits=_limits_of(settings),
-            tally=tally,
-            watcher=deadlines,
+            counters=counters,
+            watch_deadlines=deadlines.sessions.add,
             call_later=_call_later,
         )
-        self._ticker = Ticker(deadlines, tally, self._last_seen, registry, clock)
+        self._ticker = Ticker(deadlines, counters, self._last_seen, registry, clock)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
         parts = EndpointParts(
@@ -78,7 +79,7 @@ class Gateway:
         """Close every session with 1001, then stop. The server does not accept connections any longer."""
         sessions = [session for session in self._registry.sessions() if isinstance(session, Session)]
         for session in sessions:
-            session.close(CLOSE_GOING_AWAY, "the server is going away")
+            session.close(close_codes.GOING_AWAY, "the server is going away")
         await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._keepalive.close()

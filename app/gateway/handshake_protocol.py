@@ -18,10 +18,11 @@ from urllib.parse import unquote
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 
+from app import close_codes
 from app.gateway.handshake import Headers
 from app.gateway.sockets import WorkerSockets
 from app.gateway.transport import Receiver
-from app.gateway.websocket_connection import CLOSE_ABNORMAL, WebSocketConnection
+from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer
 
 EXTENSION: Final = "stationmaster.switch_to"
@@ -193,7 +194,7 @@ class HandshakeProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._lost = self._lost or self._http.loop.create_future()
             await asyncio.shield(self._lost)
-        return {"type": "websocket.disconnect", "code": CLOSE_ABNORMAL}
+        return {"type": "websocket.disconnect", "code": close_codes.ABNORMAL}
 
     async def _send(self, message: dict[str, Any]) -> None:
         if self._transport is None:
@@ -207,7 +208,7 @@ class HandshakeProtocol(asyncio.Protocol):
                 # Accepted only to be closed: the connection does the closing handshake.
                 websocket = WebSocketConnection(self._http.loop)
                 self.switch_to(websocket, _Discard(), _ignore)
-                websocket.close(message.get("code", 1000), message.get("reason") or "")
+                websocket.close(message.get("code", close_codes.NORMAL), message.get("reason") or "")
             case "websocket.http.response.start" if not self._is_answered:
                 self._answer = {"body": b"", **message}
             case "websocket.http.response.body" if self._answer is not None:

@@ -125,7 +125,9 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         HandshakeProtocol(self, key, early).begin()
 
     def _lacks_connection(self) -> bool:
-        if self.parser.get_http_version() != "1.1" or not belongs_here(self.url):
+        if self.parser.get_http_version() != "1.1" or all(name != b"upgrade" for name, _ in self.headers):
+            return False
+        if not belongs_here(self.url):
             return False
         fields = dict(self.headers)
         return (

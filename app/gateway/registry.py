@@ -3,7 +3,8 @@
 `Registry.admit` does a whole take-over, on this worker and on others. `Registry.leave` is its reverse.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from app.clock import Clock
 from app.connection import Connection
@@ -24,14 +25,14 @@ _LOG = get_logger(__name__)
 
 
 class LiveSession(Protocol):
-    """A session, as registry and inbox know it. No method waits, so a slow socket delays no other one."""
+    """A session, as this worker knows it. No method waits, so a slow socket delays no other one."""
 
     @property
     def connection(self) -> Connection:
         """The connection that this session serves."""
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
-        """Send a CALL, or queue it in the link. `Commands.sent` and `Commands.resolved` are called later.
+        """Send a CALL, or queue it in the link. `CommandOwner.sent` and `resolved` are called later.
 
         Raises:
             ValueError: the payload breaks the definition, or the socket is being closed. Nothing was queued.
@@ -64,6 +65,10 @@ class Registry:
     def get(self, tenant_id: TenantId, identity: str) -> LiveSession | None:
         """Return the session of a charge point, or None if this worker does not hold its newest one."""
         return self._sessions.get((tenant_id, identity))
+
+    def receivers(self) -> dict[type, Callable[[Any], None]]:
+        """Return what takes the envelopes about sessions from the bus, by their type."""
+        return {EvictEnvelope: self.evict_older}
 
     async def admit(self, session: LiveSession) -> bool:
         """Make an authenticated session the owner of its charge point, and close older ones on all workers.

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import orjson
 
-from app import metrics
+from app import close_codes, metrics
 from app.answers import Payload, Recording, Waiting
 from app.connection import Connection
 from app.errors import AppError, CallFailed
@@ -21,17 +21,11 @@ from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
-from app.transactions.entries import InvalidRecord
+from app.transactions.records import InvalidRecord
 from app.types import CommandId
 
 _LOG = get_logger(__name__)
 
-CLOSE_GOING_AWAY: Final = 1001
-CLOSE_UNSUPPORTED: Final = 1003
-CLOSE_POLICY: Final = 1008
-CLOSE_TOO_BIG: Final = 1009
-CLOSE_SUPERSEDED: Final = 4009
-"""A newer connection of the same charge point has taken over (4000-4999: private use, RFC 6455 7.4.2)."""
 
 _UNREADABLE_REASONS: Final = frozenset({"unreadable", "unknown_message_type"})
 _RATE: Final = 1
@@ -107,7 +101,7 @@ class Session:
                 self._transport.write(found)
             case CallSent():
                 self._results.push(found)
-                self._services.watcher.watch(self)
+                self._services.watch_deadlines(self)
             case Resolve():
                 _count_deviations(found.deviations)
                 self._results.push(found)
@@ -145,7 +139,7 @@ class Session:
 
     def evict(self, reason: str) -> None:
         """Close, because a newer connection of this charge point has taken over."""
-        self._close(CLOSE_SUPERSEDED, reason, None)
+        self._close(close_codes.SUPERSEDED, reason, None)
 
     def close(self, code: int, reason: str) -> None:
         """Close for a reason of the server, for example its shutdown."""
@@ -187,9 +181,9 @@ class Session:
             case "tolerated":
                 metrics.DEVIATIONS.labels(notice.text).inc()
             case "too_big":
-                self._close(CLOSE_TOO_BIG, "frame too big", "frame_bytes")
+                self._close(close_codes.MESSAGE_TOO_BIG, "frame too big", "frame_bytes")
             case "not_text":
-                self._close(CLOSE_UNSUPPORTED, "text frames only", None)
+                self._close(close_codes.UNSUPPORTED_DATA, "text frames only", None)
             case "failed":
                 self._core_failed(notice.text or "")
 
@@ -222,7 +216,7 @@ class Session:
                 # Not `isinstance(answer, Mapping)`, which costs six times as much.
                 return self._finish(item, cast(Waiting, answer), started)
             self._reply(item, answer)
-        services.tally.answered(item.action, services.clock.monotonic() - started)
+        services.counters.answered(item.action, services.clock.monotonic() - started)
         return None
 
     async def _finish(self, call: Dispatch, answer: Waiting, started: float) -> None:
@@ -238,7 +232,7 @@ class Session:
             self._reply(call, payload)
             if call.action == "BootNotification":
                 self._register()
-        self._services.tally.answered(call.action, self._services.clock.monotonic() - started)
+        self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
         """Let a charge point send records and large frames if it is or was registered."""
@@ -315,7 +309,7 @@ class Session:
             if self._unreadable is None:
                 self._unreadable = UnreadableWindow()
             if self._unreadable.exceeded(self._services.clock.monotonic()):
-                self._close(CLOSE_POLICY, "too many unreadable frames", "unreadable_frames")
+                self._close(close_codes.POLICY_VIOLATION, "too many unreadable frames", "unreadable_frames")
 
     # To the socket
 

@@ -8,8 +8,8 @@ from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Resolve, Tally, ocpp16
-from app.transactions.ledger.ledger import Ledger
+from app.ocpp import Conversation, Counters, Resolve, ocpp16
+from app.transactions.ledger import Ledger
 
 
 class CommandResults(Protocol):
@@ -29,13 +29,6 @@ class HasDeadlines(Protocol):
         """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
 
 
-class DeadlineWatcher(Protocol):
-    """Calls `expire_calls` of a session while it has a deadline."""
-
-    def watch(self, session: HasDeadlines) -> None:
-        """Call `expire_calls` from now on, until it returns False."""
-
-
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
     """The limits of one charge point. Sizes are in UTF-8 bytes; the queues count waiting CALLs."""
@@ -50,7 +43,10 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """The services that all sessions of a worker share."""
+    """The services that all sessions of a worker share.
+
+    watch_deadlines: calls `expire_calls` of a session from now on, until it returns False.
+    """
 
     ledger: Ledger
     frame_log: FrameLog
@@ -58,8 +54,8 @@ class SessionServices:
     commands: CommandResults
     clock: Clock
     limits: SessionLimits
-    tally: Tally
-    watcher: DeadlineWatcher
+    counters: Counters
+    watch_deadlines: Callable[[HasDeadlines], None]
     call_later: Callable[[float, Callable[[], None]], object]
 
 
@@ -86,7 +82,7 @@ def new_conversation(
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
         meters=services.ledger.meters,
-        tally=services.tally,
+        counters=services.counters,
         frames=services.frame_log.buffer,
         # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,

@@ -5,7 +5,7 @@ from app.clock import Clock
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session_services import HasDeadlines
-from app.ocpp import Tally
+from app.ocpp import Counters
 from app.tasks import PeriodicTask
 
 TICK_S = 0.25
@@ -16,22 +16,21 @@ LAST_SEEN_PERIOD_S = 30.0
 
 
 class CallDeadlines:
-    """The sessions that wait for the answer to a CALL of ours."""
+    """The sessions that wait for the answer to a CALL of ours.
+
+    sessions: `check` calls their `expire_calls`, until it returns False.
+    """
 
     def __init__(self) -> None:
-        self._sessions: set[HasDeadlines] = set()
-
-    def watch(self, session: HasDeadlines) -> None:
-        """Call `expire_calls` of the session from now on, until it returns False."""
-        self._sessions.add(session)
+        self.sessions: set[HasDeadlines] = set()
 
     def check(self) -> None:
         """Let each session check its deadlines."""
-        for session in list(self._sessions):
+        for session in list(self.sessions):
             # A session that raises is not asked again, so it cannot disturb the others.
-            self._sessions.discard(session)
+            self.sessions.discard(session)
             if session.expire_calls():
-                self._sessions.add(session)
+                self.sessions.add(session)
 
 
 class Ticker:
@@ -40,13 +39,13 @@ class Ticker:
     def __init__(
         self,
         deadlines: CallDeadlines,
-        tally: Tally,
+        counters: Counters,
         last_seen: LastSeenRecorder,
         registry: Registry,
         clock: Clock,
     ) -> None:
         self._deadlines = deadlines
-        self._tally = tally
+        self._counters = counters
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
@@ -78,7 +77,7 @@ class Ticker:
 
     def _publish(self) -> None:
         """Add the counts of the frame path to the metrics."""
-        frames_in, frames_out, answered = self._tally.take()
+        frames_in, frames_out, answered = self._counters.take()
         metrics.FRAMES_RECEIVED.inc(frames_in)
         metrics.FRAMES_SENT.inc(frames_out)
         for action, (counts, sum_s) in answered.items():

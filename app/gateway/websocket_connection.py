@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from app import metrics
+from app import close_codes, metrics
 from app.gateway.transport import (
     OUTBOUND_LIMIT_BYTES,
     SEND_DEADLINE_S,
@@ -20,12 +20,6 @@ from app.gateway.transport import (
 )
 from app.ocpp import Control, close_frame, ping_frame
 
-CLOSE_NO_STATUS: Final = 1005
-"""The peer closed without a code (RFC 6455 7.4.1)."""
-CLOSE_ABNORMAL: Final = 1006
-"""The socket ended without a closing handshake (RFC 6455 7.4.1)."""
-_CLOSE_GOING_AWAY: Final = 1001
-_CLOSE_KEEPALIVE: Final = 1011
 _CLOSING_S: Final = 10.0
 """Seconds that a peer may take to answer our close."""
 
@@ -162,7 +156,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.resume_writing()
         if self._closing is not None:
             self._closing.cancel()
-        self._end(CLOSE_ABNORMAL)
+        self._end(close_codes.ABNORMAL)
         self._transport = self._receiver = self._reader = self._waiting = None
         if self._on_lost is not None:
             self._on_lost(self)
@@ -170,7 +164,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close, because the server stops. uvicorn calls this."""
-        self.close(_CLOSE_GOING_AWAY, "the server is going away")
+        self.close(close_codes.GOING_AWAY, "the server is going away")
         if self._transport is not None:
             self._transport.close()
 
@@ -193,7 +187,7 @@ class WebSocketConnection(asyncio.Protocol):
             return max(0.0, interval_s - timeout_s)
         metrics.LIMITS_HIT.labels("ping_timeout").inc()
         transport = self._transport
-        self.close(_CLOSE_KEEPALIVE, "keepalive ping timeout")
+        self.close(close_codes.INTERNAL_ERROR, "keepalive ping timeout")
         transport.close()
         return None
 
@@ -231,9 +225,9 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if self._ended is not None:
             transport.write(event.answer)
-            if event.kind == "fail" and event.code == 1009:
+            if event.kind == "fail" and event.code == close_codes.MESSAGE_TOO_BIG:
                 metrics.LIMITS_HIT.labels("message").inc()
-            self._end(CLOSE_NO_STATUS if event.code is None else event.code)
+            self._end(close_codes.NO_STATUS if event.code is None else event.code)
         if self._closing is None:
             # Bytes that the peer does not read would keep the socket open for ever.
             self._closing = self._loop.call_later(_CLOSING_S, transport.abort)

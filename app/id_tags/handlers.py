@@ -1,4 +1,4 @@
-"""Authorize (OCPP 1.6 4.1): may this id tag charge? A question only; what counts is decided at the start."""
+"""Authorize (OCPP 1.6 4.1): may this id tag charge? The start of a transaction decides for itself."""
 
 from functools import partial
 from typing import cast
@@ -6,21 +6,19 @@ from typing import cast
 from app.answers import Handler
 from app.clock import Clock
 from app.connection import Connection
-from app.database.database import Database
-from app.id_tags.store import IdTagStore
+from app.id_tags.service import IdTagService
 from app.ocpp import v16
 
 
-def id_tag_handlers(database: Database, clock: Clock) -> dict[str, Handler]:
+def id_tag_handlers(id_tags: IdTagService, clock: Clock) -> dict[str, Handler]:
     """Return the handlers of this package, by action."""
-    return {"Authorize": partial(authorize, database, clock)}
+    return {"Authorize": partial(authorize, id_tags, clock)}
 
 
 async def authorize(
-    database: Database, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
+    id_tags: IdTagService, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
 ) -> v16.AuthorizeResponse:
     """Answer with the tag's status; an unknown tag is Invalid."""
-    async with database.tenant(connection.tenant_id) as work:
-        info = await IdTagStore(work).authorize(request["idTag"], clock.now(), starting=False)
-    # The store gives the wire form as a plain dict.
+    info = await id_tags.authorize(connection.tenant_id, request["idTag"], clock.now())
+    # The service returns a plain dict with the standard's names.
     return {"idTagInfo": cast(v16.IdTagInfo, info)}

@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 IdTagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid"]
+
+
+class IdTagKey(NamedTuple):
+    """What an id tag is found by. id_tag_key: the tag as `rules.fold_id_tag` returns it."""
+
+    tenant_id: int
+    id_tag_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,18 @@ class IdTagRecord:
     note: str | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewIdTag:
+    """What an operator says of a new id tag; the fields are those of `IdTagRecord`."""
+
+    id_tag: str
+    status: IdTagStatus = "Accepted"
+    expires_at: datetime | None = None
+    parent_id_tag: str | None = None
+    max_active_transactions: int | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

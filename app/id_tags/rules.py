@@ -1,4 +1,4 @@
-"""What an id tag may do: one pure decision, used by Authorize and in the ledger (OCPP 1.6 4.1)."""
+"""Decide what an id tag may do. Authorize and the ledger ask the same function (OCPP 1.6 4.1)."""
 
 from datetime import datetime
 
@@ -12,11 +12,19 @@ def fold_id_tag(id_tag: str) -> str:
     return id_tag.lower()
 
 
-def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
-    """Return the `idTagInfo` of a tag in wire form; an unknown tag (None) is Invalid.
+def is_limited(tag: IdTagRecord | None) -> bool:
+    """Tell whether the number of transactions that run on a tag counts. None: the tag is unknown."""
+    return tag is not None and tag.max_active_transactions is not None
 
-    at: the time at which the tag is presented. active_transactions: how many run on it already, when a new
-    one is to start; None for a mere question, which never answers ConcurrentTx (OCPP 1.6 7.2).
+
+def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
+    """Return the `idTagInfo` of a tag, with the standard's names; an unknown tag (None) is Invalid.
+
+    Args:
+        tag: The tag as it is stored.
+        at: The time at which the tag is presented.
+        active_transactions: How many run on the tag already, when another one is about to start. None for a
+            question without a start, which is never answered with ConcurrentTx (OCPP 1.6 7.2).
     """
     if tag is None:
         return {"status": "Invalid"}

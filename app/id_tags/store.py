@@ -1,23 +1,40 @@
-"""The id tags of one tenant. Whether one may charge is decided in `authorization`."""
+"""SQL of id tags: those of one tenant in a unit of work, and those of a batch of the ledger.
 
+Whether a tag may charge is decided in `rules`.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of, like_prefix
-from app.database.text import clean_text
 from app.errors import Conflict
 from app.id_tags import tables
-from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus
-from app.id_tags.rules import fold_id_tag, id_tag_info
-from app.transactions import tables as transaction_tables
-from app.types import Json
+from app.id_tags.records import IdTagFilter, IdTagKey, IdTagRecord, IdTagStatus
+from app.id_tags.rules import fold_id_tag
 
 _TABLE = tables.id_tags
 _COLUMNS = columns_of(IdTagRecord, _TABLE)
 _CHANGEABLE = frozenset({"status", "expires_at", "parent_id_tag", "max_active_transactions", "note"})
+
+_FIND: Final = """
+    select tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
+        tag.max_active_transactions, tag.note, tag.created_at, tag.updated_at
+    from id_tags as tag
+    where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
+"""
+
+# In one order everywhere, so that two ledgers cannot wait for each other.
+_LOCK: Final = """
+    select from id_tags as tag
+    where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
+    order by tag.tenant_id, tag.id_tag_key
+    for update of tag
+"""
 
 
 class IdTagStore(Repository):
@@ -59,7 +76,7 @@ class IdTagStore(Repository):
         return IdTagRecord(*row)
 
     async def get(self, id_tag: str, *, to_change: bool = False) -> IdTagRecord | None:
-        """Return a tag. to_change: nobody else changes it until the end of this transaction."""
+        """Return a tag. to_change: lock it until the end of this transaction."""
         statement = select(*_COLUMNS).where(*self._is(id_tag))
         if to_change:
             statement = statement.with_for_update()
@@ -95,22 +112,18 @@ class IdTagStore(Repository):
         statement = delete(_TABLE).where(*self._is(id_tag)).returning(_TABLE.c.id_tag_key)
         return (await self.connection.execute(statement)).one_or_none() is not None
 
-    async def authorize(self, id_tag: str, at: datetime, *, starting: bool) -> Json:
-        """Return the `idTagInfo` of a tag at a time, in wire form; unknown tags are Invalid.
-
-        starting: count the running transactions too. Advisory only: what counts is decided in the ledger.
-        """
-        tag = await self.get(clean_text(id_tag))
-        if tag is None or not starting or tag.max_active_transactions is None:
-            return id_tag_info(tag, at)
-        running = transaction_tables.transactions
-        statement = select(func.count()).where(
-            running.c.tenant_id == self.tenant_id,
-            running.c.id_tag_key == tag.id_tag_key,
-            running.c.stopped_received_at.is_(None),
-            running.c.id_tag_info["status"].astext == "Accepted",
-        )
-        return id_tag_info(tag, at, (await self.connection.execute(statement)).scalar_one())
-
     def _is(self, id_tag: str) -> tuple[Any, ...]:
         return (_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id_tag_key == fold_id_tag(id_tag))
+
+
+async def find_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> dict[IdTagKey, IdTagRecord]:
+    """Return those of some tags that exist, of any tenant, by one statement."""
+    if not keys:
+        return {}
+    tags = [IdTagRecord(*row.values()) for row in await connection.fetch(_FIND, *zip(*keys, strict=True))]
+    return {IdTagKey(tag.tenant_id, tag.id_tag_key): tag for tag in tags}
+
+
+async def lock_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> None:
+    """Lock tags until the end of the connection's transaction, so that a limit holds under races."""
+    await connection.execute(_LOCK, *zip(*keys, strict=True))

@@ -4,8 +4,8 @@ Each entry is delivered at least once while Redis keeps the stream, and deleted 
 drop repeated envelopes. If Redis loses an envelope, the command in the sender's database record expires.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
 
 import msgspec
 from redis.asyncio import Redis
@@ -20,7 +20,10 @@ from app.metrics import BUS_MESSAGES, REDIS_FAILURES
 from app.tasks import PeriodicTask
 from app.types import WorkerId
 
-Receiver = Callable[[Envelope], None]
+Receivers = Mapping[type, Callable[[Any], None]]
+"""What takes the envelopes of each type. A receiver must not block."""
+
+_TYPES: Final = frozenset(get_args(Envelope))
 
 _FIELD = b"e"
 _BLOCK_MS = 1000
@@ -54,13 +57,19 @@ class CommandBus:
         self._inbox = WorkerKeys(worker_id).inbox
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Envelope)
-        self._receiver: Receiver | None = None
+        self._receivers: Receivers | None = None
         self._taken: list[bytes] = []
         self._task: PeriodicTask | None = None
 
-    async def start(self, receiver: Receiver) -> None:
-        """Read the inbox from now on. `receiver` gets each authentic envelope and must not block."""
-        self._receiver = receiver
+    async def start(self, receivers: Receivers) -> None:
+        """Read the inbox from now on, and give each authentic envelope to the receiver of its type.
+
+        Raises:
+            RuntimeError: a type of envelope has no receiver.
+        """
+        if missing := _TYPES - receivers.keys():
+            raise RuntimeError(f"envelopes without a receiver: {sorted(kind.__name__ for kind in missing)}")
+        self._receivers = receivers
         self._task = PeriodicTask(self._read, "command_bus_inbox")
 
     async def close(self) -> None:
@@ -135,10 +144,10 @@ class CommandBus:
         self._receive(envelope)
 
     def _receive(self, envelope: Envelope) -> None:
-        if self._receiver is None:
+        if self._receivers is None:
             raise Unavailable("This worker does not take commands yet.", "bus_unavailable")
         try:
-            self._receiver(envelope)
+            self._receivers[type(envelope)](envelope)
         except Exception:
             # A defect of ours must neither stop the inbox nor reach the code that delivers locally.
             _LOG.exception("bus_receiver_failed", kind=type(envelope).__name__)

@@ -27,12 +27,17 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class CallEnvelope(_Envelope, frozen=True, tag="call"):
-    """Send this CALL to the charge point. payload: strict JSON text; timeout_s: counted from the sending."""
+    """Send this CALL to the charge point.
+
+    payload: strict JSON text; timeout_s: counted from the sending; has_effects: its end may change other
+    rows.
+    """
 
     command_id: CommandId
     action: str
     payload: str
     timeout_s: float
+    has_effects: bool = True
 
 
 class CancelEnvelope(_Envelope, frozen=True, tag="cancel"):

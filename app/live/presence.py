@@ -167,7 +167,8 @@ class Presence:
         if self._reachable and keys:
             try:
                 stored = await self._entries.read(keys)
-                living = await self._lease.living({o.worker for o in stored if o is not None})
+                if others := {o.worker for o in stored if o is not None} - {self.worker_id}:
+                    living = await self._lease.living(others)
             except FAILURES as error:
                 self._failed("find", error)
         found = (self._newest(key, entry, living) for key, entry in zip(keys, stored, strict=True))

@@ -91,7 +91,7 @@ AuthorizationStatus = Literal[
 
 
 class IdTagInfo(TypedDict):
-    """What holds for an identifier. (7.27)"""
+    """Status of an identifier. (7.27)"""
 
     expiryDate: NotRequired[str]
     """When the identifier should leave the authorization cache; never when absent."""
@@ -107,7 +107,7 @@ class AuthorizationData(TypedDict):
     idTag: IdToken
     """The identifier."""
     idTagInfo: NotRequired[IdTagInfo]
-    """What holds for the identifier; required in a full update, and its absence in a differential one deletes the entry."""
+    """Status of the identifier; required in a full update, and its absence in a differential one deletes the entry."""
 
 AvailabilityStatus = Literal[
     "Accepted",
@@ -146,7 +146,7 @@ ChargePointErrorCode = Literal[
     "UnderVoltage",
     "WeakSignal",
 ]
-"""What is wrong with a charge point or a connector. (7.6)"""
+"""Fault of a charge point or a connector. (7.6)"""
 
 ChargePointStatus = Literal[
     "Available",
@@ -166,20 +166,20 @@ ChargingProfilePurposeType = Literal[
     "TxDefaultProfile",
     "TxProfile",
 ]
-"""What a profile limits. (7.10)"""
+"""Purpose of a profile: the thing that it limits. (7.10)"""
 
 ChargingProfileKindType = Literal[
     "Absolute",
     "Recurring",
     "Relative",
 ]
-"""What the times of a schedule count from. (7.9)"""
+"""The moment from which the times of a schedule count. (7.9)"""
 
 RecurrencyKindType = Literal[
     "Daily",
     "Weekly",
 ]
-"""How often a recurring schedule starts anew. (7.37)"""
+"""How often a recurring schedule starts again. (7.37)"""
 
 ChargingRateUnitType = Literal[
     "W",
@@ -224,11 +224,11 @@ class ChargingProfile(TypedDict):
     stackLevel: int
     """Rank among profiles of one purpose; the highest valid one leads."""
     chargingProfilePurpose: ChargingProfilePurposeType
-    """What the profile limits."""
+    """Purpose of the profile: the thing that it limits."""
     chargingProfileKind: ChargingProfileKindType
-    """What the times of the schedule count from."""
+    """The moment from which the times of the schedule count."""
     recurrencyKind: NotRequired[RecurrencyKindType]
-    """How often a recurring schedule starts anew; only with kind Recurring."""
+    """How often a recurring schedule starts again; only with kind Recurring."""
     validFrom: NotRequired[str]
     """From when the profile holds; at once when absent."""
     validTo: NotRequired[str]
@@ -355,7 +355,7 @@ Measurand = Literal[
     "Temperature",
     "Voltage",
 ]
-"""What a reading measures; import flows from the grid to the vehicle, export the other way. (7.31)"""
+"""The quantity of a reading; import flows from the grid to the vehicle, export the other way. (7.31)"""
 
 MessageTrigger = Literal[
     "BootNotification",
@@ -431,7 +431,7 @@ class SampledValue(TypedDict):
     format: NotRequired[ValueFormat]
     """How to read the value; Raw when absent."""
     measurand: NotRequired[Measurand]
-    """What was measured; Energy.Active.Import.Register when absent."""
+    """The measured quantity; Energy.Active.Import.Register when absent."""
     phase: NotRequired[Phase]
     """Phase that was measured; overall when absent."""
     location: NotRequired[Location]
@@ -565,7 +565,7 @@ CertificateUseEnumType = Literal[
     "CentralSystemRootCertificate",
     "ManufacturerRootCertificate",
 ]
-"""What a root certificate is trusted for. (S 6.4)"""
+"""Use of a root certificate. (S 6.4)"""
 
 DeleteCertificateStatusEnumType = Literal[
     "Accepted",
@@ -693,14 +693,14 @@ class AuthorizeResponse(TypedDict):
     """Answer to Authorize. (4.1, 6.1, 6.2)"""
 
     idTagInfo: IdTagInfo
-    """What holds for the identifier."""
+    """Status of the identifier."""
 
 
 class BootNotificationRequest(TypedDict):
     """Report a start with make, model and versions, and ask to be admitted. (4.2, 6.3, 6.4)"""
 
     chargePointVendor: CiString20Type
-    """Who made the charge point."""
+    """Maker of the charge point."""
     chargePointModel: CiString20Type
     """Model of the charge point."""
     chargePointSerialNumber: NotRequired[CiString25Type]
@@ -900,7 +900,7 @@ class StartTransactionResponse(TypedDict):
     """Answer to StartTransaction. (4.8, 6.45, 6.46, E 3.17, E 3.18, E 3.54)"""
 
     idTagInfo: IdTagInfo
-    """What holds for the identifier."""
+    """Status of the identifier."""
     transactionId: int
     """Number that the central system gives the transaction."""
 
@@ -911,7 +911,7 @@ class StatusNotificationRequest(TypedDict):
     connectorId: int
     """Connector, or 0 for the charge point itself."""
     errorCode: ChargePointErrorCode
-    """What is wrong, or NoError."""
+    """The fault, or NoError."""
     info: NotRequired[CiString50Type]
     """Free text about the error."""
     status: ChargePointStatus
@@ -949,7 +949,7 @@ class StopTransactionResponse(TypedDict):
     """Answer to StopTransaction. (4.10, 6.49, 6.50, E 3.14, E 3.18, JE 2.5)"""
 
     idTagInfo: NotRequired[IdTagInfo]
-    """What holds for the identifier that stopped it."""
+    """Status of the identifier that stopped it."""
 
 
 class UnlockConnectorRequest(TypedDict):
@@ -1256,7 +1256,7 @@ class InstallCertificateRequest(TypedDict):
     """Install a root certificate. (S M05, S 5.11, S 5.12)"""
 
     certificateType: CertificateUseEnumType
-    """What the certificate is trusted for."""
+    """Use of the certificate."""
     certificate: str
     """Certificate in PEM."""
 

@@ -1,7 +1,7 @@
 """Connects one virtual charge point: the only module of the simulator with a socket.
 
 It moves texts between a WebSocket, the core's link (in the role of a charge point) and the pure
-`charge_point`, and tells that the virtual time. Everything happens in one task, so that there are no races.
+`charge_point`, and tells that the virtual time. Everything happens in one task, which rules out races.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ _CLOSE_TIMEOUT_S = 2.0
 # Doubled with a random part, as 2.0.1 part 4 5.3 asks; the upper bound keeps crash tests short.
 _BACK_OFF_LEAST_S, _BACK_OFF_MOST_S = 0.25, 10.0
 _LONGEST_WAIT_S, _LONGEST_WAIT_FINISHING_S = 1.0, 0.05
-# What a server says if it stops in good order.
+# The codes of a server that stops in good order.
 _EXPECTED_CLOSES = frozenset({close_codes.NORMAL, close_codes.GOING_AWAY, close_codes.SERVICE_RESTART})
 
 
 @dataclass(frozen=True, slots=True)
 class FleetContext:
-    """What all clients of a fleet share.
+    """The objects that all clients of a fleet share.
 
     url: base of the central system with the tenant, such as `ws://127.0.0.1:8080/ocpp/demo`.
     credential_changed: called with the identity and the new hexadecimal key.

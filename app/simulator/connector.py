@@ -38,7 +38,7 @@ _LEAST_A = 6.0
 
 
 class Host(Protocol):
-    """What a connector needs of its charge point."""
+    """The charge point as its connectors need it."""
 
     agenda: Agenda
     persona: Persona
@@ -209,7 +209,7 @@ class VirtualConnector:
         self._later(pause_s, self._arrive)
 
     def leave(self) -> None:
-        """End the run: stop charging, and receive no more drivers."""
+        """End the run: stop charging, and receive no further drivers."""
         if not self.stop("Local") and self.status in ("Preparing", "Finishing"):
             self._set("Available")
         self._number += 1

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class Measured(NamedTuple):
-    """What a connector drew from the grid at one moment. amount: in the unit of the schedule.
+    """A value that a connector drew from the grid at one moment. amount: in the unit of the schedule.
 
     transaction_id: no line connects the values of two transactions, because nothing is known in between.
     """

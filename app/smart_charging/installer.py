@@ -10,8 +10,9 @@ import orjson
 
 from app.charge_points.service import existing_charge_point
 from app.clock import Clock
-from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
-from app.commands.service import Commands
+from app.commands.records import CommandRecord, CommandRequest
+from app.commands.rules import OPEN_COMMAND_STATES
+from app.commands.service import CommandService
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
@@ -42,7 +43,7 @@ _LOG = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IssueOptions:
-    """Who issues commands, and how. wait_s: how long to wait until they have ended."""
+    """How to issue commands. wait_s: how long to wait until they have ended."""
 
     issued_by: str
     timeout_s: float | None = None
@@ -62,7 +63,7 @@ class Placement:
 class ProfileInstaller:
     """Installs stored profiles, alone or inside a remote start."""
 
-    def __init__(self, database: Database, commands: Commands, clock: Clock) -> None:
+    def __init__(self, database: Database, commands: CommandService, clock: Clock) -> None:
         self._database = database
         self._commands = commands
         self._clock = clock
@@ -85,7 +86,7 @@ class ProfileInstaller:
         Raises:
             NotFound: no such charge point or profile.
             InvalidInput: the charge point cannot take it; nothing was sent.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         now = self._clock.now()
         async with self._database.tenant(tenant_id) as work:
@@ -113,7 +114,7 @@ class ProfileInstaller:
 
         Raises:
             NotFound: no such charge point.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         wanted = [filters]
         if "id" in filters:
@@ -135,7 +136,7 @@ class ProfileInstaller:
         Raises:
             NotFound: no such charge point or profile.
             InvalidInput: the profile cannot go with a remote start here; nothing was sent.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
@@ -187,15 +188,15 @@ class ProfileInstaller:
         self, tenant_id: TenantId, identity: str, request: ProfileRequest, options: IssueOptions, number: int
     ) -> CommandRecord:
         key = options.idempotency_key
-        return await self._commands.issue(
-            tenant_id,
-            identity,
-            request.action,
-            orjson.dumps(request.payload).decode(),
+        command = CommandRequest(
+            identity=identity,
+            action=request.action,
+            payload_text=orjson.dumps(request.payload).decode(),
+            issued_by=options.issued_by,
             timeout_s=options.timeout_s,
             idempotency_key=f"{key}:{number}" if key is not None and number else key,
-            issued_by=options.issued_by,
         )
+        return await self._commands.issue(tenant_id, command)
 
 
 async def _store(work: TenantWork, installation: InstallationRecord, refresh: Refresh) -> None:
@@ -211,7 +212,7 @@ async def _store(work: TenantWork, installation: InstallationRecord, refresh: Re
 
 
 async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
-    """Return the ids that an id stands for: of a stored calendar all that may be installed."""
+    """Return the ids to clear for an id: for that of a stored calendar all that may be installed."""
     charge_point = await existing_charge_point(work, identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:

@@ -26,13 +26,6 @@ _STATUSES: dict[str, Verdict] = {
 }
 
 
-def carries_charging_profile(action: str, payload: Json) -> bool:
-    """Say whether a command may change the profiles of a charge point."""
-    if action == "RemoteStartTransaction":
-        return "chargingProfile" in payload
-    return action in ("SetChargingProfile", "ClearChargingProfile")
-
-
 async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     """Return what is, or may be, on a charge point now."""
     commands = await ProfileCommandStore(work).for_charge_point(charge_point_id)
@@ -67,7 +60,7 @@ def read_events(
     *,
     smart_charging: bool = True,
 ) -> list[ProfileEvent]:
-    """Return the events that commands stand for, in the same order.
+    """Return the events of commands, in the same order.
 
     transactions: in the order of their start. smart_charging: False if the charge point says that it lacks
     the feature profile SmartCharging; it then ignores the profile of a remote start (OCPP 1.6 5.11).

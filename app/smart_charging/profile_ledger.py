@@ -15,7 +15,7 @@ from app.smart_charging.records import ConnectorTransaction
 from app.types import Json
 
 Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirmed"]
-"""What became of a request. unknown: nothing was found to clear; unconfirmed: done or not done."""
+"""The outcome of a request. unknown: nothing was found to clear; unconfirmed: done or not done."""
 
 STATES_LIMIT = 64
 """Possible states that are kept; with more the charge point counts as not limited."""
@@ -80,7 +80,7 @@ PossibleState = tuple[Installed, ...]
 
 @dataclass(frozen=True, slots=True)
 class ProfileLedger:
-    """What is, or may be, on a charge point.
+    """The profiles that are, or may be, on a charge point.
 
     states: each possible state, at least one. overflow: there are more than are kept, so nothing is known.
     anywhere: the profiles that may be there, in the order of sending. denied: the ids of those that the

@@ -30,7 +30,7 @@ class ChargingProfileRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProfileContent:
-    """What a caller wants stored: a charging profile or a calendar; the other one is None."""
+    """The content of a profile to store: a charging profile or a calendar; the other one is None."""
 
     description: str
     charging_profile: Json | None = None

@@ -12,8 +12,8 @@ import orjson
 
 from app.charge_points.service import existing_charge_point
 from app.clock import Clock
-from app.commands.records import CommandRecord
-from app.commands.service import Commands
+from app.commands.records import CommandRecord, CommandRequest
+from app.commands.service import CommandService
 from app.computation import compute
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
@@ -39,7 +39,7 @@ from app.smart_charging.rules.stored_profiles import (
 )
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
 from app.transactions.records import MeterValueFilter, MeterValueRecord
-from app.transactions.store import MeterValueStore
+from app.transactions.store.reading import TransactionStore
 from app.types import Json, TenantId
 
 _MOST_SAMPLES = 10_000
@@ -178,7 +178,7 @@ class ComparedSchedule:
 class ConnectorScheduleService:
     """The composite schedules of connectors, computed from their ledgers."""
 
-    def __init__(self, database: Database, commands: Commands, clock: Clock) -> None:
+    def __init__(self, database: Database, commands: CommandService, clock: Clock) -> None:
         self._database = database
         self._commands = commands
         self._clock = clock
@@ -235,14 +235,9 @@ class ConnectorScheduleService:
             "duration": request.options.duration_s,
             "chargingRateUnit": request.options.unit,
         }
-        return await self._commands.issue(
-            tenant_id,
-            identity,
-            "GetCompositeSchedule",
-            orjson.dumps(payload).decode(),
-            issued_by=ask.issued_by,
-            wait_s=ask.wait_s,
-        )
+        text = orjson.dumps(payload).decode()
+        command = CommandRequest(identity, "GetCompositeSchedule", text, ask.issued_by)
+        return await self._commands.issue(tenant_id, command, wait_s=ask.wait_s)
 
 
 async def _existing(
@@ -263,7 +258,9 @@ async def _meter_values(
 ) -> list[MeterValueRecord]:
     end = request.start + timedelta(seconds=request.options.duration_s)
     filters = MeterValueFilter(request.connector_id, request.start, end)
-    return await MeterValueStore(work).for_charge_point(charge_point_id, _MOST_SAMPLES, filters=filters)
+    return await TransactionStore(work).meter_values_of_charge_point(
+        charge_point_id, _MOST_SAMPLES, filters=filters
+    )
 
 
 def _title(question: ConnectorQuestion, view: LedgerView) -> str:

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from app.charge_points import tables as charge_point_tables
 from app.commands import tables as command_tables
 from app.database.repository import LARGEST_INT32, Repository, columns_of
+from app.database.schema import CHARGE_POINTS
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.smart_charging import tables
@@ -48,8 +48,7 @@ _TABLE = tables.charging_profiles
 _COLUMNS = columns_of(ChargingProfileRecord, _TABLE)
 _TENANTS = tenant_tables.tenants
 _INSTALLATIONS = tables.charging_profile_installations
-_CHARGE_POINTS = charge_point_tables.charge_points
-_INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=_CHARGE_POINTS.c.identity)
+_INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=CHARGE_POINTS.c.identity)
 
 _COMMANDS = command_tables.commands
 _COMMAND_COLUMNS = columns_of(ProfileCommandRecord, _COMMANDS)
@@ -124,7 +123,7 @@ class ChargingProfileStore(Repository):
         charging_profile: Json | None = None,
         calendar: Json | None = None,
     ) -> ChargingProfileRecord | None:
-        """Replace the content of a stored profile and return it; None if there is no such profile."""
+        """Replace the content of a stored profile and return it; None if it does not exist."""
         statement = (
             update(_TABLE)
             .where(*self._is(charging_profile_id))
@@ -192,8 +191,8 @@ class InstallationStore(Repository):
             _INSTALLATIONS.c.charging_profile_id == charging_profile_id, self._on_charge_point(numbers)
         )
         if after is not None:
-            statement = statement.where(_CHARGE_POINTS.c.identity > after)
-        rows = await self.connection.execute(statement.order_by(_CHARGE_POINTS.c.identity).limit(limit))
+            statement = statement.where(CHARGE_POINTS.c.identity > after)
+        rows = await self.connection.execute(statement.order_by(CHARGE_POINTS.c.identity).limit(limit))
         return [InstallationRecord(*row) for row in rows]
 
     async def refresh_soon(self, charging_profile_id: int, at: datetime) -> None:
@@ -219,7 +218,7 @@ class InstallationStore(Repository):
         await self.connection.execute(delete(_INSTALLATIONS).where(*self._is(installation)))
 
     def _select(self, *conditions: Any) -> Select[Any]:
-        joined = _INSTALLATIONS.join(_CHARGE_POINTS, _CHARGE_POINTS.c.id == _INSTALLATIONS.c.charge_point_id)
+        joined = _INSTALLATIONS.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _INSTALLATIONS.c.charge_point_id)
         statement = select(*_INSTALLATION_COLUMNS).select_from(joined)
         return statement.where(_INSTALLATIONS.c.tenant_id == self.tenant_id, *conditions)
 

@@ -1,24 +1,32 @@
-"""`/v1/transactions`: the billing records of a tenant, to read. They are written by charge points only."""
+"""`/v1/transactions`, and the meter values and orphan records of a charge point: billing records, to read.
 
+Charge points alone write them.
+"""
+
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.database.prepared import Row
-from app.errors import NotFound
-from app.transactions.meter_value_routes import meter_value_page
-from app.transactions.records import TransactionFilter
-from app.transactions.schemas import MeterValue, Transaction, transaction_fields
-from app.transactions.store import TransactionReads
-from app.web.access import ReadAccess, ServicesDependency
-from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response
+from app.transactions.records import MeterValueFilter, MeterValueRecord, TransactionFilter
+from app.transactions.schemas import (
+    MeterValue,
+    OrphanRecord,
+    Transaction,
+    meter_value_fields,
+    transaction_fields,
+)
+from app.transactions.service import TransactionService
+from app.web.access import ReadAccess
+from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response, page_response
 from app.web.inputs import (
     DIGITS,
     INTEGER_MAXIMUM,
     Identity,
+    IdentityPath,
     IdTagText,
     Paging,
     PagingQuery,
@@ -26,13 +34,18 @@ from app.web.inputs import (
     Time,
     TransactionIdPath,
 )
-from app.web.pagination import IntegerKey, NumberedMoment, Page, cut_page, decode_cursor
+from app.web.pagination import IntegerKey, LargeIntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.rows import encoded, encoded_page
+from app.web.services import provided
 
 _TAG = Tag("transactions", "Billing records, meter values and what fits no transaction, to read.")
 router = api_router(prefix="/v1/transactions", tags=[_TAG])
+meter_value_router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])
+orphan_record_router = api_router(prefix="/v1/charge-points/{identity}/orphan-records", tags=["transactions"])
+
+Transactions = Annotated[TransactionService, Depends(provided(TransactionService))]
 
 
 class TransactionQuery(Paging):
@@ -52,16 +65,21 @@ class TransactionQuery(Paging):
     ] = None
 
 
-async def _existing(reads: TransactionReads, transaction_id: int) -> Row:
-    row = await reads.get(transaction_id)
-    if row is None:
-        raise NotFound("There is no such transaction.", "transaction_id")
-    return row
+class MeterValueQuery(Paging):
+    """How to narrow the meter values of a charge point. What is left out does not narrow."""
+
+    connector_id: Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None] = None
+    from_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="from", description="Sampled at this time or later.")
+    ] = None
+    to_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="to", description="Sampled before this time.")
+    ] = None
 
 
 @router.get("", response_model=Page[Transaction], responses=problems())
 async def list_transactions(
-    access: ReadAccess, services: ServicesDependency, query: Annotated[TransactionQuery, Query()]
+    access: ReadAccess, transactions: Transactions, query: Annotated[TransactionQuery, Query()]
 ) -> Response:
     """List transactions, the newest id first. Times are those the charge point reported."""
     after = decode_cursor(query.cursor, IntegerKey)
@@ -73,36 +91,67 @@ async def list_transactions(
         from_at=query.from_at,
         to_at=query.to_at,
     )
-    rows = await TransactionReads(services.database.reads, access.tenant_id).page(
-        query.limit + 1, after, filters
-    )
-    page, next_cursor = cut_page(rows, query.limit, lambda row: row["id"])
-    return encoded_page_response(encoded_page([transaction_fields(row) for row in page], next_cursor))
+    records = await transactions.page(access.tenant_id, query.limit + 1, after, filters)
+    page, next_cursor = cut_page(records, query.limit, lambda record: record.id)
+    return encoded_page_response(encoded_page([transaction_fields(record) for record in page], next_cursor))
 
 
 @router.get("/{transaction_id}", response_model=Transaction, responses=problems(304, 404))
 async def get_transaction(
     access: ReadAccess,
-    services: ServicesDependency,
+    transactions: Transactions,
     transaction_id: TransactionIdPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one transaction by its OCPP transactionId."""
-    row = await _existing(TransactionReads(services.database.reads, access.tenant_id), transaction_id)
-    return encoded_response(encoded(transaction_fields(row)), if_none_match=if_none_match)
+    record = await transactions.get(access.tenant_id, transaction_id)
+    return encoded_response(encoded(transaction_fields(record)), if_none_match=if_none_match)
 
 
 @router.get("/{transaction_id}/meter-values", response_model=Page[MeterValue], responses=problems(404))
 async def list_transaction_meter_values(
     access: ReadAccess,
-    services: ServicesDependency,
+    transactions: Transactions,
     transaction_id: TransactionIdPath,
     paging: PagingQuery,
 ) -> Response:
     """List the meter values of a transaction in the order of their time, those of its stop included."""
     key = decode_cursor(paging.cursor, NumberedMoment)
     after = None if key is None else (key.at, key.number)
-    reads = TransactionReads(services.database.reads, access.tenant_id)
-    transaction = await _existing(reads, transaction_id)
-    rows = await reads.meter_values_of_transaction(transaction, paging.limit + 1, after)
-    return meter_value_page(rows, paging.limit)
+    records = await transactions.meter_values(access.tenant_id, transaction_id, paging.limit + 1, after)
+    return _meter_value_page(records, paging.limit)
+
+
+@meter_value_router.get("", response_model=Page[MeterValue], responses=problems(404))
+async def list_charge_point_meter_values(
+    access: ReadAccess,
+    transactions: Transactions,
+    identity: IdentityPath,
+    query: Annotated[MeterValueQuery, Query()],
+) -> Response:
+    """List the meter values of a charge point by their time, those outside any transaction included."""
+    key = decode_cursor(query.cursor, NumberedMoment)
+    after = None if key is None else (key.at, key.number)
+    filters = MeterValueFilter(query.connector_id, query.from_at, query.to_at)
+    records = await transactions.meter_values_of_charge_point(
+        access.tenant_id, identity, query.limit + 1, after, filters
+    )
+    return _meter_value_page(records, query.limit)
+
+
+@orphan_record_router.get("", response_model=Page[OrphanRecord], responses=problems(404))
+async def list_orphan_records(
+    access: ReadAccess, transactions: Transactions, identity: IdentityPath, paging: PagingQuery
+) -> Response:
+    """List the billing messages of a charge point that fit no transaction, the newest first."""
+    after = decode_cursor(paging.cursor, LargeIntegerKey)
+    records = await transactions.orphan_records(access.tenant_id, identity, paging.limit + 1, after)
+    page, next_cursor = cut_page(records, paging.limit, lambda record: record.id)
+    items = [OrphanRecord.model_validate(record) for record in page]
+    return page_response(Page[OrphanRecord](items=items, next_cursor=next_cursor))
+
+
+def _meter_value_page(records: Sequence[MeterValueRecord], limit: int) -> Response:
+    """Return a page of meter values. records: read with `limit + 1`."""
+    page, next_cursor = cut_page(records, limit, lambda record: (record.sampled_at, record.digest))
+    return encoded_page_response(encoded_page([meter_value_fields(record) for record in page], next_cursor))

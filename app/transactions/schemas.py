@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.clock import utc_text
-from app.database.prepared import Row
-from app.transactions.records import OrphanKind
+from app.transactions.records import MeterValueRecord, OrphanKind, TransactionRecord
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
 
@@ -108,38 +107,38 @@ class OrphanRecord(Resource):
     }
 
 
-def transaction_fields(row: Row) -> Fields:
+def transaction_fields(record: TransactionRecord) -> Fields:
     """Return the members of a `Transaction`."""
-    start, stop, command_id = row["meter_start_wh"], row["meter_stop_wh"], row["remote_start_command_id"]
+    stop, command_id = record.meter_stop_wh, record.remote_start_command_id
     return {
-        "id": row["id"],
-        "charge_point": row["identity"],
-        "connector_id": row["connector_id"],
-        "id_tag": row["id_tag"],
-        "started_at": utc_text(row["started_at"]),
-        "started_received_at": utc_text(row["started_received_at"]),
-        "meter_start_wh": start,
-        "reservation_id": row["reservation_id"],
-        "id_tag_info": optional_json(row["id_tag_info"]),
-        "stopped_at": optional_time(row["stopped_at"]),
-        "stopped_received_at": optional_time(row["stopped_received_at"]),
+        "id": record.id,
+        "charge_point": record.identity,
+        "connector_id": record.connector_id,
+        "id_tag": record.id_tag,
+        "started_at": utc_text(record.started_at),
+        "started_received_at": utc_text(record.started_received_at),
+        "meter_start_wh": record.meter_start_wh,
+        "reservation_id": record.reservation_id,
+        "id_tag_info": optional_json(record.id_tag_info_json),
+        "stopped_at": optional_time(record.stopped_at),
+        "stopped_received_at": optional_time(record.stopped_received_at),
         "meter_stop_wh": stop,
-        "energy_wh": None if stop is None else stop - start,
-        "stop_reason": row["stop_reason"],
-        "stop_id_tag": row["stop_id_tag"],
-        "stop_id_tag_info": optional_json(row["stop_id_tag_info"]),
-        "flags": row["flags"],
+        "energy_wh": None if stop is None else stop - record.meter_start_wh,
+        "stop_reason": record.stop_reason,
+        "stop_id_tag": record.stop_id_tag,
+        "stop_id_tag_info": optional_json(record.stop_id_tag_info_json),
+        "flags": record.flags,
         "remote_start_command_id": None if command_id is None else str(command_id),
     }
 
 
-def meter_value_fields(row: Row) -> Fields:
+def meter_value_fields(record: MeterValueRecord) -> Fields:
     """Return the members of a `MeterValue`."""
     return {
-        "connector_id": row["connector_id"],
-        "transaction_id": row["transaction_id"],
-        "sampled_at": utc_text(row["sampled_at"]),
-        "received_at": utc_text(row["received_at"]),
-        "context": row["context"],
-        "sampled_values": optional_json(row["sampled_values"]),
+        "connector_id": record.connector_id,
+        "transaction_id": record.transaction_id,
+        "sampled_at": utc_text(record.sampled_at),
+        "received_at": utc_text(record.received_at),
+        "context": record.context,
+        "sampled_values": optional_json(record.sampled_values_json),
     }

@@ -1,1 +1,1 @@
-"""What all REST routes share."""
+"""The parts that all REST routes share."""

@@ -1,4 +1,4 @@
-"""What routes ask for: the services, and the caller with the scope the route needs.
+"""The dependencies of routes: the caller, with the scope that the route needs.
 
 Scopes are declared in the signature (`access: ReadAccess`) and nowhere else; OpenAPI shows the same. No
 scope contains another: a key has exactly what it lists.
@@ -9,25 +9,18 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import HTTPBearer, SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from app.clock import Clock
-from app.commands.service import Commands
-from app.database.database import Database
 from app.errors import Forbidden, NotFound
-from app.live.command_bus import CommandBus
-from app.live.presence import Presence
-from app.settings import Settings
-from app.storage import Storage
 from app.types import Scope, TenantId
 from app.web.services import ServiceRegistry
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls. tenant_id None: an administrator of the platform, who has no charge points."""
+    """The caller. tenant_id None: an administrator of the platform, who has no charge points."""
 
     key_id: UUID
     prefix: str
@@ -44,24 +37,7 @@ class Authentication:
     """
 
     authenticate: Callable[[str | None, str], Awaitable[Principal]]
-    client_address: Callable[[str, str | None], str]
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the API works with; the composition root puts it at `app.state.services`."""
-
-    storage: Storage
-    presence: Presence
-    commands: Commands
-    bus: CommandBus
-    clock: Clock
-    settings: Settings
-
-    @property
-    def database(self) -> Database:
-        """The database alone."""
-        return self.storage.database
+    client_address: Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +53,6 @@ class TenantAccess:
         return f"key:{self.principal.prefix}"
 
 
-async def get_services(request: Request) -> Services:
-    """The services of this application."""
-    registry: ServiceRegistry = request.app.state.services
-    return registry.get(Services)
-
-
-ServicesDependency = Annotated[Services, Depends(get_services)]
-
 _BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="apiKey",
@@ -94,27 +62,27 @@ _BEARER = HTTPBearer(
 
 
 class _ApiKey(SecurityBase):
-    """A key of anybody.
+    """A key of a tenant or of the platform.
 
-    All that there is to find out about a caller is one dependency, not a chain: FastAPI takes longer to solve
-    one than we to write a row.
+    One dependency finds out everything about a caller, not a chain of them: to solve one takes FastAPI longer
+    than it takes us to write a row.
     """
 
     model = _BEARER.model
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
-        """The caller, with every scope that the route requires.
+        """Return the caller, who has every scope that the route requires.
 
         Raises:
-            Unauthorized: no valid key.
+            Unauthorized: there is no valid key.
             Forbidden: the key lacks a scope.
         """
         registry: ServiceRegistry = request.app.state.services
         authentication = registry.get(Authentication)
         peer = request.client.host if request.client else ""
-        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for")) or None
-        address = authentication.client_address(peer, forwarded_for)
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))
+        address = authentication.client_address(peer, forwarded_for) if forwarded_for else peer
         credentials = await _BEARER(request)
         token = None if credentials is None else credentials.credentials
         principal = await authentication.authenticate(token, address)
@@ -134,7 +102,7 @@ class _TenantKey(SecurityBase):
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> TenantAccess:
-        """The caller as a member of a tenant.
+        """Return the caller as a member of a tenant.
 
         Raises:
             Forbidden: it is a key of the platform, which has no charge points; or it lacks a scope.
@@ -152,11 +120,11 @@ class _PlatformKey(SecurityBase):
     scheme_name = _BEARER.scheme_name
 
     async def __call__(self, request: Request, required: SecurityScopes) -> Principal:
-        """The caller as an administrator of the platform.
+        """Return the caller as an administrator of the platform.
 
         Raises:
-            NotFound: a tenant's key asks for a certain tenant: whether that exists is not its business.
-            Forbidden: a tenant's key asks for all of them; or a scope is missing.
+            NotFound: the key belongs to a tenant and asks for one tenant, which may exist or not.
+            Forbidden: the key belongs to a tenant and asks for all of them, or a scope is missing.
         """
         principal = await _api_key(request, required)
         if principal.tenant_id is not None:

@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from files that are installed with the server. Nothing is fetched from elsewhere."""
+"""`/docs`: Swagger UI, from files that are installed with the server. Nothing is loaded from elsewhere."""
 
 from importlib.resources import files
 
@@ -31,7 +31,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>This page needs JavaScript. What it shows is at <a href="openapi.json">/openapi.json</a>.</noscript>
+<noscript>This page needs JavaScript. It shows <a href="openapi.json">/openapi.json</a>.</noscript>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 </body>
@@ -53,7 +53,7 @@ _PACKAGED = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 
 
 def _assets() -> dict[str, bytes]:
-    """The files of the page by name; Swagger UI's own come from the package that ships its distribution."""
+    """Read the files of the page, by name. Those of Swagger UI come from the package that has them."""
     distribution = files("fastapi_swagger.resources")
     packaged = {name: distribution.joinpath(name).read_bytes() for name in _PACKAGED}
     return {**packaged, "start.js": _START.encode()}

@@ -1,6 +1,6 @@
-"""Reading a JSON body whose numbers must not be rounded: `21.4` is 214 tenths, `21.45` is refused.
+"""Reads a JSON body whose numbers must not be rounded: `21.4` is 214 tenths, `21.45` is refused.
 
-Numbers are read as decimals instead of binary fractions, so what is judged is what the caller wrote.
+Numbers are read as decimals instead of binary fractions, so the check sees what the caller wrote.
 """
 
 import json
@@ -19,11 +19,11 @@ _INTEGER_DIGITS = 18
 
 
 def read_exactly(model: type[Model], content: bytes) -> Model:
-    """Read a request's body as `model`, its numbers exactly. Of a large one that takes a tenth of a second.
+    """Read the body of a request as `model`, its numbers exactly. A large one takes a tenth of a second.
 
     Raises:
-        MalformedBody: it is no JSON.
-        InvalidInput: each member that the model refuses.
+        MalformedBody: it is not JSON.
+        InvalidInput: the model refuses it; names each member that breaks a rule.
     """
     try:
         text = content.decode()
@@ -41,9 +41,12 @@ def read_exactly(model: type[Model], content: bytes) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class Tenths:
-    """Annotates an `int`: a number with at most one decimal place, kept as its number of tenths.
+    """Annotates an `int`: a number with at most one decimal place, stored as its number of tenths.
 
-    lowest, highest: its bounds, as the caller writes them.
+    Args:
+        lowest: the least number, as the caller writes it.
+        highest: the greatest number, as the caller writes it.
+        description: what OpenAPI says of it.
     """
 
     lowest: float
@@ -51,13 +54,13 @@ class Tenths:
     description: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read it with `read` alone."""
+        """Validate it with `read` alone."""
         return no_info_plain_validator_function(self.read)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Show it as what callers write."""
+        """Describe what callers write."""
         return {
             "type": "number",
             "minimum": self.lowest,
@@ -69,9 +72,9 @@ class Tenths:
         """Return the tenths.
 
         Raises:
-            PydanticCustomError: it is no number, out of bounds, or has more decimal places.
+            PydanticCustomError: it is not a number, out of bounds, or has more decimal places.
         """
-        # A float is a default of ours; a body holds none.
+        # A float is a default of ours: a body has none.
         number = Decimal(str(value)) if isinstance(value, float) else value
         if isinstance(number, bool) or not isinstance(number, int | Decimal):
             raise PydanticCustomError("number_type", "is not a number")
@@ -79,7 +82,7 @@ class Tenths:
 
 
 def has_hundredths(number: Decimal) -> bool:
-    """Say whether a finite number is no multiple of a tenth."""
+    """Say whether a finite number has more than one decimal place."""
     _, digits, exponent = number.as_tuple()
     # Without arithmetic, which would round to the precision of the context.
     below = -1 - int(exponent)
@@ -111,5 +114,5 @@ def _decimal(text: str) -> Decimal:
 
 
 def _integer(text: str) -> int | Decimal:
-    """What no integer member can hold becomes a decimal, which they refuse."""
+    """Read an integer. One that no member can hold becomes a decimal, which members refuse."""
     return int(text) if len(text) <= _INTEGER_DIGITS else Decimal(text)

@@ -1,30 +1,50 @@
-"""`/health` and `/metrics`: for whoever runs the server. Outside of `/v1` and of its documentation."""
+"""`/health` and `/metrics`, for the operators of the server. They are not in the documentation of `/v1`."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from app.web.access import PlatformAccess, ServicesDependency
+from app.web.access import PlatformAccess
 from app.web.routers import api_router
+from app.web.services import provided
 
 router = api_router(tags=["operation"])
 
 
+@dataclass(frozen=True, slots=True)
+class HealthChecks:
+    """What `/health` asks; `main` composes it.
+
+    ping_database: raises StoreUnavailable if the database does not answer; is_redis_reachable: as far as the
+    worker knows.
+    """
+
+    ping_database: Callable[[], Awaitable[None]]
+    is_redis_reachable: Callable[[], bool]
+
+
+Checks = Annotated[HealthChecks, Depends(provided(HealthChecks))]
+
+
 @router.get("/health", include_in_schema=False)
-async def show_health(services: ServicesDependency) -> Response:
+async def show_health(checks: Checks) -> Response:
     """Say whether this worker can do its work: 200, or 503 while the database does not answer.
 
-    Redis is reported only: without it sockets and billing go on.
+    Redis is only reported, because sockets and billing continue without it.
     """
-    await services.database.ping()
-    body = {"database": "ok", "redis": "ok" if services.presence.reachable else "unreachable"}
+    await checks.ping_database()
+    body = {"database": "ok", "redis": "ok" if checks.is_redis_reachable() else "unreachable"}
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/metrics", include_in_schema=False)
 async def show_metrics(_: PlatformAccess) -> Response:
-    """Give the metrics of the worker that takes the request, in Prometheus' text format.
+    """Show the metrics of the worker that answers the request, in Prometheus' text format.
 
-    With several workers behind one port each request meets one of them; `process_start_time_seconds` tells
-    them apart.
+    With several workers behind one port any of them answers; `process_start_time_seconds` tells which.
     """
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,7 +1,7 @@
-"""What callers may write: texts, numbers and times of query, path and body, with the bounds of their columns.
+"""The input of callers: texts, numbers and times of query, path and body, with the bounds of their columns.
 
-Every text type here refuses NUL and other control characters, every number has the range of its column, so
-that nothing a caller sends can fail later than at the edge.
+Every text type refuses NUL and other control characters, and every number has the range of its column. So bad
+input is refused here, and never fails in the database.
 """
 
 import re
@@ -17,10 +17,10 @@ from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 from app.web.pagination import CURSOR_MAX_LENGTH, LIMIT_DEFAULT, LIMIT_MAXIMUM
 
 INTEGER_MAXIMUM = 2**31 - 1
-"""Largest value of an `int` column and of an OCPP transactionId."""
+"""Largest value of an `int` column, and of an OCPP transactionId."""
 
 ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,19}$"
-"""CiString20Type (OCPP 1.6 7.6), printable ASCII; no '/' and no leading dot, because it is a path segment."""
+"""CiString20Type (OCPP 1.6 7.6) in printable ASCII, without '/' and leading dot, as it is a path segment."""
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NOTE_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,255}$"
@@ -30,7 +30,7 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 
 
 def _time(value: object) -> datetime:
-    """Read RFC 3339 text. A zone is required, and in UTC the year must be 1 to 9999, as columns hold it."""
+    """Read RFC 3339 text. It needs a zone, and in UTC its year must be one that columns can hold."""
     text = value.replace(" ", "+") if isinstance(value, str) else ""
     moment = parse_time(text) if _RFC_3339.fullmatch(text) else None
     if moment is None:
@@ -60,9 +60,9 @@ Time = Annotated[
     BeforeValidator(_time),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-01T00:00:00Z"]}),
 ]
-"""RFC 3339 with a zone. A '+' that a query decoder made a blank is mended."""
+"""RFC 3339 with a zone. A blank counts as '+', because query decoders turn one into the other."""
 DIGITS = BeforeValidator(_integer)
-"""For integers of query and path. Stands after the bounds, so that OpenAPI shows them."""
+"""For integers of query and path. Put it after the bounds, so that OpenAPI shows them."""
 QueryBoolean = Annotated[bool, BeforeValidator(_boolean)]
 Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN)]
 """Text on one line, without control characters."""
@@ -74,9 +74,9 @@ IdTagText = Annotated[str, StringConstraints(pattern=ID_TAG_PATTERN)]
 
 IdentityPath = Annotated[
     Identity,
-    Path(description="What the charge point calls itself; percent-encoded.", examples=["RDAM-0123"]),
+    Path(description="Identity of the charge point, percent-encoded.", examples=["RDAM-0123"]),
 ]
-SlugPath = Annotated[Slug, Path(description="The tenant's name in URLs.", examples=["demo"])]
+SlugPath = Annotated[Slug, Path(description="Name of the tenant in URLs.", examples=["demo"])]
 IdTagPath = Annotated[
     IdTagText, Path(description="The tag; upper and lower case are the same.", examples=["B4A63CDF"])
 ]
@@ -97,12 +97,12 @@ ChargingProfileIdPath = Annotated[
     int,
     Field(ge=1, le=INTEGER_MAXIMUM),
     DIGITS,
-    Path(description="The stored profile's id, which is its chargingProfileId.", examples=[1]),
+    Path(description="Id of the stored profile, which is its chargingProfileId.", examples=[1]),
 ]
 
 
 class Paging(BaseModel):
-    """The query of every listing. An unknown parameter is refused, so that a typing error is seen."""
+    """The query of every listing. An unknown parameter is refused, so that typing errors are noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -139,11 +139,11 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 class Change(Input):
     """A merge patch (RFC 7396): absent members stay as they are, null empties those that may be empty.
 
-    The defaults of its members are never read: only what the caller wrote is.
+    The defaults of its members are never used.
     """
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     def changes(self) -> dict[str, Any]:
-        """The members that the caller wrote, by name."""
+        """Return the members that the caller sent, by name."""
         return {name: getattr(self, name) for name in self.model_fields_set}

@@ -1,7 +1,7 @@
-"""Reading a JSON request body: media type, size, syntax, shape, in this order, each with a status of its own.
+"""Reads a JSON request body: checks media type, size, syntax and shape in this order, each with its status.
 
-Parsing goes straight from bytes to the model. Only a refused body is parsed a second time, to tell broken
-JSON (400) from texts that no column can hold (422 naming the member).
+The bytes are parsed straight into the model. Only a refused body is parsed again, to tell broken JSON (400)
+from texts that no column can hold (422, which names the member).
 """
 
 import json
@@ -15,23 +15,23 @@ from pydantic import ValidationError
 
 from app.errors import FieldViolation, InvalidInput
 from app.web.inputs import Change, Input
-from app.web.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType, body_errors
+from app.web.problems import BodyTooLarge, MalformedBody, UnsupportedMediaType, body_errors, pointer_token
 
 Model = TypeVar("Model", bound=Input)
 
 BODY_LIMIT_BYTES = 65_536
-"""Largest body of our own resources; the largest of them is a few hundred bytes."""
+"""Limit of a body whose route does not set another one; the usual body has a few hundred bytes."""
 _MEDIA_TYPE = re.compile(r"application/(?:json|merge-patch\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
-_NO_NUMBER = "\x00 no number"
-"""Stands for a constant that JSON does not know; nobody else writes it."""
+_NOT_A_NUMBER = "\x00 not a number"
+"""Replaces a constant that JSON does not know. No other text has a NUL here."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 async def read_bytes(request: Request, limit_bytes: int) -> bytes:
-    """The body, read no further than the limit.
+    """Read the body, but never more than the limit.
 
     Raises:
-        BodyTooLarge: it is longer than `limit_bytes`, by its own word or by count.
+        BodyTooLarge: it is longer than `limit_bytes`, by its Content-Length or by count.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit_bytes:
@@ -45,17 +45,17 @@ async def read_bytes(request: Request, limit_bytes: int) -> bytes:
 
 
 def require_json(request: Request) -> None:
-    """Let only bodies through that say they are JSON.
+    """Refuse a body that does not say that it is JSON.
 
     Raises:
-        UnsupportedMediaType: Content-Type is absent or another one.
+        UnsupportedMediaType: Content-Type is absent, or another one.
     """
     if not _MEDIA_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise UnsupportedMediaType
 
 
 def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value, member names included, with its JSON pointer."""
+    """Go through every text in a JSON value, member names included, each with its JSON pointer."""
     if isinstance(value, str):
         yield pointer, value
     elif isinstance(value, list):
@@ -63,13 +63,13 @@ def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
             yield from _walk(element, f"{pointer}/{index}")
     elif isinstance(value, dict):
         for name, member in value.items():
-            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            inner = f"{pointer}/{pointer_token(name)}"
             yield inner, name
             yield from _walk(member, inner)
 
 
 def unstorable(content: bytes) -> InvalidInput | None:
-    """The refusal of JSON with characters that no column holds; None when it has none, or is no JSON."""
+    """Make the refusal of JSON with characters that no column can hold; None if there are none."""
     try:
         value = json.loads(content)
         broken = [pointer for pointer, text in _walk(value, "") if _UNSTORABLE.search(text)]
@@ -83,21 +83,21 @@ def unstorable(content: bytes) -> InvalidInput | None:
 
 
 def not_a_number(content: bytes) -> InvalidInput | None:
-    """The refusal of `NaN` and infinities, which are no JSON; None when the text is broken otherwise."""
+    """Make the refusal of `NaN` and infinities, which are not JSON; None if the text is broken otherwise."""
     try:
-        value = json.loads(content, parse_constant=lambda _: _NO_NUMBER)
+        value = json.loads(content, parse_constant=lambda _: _NOT_A_NUMBER)
     except (ValueError, RecursionError):
         return None
-    broken = [pointer for pointer, text in _walk(value, "") if text == _NO_NUMBER]
+    broken = [pointer for pointer, text in _walk(value, "") if text == _NOT_A_NUMBER]
     if not broken:
         return None
-    detail = "is no number that JSON knows"
+    detail = "is not a number that JSON knows"
     pointers = [_UNSTORABLE.sub("\ufffd", pointer)[:200] for pointer in broken[:20]]
     return InvalidInput([FieldViolation(pointer, "not_a_number", detail) for pointer in pointers])
 
 
 class _Members(dict[str, Any]):
-    """An object of JSON that knows which of its members stood twice."""
+    """A JSON object that knows which of its members were given twice."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -110,28 +110,28 @@ def _doubled(value: Any, pointer: str) -> Iterator[str]:
             yield from _doubled(element, f"{pointer}/{index}")
     elif isinstance(value, _Members):
         for name, member in value.items():
-            inner = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            inner = f"{pointer}/{pointer_token(name)}"
             if name in value.twice:
                 yield inner
             yield from _doubled(member, inner)
 
 
 def refuse_doubled_members(content: bytes) -> None:
-    """A name that stands twice in an object says two things: neither is taken.
+    """Refuse JSON in which an object has two members of one name, since it is unclear which one counts.
 
     Raises:
-        InvalidInput: some do; with their pointers.
-        ValueError, RecursionError: it is no JSON.
+        InvalidInput: there are such members; names each by its pointer.
+        ValueError, RecursionError: it is not JSON.
     """
     value = json.loads(content, object_pairs_hook=_Members, parse_int=str, parse_float=str)
     pointers = list(_doubled(value, ""))
     if pointers:
-        detail = "stands twice in its object"
+        detail = "is given twice in its object"
         raise InvalidInput([FieldViolation(pointer, "duplicate_field", detail) for pointer in pointers[:20]])
 
 
 def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency that reads the request's body as `model`."""
+    """Make a dependency that reads the body of a request as `model`."""
 
     async def read(request: Request) -> Model:
         require_json(request)

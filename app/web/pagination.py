@@ -1,7 +1,7 @@
-"""Cursor pagination: the opaque `cursor` a listing hands out and takes back, and the envelope of a page.
+"""Cursor pagination: the opaque `cursor` of a listing, and the envelope of a page.
 
-A cursor is the sort key of the last item, as base64url JSON. It is no secret and no permission: the tenant
-comes from the key of the caller, so a cursor made by hand shows nothing that the caller could not list.
+A cursor is the sort key of the last item, as base64url JSON. It is neither secret nor a permission: the
+tenant comes from the key of the caller, so a cursor made by hand shows only what the caller can list anyway.
 """
 
 import base64
@@ -33,7 +33,7 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class NumberedMoment(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Sort key of what happens often: a time, and a number that tells equal times apart."""
+    """Sort key of frequent items: a time, and a number that tells equal times apart."""
 
     at: _Moment
     number: _Int64
@@ -43,7 +43,7 @@ class NumberedMoment(msgspec.Struct, frozen=True, array_like=True, forbid_unknow
 
 
 class IdentifiedMoment(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Sort key of what has a UUID: a time, and the id."""
+    """Sort key of items with a UUID: a time, and the id."""
 
     at: _Moment
     id: UUID
@@ -53,7 +53,7 @@ class IdentifiedMoment(msgspec.Struct, frozen=True, array_like=True, forbid_unkn
 
 
 def _require_utc(moment: datetime) -> None:
-    # Any other zone could carry the first and the last year over the edge of what a datetime holds.
+    # In another zone the first and the last year could be beyond what a datetime can be.
     if moment.utcoffset() != timedelta(0):
         raise ValueError("not UTC")
 
@@ -64,21 +64,25 @@ class Page(BaseModel, Generic[Item]):
     model_config = ConfigDict(frozen=True)
 
     items: list[Item] = Field(max_length=LIMIT_MAXIMUM)
-    next_cursor: str | None = Field(description="Give it back as `cursor`; null on the last page.")
+    next_cursor: str | None = Field(
+        description="Send it as `cursor` for the next page; null on the last page."
+    )
 
 
 def encode_cursor(key: object) -> str:
-    """The opaque text for a sort key."""
+    """Return the cursor of a sort key."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str | None, shape: type[Key]) -> Key | None:
-    """The sort key behind a cursor; None for the first page.
+    """Return the sort key of a cursor; None for the first page.
 
-    shape: the msgspec type that the key must have, bounds included.
+    Args:
+        cursor: what the caller sent.
+        shape: the msgspec type that the key must have, with its bounds.
 
     Raises:
-        InvalidInput: the text is no cursor of this listing; names the parameter `cursor`.
+        InvalidInput: the text is not a cursor of this listing; names the parameter `cursor`.
     """
     if cursor is None:
         return None
@@ -93,7 +97,7 @@ def decode_cursor(cursor: str | None, shape: type[Key]) -> Key | None:
 def cut_page(
     rows: Sequence[Row], limit: int, key: Callable[[Row], object]
 ) -> tuple[Sequence[Row], str | None]:
-    """Cut what was read with `limit + 1` down to a page and the cursor of the next one."""
+    """Cut rows that were read with `limit + 1` to a page, and return it with the cursor of the next one."""
     if len(rows) <= limit:
         return rows, None
     page = rows[:limit]

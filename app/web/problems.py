@@ -106,8 +106,13 @@ def invalid_parameter(name: str, detail: str, code: str = "invalid_parameter") -
     return InvalidInput([FieldViolation(name, code, detail)])
 
 
+def pointer_token(step: str | int) -> str:
+    """Escape a member name or an index for use in a JSON pointer (RFC 6901 3)."""
+    return str(step).replace("~", "~0").replace("/", "~1")
+
+
 def _pointer(location: Sequence[str | int]) -> str:
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in location)
+    return "".join(f"/{pointer_token(step)}" for step in location)
 
 
 def _violation(fault: Any, pointer: str) -> FieldViolation:

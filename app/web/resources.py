@@ -1,4 +1,4 @@
-"""What all resources share: names in snake_case, times in RFC 3339 UTC, and an example."""
+"""The base of all resources: names in snake_case, times in RFC 3339 UTC, and an example."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final

@@ -9,10 +9,12 @@ Service = TypeVar("Service")
 
 
 class ServiceRegistry:
-    """The services of one worker, one for each type."""
+    """The services of one worker, each under its type and the types that this extends."""
 
     def __init__(self, *services: object) -> None:
-        self._services: dict[type, Any] = {type(service): service for service in services}
+        self._services: dict[type, Any] = {
+            kind: service for service in services for kind in type(service).__mro__[:-1]
+        }
 
     def get(self, kind: type[Service]) -> Service:
         """Return the service of a type.

@@ -38,7 +38,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "an unknown level": {"capabilities": [{"name": "x", "level": "maybe"}]},
     "an unknown direction": {"message_flow": [{"action": "Reset", "direction": "up", "text": "x"}]},
     "a share above 100": {"adoption": {"share_percent": 101}},
-    "a slug that is no path": {"slug": "OCPP 1.6"},
+    "a slug that cannot be in a path": {"slug": "OCPP 1.6"},
 }
 
 

@@ -1,4 +1,4 @@
-"""The messages: the list and its filters, the single message, its schemas, and the lists beside them."""
+"""The messages: the list and its filters, the single message, its schemas, and the other lists."""
 
 import json
 from typing import Any

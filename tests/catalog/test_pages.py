@@ -28,7 +28,7 @@ _VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 class Reader(HTMLParser):
-    """What a page holds: its words, its elements, its links; and whether every element is closed."""
+    """Reads the words, elements and links of a page, and checks that every element is closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

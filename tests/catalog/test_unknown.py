@@ -1,4 +1,4 @@
-"""What the catalog says to a name it does not know."""
+"""The answers of the catalog to a name that it does not know."""
 
 import httpx
 import pytest

@@ -101,7 +101,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, str, str | None, list[Any] | None]] =
         None,
         [4, "payload", "PropertyConstraintViolation"],
     ),
-    "a payload that is no object": (
+    "a payload that is not an object": (
         {"action": "Heartbeat", "payload": "x"},
         "FormationViolation",
         "",

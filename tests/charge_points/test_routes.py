@@ -11,8 +11,8 @@ from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
-from app.transactions.entries import TransactionStop
-from app.transactions.store import OrphanRecordStore
+from app.transactions.records import TransactionStop
+from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId
 from tests.support.api import NOW, Edge
 
@@ -31,7 +31,7 @@ async def test_creation_shows_a_credential_that_logs_in(
     assert body["charge_point"]["connected"] is False
     assert body["credential"]["username"] == "RDAM 1"
     assert body["credential"]["path"] == f"/ocpp/{operator.slug}/RDAM%201"
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         record = await ChargePointStore(work).get("RDAM 1")
     assert record is not None
     password = body["credential"]["password"]
@@ -166,13 +166,13 @@ async def test_new_credentials_end_the_old_ones_and_the_session(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     created = await edge.call("POST", PATH, token, json={"identity": "RDAM-1"})
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         record = await ChargePointStore(work).get("RDAM-1")
     assert record is not None
     owner = await edge.connect(operator, ChargePointId(record.id), "RDAM-1")
     response = await edge.call("POST", f"{PATH}/RDAM-1/credentials", token)
     assert response.status_code == 201
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         changed = await ChargePointStore(work).get("RDAM-1")
     assert changed is not None
     credentials = Credentials(edge.services.settings.credential_pepper)
@@ -207,13 +207,13 @@ async def test_a_charge_point_with_a_stop_that_fits_no_transaction_stays(
     stop = TransactionStop(operator.id, key, 99, NOW, NOW, 5000)
     assert (await edge.services.storage.ledger.stop_transaction(stop)).outcome == "orphan"
     assert (await edge.call("DELETE", f"{PATH}/RDAM-1", token)).status_code == 409
-    async with edge.services.database.tenant(operator.id) as work:
-        assert len(await OrphanRecordStore(work).page(10)) == 1
+    async with edge.services.storage.database.tenant(operator.id) as work:
+        assert len(await TransactionStore(work).orphan_records(10)) == 1
 
 
 async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         for number, status in ((0, "Available"), (1, "Charging")):
             report = StatusReport(number, status, "NoError", NOW, NOW + timedelta(seconds=1))
             await ConnectorStore(work).record_status(key, report, 64)
@@ -227,7 +227,7 @@ async def test_connectors_are_shown(edge: Edge, operator: TenantRecord, token: s
 
 async def test_the_configuration_is_shown(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         await ConfigurationStore(work).put(key, "HeartbeatInterval", "300", False, NOW)
     response = await edge.call("GET", f"{PATH}/RDAM-1/configuration", token)
     assert response.json()["items"] == [

@@ -1,26 +1,24 @@
-"""What an answer changes: the configuration view and the credential; and that no secret stays behind."""
+"""The effects of answers on the configuration view and the credential; and no secret stays behind."""
 
-from typing import Any
+import json
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import select, text
 
 from app.charge_points.credentials import Credentials
+from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
-from app.commands import tables as command_tables
-from app.commands.effects import MAY_HAVE_EFFECTS, PENDING_CREDENTIAL_LIFE, apply_effects
 from app.commands.operations import actions
 from app.commands.records import CommandRecord
-from app.commands.request import REDACTED
-from app.commands.rules import Outcome
-from app.commands.store.steps import HAS_EFFECTS
+from app.commands.rules import REDACTED, Outcome, has_effects
 from app.configuration.store import ConfigurationStore
+from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
+from app.main import command_effects
 from app.settings import Settings
-from tests.support.recorded import put_command
 from tests.support.site import Site
 from tests.support.workers import Charger, silence
 
@@ -205,7 +203,7 @@ class _TouchedError(Exception):
 @pytest.mark.parametrize("with_profile", [False, True])
 @pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
 async def test_an_end_with_effects_is_known_before_it_is_recorded(
-    site: Site, message: dict[str, Any], with_profile: bool
+    site: Site, settings: Settings, message: dict[str, Any], with_profile: bool
 ) -> None:
     payload, result = message["examples"]["request"], message["examples"]["response"]
     payload.pop("chargingProfile", None)
@@ -226,18 +224,21 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
         issued_by="test",
     )
     outcome = Outcome("accepted", result, status=result.get("status"), answered=True)
-    untouched: Any = _Untouched()
+    effects, untouched = command_effects(settings), cast(TenantWork, _Untouched())
     try:
-        await apply_effects(untouched, command, outcome, point.created_at)
-        has_effects = False
+        await effects.apply(untouched, command, outcome, point.created_at)
+        is_changed = False
     except _TouchedError:
-        has_effects = True
-    async with site.database.tenant(site.tenant_id) as work:
-        await put_command(work, command)
-        known = await work.connection.execute(
-            select(text(HAS_EFFECTS))
-            .select_from(command_tables.commands)
-            .where(command_tables.commands.c.id == command.id)
-        )
-        assert known.scalar_one() is has_effects
-    assert command.action in MAY_HAVE_EFFECTS or not has_effects
+        is_changed = True
+    assert has_effects(effects.triggers, command.action, payload) is is_changed
+
+
+@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+async def test_whether_a_command_has_effects_is_stored_with_it(
+    site: Site, settings: Settings, message: dict[str, Any]
+) -> None:
+    payload = message["examples"]["request"]
+    charger = await site.charger(site.a, silence)
+    command = await site.issue(site.a, charger, message["action"], json.dumps(payload))
+    known = has_effects(command_effects(settings).triggers, command.action, command.payload)
+    assert (await site.command(command.id)).has_effects is known

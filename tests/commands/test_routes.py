@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 
 from app.commands.records import CommandRecord, SentFacts
-from app.commands.store.commands import CommandStore
-from app.commands.store.steps import CommandSteps, End
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
 from app.tenants.records import TenantRecord
 from tests.support.api import NOW, Edge
@@ -171,7 +170,7 @@ async def test_a_charge_point_that_is_deleted_meanwhile_is_a_conflict(
 async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord, token: str) -> None:
     key = await edge.charge_point(operator)
     record = await edge.command(operator, key)
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         end = End("timed_out", error={"code": "x", "description": "y"}, sent=SentFacts("worker-1", 1, NOW))
         await CommandSteps(work.rows, work.tenant_id).finish(record.id, end, NOW)
         await CommandStore(work).late(record.id, {"status": "Accepted"})

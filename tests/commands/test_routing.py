@@ -8,10 +8,9 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.commands import owner as command_journal
+from app.commands import owner as command_owner
 from app.commands.records import SentFacts
-from app.commands.store.commands import CommandStore
-from app.commands.store.steps import CommandSteps, End
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import StoreUnavailable, Unavailable
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
@@ -51,8 +50,8 @@ async def test_a_second_delivery_sends_no_second_call(site: Site) -> None:
 
 async def test_an_envelope_for_another_epoch_is_reported_not_sent(site: Site) -> None:
     charger = await site.charger(site.b)
-    site.b.inbox.receive(envelope_of(site, charger, epoch=charger.connection.epoch - 1))
-    site.b.inbox.receive(envelope_of(site, charger, identity="nobody"))
+    site.b.owner.call(envelope_of(site, charger, epoch=charger.connection.epoch - 1))
+    site.b.owner.call(envelope_of(site, charger, identity="unknown"))
     await charger.reported()
     assert charger.received == []
 
@@ -65,7 +64,7 @@ async def test_a_command_follows_its_charge_point_to_another_worker(
     old = await site.b.connect(site.storage, record, accept)
     site.b.registry._forget(old)
     take_report, reports = site.a.commands.moved, asyncio.Queue[MovedEnvelope]()
-    monkeypatch.setattr(site.a.commands, "moved", reports.put_nowait)
+    monkeypatch.setitem(site.a.receivers, MovedEnvelope, reports.put_nowait)
     command = await site.issue(site.a, old)
     reported = await asyncio.wait_for(reports.get(), 20)
     new = await site.a.connect(site.storage, record, accept)
@@ -93,12 +92,12 @@ async def test_commands_of_a_dead_worker_become_connection_lost(site: Site, redi
     await charger.reported()
     charger.vanish()
     await redis.delete(WorkerKeys(WorkerId("b")).lease)
-    await site.a.commands.reap()
+    await site.a.reaper.reap()
     assert (await site.command(sent.id)).state == "sent"
     for _ in range(4):
         site.clock.advance(300)
         await site.a.presence.renew()
-    await site.a.commands.reap()
+    await site.a.reaper.reap()
     assert [(await site.command(c.id)).state for c in (sent, queued)] == ["connection_lost"] * 2
 
 
@@ -111,7 +110,7 @@ async def test_overdue_commands_end_while_redis_does_not_say_who_lives(site: Sit
     charger.vanish()
     site.clock.advance(311)
     assert site.a.presence.alive_workers() is None
-    await site.a.commands.reap()
+    await site.a.reaper.reap()
     assert [(await site.command(c.id)).state for c in (sent, queued)] == ["timed_out", "expired"]
 
 
@@ -199,16 +198,16 @@ async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     charger = await site.charger(site.b)
-    journal = site.b.commands.journal
-    record, failures = journal._record, iter(range(3))
+    owner = site.b.owner
+    record, failures = owner._record_end, iter(range(3))
 
     async def fail_three_times(ending: Any) -> None:
         if next(failures, None) is not None:
             raise StoreUnavailable
         await record(ending)
 
-    monkeypatch.setattr(journal, "_record", fail_three_times)
-    monkeypatch.setattr(command_journal, "_RETRY_S", 0.0)
+    monkeypatch.setattr(owner, "_record_end", fail_three_times)
+    monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
     command = await site.issue(site.a, charger)
     assert (await site.end(site.a, command)).state == "accepted"
 
@@ -258,7 +257,7 @@ async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
     site: Site, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     charger = await site.charger(site.b)
-    record, is_lost = site.b.commands.journal._record, [True]
+    record, is_lost = site.b.owner._record_end, [True]
 
     async def lose_once(ending: Any) -> None:
         await record(ending)
@@ -266,8 +265,8 @@ async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
             is_lost.clear()
             raise StoreUnavailable
 
-    monkeypatch.setattr(site.b.commands.journal, "_record", lose_once)
-    monkeypatch.setattr(command_journal, "_RETRY_S", 0.0)
+    monkeypatch.setattr(site.b.owner, "_record_end", lose_once)
+    monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
     payload = RESET if action == "Reset" else "{}"
     command = await site.issue(site.a, charger, action, payload, wait_s=20)
     await charger.reported()

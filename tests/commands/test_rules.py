@@ -1,13 +1,27 @@
-"""How a CALL of ours ended, from what the core says of it."""
+"""The states of a command, what a caller may ask for, and how a CALL ended."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from app.commands.request import REDACTED
-from app.commands.rules import outcome_of, without_secrets
+from app.charge_points.credentials import Credentials
+from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
+from app.commands.records import CommandRequest, CommandState
+from app.commands.rules import (
+    OPEN_COMMAND_STATES,
+    REDACTED,
+    TRANSITIONS,
+    Actor,
+    JudgedRequest,
+    judge_request,
+    outcome_of,
+    sources,
+    without_secrets,
+)
+from app.errors import InvalidInput, NotFound
 from app.ocpp import Link, Resolve, ocpp16
+from app.settings import Settings
 
 
 def resolve(action: str, payload: str, answer: Any) -> Resolve:
@@ -68,3 +82,112 @@ def test_a_reported_credential_is_not_kept(key: str) -> None:
     kept = without_secrets(reported)
     assert kept["configurationKey"] == [{"key": key, "readonly": False, "value": REDACTED}, {"key": "k"}]
     assert reported["configurationKey"][0]["value"] == "secret"
+
+
+SETTINGS = Settings(credential_pepper="pepper", call_timeout_s=30.0, command_timeout_limit_s=600.0)
+KEY = "00112233445566778899aabbccddeeff00112233"
+KEYS = AuthorizationKeyEffect(Credentials("pepper"))
+
+
+def judge(action: str, payload: str, timeout_s: float | None = None, identity: str = "cp") -> JudgedRequest:
+    judged = judge_request(CommandRequest(identity, action, payload, "test", timeout_s), SETTINGS)
+    if judged.new_key is not None:
+        KEYS.key_of(judged.new_key)
+    return judged
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "pointer", "code"),
+    [
+        ("Reset", "{}", "/type", "missing"),
+        ("Reset", '{"type":"Later"}', "/type", "not_in_enumeration"),
+        ("ChangeConfiguration", '{"key":"AuthorizationKey","value":"short"}', "/value", "authorization_key"),
+        ("ChangeConfiguration", '{"key":"authorizationkey","value":"short"}', "/value", "authorization_key"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_place(action: str, payload: str, pointer: str, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        judge(action, payload)
+    assert [(v.pointer, v.code) for v in refused.value.violations] == [(pointer, code)]
+
+
+@pytest.mark.parametrize("payload", ["{", "[]", '"text"', "1", '{"type":"Soft","type":"Hard"}'])
+def test_what_is_no_object_is_refused(payload: str) -> None:
+    with pytest.raises(InvalidInput):
+        judge("Reset", payload)
+
+
+@pytest.mark.parametrize("action", ["BootNotification", "reset", "Nonsense", ""])
+def test_only_actions_of_a_central_system_exist(action: str) -> None:
+    with pytest.raises(NotFound):
+        judge(action, "{}")
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "fits"),
+    [(None, True), (1, True), (600, True), (0.99, False), (600.1, False), (-1, False), (float("nan"), False)],
+)
+def test_a_timeout_has_bounds(timeout_s: float | None, fits: bool) -> None:
+    if fits:
+        assert judge("ClearCache", "", timeout_s).timeout_s == (timeout_s or 30.0)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        judge("ClearCache", "", timeout_s)
+    assert refused.value.field == "timeout_s"
+
+
+@pytest.mark.parametrize("key", ["AuthorizationKey", "AUTHORIZATIONKEY"])
+def test_a_credential_goes_out_and_is_not_stored(key: str) -> None:
+    request = judge("ChangeConfiguration", f'{{"key":"{key}","value":"{KEY}"}}')
+    assert request.payload == {"key": key, "value": REDACTED}
+    assert KEY in request.payload_text
+    assert request.new_key is not None
+    assert KEYS.key_of(request.new_key) == bytes.fromhex(KEY)
+    assert KEY not in repr(request)
+
+
+def test_other_values_are_stored_as_they_are() -> None:
+    request = judge("ChangeConfiguration", '{"key":"MeterValueSampleInterval","value":"60"}')
+    assert request.payload == {"key": "MeterValueSampleInterval", "value": "60"}
+    assert request.new_key is None
+
+
+def test_equal_requests_have_equal_digests_and_others_do_not() -> None:
+    reference = judge("Reset", '{"type":"Soft"}').digest
+    assert judge("Reset", ' {"type":"Soft"} ').digest == reference
+    others = [
+        judge("Reset", '{"type":"Hard"}'),
+        judge("Reset", '{"type":"Soft"}', 31),
+        judge("Reset", '{"type":"Soft"}', identity="other"),
+    ]
+    assert len({reference, *(other.digest for other in others)}) == 4
+
+
+def test_every_state_is_reached_and_only_open_ones_are_left() -> None:
+    states = set(get_args(CommandState))
+    assert set().union(*TRANSITIONS.values()) == states
+    assert OPEN_COMMAND_STATES == ("queued", "sent")
+    assert all(actors for targets in TRANSITIONS.values() for actors in targets.values())
+
+
+@pytest.mark.parametrize(
+    ("target", "by", "expected"),
+    [
+        ("sent", "owner", ("queued",)),
+        ("accepted", "owner", ("queued", "sent")),
+        ("cancelled", "issuer", ("queued", "sent")),
+        ("connection_lost", "reaper", ("queued", "sent")),
+        ("expired", "reaper", ("queued",)),
+        ("timed_out", "reaper", ("sent",)),
+    ],
+)
+def test_an_actor_leaves_only_the_states_of_the_table(
+    target: CommandState, by: Actor, expected: tuple[CommandState, ...]
+) -> None:
+    assert sources(target, by) == expected
+
+
+@pytest.mark.parametrize(("target", "by"), [("queued", "owner"), ("accepted", "issuer"), ("sent", "reaper")])
+def test_no_actor_causes_a_state_that_the_table_does_not_name(target: CommandState, by: Actor) -> None:
+    with pytest.raises(ValueError, match="no command becomes"):
+        sources(target, by)

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from app.commands.records import CommandRequest
 from app.commands.store.commands import CommandStore
 from app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from app.ocpp.v16 import RegistrationStatus
@@ -36,7 +37,7 @@ async def test_a_third_party_may_wait_as_well(site: Site) -> None:
 
 
 @pytest.mark.parametrize("owner", ["a", "b"])
-async def test_whoever_issues_may_wait_at_once(site: Site, owner: str) -> None:
+async def test_the_issuer_may_wait_at_once(site: Site, owner: str) -> None:
     charger = await site.charger(getattr(site, owner))
     ended = await site.issue(site.a, charger, wait_s=20)
     assert (ended.state, ended.worker, ended.epoch) == ("accepted", owner, charger.connection.epoch)
@@ -44,7 +45,7 @@ async def test_whoever_issues_may_wait_at_once(site: Site, owner: str) -> None:
     assert ended == await site.command(ended.id)
 
 
-async def test_whoever_repeats_waits_for_the_same_end(site: Site) -> None:
+async def test_a_repeated_request_waits_for_the_same_end(site: Site) -> None:
     charger = await site.charger(site.a, silence)
     first = await site.issue(site.a, charger, idempotency_key="k")
     again = asyncio.ensure_future(site.issue(site.a, charger, idempotency_key="k", wait_s=20))
@@ -54,9 +55,11 @@ async def test_whoever_repeats_waits_for_the_same_end(site: Site) -> None:
     assert len(charger.received) == 1
 
 
-async def test_nobody_there_is_offline_at_once(site: Site) -> None:
+async def test_a_command_without_a_connection_is_offline_at_once(site: Site) -> None:
     point = await site.charge_point()
-    command = await site.a.commands.issue(site.tenant_id, point.identity, "Reset", RESET, issued_by="test")
+    command = await site.a.commands.issue(
+        site.tenant_id, CommandRequest(point.identity, "Reset", RESET, "test")
+    )
     assert (command.state, (await site.command(command.id)).state) == ("offline", "offline")
 
 
@@ -156,7 +159,7 @@ async def test_what_breaks_a_rule_is_refused_with_its_pointer(site: Site) -> Non
 
 async def test_an_unknown_charge_point_is_not_found(site: Site) -> None:
     with pytest.raises(NotFound):
-        await site.a.commands.issue(site.tenant_id, "nobody", "Reset", RESET, issued_by="test")
+        await site.a.commands.issue(site.tenant_id, CommandRequest("unknown", "Reset", RESET, "test"))
     with pytest.raises(NotFound):
         await site.a.commands.wait(site.tenant_id, UUID(int=1), 0)
 
@@ -226,7 +229,7 @@ async def test_a_command_that_waits_too_long_expires_and_is_never_sent(site: Sit
     await received(charger)
     await charger.reported()
     site.clock.advance(301)
-    site.b.inbox.withdraw_overdue()
+    site.b.owner.withdraw_overdue()
     await charger.reported()
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()

@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 
 from app.commands.operations import actions
-from app.commands.records import Holder, NewCommand, SentFacts
-from app.commands.store.commands import CommandStore, read_command
-from app.commands.store.steps import CommandSteps, End, Recorded
+from app.commands.records import NewCommand, SentFacts, SessionOwner
+from app.commands.rules import has_effects
+from app.commands.store.commands import CommandSteps, CommandStore, End, Recorded, read_command
+from app.main import command_effects
+from app.settings import Settings
 from app.types import TenantId
 from tests.support.store import NOW, Station, make_command
 
@@ -29,9 +31,10 @@ def new_command(station: Station, **changes: Any) -> NewCommand:
         deadline_at=NOW + timedelta(seconds=60),
         timeout_s=30.0,
         issued_by="test",
-        holder=Holder(station.record.id, "w1", 7),
+        owner=SessionOwner(station.record.id, "w1", 7),
         idempotency_key=None,
         request_digest=b"1",
+        has_effects=False,
     )
     return replace(command, **changes)
 
@@ -77,12 +80,14 @@ async def test_a_command_is_recorded_for_its_session(station: Station, way: str)
     assert await read_command(station.database.reads, TenantId(station.tenant.id), command.id) == expected
 
 
-@pytest.mark.parametrize("holder", [None, Holder(-1, "w1", 7)], ids=["nobody", "one of another charge point"])
+@pytest.mark.parametrize(
+    "owner", [None, SessionOwner(-1, "w1", 7)], ids=["not connected", "one of another charge point"]
+)
 @ways
 async def test_without_a_session_of_its_own_a_command_is_offline(
-    station: Station, way: str, holder: Holder | None
+    station: Station, way: str, owner: SessionOwner | None
 ) -> None:
-    command = new_command(station, holder=holder, credential_hash=b"2")
+    command = new_command(station, owner=owner, credential_hash=b"2")
     async with steps_of(station, way) as steps:
         found = await record(steps, command, queue_limit=0)
     assert found.command == make_command(
@@ -176,11 +181,16 @@ _PROFILE: dict[str, Any] = {"idTag": "T", "chargingProfile": {}}
 
 
 @pytest.mark.parametrize("action", [message["action"] for message in actions()])
-async def test_by_itself_ends_only_what_changes_nothing_else(station: Station, action: str) -> None:
+async def test_by_itself_ends_only_what_changes_nothing_else(
+    station: Station, settings: Settings, action: str
+) -> None:
     effects = {"ChangeConfiguration", "GetConfiguration", "SetChargingProfile", "ClearChargingProfile"}
+    triggers = command_effects(settings).triggers
     command, start = (
-        new_command(station, action=action),
-        new_command(station, action=action, payload=_PROFILE),
+        new_command(
+            station, action=action, payload=payload, has_effects=has_effects(triggers, action, payload)
+        )
+        for payload in ({"type": "Soft"}, _PROFILE)
     )
     steps = CommandSteps(station.storage.command_steps.rows, TenantId(station.tenant.id))
     for each, alone in (

@@ -1,4 +1,4 @@
-"""Commands are listed, and what nobody else ends the reaper does."""
+"""Commands are listed, and the reaper ends those that no worker ends."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from app.commands.records import CommandFilter
 from app.commands.store.commands import CommandStore
-from app.commands.store.reaper import CommandReaper
+from app.commands.store.reaper import LostCommandStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, make_command
 
@@ -48,15 +48,15 @@ async def test_commands_are_listed_the_newest_first(station: Station) -> None:
         pytest.param({}, "queued", id="in time"),
     ],
 )
-async def test_the_reaper_ends_what_nobody_else_will(
+async def test_the_reaper_ends_what_no_worker_ends(
     station: Station, changes: dict[str, Any], state: str
 ) -> None:
     command = make_command(station, **changes)
     async with station.database.tenant(station.tenant.id) as work:
         await put_command(work, command)
     async with station.database.platform() as platform:
-        reaped = await CommandReaper(platform).lost(["alive"], NOW)
-        again = await CommandReaper(platform).lost(["alive"], NOW)
+        reaped = await LostCommandStore(platform).end(["alive"], NOW)
+        again = await LostCommandStore(platform).end(["alive"], NOW)
     async with station.database.tenant(station.tenant.id) as work:
         stored = await CommandStore(work).get(command.id)
     assert stored is not None
@@ -89,7 +89,7 @@ async def test_without_knowing_who_lives_only_what_is_overdue_ends(
     async with station.database.tenant(station.tenant.id) as work:
         await put_command(work, command)
     async with station.database.platform() as platform:
-        reaped = await CommandReaper(platform).lost(None, NOW)
+        reaped = await LostCommandStore(platform).end(None, NOW)
     own = [item.state for item in reaped if item.tenant_id == station.tenant.id]
     assert own == ([state] if state != command.state else [])
     async with station.database.tenant(station.tenant.id) as work:
@@ -106,7 +106,7 @@ async def test_a_remote_start_without_effect_is_noted(station: Station) -> None:
         for command in (old, new):
             await put_command(work, command)
     async with station.database.platform() as platform:
-        assert await CommandReaper(platform).no_effect(NOW, 300) == 1
+        assert await LostCommandStore(platform).note_no_effect(NOW, 300) == 1
     async with station.database.tenant(station.tenant.id) as work:
         effects = [await CommandStore(work).get(command.id) for command in (old, new)]
     assert [effect and effect.effect for effect in effects] == [{"observed": "none"}, None]

@@ -1,5 +1,6 @@
 """What stands in a database of an earlier version is there after the migration, and after the way back."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,9 +11,13 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.commands.operations import actions
+from app.commands.rules import has_effects
 from app.database.database import engine_url
 from app.database.migrations import configuration
+from app.main import command_effects
 from app.server.migration import MigrationError, bring_up_to_date
+from app.settings import Settings
 from tests.support.engines import with_database
 
 _OLD_DATABASE = "of_an_earlier_version"
@@ -66,6 +71,44 @@ async def test_frames_become_runs_and_frames_again(old_url: str) -> None:
     assert runs[0]["deviations"] == ['[{"kind": "x"}]', None]
     await _go_to(old_url, "0005", command.downgrade)
     assert await connection.fetch("select * from frames order by charge_point_id, at, text") == frames
+    await connection.close()
+
+
+async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str) -> None:
+    await _go_to(old_url, "0006", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute("insert into tenants (slug, name, created_at) values ('t', 'T', now())")
+    await connection.execute(
+        """
+        insert into charge_points (tenant_id, identity, registration_status, created_at, updated_at)
+            values (1, 'CP-1', 'Accepted', now(), now())
+        """
+    )
+    messages = actions()
+    for message in messages:
+        request = message["examples"]["request"]
+        for payload in (request, {**request, "chargingProfile": {}}):
+            for state in ("queued", "sent", "accepted"):
+                await connection.execute(
+                    """
+                    insert into commands (id, tenant_id, charge_point_id, action, payload, state, created_at,
+                        deadline_at, timeout_s, issued_by)
+                    values (gen_random_uuid(), 1, 1, $1, $2, $3, now(), now(), 30, 'test')
+                    """,
+                    message["action"],
+                    json.dumps(payload),
+                    state,
+                )
+    before = await connection.fetch("select * from commands order by id")
+    await _go_to(old_url, "0007", command.upgrade)
+    effects = command_effects(Settings(credential_pepper="pepper"))
+    rows = await connection.fetch("select action, payload, state, has_effects from commands")
+    assert len(rows) == 6 * len(messages)
+    for row in rows:
+        known = has_effects(effects.triggers, row["action"], json.loads(row["payload"]))
+        assert row["has_effects"] is (known and row["state"] != "accepted")
+    await _go_to(old_url, "0006", command.downgrade)
+    assert await connection.fetch("select * from commands order by id") == before
     await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,18 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
 from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.commands.records import SentFacts
-from app.commands.store.commands import CommandStore
-from app.commands.store.steps import CommandSteps, End
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
 from app.database.database import Database
 from app.errors import Conflict, InvalidInput
 from app.frame_log.store import FrameStore
 from app.id_tags.records import IdTagFilter
+from app.id_tags.service import IdTagService
 from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import TransactionStore
+from app.types import TenantId
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker, make_command
 
@@ -216,16 +218,16 @@ async def test_authorize_answers_in_wire_form(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
         await IdTagStore(work).create("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR)
         await IdTagStore(work).create("ONE", max_active_transactions=1)
-    await station.storage.ledger.start_transaction(station.start(id_tag="one"))
-    async with station.database.tenant(station.tenant.id) as work:
-        ask = IdTagStore(work).authorize
-        assert await ask("tag-1", NOW, starting=True) == {"status": "Accepted"}
-        assert await ask("UNKNOWN\x00", NOW, starting=False) == {"status": "Invalid"}
-        grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
-        assert await ask("GROUPED", NOW, starting=False) == {"status": "Accepted", **grouped}
-        assert await ask("GROUPED", NOW + _HOUR, starting=False) == {"status": "Expired", **grouped}
-        assert await ask("ONE", NOW, starting=False) == {"status": "Accepted"}
-        assert await ask("ONE", NOW, starting=True) == {"status": "ConcurrentTx"}
+    start = station.storage.ledger.start_transaction
+    await start(station.start(id_tag="one"))
+    ask = partial(IdTagService(station.database).authorize, TenantId(station.tenant.id))
+    assert (await start(station.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
+    assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
+    grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
+    assert await ask("GROUPED", NOW) == {"status": "Accepted", **grouped}
+    assert await ask("GROUPED", NOW + _HOUR) == {"status": "Expired", **grouped}
+    assert await ask("ONE", NOW) == {"status": "Accepted"}
+    assert (await start(station.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
 
 
 async def test_the_newest_configuration_value_stays(station: Station) -> None:
@@ -276,12 +278,11 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         later = replace(report, status="Faulted", reported_at=NOW + _HOUR, received_at=NOW + _HOUR)
         assert not await ConnectorStore(work).record_status(own, later, 64)
         assert await IdTagStore(work).get("TAG-1") is None
-        assert (await IdTagStore(work).authorize("TAG-1", NOW, starting=False))["status"] == "Invalid"
         assert await TransactionStore(work).get(number) is None
         assert await TransactionStore(work).page(9) == []
-        assert await MeterValueStore(work).for_transaction(transaction, 9) == []
-        assert await MeterValueStore(work).for_charge_point(own, 9) == []
-        assert await OrphanRecordStore(work).page(9) == []
+        assert await TransactionStore(work).meter_values(transaction, 9) == []
+        assert await TransactionStore(work).meter_values_of_charge_point(own, 9) == []
+        assert await TransactionStore(work).orphan_records(9) == []
         assert await CommandStore(work).get(command.id) is None
         assert await CommandStore(work).page(9) == []
         assert await CommandSteps(work.rows, work.tenant_id).finish(command.id, End("cancelled"), NOW) is None
@@ -290,6 +291,8 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert await ConfigurationStore(work).for_charge_point(own) == []
         await ConfigurationStore(work).put(own, "Key", "stolen", None, NOW + _HOUR)
         assert await FrameStore(work).page(own, 9) == []
+    foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
+    assert foreign["status"] == "Invalid"
     async with database.tenant(station.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")
         [connector] = await ConnectorStore(work).for_charge_point(own)

@@ -8,7 +8,7 @@ import pytest
 from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.frame_log.store import FrameStore
 from app.tenants.store import TenantStore
-from app.transactions.store import OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import TransactionStore
 from tests.support.gateway import Station
 from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 
@@ -243,7 +243,7 @@ async def test_a_refused_billing_message_is_kept_raw(station: Station) -> None:
     text = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG"}]'
     assert (await client.ask(text))[:3] == [4, "s", "ProtocolError"]
     async with station.database.tenant(station.tenant.id) as work:
-        (orphan,) = await OrphanRecordStore(work).page(10, charge_point_id=record.id)
+        (orphan,) = await TransactionStore(work).orphan_records(10, charge_point_id=record.id)
     assert (orphan.kind, orphan.action, orphan.raw) == ("invalid", "StartTransaction", text)
 
 

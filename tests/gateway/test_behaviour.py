@@ -10,7 +10,7 @@ from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import parse_time
 from app.id_tags.store import IdTagStore
 from app.transactions.records import MeterValueRecord, TransactionRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.store.reading import TransactionStore
 from tests.support.gateway import Station
 from tests.support.raw_client import RawClient
 
@@ -48,12 +48,12 @@ async def values(station: Station) -> list[MeterValueRecord]:
     async with station.database.tenant(station.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
         assert record is not None
-        return await MeterValueStore(work).for_charge_point(record.id, 100)
+        return await TransactionStore(work).meter_values_of_charge_point(record.id, 100)
 
 
 async def orphans(station: Station) -> list[str]:
     async with station.database.tenant(station.tenant.id) as work:
-        return [record.kind for record in await OrphanRecordStore(work).page(100)]
+        return [record.kind for record in await TransactionStore(work).orphan_records(100)]
 
 
 async def connectors(station: Station) -> dict[int, tuple[str, str]]:

@@ -14,7 +14,7 @@ from app.gateway.handshake import agreed_compression
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
-from app.transactions.store import MeterValueStore
+from app.transactions.store.reading import TransactionStore
 from tests.support.gateway import KEY, Station, serve
 
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -63,7 +63,7 @@ async def test_compressed_calls_are_taken_and_stored(compressing: Station) -> No
         assert isinstance(answer, list)
         assert answer[0] == 3
     async with compressing.database.tenant(compressing.tenant.id) as work:
-        assert len(await MeterValueStore(work).for_charge_point(charge_point.id, 100)) == 60
+        assert len(await TransactionStore(work).meter_values_of_charge_point(charge_point.id, 100)) == 60
 
 
 async def test_a_bomb_costs_no_more_than_a_message_may(compressing: Station) -> None:

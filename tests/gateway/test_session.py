@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from app import close_codes
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
-from app.gateway.session import CLOSE_POLICY, CLOSE_SUPERSEDED, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED
 from app.types import CommandId
 from tests.support.session_bench import LIMITS, Bench
 
@@ -227,7 +227,7 @@ async def test_twenty_unreadable_frames_in_a_minute_close_the_connection() -> No
     await bench.receive(*["nonsense"] * 19)
     assert bench.close_code() is None
     await bench.receive("[9,1]")
-    assert bench.close_code() == CLOSE_POLICY
+    assert bench.close_code() == close_codes.POLICY_VIOLATION
 
 
 async def test_unreadable_frames_over_a_longer_time_are_forgiven() -> None:
@@ -241,7 +241,7 @@ async def test_unreadable_frames_over_a_longer_time_are_forgiven() -> None:
 async def test_a_closed_session_takes_nothing_more() -> None:
     bench = Bench()
     bench.session.evict("a newer connection")
-    assert bench.transport.closed == (CLOSE_SUPERSEDED, "a newer connection")
+    assert bench.transport.closed == (close_codes.SUPERSEDED, "a newer connection")
     assert await bench.receive(HEARTBEAT) == []
 
 
@@ -262,7 +262,7 @@ async def test_text_in_a_binary_frame_is_tolerated() -> None:
 async def test_other_binary_frames_close_with_1003(data: bytes, strict: bool) -> None:
     bench = Bench(strict=strict)
     bench.session.receive_binary(data)
-    assert bench.close_code() == CLOSE_UNSUPPORTED
+    assert bench.close_code() == close_codes.UNSUPPORTED_DATA
 
 
 @pytest.mark.parametrize(
@@ -283,13 +283,13 @@ async def test_frames_have_a_largest_size(
     text = frame % ("x" * (size - len(frame) + 2))
     assert len(text) == size
     await bench.receive(text)
-    assert (bench.transport.closed == (CLOSE_TOO_BIG, "frame too big")) is closed
+    assert (bench.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")) is closed
 
 
 async def test_the_size_counts_bytes_not_characters() -> None:
     bench = Bench()
     await bench.receive('[2,"d","DataTransfer",{"vendorId":"v","data":"' + "é" * 2100 + '"}]')
-    assert bench.transport.closed == (CLOSE_TOO_BIG, "frame too big")
+    assert bench.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")
 
 
 async def test_a_flood_is_slowed_down_and_nothing_of_it_is_lost() -> None:

@@ -13,7 +13,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Tally
+from app.ocpp import Counters
 
 
 class FakeSession:
@@ -60,10 +60,10 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
             seen.set()
 
     for session in (FakeSession(fail), FakeSession(count)):
-        deadlines.watch(cast(Session, session))
+        deadlines.sessions.add(cast(Session, session))
     ticker = Ticker(
         deadlines,
-        Tally(CALL_SECONDS.bounds_s),
+        Counters(CALL_SECONDS.bounds_s),
         cast(LastSeenRecorder, BrokenRecorder()),
         cast(Registry, FakeRegistry()),
         SystemClock(),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import get_args
 
 import msgspec
 import pytest
@@ -50,7 +51,7 @@ async def running(
     redis: Redis, name: str, receive: Callable[[Envelope], None], secret: str = SECRET
 ) -> AsyncIterator[CommandBus]:
     bus = CommandBus(redis, WorkerId(name), secret)
-    await bus.start(receive)
+    await bus.start(dict.fromkeys(get_args(Envelope), receive))
     try:
         yield bus
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import get_args
 
 import pytest
 from redis.asyncio import Redis
@@ -36,7 +37,7 @@ class Worker:
     async def start(self) -> None:
         self.presence._listener = self.registry
         await self.presence.renew()
-        await self.bus.start(self._receive)
+        await self.bus.start(dict.fromkeys(get_args(Envelope), self._receive))
 
     async def stop(self) -> None:
         await self.registry.close()

@@ -1,4 +1,4 @@
-"""What a virtual charge point answers to each command, and what it does afterwards."""
+"""A virtual charge point answers each command, and acts on it afterwards."""
 
 from datetime import UTC, datetime
 from typing import Any

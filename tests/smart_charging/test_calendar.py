@@ -65,7 +65,7 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2036, 1, 1), timezones=st.
 
 
 def limit_of(profile: Json, moment: datetime) -> Limit | None:
-    """What one recurring profile says at a moment, read straight from OCPP 1.6 7.8 to 7.14."""
+    """Return the limit of one recurring profile at a moment, read directly from OCPP 1.6 7.8 to 7.14."""
     schedule = profile["chargingSchedule"]
     anchor = parse_time(schedule["startSchedule"])
     assert anchor is not None

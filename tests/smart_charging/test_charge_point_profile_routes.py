@@ -1,4 +1,4 @@
-"""What charge points have of the profiles: cleared, shown in the ledger, and listed for a stored one."""
+"""Profiles on charge points: cleared, shown in the ledger, and listed for a stored profile."""
 
 from datetime import timedelta
 from typing import Any
@@ -45,7 +45,7 @@ async def test_profiles_are_cleared_by_id_or_by_filters(
 ) -> None:
     response = await edge.call("DELETE", f"{POINT}/charging-profiles{query}", token)
     assert response.status_code == 202
-    # Beside an id nothing else is sent: it would not count (errata 3.26).
+    # With an id nothing else is sent, because it would not count (errata 3.26).
     wanted = {"id": payload["id"]} if "id" in payload else payload
     assert sent(scripted) == [("ClearChargingProfile", wanted)]
 
@@ -139,7 +139,7 @@ async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
     await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
     later = NOW + timedelta(days=1)
     ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         asked: list[Any] = []
         transactions = ProfileCommandStore.transactions
 

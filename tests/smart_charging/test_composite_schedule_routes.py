@@ -92,7 +92,7 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         first(chargingSchedule__chargingSchedulePeriod__0__startPeriod=1),
         [(f"{PERIODS}/0/startPeriod", "first_period_starts_at_zero")],
     ),
-    "A3: periods stand still": (
+    "A3: periods do not rise": (
         first(chargingSchedule__chargingSchedulePeriod=[{"startPeriod": 0, "limit": 1}] * 2),
         [(f"{PERIODS}/1/startPeriod", "periods_strictly_increase")],
     ),
@@ -169,7 +169,7 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
             ("/installed/1/csChargingProfiles/chargingSchedule/chargingRateUnit", "no_conversion"),
         ],
     ),
-    "a member that nobody knows": (changed(conectorId=1), [("/conectorId", "unknown_field")]),
+    "an unknown member": (changed(conectorId=1), [("/conectorId", "unknown_field")]),
     "a member that is missing": (changed(scheduleStart=...), [("/scheduleStart", "missing")]),
     "a negative duration": (changed(duration=-1), [("/duration", "out_of_range")]),
     "a duration of years": (changed(duration=10**12), [("/duration", "out_of_range")]),

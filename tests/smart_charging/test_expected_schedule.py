@@ -1,4 +1,4 @@
-"""What a charge point should follow, from its ledger; and where its own word departs from that."""
+"""The schedule that a charge point should follow, and where its own one differs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from app.database.text import json_text
 from app.errors import InvalidInput
 from app.smart_charging.drawing import Measured
 from app.smart_charging.drift import Departure, departures, read_reported
@@ -199,7 +200,7 @@ METER: list[tuple[Literal["A", "W"], list[Json], float | None]] = [
 def test_what_the_meter_said_is_read_in_the_unit_of_the_schedule(
     unit: Literal["A", "W"], samples: list[Json], amount: float | None
 ) -> None:
-    row = MeterValueRecord(1, 1, 501, START, START, "periodic", samples, 0)
+    row = MeterValueRecord(1, 1, 501, START, START, "periodic", json_text(samples), 0)
     expected = [] if amount is None else [Measured(START, amount, 501)]
     assert measured_over_time([row], unit) == expected
 

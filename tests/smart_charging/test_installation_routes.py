@@ -31,12 +31,12 @@ IN_WATTS = {
 
 
 async def store(edge: Edge, operator: TenantRecord, **forms: Any) -> int:
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         return (await ChargingProfileStore(work).create("A profile", **forms)).id
 
 
 async def report(edge: Edge, operator: TenantRecord, charge_point: int, **keys: str) -> None:
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         for key, value in keys.items():
             await ConfigurationStore(work).put(charge_point, key, value, True, NOW)
 

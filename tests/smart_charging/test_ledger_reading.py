@@ -10,7 +10,7 @@ from app.settings import Settings
 from app.smart_charging.ledger_reading import load_ledger
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.store import ProfileCommandStore
-from app.transactions.entries import TransactionStart, TransactionStop
+from app.transactions.records import TransactionStart, TransactionStop
 from tests.support.site import Site, received
 from tests.support.workers import Charger, accept, silence
 
@@ -109,7 +109,7 @@ async def test_what_the_reaper_ends_is_unconfirmed_too(site: Site) -> None:
     await charger.reported()
     charger.vanish()
     site.clock.advance(3600)
-    await site.a.commands.reap()
+    await site.a.reaper.reap()
     async with site.database.tenant(site.tenant_id) as work:
         found = (await load_ledger(work, charger.connection.charge_point_id)).ledger
     assert numbers(found) == [[], [1]]
@@ -126,7 +126,7 @@ async def test_an_unanswered_remote_start_that_led_to_nothing_is_settled(
     charger.expire()
     assert not (await ledger(site, charger)).certain
     site.clock.advance(settings.remote_start_window_s + 1)
-    await site.a.commands.reap()
+    await site.a.reaper.reap()
     assert (await ledger(site, charger)).states == ((),)
 
 

@@ -1,4 +1,4 @@
-"""What a charge point has is always among the states that its ledger takes for possible.
+"""The real state of a charge point is always among the possible states of its ledger.
 
 Random stories: requests that are carried out or not, answered, answered late or never; a charge point that
 says `Unknown` to a clear which it did carry out. What the ledger leaves out is really left out.
@@ -57,7 +57,7 @@ class ChargePoint:
             self.late[command.id] = status
 
     def status(self, carried_out: bool, clears: Json | None) -> str | None:
-        """What is answered, if anything ever is."""
+        """The answer, if one ever comes."""
         if clears is None:
             return "Accepted" if carried_out else "Rejected"
         if not carried_out:

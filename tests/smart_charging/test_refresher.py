@@ -20,7 +20,7 @@ from app.smart_charging.store import (
     InstallationReviewStore,
     InstallationStore,
 )
-from app.transactions.entries import TransactionStart, TransactionStop
+from app.transactions.records import TransactionStart, TransactionStop
 from app.types import Json
 from tests.support.site import Site, received
 from tests.support.workers import Charger, Worker, accept

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 from fastapi import FastAPI
@@ -14,14 +14,16 @@ from redis.asyncio import Redis
 
 from app.api import install_api
 from app.charge_points.store import ChargePointStore
-from app.clock import Clock, microseconds_of
+from app.clock import microseconds_of
+from app.commands.owner import CommandContext, CommandOwner
 from app.commands.records import CommandRecord
-from app.commands.service import Commands
+from app.commands.service import CommandService
+from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
-from app.main import compose_services
+from app.main import WorkerParts, command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.key_ring import mint_key
@@ -29,7 +31,6 @@ from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, Scope, TenantId, WorkerId
-from app.web.access import Services
 from app.web.services import ServiceRegistry
 from tests.support.recorded import put_command
 
@@ -63,7 +64,7 @@ class SetClock:
 class Edge:
     """One application, and what tests need to set a scene for it."""
 
-    services: Services
+    services: WorkerParts
     clock: SetClock
     delivered: list[Envelope]
     client: httpx.AsyncClient
@@ -73,7 +74,7 @@ class Edge:
     async def tenant(self) -> TenantRecord:
         """A new tenant."""
         slug = f"operator-{next(_NUMBERS)}"
-        async with self.services.database.platform() as work:
+        async with self.services.storage.database.platform() as work:
             return await TenantStore(work).create(slug, f"Operator {slug}")
 
     async def key(
@@ -93,7 +94,7 @@ class Edge:
             created_at=self.clock.now(),
             last_used_at=None,
         )
-        async with self.services.database.platform() as work:
+        async with self.services.storage.database.platform() as work:
             await ApiKeyStore(work).create(record)
         return minted.token
 
@@ -106,7 +107,7 @@ class Edge:
 
     async def charge_point(self, tenant: TenantRecord, identity: str = "RDAM-1") -> ChargePointId:
         """A new charge point; its primary key."""
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             return ChargePointId((await ChargePointStore(work).create(identity)).id)
 
     async def connect(self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str) -> Owner:
@@ -142,7 +143,7 @@ class Edge:
             "id_tag_info": {"status": "Accepted"},
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.transactions.insert().values(values))
         return transaction_id
 
@@ -160,7 +161,7 @@ class Edge:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.meter_values.insert().values(values))
 
     async def orphan_record(
@@ -179,7 +180,7 @@ class Edge:
             "digest": next(_NUMBERS),
             **columns,
         }
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.orphan_records.insert().values(values))
 
     async def command(
@@ -200,7 +201,7 @@ class Edge:
             issued_by="key:test",
         )
         record = replace(record, **columns)
-        async with self.services.database.tenant(tenant.id) as work:
+        async with self.services.storage.database.tenant(tenant.id) as work:
             return await put_command(work, record)
 
 
@@ -224,7 +225,7 @@ def build_app(services: ServiceRegistry) -> FastAPI:
 
 @asynccontextmanager
 async def open_edge(
-    storage: Storage, redis_url: str, settings: Settings, commands: Commands | None = None
+    storage: Storage, redis_url: str, settings: Settings, commands: CommandService | None = None
 ) -> AsyncIterator[Edge]:
     """The whole edge, open. commands: in place of the real ones."""
     clock = SetClock()
@@ -234,13 +235,14 @@ async def open_edge(
     bus = CommandBus(redis, worker, settings.credential_pepper)
     delivered: list[Envelope] = []
     await presence.start(_Unconcerned())
-    await bus.start(delivered.append)
+    await bus.start(dict.fromkeys(get_args(Envelope), delivered.append))
     try:
-        as_clock: Clock = clock
-        used = commands or Commands(
-            storage.database, storage.command_steps, presence, bus, as_clock, settings
-        )
-        services = Services(storage, presence, used, bus, clock, settings)
+        if commands is None:
+            effects = command_effects(settings)
+            context = CommandContext(storage.database, storage.command_steps, bus, effects, clock, settings)
+            owner = CommandOwner(context, Registry(presence, bus, clock))
+            commands = CommandService(context, owner, presence)
+        services = WorkerParts(storage, presence, commands, bus, clock, settings)
         app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -14,9 +14,9 @@ from tests.support.scripted_commands import ScriptedCommands
 
 
 @pytest.fixture
-def scripted() -> ScriptedCommands:
+def scripted(storage: Storage) -> ScriptedCommands:
     """Commands that answer as a test tells them."""
-    return ScriptedCommands()
+    return ScriptedCommands(storage.database)
 
 
 @pytest.fixture

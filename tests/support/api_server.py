@@ -25,7 +25,7 @@ from app.storage import Storage
 from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
-from app.transactions.entries import InvalidRecord, MeterReading, MeterReadings, TransactionStart
+from app.transactions.records import InvalidRecord, MeterReading, MeterReadings, TransactionStart
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
 

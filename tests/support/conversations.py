@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from app.metrics import CALL_SECONDS
-from app.ocpp import Conversation, FrameBuffer, MeterQueue, Tally, ocpp16
+from app.ocpp import Conversation, Counters, FrameBuffer, MeterQueue, ocpp16
 
 FRAME_BYTES = 262_144
 
@@ -25,7 +25,7 @@ def new_conversation(**given: Any) -> Conversation:
         "rate_per_s": 1e6,
         "burst": 1_000_000,
         "meters": MeterQueue(512, 1000, lambda: None),
-        "tally": Tally(CALL_SECONDS.bounds_s),
+        "counters": Counters(CALL_SECONDS.bounds_s),
         "frames": FrameBuffer(1000, 1_000_000),
         "clock": None,
     }

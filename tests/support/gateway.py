@@ -16,9 +16,9 @@ from app.charge_points.store import ChargePointStore
 from app.database.database import Database
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
+from app.main import WorkerParts
 from app.settings import Settings
 from app.tenants.records import TenantRecord
-from app.web.access import Services
 from tests.support.raw_client import RawClient
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")
@@ -42,9 +42,9 @@ class Station:
     settings: Settings
 
     @property
-    def services(self) -> Services:
+    def services(self) -> WorkerParts:
         """What the application itself uses."""
-        services: Services = self.app.state.services.get(Services)
+        services: WorkerParts = self.app.state.services.get(WorkerParts)
         return services
 
     @property

@@ -1,4 +1,4 @@
-"""What was sent to a charge point about charging profiles, what it answered, and the ledger of that."""
+"""A story of requests about charging profiles and their answers, and the ledger of that."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def profile(number: int, purpose: str = "TxDefaultProfile", level: int = 0, **ch
 
 
 class Story:
-    """What was sent to one charge point and answered by it, and the transactions meanwhile."""
+    """Requests to one charge point and its answers, and the transactions in the meantime."""
 
     def __init__(self) -> None:
         self.commands: list[ProfileCommandRecord] = []

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
-from app.commands.service import Commands
+from app.commands.records import CommandRecord, CommandRequest
+from app.commands.rules import OPEN_COMMAND_STATES
+from app.commands.service import CommandService
+from app.database.database import Database
+from app.settings import Settings
 from app.types import TenantId
 
 
@@ -20,26 +23,27 @@ class Issued:
     options: dict[str, Any]
 
 
-class ScriptedCommands(Commands):
+class ScriptedCommands(CommandService):
     """Answers with `outcome`, or raises it; `final` is what waiting and cancelling give."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.payload_limit_bytes = Settings().frame_limit_bytes
         self.issued: list[Issued] = []
         self.waited: list[float] = []
         self.outcome: CommandRecord | Exception | None = None
         self.final: CommandRecord | Exception | None = None
 
     async def issue(
-        self,
-        tenant_id: TenantId,
-        identity: str,
-        action: str,
-        payload_text: str,
-        *,
-        wait_s: float = 0.0,
-        **options: Any,
+        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0
     ) -> CommandRecord:
-        self.issued.append(Issued(tenant_id, identity, action, payload_text, options))
+        options = {
+            "timeout_s": request.timeout_s,
+            "idempotency_key": request.idempotency_key,
+            "issued_by": request.issued_by,
+        }
+        issued = Issued(tenant_id, request.identity, request.action, request.payload_text, options)
+        self.issued.append(issued)
         command = _play(self.outcome)
         if wait_s > 0 and command.state in OPEN_COMMAND_STATES:
             return await self.wait(tenant_id, command.id, wait_s)

@@ -17,11 +17,12 @@ from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
 from app.main import message_handlers
 from app.metrics import CALL_SECONDS
-from app.ocpp import FrameBuffer, MeterQueue, Resolve, Tally
+from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
-from app.transactions.entries import InvalidRecord, MeterReadings
-from app.transactions.ledger.ledger import Ledger, answered
-from app.transactions.ledger.meter_values import readings_of
+from app.transactions.batch_writer import answered
+from app.transactions.ledger import Ledger
+from app.transactions.records import InvalidRecord, MeterReadings
+from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
 
@@ -195,8 +196,8 @@ class Bench:
             commands=self.commands,
             clock=self.clock,
             limits=limits,
-            tally=Tally(CALL_SECONDS.bounds_s),
-            watcher=self.deadlines,
+            counters=Counters(CALL_SECONDS.bounds_s),
+            watch_deadlines=self.deadlines.sessions.add,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )
         self.session = Session(self.connection, self.transport, self.services, is_framed=False)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
-from app.commands.records import CommandRecord
+from app.commands.records import CommandRecord, CommandRequest
 from app.commands.store.commands import CommandStore
 from app.ocpp.v16 import RegistrationStatus
 from app.storage import Storage
@@ -42,10 +42,9 @@ class Site:
     async def issue(
         self, worker: Worker, charger: Charger, action: str = "Reset", payload: str = RESET, **more: Any
     ) -> CommandRecord:
-        identity = charger.connection.identity
-        return await worker.commands.issue(
-            self.tenant_id, identity, action, payload, issued_by="test", **more
-        )
+        wait_s = more.pop("wait_s", 0.0)
+        request = CommandRequest(charger.connection.identity, action, payload, "test", **more)
+        return await worker.commands.issue(self.tenant_id, request, wait_s=wait_s)
 
     async def command(self, command_id: UUID) -> CommandRecord:
         async with self.database.tenant(self.tenant_id) as work:

@@ -18,9 +18,9 @@ from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord
-from app.transactions.entries import MeterReading, MeterReadings, TransactionStart, TransactionStop
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions.ledger import Ledger
+from app.transactions.records import MeterReading, MeterReadings, TransactionStart, TransactionStop
+from app.transactions.store.reading import TransactionStore
 from app.types import Json
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -82,7 +82,7 @@ class Station:
         async with self.database.tenant(self.tenant.id) as work:
             transaction = await TransactionStore(work).get(transaction_id)
             assert transaction is not None
-            rows = await MeterValueStore(work).for_transaction(transaction, 1000)
+            rows = await TransactionStore(work).meter_values(transaction, 1000)
         return [sampled for row in rows for sampled in row.sampled_values]
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
-from app.commands.service import Commands
+from app.commands.owner import CommandContext, CommandOwner
+from app.commands.reaper import CommandReaper
+from app.commands.service import CommandService
 from app.connection import Connection
-from app.gateway.inbox import Inbox
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
+from app.main import command_effects
 from app.ocpp import CallSent, Effect, Link, Resolve, Send, ocpp16
 from app.settings import Settings
 from app.storage import Storage
@@ -34,23 +36,26 @@ class Worker:
         self.presence = Presence(self.redis, self.name, clock, lease_s=600.0)
         self.bus = CommandBus(self.redis, self.name, settings.credential_pepper)
         self.registry = Registry(self.presence, self.bus, clock)
-        self.commands = Commands(
-            storage.database, storage.command_steps, self.presence, self.bus, clock, settings
+        context = CommandContext(
+            storage.database, storage.command_steps, self.bus, command_effects(settings), clock, settings
         )
-        self.inbox = Inbox(self.registry, self.commands, self.bus, clock)
+        self.owner = CommandOwner(context, self.registry)
+        self.commands = CommandService(context, self.owner, self.presence)
+        self.reaper = CommandReaper(context, self.owner, self.presence)
+        self.receivers = {**self.registry.receivers(), **self.commands.receivers()}
         self.presence._listener = self.registry
         self._chargers: list[Charger] = []
 
     async def start(self) -> None:
         """Take the lease and read the inbox."""
         await self.presence.renew()
-        await self.bus.start(self.inbox.receive)
+        await self.bus.start(self.receivers)
 
     async def stop(self) -> None:
         """End as a process does on SIGTERM: what charge points have said is no longer taken."""
         await asyncio.gather(*(charger.leave() for charger in self._chargers))
         await self.commands.close()
-        await self.inbox.close()
+        await self.bus.close()
         await self.registry.close()
         await self.redis.aclose()
 
@@ -161,9 +166,9 @@ class Charger:
             effect = await self._reports.get()
             try:
                 if isinstance(effect, CallSent):
-                    self.worker.commands.sent(self._connection, effect.unique_id)
+                    self.worker.owner.sent(self._connection, effect.unique_id)
                 else:
-                    await self.worker.commands.resolved(self._connection, effect)
+                    await self.worker.owner.resolved(self._connection, effect)
             finally:
                 self._reports.task_done()
 

@@ -54,7 +54,7 @@ async def test_what_a_deleted_tenant_still_sends_through_another_worker_is_no_fa
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     assert (await edge.call("GET", "/v1/id-tags", token)).status_code == 200
-    async with edge.services.database.platform() as work:
+    async with edge.services.storage.database.platform() as work:
         await TenantStore(work).delete(operator.slug)
     tag = await edge.call("POST", "/v1/id-tags", token, json={"id_tag": "A"})
     assert (tag.status_code, tag.json()["code"]) == (409, "conflict")

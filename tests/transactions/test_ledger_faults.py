@@ -20,10 +20,10 @@ from app.server.embedded import start_embedded
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.store import TenantStore
-from app.transactions.entries import TransactionStarted
-from app.transactions.ledger import batch as ledger_batch
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions import batch as ledger_batch
+from app.transactions.ledger import Ledger
+from app.transactions.records import TransactionStarted
+from app.transactions.store.reading import TransactionStore
 from tests.support.store import Station, StationMaker
 
 
@@ -65,7 +65,7 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
             raise failures.pop()
         return await write_batch(*arguments)
 
-    monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", failing)
+    monkeypatch.setattr("app.transactions.batch_writer.write_batch", failing)
     answer = await station.storage.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
@@ -74,15 +74,15 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
 async def test_a_database_that_became_read_only_is_left_for_a_new_connection(station: Station) -> None:
     ledger = station.storage.ledger
     # They take turns.
-    for number, _ in enumerate(ledger._lanes):
+    for number, _ in enumerate(ledger._writers):
         await ledger.start_transaction(station.start(meter_start_wh=number))
-    before = [lane.connection for lane in ledger._lanes]
+    before = [writer.connection for writer in ledger._writers]
     for connection in before:
         assert connection is not None
         await connection.execute("set default_transaction_read_only = on")
     last = await ledger.start_transaction(station.start(connector_id=2))
     assert not last.repeated
-    assert [lane.connection for lane in ledger._lanes] != before
+    assert [writer.connection for writer in ledger._writers] != before
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ class _Held:
         self.begun: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.sign = asyncio.Event()
         self._write_batch = ledger_batch.write_batch
-        monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", self._write)
+        monkeypatch.setattr("app.transactions.batch_writer.write_batch", self._write)
 
     async def _write(self, connection: Any, records: Any, *others: Any) -> Any:
         self.begun.put_nowait(records)
@@ -260,7 +260,7 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
     await asyncio.gather(kill(), *(charge(lane) for lane in range(10)))
     async with database.tenant(tenant.id) as work:
         stored = {row.meter_start_wh: row.id for row in await TransactionStore(work).page(1000)}
-        values = await MeterValueStore(work).for_charge_point(record.id, 1000)
+        values = await TransactionStore(work).meter_values_of_charge_point(record.id, 1000)
     assert stored == acknowledged
     assert len(values) == 250
     await storage.close()

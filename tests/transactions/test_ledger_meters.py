@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from app.transactions.entries import InvalidRecord
-from app.transactions.records import MeterValueRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.records import InvalidRecord, MeterValueRecord
+from app.transactions.store.reading import TransactionStore
 from app.types import Json
 from tests.support.store import NOW, Station, reading
 
 
 async def _all(station: Station) -> list[MeterValueRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await MeterValueStore(work).for_charge_point(station.record.id, 1000)
+        return await TransactionStore(work).meter_values_of_charge_point(station.record.id, 1000)
 
 
 async def test_readings_are_read_in_the_order_of_their_time(station: Station) -> None:
@@ -130,7 +129,7 @@ async def test_pages_follow_each_other(station: Station) -> None:
         assert transaction is not None
         while True:
             after = (seen[-1].sampled_at, seen[-1].digest) if seen else None
-            page = await MeterValueStore(work).for_transaction(transaction, 2, after)
+            page = await TransactionStore(work).meter_values(transaction, 2, after)
             if not page:
                 break
             seen += page
@@ -148,6 +147,6 @@ async def test_a_refused_message_is_kept_once_with_its_text(station: Station) ->
     for _ in range(2):
         await station.storage.ledger.keep_invalid(record)
     async with station.database.tenant(station.tenant.id) as work:
-        [kept] = await OrphanRecordStore(work).page(10)
+        [kept] = await TransactionStore(work).orphan_records(10)
     assert (kept.kind, kept.action) == ("invalid", "StopTransaction")
     assert kept.raw == record.raw.replace("\x00", "\ufffd")

@@ -14,9 +14,9 @@ from app.clock import SystemClock
 from app.errors import StoreUnavailable
 from app.ocpp import Conversation
 from app.settings import Settings
-from app.transactions.entries import MeterReading
-from app.transactions.ledger import batch as ledger_batch
-from app.transactions.ledger.ledger import Ledger
+from app.transactions import batch as ledger_batch
+from app.transactions.ledger import Ledger
+from app.transactions.records import MeterReading
 from tests.support.conversations import new_conversation
 from tests.support.store import Station
 
@@ -117,7 +117,7 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
             raise asyncpg.DataError("cannot be stored")
         return await write_batch(connection, records, window, queued)
 
-    monkeypatch.setattr("app.transactions.ledger.ledger.write_batch", failing)
+    monkeypatch.setattr("app.transactions.batch_writer.write_batch", failing)
     for number in (11, 12, 13, 14):
         socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
     answers = {answer[1]: answer for answer in await socket.answered(4)}
@@ -168,7 +168,7 @@ async def test_what_waits_is_written_before_the_ledger_ends(
     assert len(await _stored(station, database_url)) == 1
 
 
-async def test_the_end_waits_for_both_lanes_and_leaves_none_waiting(
+async def test_the_end_waits_for_both_writers_and_leaves_none_waiting(
     station: Station, database_url: str, settings: Settings
 ) -> None:
     blocker = await asyncpg.connect(database_url)
@@ -180,7 +180,7 @@ async def test_the_end_waits_for_both_lanes_and_leaves_none_waiting(
         for number in range(3):
             socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
         async with asyncio.timeout(10):
-            while not any(map(len, ledger._lanes)):  # noqa: ASYNC110
+            while not any(map(len, ledger._writers)):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         socket.send("last")
         closing = asyncio.create_task(ledger.close())
@@ -205,7 +205,7 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
     assert await socket.answered(1) == [[3, "m1", {}]]
 
 
-async def test_a_defect_costs_its_batch_and_not_the_lane(
+async def test_a_defect_costs_its_batch_and_not_the_writer(
     socket: Socket, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = station.storage.ledger
@@ -213,10 +213,10 @@ async def test_a_defect_costs_its_batch_and_not_the_lane(
     def failing(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    # One for each lane.
+    # One for each writer.
     for number in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr("app.transactions.ledger.ledger._resolve", failing)
+            patch.setattr("app.transactions.batch_writer._resolve", failing)
             socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             with pytest.raises(StoreUnavailable):
                 await ledger.start_transaction(station.start())

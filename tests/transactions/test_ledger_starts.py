@@ -13,10 +13,9 @@ from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
-from app.transactions.entries import TIME_UNREADABLE, TransactionStart
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.records import TransactionFilter
-from app.transactions.store import TransactionStore
+from app.transactions.ledger import Ledger
+from app.transactions.records import TIME_UNREADABLE, TransactionFilter, TransactionStart
+from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker
 

@@ -11,10 +11,9 @@ import pytest
 from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
-from app.transactions.entries import TIME_UNREADABLE, StopRecorded
-from app.transactions.ledger.ledger import Ledger
-from app.transactions.records import OrphanRecord, TransactionRecord
-from app.transactions.store import MeterValueStore, OrphanRecordStore, TransactionStore
+from app.transactions.ledger import Ledger
+from app.transactions.records import TIME_UNREADABLE, OrphanRecord, StopRecorded, TransactionRecord
+from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, Station, StationMaker, reading
 
@@ -35,7 +34,7 @@ async def _stored(station: Station, transaction_id: int) -> TransactionRecord:
 
 async def _orphans(station: Station) -> list[OrphanRecord]:
     async with station.database.tenant(station.tenant.id) as work:
-        return await OrphanRecordStore(work).page(100)
+        return await TransactionStore(work).orphan_records(100)
 
 
 async def test_a_stop_closes_its_transaction(station: Station) -> None:
@@ -113,7 +112,7 @@ async def test_a_stop_of_an_unknown_transaction_is_kept_once(station: Station, n
     assert orphan.kind == "stop_unknown_transaction"
     assert orphan.payload["transactionId"] == number
     async with station.database.tenant(station.tenant.id) as work:
-        [values] = await MeterValueStore(work).for_charge_point(station.record.id, 10)
+        [values] = await TransactionStore(work).meter_values_of_charge_point(station.record.id, 10)
     assert (values.context, values.transaction_id) == ("stop", number)
 
 
@@ -232,6 +231,21 @@ async def test_equal_stops_at_once_on_two_workers_close_once(station: Station, s
         answers = await asyncio.gather(*(ledger.stop_transaction(stop) for ledger in ledgers * 2))
         outcomes = sorted(answer.outcome for answer in answers)
         assert outcomes == ["closed", "repeated", "repeated", "repeated"]
+
+
+async def test_equal_stops_without_valid_id_at_once_on_two_workers_close_one_transaction(
+    station: Station, second_ledger: Ledger
+) -> None:
+    ledgers = [station.storage.ledger, second_ledger]
+    for number in range(20):
+        older = await _started(station, meter_start_wh=number)
+        newer = await _started(station, meter_start_wh=number, connector_id=2)
+        # Another register in each round, or it would repeat the stop of the round before.
+        stop = station.stop(-1, meter_stop_wh=9000 + number)
+        answers = await asyncio.gather(*(ledger.stop_transaction(stop) for ledger in ledgers))
+        assert sorted(answer.outcome for answer in answers) == ["closed", "repeated"]
+        assert {answer.transaction_id for answer in answers} == {newer}
+        await station.storage.ledger.stop_transaction(station.stop(older))
 
 
 async def test_two_different_stops_in_one_batch_are_one_close_and_one_conflict(station: Station) -> None:

@@ -76,7 +76,7 @@ async def test_a_key_revoked_elsewhere_ends_within_the_life_of_the_cache(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     assert (await edge.call("GET", PATH, token)).status_code == 200
-    async with edge.services.database.platform() as work:
+    async with edge.services.storage.database.platform() as work:
         (record,) = await ApiKeyStore(work).list(operator.id)
         await ApiKeyStore(work).revoke(record.id, NOW)
     edge.clock.advance(CACHE_LIFETIME_S + 0.1)
@@ -113,7 +113,7 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     async def last_used() -> Any:
-        async with edge.services.database.platform() as work:
+        async with edge.services.storage.database.platform() as work:
             return (await ApiKeyStore(work).list(operator.id))[0].last_used_at
 
     await edge.call("GET", PATH, token)
@@ -127,7 +127,7 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(
 
 
 async def test_the_store_holds_no_secret(edge: Edge, operator: TenantRecord, token: str) -> None:
-    async with edge.services.database.platform() as work:
+    async with edge.services.storage.database.platform() as work:
         (record,) = await ApiKeyStore(work).list(operator.id)
     secret = token.split("_")[2]
     assert record.secret_hash == secret_hash(edge.services.settings.credential_pepper, secret)
@@ -167,7 +167,7 @@ async def test_a_key_in_use_outlasts_the_failures_of_its_neighbours(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     clock = SetClock()
-    ring = KeyRing(edge.services.database, clock, edge.services.settings.credential_pepper, 1)
+    ring = KeyRing(edge.services.storage.database, clock, edge.services.settings.credential_pepper, 1)
     await ring.authenticate(token, "192.0.2.1")
     with pytest.raises(Unauthorized):
         await ring.authenticate(mint_key("x").token, "192.0.2.1")
@@ -181,7 +181,7 @@ async def test_a_key_in_use_outlasts_the_failures_of_its_neighbours(
 
 
 async def test_the_memory_of_the_key_ring_is_bounded(edge: Edge, operator: TenantRecord) -> None:
-    ring = KeyRing(edge.services.database, SetClock(), edge.services.settings.credential_pepper, 1)
+    ring = KeyRing(edge.services.storage.database, SetClock(), edge.services.settings.credential_pepper, 1)
     with pytest.raises(Unauthorized):
         await ring.authenticate(mint_key("x").token, "192.0.2.1")
     with pytest.raises(TooManyRequests):

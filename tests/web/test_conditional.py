@@ -17,7 +17,7 @@ TAG_ROWS = {
     "another": ('"b"', None),
     "without quotes": ("a", None),
     "empty": ("", None),
-    "a star in a list is no star": ('"b", *', None),
+    "a star in a list is not a star": ('"b", *', None),
     "part of another tag": ('"xa"', None),
     "text before it": ('x"a"', None),
     "text after it": ('"a"x', None),

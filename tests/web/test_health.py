@@ -1,4 +1,4 @@
-"""What whoever runs the server asks it."""
+"""The questions of operators to the server."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ async def test_metrics_are_for_the_platform_only(
 async def test_a_database_that_hangs_is_no_reason_to_wait(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database, asked = edge.services.database, 0
+    database, asked = edge.services.storage.database, 0
 
     async def hang() -> bool:
         nonlocal asked

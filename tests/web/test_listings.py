@@ -125,7 +125,7 @@ async def test_meter_values_are_paged_in_the_order_of_their_time(
         }
         for number in range(5)
     ]
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         await work.connection.execute(transaction_tables.meter_values.insert(), rows)
     path = f"{TRANSACTIONS}/{transaction_id}/meter-values"
     found = await pages(edge, path, token, limit=2)
@@ -149,7 +149,7 @@ async def test_the_frame_log_is_narrowed_and_paged(edge: Edge, operator: TenantR
         }
         for number, run in ((1, texts[:2]), (3, texts[2:]))
     ]
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         await work.connection.execute(frame_log_tables.frame_runs.insert(), runs)
     path = "/v1/charge-points/RDAM-1/frames"
     assert [frame["text"] for frame in await pages(edge, path, token, limit=1)] == texts[::-1]

@@ -23,7 +23,7 @@ GZIP_ROWS = {
     "anything but gzip": ("*, gzip;q=0", False),
     "anything else liked more": ("gzip;q=0.2, *;q=0.8", False),
     "gzip named, nothing else": ("gzip, *;q=0", True),
-    "weight that is no number": ("gzip;q=much", False),
+    "weight in words": ("gzip;q=much", False),
     "weight out of range": ("gzip;q=7", False),
     "weight that is not a number": ("gzip;q=nan", False),
     "longer than what is remembered": ("gzip, " + "x" * 400, True),

@@ -16,7 +16,7 @@ POINTS = "/v1/charge-points"
 
 
 def named(response: httpx.Response) -> list[str]:
-    """What the answer names: parameters as they are, members of the body as pointers."""
+    """List what the answer names: parameters as they are, members of the body as pointers."""
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
     assert body["status"] == response.status_code

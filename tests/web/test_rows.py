@@ -1,4 +1,4 @@
-"""What is written without a model is what the model would write, and what the OpenAPI document promises."""
+"""Rows are written as their models would be, and as the OpenAPI document promises."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.schemas import MeterValue, Transaction, meter_value_fields, transaction_fields
-from app.transactions.store import MeterValueStore, TransactionStore
+from app.transactions.store.reading import TransactionStore
 from app.web.pagination import Page
 from app.web.resources import Resource
 from app.web.rows import encoded, encoded_page
@@ -45,6 +45,11 @@ json_values = st.recursive(
     max_leaves=8,
 )
 json_objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def as_text(values: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
+    """The values as PostgreSQL gives them: JSON text, here in the form in which the model writes it."""
+    return values.map(lambda value: orjson.dumps(value).decode())
 
 
 def record_of(kind: type, **fields: Any) -> Any:
@@ -88,14 +93,14 @@ transaction_records = record_of(
     started_received_at=times,
     meter_start_wh=registers,
     reservation_id=st.none() | integers,
-    id_tag_info=json_objects,
+    id_tag_info_json=as_text(json_objects),
     stopped_at=st.none() | times,
     stopped_received_at=st.none() | times,
     meter_stop_wh=st.none() | registers,
     stop_reason=st.none() | texts,
     stop_id_tag=st.none() | texts,
-    stop_id_tag_info=st.none() | json_objects,
-    stop_raw=st.none(),
+    stop_id_tag_info_json=st.none() | as_text(json_objects),
+    stop_raw_json=st.none(),
     flags=st.lists(texts, max_size=3).map(tuple),
     remote_start_command_id=st.none() | st.uuids(),
 )
@@ -105,14 +110,16 @@ meter_value_records = record_of(
     transaction_id=st.none() | integers,
     sampled_at=times,
     received_at=times,
-    sampled_values=st.lists(json_objects, max_size=4),
+    sampled_values_json=as_text(st.lists(json_objects, max_size=4)),
 )
 
 
 def transaction_of(record: TransactionRecord) -> Transaction:
     stop = record.meter_stop_wh
     energy_wh = None if stop is None else stop - record.meter_start_wh
-    return Transaction.model_validate({**asdict(record), "energy_wh": energy_wh})
+    info, stop_info = record.id_tag_info, record.stop_id_tag_info
+    fields = {**record._asdict(), "id_tag_info": info, "stop_id_tag_info": stop_info}
+    return Transaction.model_validate({**fields, "energy_wh": energy_wh})
 
 
 def written(model: Resource | Page[Any]) -> bytes:
@@ -120,12 +127,8 @@ def written(model: Resource | Page[Any]) -> bytes:
 
 
 def row_of(record: Any) -> dict[str, Any]:
-    """The record as asyncpg gives it: JSON columns as text, here in the form in which the model writes it."""
-    columns = ("id_tag_info", "stop_id_tag_info", "sampled_values")
-    return {
-        name: orjson.dumps(value).decode() if name in columns and value is not None else value
-        for name, value in asdict(record).items()
-    }
+    """The record as asyncpg gives it."""
+    return asdict(record)
 
 
 def assert_promised(schema: dict[str, Any], body: bytes) -> None:
@@ -167,7 +170,7 @@ def test_charge_points_are_written_as_the_model_writes_them(
 def test_transactions_are_written_as_the_model_writes_them(
     records: list[TransactionRecord], cursor: str | None
 ) -> None:
-    fields = [transaction_fields(row_of(record)) for record in records]
+    fields = [transaction_fields(record) for record in records]
     models = [transaction_of(record) for record in records]
     body = encoded_page(fields, cursor)
     assert body == written(Page[Transaction](items=models, next_cursor=cursor))
@@ -181,7 +184,7 @@ def test_transactions_are_written_as_the_model_writes_them(
 def test_meter_values_are_written_as_the_model_writes_them(
     records: list[MeterValueRecord], cursor: str | None
 ) -> None:
-    body = encoded_page([meter_value_fields(row_of(record)) for record in records], cursor)
+    body = encoded_page([meter_value_fields(record) for record in records], cursor)
     models = [MeterValue.model_validate(record) for record in records]
     assert body == written(Page[MeterValue](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/transactions/{transaction_id}/meter-values"), body)
@@ -206,7 +209,7 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     """From the real tables: nothing that PostgreSQL gives is written otherwise than the models would."""
-    database = edge.services.database
+    database = edge.services.storage.database
     key = await edge.charge_point(operator)
     await edge.charge_point(operator, "UTR-1")
     owner = await edge.connect(operator, key, "RDAM-1")
@@ -227,7 +230,7 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
         points = [await ChargePointStore(work).get(identity) for identity in ("RDAM-1", "UTR-1")]
         records = [await TransactionStore(work).get(number) for number in reversed(ids)]
         connectors = await ConnectorStore(work).for_charge_point(key)
-        values = await MeterValueStore(work).for_charge_point(key, 10)
+        values = await TransactionStore(work).meter_values_of_charge_point(key, 10)
 
     charge_points = [
         ChargePoint.of(point, owner.connected_at if point.id == key else None) for point in points if point
@@ -263,7 +266,7 @@ async def test_a_tag_of_a_read_is_good_for_a_change(
     edge: Edge, operator: TenantRecord, token: str, name: str | None
 ) -> None:
     key = await edge.charge_point(operator)
-    async with edge.services.database.tenant(operator.id) as work:
+    async with edge.services.storage.database.tenant(operator.id) as work:
         await ChargePointStore(work).update("RDAM-1", name=name, heartbeat_interval_s=7)
     read = await edge.call("GET", "/v1/charge-points/RDAM-1", token)
     await edge.connect(operator, key, "RDAM-1")

@@ -1,4 +1,4 @@
-"""What OpenAPI says of the answers that the catalog's routes share."""
+"""The OpenAPI descriptions of the answers that the catalog's routes share."""
 
 from typing import Any
 

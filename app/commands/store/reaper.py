@@ -1,4 +1,4 @@
-"""Ends the commands that nobody will end any more: of dead workers, overdue, or without effect."""
+"""SQL of the reaper: commands of dead workers, overdue ones, and remote starts without effect."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sqlalchemy import text
 from app.commands.records import CommandState
 from app.database.unit_of_work import PlatformWork
 
-# A worker's own deadline comes first; this only catches what that worker lost.
+# The worker's own deadline comes first. This only ends what that worker has lost.
 _GRACE_S = 10.0
 
 _LOST = text(
     """
-    with due as (
+    with lost as (
         select id,
             case when worker is not null and worker <> all (cast(:alive as text[])) then 'connection_lost'
                  when state = 'queued' then 'expired'
@@ -28,8 +28,8 @@ _LOST = text(
         order by id
         for update skip locked
     )
-    update commands set state = due.ending, finished_at = :at
-    from due where commands.id = due.id
+    update commands set state = lost.ending, finished_at = :at
+    from lost where commands.id = lost.id
     returning commands.id, commands.tenant_id, commands.state
     """
 )
@@ -47,34 +47,35 @@ _NO_EFFECT = text(
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """A command that was ended, and how."""
+    """A command that the reaper ended, and its terminal state."""
 
     id: UUID
     tenant_id: int
     state: CommandState
 
 
-class CommandReaper:
-    """The commands of all tenants, seen by the periodic clean-up."""
+class LostCommandStore:
+    """The commands of all tenants that no worker ends any more."""
 
     def __init__(self, work: PlatformWork) -> None:
         self.connection = work.connection
 
-    async def lost(self, alive_workers: Sequence[str] | None, at: datetime) -> list[Reaped]:
+    async def end(self, alive_workers: Sequence[str] | None, at: datetime) -> list[Reaped]:
         """End commands of workers that are not alive (connection_lost) and overdue ones (expired, timed_out).
 
-        alive_workers must be complete: a worker missing here loses its commands. None: not known, and only
-        what is overdue ends. No command is ever sent again.
+        alive_workers must be complete: a worker that is missing in it loses its commands. None: it is not
+        known which workers are alive, so only overdue commands end. No command is sent again.
         """
-        # Compared with an unknown list, no worker is missing from it: NULL is not true.
+        # In a comparison with NULL no worker is missing from the list, because NULL is not true.
         alive = None if alive_workers is None else list(alive_workers)
         values = {"alive": alive, "at": at, "grace_s": _GRACE_S}
         return [Reaped(*row) for row in await self.connection.execute(_LOST, values)]
 
-    async def no_effect(self, at: datetime, window_s: float) -> int:
-        """Note on accepted remote starts older than the window that nothing followed; count them.
+    async def note_no_effect(self, at: datetime, window_s: float) -> int:
+        """Note on remote starts older than the window that no transaction followed; return how many.
 
-        And on unanswered ones with a charging profile: it is certain by then that this limits nothing.
+        On accepted ones, and on unanswered ones with a charging profile: after the window it is certain that
+        this profile limits nothing.
         """
         result = await self.connection.execute(_NO_EFFECT, {"before": at - timedelta(seconds=window_s)})
         return len(result.all())

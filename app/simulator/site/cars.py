@@ -10,7 +10,7 @@ MINIMUM = 60
 """6 A. With less a car does not charge (IEC 61851-1)."""
 _TAPER_PERCENT = 10
 _DAY_MINUTES = 24 * 60
-# Phases and tenths of an A of on-board chargers. Each entry stands for one of ten cars.
+# Phases and tenths of an A of on-board chargers. Each entry is one of ten cars.
 _ON_BOARD = ((1, 320), (1, 320), (1, 160), (2, 160), *((3, 160),) * 5, (3, 320))
 
 

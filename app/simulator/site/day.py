@@ -17,7 +17,7 @@ _PATHS = {place.id: tuple(_INDEX[node] for node in above(place.id)) for place in
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What flowed through one phase of one node in one step, in tenths of an A.
+    """The flow through one phase of one node in one step, in tenths of an A.
 
     capacity: what the distributor could give to cars there. cars: what they drew. others: what other loads
     drew.

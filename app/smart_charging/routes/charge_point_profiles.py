@@ -12,8 +12,9 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.commands.records import OPEN_COMMAND_STATES, CommandRecord
+from app.commands.records import CommandRecord
 from app.commands.routes import IdempotencyKey, IssueQuery
+from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
 from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller
@@ -49,7 +50,7 @@ _Number = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSche
 
 
 class ClearQuery(IssueQuery):
-    """What to clear: the profile of `charging_profile_id`, or what fits all filters. Empty: everything."""
+    """Clear the profile of `charging_profile_id`, or what fits all filters; without any, everything."""
 
     charging_profile_id: Annotated[_Number, Field(description="With it the other filters do not count.")] = (
         None

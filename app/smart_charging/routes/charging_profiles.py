@@ -81,7 +81,7 @@ async def get_charging_profile(
     charging_profile_id: ChargingProfileIdPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read one stored charging profile, with the OCPP profiles that it stands for now."""
+    """Read one stored charging profile, with its present OCPP profiles."""
     found = await profiles.get(access.tenant_id, charging_profile_id)
     shown = ChargingProfile.model_validate(found)
     return resource_response(shown, if_none_match=if_none_match, live_fields=CHARGING_PROFILE_LIVE_FIELDS)

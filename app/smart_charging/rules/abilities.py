@@ -1,4 +1,4 @@
-"""What a charge point says it can do with charging profiles (OCPP 1.6 9.4), and what goes beyond that."""
+"""The reported abilities of a charge point for charging profiles (OCPP 1.6 9.4), and what exceeds them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What to send so that a stored profile is on a charge point, and when to check that again.
+"""Decides what to send so that a stored profile is on a charge point, and when to check that again.
 
 What is known to fail is refused before anything is sent, with the name of the rule and a pointer into the
 OCPP request that would break it.
@@ -37,7 +37,7 @@ _NOT_SENT = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class KnownState:
-    """What is known of a charge point: the profiles that it may have, and what it can do with profiles."""
+    """All that is known of a charge point: the profiles that it may have, and its abilities."""
 
     view: LedgerView
     abilities: Abilities
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What to do with an installation whose check is pending.
+    """The decision about an installation whose check is pending.
 
     action: `forget` removes it, `check` sets its next check to `check_at` (None: once something changes),
     `wait` leaves the next check where it is. requests: what to send now. refusal: why its profile cannot be

@@ -36,7 +36,7 @@ class CurrentProfile:
 
 
 def current_profile(record: ChargingProfileRecord, now: datetime) -> CurrentProfile:
-    """Return a stored profile with the OCPP profiles that it stands for now."""
+    """Return a stored profile with its present OCPP profiles."""
     return CurrentProfile(
         id=record.id,
         description=record.description,

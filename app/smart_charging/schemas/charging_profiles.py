@@ -125,7 +125,7 @@ EXAMPLE_PROFILE: Json = {
         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}, {"startPeriod": 10800, "limit": 32.0}],
     },
 }
-"""What the charge point gets for the evening of the calendar in the example."""
+"""The OCPP profile for the evening of the calendar in the example."""
 
 
 class ChargingProfile(Resource):

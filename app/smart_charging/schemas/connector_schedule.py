@@ -33,7 +33,7 @@ _Rate = Annotated[float, Field(ge=0, le=100_000_000), BeforeValidator(_in_tenths
 
 
 class ScheduleQuery(BaseModel):
-    """What to compute. The names are those of GetCompositeSchedule and of the dry run."""
+    """How to compute the schedule. The names are those of GetCompositeSchedule and of the dry run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,7 +84,7 @@ class ScheduleQuery(BaseModel):
 
 
 class CompareQuery(ScheduleQuery):
-    """What to compute, and whether to ask the charge point too."""
+    """How to compute the schedule, and whether to ask the charge point too."""
 
     ask: Annotated[
         QueryBoolean,
@@ -159,7 +159,7 @@ class ConnectorSchedule(Resource):
     )
     reported: ReportedSchedule | None = Field(description="null: the charge point was not asked.")
     drift: ScheduleDrift | None = Field(
-        description="null: the two cannot be compared. There is no answer, or it has an unknown unit or no "
+        description="null: the two cannot be compared. The answer is missing, or has an unknown unit or no "
         "duration, or one is in amperes and the other in watts of direct current."
     )
 

@@ -89,7 +89,7 @@ class SiteNodeInput(Input):
 
 
 class SiteReserveInput(Input):
-    """What an unreachable charge point may draw: the highest limit that it accepted last."""
+    """A charge point that cannot be reached, and what it may draw: the highest limit it accepted last."""
 
     id: _Id
     node: _Id
@@ -176,9 +176,9 @@ class ShareReason(Resource):
     """Why a session does not get more."""
 
     kind: ReasonKind = Field(
-        description="own_maximum: it takes no more. node_limit: `quantity` of `node` is full. waiting: its "
-        "minimum does not fit there. kept_for_another: its minimum would fit, but the capacity is kept for "
-        "`session`, which has waited longer. resting: it has just paused."
+        description="own_maximum: it has all that it takes. node_limit: `quantity` of `node` is full. "
+        "waiting: its minimum does not fit there. kept_for_another: its minimum would fit, but the capacity "
+        "is kept for `session`, which has waited longer. resting: it has just paused."
     )
     node: str | None
     quantity: Quantity | None
@@ -195,7 +195,7 @@ class ShareReason(Resource):
 
 
 class SessionShare(Resource):
-    """What one session may draw."""
+    """The share of one session."""
 
     id: str
     limit_a: float = Field(description="A on each of its phases; 0: it does not charge.")

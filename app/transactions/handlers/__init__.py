@@ -5,7 +5,7 @@ from functools import partial
 from app.answers import Handler
 from app.clock import Clock
 from app.transactions.handlers import meter_values, start_transaction, stop_transaction
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
 
 
 def transaction_handlers(ledger: Ledger, clock: Clock) -> dict[str, Handler]:

@@ -7,8 +7,8 @@ from app.answers import Recording
 from app.clock import microseconds_of, parse_time
 from app.connection import Connection
 from app.ocpp import v16
-from app.transactions.entries import MeterReading, MeterReadings
-from app.transactions.ledger.ledger import Ledger
+from app.transactions.ledger import Ledger
+from app.transactions.records import MeterReading, MeterReadings
 
 
 def handle(

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from app.clock import parse_time
-from app.transactions.entries import TIME_UNREADABLE
+from app.transactions.records import TIME_UNREADABLE
 
 
 def reported_time(text: object, received_at: datetime) -> tuple[datetime, tuple[str, ...]]:

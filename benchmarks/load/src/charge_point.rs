@@ -41,7 +41,7 @@ pub struct Outstanding {
     pub kind: Kind,
     /// Of the frame, from which its message id follows.
     pub number: u64,
-    /// When it was sent; in an open loop when it was due.
+    /// When it was sent; in an open loop when it should have been sent.
     pub since_ns: u64,
     /// Whom the answer is for.
     pub purpose: Purpose,
@@ -63,9 +63,9 @@ pub struct ChargePoint {
     pub id_tag: Box<str>,
     /// The CALL that waits.
     pub outstanding: Option<Outstanding>,
-    /// Where it stands in the scenario.
+    /// Its place in the scenario.
     pub step: usize,
-    /// Open loop: when the CALLs were due that wait for the one under way.
+    /// Open loop: when the waiting CALLs should have been sent.
     pub due_ns: VecDeque<u64>,
     /// The beginning of a frame whose end has not come.
     pub received: Vec<u8>,

@@ -12,7 +12,7 @@ pub enum Failure {
     Refused,
     /// A CALL was answered with a CALLERROR.
     CallError,
-    /// A message that is no answer to the CALL.
+    /// A message that is not an answer to the CALL.
     Wrong,
     /// The server closed the connection.
     Closed,
@@ -27,7 +27,7 @@ pub struct Failures {
     pub refused: u64,
     /// CALLERRORs.
     pub call_errors: u64,
-    /// Messages that are no answers.
+    /// Messages that are not answers.
     pub wrong: u64,
     /// Connections that the server closed.
     pub closed: u64,

@@ -13,7 +13,7 @@ const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
-/// What stands at the beginning of the received bytes.
+/// What is at the beginning of the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// Not all of it is there yet.

@@ -15,7 +15,7 @@ const HEAD_LIMIT: usize = 16_384;
 /// Where the charge points connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// As it stands in the URL, for the `Host` field.
+    /// As in the URL, for the `Host` field.
     pub authority: String,
     /// The first of its addresses.
     pub address: SocketAddr,

@@ -1,9 +1,8 @@
 //! One measurement: prepare transactions, warm up, measure, wait for the last answers.
 //!
-//! Closed loop: each charge point sends its next CALL when the last one is answered. Open loop: CALLs are due at
-//! a fixed rate, one charge point after the other, whatever the server does; one that is due while its charge
-//! point still waits is sent later, and its latency counts from when it was due. So a server that stalls cannot
-//! hide it by being asked less (coordinated omission).
+//! Closed loop: each charge point sends its next CALL when the last one is answered. Open loop: CALLs are scheduled at a
+//! fixed rate, one charge point after the other, whatever the server does. If a charge point still waits, its CALL is sent
+//! later, and the latency counts from the scheduled time. So a server that stalls cannot hide it (coordinated omission).
 
 use std::io;
 
@@ -56,8 +55,8 @@ pub struct Load {
     meter_values: u64,
     latency: Latency,
     begun_ns: u64,
-    /// CALLs that were due since then.
-    due: u64,
+    /// CALLs that should have been sent since then.
+    scheduled: u64,
 }
 
 /// What was measured.
@@ -65,7 +64,7 @@ pub struct Load {
 pub struct LoadFigures {
     /// Charge points.
     pub sockets: usize,
-    /// CALLs per second that were due; None: closed loop.
+    /// CALLs per second; None: closed loop.
     pub rate_per_s: Option<f64>,
     /// Time of the measurement.
     pub seconds: f64,
@@ -73,9 +72,9 @@ pub struct LoadFigures {
     pub answers: u64,
     /// Both of them as a rate.
     pub frames_per_s: f64,
-    /// From sending, or from being due, to the answer.
+    /// From sending, or in an open loop from the scheduled time, to the answer.
     pub latency: LatencyFigures,
-    /// CALLs that were due and have not been sent at the end; 0 in a closed loop.
+    /// Scheduled CALLs that have not been sent at the end; 0 in a closed loop.
     pub overdue: usize,
     /// CPU time of this process.
     pub cpu_us_per_frame: f64,
@@ -92,7 +91,7 @@ pub struct LoadTotals {
     pub meter_values: u64,
 }
 
-/// Moments of a measurement that somebody outside may want to know at once.
+/// Moments of a measurement that the caller may want to know at once.
 pub enum Mark {
     /// The warm-up is over.
     Measuring,
@@ -103,13 +102,13 @@ pub enum Mark {
 impl Load {
     fn new(plan: LoadPlan, phase: Phase, begun_ns: u64) -> Self {
         let latency = Latency::default();
-        Self { plan, phase, waiting: 0, answers: 0, meter_values: 0, latency, begun_ns, due: 0 }
+        Self { plan, phase, waiting: 0, answers: 0, meter_values: 0, latency, begun_ns, scheduled: 0 }
     }
 
-    /// Open loop: when the next CALL is due.
-    fn next_due_ns(&self) -> Option<u64> {
+    /// Open loop: when to send the next CALL.
+    fn next_ns_ns(&self) -> Option<u64> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        self.plan.rate_per_s.map(|rate| self.begun_ns + nanoseconds(self.due as f64 / rate))
+        self.plan.rate_per_s.map(|rate| self.begun_ns + nanoseconds(self.scheduled as f64 / rate))
     }
 }
 
@@ -166,25 +165,26 @@ impl Fleet {
 
     fn serve_until(&mut self, end_ns: u64) -> io::Result<()> {
         loop {
-            let next_due = self.send_due();
+            let next_ns = self.send_due();
             if self.now_ns() >= end_ns {
                 return Ok(());
             }
-            self.turn(Some(next_due.map_or(end_ns, |due| due.min(end_ns))))?;
+            self.turn(Some(next_ns.map_or(end_ns, |next_ns| next_ns.min(end_ns))))?;
         }
     }
 
-    /// Open loop: send what is due; returns when the next one will be.
+    /// Open loop: send the scheduled CALLs; returns when to send the next one.
     fn send_due(&mut self) -> Option<u64> {
         loop {
             let now = self.now_ns();
             let load = self.load.as_mut()?;
-            let due_ns = load.next_due_ns()?;
+            let due_ns = load.next_ns_ns()?;
             if due_ns > now {
                 return Some(due_ns);
             }
-            let index = load.plan.first + usize::try_from(load.due).unwrap_or(usize::MAX) % load.plan.count;
-            load.due += 1;
+            let index =
+                load.plan.first + usize::try_from(load.scheduled).unwrap_or(usize::MAX) % load.plan.count;
+            load.scheduled += 1;
             if self.charge_points[index].outstanding.is_some() {
                 self.charge_points[index].due_ns.push_back(due_ns);
             } else {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod charge_point;
+mod exchange;
 mod failure;
 mod figures;
 mod fleet;

@@ -34,7 +34,7 @@ impl Passwords {
 /// Makes names from numbers.
 #[derive(Debug)]
 pub struct Names {
-    /// `{}` stands for the number of the charge point, five digits at least.
+    /// `{}` is replaced by the number of the charge point, with at least five digits.
     pub identity: String,
     /// The same.
     pub id_tag: String,

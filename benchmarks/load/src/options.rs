@@ -165,7 +165,7 @@ fn take(name: &str, parser: &mut Parser, given: &mut Given) -> Result<(), String
         "sources" => given.sources = number(&text()?)?,
         "start-ms" => given.start_ms = Some(number(&text()?)?),
         "expect" => given.expect = expect(&text()?)?,
-        _ => return Err("there is no such option; see --help".to_owned()),
+        _ => return Err("unknown option; see --help".to_owned()),
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ fn scenario(text: &str) -> Result<Option<Scenario>, String> {
     match Scenario::of_name(text) {
         Some(found) => Ok(Some(found)),
         None if text == "storm" => Ok(None),
-        None => Err(format!("there is no scenario {text}; see --help")),
+        None => Err(format!("unknown scenario {text}; see --help")),
     }
 }
 
@@ -263,8 +263,8 @@ mod tests {
             ("ws://127.0.0.1 --sockets", "--sockets: missing argument for option '--sockets'"),
             ("ws://127.0.0.1 --rate -1", "--rate: -1 is not above 0 and below 1e9"),
             ("ws://127.0.0.1 --rate nan", "--rate: nan is not above 0 and below 1e9"),
-            ("ws://127.0.0.1 --scenario x", "--scenario: there is no scenario x; see --help"),
-            ("ws://127.0.0.1 --nothing", "--nothing: there is no such option; see --help"),
+            ("ws://127.0.0.1 --scenario x", "--scenario: unknown scenario x; see --help"),
+            ("ws://127.0.0.1 --nothing", "--nothing: unknown option; see --help"),
             ("ws://127.0.0.1 --expect echo --scenario mixed_day", "--expect: an echo gives no transactions"),
             ("ws://192.0.2.1 --sources 2", "--sources: only for a server on this machine"),
             ("ws://127.0.0.1 another", "unexpected argument \"another\""),

@@ -77,7 +77,7 @@ fn obey(fleet: &mut Fleet, line: &[u8]) -> io::Result<()> {
         }
         Ok(Order::Run { scenario, first, count, rate_per_s, warm_up_s, seconds }) => {
             let Some(scenario) = Scenario::of_name(&scenario) else {
-                return refuse(format!("there is no scenario {scenario}"));
+                return refuse(format!("unknown scenario {scenario}"));
             };
             if count == 0 || first + count > fleet.charge_points.len() {
                 return refuse("not so many charge points are connected".to_owned());

@@ -130,7 +130,7 @@ fn annotation(field: &Field) -> String {
     annotation
 }
 
-/// Type names so that each one stands after those it uses.
+/// Type names in an order in which each follows those that it uses.
 fn types_in_order(definition: &Definition) -> Vec<&str> {
     fn visit<'a>(definition: &'a Definition, name: &'a str, order: &mut Vec<&'a str>) {
         if order.contains(&name) {

@@ -1,6 +1,6 @@
 //! Allocations per frame: a count that does not depend on the machine, and that a build can fail on.
 
-#[path = "../benches/corpus/mod.rs"]
+#[path = "../../measurements/src/lib.rs"]
 mod corpus;
 #[path = "support/ocpp16.rs"]
 mod ocpp16;

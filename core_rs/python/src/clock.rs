@@ -1,4 +1,4 @@
-//! The time of a conversation: the machine's, read without a call into Python, or of a clock that was given.
+//! The time of a conversation: that of the machine, read without a call into Python, or that of a given clock.
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -12,14 +12,14 @@ pub type Moment = (f64, i64);
 /// One moment on Python's monotonic scale and on ours.
 static START: OnceLock<(f64, Instant)> = OnceLock::new();
 
-/// Learn Python's monotonic scale, which is also that of event loops.
+/// Read Python's monotonic clock, which is also that of event loops.
 pub fn set_scale(py: Python<'_>) -> PyResult<()> {
     let monotonic: f64 = py.import("time")?.getattr("monotonic")?.call0()?.extract()?;
     START.get_or_init(|| (monotonic, Instant::now()));
     Ok(())
 }
 
-/// `None`: the machine's.
+/// A given clock; `None`: that of the machine.
 pub struct Clock(pub Option<Py<PyAny>>);
 
 impl Clock {
@@ -37,7 +37,7 @@ fn monotonic() -> f64 {
 }
 
 fn microseconds() -> i64 {
-    // Before 1970 no TLS certificate is valid and no charge point is told the time: any moment will do.
+    // Before 1970 any value will do: no TLS certificate is valid, and no charge point is told the time.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

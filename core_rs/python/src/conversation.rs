@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::clock::{Clock, Moment};
-use crate::counters::Tally;
+use crate::counters::Counters;
 use crate::effects::Refusal;
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
@@ -32,7 +32,7 @@ pub struct Conversation {
     protocol: Py<Protocol>,
     state: conversation::Conversation,
     meters: Py<MeterQueue>,
-    tally: Py<Tally>,
+    counters: Py<Counters>,
     frames: Py<FrameBuffer>,
     clock: Clock,
     is_framed: bool,
@@ -41,13 +41,13 @@ pub struct Conversation {
     /// Writes the answers of records.
     #[pyo3(set)]
     transport: Option<Py<PyAny>>,
-    /// Is told when a record is settled that it waits for.
+    /// Is told when a record that it waits for is settled.
     #[pyo3(set)]
     owner: Option<Py<PyAny>>,
     is_awaited: bool,
-    /// Writes the answers of records in the place of `transport`, as long as it can.
+    /// Writes the answers of records instead of `transport`, as long as it can.
     pub socket: Option<Py<Socket>>,
-    /// Anything came since somebody last set this to `false`.
+    /// Whether anything came since this was last set to `false`.
     #[pyo3(get, set)]
     has_spoken: bool,
 }
@@ -58,7 +58,7 @@ impl Conversation {
     #[allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
     #[pyo3(signature = (
         protocol, tenant_id, charge_point_id, connection_id, *, is_framed, inflates, strict, frame_bytes, unregistered_bytes,
-        queue_limit, rate_per_s, burst, meters, tally, frames, clock
+        queue_limit, rate_per_s, burst, meters, counters, frames, clock
     ))]
     fn new(
         py: Python<'_>,
@@ -75,7 +75,7 @@ impl Conversation {
         rate_per_s: f64,
         burst: u32,
         meters: Py<MeterQueue>,
-        tally: Py<Tally>,
+        counters: Py<Counters>,
         frames: Py<FrameBuffer>,
         clock: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
@@ -101,7 +101,7 @@ impl Conversation {
             protocol,
             state,
             meters,
-            tally,
+            counters,
             frames,
             clock,
             is_framed,
@@ -185,7 +185,7 @@ impl Conversation {
 
     fn disconnect(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyList>>> {
         let ((), list) = step(slf, conversation::Conversation::disconnect)?;
-        // They lead back to here.
+        // They refer back to this object.
         let mut this = slf.borrow_mut();
         (this.transport, this.owner, this.socket) = (None, None, None);
         Ok(list)
@@ -203,7 +203,7 @@ impl Conversation {
 }
 
 impl Conversation {
-    /// Answer a CALL whose record is settled; `false`: nobody reads the answer any more.
+    /// Answer a CALL whose record is settled. Returns `false` if the conversation is closed.
     pub fn acknowledge(
         slf: &Bound<'_, Self>,
         waiting: &Waiting<Py<Self>>,
@@ -244,7 +244,7 @@ impl Conversation {
     }
 }
 
-/// Let a conversation take what the charge point has sent; what it found.
+/// Let a conversation take what the charge point has sent. Returns what it found.
 fn heard(
     slf: &Bound<'_, Conversation>,
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>),
@@ -265,7 +265,7 @@ fn step<R>(
     step_at(slf, moment, work)
 }
 
-/// Let a conversation work with what it shares; its result, and what it found.
+/// Let a conversation work with what it shares. Returns its result, and what it found.
 fn step_at<R>(
     slf: &Bound<'_, Conversation>,
     (now, at_us): Moment,
@@ -278,7 +278,7 @@ fn step_at<R>(
         let this = &mut *slf.borrow_mut();
         let mut meters = this.meters.bind(py).borrow_mut();
         let MeterQueue { queue, wake } = &mut *meters;
-        let mut tally = this.tally.bind(py).borrow_mut();
+        let mut counters = this.counters.bind(py).borrow_mut();
         let mut frames = this.frames.bind(py).borrow_mut();
         let (protocol, is_framed) = (this.protocol.get(), this.is_framed);
         let mut around = Around {
@@ -286,7 +286,7 @@ fn step_at<R>(
             at_us,
             frames: &mut frames.log,
             meters: queue,
-            tally: &mut tally.tally,
+            counters: &mut counters.counters,
             owner: &|| slf.clone().unbind(),
             found: &mut |found| match found {
                 Found::Recorded => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
@@ -296,13 +296,13 @@ fn step_at<R>(
         work(&mut this.state, &mut around)
     };
     if let Some(wake) = enough {
-        // Not in its turn: the socket may be paused, and the records of all others wait for their writer, too.
+        // At once: the socket may be paused, and the records of all other connections wait for the writer, too.
         wake.call0(py)?;
     }
     Ok((result, list?.map(Bound::unbind)))
 }
 
-/// Add what was found to a list, which is made for the first one.
+/// Add what was found to a list, which is made when it is first needed.
 fn add<'py>(
     list: &mut PyResult<Option<Bound<'py, PyList>>>,
     object: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
@@ -330,7 +330,7 @@ fn object<'py>(
             return effects::refused(py, protocol, Refusal { unique_id, action, violations, to_keep });
         }
         Found::Control(event) => return control_object(py, &event),
-        Found::Recorded => unreachable!("who writes records is woken at once"),
+        Found::Recorded => unreachable!("the writer of records is woken at once"),
         Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_owned())),
         Found::Slow(until) => ("slow", until, None),
         Found::TooBig => ("too_big", 0.0, None),
@@ -340,7 +340,7 @@ fn object<'py>(
     Ok(Bound::new(py, Notice { kind, until, text })?.into_any())
 }
 
-/// What goes to the transport: the frame as bytes, or the text for a transport that frames it itself.
+/// What goes to the transport: the frame as bytes, or the text if the transport makes the frame.
 fn written(py: Python<'_>, text: &str, is_framed: bool) -> Py<PyAny> {
     if !is_framed {
         return PyString::new(py, text).into_any().unbind();

@@ -1,4 +1,4 @@
-//! A core value as Python objects. Names and enumeration values come as one shared `str` each.
+//! Makes Python objects of a core value. Names and enumeration values become one shared `str` each.
 
 use ocpp_core::protocol::value::{Key, Value};
 use pyo3::prelude::*;

@@ -1,4 +1,4 @@
-//! Counts of the frame path as a Python class.
+//! Counters of the frame path as a Python class.
 
 use std::collections::HashMap;
 
@@ -9,23 +9,23 @@ use pyo3::prelude::*;
 type Durations = (Vec<u64>, f64);
 
 #[pyclass(module = "app._core")]
-pub struct Tally {
-    pub tally: counters::Tally,
+pub struct Counters {
+    pub counters: counters::Counters,
 }
 
 #[pymethods]
-impl Tally {
+impl Counters {
     #[new]
     fn new(bounds_s: Vec<f64>) -> Self {
-        Self { tally: counters::Tally::new(bounds_s) }
+        Self { counters: counters::Counters::new(bounds_s) }
     }
 
     fn answered(&mut self, action: &str, seconds: f64) {
-        self.tally.answered(action, seconds);
+        self.counters.answered(action, seconds);
     }
 
     fn take(&mut self) -> (u64, u64, HashMap<String, Durations>) {
-        let counts = self.tally.take();
+        let counts = self.counters.take();
         let answered = counts.answered.into_iter();
         let answered = answered.map(|(action, durations)| (action, (durations.buckets, durations.sum_s)));
         (counts.frames_in, counts.frames_out, answered.collect())

@@ -18,30 +18,30 @@ pub fn bad_definition(error: &DefinitionError) -> PyErr {
 }
 
 pub fn unknown_word(what: &str, word: &str) -> PyErr {
-    PyValueError::new_err(format!("{what}: {word:?} is not one of the words it can be"))
+    PyValueError::new_err(format!("{what}: {word:?} is not an allowed word"))
 }
 
 pub fn out_of_range(what: &str) -> PyErr {
     PyValueError::new_err(format!("{what} is out of range"))
 }
 
-/// Questions are refused for it when they are read, so this is a fault of ours.
+/// A fault of ours: such questions are refused when they are read.
 pub fn no_conversion(found: NoConversion) -> PyErr {
     PyValueError::new_err(format!("profile {} is not in the unit of the answer", found.profile))
 }
 
 pub fn rejected(rejected: Rejected) -> PyErr {
     let text = match rejected {
-        Rejected::UnknownAction => "the action is unknown or not for this side to send".to_owned(),
+        Rejected::UnknownAction => "the action is unknown, or this side does not send it".to_owned(),
         Rejected::Invalid(violations) => violations.iter().map(describe).collect::<Vec<_>>().join("; "),
         Rejected::QueueFull => "the queue of calls is full".to_owned(),
-        Rejected::NotInFlight => "no call of that id waits for an answer".to_owned(),
+        Rejected::NotInFlight => "no call with this id waits for an answer".to_owned(),
     };
     PyValueError::new_err(text)
 }
 
-/// Call the core. A panic of it is caught here: a fault of ours that costs one message, and an exception
-/// that Python code catches, as `PanicException` is not.
+/// Call the core, and turn a panic into an exception that Python code catches, as it does not catch `PanicException`. So
+/// a fault of the core costs one message.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| PyRuntimeError::new_err("the core panicked"))
 }

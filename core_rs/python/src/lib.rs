@@ -30,7 +30,7 @@ mod _core {
     #[pymodule_export]
     use super::conversation::{Conversation, Notice};
     #[pymodule_export]
-    use super::counters::Tally;
+    use super::counters::Counters;
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]

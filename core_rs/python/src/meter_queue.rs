@@ -1,4 +1,4 @@
-//! Meter values on their way to the database as Python sees them: batches with who waits for them.
+//! Meter values on their way to the database as Python classes.
 
 use ocpp_core::conversation::meter_queue::{self, Waiting};
 use ocpp_core::protocol::error_table::ErrorCode;
@@ -14,7 +14,7 @@ use crate::errors;
 #[pyclass(module = "app._core")]
 pub struct MeterQueue {
     pub queue: meter_queue::MeterQueue<Py<Conversation>>,
-    /// Is called when enough records wait, until the queue is closed.
+    /// Called when enough records wait, until the queue is closed.
     pub wake: Option<Py<PyAny>>,
 }
 
@@ -35,7 +35,7 @@ impl MeterQueue {
 
     fn close(&mut self) {
         self.queue.close();
-        // It leads back to here.
+        // It refers back to this object.
         self.wake = None;
     }
 
@@ -48,7 +48,7 @@ impl MeterQueue {
         at_us: i64,
     ) -> PyResult<Answered> {
         let refusal = (error_code(code)?, description);
-        // Answering needs the queue, too.
+        // The queue is borrowed again while answers are written.
         let overdue = slf.borrow_mut().queue.take_overdue(since);
         answer_all(slf.py(), overdue, Some(refusal), (now, at_us))
     }
@@ -132,10 +132,10 @@ pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64
     meter_values::digest(sampled_values, connector_id, transaction_id)
 }
 
-/// How many were answered, and what went wrong with some of them.
+/// How many were answered, and the exceptions of some of them.
 type Answered = (usize, Vec<PyErr>);
 
-/// Answer all. One connection that fails must not cost the others their answers.
+/// Answer all. A connection that fails must not cost the others their answers.
 fn answer_all(
     py: Python<'_>,
     waiting: impl IntoIterator<Item = Waiting<Py<Conversation>>>,

@@ -43,6 +43,7 @@ impl Protocol {
     }
 
     #[staticmethod]
+    #[allow(clippy::needless_pass_by_value)] // PyO3 passes what it has converted.
     #[pyo3(signature = (version, profiles, *, types="", errors="", configuration_keys=""))]
     fn load(
         py: Python<'_>,

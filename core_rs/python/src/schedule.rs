@@ -1,4 +1,4 @@
-//! Composite schedules. Questions are read and answered without the interpreter: many at once, on any thread.
+//! Composite schedules. Questions are read and answered without the interpreter: many together, on any thread.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use pyo3::types::PyList;
 use crate::protocol::Protocol;
 use crate::{effects, errors};
 
-/// An answer longer than this would only occupy the machine; it holds thousands of explained periods.
+/// Longest answer in bytes. It holds thousands of explained periods; a longer one would only occupy the machine.
 const LONGEST_TEXT: usize = 8 * 1024 * 1024;
 
 #[pyclass(frozen, module = "app._core")]

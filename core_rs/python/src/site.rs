@@ -1,5 +1,5 @@
 //! The distribution of a site's power. The interpreter is released while it is computed.
-#![allow(clippy::needless_pass_by_value)] // PyO3 hands over what it has converted.
+#![allow(clippy::needless_pass_by_value)] // PyO3 passes what it has converted.
 #![allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
 
 use ocpp_core::site::{

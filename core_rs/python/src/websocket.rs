@@ -1,4 +1,4 @@
-//! WebSocket frames as Python sees them: whole messages come as `str` and `bytes`, all else as `Control`.
+//! WebSocket frames as Python objects: whole messages as `str` and `bytes`, everything else as `Control`.
 
 use std::cell::RefCell;
 
@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 thread_local! {
-    /// One for all connections of a worker: what is in it is copied to Python at once.
+    /// One for all connections of a worker: its contents are copied to Python at once.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A scratch buffer that once held a large message gives the memory back.
+/// A larger scratch buffer gives its memory back.
 const SCRATCH_KEPT_BYTES: usize = 65_536;
 
 #[pyclass(module = "app._core")]
@@ -50,9 +50,9 @@ impl Deframer {
     }
 }
 
-/// Work with the scratch buffer of this thread, whatever is in it.
+/// Work with the scratch buffer of this thread. It may hold anything.
 pub fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    // Taken out meanwhile: who works with it may come back here.
+    // Taken out meanwhile, because the work may call this function again.
     let mut scratch = SCRATCH.take();
     let result = work(&mut scratch);
     if scratch.capacity() <= SCRATCH_KEPT_BYTES {
@@ -71,7 +71,7 @@ fn event_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, 
 
 pub fn control_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny>> {
     let (kind, code, payload): (_, _, &[u8]) = match event {
-        Event::Text(_) | Event::Binary(_) => unreachable!("a message is no control frame"),
+        Event::Text(_) | Event::Binary(_) => unreachable!("a message is not a control frame"),
         Event::Ping(payload) => ("ping", None, payload),
         Event::Pong(payload) => ("pong", None, payload),
         Event::Close { code, reason } => ("close", *code, reason.as_bytes()),

@@ -48,7 +48,7 @@ async def make_estate(edge: Edge) -> Estate:
     token = await edge.key(tenant)
     identity = f"OWNED-{tenant.id}"
     charge_point = await edge.charge_point(tenant, identity)
-    async with edge.services.database.tenant(tenant.id) as work:
+    async with edge.services.storage.database.tenant(tenant.id) as work:
         await ConnectorStore(work).record_status(
             charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
         )
@@ -57,7 +57,7 @@ async def make_estate(edge: Edge) -> Estate:
         profile = await ChargingProfileStore(work).create(
             "Less in the evening peak", calendar=CalendarInput.example
         )
-    async with edge.services.database.platform() as platform:
+    async with edge.services.storage.database.platform() as platform:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await edge.transaction(tenant, charge_point)
     await edge.meter_value(tenant, charge_point)

@@ -1,4 +1,4 @@
-//! How much one peer may send: a token bucket that never refuses, so that nothing is lost.
+//! How much one peer may send: a token bucket that delays and never refuses, so that nothing is lost.
 
 /// Tokens of one connection. A frame takes one.
 #[derive(Debug)]
@@ -10,14 +10,14 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full bucket. `rate_per_s`: frames in the long run; `burst`: frames at once after a pause.
+    /// Create a full bucket. `rate_per_s`: frames in the long run; `burst`: frames at once after a pause.
     #[must_use]
     pub fn new(rate_per_s: f64, burst: u32, now: f64) -> Self {
         let burst = f64::from(burst);
         Self { rate_per_s, burst, tokens: burst, at: now }
     }
 
-    /// Take one token; the seconds not to read from now on, as a rule 0.0. `now`: monotonic seconds.
+    /// Take one token. Returns for how many seconds not to read, usually 0.0. `now`: monotonic seconds.
     #[must_use]
     pub fn take(&mut self, now: f64) -> f64 {
         let tokens = (self.tokens + (now - self.at) * self.rate_per_s).min(self.burst) - 1.0;
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_pause_fills_the_bucket_and_no_more() {
+    fn a_long_pause_fills_the_bucket_only() {
         let mut budget = Budget::new(10.0, 2, 0.0);
         assert!((0..2).all(|_| budget.take(1e9) <= 0.0));
         assert!(budget.take(1e9) > 0.0);

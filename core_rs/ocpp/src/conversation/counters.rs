@@ -1,10 +1,10 @@
-//! Counts of the frame path as plain numbers, to be moved to the metrics now and then.
+//! Counters of the frame path, to be added to the metrics from time to time.
 
 use indexmap::IndexMap;
 
 /// What the connections of one worker did since the last `take`.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Counters {
     bounds_s: Vec<f64>,
     counts: Counts,
 }
@@ -23,15 +23,15 @@ pub struct Counts {
 /// A histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Durations {
-    /// How many were at most as long as the bound of that place, and longer than the one before; the last
-    /// one counts those that were longer than every bound.
+    /// How many were at most as long as the bound at that place, and longer than the one before. The last bucket
+    /// counts those that were longer than every bound.
     pub buckets: Vec<u64>,
     /// All of them together.
     pub sum_s: f64,
 }
 
-impl Tally {
-    /// `bounds_s`: upper bounds of the buckets in seconds, rising.
+impl Counters {
+    /// Start at zero. `bounds_s`: upper bounds of the buckets in seconds, rising.
     #[must_use]
     pub fn new(bounds_s: Vec<f64>) -> Self {
         Self { bounds_s, counts: Counts::default() }
@@ -60,7 +60,7 @@ impl Tally {
         self.counts.answered.insert(action.to_owned(), Durations { buckets, sum_s: seconds });
     }
 
-    /// Everything counted since the last time.
+    /// Remove and return the counts.
     #[must_use]
     pub fn take(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
@@ -69,21 +69,21 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, Tally};
+    use super::{Counters, Counts};
 
     #[test]
     fn a_duration_falls_into_the_first_bucket_that_holds_it() {
-        let mut tally = Tally::new(vec![0.1, 1.0]);
+        let mut counters = Counters::new(vec![0.1, 1.0]);
         for seconds in [0.05, 0.1, 0.5, 7.0] {
-            tally.answered("Heartbeat", seconds);
+            counters.answered("Heartbeat", seconds);
         }
-        tally.received();
-        tally.sent();
-        tally.sent();
-        let counts = tally.take();
+        counters.received();
+        counters.sent();
+        counters.sent();
+        let counts = counters.take();
         assert_eq!((counts.frames_in, counts.frames_out), (1, 2));
         assert_eq!(counts.answered["Heartbeat"].buckets, [2, 1, 1]);
         assert!((counts.answered["Heartbeat"].sum_s - 7.65).abs() < 1e-9);
-        assert_eq!(tally.take(), Counts::default());
+        assert_eq!(counters.take(), Counts::default());
     }
 }

@@ -1,4 +1,4 @@
-//! What a conversation finds, and how it writes down what it has tolerated.
+//! What a conversation finds, and tolerated departures as JSON.
 
 use crate::link::Effect;
 use crate::protocol::value::write_string;
@@ -8,7 +8,7 @@ use crate::websocket::Event;
 /// What the caller has to do or to know.
 #[derive(Debug, PartialEq)]
 pub enum Found<'a> {
-    /// As of the link, but for refusals. A `Send` is logged already.
+    /// An effect of the link, other than a refusal. A `Send` is logged already.
     Effect(Effect<'a>),
     /// A CALL was refused.
     Refused {
@@ -16,24 +16,24 @@ pub enum Found<'a> {
         unique_id: String,
         /// If it could be read.
         action: Option<String>,
-        /// What is wrong; the first one decides the code. Never empty.
+        /// What is wrong. The first one decides the code. Never empty.
         violations: Vec<Violation>,
-        /// Of a billing message: to be kept before its CALLERROR goes out.
+        /// A billing message is kept before its CALLERROR goes out.
         to_keep: Option<Kept<'a>>,
     },
-    /// A WebSocket event that is no message.
+    /// A WebSocket event that is not a message.
     Control(Event<'a>),
-    /// Enough records wait in the queue: wake who writes them.
+    /// Enough records wait in the queue: wake the writer.
     Recorded,
     /// A departure outside of the frame itself was tolerated.
     Tolerated(&'static str),
-    /// Too many frames: read nothing before that moment, in monotonic seconds.
+    /// Too many frames: do not read before that moment, in monotonic seconds.
     Slow(f64),
-    /// The frame is too big; nothing more is taken.
+    /// The frame is too big. The conversation takes nothing after it.
     TooBig,
-    /// A binary message that is no text; nothing more is taken.
+    /// A binary message that is not text. The conversation takes nothing after it.
     NotText,
-    /// The core failed at this text: a fault of ours.
+    /// The core failed at this text, by a fault of its own.
     Failed(&'a str),
 }
 
@@ -42,11 +42,11 @@ pub enum Found<'a> {
 pub struct Kept<'a> {
     /// As it came.
     pub raw: &'a str,
-    /// Its CALLERROR, to be given to `send`.
+    /// Its CALLERROR. Give it to `send` later.
     pub answer: String,
 }
 
-/// What was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.
+/// Write what was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.
 pub(super) fn deviations_json(deviation: Option<&'static str>, effects: &[Effect<'_>]) -> Option<String> {
     let of_text = deviation.map(|kind| Deviation { kind, pointer: String::new(), raw: String::new() });
     let of_frame = effects.iter().flat_map(|effect| match effect {

@@ -73,6 +73,7 @@ pub struct LoggedFrame<'a> {
 
 impl<'a> Run<'a> {
     /// The frames in their order; never empty.
+    #[must_use]
     pub fn frames(&self) -> impl ExactSizeIterator<Item = LoggedFrame<'a>> + use<'a> {
         let texts = self.texts;
         self.frames.iter().map(move |frame| LoggedFrame {
@@ -131,7 +132,7 @@ impl FrameLog {
         self.frames
     }
 
-    /// Add a frame. If there is no room for it, drop and count it.
+    /// Add a frame. Without room for it, drop and count it.
     pub fn record(&mut self, entry: &Entry<'_>) {
         if self.frames >= self.frames_limit || self.bytes + entry.text.len() > self.bytes_limit {
             self.shed += 1;

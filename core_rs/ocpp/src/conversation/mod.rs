@@ -1,94 +1,50 @@
-//! One connection of a charge point as the central system holds it: every byte in, every frame out.
+//! One connection of a charge point as the central system sees it: every byte in, every frame out.
 //!
-//! # Theory of operation
-//! A conversation puts the pieces of the frame path together, in one order for every frame:
-//!
-//! ```text
-//! bytes -> websocket::Deframer -> size -> Budget -> Link -> FrameLog -> MeterQueue, or a `Found` for the caller
-//! ```
-//!
-//! What it finds goes to the caller one by one, in order. A `MeterValues` to which nobody can object never gets
-//! there: it waits in the queue for its group commit, and `acknowledge` answers it. Every other CALL is dispatched and
-//! answered by `reply`. CALLs are answered in their order (OCPP 1.6 3.7): while a dispatched CALL waits, the
-//! ones behind it are dispatched too.
-//!
-//! No clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket, no database. What all connections
-//! of a worker share comes with each call, in `Around`.
+//! Each frame takes the same way: `Deframer`, size, `Budget`, `Link`, `FrameLog`, then `MeterQueue` or the caller. It has
+//! no clock (`now` is monotonic seconds, `at_us` microseconds since 1970), no socket and no database. What all
+//! connections of a worker share comes with each call, in `Around`.
 
 mod budget;
 pub mod counters;
 mod found;
 pub mod frame_log;
+mod input;
 pub mod meter_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::found::deviations_json;
 pub use self::found::{Found, Kept};
+pub use self::input::{Around, Call, Options};
 
-use crate::conversation::counters::Tally;
-use crate::conversation::frame_log::{Entry, FrameLog};
-use crate::conversation::meter_queue::{MeterQueue, Offer, Origin, Waiting};
+use crate::conversation::frame_log::Entry;
+use crate::conversation::meter_queue::{Offer, Origin, Waiting};
 use crate::frame::UniqueId;
 use crate::link::{self, Effect, Link, Rejected, Role};
+use crate::protocol;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::validate::Mode;
-use crate::protocol::{self, Protocol};
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
 
-/// Fragments of one message; who needs more sends a few bytes at a time to keep us busy.
+/// Most fragments of one message. A peer that sends more only wants to keep us busy.
 const FRAGMENTS_LIMIT: usize = 1024;
 
-/// What a conversation is made with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The version that is spoken.
-    pub protocol: &'static Protocol,
-    /// Whose charge point it is.
-    pub tenant_id: i64,
-    /// Which charge point.
-    pub charge_point_id: i64,
-    /// Unique for each socket.
-    pub connection_id: String,
-    /// How departures are taken.
-    pub mode: Mode,
-    /// Most bytes of a frame.
-    pub frame_bytes: usize,
-    /// The same for a charge point that is not registered yet.
-    pub unregistered_bytes: usize,
-    /// Whether the charge point may compress its messages.
-    pub inflates: bool,
-    /// Most CALLs of ours that wait behind the outstanding one.
-    pub queue_limit: usize,
-    /// Frames a second in the long run.
-    pub rate_per_s: f64,
-    /// Frames at once after a pause.
-    pub burst: u32,
-    /// The moment it begins, in monotonic seconds.
-    pub now: f64,
-}
-
-/// What all conversations of a worker share, and the moment.
-pub struct Around<'s, T> {
-    /// Monotonic seconds.
-    pub now: f64,
-    /// Microseconds since 1970, UTC.
-    pub at_us: i64,
-    /// Where frames are logged.
-    pub frames: &'s mut FrameLog,
-    /// Where records wait for their commit.
-    pub meters: &'s mut MeterQueue<T>,
-    /// What is counted.
-    pub tally: &'s mut Tally,
-    /// Makes what `acknowledge` will be called by.
-    pub owner: &'s dyn Fn() -> T,
-    /// Takes what is found, in order.
-    pub found: &'s mut dyn FnMut(Found<'_>),
-}
-
 /// The state of one connection.
+///
+/// What is found goes to the caller one by one, in order.
+///
+/// | what comes in | what happens |
+/// |---|---|
+/// | a plain valid `MeterValues`, registered, no other CALL in flight | it waits in the queue; `acknowledge` answers it |
+/// | any other valid CALL | it is dispatched; `reply` or `reply_error` answers it |
+/// | a refused billing message | `Found::Refused` with `to_keep`; the caller sends its CALLERROR later |
+/// | another refused message | `Found::Refused`, then its CALLERROR |
+/// | a frame that is too big, or binary and not text | the conversation is closed and takes nothing after it |
+///
+/// CALLs are answered in their order (OCPP 1.6 3.7): while a dispatched CALL waits, those behind it are dispatched
+/// too.
 #[derive(Debug)]
 pub struct Conversation {
     options: Options,
@@ -102,7 +58,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A fresh connection of a charge point that is not registered.
+    /// Create the conversation of a charge point that is not registered.
     #[must_use]
     pub fn new(options: Options) -> Self {
         let limits = Limits { message_bytes: options.frame_bytes, fragments: FRAGMENTS_LIMIT };
@@ -126,18 +82,17 @@ impl Conversation {
         }
     }
 
-    /// The charge point is registered, or was when it made the records it brings: larger frames are taken, and
-    /// records.
+    /// Take records and larger frames: the charge point is registered, or was when it made its records.
     pub fn register(&mut self) {
         self.is_registered = true;
     }
 
-    /// Take no more messages. Control frames are still found.
+    /// Ignore further messages. Control frames are still found.
     pub fn close(&mut self) {
         self.is_closed = true;
     }
 
-    /// The pieces a caller may look at.
+    /// The link, to look at.
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.link
@@ -149,7 +104,7 @@ impl Conversation {
         self.is_recording
     }
 
-    /// Take bytes of the socket. `scratch`: whatever is in it is gone afterwards.
+    /// Take bytes of the socket. `scratch` is overwritten.
     pub fn feed<T>(&mut self, mut data: &[u8], scratch: &mut Vec<u8>, around: &mut Around<'_, T>) {
         while let Some(event) = self.deframer.next(&mut data, scratch) {
             match event {
@@ -165,7 +120,7 @@ impl Conversation {
         if self.is_closed {
             return;
         }
-        around.tally.received();
+        around.counters.received();
         let limit =
             if self.is_registered { self.options.frame_bytes } else { self.options.unregistered_bytes };
         if text.len() > limit {
@@ -218,7 +173,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Answer a dispatched CALL with a payload as JSON text; what to write.
+    /// Answer a dispatched CALL with a payload as JSON text. Returns what to write.
     ///
     /// # Errors
     /// As `Link::reply`.
@@ -232,7 +187,7 @@ impl Conversation {
         Ok(self.logged(effect, around))
     }
 
-    /// Answer a dispatched CALL with a CALLERROR; what to write.
+    /// Answer a dispatched CALL with a CALLERROR. Returns what to write.
     ///
     /// # Errors
     /// As `Link::reply_error`.
@@ -247,7 +202,7 @@ impl Conversation {
         Ok(self.logged(effect, around))
     }
 
-    /// Answer a CALL whose record is settled; what to write, `None` when nobody reads it any more.
+    /// Answer a CALL whose record is settled. Returns what to write; `None` if the conversation is closed.
     ///
     /// `refusal`: the record was not stored.
     pub fn acknowledge<T>(
@@ -261,7 +216,7 @@ impl Conversation {
         if self.is_closed {
             return None;
         }
-        around.tally.answered(METER_VALUES, around.now - since);
+        around.counters.answered(METER_VALUES, around.now - since);
         let answer = match refusal {
             None => self.reply(&unique_id.text, "{}", around),
             Some((code, description)) => self.reply_error(&unique_id.text, code, description, around),
@@ -269,24 +224,24 @@ impl Conversation {
         answer.ok()
     }
 
-    /// Write a frame that is no answer of the link.
+    /// Count and log a frame that the link did not make.
     pub fn send<T>(&mut self, text: &str, around: &mut Around<'_, T>) {
-        around.tally.sent();
+        around.counters.sent();
         self.log(text, "out", None, around);
     }
 
-    /// Time out the outstanding CALL if it is due, and send the next.
+    /// Time out the outstanding CALL if its deadline has passed, and send the next one.
     pub fn expire<T>(&mut self, around: &mut Around<'_, T>) {
         let effects = self.link.expire(around.now);
         self.hand_on(effects, "", around);
     }
 
-    /// Take a CALL that was not sent yet out of the queue.
+    /// Remove a CALL from the queue. Returns whether it was there.
     pub fn cancel(&mut self, unique_id: &str) -> bool {
         self.link.cancel(unique_id)
     }
 
-    /// The socket is gone: every CALL of ours ends.
+    /// End every CALL of ours, because the socket is closed.
     pub fn disconnect<T>(&mut self, around: &mut Around<'_, T>) {
         self.is_closed = true;
         let effects = self.link.disconnect();
@@ -299,12 +254,12 @@ impl Conversation {
         self.link.receive(text, now)
     }
 
-    /// Take a `MeterValues` to which nobody can object straight into the queue.
+    /// Put a plain valid `MeterValues` straight into the queue. Returns whether that was done.
     fn record<T>(&mut self, effects: &[Effect<'_>], around: &mut Around<'_, T>) -> bool {
         let [Effect::Dispatch { unique_id, action: METER_VALUES, payload, deviations }] = effects else {
             return false;
         };
-        // What came before it is answered before it, and one connection cannot fill the queue.
+        // Answers keep the order of their CALLs, and one connection cannot fill the queue.
         let is_next = self.link.in_flight() == 1;
         if !self.is_registered || !is_next || !deviations.is_empty() {
             return false;
@@ -382,19 +337,6 @@ impl Conversation {
             connection_id: &self.options.connection_id,
         });
     }
-}
-
-/// A CALL of ours. `payload`: JSON text.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// For its answer.
-    pub unique_id: &'a str,
-    /// As the standard spells it.
-    pub action: &'a str,
-    /// JSON text.
-    pub payload: &'a str,
-    /// How long its answer may take.
-    pub timeout_s: f64,
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
-//! What one connection makes of what arrives, with everything around it in plain sight.
+//! What one connection makes of what arrives.
 
 use std::sync::LazyLock;
 
+use super::counters::Counters;
+use super::frame_log::FrameLog;
+use super::meter_queue::MeterQueue;
 use super::*;
+use crate::protocol::Protocol;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
@@ -19,7 +23,7 @@ struct Bench {
     conversation: Conversation,
     frames: FrameLog,
     meters: MeterQueue<()>,
-    tally: Tally,
+    counters: Counters,
     now: f64,
 }
 
@@ -45,7 +49,7 @@ impl Bench {
             conversation,
             frames: FrameLog::new(100, 100_000),
             meters: MeterQueue::new(8, 8),
-            tally: Tally::new(vec![1.0]),
+            counters: Counters::new(vec![1.0]),
             now: 0.0,
         }
     }
@@ -61,7 +65,7 @@ impl Bench {
             at_us: 0,
             frames: &mut self.frames,
             meters: &mut self.meters,
-            tally: &mut self.tally,
+            counters: &mut self.counters,
             owner: &|| (),
             found: &mut |found| seen.push(short(&found)),
         };
@@ -102,12 +106,12 @@ fn meter_values_go_to_the_queue_and_are_answered_when_they_are_stored() {
     let mut batch = bench.meters.take().expect("a batch waits");
     assert_eq!((batch.len(), bench.conversation.is_recording()), (1, true));
     bench.now = 0.5;
-    let waiting = batch.take_one(0).expect("somebody waits");
+    let waiting = batch.take_one(0).expect("a connection waits");
     let (answer, _) =
         bench.step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, None, around));
     assert_eq!((answer.as_deref(), bench.conversation.is_recording()), (Some(r#"[3,"m1",{}]"#), false));
     assert_eq!(bench.logged(), 2);
-    let counts = bench.tally.take();
+    let counts = bench.counters.take();
     assert_eq!((counts.frames_in, counts.frames_out), (1, 1));
     assert_eq!(counts.answered["MeterValues"].buckets, [1, 0]);
     assert_eq!(bench.text(METERED), [r#"send [3,"m1",{}]"#, "ignored repeated"]);
@@ -117,7 +121,7 @@ fn meter_values_go_to_the_queue_and_are_answered_when_they_are_stored() {
 fn a_record_that_is_not_stored_is_refused_and_may_come_again() {
     let mut bench = Bench::new(Mode::Tolerant);
     bench.text(METERED);
-    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("somebody waits");
+    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("a connection waits");
     let refusal = Some((ErrorCode::InternalError, "later"));
     let (answer, _) =
         bench.step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, refusal, around));
@@ -126,10 +130,10 @@ fn a_record_that_is_not_stored_is_refused_and_may_come_again() {
 }
 
 #[test]
-fn nobody_answers_a_closed_connection() {
+fn a_closed_connection_is_not_answered() {
     let mut bench = Bench::new(Mode::Tolerant);
     bench.text(METERED);
-    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("somebody waits");
+    let waiting = bench.meters.take().and_then(|mut batch| batch.take_one(0)).expect("a connection waits");
     bench.conversation.close();
     let (answer, _) =
         bench.step(|conversation, around| conversation.acknowledge(&waiting.unique_id, 0.0, None, around));
@@ -225,7 +229,7 @@ fn text_in_a_binary_frame_is_tolerated_but_not_strictly() {
 }
 
 #[test]
-fn who_sends_too_much_is_to_be_read_more_slowly_and_loses_nothing() {
+fn a_peer_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
     let mut bench = Bench::new(Mode::Tolerant);
     for number in 0..20 {
         assert_eq!(bench.text(&HEARTBEAT.replace("h1", &number.to_string())), ["dispatch Heartbeat"]);

@@ -1,8 +1,8 @@
-//! Takes secrets out of a frame before anybody logs it.
+//! Hides secrets in a frame before it is logged.
 //!
-//! The one secret that OCPP 1.6 itself carries is the value of the configuration key `AuthorizationKey`:
-//! in the request of `ChangeConfiguration`, and in the response of `GetConfiguration` from charge points that
-//! do not know that the key is write-only (OCPP-J errata 3.10).
+//! The only secret in OCPP 1.6 is the value of the configuration key `AuthorizationKey`: in the request of
+//! `ChangeConfiguration`, and in the response of `GetConfiguration` from charge points that do not treat the key as
+//! write-only (OCPP-J errata 3.10).
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ const SECRET_KEY: &str = "AuthorizationKey";
 const HIDDEN: &str = "***";
 const UNREADABLE: &str = "(hidden: an unreadable frame that names AuthorizationKey)";
 
-/// The text without its secrets; borrowed when there are none.
+/// Hide the secrets of a text. It is borrowed when there are none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
     let is_named = names_secret(text);
@@ -41,14 +41,14 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if is_hidden { Cow::Owned(cleaned) } else { Cow::Borrowed(text) }
 }
 
-/// What stands in the place of everything that was found in `text`, if a secret is in it; `None` otherwise.
+/// The text to show instead of any part of `text`, if there is a secret in it; `None` otherwise.
 #[must_use]
 pub(crate) fn mask(text: &str) -> Option<&'static str> {
     (redact(text) != text).then_some(HIDDEN)
 }
 
 fn names_secret(text: &str) -> bool {
-    /// Where the rarest letter of the name stands in it: only there is the rest compared.
+    /// The place of the rarest letter in the name. The rest is compared only where this letter is found.
     const RARE: usize = 7;
     let bytes = text.as_bytes();
     memchr::memchr2_iter(b'z', b'Z', bytes).any(|at| {
@@ -58,7 +58,7 @@ fn names_secret(text: &str) -> bool {
     })
 }
 
-/// The text with its escaped ASCII letters in plain; of no use but to look for a name in it.
+/// Replace escaped ASCII letters by plain ones. The result serves only to look for a name.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split("\\u");
     let mut found = parts.next().unwrap_or_default().to_owned();
@@ -74,7 +74,7 @@ fn unescaped(text: &str) -> String {
     found
 }
 
-/// Hide the secret values; whether there were any. Names in any case: firmware drifts there.
+/// Hide the secret values. Returns whether there were any. Names are compared in any case, as firmware varies.
 fn hide(value: &mut Value<'_>) -> bool {
     match value {
         Value::Array(items) => items.iter_mut().fold(false, |hidden, item| hide(item) | hidden),

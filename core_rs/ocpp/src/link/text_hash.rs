@@ -1,6 +1,6 @@
-//! A hash that tells the texts of one connection apart, sixteen bytes a step.
+//! A hash that tells the texts of one connection apart, sixteen bytes at a time.
 //!
-//! It keeps no secret: whoever makes two texts of one hash only deceives the memory of its own link.
+//! It is not cryptographic: a peer that makes two texts with one hash only harms its own link.
 
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -13,7 +13,7 @@ pub(crate) fn text_hash(text: &str) -> u64 {
     folded(blocks.iter().fold(text.len() as u64, folded), &last)
 }
 
-/// The halves of a product of 128 bits, which hangs on every bit of both factors.
+/// Combine the halves of a product of 128 bits, which depends on every bit of both factors.
 #[allow(clippy::cast_possible_truncation)] // Halves are what is wanted.
 fn folded(hash: u64, block: &[u8; 16]) -> u64 {
     let block = u128::from_le_bytes(*block);

@@ -1,6 +1,6 @@
 //! The whole definition as one JSON value, for the catalog and for tests in other languages.
 //!
-//! Keys are camelCase and the order is that of the definition files. Nothing is judged here.
+//! Keys are camelCase, in the order of the definition files.
 
 use serde_json::{Map, Value, json};
 

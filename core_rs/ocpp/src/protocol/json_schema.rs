@@ -1,6 +1,6 @@
 //! JSON Schemas (draft 2020-12) of the payloads, derived from the definition.
 //!
-//! They say what a schema can say; rules across fields are in `rules`.
+//! Rules across fields are not in them; see `rules`.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The schema of the request or the response payload of `action`; none for an unknown action.
 ///
-/// Named types that the payload uses stand in `$defs`.
+/// Named types that the payload uses are in `$defs`.
 #[must_use]
 pub fn json_schema(definition: &Definition, action: &str, response: bool) -> Option<Value> {
     let message = definition.messages.get(action)?;

@@ -1,11 +1,11 @@
 //! Moments in whole seconds since 1970-01-01T00:00:00Z, from and to RFC 3339 text.
 //!
-//! There is no clock here and no time zone but UTC: fractions are cut, offsets are reckoned in (C6), and a day
-//! is 86 400 seconds long whatever the clocks on the wall do (C5).
+//! The only time zone is UTC: fractions are cut, offsets are applied (C6), and a day has
+//! 86 400 seconds, also when local clocks change (C5).
 
 /// First second of the year 1.
 pub const EARLIEST_S: i64 = -62_135_596_800;
-/// First second of the year 10000, which RFC 3339 can no longer write.
+/// First second of the year 10000, which RFC 3339 cannot write.
 pub const END_S: i64 = 253_402_300_800;
 
 /// Seconds of a text that `validate` has taken as an RFC 3339 `date-time`; `None` when it is not one.

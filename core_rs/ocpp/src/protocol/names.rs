@@ -1,9 +1,9 @@
-//! Finds a name among a few, such as those of one object or enumeration, in the text where it stands.
+//! Finds a name among a few, such as those of one object or enumeration, directly in the text.
 //!
-//! `Token` compares with the name that is expected, `scan` and `Names` find any other: the end of a string and its hash
-//! in one go, eight bytes a step, and the names by a hash that no two of them share.
+//! `Token` compares with the expected name. `scan` and `Names` find any other: `scan` finds the end of a string and
+//! its hash, eight bytes at a time, and no two names of a table share a place.
 
-/// A few names, and what each stands for.
+/// A few names, and the meaning of each.
 #[derive(Debug)]
 pub(crate) struct Names<T> {
     slots: Vec<Option<Slot<T>>>,
@@ -21,7 +21,7 @@ struct Slot<T> {
 /// A run of bytes up to a quote.
 #[derive(Clone, Copy)]
 pub(crate) struct Scanned<'a> {
-    /// What was run over.
+    /// The bytes before the quote.
     pub(crate) run: &'a [u8],
     hash: u64,
 }
@@ -30,7 +30,7 @@ impl<T: Copy> Names<T> {
     /// The table of a few names, all different.
     ///
     /// # Panics
-    /// When no seed tells them apart, which the tests of this crate rule out for the definition.
+    /// When two names have the same hash.
     pub(crate) fn new(names: &[(&'static str, T)]) -> Self {
         const SEEDS: u64 = 64;
         const MOST_BITS: u32 = 12;
@@ -56,7 +56,7 @@ impl<T: Copy> Names<T> {
         Some(table)
     }
 
-    /// What a name stands for.
+    /// The meaning of a name.
     #[inline(always)]
     pub(crate) fn find(&self, scanned: Scanned<'_>) -> Option<T> {
         let slot = self.slots.get(self.place(scanned.hash))?.as_ref()?;
@@ -78,7 +78,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Run over `rest` to its first quote; `None`: there is none.
+/// Scan `rest` up to its first quote; `None`: there is none.
 #[inline(always)]
 pub(crate) fn scan(rest: &[u8]) -> Option<Scanned<'_>> {
     let mut hash = 0_u64;
@@ -116,8 +116,8 @@ fn padded(rest: &[u8]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// A member's name as it mostly stands in a text, ready to be compared: a comma before it, in quotes, a colon behind
-/// it, and the first quote of its value where that is a string.
+/// A member's name in its most frequent form, ready to be compared: a comma before it, in quotes, a colon behind it,
+/// and the first quote of its value if that is a string.
 #[derive(Debug)]
 pub(crate) struct Token {
     words: Words,
@@ -133,7 +133,7 @@ impl Token {
     /// The bytes that are compared.
     pub(crate) const REACH: usize = size_of::<Words>();
 
-    /// The token of a name. One that is too long is none of any text, so that the name has to be looked up.
+    /// The token of a name. That of a long name matches no text, so that the name is looked up.
     pub(crate) fn of(name: &str, is_string: bool) -> Self {
         let text = format!(",\"{name}\":{}", if is_string { "\"" } else { "" });
         let (mut bytes, mut mask) = ([u8::MAX; Self::REACH], [u8::MAX; Self::REACH]);

@@ -1,4 +1,4 @@
-//! Judges and mends single values: strings, enumerations, numbers, booleans, times.
+//! Judges and repairs single values: strings, enumerations, numbers, booleans, times.
 
 use std::borrow::Cow;
 
@@ -18,14 +18,14 @@ pub(crate) fn string(walk: &mut Walk<'_>, limit: Option<usize>, value: &mut Valu
     if text.len() > limit && text.chars().count() > limit {
         match walk.mode {
             Mode::Strict => {
-                property(walk, path, "too_long", format!("at most {limit} characters are allowed"));
+                property(walk, path, "too_long", format!("expected at most {limit} characters"));
             }
             Mode::Tolerant => walk.deviation("too_long", path, value.to_json(RAW_LIMIT)),
         }
     }
 }
 
-/// One value of a set. Unknown ones are kept raw in tolerant mode.
+/// One value of a set. Tolerant mode keeps unknown ones.
 pub(crate) fn enumeration(
     walk: &mut Walk<'_>,
     schema: &EnumerationSchema,
@@ -51,7 +51,7 @@ pub(crate) fn enumeration(
     }
 }
 
-/// An RFC 3339 date and time. One that is not is kept raw in tolerant mode: the far side knows when it came.
+/// An RFC 3339 date and time. Tolerant mode keeps any other text; the caller knows when it arrived.
 pub(crate) fn date_time(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_>) {
     make_string(walk, value, path);
     let Value::String(text) = value else {
@@ -76,12 +76,12 @@ pub(crate) fn integer(
     let number = match value {
         Value::Number(text) => match parse_integer(text) {
             Some(number) => number,
-            None => match mend_integer(walk, text, path) {
+            None => match repair_integer(walk, text, path) {
                 Some(number) => number,
                 None => return refuse_integer(walk, text, path),
             },
         },
-        Value::String(text) if walk.mode == Mode::Tolerant => match mend_integer(walk, text.trim(), path) {
+        Value::String(text) if walk.mode == Mode::Tolerant => match repair_integer(walk, text.trim(), path) {
             Some(number) => number,
             None => return walk.wrong_type(path, "an integer"),
         },
@@ -115,7 +115,7 @@ pub(crate) fn decimal(
         return walk.wrong_type(path, "a number");
     };
     let Some(number) = finite(text) else {
-        return property(walk, path, "out_of_range", "too large a number".to_owned());
+        return property(walk, path, "out_of_range", "the number is too large".to_owned());
     };
     let Some((reason, detail)) = decimal_fault(text, number, tenths, min) else { return };
     match walk.mode {
@@ -124,12 +124,12 @@ pub(crate) fn decimal(
     }
 }
 
-/// The number of a JSON text, unless it is beyond all doubles.
+/// The number of a JSON text, unless it is too large for a double.
 pub(crate) fn finite(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
-/// Reason and detail of what is wrong with a number of that text.
+/// What is wrong with a number, as reason and detail.
 pub(crate) fn decimal_fault(
     text: &str,
     number: f64,
@@ -166,7 +166,7 @@ pub(crate) fn boolean(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_
     }
 }
 
-/// In tolerant mode, anything that is no string becomes its JSON text. The raw text of a number loses nothing.
+/// In tolerant mode, any other value becomes its JSON text. The raw text of a number loses nothing.
 #[inline(always)]
 fn make_string(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_>) {
     if walk.mode == Mode::Strict || matches!(value, Value::String(_) | Value::Null) {
@@ -188,7 +188,7 @@ fn parse_integer(text: &str) -> Option<i64> {
 }
 
 /// In tolerant mode, the integer that is meant by `12.0`, `"12"` or, rounded, `12.4`.
-fn mend_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i64> {
+fn repair_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i64> {
     if walk.mode == Mode::Strict {
         return None;
     }
@@ -201,7 +201,7 @@ fn mend_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i64>
 }
 
 fn round_to_integer(text: &str) -> Option<i64> {
-    /// Beyond this a double no longer holds every integer, so rounding would invent digits.
+    /// Above this, a double does not hold every integer, so rounding would invent digits.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number: f64 = text.parse().ok()?;
     let rounded = number.round();
@@ -220,7 +220,7 @@ fn refuse_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) {
 }
 
 /// Whether a JSON number has at most one significant digit after the point. Decided on the decimal text,
-/// since 21.4 is no multiple of 0.1 in binary.
+/// because 21.4 is not a multiple of 0.1 in binary.
 fn is_multiple_of_tenth(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let fraction = mantissa.split_once('.').map_or("", |(_, fraction)| fraction);
@@ -257,10 +257,10 @@ pub fn is_date_time(text: &[u8]) -> bool {
     in_range && is_zone(after_fraction(rest))
 }
 
-/// The digits where `pattern` has zeros, if everything else is as it says. Eight bytes at a time.
+/// The digits where `pattern` has zeros, if all other bytes are equal. Eight bytes at a time.
 #[inline(always)]
 fn digits(text: [u8; 8], pattern: [u8; 8]) -> Option<[u8; 8]> {
-    /// Added to what may at most be 9, or 0, this leaves the top bit unset.
+    /// Added to a byte of at most 9, or 0, this leaves the top bit unset.
     const ROOM: [u8; 2] = [0x7f - 9, 0x7f];
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     let room = u64::from_le_bytes(pattern.map(|byte| ROOM[usize::from(byte != b'0')]));

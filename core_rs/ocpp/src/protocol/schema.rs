@@ -1,4 +1,4 @@
-//! The definition made ready for walking: names as symbols, types as indices, built once.
+//! The definition prepared for judging: names as symbols, types as indices, built once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::protocol::names::{Names, Scanned, Token};
 use crate::protocol::rules::Rule;
 use crate::protocol::symbols::{Symbol, Symbols};
 
-/// The field that holds most of a charge point's traffic: it alone may be salvaged in part, and kept as text.
+/// The field with most of a charge point's traffic. Only it may be kept in part, and given as text.
 pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
 
 /// Every message of the protocol, ready to judge payloads.
@@ -25,13 +25,13 @@ pub struct Schema {
 /// One action.
 #[derive(Debug)]
 pub struct MessageSchema {
-    /// Action as it stands on the wire.
+    /// The action as it is sent.
     pub action: &'static str,
     /// Who may send the request.
     pub sender: Sender,
     /// Rules across fields of the request; judged on what we send only.
     pub rules: Vec<Rule>,
-    /// Whether it is worth money, so that it must never be lost.
+    /// Whether money depends on it, so that it must never be lost.
     pub is_billing: bool,
     request: usize,
     response: usize,
@@ -50,14 +50,14 @@ pub enum Direction {
 pub struct ObjectSchema {
     /// In the order of the standard; at most 64.
     pub fields: Vec<FieldSchema>,
-    /// Bit i is set when field i must be there.
+    /// Bit i is set if field i is required.
     pub required: u64,
     pub(crate) names: Names<usize>,
 }
 
 /// One field.
 pub struct FieldSchema {
-    /// Name on the wire.
+    /// The name in frames.
     pub name: &'static str,
     /// The same as a symbol.
     pub symbol: Symbol,
@@ -128,13 +128,13 @@ impl EnumerationSchema {
         self.names.find(Scanned::of(text))
     }
 
-    /// The value of exactly that spelling, where it stands.
+    /// The value of exactly that spelling, from a text that has been scanned.
     #[inline(always)]
     pub(crate) fn find_scanned(&self, scanned: Scanned<'_>) -> Option<Symbol> {
         self.names.find(scanned)
     }
 
-    /// The value that is meant when case and blanks are not looked at.
+    /// The value of that spelling, ignoring case and white space.
     #[must_use]
     pub fn find_loosely(&self, text: &str) -> Option<Symbol> {
         let folded: String = text.chars().filter(|character| !character.is_whitespace()).collect();
@@ -143,7 +143,7 @@ impl EnumerationSchema {
 }
 
 impl ObjectSchema {
-    /// The place of a field. `expected` is where it stands when fields come in the standard's order.
+    /// The place of a field. `expected` is tried first: the place of the next field in the standard's order.
     #[must_use]
     pub fn find(&self, name: &str, expected: usize) -> Option<usize> {
         if self.fields.get(expected).is_some_and(|field| field.name == name) {
@@ -165,7 +165,7 @@ impl Schema {
         self.messages.get(self.actions.find(Scanned::of(action))?)
     }
 
-    /// The message whose action is meant when case is not looked at.
+    /// The message of an action, ignoring case.
     #[must_use]
     pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
         self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))

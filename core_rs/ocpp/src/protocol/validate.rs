@@ -1,17 +1,9 @@
-//! One walk over a payload: judges it, and in tolerant mode mends it in place.
+//! One walk over a payload: judges it, and in tolerant mode repairs it in place. `scalar` judges single values.
 //!
-//! Strict: what departs from the definition is a violation with its error code (OCPP-J 4.2.3) and
-//! JSON pointer. Tolerant: what can be understood is mended, what cannot is kept as it came, and both are
-//! reported as deviations; only what leaves no usable message is a violation. The walk also puts symbols
-//! in place of known names and values. `scalar` judges single values.
-//!
-//! | what | code |
-//! |---|---|
-//! | payload not an object, unknown member, member that stands twice | `FormationViolation` |
-//! | required member missing | `ProtocolError` |
-//! | another JSON type | `TypeConstraintViolation` |
-//! | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
-//! | array too short or too long | `OccurenceConstraintViolation` |
+//! Strict mode: each departure from the definition is a violation with its error code (OCPP-J 4.2.3) and JSON
+//! pointer. Tolerant mode: what can be understood is repaired, the rest is kept as it came, and both are reported as
+//! deviations. Only what leaves no usable message is a violation. The walk also replaces known names and values by
+//! symbols.
 
 use crate::protocol::definition::Items;
 use crate::protocol::error_table::ErrorCode;
@@ -25,7 +17,7 @@ use crate::protocol::violation::{Deviation, Path, RAW_LIMIT, Violation};
 pub enum Mode {
     /// Every departure is a violation. For all that we send.
     Strict,
-    /// Departures are mended or kept. For what charge points send.
+    /// Departures are repaired or kept. For what charge points send.
     Tolerant,
 }
 
@@ -34,16 +26,24 @@ pub enum Mode {
 pub struct Report {
     /// Broken rules in the order of the payload; the first one decides the error code.
     pub violations: Vec<Violation>,
-    /// Mended or kept departures.
+    /// Repaired or kept departures.
     pub deviations: Vec<Deviation>,
 }
 
-/// More violations than this are not listed: they would only cost time.
+/// Most violations that are listed. More would only cost time.
 const VIOLATION_LIMIT: usize = 32;
-/// More deviations than this are not listed.
+/// Most deviations that are listed.
 const DEVIATION_LIMIT: usize = 64;
 
-/// Judge `payload` and mend it in place. `null` stands for an empty payload (OCPP-J 4.2.1).
+/// Judge `payload` and repair it in place. `null` is read as an empty payload (OCPP-J 4.2.1).
+///
+/// | what is wrong | code |
+/// |---|---|
+/// | payload not an object, unknown member, duplicate member | `FormationViolation` |
+/// | required member missing | `ProtocolError` |
+/// | another JSON type | `TypeConstraintViolation` |
+/// | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
+/// | array too short or too long | `OccurenceConstraintViolation` |
 pub fn validate(schema: &Schema, object: &ObjectSchema, payload: &mut Value<'_>, mode: Mode) -> Report {
     let mut walk = Walk { schema, mode, report: Report::default() };
     walk.payload(object, payload);
@@ -89,7 +89,7 @@ impl<'s> Walk<'s> {
                 return false;
             }
             if seen & (1 << place) != 0 {
-                self.stands_twice(&path.name(field.name));
+                self.duplicate(&path.name(field.name));
             }
             seen |= 1 << place;
             *key = Key::Symbol(field.symbol);
@@ -105,7 +105,7 @@ impl<'s> Walk<'s> {
         let path = path.name(name);
         match self.mode {
             Mode::Strict => {
-                let detail = "the definition has no such field".to_owned();
+                let detail = "unknown field".to_owned();
                 self.violation(ErrorCode::FormationViolation, &path, "unknown_field", detail);
                 true
             }
@@ -116,10 +116,10 @@ impl<'s> Walk<'s> {
         }
     }
 
-    /// Which of the two is meant nobody can know, so it is refused in tolerant mode too.
+    /// Tolerant mode refuses it too, because it is unknown which of the two is meant.
     #[cold]
-    fn stands_twice(&mut self, path: &Path<'_>) {
-        let detail = "the field stands twice in one object".to_owned();
+    fn duplicate(&mut self, path: &Path<'_>) {
+        let detail = "duplicate field".to_owned();
         self.violation(ErrorCode::FormationViolation, path, "duplicate_field", detail);
     }
 
@@ -155,8 +155,8 @@ impl<'s> Walk<'s> {
         self.count(items.len(), bounds, path);
     }
 
-    /// Keep the items that are usable, drop the others with a deviation: one bad sample must not cost the
-    /// others, and the raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
+    /// Keep the usable items and drop the others with a deviation: one bad sample must not cost the others, and
+    /// the raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
     fn salvage(&mut self, kind: &'s Kind, items: &mut Vec<Value<'_>>, path: &Path<'_>) {
         let mut index = 0;
         items.retain_mut(|item| {
@@ -190,9 +190,9 @@ impl<'s> Walk<'s> {
 
     fn count(&mut self, count: usize, bounds: Items, path: &Path<'_>) {
         let (reason, detail) = if count < bounds.min {
-            ("too_few_items", format!("at least {} items are due", bounds.min))
+            ("too_few_items", format!("expected at least {} items", bounds.min))
         } else if bounds.max.is_some_and(|max| count > max) {
-            ("too_many_items", format!("at most {} items are allowed", bounds.max.unwrap_or_default()))
+            ("too_many_items", format!("expected at most {} items", bounds.max.unwrap_or_default()))
         } else {
             return;
         };
@@ -202,8 +202,13 @@ impl<'s> Walk<'s> {
         }
     }
 
-    pub(crate) fn wrong_type(&mut self, path: &Path<'_>, due: &str) {
-        self.violation(ErrorCode::TypeConstraintViolation, path, "wrong_type", format!("{due} is due"));
+    pub(crate) fn wrong_type(&mut self, path: &Path<'_>, expected: &str) {
+        self.violation(
+            ErrorCode::TypeConstraintViolation,
+            path,
+            "wrong_type",
+            format!("expected {expected}"),
+        );
     }
 
     pub(crate) fn violation(

@@ -1,8 +1,7 @@
 //! A JSON value that borrows from the frame it was read from.
 //!
-//! `json` makes it, `validate` mends it in place, the Python extension turns it into objects.
-//! Names and enumeration values of the protocol become `Symbol`s, so that the far side can keep one
-//! interned object for each.
+//! `json` makes it, `validate` repairs it in place, the Python extension turns it into objects. Names and enumeration
+//! values of the protocol become `Symbol`s, so that Python keeps one object for each.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,7 +14,7 @@ use crate::protocol::symbols::Symbol;
 pub enum Key<'a> {
     /// As it was read.
     Text(Cow<'a, str>),
-    /// A field of the definition; only `validate` puts it in.
+    /// A field of the definition. Only judging makes it.
     Symbol(Symbol),
 }
 
@@ -33,7 +32,7 @@ impl Key<'_> {
 /// One member of an object.
 pub type Member<'a> = (Key<'a>, Value<'a>);
 
-/// A JSON value. Numbers keep their text, so that nothing is lost before somebody says what type is due.
+/// A JSON value. Numbers keep their text, so that nothing is lost before the expected type is known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// `null`
@@ -42,22 +41,22 @@ pub enum Value<'a> {
     Boolean(bool),
     /// The text of a number, valid by RFC 8259.
     Number(&'a str),
-    /// A number that was mended from something else.
+    /// A number that was repaired from something else, or read as an integer.
     Integer(i64),
     /// A string, unescaped.
     String(Cow<'a, str>),
-    /// An enumeration value of the definition; only `validate` puts it in.
+    /// An enumeration value of the definition. Only judging makes it.
     Symbol(Symbol),
-    /// JSON text that was asked for instead of a tree: valid, mended where it had to be.
+    /// JSON text instead of a tree: valid, repaired if necessary.
     Raw(Cow<'a, str>),
     /// An array.
     Array(Vec<Value<'a>>),
-    /// An object, in the order it came. A name may stand twice; `validate` refuses that.
+    /// An object, in the order it came. It may have duplicate names; `validate` refuses them.
     Object(Vec<Member<'a>>),
 }
 
 impl Value<'_> {
-    /// The value as JSON text, shortened to about `limit` bytes: for deviations and mended strings.
+    /// Write the value as JSON text, cut to about `limit` bytes: for deviations and repaired strings.
     #[must_use]
     pub fn to_json(&self, limit: usize) -> String {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What can be wrong with a message, as values: broken rules and mended departures.
+//! What can be wrong with a message: broken rules, and departures that were repaired or kept.
 
 use crate::protocol::error_table::ErrorCode;
 
@@ -15,7 +15,7 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// One departure from the standard that was mended or kept as it came.
+/// One departure from the standard that was repaired, or kept as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
     /// Stable name, e.g. `unknown_value`.
@@ -29,7 +29,7 @@ pub struct Deviation {
 /// How much of a departure's text is kept.
 pub const RAW_LIMIT: usize = 120;
 
-/// The way from the payload to the value in hand; turned into a JSON pointer only when something is wrong.
+/// The path from the payload to a value. It becomes a JSON pointer only if something is wrong.
 #[derive(Clone, Copy)]
 pub struct Path<'p> {
     parent: Option<&'p Path<'p>>,
@@ -46,19 +46,19 @@ impl<'p> Path<'p> {
     /// The payload itself.
     pub const ROOT: Path<'static> = Path { parent: None, step: Step::Index(0) };
 
-    /// One step to a member.
+    /// The path to a member.
     #[must_use]
     pub fn name(&'p self, name: &'p str) -> Path<'p> {
         Path { parent: Some(self), step: Step::Name(name) }
     }
 
-    /// One step to an item.
+    /// The path to an item.
     #[must_use]
     pub fn index(&'p self, index: usize) -> Path<'p> {
         Path { parent: Some(self), step: Step::Index(index) }
     }
 
-    /// The way as a JSON pointer (RFC 6901).
+    /// The path as a JSON pointer (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {
         let Some(parent) = self.parent else { return String::new() };

@@ -14,7 +14,7 @@ use crate::schedule::timeline::{NoConversion, Segment};
 /// What one connector adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// `None`: nothing is in force, and the hardware's rate is not known.
+    /// `None`: no profile is in force, and the rate of the hardware is not known.
     pub limit: Option<Tenths>,
     /// Of the period in force.
     pub number_phases: Option<u8>,
@@ -23,7 +23,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// What a transaction may draw: as its stack says, but never more than the hardware can.
+    /// What a transaction may draw: the limit of its stack, but never more than the hardware can.
     pub fn new(segment: Option<&Segment>, hardware: Option<Tenths>) -> Self {
         let number_phases = segment.and_then(|segment| segment.number_phases);
         let allowed = segment.filter(|segment| hardware.is_none_or(|most| segment.limit <= most));
@@ -51,7 +51,7 @@ impl Sum {
         Self { parts, known, unknown, make_up: 0 }
     }
 
-    /// Put a part in the place of another. Tells whether that changes anything.
+    /// Replace a part. Returns whether that changes anything.
     fn replace(&mut self, connector: usize, part: Part) -> bool {
         let former = std::mem::replace(&mut self.parts[connector], part);
         self.known += part.limit.map_or(0, Tenths::get) - former.limit.map_or(0, Tenths::get);
@@ -68,7 +68,7 @@ impl Sum {
         if self.parts.is_empty() { Source::Idle } else { Source::Connectors(self.make_up) }
     }
 
-    /// As many phases as the connector with the most of them uses; not known when one does not say.
+    /// The most phases that a connector uses; not known if one does not say.
     fn number_phases(&self) -> Option<u8> {
         let said: Option<Vec<u8>> = self.parts.iter().map(|part| part.number_phases).collect();
         said?.into_iter().max()
@@ -85,7 +85,7 @@ pub(crate) fn composite(question: &Question) -> Result<Composite, NoConversion> 
     Ok(Composite { connectors, lines, ..composite })
 }
 
-/// lines: one for each connector, and the cap's behind them.
+/// `lines`: one for each connector, then that of the cap.
 fn add_up(question: &Question, lines: &[Line], cap: usize) -> Composite {
     let hardware = question.hardware.in_unit(question.unit, question.supply);
     let mut outline = Outline::new(question.start_s, lines.iter().map(|line| line.pieces.len()).sum());

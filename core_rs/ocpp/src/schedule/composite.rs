@@ -1,7 +1,7 @@
 //! The composite schedule of one connector. OCPP 1.6 3.13.3, 5.7
 //!
-//! It is the lower one of what the stack of the transaction says and of the cap of the charge point, and the
-//! hardware's rate where both are silent. In the stack of the transaction every `TxProfile` ranks above every
+//! It is the lower one of the limit of the transaction's stack and the cap of the charge point, or the rate of the
+//! hardware if neither is in force. In the stack of the transaction every `TxProfile` ranks above every
 //! `TxDefaultProfile`, so that one merge serves both purposes. `charge_point` adds the connectors up.
 
 use crate::schedule::charge_point;
@@ -17,13 +17,13 @@ use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
 pub enum Source {
     /// The profile in that place of `Question::installed`.
     Profile(usize),
-    /// Nothing is in force, so the hardware's greatest rate holds (C10).
+    /// No profile is in force, so the greatest rate of the hardware holds (C10).
     Hardware,
-    /// The sum over the connectors; the number tells one make-up of the sum from the next.
+    /// The sum over the connectors. The number differs if the sum is made up differently.
     Connectors(u32),
     /// No connector has a transaction, so nothing is drawn.
     Idle,
-    /// Nothing is in force, and the hardware's greatest rate is not known.
+    /// No profile is in force, and the greatest rate of the hardware is not known.
     Nothing,
 }
 
@@ -65,12 +65,12 @@ pub(crate) struct Outbid {
 pub struct Composite {
     /// The first one starts at 0, starts rise strictly, neighbours differ in limit or phases (C13).
     pub periods: Vec<CompositePeriod>,
-    /// In order of time; each period has one at least.
+    /// In order of time. Each period has at least one.
     pub stretches: Vec<Stretch>,
     pub(crate) outbid: Vec<Outbid>,
     /// With connector 0: the connectors that are added up.
     pub(crate) connectors: Vec<u32>,
-    /// Who leads on each connector that is looked at, and behind them who leads the caps.
+    /// The leaders on each connector of the question, then the leaders of the caps.
     pub(crate) lines: Vec<Line>,
 }
 
@@ -101,7 +101,7 @@ pub fn composite(question: &Question) -> Result<Composite, NoConversion> {
     Ok(Composite { lines: lines.into(), ..composite })
 }
 
-/// The lower one of two limits. When they are equal, it is the transaction's that has set it.
+/// The lower one of two limits. If they are equal, the source is that of the transaction.
 fn lower(
     start_s: i64,
     transaction: Option<&Segment>,
@@ -122,7 +122,7 @@ fn lower(
     Moment { start_s, limit, number_phases, source }
 }
 
-/// Who leads a stack over the span of the question.
+/// The leaders of a stack over the span of the question.
 pub(crate) fn line(question: &Question, stack: &Stack) -> Result<Line, NoConversion> {
     let span = Span::of(question);
     let mut segments = Vec::with_capacity(stack.members.len() * 4);

@@ -1,4 +1,4 @@
-//! Why the answer is what it is: which profiles were in force in a stretch and did not set its limit.
+//! Explains an answer: which profiles were in force in a stretch and did not set its limit.
 
 use crate::schedule::composite::{Composite, Outbid, Source};
 use crate::schedule::limit::Tenths;
@@ -10,13 +10,13 @@ use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
 /// Why a profile in force did not set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It led its stack, but the limit that holds is lower, or equal and that of the transaction.
+    /// It led its stack, but another limit is lower, or is equal and that of the transaction.
     HigherLimit,
     /// One of the same purpose and a higher stack level is in force. OCPP 1.6 3.13.2
     LowerStackLevel,
     /// It is a default, and the transaction's own profile is in force. OCPP 1.6 3.13.1
     TxProfileLeads,
-    /// It is a default for all connectors; this one has its own of the same level. OCPP 1.6 3.13.1
+    /// It is a default for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
     ShadowedOnConnector,
     /// It is a default, and with `Options::strict_tx_override` the transaction's own profile keeps it out.
     TxProfileInstalled,
@@ -41,23 +41,23 @@ impl Reason {
 pub struct Beaten {
     /// Place in `Question::installed`.
     pub profile: usize,
-    /// What it said when it was first beaten in the stretch, in the unit of the question.
+    /// Its limit when it was first beaten in the stretch, in the unit of the question.
     pub limit: Tenths,
     /// Why.
     pub reason: Reason,
 }
 
-/// What one stretch of the answer has beaten: the closest rivals first.
+/// The profiles that did not set the limit of a stretch, the closest rivals first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rivals {
     /// Each profile once.
     pub beaten: Vec<Beaten>,
-    /// So many more.
+    /// How many more there are.
     pub unlisted: usize,
 }
 
-/// The rivals of each stretch of the answer. With connector 0 they are those of the cap and of the sum; who was
-/// beaten on a connector stands in the schedule of that connector. `most`: how many are listed for a stretch.
+/// Find the rivals of each stretch of the answer. With connector 0 they are those of the cap and of the sum; those on a
+/// connector are in the schedule of that connector. `most`: how many are listed for a stretch.
 ///
 /// # Errors
 /// As `composite`.
@@ -66,7 +66,7 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
     outbid.sort_unstable();
     outbid.dedup_by_key(|found| (found.stretch, found.profile));
     let rivals = vec![Rivals::default(); answer.stretches.len()];
-    let seen = vec![NOBODY; answer.stretches.len()];
+    let seen = vec![NONE; answer.stretches.len()];
     let mut listing = Listing { question, answer, most, rivals, seen };
     for Outbid { stretch, profile, limit } in &outbid {
         let beaten = Beaten { profile: *profile, limit: *limit, reason: Reason::HigherLimit };
@@ -87,7 +87,7 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
 }
 
 /// No place in `Question::installed`.
-const NOBODY: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// A profile that may be in force, and the reason that beats it.
 pub(crate) struct Contender {
@@ -107,7 +107,7 @@ impl Contender {
     }
 }
 
-/// Every profile that is meant for what is asked: by falling rank, those without a say behind, the caps last.
+/// Every profile for the connectors of the question: by falling rank, then those that do not count, then the caps.
 pub(crate) fn contenders(question: &Question) -> Vec<Contender> {
     let mut found = Vec::new();
     if let Some(transaction) =
@@ -140,7 +140,7 @@ struct Listing<'q> {
     answer: &'q Composite,
     most: usize,
     rivals: Vec<Rivals>,
-    /// By stretch, the last profile that it was found to have beaten: each is named once, however often.
+    /// For each stretch, the last profile that was listed: each is listed once.
     seen: Vec<u32>,
 }
 
@@ -170,7 +170,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    /// `beaten` is asked for what is listed only.
+    /// `beaten` is only called for what is listed.
     fn add(&mut self, stretch: usize, beaten: impl FnOnce() -> Beaten) {
         let rivals = &mut self.rivals[stretch];
         if rivals.beaten.len() < self.most {

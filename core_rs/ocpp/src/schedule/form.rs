@@ -1,4 +1,4 @@
-//! Reads the members of a JSON object one by one, and says of each what is wrong with it.
+//! Reads the members of a JSON object one by one, and notes what is wrong with each.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,10 @@ use crate::protocol::value::Value;
 use crate::protocol::violation::{Path, Violation};
 use crate::schedule::limit::Tenths;
 
-/// More broken rules than this are not listed.
+/// Most broken rules that are listed.
 const MOST_FINDINGS: usize = 100;
 
-/// Broken rules in the order in which they were met.
+/// Broken rules in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(Vec<Violation>);
 
@@ -31,8 +31,8 @@ impl Findings {
         self.add(ErrorCode::PropertyConstraintViolation, path, reason, detail);
     }
 
-    pub fn wrong_type(&mut self, path: &Path<'_>, due: &str) {
-        self.add(ErrorCode::TypeConstraintViolation, path, "wrong_type", &format!("{due} is due"));
+    pub fn wrong_type(&mut self, path: &Path<'_>, expected: &str) {
+        self.add(ErrorCode::TypeConstraintViolation, path, "wrong_type", &format!("expected {expected}"));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -44,14 +44,14 @@ impl Findings {
     }
 }
 
-/// An object and the way to it.
+/// An object and the path to it.
 pub(crate) struct Form<'v, 'a, 'p> {
     value: &'v Value<'a>,
     pub path: &'p Path<'p>,
 }
 
 impl<'v, 'a, 'p> Form<'v, 'a, 'p> {
-    /// A form over `value`, which may have the members `known` and no others, each once.
+    /// Read `value`, which may have only the members `known`, each once.
     pub fn new(
         value: &'v Value<'a>,
         path: &'p Path<'p>,
@@ -65,10 +65,10 @@ impl<'v, 'a, 'p> Form<'v, 'a, 'p> {
         for (place, (key, _)) in members.iter().enumerate() {
             let name = key.as_str();
             if !known.contains(&name) {
-                let detail = "there is no such field here";
+                let detail = "unknown field";
                 findings.add(ErrorCode::FormationViolation, &path.name(name), "unknown_field", detail);
             } else if members[..place].iter().any(|(earlier, _)| earlier.as_str() == name) {
-                let detail = "the field stands twice in one object";
+                let detail = "duplicate field";
                 findings.add(ErrorCode::FormationViolation, &path.name(name), "duplicate_field", detail);
             }
         }

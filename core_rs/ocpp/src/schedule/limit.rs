@@ -1,4 +1,4 @@
-//! Limits in integer tenths, their units, and the way from one unit to the other.
+//! Limits in integer tenths, their units, and the conversion between units.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit of that wire name; both spellings of the configuration key are read too. Errata 3.86
+    /// The unit of that name in frames, or in either spelling of the configuration key. Errata 3.86
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         match text {
@@ -22,7 +22,7 @@ impl Unit {
         }
     }
 
-    /// The name on the wire.
+    /// The name in frames.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Tenths {
         self.0
     }
 
-    /// Read the text of a JSON number exactly; `None` when it is no multiple of 0.1 or beyond 64 bits.
+    /// Read the text of a JSON number exactly; `None` when it is not a multiple of 0.1 or exceeds 64 bits.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -82,13 +82,13 @@ impl fmt::Display for Tenths {
     }
 }
 
-/// Phases that a period without `numberPhases` stands for. OCPP 1.6 7.14
+/// Phases of a period without `numberPhases`. OCPP 1.6 7.14
 pub const DEFAULT_PHASES: u8 = 3;
 
 /// Smallest current that can be signalled to a vehicle over the control pilot. IEC 61851-1
 pub const LEAST_SIGNALLED: Tenths = Tenths::new(60);
 
-/// What the charge point is fed with, and so how amperes and watts belong together.
+/// The supply of the charge point, which decides how amperes and watts are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {
     /// Alternating current.
@@ -96,7 +96,7 @@ pub enum Supply {
         /// Nominal volts between line and neutral, 1 to 1000: 230, not the 400 between two lines.
         nominal_voltage_v: u16,
     },
-    /// Direct current: the voltage is the vehicle's, so there is no way from watts to amperes.
+    /// Direct current: the vehicle sets the voltage, so watts and amperes cannot be converted.
     Direct,
 }
 
@@ -117,8 +117,8 @@ impl Supply {
         })
     }
 
-    /// Whether a charge point can hold a vehicle to this limit, or only pause it (C9): with alternating
-    /// current, what is above nothing and below six amperes on one phase cannot be signalled.
+    /// Whether a charge point can signal this limit, or can only pause the vehicle (C9): with alternating current,
+    /// anything between nothing and six amperes on one phase cannot be signalled.
     #[must_use]
     pub fn can_signal(self, limit: Tenths, unit: Unit) -> bool {
         let one_phase = match (self, unit) {

@@ -1,14 +1,8 @@
-//! The merge of one stack: of many segments that overlap, which one leads at each instant.
+//! The merge of one stack: which of many overlapping segments leads at each moment.
 //!
-//! | moment | what happens |
-//! |---|---|
-//! | a segment starts and its rank is above the leader's | it leads; the former leader waits beneath |
-//! | a segment starts and its rank is below | it waits beneath |
-//! | the leader ends | the highest that waits and has not ended leads; if none does, nobody |
-//!
-//! Those that wait are kept by rank, as bits that say which ranks have one, and one that has ended is thrown away when
-//! it comes to the top. The segments of one rank are those of one profile, of which one is in force at a time: so there
-//! is one place for each rank, and each segment costs that place and its part of the sorting.
+//! Waiting segments are kept by rank, with a bit for each rank that has one. A segment that has ended is dropped when it
+//! comes to the top. The segments of one rank belong to one profile, and one of them is in force at a time, so one
+//! place for each rank is enough.
 
 use crate::schedule::timeline::{Segment, Span};
 
@@ -21,7 +15,13 @@ pub(crate) struct Piece {
     pub leader: Option<usize>,
 }
 
-/// Who leads over the whole span.
+/// The leaders over the whole span.
+///
+/// | moment | what happens |
+/// |---|---|
+/// | a segment starts and its rank is above the leader's | it leads; the former leader waits |
+/// | a segment starts and its rank is below | it waits |
+/// | the leader ends | the highest waiting segment that has not ended leads, if there is one |
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     /// Sorted by start.
@@ -33,7 +33,7 @@ pub(crate) struct Line {
 impl Line {
     /// Merge segments that lie inside the span.
     pub fn merge(mut segments: Vec<Segment>, span: &Span) -> Self {
-        // In place: which one of several that start together comes first makes no difference.
+        // Unstable: the order of segments that start together makes no difference.
         segments.sort_unstable_by_key(|segment| segment.start_s);
         let mut pieces = Vec::with_capacity(segments.len() + 1);
         let mut waiting = Waiting::new(&segments);
@@ -85,14 +85,14 @@ impl Waiting {
         Self { places: vec![0; ranks], bits: vec![0; ranks.div_ceil(64)] }
     }
 
-    /// A segment waits, in the place of an earlier one of its profile, which has ended when it can lead.
+    /// Add a waiting segment. It replaces an earlier one of its profile, which has ended when this one can lead.
     fn put(&mut self, rank: u32, place: usize) {
         let rank = rank as usize;
         self.places[rank] = place;
         self.bits[rank / 64] |= 1 << (rank % 64);
     }
 
-    /// The segment of the highest rank that is in force; those above it that are not are thrown away.
+    /// The segment in force with the highest rank. Segments above it have ended and are dropped.
     fn highest(&mut self, in_force: impl Fn(usize) -> bool) -> Option<usize> {
         for (word, bits) in self.bits.iter_mut().enumerate().rev() {
             while let Some(bit) = bits.checked_ilog2() {
@@ -107,7 +107,7 @@ impl Waiting {
     }
 }
 
-/// Walks several lines side by side: at each moment where any of them changes, which ones do.
+/// Walks several lines together, from one moment at which any of them changes to the next.
 pub(crate) struct Walk<'l> {
     lines: &'l [Line],
     /// Piece of each line that holds now.
@@ -117,7 +117,7 @@ pub(crate) struct Walk<'l> {
 }
 
 impl<'l> Walk<'l> {
-    /// A walk from the start of the lines, of which there is one at least.
+    /// Start at the beginning of the lines. There is at least one.
     pub fn new(lines: &'l [Line]) -> Self {
         let starts = lines
             .iter()

@@ -1,13 +1,9 @@
-//! Smart charging: which limits hold, once all charging profiles are laid over each other. OCPP 1.6 3.13
+//! Smart charging: the limits that follow from all charging profiles together. OCPP 1.6 3.13
 //!
-//! Theory of operation. A `Question` holds all that the answer depends on; there is no clock. Each profile is laid
-//! out on the line of time (`timeline`): stretches in which one of its periods is in force. Profiles that compete
-//! form a stack (`stack`), and a sweep over the starts and ends finds the leader at each instant (`merge`). The
-//! leaders of the stacks are put against each other (`composite`, `charge_point`), and what does not change is not
-//! repeated (`outline`). Why it came out so is told on demand (`explain`), for it costs more than the answer.
-//!
-//! Instants are whole seconds, spans are half open, limits are integer tenths. Read from JSON by `read`, written
-//! as JSON by `write`.
+//! `timeline` turns each profile into segments, `stack` orders the profiles that compete, `merge` finds the leader at
+//! each moment, `composite` and `charge_point` compare the leaders, `outline` joins equal periods, `explain` gives
+//! reasons on demand, because that costs more than the answer. Moments are whole seconds, spans are
+//! half open, limits are integer tenths. `read` and `write` use JSON.
 
 mod charge_point;
 mod composite;

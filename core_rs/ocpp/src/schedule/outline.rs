@@ -1,10 +1,10 @@
-//! Puts a composite schedule together from one moment to the next: what does not change is not repeated (C13).
+//! Builds a composite schedule from one moment to the next: equal neighbours are joined (C13).
 
 use crate::schedule::composite::{Composite, CompositePeriod, Outbid, Source, Stretch};
 use crate::schedule::limit::Tenths;
 use crate::schedule::timeline::Segment;
 
-/// What holds from a moment on.
+/// The limit from a moment on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Seconds since 1970.
@@ -14,14 +14,14 @@ pub(crate) struct Moment {
     pub source: Source,
 }
 
-/// A composite schedule in the making.
+/// A composite schedule that is being built.
 pub(crate) struct Outline {
     start_s: i64,
     composite: Composite,
 }
 
 impl Outline {
-    /// Of a schedule that starts at `start_s`; `pieces` is how many moments may come.
+    /// Start a schedule at `start_s`. `pieces`: how many moments may come.
     pub fn new(start_s: i64, pieces: usize) -> Self {
         let composite = Composite {
             periods: Vec::with_capacity(pieces),
@@ -31,7 +31,7 @@ impl Outline {
         Self { start_s, composite }
     }
 
-    /// The next moment, later than all before it. Tells whether a stretch begins with it.
+    /// Add the next moment, later than all before it. Returns whether it begins a stretch.
     pub fn push(&mut self, moment: &Moment) -> bool {
         let Composite { periods, stretches, .. } = &mut self.composite;
         let start_s = moment.start_s - self.start_s;
@@ -49,7 +49,7 @@ impl Outline {
         true
     }
 
-    /// In the present stretch, this segment led its stack and lost.
+    /// Note that this segment led its stack in the current stretch and did not set the limit.
     pub fn outbid(&mut self, loser: &Segment) {
         let Composite { stretches, outbid, .. } = &mut self.composite;
         let (stretch, profile) = (stretches.len() - 1, loser.profile as usize);

@@ -1,4 +1,4 @@
-//! A charging profile as typed values, and what a charge point keeps of those it has accepted.
+//! A charging profile as typed values, and which of the accepted ones a charge point keeps.
 
 use std::collections::HashMap;
 
@@ -16,13 +16,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The purpose of that wire name.
+    /// The purpose of that name in frames.
     #[must_use]
     pub fn named(text: &str) -> Option<Self> {
         [Self::ChargePointMax, Self::TxDefault, Self::Tx].into_iter().find(|purpose| purpose.as_str() == text)
     }
 
-    /// The name on the wire.
+    /// The name in frames.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Purpose {
     }
 }
 
-/// How often a recurring schedule starts anew. OCPP 1.6 7.33
+/// How often a recurring schedule starts again. OCPP 1.6 7.33
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recurrency {
     /// Every 24 hours.
@@ -43,7 +43,7 @@ pub enum Recurrency {
 }
 
 impl Recurrency {
-    /// Seconds from one start to the next. Errata 3.78: no regard to local time.
+    /// Seconds from one start to the next. Errata 3.78: local time does not matter.
     #[must_use]
     pub fn interval_s(self) -> i64 {
         match self {
@@ -93,7 +93,7 @@ pub struct Schedule {
 pub struct Profile {
     /// `chargingProfileId`.
     pub id: i64,
-    /// Transaction that a `TxProfile` is for.
+    /// The transaction of a `TxProfile`.
     pub transaction_id: Option<i64>,
     /// The highest one in force leads.
     pub stack_level: i64,
@@ -118,7 +118,7 @@ pub struct Installed {
     pub profile: Profile,
 }
 
-/// Of what stands in this place there is one: the next one accepted replaces it. OCPP 1.6 3.13.2
+/// A charge point keeps one profile for each of these: the next one that is accepted replaces it. OCPP 1.6 3.13.2
 type Place = (u32, Purpose, i64, Option<i64>);
 
 impl Installed {
@@ -129,8 +129,8 @@ impl Installed {
     }
 }
 
-/// What a charge point keeps of `accepted`, given in the order of acceptance: a later profile removes the one of
-/// the same id wherever it is (OCPP 1.6 5.16.3), and the one in the same place. The order stays.
+/// The profiles of `accepted`, given in the order of acceptance, that a charge point keeps: a later profile removes the
+/// one with the same id on any connector (OCPP 1.6 5.16.3), and the one in the same place. The order stays.
 #[must_use]
 pub fn kept(accepted: Vec<Installed>) -> Vec<Installed> {
     let mut by_id: HashMap<i64, usize> = HashMap::with_capacity(accepted.len());

@@ -1,4 +1,4 @@
-//! What a composite schedule is asked of: profiles, transactions, hardware, and the span of time.
+//! What a composite schedule depends on: profiles, transactions, hardware, and the span of time.
 
 use crate::schedule::limit::{Supply, Tenths, Unit};
 use crate::schedule::profile::Installed;
@@ -8,13 +8,13 @@ use crate::schedule::profile::Installed;
 pub struct Transaction {
     /// Connector, from 1.
     pub connector_id: u32,
-    /// `None`: not known, so that only profiles without a `transactionId` are for it.
+    /// `None`: not known, so that only profiles without a `transactionId` apply.
     pub transaction_id: Option<i64>,
     /// Timestamp of its `StartTransaction`.
     pub start_s: i64,
 }
 
-/// Greatest rate of each connector, as far as it is known. It fills the gaps where no profile is in force (C10).
+/// Greatest rate of each connector, if it is known. It holds while no profile is in force (C10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hardware {
     /// Amperes on each of three phases.
@@ -24,7 +24,7 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// The rate in one unit; converted from the other where need be and possible.
+    /// The rate in one unit, converted from the other if necessary and possible.
     #[must_use]
     pub fn in_unit(self, unit: Unit, supply: Supply) -> Option<Tenths> {
         let (own, other, other_unit) = match unit {
@@ -35,11 +35,11 @@ impl Hardware {
     }
 }
 
-/// Where charge points differ in their reading of the standard.
+/// Points of the standard that charge points read differently.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// While a `TxProfile` is installed for the transaction, no `TxDefaultProfile` is looked at, even where the
-    /// former has nothing in force (C2, the letter of OCPP 1.6 3.13.1).
+    /// While a `TxProfile` is installed for the transaction, no `TxDefaultProfile` counts, even when the former has no
+    /// period in force (C2, the letter of OCPP 1.6 3.13.1).
     pub strict_tx_override: bool,
     /// A recurring schedule also holds before its first `startSchedule` (C4, as `EVerest` does).
     pub recurring_before_anchor: bool,
@@ -60,11 +60,11 @@ pub struct Question {
     pub duration_s: i64,
     /// Unit of the answer.
     pub unit: Unit,
-    /// Where no transaction runs, take one that starts at `start_s`.
+    /// Assume a transaction that starts at `start_s` if none runs.
     pub assume_transaction: bool,
     /// Of each connector.
     pub hardware: Hardware,
-    /// What amperes and watts have to do with each other.
+    /// How amperes and watts are converted.
     pub supply: Supply,
     /// Connectors of the charge point, from 1 on.
     pub number_of_connectors: u32,
@@ -73,7 +73,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// First second after the span that is looked at.
+    /// First second after the span.
     #[must_use]
     pub fn end_s(&self) -> i64 {
         self.start_s + self.duration_s.max(1)

@@ -1,8 +1,7 @@
-//! A question as JSON: read, judged by the rules of the standard, and bounded, so that nobody can ask for more
-//! work than a moment of one core.
+//! Reads a question from JSON, judges it by the rules of the standard, and bounds the work that it asks for.
 //!
 //! Profiles are judged as the `SetChargingProfile` that would install them: by the definition, and by the rules
-//! across fields. Rules that depend on a charge point's state or abilities are not looked at.
+//! across fields. Rules that depend on a charge point's state or abilities are not checked.
 
 use std::collections::HashSet;
 
@@ -24,10 +23,9 @@ pub const LONGEST_S: i64 = 366 * 86_400;
 pub const MOST_PROFILES: usize = 2_000;
 /// Most connectors of a charge point.
 pub const MOST_CONNECTORS: i64 = 100;
-/// Most stretches that all profiles may have in the span, on all connectors that are looked at: the measure of
-/// the work.
+/// Most stretches of all profiles in the span, on all connectors of the question: the measure of the work.
 pub const MOST_SEGMENTS: u64 = 200_000;
-/// Arrays are counted here and not by the reader, so that what is too long is named.
+/// Arrays are counted here and not by the reader, so that the violation names the array.
 const LIMITS: Limits = Limits { bytes: usize::MAX, depth: 16, items: usize::MAX, members: 64 };
 
 const MEMBERS: [&str; 12] = [
@@ -48,7 +46,7 @@ const MEMBERS: [&str; 12] = [
 /// Read a question.
 ///
 /// # Errors
-/// Each broken rule with its JSON pointer; `not_json` alone when the text is no JSON.
+/// Each broken rule with its JSON pointer; `not_json` alone when the text is not JSON.
 pub fn question(protocol: &'static Protocol, text: &str) -> Result<Question, Vec<Violation>> {
     let mut reader = Reader::new(text, LIMITS, false);
     let mut value = match reader.value() {
@@ -85,7 +83,7 @@ fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findi
     let named = named.chain(transactions.iter().map(|transaction| transaction.connector_id));
     let number_of_connectors = match form.get("numberOfConnectors") {
         Some(_) => form.integer("numberOfConnectors", 1..=MOST_CONNECTORS, findings)?,
-        // Connector 0 is the sum over all of them; for another one it does not matter how many there are.
+        // Connector 0 is the sum over all connectors. For another one their number does not matter.
         None if connector_id? == 0 => i64::from(named.max().unwrap_or(0)).clamp(1, MOST_CONNECTORS),
         None => i64::from(named.max().unwrap_or(0)).max(connector_id?),
     };
@@ -108,8 +106,8 @@ fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findi
     Some(Question { installed: kept(question.installed), ..question })
 }
 
-/// The profiles in the order of acceptance, each with its place in the list: broken ones are left out. They are
-/// taken out of the value, for they are judged in place.
+/// The profiles in the order of acceptance, each with its place in the list, without broken ones. They are taken out
+/// of the value, because they are judged in place.
 fn accepted(
     protocol: &'static Protocol,
     value: &mut Value<'_>,
@@ -142,11 +140,11 @@ fn accepted(
 }
 
 pub(crate) fn too_many(path: &Path<'_>, most: usize, findings: &mut Findings) {
-    let detail = format!("at most {most} items are allowed");
+    let detail = format!("expected at most {most} items");
     findings.add(ErrorCode::OccurenceConstraintViolation, path, "too_many_items", &detail);
 }
 
-/// Each with its place in the list: broken ones are left out.
+/// The transactions, each with its place in the list, without broken ones.
 fn transactions(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Vec<(usize, Transaction)> {
     let path = form.path.name("transactions");
     let items = match form.get("transactions") {
@@ -201,7 +199,7 @@ fn hardware(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Option<Hardware
     let form = Form::new(value, &path, &["A", "W"], findings)?;
     let found = Hardware { ampere: form.tenths("A", findings), watt: form.tenths("W", findings) };
     if form.get("A").is_none() && form.get("W").is_none() {
-        findings.add(ErrorCode::ProtocolError, &path, "missing", "A or W is due");
+        findings.add(ErrorCode::ProtocolError, &path, "missing", "expected A or W");
     }
     Some(found)
 }
@@ -216,7 +214,7 @@ fn options(form: &Form<'_, '_, '_>, findings: &mut Findings) -> Option<Options> 
     })
 }
 
-/// A charge point answers what is for a connector that it does not have with an error (errata 3.24, 3.39).
+/// A charge point answers with an error if it does not have the connector (errata 3.24, 3.39).
 fn check_connectors(
     question: &Question,
     installed_at: &[usize],
@@ -241,7 +239,7 @@ fn check_connectors(
     }
 }
 
-/// The voltage of direct current is the vehicle's, and it has no phases.
+/// Direct current has no phases, and the vehicle sets its voltage.
 fn check_direct_current(question: &Question, installed_at: &[usize], findings: &mut Findings) {
     if question.supply != Supply::Direct {
         return;

@@ -11,8 +11,8 @@ use crate::schedule::limit::{Tenths, Unit};
 use crate::schedule::profile::{Installed, Kind, Period, Profile, Purpose, Recurrency, Schedule};
 use crate::schedule::read::too_many;
 
-/// No moment that can be asked for lies so many seconds after another one: longer times are cut to this, which
-/// changes nothing and cannot overflow.
+/// Longer than the time between any two moments of a question. Longer times are cut to this, which changes nothing and
+/// cannot overflow.
 const FAR_S: i64 = 1 << 39;
 
 /// Most periods of a schedule: as many as a frame may have items in an array.

@@ -1,6 +1,6 @@
-//! Which profiles stand over one another for a connector, from the lowest to the highest.
+//! The order of the profiles of a connector, from the lowest rank to the highest.
 //!
-//! Stack levels are compared only inside one purpose (C3); a `TxProfile` stands above every `TxDefaultProfile`.
+//! Stack levels are compared only inside one purpose (C3). A `TxProfile` ranks above every `TxDefaultProfile`.
 
 use crate::schedule::profile::{Installed, Purpose};
 use crate::schedule::question::Question;
@@ -10,26 +10,26 @@ use crate::schedule::question::Question;
 pub(crate) struct Stack {
     /// Places in `Question::installed`.
     pub members: Vec<u32>,
-    /// What relative schedules count from.
+    /// The moment at which relative schedules start.
     pub transaction_start_s: Option<i64>,
 }
 
-/// Why a `TxDefaultProfile` has no say on a connector although it is meant for it.
+/// Why a `TxDefaultProfile` of a connector does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Silenced {
-    /// It is for all connectors, and this one has one of its own of the same level. OCPP 1.6 3.13.1
+    /// It is for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
     Shadowed,
     /// The transaction has a `TxProfile`, and `Options::strict_tx_override` is set (C2).
     Overridden,
 }
 
-/// The caps of the charge point; they belong to no transaction.
+/// The caps of the charge point. They do not belong to a transaction.
 pub(crate) fn cap_stack(question: &Question) -> Stack {
     let caps = places(question, |installed| installed.profile.purpose == Purpose::ChargePointMax);
     Stack { members: sorted(question, caps), transaction_start_s: None }
 }
 
-/// What limits the transaction on a connector; nothing where there is none.
+/// The profiles that limit the transaction on a connector; none without a transaction.
 pub(crate) fn transaction_stack(question: &Question, connector_id: u32) -> Stack {
     let Some(transaction) = question.transaction(connector_id) else { return Stack::default() };
     let rules = Rules::of(question, connector_id);
@@ -76,7 +76,7 @@ impl Rules {
             && (installed.connector_id == 0 || installed.connector_id == self.connector_id)
     }
 
-    /// Why a default that applies has no say.
+    /// Why a default that applies does not count.
     pub fn silences(&self, installed: &Installed) -> Option<Silenced> {
         let has_own = || self.own_levels.binary_search(&installed.profile.stack_level).is_ok();
         if self.overridden {
@@ -94,7 +94,7 @@ fn places(question: &Question, wanted: impl Fn(&Installed) -> bool) -> Vec<u32> 
     numbered.filter(|(_, installed)| wanted(installed)).map(|(place, _)| place).collect()
 }
 
-/// By rank. Two `TxProfile`s of one level, one for any transaction and one for this: the later one leads, as if
+/// Sort by rank. Of two `TxProfile`s at one level, one for any transaction and one for this, the later one leads, as if
 /// it had replaced the other.
 fn sorted(question: &Question, mut places: Vec<u32>) -> Vec<u32> {
     places.sort_by_key(|place| {

@@ -1,4 +1,4 @@
-//! One profile laid out on the line of time: when which of its periods is in force.
+//! The segments of one profile: when each of its periods is in force.
 
 use crate::schedule::limit::{Supply, Tenths, Unit};
 use crate::schedule::profile::{Kind, Profile, Purpose, Recurrency};
@@ -11,7 +11,7 @@ pub(crate) struct Segment {
     pub start_s: i64,
     /// First second after it.
     pub end_s: i64,
-    /// Where the profile stands in its stack: the highest rank in force leads.
+    /// The rank of the profile in its stack. The highest rank in force leads.
     pub rank: u32,
     /// Place of the profile in `Question::installed`.
     pub profile: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Segment {
     pub number_phases: Option<u8>,
 }
 
-/// The span that is looked at, and how to read limits in it.
+/// The span of a question, and how to read limits in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     /// First second.
@@ -30,7 +30,7 @@ pub(crate) struct Span {
     pub end_s: i64,
     /// Unit of the answer.
     pub unit: Unit,
-    /// What amperes and watts have to do with each other.
+    /// How amperes and watts are converted.
     pub supply: Supply,
     /// C4.
     pub recurring_before_anchor: bool,
@@ -64,11 +64,11 @@ struct Turns {
     duration_s: i64,
 }
 
-/// Long after anything that can be asked for, and still far from the end of 64 bits.
+/// Long after every question, and far below the greatest number of 64 bits.
 const FOREVER_S: i64 = 1 << 40;
 
 fn turns(profile: &Profile, transaction_start_s: Option<i64>, span: &Span) -> Option<Turns> {
-    // A cap of the whole charge point belongs to no transaction.
+    // A cap of the whole charge point does not belong to a transaction.
     let transaction_start_s = transaction_start_s.filter(|_| profile.purpose != Purpose::ChargePointMax);
     let duration_s = profile.schedule.duration_s.unwrap_or(FOREVER_S);
     let once = |first_s| Turns { first_s, again: None, duration_s };
@@ -83,7 +83,7 @@ fn turns(profile: &Profile, transaction_start_s: Option<i64>, span: &Span) -> Op
             Some(Turns {
                 first_s: start_s + turn * interval_s,
                 again: Some(recurrency),
-                // What of the schedule is left when it starts anew is not executed. Errata 3.44
+                // The rest of a schedule is dropped when it starts again. Errata 3.44
                 duration_s: duration_s.min(interval_s),
             })
         }
@@ -135,7 +135,7 @@ pub(crate) fn lay_out(
     Ok(())
 }
 
-/// At most so many segments does a profile have in a span of `duration_s` seconds.
+/// The most segments that a profile can have in a span of `duration_s` seconds.
 #[must_use]
 pub(crate) fn most_segments(profile: &Profile, duration_s: i64) -> u64 {
     let turns = match profile.kind {

@@ -1,4 +1,4 @@
-//! The answer as JSON, with the names of the standard: limits, sources, and whom they have beaten.
+//! The answer as JSON, with the names of the standard: limits, their sources, and the profiles that they override.
 
 use std::fmt::Write;
 
@@ -10,12 +10,12 @@ use crate::schedule::limit::Tenths;
 use crate::schedule::question::Question;
 use crate::schedule::timeline::{NoConversion, Segment};
 
-/// Rivals that are listed for a stretch; of more, the number is given.
+/// Most rivals that are listed for a stretch. Of the others, the number is given.
 pub const MOST_LISTED: usize = 20;
-/// An answer of more stretches is refused before it is explained, for that takes longest.
+/// An answer with more stretches is refused before it is explained, because that takes longest.
 const MOST_STRETCHES: usize = 20_000;
 
-/// Why there is no text.
+/// Why an answer was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoText {
     /// Direct current, and a limit in the other unit.
@@ -210,7 +210,7 @@ impl Sheet<'_> {
         };
     }
 
-    /// A comma, where something stands before.
+    /// Write a comma, unless this is the first item.
     fn comma(&mut self) {
         if !self.text.ends_with(['[', '{']) {
             self.text.push(',');

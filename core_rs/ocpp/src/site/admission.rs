@@ -1,24 +1,14 @@
-//! Who gets its minimum, when not all minima fit: whose turn it is.
+//! Which sessions get their minimum when not all minima fit: they take turns of one quantum.
 //!
-//! A session charges for one quantum; then one that waits takes its place. The order within a class:
-//!
-//! | | who | among them |
-//! |---|---|---|
-//! | 1 | charging, and not yet for the minimum time | the shortest time first |
-//! | 2 | charging, and its turn is not over | the shortest time first |
-//! | 3 | waiting | the longest wait first |
-//! | 4 | charging, and its turn is over | the shortest time first |
-//!
-//! then who was plugged in first, then the id. Each is admitted whose minimum fits. Who has waited for a
-//! whole quantum and does not fit has its room kept free from those behind it, if only its own class stands
-//! in the way; or else sessions with small minima could pass it by for ever. So in a class whose minima fill
-//! a row k at a time, each of n sessions gets its turn once in n/k quanta, rounded up.
+//! A session that has waited for a whole quantum and does not fit has its room kept free from those behind it, if only
+//! its own class is in the way. Otherwise sessions with small minima could pass it by for ever. So in a class whose
+//! minima fill a row k at a time, each of n sessions gets its turn once in n/k quanta, rounded up.
 
 use super::distribution::Reason;
 use super::model::{Activity, Rules, Session};
 use super::problem::{Problem, State};
 
-/// Admit sessions of one class and give them their minima. class: indices of its sessions.
+/// Admit sessions of one class and give them their minima. `class`: indices of its sessions.
 pub(super) fn admit(
     problem: &Problem,
     state: &mut State,
@@ -57,7 +47,14 @@ pub(super) fn admit(
     }
 }
 
-/// Place in the order of turns: lower comes first.
+/// Place in the order of turns within a class: lower comes first. After it decide the time of plugging in and the id.
+///
+/// | place | state of the session | among them |
+/// |---|---|---|
+/// | 1 | charging, and not yet for the minimum time | the shortest time first |
+/// | 2 | charging, and its turn is not over | the shortest time first |
+/// | 3 | waiting | the longest wait first |
+/// | 4 | charging, and its turn is over | the shortest time first |
 fn turn(session: &Session, rules: &Rules) -> (u8, u32) {
     match session.activity {
         Activity::Charging(for_s) if for_s < rules.minimum_on_s => (1, for_s),
@@ -67,7 +64,7 @@ fn turn(session: &Session, rules: &Rules) -> (u8, u32) {
     }
 }
 
-/// Why a session's minimum does not fit, by the row nearest to it.
+/// Why the minimum of a session does not fit, by the nearest row.
 fn obstacle(problem: &Problem, state: &State, kept: &Kept, session: usize) -> Option<Reason> {
     let minimum = problem.asks[session].minimum;
     let mut reason = None;
@@ -84,13 +81,13 @@ fn obstacle(problem: &Problem, state: &State, kept: &Kept, session: usize) -> Op
     reason
 }
 
-/// Room that is kept free for sessions which have waited long.
+/// Room that is kept free for sessions that have waited long.
 struct Kept {
-    /// By row: what was there before this class.
+    /// For each row: what it had before this class.
     room: Vec<i64>,
-    /// By row.
+    /// For each row.
     amounts: Vec<i64>,
-    /// By row: the first session that it is kept for.
+    /// For each row: the first session that it is kept for.
     keepers: Vec<Option<usize>>,
 }
 
@@ -104,7 +101,7 @@ impl Kept {
         }
     }
 
-    /// Whether the session would fit if nobody else of its class charged.
+    /// Whether the session would fit if no other session of its class charged.
     fn would_fit(&self, problem: &Problem, session: usize) -> bool {
         let minimum = problem.asks[session].minimum;
         problem.uses(session).iter().all(|each| each.coefficient * minimum <= self.room[each.row])

@@ -5,7 +5,7 @@ use super::distribution::Loading;
 use super::model::Site;
 use super::phase::{PhaseRotation, PhaseSet};
 
-/// By node: limits, margins and what is drawn without us.
+/// For each node: limits, margins and what other loads draw.
 pub(super) fn capacities(site: &Site, wiring: &Wiring) -> Vec<[Loading; 4]> {
     let mut found: Vec<[Loading; 4]> = site
         .nodes
@@ -40,9 +40,8 @@ pub(super) fn capacities(site: &Site, wiring: &Wiring) -> Vec<[Loading; 4]> {
     found
 }
 
-/// What a tenth of an ampere at the terminals adds to each quantity of a node above. Power counts the
-/// terminals: where the wiring is not known, the current may be on any phase, but it is still only that much
-/// power.
+/// What a tenth of an ampere at the terminals adds to each quantity of a node above. If the wiring is not known, the
+/// current may be on any phase. The power is the same on each, so it counts the terminals.
 pub(super) fn draw(site: &Site, rotation: PhaseRotation, terminals: PhaseSet) -> [i64; 4] {
     let mut draw = [0, 0, 0, terminals.count() * site.nominal_voltage];
     for phase in rotation.grid_phases(terminals).iter() {

@@ -1,5 +1,5 @@
-//! Whether the input is a site at all. Each fault names its place by a JSON pointer, as if the input were
-//! JSON with the names of the model.
+//! Checks that the input is a site. Each fault names its place by a JSON pointer, as if the input were JSON with the
+//! names of the model.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,14 +18,14 @@ pub const WEIGHT_MAXIMUM: i64 = 10_000;
 pub const VOLTAGE_MAXIMUM: i64 = 1_000;
 /// Most nodes from a session to the top, both ends counted.
 pub const DEPTH_MAXIMUM: usize = 16;
-/// Most different steps of the sessions of a site. A limit that is too full for one step may still have room for a
-/// smaller one, so each of them may cost another look at all sessions below.
+/// Most different steps of the sessions of a site. A limit without room for one step may have room for a smaller one, so
+/// each step may cost another pass over all sessions below.
 pub const STEPS_MAXIMUM: usize = 32;
 
 /// One thing that is wrong with the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where: a JSON pointer such as `/nodes/3/parent`.
+    /// A JSON pointer such as `/nodes/3/parent`.
     pub pointer: String,
     /// Name of the broken rule.
     pub code: &'static str,
@@ -33,7 +33,7 @@ pub struct Fault {
     pub detail: String,
 }
 
-/// Where things hang, by index of the node.
+/// The nodes of sessions and reserves, and the parents of nodes, as indices.
 pub(super) struct Wiring {
     pub parents: Vec<Option<usize>>,
     pub reserves: Vec<usize>,
@@ -41,13 +41,13 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// A node and all above it, the top last.
+    /// A node and all nodes above it, the top last.
     pub fn path(&self, node: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(node), |below| self.parents[*below])
     }
 }
 
-/// Judge the input, and resolve the names in it.
+/// Check the input, and resolve the names in it.
 pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<Wiring, Vec<Fault>> {
     let mut faults = Faults(Vec::new());
     faults.range("/nominal_voltage", site.nominal_voltage, 1..=VOLTAGE_MAXIMUM);
@@ -70,7 +70,7 @@ pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<
     }
     check_steps(sessions, &mut faults);
     if rules.minimum_on_s > rules.quantum_s {
-        let detail = "A session cannot charge longer at least than its turn lasts.";
+        let detail = "The minimum charging time must not be longer than a turn.";
         faults.add("/rotation/minimum_on_s".to_owned(), "above_quantum", detail);
     }
     if faults.0.is_empty() { Ok(Wiring { parents, reserves, sessions: wired }) } else { Err(faults.0) }
@@ -85,9 +85,9 @@ impl Faults {
 
     fn range(&mut self, pointer: &str, value: i64, allowed: RangeInclusive<i64>) {
         if value < *allowed.start() {
-            self.add(pointer.to_owned(), "too_small", "It is smaller than it can be.");
+            self.add(pointer.to_owned(), "too_small", "It is below the allowed minimum.");
         } else if value > *allowed.end() {
-            self.add(pointer.to_owned(), "too_large", "It is larger than it can be.");
+            self.add(pointer.to_owned(), "too_large", "It is above the allowed maximum.");
         }
     }
 
@@ -107,7 +107,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
                 entry.insert(index);
             }
             Entry::Occupied(entry) => {
-                let detail = format!("The id stands at /{kind}/{} already.", entry.get());
+                let detail = format!("Duplicate id: /{kind}/{} has it too.", entry.get());
                 faults.add(format!("/{kind}/{index}/id"), "duplicate_id", &detail);
             }
         }
@@ -115,7 +115,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
     found
 }
 
-/// Index of the node that each draws from; 0 for a fault.
+/// Index of the node that each one draws from; 0 for a fault.
 fn wire<'a>(
     kind: &str,
     nodes: impl Iterator<Item = &'a String>,
@@ -126,7 +126,7 @@ fn wire<'a>(
     for (index, node) in nodes.enumerate() {
         let place = places.get(node.as_str());
         if place.is_none() {
-            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "There is no node of this id.");
+            faults.add(format!("/{kind}/{index}/node"), "unknown_node", "No node has this id.");
         }
         found.push(place.copied().unwrap_or_default());
     }
@@ -163,12 +163,12 @@ fn check_session(index: usize, session: &Session, faults: &mut Faults) {
     if session.minimum_a > session.maximum_a {
         faults.add(pointer("minimum_a"), "above_maximum", "The minimum is larger than the maximum.");
     } else if session.lowest_step() > session.highest_step() {
-        let detail = "No multiple of the step lies between minimum and maximum.";
+        let detail = "No multiple of the step is between minimum and maximum.";
         faults.add(pointer("step_a"), "no_step_fits", detail);
     }
 }
 
-/// Name the first session whose step is one too many.
+/// Report the first session whose step exceeds the number of different steps.
 fn check_steps(sessions: &[Session], faults: &mut Faults) {
     let mut known = Vec::with_capacity(STEPS_MAXIMUM);
     for (index, session) in sessions.iter().enumerate() {
@@ -183,7 +183,7 @@ fn check_steps(sessions: &[Session], faults: &mut Faults) {
     }
 }
 
-/// The parent of each node; each node but one has one, and the one at the top has a limit.
+/// Find the parent of each node. Only the top has none, and the top has a limit.
 fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -> Vec<Option<usize>> {
     if site.nodes.is_empty() {
         faults.add("/nodes".to_owned(), "too_short", "A site has at least one node.");
@@ -195,13 +195,13 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
         match (&node.parent, top) {
             (None, None) => top = Some(index),
             (None, Some(first)) => {
-                let detail = format!("A site has one node without a parent; that is /nodes/{first} already.");
+                let detail = format!("Only one node may be without a parent, and /nodes/{first} is.");
                 faults.add(pointer, "second_root", &detail);
             }
             (Some(parent), _) => {
                 parents[index] = places.get(parent.as_str()).copied();
                 if parents[index].is_none() {
-                    faults.add(pointer, "unknown_node", "There is no node of this id.");
+                    faults.add(pointer, "unknown_node", "No node has this id.");
                 }
             }
         }
@@ -217,9 +217,9 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
     parents
 }
 
-/// Find cycles, named at the first of their nodes in the list, and ways that are too long.
+/// Find cycles, reported at the first of their nodes in the list, and paths that are too long.
 fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
-    /// Nodes from here to the top, this one included; on a cycle, none.
+    /// Nodes from this one to the top, both included; on a cycle, none.
     #[derive(Clone, Copy, PartialEq)]
     enum Way {
         Unseen,
@@ -239,7 +239,7 @@ fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
             None => Some(0),
             Some(Way::Known(depth)) => depth,
             Some(Way::Unseen | Way::Entered) => {
-                let detail = "Following the parents from here comes back to here.";
+                let detail = "The parents form a cycle.";
                 let cycle = walked.iter().skip_while(|index| Some(**index) != next);
                 let first = cycle.min().copied().unwrap_or(start);
                 faults.add(format!("/nodes/{first}/parent"), "cycle", detail);
@@ -250,7 +250,7 @@ fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
             depth = depth.map(|depth| depth + 1);
             ways[index] = Way::Known(depth);
             if depth == Some(DEPTH_MAXIMUM + 1) {
-                let detail = format!("More than {DEPTH_MAXIMUM} nodes lie on the way to the top.");
+                let detail = format!("More than {DEPTH_MAXIMUM} nodes are on the way to the top.");
                 faults.add(format!("/nodes/{index}/parent"), "too_deep", &detail);
             }
         }

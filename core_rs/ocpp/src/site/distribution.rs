@@ -17,7 +17,7 @@ pub struct Distribution {
 pub struct Share {
     /// Tenths of an ampere on each of its phases; 0: it does not charge.
     pub limit_a: i64,
-    /// Why it is not more.
+    /// Why it does not get more.
     pub reason: Reason,
 }
 
@@ -26,18 +26,18 @@ pub struct Share {
 pub enum Reason {
     /// It cannot take more.
     OwnMaximum,
-    /// This is full, and nobody of its class who draws from it has more for its weight.
+    /// This limit is full, and no session of its class that draws from it has more for its weight.
     Limit(Place),
     /// Its minimum does not fit here.
     Waiting(Place),
     /// Its minimum would fit here, but the room is kept for a session that has waited longer.
     KeptFor {
-        /// Where.
+        /// The limit.
         place: Place,
         /// Index of that session.
         session: usize,
     },
-    /// It has just paused, and may go on after so many seconds.
+    /// It has just paused, and may charge again after some seconds.
     Resting {
         /// At least 1.
         remaining_s: u32,
@@ -78,7 +78,7 @@ pub struct Loading {
     pub limit: Option<i64>,
     /// Never given away.
     pub margin: i64,
-    /// Drawn by what nobody controls.
+    /// Drawn by loads that are not controlled.
     pub uncontrolled: i64,
     /// Kept for charge points that cannot be reached.
     pub reserved: i64,
@@ -87,14 +87,14 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// What sessions may have; negative where the rest alone is over the limit. `None`: any amount.
+    /// What sessions may have; negative if the rest alone exceeds the limit. `None`: any amount.
     #[must_use]
     pub fn capacity(&self) -> Option<i64> {
         Some(self.limit? - self.margin - self.uncontrolled - self.reserved)
     }
 }
 
-/// Read the result off the solver's state. capacities: by node, still without what is allocated.
+/// Make the result from the state of the solver. `capacities`: for each node, without what is allocated.
 pub(super) fn distribution(
     problem: &Problem,
     state: &State,

@@ -1,11 +1,9 @@
-//! Weighted max-min sharing within one class: step after step to whoever has the lowest current for its
-//! weight, as long as the step fits everywhere above it.
+//! Weighted max-min sharing within one class: step by step to the session with the lowest current for its weight, as
+//! long as the step fits everywhere above it.
 //!
-//! Handing out single steps would take minutes for a large site. Instead: for each row, find the first step
-//! that does not fit it (`level::find_full`) if nothing else stood in the way. The earliest of these is what
-//! happens first in truth; the sessions of that row which cannot grow any more are fixed there. For the other
-//! rows of these sessions the step that was found is now too early, never too late: so they are looked at
-//! anew only when they come up.
+//! Single steps would take minutes for a large site. Instead, `level::find_full` finds for each row the first step that
+//! does not fit it. The earliest of these rows is full first, and its sessions that cannot grow are fixed. For other rows
+//! of these sessions the step that was found is then too early, never too late, so they are computed again on demand.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,7 +12,7 @@ use super::distribution::Reason;
 use super::level::{Full, Member, Turn, find_full};
 use super::problem::{Problem, State};
 
-/// Fill up the admitted sessions of one class. class: indices of its sessions.
+/// Fill up the admitted sessions of one class. `class`: indices of its sessions.
 pub(super) fn fill(problem: &Problem, state: &mut State, class: &[usize]) {
     let mut growing: Vec<usize> = class.iter().copied().filter(|index| state.admitted[*index]).collect();
     growing.sort_unstable_by_key(|index| problem.asks[*index].rank);
@@ -34,11 +32,11 @@ pub(super) fn fill(problem: &Problem, state: &mut State, class: &[usize]) {
     }
 }
 
-/// One row and those who still grow in it.
+/// One row and the sessions that still grow in it.
 struct Pool {
     row: usize,
     members: Vec<Member>,
-    /// What is left of the row for its members, their minima included.
+    /// What the row has left for its members, their minima included.
     room: i64,
     full: Option<Full>,
     /// Some of its members have been fixed since `full` was found.
@@ -48,16 +46,16 @@ struct Pool {
 struct Filling {
     scale: i64,
     pools: Vec<Pool>,
-    /// By row: its pool.
+    /// For each row: its pool.
     pool_of: Vec<Option<usize>>,
-    /// By session.
+    /// For each session.
     fixed: Vec<bool>,
-    /// Pools by the turn at which they run full, or an earlier one.
+    /// Pools by the step at which they are full, or an earlier one.
     queue: BinaryHeap<Reverse<(Turn, usize)>>,
 }
 
 impl Filling {
-    /// growing: sessions by rank; they have their minima.
+    /// `growing`: sessions by rank, which have their minima.
     fn new(problem: &Problem, state: &State, growing: &[usize]) -> Self {
         let divisor =
             growing.iter().fold(0, |divisor, index| gcd(divisor, problem.asks[*index].weight)).max(1);
@@ -92,7 +90,7 @@ impl Filling {
         &mut self.pools[index]
     }
 
-    /// Find when the row runs full with the members that still grow; it leaves the queue if it never does.
+    /// Find when the row is full with the members that still grow. It leaves the queue if it never is.
     fn look_anew(&mut self, index: usize, state: &State) {
         let pool = &mut self.pools[index];
         let room = &mut pool.room;
@@ -111,10 +109,10 @@ impl Filling {
         }
     }
 
-    /// The row is full: fix those of its members for whom nothing is left.
+    /// The row is full: fix the members that cannot grow.
     fn close(&mut self, problem: &Problem, state: &mut State, index: usize) {
         let pool = &self.pools[index];
-        let full = pool.full.expect("what stands in the queue runs full");
+        let full = pool.full.expect("a pool in the queue has a step at which it is full");
         let reason = Reason::Limit(problem.rows[pool.row].place);
         let ending: Vec<(usize, i64, bool)> = (pool.members.iter())
             .filter(|member| member.step_load() > full.room)

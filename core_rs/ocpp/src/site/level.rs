@@ -1,9 +1,8 @@
-//! How high one session of a row stands at a common level, and where the row runs full.
+//! The current of a session at a common level, and the level at which a row is full.
 //!
-//! While steps are handed out to the lowest current for its weight, every session that is still growing is at
-//! the same *level*: it has the smallest multiple of its step that is not below weight x level, within its
-//! minimum and maximum. Levels are fractions `time / scale` with the largest weight as the scale: from one
-//! `time` to the next a session grows by one step at most.
+//! While steps go to the lowest current for its weight, every growing session is at the same *level*: it has the
+//! smallest multiple of its step that is not below weight x level, within its minimum and maximum. Levels are fractions
+//! `time / scale`, with the largest weight as the scale. From one `time` to the next a session grows by at most one step.
 
 use std::cmp::Ordering;
 
@@ -13,7 +12,7 @@ use super::problem::Ask;
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub session: usize,
-    /// What the row carries for each tenth of an ampere of it.
+    /// What one tenth of an ampere of it adds to the row.
     pub coefficient: i64,
     pub minimum: i64,
     pub maximum: i64,
@@ -28,7 +27,7 @@ impl Member {
         Self { session, coefficient, minimum, maximum, step, weight, rank }
     }
 
-    /// Its current at the level `time / scale`, before the steps that are handed out at this very level.
+    /// Its current at the level `time / scale`, before the steps of exactly this level.
     pub fn current(&self, time: i64, scale: i64) -> i64 {
         let target = if self.weight == scale { time } else { ceiling(self.weight * time, scale) };
         if target <= self.minimum {
@@ -47,14 +46,14 @@ impl Member {
         self.coefficient * self.step
     }
 
-    /// When it is given the step that follows this current.
+    /// When it gets the step that follows this current.
     pub const fn turn(&self, current: i64) -> Turn {
         Turn { current, weight: self.weight, rank: self.rank }
     }
 }
 
-/// The place of a step in the order in which steps are handed out: the lowest current for its weight comes
-/// first, then the lowest rank.
+/// The place of a step in the order of all steps: the lowest current for its weight comes first, then the lowest
+/// rank.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
     current: i64,
@@ -89,12 +88,12 @@ pub(super) struct Full {
     pub turn: Turn,
     /// The last whole time before it.
     pub time: i64,
-    /// What is left of the row then: too little for this step.
+    /// What the row has left then: too little for this step.
     pub room: i64,
 }
 
-/// Find where a row runs full. members: by rank, those that may still grow; room: what is left for them,
-/// their minima included; from: a time at which they fit. `None`: all fit with their maxima.
+/// Find where a row is full. `members`: those that may still grow, by rank; `room`: what is left for them, their minima
+/// included; `from`: a time at which they fit. `None`: all fit with their maxima.
 pub(super) fn find_full(members: &[Member], room: i64, from: i64, scale: i64) -> Option<Full> {
     let needed: i64 = members.iter().map(|member| member.coefficient * member.maximum).sum();
     if needed <= room {
@@ -105,8 +104,8 @@ pub(super) fn find_full(members: &[Member], room: i64, from: i64, scale: i64) ->
     let mut turns: Vec<(Turn, i64)> = (members.iter())
         .filter_map(|member| {
             let current = member.current(time, scale);
-            let due = current < member.maximum && current * scale < (time + 1) * member.weight;
-            due.then(|| (member.turn(current), member.step_load()))
+            let is_next = current < member.maximum && current * scale < (time + 1) * member.weight;
+            is_next.then(|| (member.turn(current), member.step_load()))
         })
         .collect();
     turns.sort_by_key(|(turn, _)| *turn);

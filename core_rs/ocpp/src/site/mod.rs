@@ -1,18 +1,8 @@
-//! The power of a site, distributed over its charging sessions. Values in, values out: no clock, no store, no
-//! socket; how long something has been charging or waiting comes in as seconds.
+//! Distributes the power of a site over its charging sessions. Values in, values out; times come in as seconds.
 //!
-//! A site is a tree of nodes (main fuse, panels, feeders, charge points). Each node limits the current of
-//! each of three phases, or its power, or both: at most four *rows*. A session draws the same current on each
-//! of its phases, so it loads up to four rows of every node above it. What is to be found is one current for
-//! each session: 0, or a multiple of its step between its minimum and its maximum.
-//!
-//! 1. `capacity`: a row's limit less margin, uncontrolled load and what unreachable charge points may draw.
-//! 2. `admission`: class by class, in the order of whose turn it is, who gets its minimum.
-//! 3. `filling`: class by class, one step at a time to the session with the lowest current for its weight,
-//!    until each is at its maximum or under a full row. It is computed by jumping from one full row to the next.
-//!
-//! Because steps are handed out whole, the result needs no rounding: no row is ever over its capacity, and
-//! nobody can be given a step more. Currents are integer tenths of an ampere, powers integer tenths of a
+//! A site is a tree of nodes (main fuse, panels, feeders, charge points). Each node limits the current of each of three
+//! phases, or its power, or both: at most four *rows*. A session draws the same current on each of its phases, so it
+//! loads up to four rows of every node above it. Currents are integer tenths of an ampere, powers integer tenths of a
 //! watt.
 
 mod admission;
@@ -32,12 +22,21 @@ pub use phase::{Phase, PhaseRotation, PhaseSet};
 
 use problem::{Problem, State};
 
-/// Distribute the power of a site over its sessions.
+/// Distribute the power of a site over its sessions: each gets 0, or a multiple of its step between its minimum and its
+/// maximum.
 ///
-/// The order of nodes, reserves and sessions does not matter: what else is equal is decided by the ids.
+/// 1. `capacity`: the limit of a row less margin, uncontrolled load and what unreachable charge points may draw.
+/// 2. `admission`: class by class, in the order of turns, which sessions get their minimum.
+/// 3. `filling`: class by class, one step at a time to the session with the lowest current for its weight, until each is
+///    at its maximum or under a full row. It is computed by jumping from one full row to the next.
+///
+/// Steps are given whole, so the result needs no rounding: no row is over its capacity, and no session can get another
+/// step.
+///
+/// The order of nodes, reserves and sessions does not matter: ids decide between equals.
 ///
 /// # Errors
-/// Every fault of the input, by the place where it stands.
+/// Every fault of the input, in the order of places.
 pub fn distribute(site: &Site, sessions: &[Session], rules: &Rules) -> Result<Distribution, Vec<Fault>> {
     let wiring = check::check(site, sessions, rules)?;
     let capacities = capacity::capacities(site, &wiring);

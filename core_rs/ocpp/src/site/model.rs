@@ -1,4 +1,4 @@
-//! What goes in: the site, its sessions and the rules of taking turns.
+//! The input: the site, its sessions and the rules of taking turns.
 //!
 //! Currents are tenths of an ampere (names end in `_a`), powers tenths of a watt (`_w`).
 
@@ -11,7 +11,7 @@ pub struct Site {
     pub nominal_voltage: i64,
     /// A tree: one node has no parent.
     pub nodes: Vec<Node>,
-    /// What charge points may draw that cannot be reached.
+    /// What unreachable charge points may draw.
     pub reserves: Vec<Reserve>,
 }
 
@@ -22,20 +22,20 @@ pub struct Node {
     pub id: String,
     /// The node that feeds it; `None` for the one at the top.
     pub parent: Option<String>,
-    /// Limit of each phase; `None`: it limits no current.
+    /// Limit of each phase; `None`: it does not limit the current.
     pub limit_a: Option<[i64; 3]>,
-    /// Limit of all phases together; `None`: it limits no power.
+    /// Limit of all phases together; `None`: it does not limit the power.
     pub limit_w: Option<i64>,
-    /// What of each phase is never given away.
+    /// The part of each phase that is never given away.
     pub margin_a: i64,
-    /// What of the power is never given away.
+    /// The part of the power that is never given away.
     pub margin_w: i64,
-    /// What loads that nobody controls draw of each phase at this node, those below it not counted.
+    /// What uncontrolled loads draw of each phase at this node, without those below it.
     pub uncontrolled_a: [i64; 3],
 }
 
-/// What one charge point may draw while nobody can tell it otherwise: the highest limit that it last
-/// accepted, or the most its hardware can.
+/// What one charge point may draw while it cannot be reached: the highest limit that it last accepted, or the most that
+/// its hardware can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserve {
     /// Unique among the reserves.
@@ -53,7 +53,7 @@ pub struct Reserve {
 /// A car that wants to charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Unique among the sessions; the last thing that decides whose turn it is.
+    /// Unique among the sessions. It decides the order of turns if all else is equal.
     pub id: String,
     /// The node it draws from.
     pub node: String,
@@ -61,15 +61,15 @@ pub struct Session {
     pub phases: PhaseSet,
     /// How they are wired.
     pub phase_rotation: PhaseRotation,
-    /// The least it can charge with; below that it gets nothing. IEC 61851-1: 6 A.
+    /// The least that it can charge with. With less it gets nothing. IEC 61851-1: 6 A.
     pub minimum_a: i64,
     /// The most that charge point, cable, car and foreign profiles allow.
     pub maximum_a: i64,
     /// Its limit is a multiple of this.
     pub step_a: i64,
-    /// Its class; a higher one is served first.
+    /// Its class. A higher class is served first.
     pub priority: u8,
-    /// Its share within its class, relative to the others'.
+    /// Its share within its class, relative to the other sessions.
     pub weight: i64,
     /// Whether it charges now.
     pub activity: Activity,
@@ -104,20 +104,20 @@ impl Session {
 /// What a session does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// It charges without interruption for so many seconds.
+    /// It has charged without interruption for that many seconds.
     Charging(u32),
-    /// It charged, and waits again for so many seconds.
+    /// It charged, and has waited again for that many seconds.
     Paused(u32),
     /// It has not charged yet.
     New,
 }
 
-/// The rules of taking turns, for when not all minima fit.
+/// The rules of taking turns, if not all minima fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Serve a class in full before the next one gets even its minima.
     pub strict_priority: bool,
-    /// Seconds after which a charging session makes place for one that waits.
+    /// Seconds after which a charging session makes room for one that waits.
     pub quantum_s: u32,
     /// Seconds that a session charges at least, unless the capacity shrinks; up to `quantum_s`.
     pub minimum_on_s: u32,

@@ -64,8 +64,8 @@ impl FromIterator<Phase> for PhaseSet {
     }
 }
 
-/// How the terminals of a connector are wired to the phases of the grid, as the configuration key
-/// `ConnectorPhaseRotation` says: the letters are the grid's phases at terminals L1, L2 and L3. OCPP 1.6
+/// How the terminals of a connector are wired to the phases of the grid, as in the configuration key
+/// `ConnectorPhaseRotation`: the letters are the grid's phases at terminals L1, L2 and L3. OCPP 1.6
 /// 9.1.7
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PhaseRotation {
@@ -81,14 +81,14 @@ pub enum PhaseRotation {
     Trs,
     /// Reversed 120 degree rotation.
     Tsr,
-    /// A single-phase or DC charge point: which phase it hangs on is not said.
+    /// A single-phase or DC charge point: its phase is not given.
     NotApplicable,
     /// Not known, or not yet.
     Unknown,
 }
 
 impl PhaseRotation {
-    /// The rotation of that name, as it stands in the configuration key.
+    /// The rotation of that name in the configuration key.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -104,8 +104,8 @@ impl PhaseRotation {
         })
     }
 
-    /// The phases of the grid that may carry what flows at these terminals. Where the wiring is not known,
-    /// that is every phase: the safe side.
+    /// The phases of the grid that may carry the current of these terminals. If the wiring is not known, that is every
+    /// phase, to be safe.
     #[must_use]
     pub fn grid_phases(self, terminals: PhaseSet) -> PhaseSet {
         let [l1, l2, l3] = Phase::ALL;

@@ -1,4 +1,4 @@
-//! The distribution as numbers: rows, what each session asks for, and what has been given so far.
+//! The distribution as numbers: rows, what each session asks for, and what it has so far.
 
 use super::capacity::draw;
 use super::check::Wiring;
@@ -8,7 +8,7 @@ use super::model::{Session, Site};
 /// One limit of one node that sessions draw from.
 pub(super) struct Row {
     pub place: Place,
-    /// What sessions may have together; negative where other loads are over the limit already.
+    /// What sessions may have together; negative if other loads already exceed the limit.
     pub capacity: i64,
 }
 
@@ -18,7 +18,7 @@ pub(super) struct Ask {
     pub maximum: i64,
     pub step: i64,
     pub weight: i64,
-    /// Its place in the order of ids: the last thing that decides.
+    /// Its place in the order of ids, which decides if all else is equal.
     pub rank: u32,
 }
 
@@ -29,16 +29,16 @@ pub(super) struct Use {
     pub coefficient: i64,
 }
 
-/// What is asked.
+/// Rows and sessions as numbers.
 pub(super) struct Problem {
     pub rows: Vec<Row>,
     pub asks: Vec<Ask>,
-    /// By session: what it adds to the quantities of each node above it, limited or not.
+    /// For each session: what it adds to the quantities of each node above it, limited or not.
     pub draws: Vec<[i64; 4]>,
     /// Indices of sessions by class, the highest class first.
     pub classes: Vec<Vec<usize>>,
     uses: Vec<Use>,
-    /// By session: where its uses begin; one more for the end of the last.
+    /// For each session: where its uses begin, then the end of the last one.
     offsets: Vec<usize>,
 }
 
@@ -71,7 +71,7 @@ impl Problem {
         Self { rows, asks: asks(sessions), draws, classes: classes(sessions), uses, offsets }
     }
 
-    /// The rows that a session draws from, those nearest to it first.
+    /// The rows that a session draws from, the nearest first.
     pub fn uses(&self, session: usize) -> &[Use] {
         &self.uses[self.offsets[session]..self.offsets[session + 1]]
     }
@@ -104,15 +104,15 @@ fn classes(sessions: &[Session]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// What has been given so far.
+/// What sessions have so far.
 pub(super) struct State {
-    /// By row: what sessions have together.
+    /// For each row: what sessions have together.
     pub used: Vec<i64>,
-    /// By session.
+    /// For each session.
     pub limits: Vec<i64>,
-    /// By session.
+    /// For each session.
     pub reasons: Vec<Reason>,
-    /// By session: whether it has its minimum at least.
+    /// For each session: whether it has at least its minimum.
     pub admitted: Vec<bool>,
 }
 

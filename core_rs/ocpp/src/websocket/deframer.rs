@@ -7,17 +7,17 @@ use super::inflate::inflate;
 use super::mask;
 use super::unfinished::Unfinished;
 
-/// What a peer may make us hold. A message that exceeds one of them fails the connection with 1009.
+/// Limits of one message. A message beyond them fails the connection with 1009.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Payload of one message, over all its fragments.
+    /// Most bytes of payload, over all fragments.
     pub message_bytes: usize,
-    /// Fragments of one message: a peer may send empty ones without end.
+    /// Most fragments. Without it a peer could send empty ones for ever.
     pub fragments: usize,
 }
 
 impl Limits {
-    /// Whether a message of which `held_bytes` are here may go on with this frame.
+    /// Whether a message with `held_bytes` so far may go on with this frame.
     pub(super) fn admit(self, head: &Head, held_bytes: usize) -> Result<(), Fault> {
         if held_bytes.saturating_add(head.payload_bytes) > self.message_bytes {
             return Err(Fault::TooBig);
@@ -27,23 +27,27 @@ impl Limits {
 }
 
 /// Turns the bytes of one connection into events.
+///
+/// One scratch buffer serves all connections of a thread, and an idle connection holds only this. A caller that wants
+/// no events for now (backpressure) stops calling `next`, and keeps the rest of its bytes. A frame is judged as soon as
+/// possible: flags and opcode at the first byte, a length before any payload, text at the first byte that is not UTF-8.
 #[derive(Debug)]
 pub struct Deframer {
     limits: Limits,
     terms: Terms,
-    /// A close or a failure was reported: what comes after it means nothing.
+    /// A close or a failure was reported. What comes after it is ignored.
     ended: bool,
     unfinished: Option<Box<Unfinished>>,
 }
 
 impl Deframer {
-    /// side: which one this is; the peer is the other.
+    /// Create the deframer of one side; the peer is the other side.
     #[must_use]
     pub fn new(side: Side, limits: Limits) -> Self {
         Self { limits, terms: Terms { side, inflates: false }, ended: false, unfinished: None }
     }
 
-    /// The same for a peer that may compress messages, each by itself (RFC 7692 with `no_context_takeover`).
+    /// Accept compressed messages (RFC 7692 with `no_context_takeover`).
     #[must_use]
     pub fn inflating(mut self) -> Self {
         self.terms.inflates = true;
@@ -52,8 +56,8 @@ impl Deframer {
 
     /// Take bytes off the front of `data` until one event is complete; `None` when all are taken.
     ///
-    /// An event's contents lie in `scratch`, whatever was there is gone. What `data` still holds afterwards
-    /// has to be given again, in front of what is read later.
+    /// The contents of an event are in `scratch`, which is overwritten. Give what `data` still holds again, in front of
+    /// what is read later.
     pub fn next<'s>(&mut self, data: &mut &[u8], scratch: &'s mut Vec<u8>) -> Option<Event<'s>> {
         if self.ended {
             *data = &[];
@@ -78,8 +82,8 @@ impl Deframer {
         self.ended
     }
 
-    /// Heap that this connection costs now: 0 while no frame and no message is unfinished, else at most
-    /// `Limits::message_bytes` and half a kilobyte.
+    /// Heap in use by this connection: 0 while nothing is unfinished, otherwise at most `Limits::message_bytes` and
+    /// half a kilobyte.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held_bytes())
@@ -101,7 +105,7 @@ impl Deframer {
         Ok(taken)
     }
 
-    /// The common case: a final frame that is here as a whole, and nothing before it.
+    /// The common case: a whole, final frame, and nothing before it.
     #[inline]
     fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
         let Reading::Complete(head) = Head::read(data, self.terms)? else { return Ok(None) };
@@ -124,7 +128,7 @@ impl Deframer {
     }
 }
 
-/// What a complete payload means. opcode: a message's is that of its first frame.
+/// The event of a complete payload. `opcode`: of the first frame of a message.
 fn interpret(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Fault> {
     match opcode {
         Opcode::Text => str::from_utf8(payload).map(Event::Text).map_err(|_| Fault::NotUtf8),

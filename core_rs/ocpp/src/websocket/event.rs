@@ -1,4 +1,4 @@
-//! What comes out of a deframer, and what RFC 6455 wants answered at once.
+//! What comes out of a deframer, and the answers that RFC 6455 requires at once.
 
 use super::fault::Fault;
 use super::head::CONTROL_LIMIT_BYTES;
@@ -8,23 +8,23 @@ use super::write::{close_frame_into, pong_frame_into};
 /// A status code of a close frame (RFC 6455 7.4).
 pub type CloseCode = u16;
 
-/// What a close frame has room for beside its code.
+/// Longest reason of a close frame.
 pub const CLOSE_REASON_LIMIT_BYTES: usize = CONTROL_LIMIT_BYTES - 2;
 
-/// One thing the peer did. The contents lie in the scratch buffer of [`super::Deframer::next`].
+/// One thing that the peer did. The contents are in the scratch buffer of [`super::Deframer::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole text message.
     Text(&'a str),
     /// A whole binary message.
     Binary(&'a [u8]),
-    /// A ping; a pong with the same payload is due.
+    /// A ping: answer it with a pong of the same payload.
     Ping(&'a [u8]),
     /// A pong, asked for or not.
     Pong(&'a [u8]),
     /// The peer closes, or answers our close. Nothing comes after it.
     Close {
-        /// `None`: the frame was empty, which counts as 1005 (RFC 6455 7.1.5).
+        /// `None`: the frame was empty, which means 1005 (RFC 6455 7.1.5).
         code: Option<CloseCode>,
         /// The peer's words; may be empty.
         reason: &'a str,
@@ -34,8 +34,8 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
-    /// Append the frame that answers this at once: a pong, the echo of a close code, the close of a failed
-    /// connection; nothing for the other events. Not to be called for a close that answers ours.
+    /// Append the frame that answers this event: a pong, the echo of a close code, the close of a failed connection, or
+    /// nothing. Do not call it for a close that answers ours.
     pub fn answer_into(&self, out: &mut Vec<u8>, key: Option<Key>) {
         match self {
             Self::Ping(payload) => pong_frame_into(out, payload, key),
@@ -62,8 +62,8 @@ pub(super) fn read_close(payload: &[u8]) -> Result<Event<'_>, Fault> {
     }
 }
 
-/// Whether a close frame may carry this code: those of RFC 6455 7.4.1 that are no mere local findings, the
-/// three that were registered later (1012 to 1014), and those for libraries and applications.
+/// Whether a close frame may carry this code: a code of RFC 6455 7.4.1 that may be sent, one of the three that were
+/// registered later (1012 to 1014), or one for libraries and applications.
 fn may_be_sent(code: CloseCode) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -1,8 +1,8 @@
-//! What a peer can do wrong, and how the connection is closed for it.
+//! What a peer can do wrong, and how the connection is then closed.
 
 use super::event::CloseCode;
 
-/// A broken rule of RFC 6455, or a limit of ours; the connection fails for it (RFC 6455 7.1.7).
+/// A broken rule of RFC 6455, or an exceeded limit. The connection fails (RFC 6455 7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A reserved bit without an extension (RFC 6455 5.2).
@@ -17,11 +17,11 @@ pub enum Fault {
     NotMasked,
     /// A server's frame with a mask (RFC 6455 5.1).
     Masked,
-    /// A length that a shorter form could have held (RFC 6455 5.2).
+    /// A length that is not in its shortest form (RFC 6455 5.2).
     LengthNotMinimal,
     /// A length with its highest bit set (RFC 6455 5.2).
     LengthOverflow,
-    /// A continuation where no message is open (RFC 6455 5.4).
+    /// A continuation without an open message (RFC 6455 5.4).
     ContinuationOfNothing,
     /// A new message before the last one was finished (RFC 6455 5.4).
     MessageInMessage,

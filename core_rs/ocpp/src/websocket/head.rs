@@ -70,20 +70,20 @@ impl Opcode {
 pub(super) struct Head {
     pub(super) opcode: Opcode,
     pub(super) is_final: bool,
-    /// Of the first frame of a message: whether that is compressed (RFC 7692 6).
+    /// Whether the message is compressed. Set on its first frame (RFC 7692 6).
     pub(super) is_compressed: bool,
     pub(super) key: Option<Key>,
-    /// Of the head itself: 2 to 14.
+    /// Length of the head: 2 to 14.
     pub(super) size_bytes: usize,
-    /// Of what follows it.
+    /// Length of the payload.
     pub(super) payload_bytes: usize,
 }
 
-/// What the bytes at hand say.
+/// What could be read so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Complete(Head),
-    /// So many bytes, from the first one on, are needed to say more.
+    /// That many bytes, from the first one on, are needed to read on.
     Needs(usize),
 }
 
@@ -140,7 +140,7 @@ fn read_first(first: u8, inflates: bool) -> Result<Opcode, Fault> {
     Ok(opcode)
 }
 
-/// A payload's length, and how many bytes beyond the second say it.
+/// The length of a payload, and how many bytes after the second one hold it.
 enum Length {
     Known(usize, usize),
     Needs(usize),
@@ -164,6 +164,6 @@ fn read_length(short: u8, extended: &[u8]) -> Result<Length, Fault> {
     if length < shortest {
         return Err(Fault::LengthNotMinimal);
     }
-    // What does not fit an address space is over any limit just as well.
+    // A length that does not fit an address space is over any limit, too.
     Ok(Length::Known(usize::try_from(length).unwrap_or(usize::MAX), extra))
 }

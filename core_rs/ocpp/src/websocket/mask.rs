@@ -1,6 +1,6 @@
 //! Masking (RFC 6455 5.3).
 
-/// What a client's payload is combined with by exclusive or: its byte `i` with byte `i % 4` of the key.
+/// The key of a client's payload: byte `i` is combined with byte `i % 4` of the key by exclusive or.
 pub type Key = [u8; 4];
 
 /// Mask or unmask in place. Returns the key for the bytes that follow.

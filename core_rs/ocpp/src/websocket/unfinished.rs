@@ -1,4 +1,4 @@
-//! The rare case: a frame that came in pieces, a message in fragments, control frames between them.
+//! The rare case: a frame in pieces, a message in fragments, control frames between them.
 
 use super::deframer::Limits;
 use super::fault::Fault;
@@ -6,10 +6,10 @@ use super::head::{Head, Opcode, Reading, Terms};
 use super::inflate::inflate;
 use super::mask::{self, Key};
 
-/// What is here of what is not complete. Lives only as long as something is not.
+/// The parts of what is not complete. It exists only while something is incomplete.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
-    /// A head, or a control frame, that is not complete: as it came, masked.
+    /// An incomplete head or control frame, as it came, masked.
     raw: Vec<u8>,
     message: Option<Message>,
 }
@@ -20,16 +20,16 @@ struct Message {
     /// `Text` or `Binary`.
     opcode: Opcode,
     is_compressed: bool,
-    /// What is here, unmasked.
+    /// The payload so far, unmasked.
     payload: Vec<u8>,
-    /// So many bytes of it are UTF-8; at most three less than all. Stays 0 where that cannot be told yet.
+    /// How many bytes of it are known to be UTF-8: at most three fewer than all. 0 if that is not checked yet.
     checked_bytes: usize,
     fragments: usize,
-    /// What the fragment under way lacks; 0: the next thing to come is a head.
+    /// How many bytes the current fragment lacks; 0: a head comes next.
     missing_bytes: usize,
-    /// Whether that fragment is the last one.
+    /// Whether the current fragment is the last one.
     is_final: bool,
-    /// For the next byte of that fragment.
+    /// The key for the next byte of the current fragment.
     key: Option<Key>,
 }
 
@@ -80,10 +80,10 @@ impl Unfinished {
         }
     }
 
-    /// Complete a head, and if it is a control frame's, the whole frame: it stays in `raw`.
+    /// Complete a head, or a whole control frame, in `raw`.
     fn take_head(&mut self, data: &mut &[u8], terms: Terms) -> Result<Option<Head>, Fault> {
         loop {
-            // Also when no more bytes are at hand: what is wrong is told as soon as it is here.
+            // Also without further bytes: a fault is reported as soon as it can be seen.
             let needed = match Head::read(&self.raw, terms)? {
                 Reading::Needs(needed) => needed,
                 Reading::Complete(head) if head.opcode.is_control() => {
@@ -146,7 +146,7 @@ impl Message {
         if self.opcode == Opcode::Text && !self.is_compressed { self.check_text() } else { Ok(()) }
     }
 
-    /// Grow by doubling, so that what only was announced costs nothing, and never beyond what was.
+    /// Grow by doubling, so that an announced length costs nothing, and never beyond that length.
     fn make_room(&mut self, more: usize) {
         let length = self.payload.len();
         let (needed, announced) = (length + more, length + self.missing_bytes);
@@ -156,7 +156,7 @@ impl Message {
         }
     }
 
-    /// Fail at the first byte that cannot be UTF-8; a character may be cut where the bytes end.
+    /// Fail at the first byte that cannot be UTF-8. The last character may be incomplete.
     fn check_text(&mut self) -> Result<(), Fault> {
         match str::from_utf8(&self.payload[self.checked_bytes..]) {
             Ok(_) => self.checked_bytes = self.payload.len(),

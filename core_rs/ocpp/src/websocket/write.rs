@@ -1,7 +1,6 @@
 //! The writing side: each function appends one final frame.
 //!
-//! key: `None` on the server's side; on the client's, four bytes that nobody can guess, new for each frame
-//! (RFC 6455 5.3).
+//! `key`: `None` for a server; for a client four unpredictable bytes, new for each frame (RFC 6455 5.3).
 
 use super::event::{CLOSE_REASON_LIMIT_BYTES, CloseCode};
 use super::head::{CONTROL_LIMIT_BYTES, FINAL, LENGTH_IN_2, LENGTH_IN_8, MASKED, Opcode};
@@ -17,17 +16,17 @@ pub fn binary_frame_into(out: &mut Vec<u8>, payload: &[u8], key: Option<Key>) {
     frame_into(out, Opcode::Binary, payload, key);
 }
 
-/// Append a ping. payload: cut to 125 bytes.
+/// Append a ping. `payload`: cut to 125 bytes.
 pub fn ping_frame_into(out: &mut Vec<u8>, payload: &[u8], key: Option<Key>) {
     frame_into(out, Opcode::Ping, cut(payload), key);
 }
 
-/// Append a pong. payload: cut to 125 bytes.
+/// Append a pong. `payload`: cut to 125 bytes.
 pub fn pong_frame_into(out: &mut Vec<u8>, payload: &[u8], key: Option<Key>) {
     frame_into(out, Opcode::Pong, cut(payload), key);
 }
 
-/// Append a close. code: `None` leaves the frame empty. reason: cut to 123 bytes between two characters.
+/// Append a close. `code`: `None` leaves the frame empty. `reason`: cut to 123 bytes between two characters.
 pub fn close_frame_into(out: &mut Vec<u8>, code: Option<CloseCode>, reason: &str, key: Option<Key>) {
     let Some(code) = code else {
         frame_into(out, Opcode::Close, &[], key);

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use crate::ocpp16::ocpp16;
 
-/// A failure is made a case by hand; nothing is written beside the sources.
+/// A failure becomes a case by hand; nothing is written next to the sources.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() }
 }
@@ -89,8 +89,8 @@ fn samples_are_kept_as_the_text_they_came_as() {
 }
 
 #[test]
-fn mended_samples_are_serialized_without_what_jsonb_refuses() {
-    for (samples, mended) in [
+fn repaired_samples_are_serialized_without_what_jsonb_refuses() {
+    for (samples, repaired) in [
         (r#"[{"value":1.50,"unit":"wh"}]"#, r#"[{"value":"1.50","unit":"Wh"}]"#),
         (r#"[{"value":"a\u0000b\\u0000"}]"#, r#"[{"value":"a�b\\u0000"}]"#),
         (r#"[{"value":"1","colour":"red"},{"unit":"Wh"}]"#, r#"[{"value":"1"}]"#),
@@ -99,6 +99,6 @@ fn mended_samples_are_serialized_without_what_jsonb_refuses() {
         let frame = format!(
             r#"[2,"1","MeterValues",{{"connectorId":1,"meterValue":[{{"timestamp":"2026-01-01T00:00:00Z","sampledValue":{samples}}}]}}]"#
         );
-        assert_eq!(sampled_value(&frame), mended);
+        assert_eq!(sampled_value(&frame), repaired);
     }
 }

@@ -13,7 +13,7 @@ pub fn message() -> impl Strategy<Value = (&'static str, Direction)> {
     (prop::sample::select(actions), direction)
 }
 
-/// A frame that nobody can object to and that needs no escape, fields in any order, blanks anywhere inside.
+/// A strictly valid frame without escapes, fields in any order, blanks anywhere inside.
 pub fn valid_frame(action: &'static str, direction: Direction) -> BoxedStrategy<String> {
     let message = &ocpp16().definition().messages[action];
     let id = "[a-zA-Z0-9é-]{1,18}";
@@ -89,18 +89,18 @@ fn single(kind: &'static FieldKind) -> BoxedStrategy<String> {
             prop::string::string_regex(&format!("\"{date}[Tt]{time}{zone}\"")).expect("a regex").boxed()
         }
         FieldKind::Enum(name) => {
-            let NamedType::Enum { values, .. } = &types[name] else { panic!("{name} is no enumeration") };
+            let NamedType::Enum { values, .. } = &types[name] else { panic!("{name} is not an enumeration") };
             let values: Vec<&String> = values.keys().collect();
             prop::sample::select(values).prop_map(|value| format!("\"{value}\"")).boxed()
         }
         FieldKind::Object(name) => {
-            let NamedType::Object { fields, .. } = &types[name] else { panic!("{name} is no object") };
+            let NamedType::Object { fields, .. } = &types[name] else { panic!("{name} is not an object") };
             object(fields)
         }
     }
 }
 
-/// At most so many bytes, so that nobody has to count characters.
+/// At most that many bytes, so that characters need not be counted.
 fn string(max_length: Option<usize>) -> BoxedStrategy<String> {
     let most = max_length.unwrap_or(60).min(60);
     let text = prop::string::string_regex(&format!("[ -!#-\\[\\]-~é€\u{7f}]{{0,{most}}}")).expect("a regex");
@@ -204,7 +204,7 @@ impl Mutation {
     }
 }
 
-/// Strings, punctuation and what stands between.
+/// Strings, punctuation and what is between them.
 fn tokens(text: &str) -> Vec<std::ops::Range<usize>> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();

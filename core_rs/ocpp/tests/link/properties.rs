@@ -14,7 +14,7 @@ use crate::ocpp16::ocpp16;
 
 const LIMITS: Limits = Limits { bytes: 262_144, depth: 16, items: 4_096, members: 64 };
 
-/// A failure is made a vector by hand; nothing is written beside the sources.
+/// A failure becomes a vector by hand; nothing is written next to the sources.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }

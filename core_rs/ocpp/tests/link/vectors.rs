@@ -75,7 +75,7 @@ fn check(vector: &Vector) {
         ("ignored", [Effect::Ignored { reason, .. }]) => {
             assert_eq!(Some(*reason), vector.reason.as_deref(), "{name}");
         }
-        (wanted, found) => panic!("{name}: {wanted} is due, not {found:?}"),
+        (wanted, found) => panic!("{name}: expected {wanted}, not {found:?}"),
     }
 }
 

@@ -151,9 +151,9 @@ fn a_protocol_with_an_incomplete_or_unknown_part_is_refused() {
     let core = CORE.replace("sender = \"both\"", "sender = \"both\"\nrules = [\"be_kind\"]");
     let rule = DefinitionError::UnknownRule { action: "Weigh".to_owned(), rule: "be_kind".to_owned() };
     assert_eq!(load(Sources { profiles: &[&core], ..SOURCES }), Err(rule));
-    let fields: String = (0..65)
-        .map(|number| format!("\n[Weigh.response.f{number}]\ntype = \"boolean\"\nsummary = \"A field.\"\n"))
-        .collect();
+    let field =
+        |number| format!("\n[Weigh.response.f{number}]\ntype = \"boolean\"\nsummary = \"A field.\"\n");
+    let fields = (0..65).map(field).collect::<Vec<_>>().concat();
     let core = format!("{CORE}{fields}");
     let many = Err(DefinitionError::TooManyFields("Weigh.response".to_owned()));
     assert_eq!(load(Sources { profiles: &[&core], ..SOURCES }), many);

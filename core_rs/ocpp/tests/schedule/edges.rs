@@ -69,8 +69,9 @@ fn c05_a_day_has_24_hours_also_when_clocks_are_changed() {
     let nightly = again(Recurrency::Daily, default(1, 0, 10), 0, HOUR_S);
     // In Europe and in America clocks change in these weeks.
     let asked = Question { duration_s: 35 * DAY_S, ..question(&[(0, nightly)]) };
-    let due: Vec<_> = (0..35).flat_map(|day| [(day * DAY_S, 100), (day * DAY_S + HOUR_S, 320)]).collect();
-    assert_eq!(rows(&asked), due);
+    let expected: Vec<_> =
+        (0..35).flat_map(|day| [(day * DAY_S, 100), (day * DAY_S + HOUR_S, 320)]).collect();
+    assert_eq!(rows(&asked), expected);
 }
 
 #[test]

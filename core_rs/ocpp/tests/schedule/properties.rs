@@ -35,7 +35,7 @@ fn with(question: &Question, installed: Installed) -> Question {
     Question { installed: installed_before, ..question.clone() }
 }
 
-/// A constant limit in the unit of the question, of an id that nobody has.
+/// A constant limit in the unit of the question, with an unused id.
 fn constant(question: &Question, purpose: Purpose, stack_level: i64, limit: i64) -> Profile {
     Profile {
         id: 1_000,
@@ -68,7 +68,7 @@ fn a_cap_on_top_never_raises_a_limit() {
         for second in seconds {
             let (low, high) = (at(&after, *second).0, at(&without, *second).0);
             if let (Some(low), Some(high)) = (low, high) {
-                // The hardware fills gaps only, so that a cap may stand above it.
+                // The hardware fills gaps only, so that a cap may be above it.
                 assert!(low <= high || without_profiles(&without, *second), "{low} above {high}");
                 lowered += i32::from(low < high);
             }
@@ -78,7 +78,7 @@ fn a_cap_on_top_never_raises_a_limit() {
     assert!(lowered > 500, "{lowered}");
 }
 
-/// Whether the limit at a second comes from the hardware, which is no limit of a profile.
+/// Whether the limit at a second comes from the hardware, which is not a limit of a profile.
 fn without_profiles(found: &Composite, offset_s: i64) -> bool {
     let place = found.stretches.partition_point(|stretch| stretch.start_s <= offset_s) - 1;
     !matches!(found.stretches[place].source, ocpp_core::schedule::Source::Profile(_))

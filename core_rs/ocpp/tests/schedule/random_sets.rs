@@ -147,7 +147,7 @@ impl Random {
     }
 }
 
-/// Moments at which anything may change, and those beside them. Some more than needed: it is no work of the sweep.
+/// Moments at which anything may change, and their neighbours. Some more than needed, found without the sweep.
 fn moments(question: &Question, found: &Composite) -> BTreeSet<i64> {
     let mut edges: BTreeSet<i64> =
         found.periods.iter().map(|period| question.start_s + period.start_s).collect();
@@ -211,11 +211,12 @@ fn compare(seed: u64, scale: Scale) {
         while found.stretches.get(stretch + 1).is_some_and(|next| next.start_s <= offset) {
             stretch += 1;
         }
-        let due = oracle::evaluate(&question, &ledger, t);
+        let expected = oracle::evaluate(&question, &ledger, t);
         let held = &found.periods[period];
         let source = set(&question, found.stretches[stretch].source);
-        let same = (held.limit, held.number_phases, source) == (due.limit, due.number_phases, due.source);
-        assert!(same, "seed {seed}, second {offset}: {held:?} {source:?}, not {due:?}\n{question:#?}");
+        let same = (held.limit, held.number_phases, source)
+            == (expected.limit, expected.number_phases, expected.source);
+        assert!(same, "seed {seed}, second {offset}: {held:?} {source:?}, not {expected:?}\n{question:#?}");
     }
     if scale.step_s == 1 && question.connector_id > 0 {
         compare_rivals(seed, &question, &ledger, &found);
@@ -228,15 +229,15 @@ fn compare_rivals(seed: u64, question: &Question, ledger: &[Installed], found: &
         let last = question.end_s() - question.start_s;
         let end_s = found.stretches.get(place + 1).map_or(last, |next| next.start_s);
         let seconds = (stretch.start_s..end_s).map(|offset| question.start_s + offset);
-        let due: Vec<_> = seconds.flat_map(|t| oracle::beaten(question, ledger, t)).collect();
-        let due_ids: BTreeSet<i64> = due.iter().map(|(id, _)| *id).collect();
+        let expected: Vec<_> = seconds.flat_map(|t| oracle::beaten(question, ledger, t)).collect();
+        let expected_ids: BTreeSet<i64> = expected.iter().map(|(id, _)| *id).collect();
         let id = |place: usize| question.installed[place].profile.id;
         let ids: Vec<i64> = rivals[place].beaten.iter().map(|beaten| id(beaten.profile)).collect();
-        assert_eq!(ids.len(), due_ids.len(), "seed {seed}: {ids:?}, not {due_ids:?}");
-        assert_eq!(ids.into_iter().collect::<BTreeSet<_>>(), due_ids, "seed {seed}");
+        assert_eq!(ids.len(), expected_ids.len(), "seed {seed}: {ids:?}, not {expected_ids:?}");
+        assert_eq!(ids.into_iter().collect::<BTreeSet<_>>(), expected_ids, "seed {seed}");
         for beaten in &rivals[place].beaten {
             let said = (id(beaten.profile), beaten.reason);
-            assert!(due.contains(&said), "seed {seed}: {said:?} is not among {due:?}");
+            assert!(expected.contains(&said), "seed {seed}: {said:?} is not among {expected:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is refused when a question is read, beside what the API's tests say row by row.
+//! What is refused when a question is read, in addition to the rows of the API's tests.
 
 use ocpp_core::schedule::read;
 use ocpp_core::schedule::write::{self, NoText};

@@ -148,7 +148,7 @@ fn weights_divide_within_a_class() {
     let mut sessions = [session("a"), session("b")];
     sessions[0].weight = 20;
     assert_eq!(limits(&solve(&flat(300), &sessions)), [200, 100]);
-    // Nobody gets less than the minimum for its small weight.
+    // A small weight does not take anything from the minimum.
     assert_eq!(limits(&solve(&flat(150), &sessions)), [90, 60]);
 }
 

@@ -1,4 +1,4 @@
-//! What is no site is refused, each fault by its place.
+//! Input that is not a site is refused, each fault with its place.
 
 use crate::building::{flat, node, session, site};
 use ocpp_core::site::{Fault, Node, PhaseSet, Reserve, Rules, Session, Site, distribute};

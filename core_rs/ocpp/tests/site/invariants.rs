@@ -1,17 +1,17 @@
 //! What holds for every site (I1 to I8), checked by sums of our own on random trees.
 //!
-//! A long run: `PROPTEST_CASES=100000 cargo test -p ocpp-core --release --test site_invariants`.
+//! A long run: `PROPTEST_CASES=100000 cargo test -p ocpp-core --release --test site invariants`.
 
 use std::cell::Cell;
 
 use crate::building::random::{Scene, flat_scene, scene};
-use crate::building::referee::{Limit, highest, limits, load, lowest, room};
+use crate::building::verification::{Limit, highest, limits, load, lowest, room};
 use crate::building::{flat, naive};
 use ocpp_core::site::{Activity, Distribution, Reason, Rules, Session, Site, distribute};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
-/// A failure is made a test by hand; nothing is written beside the sources.
+/// A failure becomes a test by hand; nothing is written next to the sources.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -172,14 +172,14 @@ fn i5_a_lower_class_takes_its_admitted_minimum_at_most() {
         let Some(last) = lowered.sessions.last_mut() else { return Ok(false) };
         last.priority = 0;
         if !lowered.rules.strict_priority {
-            // Nobody waits so long that room is kept: that depends on the capacity, which a reserve lowers.
+            // No session waits so long that room is kept: that depends on the capacity, which a reserve lowers.
             lowered.rules.quantum_s = u32::MAX;
         }
         let all = currents(&lowered);
         let last = lowered.sessions.pop().expect("there is one");
         let admitted = *all.last().expect("there is one") > 0;
         if admitted && !lowered.rules.strict_priority {
-            // Its minimum, as a load that nobody controls.
+            // Its minimum, as a load that is not controlled.
             lowered.site.reserves.push(ocpp_core::site::Reserve {
                 id: "the last one".to_owned(),
                 node: last.node.clone(),

@@ -1,4 +1,4 @@
-//! Taking turns, over simulated hours: who waits is served in time (I12), and nobody is switched back and
+//! Taking turns, over simulated hours: a waiting session is served in time (I12), and none is switched back and
 //! forth.
 
 use crate::building::{flat, session};

@@ -164,7 +164,7 @@ impl Frame {
                 "close" => CLOSE,
                 "ping" => 0x9,
                 "pong" => PONG,
-                other => panic!("{other} is no opcode"),
+                other => panic!("{other} is not an opcode"),
             },
         }
     }

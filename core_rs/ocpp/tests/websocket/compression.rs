@@ -59,7 +59,7 @@ fn read_by(mut deframer: Deframer, bytes: &[u8], piece_bytes: usize) -> Vec<Foun
                 Event::Binary(payload) => Found::Binary(payload.to_vec()),
                 Event::Ping(_) => Found::Ping,
                 Event::Fail(fault) => Found::Fail(fault),
-                other => panic!("nobody sent {other:?}"),
+                other => panic!("the peer did not send {other:?}"),
             });
         }
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 const LIMITS: Limits = Limits { message_bytes: 70_000, fragments: 20 };
 
-/// A failure is made a case by hand; nothing is written beside the sources.
+/// A failure becomes a case by hand; nothing is written next to the sources.
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -68,7 +68,7 @@ fn message_into(out: &mut Vec<u8>, deed: &Deed, cuts: &[prop::sample::Index], ke
     let (whole, opcode) = match deed {
         Deed::Text(text) => (text.as_bytes(), 0x1),
         Deed::Binary(payload) => (payload.as_slice(), 0x2),
-        other => panic!("{other:?} is no message"),
+        other => panic!("{other:?} is not a message"),
     };
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).collect();
     places.sort_unstable();
@@ -98,7 +98,7 @@ fn stream(deeds: &[(Deed, Vec<prop::sample::Index>)], key: Option<Key>) -> (Vec<
             Deed::Ping(payload) => ping_frame_into(&mut bytes, payload, key),
             Deed::Pong(payload) => pong_frame_into(&mut bytes, payload, key),
             Deed::Close(code, reason) => close_frame_into(&mut bytes, *code, reason, key),
-            Deed::Fail(_) => unreachable!("nobody sends a failure"),
+            Deed::Fail(_) => unreachable!("a failure is never sent"),
         }
         order.push(deed.clone());
     }

@@ -13,21 +13,21 @@ use self::sampled_at::microseconds;
 use crate::frame::UniqueId;
 use crate::protocol::value::Value;
 
-/// Where a record belongs, and when it came.
+/// Where a record belongs, and when it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Whose charge point it is.
+    /// The tenant of the charge point.
     pub tenant_id: i64,
-    /// Which charge point.
+    /// The charge point.
     pub charge_point_id: i64,
     /// When it arrived: microseconds since 1970, UTC.
     pub received_at_us: i64,
 }
 
-/// Who waits for the answer to a CALL.
+/// A connection that waits for the answer to a CALL.
 #[derive(Debug)]
 pub struct Waiting<T> {
-    /// Whatever the caller needs to answer.
+    /// What the caller needs to answer.
     pub owner: T,
     /// Of the CALL.
     pub unique_id: UniqueId<'static>,
@@ -52,7 +52,7 @@ struct Reading {
 /// One `MeterValues` of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct MeterRecord<'a> {
-    /// Where it belongs, and when it came.
+    /// Where it belongs, and when it arrived.
     pub origin: Origin,
     /// `connectorId`.
     pub connector_id: i64,
@@ -64,6 +64,7 @@ pub struct MeterRecord<'a> {
 
 impl<'a> MeterRecord<'a> {
     /// `timestamp` in microseconds since 1970, and `sampledValue` as JSON text, of each reading.
+    #[must_use]
     pub fn readings(&self) -> impl ExactSizeIterator<Item = (i64, &'a str)> + use<'a> {
         let texts = self.texts;
         self.readings
@@ -78,7 +79,7 @@ pub struct MeterBatch<T> {
     records: Vec<Record>,
     readings: Vec<Reading>,
     texts: String,
-    /// By record; `None`: it is answered.
+    /// One for each record; `None`: it is answered.
     waiting: Vec<Option<Waiting<T>>>,
 }
 
@@ -89,7 +90,7 @@ impl<T> Default for MeterBatch<T> {
 }
 
 impl<T> MeterBatch<T> {
-    /// Records in it.
+    /// How many records it holds.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
@@ -112,17 +113,17 @@ impl<T> MeterBatch<T> {
         })
     }
 
-    /// Who still waits: each is given once, and is to be answered now.
+    /// Remove and return all that still wait. The caller answers them now.
     pub fn take_waiting(&mut self) -> impl Iterator<Item = Waiting<T>> {
         self.waiting.iter_mut().filter_map(Option::take)
     }
 
-    /// Who waits for the record of that place, if it is not answered yet.
+    /// Remove and return what waits for the record at that place, if it is not answered yet.
     pub fn take_one(&mut self, place: usize) -> Option<Waiting<T>> {
         self.waiting.get_mut(place).and_then(Option::take)
     }
 
-    /// Who waits since `since` or longer.
+    /// Remove and return all that have waited since `since` or longer.
     pub fn take_overdue(&mut self, since: f64) -> impl Iterator<Item = Waiting<T>> {
         self.waiting.iter_mut().filter_map(move |waiting| waiting.take_if(|waiting| waiting.since <= since))
     }
@@ -133,7 +134,7 @@ impl<T> MeterBatch<T> {
         self.waiting.iter().flatten().count()
     }
 
-    /// Take the payload of a `MeterValues` as validated; `false`, and nothing is taken: it needs a closer look.
+    /// Take the valid payload of a `MeterValues`. Returns `false` and takes nothing if the caller must look closer.
     fn add(&mut self, origin: Origin, payload: &Value<'_>) -> bool {
         let (readings, texts) = (self.readings.len(), self.texts.len());
         if let Some((connector_id, transaction_id)) = self.add_readings(payload) {
@@ -161,14 +162,14 @@ impl<T> MeterBatch<T> {
     }
 }
 
-/// What became of a record that was offered.
+/// The outcome of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Taken, and now there are as many as the writer waits for: it is to be woken.
+    /// Taken, and now there are as many as the writer waits for: wake it.
     Enough,
     /// Taken, among others.
     Taken,
-    /// Not taken: the queue is full or closed, or the record needs a closer look.
+    /// Not taken: the queue is full or closed, or the caller must look closer.
     Refused,
 }
 
@@ -184,7 +185,7 @@ pub struct MeterQueue<T> {
 }
 
 impl<T> MeterQueue<T> {
-    /// An open queue. `batch_limit`: most records of a batch; `limit`: most records that wait.
+    /// Create an open queue. `batch_limit`: most records of a batch; `limit`: most records that wait.
     #[must_use]
     pub fn new(batch_limit: usize, limit: usize) -> Self {
         Self {
@@ -197,7 +198,7 @@ impl<T> MeterQueue<T> {
         }
     }
 
-    /// Records that wait.
+    /// How many records wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records
@@ -209,18 +210,18 @@ impl<T> MeterQueue<T> {
         self.records == 0
     }
 
-    /// Say how many records wake who writes, beside the first one.
+    /// Set how many records wake the writer. The first one always does.
     pub fn wake_at(&mut self, records: usize) {
         self.enough = records;
     }
 
-    /// Take no more records; those that wait stay.
+    /// Refuse further records. Those that wait stay.
     pub fn close(&mut self) {
         self.is_open = false;
     }
 
-    /// Offer the validated payload of a `MeterValues`, its samples raw. One is taken that names its connector and
-    /// transaction, and whose times are plain RFC 3339.
+    /// Offer the valid payload of a `MeterValues`, its samples raw. It is taken if it names its connector and
+    /// transaction, and its times are plain RFC 3339.
     pub fn offer(
         &mut self,
         origin: Origin,
@@ -245,15 +246,15 @@ impl<T> MeterQueue<T> {
         if self.records == 1 || self.records == self.enough { Offer::Enough } else { Offer::Taken }
     }
 
-    /// The oldest batch, to be written now; `None` when nothing waits.
+    /// Remove and return the oldest batch, to be written now; `None` when nothing waits.
     pub fn take(&mut self) -> Option<MeterBatch<T>> {
         let batch = self.batches.pop_front()?;
         self.records -= batch.len();
         Some(batch)
     }
 
-    /// Who waits since `since` or longer. A batch that nobody waits for any more is dropped: its charge points come
-    /// again with it.
+    /// Remove and return all that have waited since `since` or longer. A batch that has been answered in full is
+    /// dropped: its charge points send it again.
     pub fn take_overdue(&mut self, since: f64) -> Vec<Waiting<T>> {
         let overdue = self.batches.iter_mut().flat_map(|batch| batch.take_overdue(since)).collect();
         self.batches.retain(|batch| batch.waiting() > 0);
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!((record.origin, record.connector_id, record.transaction_id), (ORIGIN, 1, 7));
         assert!(record.readings().eq([(1_772_445_600_000_000, r#"[{"value":"1"}]"#)]));
         assert_eq!(owners(batch.take_waiting()), [5]);
-        assert!(owners(batch.take_waiting()).is_empty(), "everybody is answered once");
+        assert!(owners(batch.take_waiting()).is_empty(), "each is answered once");
     }
 
     #[test]

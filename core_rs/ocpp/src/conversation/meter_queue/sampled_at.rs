@@ -1,15 +1,15 @@
-//! The time of a sample, read as `app/clock.py` reads it; what is odd is left to a closer look there.
+//! The time of a sample, read as `app/clock.py` reads it. Unusual times are left to `app/clock.py`.
 
 use crate::protocol::moment;
 use crate::protocol::scalar;
 
-/// First microsecond of the year 2, and the first one after the year 9998: the years outside are the unset and
-/// the largest value of common date types.
+/// First microsecond of the year 2, and the first one after the year 9998. Other years are the unset and the largest
+/// value of common date types.
 const EARLIEST_US: i64 = -62_104_060_800_000_000;
 const END_US: i64 = 253_370_764_800_000_000;
 
-/// Microseconds since 1970 of an RFC 3339 text. `None`: it is none, or one that needs a closer look (a leap second,
-/// nanoseconds, the years 1 and 9999).
+/// Microseconds since 1970 of an RFC 3339 text. `None`: it is not one, or it is unusual (a leap second, nanoseconds,
+/// the years 1 and 9999).
 pub(super) fn microseconds(text: &str) -> Option<i64> {
     const PLACES: usize = 6;
     if !scalar::is_date_time(text.as_bytes()) || text.get(17..19)? == "60" {

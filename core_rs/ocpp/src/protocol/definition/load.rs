@@ -1,4 +1,4 @@
-//! Definition files to `Definition`: names are resolved and contradictions refused.
+//! Reads definition files: resolves names and refuses contradictions.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum DefinitionError {
     Malformed {
         /// The table, or the file when it could not be read at all.
         table: String,
-        /// What the reader says.
+        /// What the TOML reader reports.
         reason: String,
     },
     /// A feature file without `[profile]`.
@@ -64,10 +64,10 @@ pub enum DefinitionError {
     UnknownType {
         /// `Action.request.field` or `Type.field`.
         field: String,
-        /// The name that leads nowhere.
+        /// The unknown name.
         type_name: String,
     },
-    /// An attribute that the type of the field has no use for.
+    /// An attribute that does not apply to the type of the field.
     MisplacedAttribute {
         /// `Action.request.field` or `Type.field`.
         field: String,
@@ -78,14 +78,14 @@ pub enum DefinitionError {
     UnknownProfile {
         /// The configuration key.
         key: String,
-        /// The name that leads nowhere.
+        /// The unknown name.
         profile: String,
     },
     /// A message with a rule that `rules` does not implement.
     UnknownRule {
         /// The action.
         action: String,
-        /// The name that leads nowhere.
+        /// The unknown name.
         rule: String,
     },
     /// An object with more fields than the validator can keep track of.
@@ -110,7 +110,7 @@ impl fmt::Display for DefinitionError {
                 write!(formatter, "{field} has the unknown type {type_name}")
             }
             Self::MisplacedAttribute { field, attribute } => {
-                write!(formatter, "{field} has {attribute}, which its type has no use for")
+                write!(formatter, "{field} has {attribute}, which does not apply to its type")
             }
             Self::UnknownProfile { key, profile } => {
                 write!(formatter, "the configuration key {key} names the unknown profile {profile}")

@@ -54,7 +54,7 @@ pub enum Sender {
 /// One action: a request and its response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// The action name on the wire, case-sensitive.
+    /// The action name in frames, case-sensitive.
     pub action: String,
     /// Key of the feature profile.
     pub profile: String,
@@ -83,7 +83,7 @@ pub struct Message {
 /// One field of a payload or of a named object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    /// Name on the wire, e.g. `connectorId`.
+    /// Name in frames, e.g. `connectorId`.
     pub name: String,
     /// What one value must be; of each element when `many` is set.
     pub kind: FieldKind,
@@ -165,7 +165,7 @@ pub enum NamedType {
         section: String,
         /// One line in our own words.
         summary: String,
-        /// Wire value to one line about it, in the order of the standard.
+        /// Each value with one line about it, in the order of the standard.
         values: IndexMap<String, String>,
     },
     /// An object with fields.
@@ -187,7 +187,7 @@ pub struct ErrorEntry {
     pub section: String,
     /// One line in our own words.
     pub summary: String,
-    /// Other spellings that are met in the field and understood as this code.
+    /// Other spellings that charge points send for this code.
     #[serde(default)]
     pub also_received_as: Vec<String>,
 }
@@ -228,7 +228,7 @@ pub struct ConfigurationKey {
     pub required: bool,
     /// What may be done with it.
     pub access: Access,
-    /// Type of the value inside the string on the wire: `boolean`, `integer`, `string` or `CSL`.
+    /// Type of the value inside the string that is sent: `boolean`, `integer`, `string` or `CSL`.
     #[serde(rename = "type")]
     pub type_: String,
     /// Unit of an integer, e.g. `seconds`.

@@ -47,7 +47,7 @@ pub(super) struct ExampleTable {
     pub response: String,
 }
 
-/// A field with every attribute that some type knows; `load` refuses those its type does not.
+/// A field with all attributes. `load` refuses those that do not apply to its type.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FieldTable {

@@ -57,7 +57,7 @@ pub(super) fn charge_point_max_on_connector_zero(check: &mut Check<'_, '_>) {
     let Some((_, profile)) = profile(check.payload) else { return };
     let is_max = member_is(profile, "chargingProfilePurpose", "ChargePointMaxProfile");
     if is_max && integer(check.payload, "connectorId") != Some(0) {
-        check.broken(&ROOT.name("connectorId"), "a ChargePointMaxProfile belongs to connector 0");
+        check.broken(&ROOT.name("connectorId"), "a ChargePointMaxProfile needs connector 0");
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn tx_profile_needs_connector(check: &mut Check<'_, '_>) {
     let Some((_, profile)) = profile(check.payload) else { return };
     let is_tx = member_is(profile, "chargingProfilePurpose", "TxProfile");
     if is_tx && integer(check.payload, "connectorId").is_none_or(|connector| connector < 1) {
-        check.broken(&ROOT.name("connectorId"), "a TxProfile belongs to a connector above 0");
+        check.broken(&ROOT.name("connectorId"), "a TxProfile needs a connector above 0");
     }
 }
 
@@ -80,18 +80,18 @@ pub(super) fn recurring_needs_kind_and_start(check: &mut Check<'_, '_>) {
     if profile.get("recurrencyKind").is_none() {
         check.broken(&path.name("recurrencyKind"), "a recurring profile needs its recurrency kind");
     }
-    start_schedule_is_due(check, profile, &path);
+    require_start_schedule(check, profile, &path);
 }
 
 /// OCPP 1.6 7.13
 pub(super) fn absolute_needs_start(check: &mut Check<'_, '_>) {
     let Some((name, profile)) = profile(check.payload) else { return };
     if member_is(profile, "chargingProfileKind", "Absolute") {
-        start_schedule_is_due(check, profile, &ROOT.name(name));
+        require_start_schedule(check, profile, &ROOT.name(name));
     }
 }
 
-fn start_schedule_is_due(check: &mut Check<'_, '_>, profile: &Value<'_>, path: &Path<'_>) {
+fn require_start_schedule(check: &mut Check<'_, '_>, profile: &Value<'_>, path: &Path<'_>) {
     let schedule = profile.get("chargingSchedule");
     if schedule.is_some_and(|schedule| schedule.get("startSchedule").is_none()) {
         let schedule = path.name("chargingSchedule");
@@ -107,14 +107,20 @@ pub(super) fn remote_start_profile_is_tx_profile_without_transaction(check: &mut
     let Some((name, profile)) = profile(check.payload) else { return };
     let path = ROOT.name(name);
     if !member_is(profile, "chargingProfilePurpose", "TxProfile") {
-        check.broken(&path.name("chargingProfilePurpose"), "the profile of a remote start is a TxProfile");
+        check.broken(
+            &path.name("chargingProfilePurpose"),
+            "the profile of a remote start must be a TxProfile",
+        );
     }
     if profile.get("transactionId").is_some() {
-        check.broken(&path.name("transactionId"), "the transaction of a remote start has no id yet");
+        check.broken(
+            &path.name("transactionId"),
+            "a remote start must not name a transaction: it has no id yet",
+        );
     }
 }
 
-/// OCPP 1.6 7.9, errata 3.56: its times count from a moment that the charge point chooses.
+/// OCPP 1.6 7.9, errata 3.56: the charge point chooses when its times begin.
 pub(super) fn relative_omits_start(check: &mut Check<'_, '_>) {
     let Some((name, profile)) = profile(check.payload) else { return };
     let schedule = profile.get("chargingSchedule");
@@ -122,11 +128,11 @@ pub(super) fn relative_omits_start(check: &mut Check<'_, '_>) {
     if member_is(profile, "chargingProfileKind", "Relative") && has_start {
         let profile = ROOT.name(name);
         let schedule = profile.name("chargingSchedule");
-        check.broken(&schedule.name("startSchedule"), "a relative profile has no start of its own");
+        check.broken(&schedule.name("startSchedule"), "a relative profile must not have a start");
     }
 }
 
-/// A cap of the charge point belongs to no transaction, so there is nothing that its times could count from.
+/// A cap of the charge point does not belong to a transaction, so its times would have no beginning.
 pub(super) fn charge_point_max_is_not_relative(check: &mut Check<'_, '_>) {
     let Some((name, profile)) = profile(check.payload) else { return };
     let is_max = member_is(profile, "chargingProfilePurpose", "ChargePointMaxProfile");
@@ -146,12 +152,12 @@ pub(super) fn rates_are_not_negative(check: &mut Check<'_, '_>) {
         _ => false,
     };
     if profile.get("chargingSchedule").is_some_and(|schedule| is_negative(schedule, "minChargingRate")) {
-        check.broken(&path.name("minChargingRate"), "a rate is 0 or more");
+        check.broken(&path.name("minChargingRate"), "a rate must be 0 or more");
     }
     let path = path.name("chargingSchedulePeriod");
     for (place, period) in periods(profile).iter().enumerate() {
         if is_negative(period, "limit") {
-            check.broken(&path.index(place).name("limit"), "a limit is 0 or more");
+            check.broken(&path.index(place).name("limit"), "a limit must be 0 or more");
         }
     }
 }
@@ -163,7 +169,7 @@ pub(super) fn duration_is_not_negative(check: &mut Check<'_, '_>) {
     if duration_s.is_some_and(|duration_s| duration_s < 0) {
         let profile = ROOT.name(name);
         let schedule = profile.name("chargingSchedule");
-        check.broken(&schedule.name("duration"), "a duration is 0 seconds or more");
+        check.broken(&schedule.name("duration"), "a duration must be 0 seconds or more");
     }
 }
 
@@ -175,7 +181,7 @@ pub(super) fn number_phases_is_one_to_three(check: &mut Check<'_, '_>) {
     let path = path.name("chargingSchedulePeriod");
     for (place, period) in periods(profile).iter().enumerate() {
         if integer(period, "numberPhases").is_some_and(|phases| !(1..=3).contains(&phases)) {
-            check.broken(&path.index(place).name("numberPhases"), "there are 1, 2 or 3 phases");
+            check.broken(&path.index(place).name("numberPhases"), "the number of phases must be 1, 2 or 3");
         }
     }
 }
@@ -188,6 +194,6 @@ pub(super) fn valid_to_is_after_valid_from(check: &mut Check<'_, '_>) {
         && to_s <= from_s
     {
         let path = ROOT.name(name);
-        check.broken(&path.name("validTo"), "a profile that ends before it begins is never valid");
+        check.broken(&path.name("validTo"), "validTo must be after validFrom");
     }
 }

@@ -1,7 +1,7 @@
 //! Rules across the fields of one request, judged strictly on what the central system sends.
 //!
-//! The definition names them per message; here they are. Rules that need the state of a charge point
-//! (its limits, its transactions) are not here.
+//! The definition names the rules of each message. Rules that need the state of a charge point (its limits, its
+//! transactions) are not here.
 
 mod charging_profile;
 
@@ -52,7 +52,7 @@ impl Rule {
         RULES.iter().find(|rule| rule.name == name).copied()
     }
 
-    /// What breaks the rule in a payload that `validate` has passed.
+    /// Find what breaks the rule in a payload that `validate` has accepted.
     #[must_use]
     pub fn broken_by(self, payload: &Value<'_>) -> Vec<Violation> {
         let mut check = Check { rule: self, payload, violations: Vec::new() };
@@ -120,7 +120,7 @@ fn id_tags_are_unique(check: &mut Check<'_, '_>) {
         if !seen.insert(id_tag.to_lowercase()) {
             let list = ROOT.name("localAuthorizationList");
             let entry = list.index(place);
-            check.broken(&entry.name("idTag"), "an idTag stands twice in the list");
+            check.broken(&entry.name("idTag"), "duplicate idTag");
         }
     }
 }
@@ -128,6 +128,6 @@ fn id_tags_are_unique(check: &mut Check<'_, '_>) {
 /// OCPP 1.6 errata 3.52
 fn list_version_is_positive(check: &mut Check<'_, '_>) {
     if integer(check.payload, "listVersion").is_some_and(|version| version < 1) {
-        check.broken(&ROOT.name("listVersion"), "0 and -1 have meanings of their own; send 1 or more");
+        check.broken(&ROOT.name("listVersion"), "must be 1 or more: 0 and -1 have special meanings");
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod naive;
 pub mod random;
-pub mod referee;
+pub mod verification;
 
 use ocpp_core::site::{Activity, Node, Phase, PhaseRotation, PhaseSet, Session, Site};
 

@@ -4,7 +4,7 @@
 use ocpp_core::site::Session;
 
 use super::random::Scene;
-use super::referee::{Limit, highest, limits, load, room};
+use super::verification::{Limit, highest, limits, load, room};
 
 /// What each session gets, if those that are `admitted` have their minima already.
 pub fn filled(scene: &Scene, minima: &[i64], admitted: &[bool]) -> Vec<i64> {

@@ -1,0 +1,207 @@
+"""Write one batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
+
+Records of any kind share one transaction. Each step is one statement for all of them, so that a batch costs
+about as many round trips as a single record.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from app.commands.records import EndedTransaction
+from app.commands.store import effects
+from app.database.prepared import Connection
+from app.id_tags.records import IdTagKey, IdTagRecord
+from app.id_tags.rules import is_limited
+from app.id_tags.store import find_id_tags, lock_id_tags
+from app.ocpp import MeterBatch
+from app.transactions import rules
+from app.transactions.records import (
+    Closing,
+    InvalidRecord,
+    LedgerAnswer,
+    LedgerRecord,
+    MeterReadings,
+    StartKey,
+    StoppableTransaction,
+    StopRecorded,
+    TransactionStart,
+    TransactionStarted,
+    TransactionStop,
+)
+from app.transactions.store import orphans, starts, stops
+from app.transactions.store.meter_values import MeterWrites
+
+
+async def write_batch(
+    connection: Connection,
+    records: Sequence[LedgerRecord],
+    remote_start_window: timedelta,
+    queued: MeterBatch | None = None,
+) -> list[LedgerAnswer]:
+    """Commit a batch, and return the answers in the order of the records; on an error nothing is stored.
+
+    Args:
+        connection: Outside of a transaction.
+        records: Records of any kind.
+        remote_start_window: How long before a start its remote start may have been created.
+        queued: MeterValues that the core has queued. Their answers are not made here.
+    """
+    meters = MeterWrites(queued, [record for record in records if type(record) is MeterReadings])
+    others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
+    answers: list[LedgerAnswer] = [None] * len(records)
+    if not others and meters.is_one_statement:
+        await meters.write(connection)
+        return answers
+    async with connection.transaction():
+        # Starts first: a stop or a sample in the same batch may belong to one of them.
+        new = {place: item for place, item in others if isinstance(item, TransactionStart)}
+        if new:
+            started = await _write_starts(connection, list(new.values()), remote_start_window)
+            for place, answer in zip(new, started, strict=True):
+                answers[place] = answer
+        ended = {place: item for place, item in others if isinstance(item, TransactionStop)}
+        if ended:
+            stopped = await _write_stops(connection, list(ended.values()), meters)
+            for place, outcome in zip(ended, stopped, strict=True):
+                answers[place] = outcome
+        await meters.write(connection)
+        invalid = [orphans.invalid_orphan(item) for _, item in others if isinstance(item, InvalidRecord)]
+        await orphans.insert_orphans(connection, invalid)
+    return answers
+
+
+async def _write_starts(
+    connection: Connection, reported: Sequence[TransactionStart], window: timedelta
+) -> list[TransactionStarted]:
+    """Record starts, and return their answers in the same order."""
+    keys = [rules.start_key(start) for start in reported]
+    answers = await starts.find_starts(connection, dict.fromkeys(keys))
+    new = {key: start for key, start in zip(keys, reported, strict=True) if key not in answers}
+    if new:
+        inserted = await _insert_starts(connection, new, window)
+        answers |= inserted
+        # Another ledger was faster with these: its row has the answer.
+        lost = [key for key in new if key not in inserted]
+        if lost:
+            answers |= await starts.find_starts(connection, lost)
+    # The first of several equal starts in one batch made the row; the others are repetitions of it.
+    seen: set[StartKey] = set()
+    ordered = []
+    for key in keys:
+        answer = answers[key]
+        ordered.append(
+            TransactionStarted(answer.transaction_id, answer.id_tag_info, True) if key in seen else answer
+        )
+        seen.add(key)
+    return ordered
+
+
+async def _insert_starts(
+    connection: Connection, new: Mapping[StartKey, TransactionStart], window: timedelta
+) -> dict[StartKey, TransactionStarted]:
+    """Judge new starts, insert them, and join what led to them and what came before them."""
+    tag_keys = sorted({key.tag for key in new})
+    tags = await find_id_tags(connection, tag_keys)
+    limited = [key for key in tag_keys if is_limited(tags.get(key))]
+    running = []
+    if limited:
+        await lock_id_tags(connection, limited)
+        running = await starts.find_running(connection, limited)
+    judged = rules.judge_starts(new, tags, running)
+
+    charge_points = {start.charge_point_id for start in new.values()}
+    oldest = min(start.received_at for start in new.values()) - window
+    remote = await effects.find_remote_starts(connection, charge_points, oldest, rules.AWAITS_EFFECT)
+    commands = rules.match_remote_starts(judged, remote, window)
+
+    numbers = await starts.insert_starts(connection, judged, commands)
+    led_to = {commands[key]: number for key, number in numbers.items() if key in commands}
+    await effects.set_started(connection, led_to)
+    await _join_waiting_stops(connection, {number: new[key] for key, number in numbers.items()})
+    infos = {item.key: item.id_tag_info for item in judged}
+    return {key: TransactionStarted(number, infos[key], False) for key, number in numbers.items()}
+
+
+async def _join_waiting_stops(connection: Connection, started: Mapping[int, TransactionStart]) -> None:
+    """Close those of the new transactions whose stop is here already. started: by transactionId."""
+    if not started:
+        return
+    charge_points = {start.charge_point_id for start in started.values()}
+    waiting = await orphans.find_waiting_stops(connection, charge_points)
+    joined = rules.match_waiting_stops(started, waiting)
+    await _close(connection, [item.closing for item in joined])
+    await orphans.join_stops(connection, joined)
+
+
+async def _write_stops(
+    connection: Connection, reported: Sequence[TransactionStop], meters: MeterWrites
+) -> list[StopRecorded]:
+    """Record stops, give their transactionData to `meters`, and return their answers in the same order."""
+    transactions = await _find_transactions(connection, reported)
+    tags = await _find_stop_tags(connection, reported)
+    decisions = rules.decide_stops(reported, transactions, tags)
+    kept = []
+    for stop, decision in zip(reported, decisions, strict=True):
+        if decision.samples_at is not None:
+            meters.add_stop(stop, decision.samples_at)
+        if decision.orphan_kind is not None:
+            payload, number = rules.stop_payload(stop), decision.answer.transaction_id
+            kept.append(orphans.stop_orphan(stop, payload, decision.orphan_kind, number))
+    await _close(connection, [item.closing for item in decisions if item.closing is not None])
+    await orphans.insert_orphans(connection, kept)
+    return [decision.answer for decision in decisions]
+
+
+async def _find_transactions(
+    connection: Connection, reported: Sequence[TransactionStop]
+) -> list[StoppableTransaction | None]:
+    """Return the transaction that each stop is about, locked until the commit."""
+    named = {
+        stops.TransactionName(stop.tenant_id, stop.charge_point_id, stop.transaction_id)
+        for stop in reported
+        if rules.names_a_transaction(stop)
+    }
+    unnamed = [stop for stop in reported if not rules.names_a_transaction(stop)]
+    while True:
+        chosen = await _choose(connection, unnamed) if unnamed else []
+        found = [item for item in chosen if item is not None]
+        names = named | {
+            stops.TransactionName(item.tenant_id, item.charge_point_id, item.id) for item in found
+        }
+        locked = await stops.lock_transactions(connection, names) if names else {}
+        # Another ledger may have stopped one before it was locked: then the choice is another one.
+        if all(locked.get(item.id) == item for item in found):
+            break
+    of_unnamed = iter(chosen)
+    return [
+        rules.transaction_of(stop, [locked[stop.transaction_id]] if stop.transaction_id in locked else [])
+        if rules.names_a_transaction(stop)
+        else next(of_unnamed)
+        for stop in reported
+    ]
+
+
+async def _choose(
+    connection: Connection, unnamed: Sequence[TransactionStop]
+) -> list[StoppableTransaction | None]:
+    """Return the transaction of each stop without valid transactionId. They are not locked."""
+    searched = [stops.search_of(stop, rules.ending_of(stop), rules.stop_tag(stop)) for stop in unnamed]
+    candidates = await stops.find_candidates(connection, searched)
+    return [rules.transaction_of(stop, found) for stop, found in zip(unnamed, candidates, strict=True)]
+
+
+async def _find_stop_tags(
+    connection: Connection, reported: Sequence[TransactionStop]
+) -> dict[IdTagKey, IdTagRecord]:
+    keys = {key for stop in reported if (key := rules.stop_tag(stop)) is not None}
+    return await find_id_tags(connection, sorted(keys))
+
+
+async def _close(connection: Connection, closings: Sequence[Closing]) -> None:
+    """Write the ends of transactions, and the effect on the remote stops that asked for them."""
+    await stops.close_transactions(connection, closings)
+    ended = [
+        EndedTransaction(item.tenant_id, item.charge_point_id, item.id)
+        for item in (closing.transaction for closing in closings)
+    ]
+    await effects.set_stopped(connection, ended, rules.AWAITS_EFFECT)

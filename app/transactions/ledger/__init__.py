@@ -1,1 +1,0 @@
-"""The ledger: group commit of starts, stops and meter values."""

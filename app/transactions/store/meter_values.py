@@ -1,0 +1,138 @@
+"""Meter values of one batch. Those that the core has queued are one COPY that it encodes: the hot path.
+
+A COPY has no `on conflict`, and cannot find a transaction by time. So all other values, and a queued batch
+that holds a sample which is stored already (a retry), go another way: as JSON, through an INSERT.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from app.clock import moment_of
+from app.database.copying import copy_encoded
+from app.database.prepared import Connection
+from app.ocpp import MeterBatch, meter_digest
+from app.transactions.records import MeterReading, MeterReadings, SamplePlace, TransactionStop
+
+# A sample that names no transaction belongs to the one that ran on its connector when it was taken (OCPP 1.6
+# errata 3.16). SQL decides which one that is, not `rules`: charge points send such samples between sessions
+# all the time, and to read the candidates first would cost each batch with one of them a round trip more.
+# A sample without a readable time is stored under that of its arrival, which differs in a retry: for a day
+# the same sample with the same text in the place of its time counts as one.
+_INSERT: Final = """
+    insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
+        received_at, context, sampled_values, digest)
+    select record.tenant_id, record.charge_point_id, record.connector_id,
+        coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
+        reading.sampled_values, reading.digest
+    from json_to_recordset($1::json) as record (tenant_id bigint, charge_point_id bigint,
+            connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
+            readings json)
+    cross join lateral json_to_recordset(record.readings)
+        as reading (sampled_at timestamptz, sampled_values json, digest bigint, is_timeless boolean)
+    left join lateral (
+        select id from transactions
+        where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
+            and connector_id = record.connector_id and started_at <= reading.sampled_at
+            and (stopped_at is null or stopped_at >= reading.sampled_at)
+        order by started_at desc, id desc limit 1
+    ) as running
+        on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
+    where not reading.is_timeless or not exists (
+        select from meter_values as known
+        where known.charge_point_id = record.charge_point_id and known.digest = reading.digest
+            and known.sampled_at between reading.sampled_at - interval '1 day' and reading.sampled_at
+    )
+    on conflict do nothing
+"""
+
+
+class MeterWrites:
+    """The readings of one batch: they are collected, then written together."""
+
+    __slots__ = ("_others", "_queued")
+
+    def __init__(self, queued: MeterBatch | None, records: Sequence[MeterReadings]) -> None:
+        """Begin with the MeterValues of the batch.
+
+        Args:
+            queued: Those that the core has queued; all of them name a valid transactionId.
+            records: The others, whatever they name.
+        """
+        self._queued = queued
+        self._others: list[Any] = [_as_json(record) for record in records]
+
+    @property
+    def is_one_statement(self) -> bool:
+        """Whether `write` needs no transaction around it."""
+        return not self._others
+
+    def add_stop(self, stop: TransactionStop, place: SamplePlace) -> None:
+        """Add the transactionData of a StopTransaction."""
+        if stop.transaction_data:
+            readings = MeterReadings(
+                stop.tenant_id,
+                stop.charge_point_id,
+                place.connector_id,
+                place.transaction_id,
+                stop.received_at_us,
+                stop.transaction_data,
+            )
+            self._others.append(_as_json(readings, "stop"))
+
+    async def write(self, connection: Connection) -> None:
+        """Insert the collected readings; a sample that is stored already stays as it is."""
+        if self._queued is not None:
+            try:
+                await _copy(connection, self._queued)
+            except asyncpg.UniqueViolationError:
+                records = map(readings_of, self._queued.records())
+                await _insert(connection, [_as_json(record) for record in records])
+        if self._others:
+            await _insert(connection, self._others)
+
+
+def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -> MeterReadings:
+    """Return one record of a queued batch in the form of the others."""
+    tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, found = record
+    readings = [MeterReading(*reading) for reading in found]
+    return MeterReadings(tenant_id, charge_point_id, connector_id, transaction_id, received_at_us, readings)
+
+
+async def _copy(connection: Connection, queued: MeterBatch) -> None:
+    copying = copy_encoded(connection, "meter_values", MeterBatch.COLUMNS, queued.copy())
+    if connection.is_in_transaction():
+        async with connection.transaction():
+            await copying
+    else:
+        # One statement is a transaction by itself: no BEGIN, no COMMIT, one round trip.
+        await copying
+
+
+def _as_json(record: MeterReadings, context: str = "periodic") -> dict[str, Any]:
+    connector_id, reported = record.connector_id, record.transaction_id or 0
+    return {
+        "tenant_id": record.tenant_id,
+        "charge_point_id": record.charge_point_id,
+        "connector_id": connector_id,
+        "transaction_id": record.transaction_id,
+        "received_at": moment_of(record.received_at_us),
+        "context": context,
+        "readings": [
+            {
+                "sampled_at": moment_of(reading.sampled_at_us),
+                "sampled_values": orjson.Fragment(reading.sampled_values),
+                "digest": meter_digest(
+                    reading.sampled_values + (reading.unreadable_time or ""), connector_id, reported
+                ),
+                "is_timeless": reading.unreadable_time is not None,
+            }
+            for reading in record.readings
+        ],
+    }
+
+
+async def _insert(connection: Connection, records: list[Any]) -> None:
+    await connection.execute(_INSERT, orjson.dumps(records).decode())

@@ -1,0 +1,232 @@
+"""Read transactions, their meter values, and what fits no transaction. The ledger writes them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Integer, Select, Text, bindparam, cast, select, tuple_
+from sqlalchemy.sql.expression import ColumnElement
+
+from app.clock import PLAUSIBLE_FROM
+from app.database.prepared import Row
+from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
+from app.database.schema import CHARGE_POINTS
+from app.database.statements import Statement, given
+from app.database.unit_of_work import TenantRows
+from app.id_tags.rules import fold_id_tag
+from app.transactions import tables
+from app.transactions.records import (
+    TIME_UNREADABLE,
+    MeterValueFilter,
+    MeterValueRecord,
+    OrphanRecord,
+    TransactionFilter,
+    TransactionRecord,
+)
+
+_TABLE = tables.transactions
+_VALUES = tables.meter_values
+_ORPHANS = tables.orphan_records
+# JSON is read as text: a listing passes it on as it is, and a unit of work would decode it.
+_COLUMNS = columns_of(
+    TransactionRecord,
+    _TABLE,
+    identity=CHARGE_POINTS.c.identity,
+    id_tag_info_json=cast(_TABLE.c.id_tag_info, Text).label("id_tag_info_json"),
+    stop_id_tag_info_json=cast(_TABLE.c.stop_id_tag_info, Text).label("stop_id_tag_info_json"),
+    stop_raw_json=cast(_TABLE.c.stop_raw, Text).label("stop_raw_json"),
+)
+_VALUE_COLUMNS = columns_of(
+    MeterValueRecord,
+    _VALUES,
+    sampled_values_json=cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
+)
+_ORPHAN_COLUMNS = columns_of(OrphanRecord, _ORPHANS, payload=cast(_ORPHANS.c.payload, Text).label("payload"))
+_SLACK = timedelta(days=1)
+
+
+def _select_transactions(*conditions: Any) -> Select[Any]:
+    joined = _TABLE.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    statement = select(*_COLUMNS).select_from(joined)
+    return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
+
+
+_ONE: Final = Statement(_select_transactions(_TABLE.c.id == bindparam("transaction_id")))
+
+_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "after": _TABLE.c.id < bindparam("after"),
+    "identity": CHARGE_POINTS.c.identity == bindparam("identity"),
+    "connector_id": _TABLE.c.connector_id == bindparam("connector_id"),
+    "id_tag_key": _TABLE.c.id_tag_key == bindparam("id_tag_key"),
+    "running": _TABLE.c.stopped_received_at.is_(None),
+    "stopped": _TABLE.c.stopped_received_at.is_not(None),
+    "from_at": _TABLE.c.started_at >= bindparam("from_at"),
+    "to_at": _TABLE.c.started_at < bindparam("to_at"),
+}
+_VALUE_ORDER: Final = (_VALUES.c.sampled_at, _VALUES.c.digest)
+_VALUE_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "transaction_id": _VALUES.c.transaction_id == bindparam("transaction_id"),
+    "connector_id": _VALUES.c.connector_id == bindparam("connector_id"),
+    "from_at": _VALUES.c.sampled_at >= bindparam("from_at"),
+    "before": _VALUES.c.sampled_at < bindparam("before"),
+    "until": _VALUES.c.sampled_at <= bindparam("until"),
+    "after_at": tuple_(*_VALUE_ORDER)
+    > tuple_(
+        bindparam("after_at", type_=_VALUES.c.sampled_at.type),
+        bindparam("after_digest", type_=_VALUES.c.digest.type),
+    ),
+}
+_ORPHAN_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
+    "after": _ORPHANS.c.id < bindparam("after"),
+    "charge_point_id": _ORPHANS.c.charge_point_id == bindparam("charge_point_id"),
+}
+_LIMIT: Final = bindparam("limit", type_=Integer)
+
+
+class TransactionStore:
+    """Reads the transactions of one tenant, each read one statement."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: TenantRows) -> None:
+        self._source = source
+
+    async def get(self, transaction_id: int) -> TransactionRecord | None:
+        """Return a transaction by its OCPP transactionId."""
+        if not 0 < transaction_id <= LARGEST_INT32:
+            return None
+        rows = await self._rows(_ONE, transaction_id=transaction_id)
+        return TransactionRecord(*rows[0].values()) if rows else None
+
+    async def page(
+        self, limit: int, after: int | None = None, filters: TransactionFilter | None = None
+    ) -> list[TransactionRecord]:
+        """Return transactions, the newest id first. after: id of the last one seen."""
+        values = _page_values(limit, after, filters or TransactionFilter())
+        return [
+            TransactionRecord(*row.values()) for row in await self._rows(_page(frozenset(values)), **values)
+        ]
+
+    async def meter_values(
+        self, transaction: TransactionRecord, limit: int, after: tuple[datetime, int] | None = None
+    ) -> list[MeterValueRecord]:
+        """Return the values of a transaction, those of its stop included, in the order of their time.
+
+        A sample whose time lies more than a day outside the transaction is found with its charge point only.
+
+        Args:
+            transaction: The transaction.
+            limit: The most values to return.
+            after: Time and digest of the last one seen.
+        """
+        return await self._meter_values(limit, after, _values_of(transaction))
+
+    async def meter_values_of_charge_point(
+        self,
+        charge_point_id: int,
+        limit: int,
+        after: tuple[datetime, int] | None = None,
+        filters: MeterValueFilter | None = None,
+    ) -> list[MeterValueRecord]:
+        """Return the values of a charge point, within a transaction or not, in the order of their time.
+
+        Args:
+            charge_point_id: The charge point.
+            limit: The most values to return.
+            after: Time and digest of the last one seen.
+            filters: What narrows them.
+        """
+        narrow = filters or MeterValueFilter()
+        values = given(
+            charge_point_id=charge_point_id,
+            connector_id=narrow.connector_id,
+            from_at=narrow.from_at,
+            before=narrow.to_at,
+        )
+        return await self._meter_values(limit, after, values)
+
+    async def orphan_records(
+        self, limit: int, after: int | None = None, charge_point_id: int | None = None
+    ) -> list[OrphanRecord]:
+        """Return billing messages that fit no transaction, the newest first.
+
+        Args:
+            limit: The most records to return.
+            after: Id of the last one seen.
+            charge_point_id: The charge point whose messages are read; None: all of the tenant.
+        """
+        values = given(limit=limit, after=after, charge_point_id=charge_point_id)
+        rows = await self._rows(_orphan_page(frozenset(values)), **values)
+        return [_orphan(row) for row in rows]
+
+    async def _meter_values(
+        self, limit: int, after: tuple[datetime, int] | None, narrowed: dict[str, Any]
+    ) -> list[MeterValueRecord]:
+        values = {**narrowed, "limit": limit}
+        if after is not None:
+            values["after_at"] = after[0]
+            values["after_digest"] = max(SMALLEST_INT64, min(after[1], LARGEST_INT64))
+        rows = await self._rows(_meter_page(frozenset(values)), **values)
+        return [MeterValueRecord(*row.values()) for row in rows]
+
+    async def _rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        return await self._source.rows(statement, {"tenant_id": self._source.tenant_id, **values})
+
+
+def _orphan(row: Row) -> OrphanRecord:
+    names = ("id", "tenant_id", "charge_point_id", "kind", "action", "raw", "received_at", "transaction_id")
+    return OrphanRecord(payload=orjson.loads(row["payload"]), **{name: row[name] for name in names})
+
+
+def _page_values(limit: int, after: int | None, filters: TransactionFilter) -> dict[str, Any]:
+    return given(
+        limit=limit,
+        after=after,
+        identity=filters.identity,
+        connector_id=filters.connector_id,
+        id_tag_key=None if filters.id_tag is None else fold_id_tag(filters.id_tag),
+        running=True if filters.open else None,
+        stopped=True if filters.open is False else None,
+        from_at=filters.from_at,
+        to_at=filters.to_at,
+    )
+
+
+def _values_of(transaction: TransactionRecord) -> dict[str, Any]:
+    """Return what narrows meter values to those of a transaction, by name."""
+    started_at, stopped_at = transaction.started_at, transaction.stopped_at
+    values = {"charge_point_id": transaction.charge_point_id, "transaction_id": transaction.id}
+    # Not the charge point's whole history; but a clock that was set in between makes any time possible.
+    if started_at < PLAUSIBLE_FROM or TIME_UNREADABLE in transaction.flags:
+        return values
+    until = stopped_at + _SLACK if stopped_at is not None and stopped_at >= started_at else None
+    return {**values, **given(from_at=started_at - _SLACK, until=until)}
+
+
+@cache
+def _page(names: frozenset[str]) -> Statement:
+    """Return the statement of a page of transactions. names: of the values that narrow it."""
+    conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
+    return Statement(_select_transactions(*conditions).order_by(_TABLE.c.id.desc()).limit(_LIMIT))
+
+
+@cache
+def _meter_page(names: frozenset[str]) -> Statement:
+    """Return the statement of a page of meter values. names: of the values that narrow it."""
+    conditions = [condition for name, condition in _VALUE_CONDITIONS.items() if name in names]
+    statement = select(*_VALUE_COLUMNS).where(
+        _VALUES.c.tenant_id == bindparam("tenant_id"),
+        _VALUES.c.charge_point_id == bindparam("charge_point_id"),
+        *conditions,
+    )
+    return Statement(statement.order_by(*_VALUE_ORDER).limit(_LIMIT))
+
+
+@cache
+def _orphan_page(names: frozenset[str]) -> Statement:
+    """Return the statement of a page of orphan records. names: of the values that narrow it."""
+    conditions = [condition for name, condition in _ORPHAN_CONDITIONS.items() if name in names]
+    statement = select(*_ORPHAN_COLUMNS).where(_ORPHANS.c.tenant_id == bindparam("tenant_id"), *conditions)
+    return Statement(statement.order_by(_ORPHANS.c.id.desc()).limit(_LIMIT))

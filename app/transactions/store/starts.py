@@ -1,0 +1,102 @@
+"""The steps of a batch that concern starts: find repetitions, find what runs on a tag, insert."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from app.database.prepared import Connection
+from app.database.text import json_text
+from app.id_tags.records import IdTagKey
+from app.transactions.records import JudgedStart, RunningTransaction, StartKey, TransactionStarted
+
+_FIND: Final = """
+    select key.number, known.id, known.id_tag_info
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bigint[])
+        with ordinality
+        as key (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh, number)
+    join transactions as known
+        using (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh)
+"""
+
+_FIND_RUNNING: Final = """
+    select tenant_id, id_tag_key, charge_point_id, connector_id, started_at
+    from transactions
+    where stopped_received_at is null and id_tag_info ->> 'status' = 'Accepted'
+        and (tenant_id, id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
+"""
+
+_INSERT: Final = """
+    insert into transactions (id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
+        started_key, started_received_at, meter_start_wh, reservation_id, id_tag_info, flags,
+        remote_start_command_id)
+    select nextval('transaction_id_seq'), tenant_id, charge_point_id, connector_id, id_tag, id_tag_key,
+        started_at, started_key, received_at, meter_start_wh, reservation_id, id_tag_info::jsonb,
+        string_to_array(flags, ','), command_id
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::text[], $12::text[],
+            $13::uuid[])
+        as new (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key,
+            received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id)
+    order by tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
+    on conflict do nothing
+    returning id, tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
+"""
+
+
+async def find_starts(
+    connection: Connection, keys: Collection[StartKey]
+) -> dict[StartKey, TransactionStarted]:
+    """Return the stored answers of the starts that are stored."""
+    wanted = list(keys)
+    rows = await connection.fetch(_FIND, *zip(*wanted, strict=True))
+    return {
+        wanted[row["number"] - 1]: TransactionStarted(row["id"], orjson.loads(row["id_tag_info"]), True)
+        for row in rows
+    }
+
+
+async def find_running(connection: Connection, tags: Sequence[IdTagKey]) -> list[RunningTransaction]:
+    """Return the accepted transactions that run on some tags.
+
+    The tags must be locked by a statement before this one, so that its snapshot is younger than the lock.
+    """
+    rows = await connection.fetch(_FIND_RUNNING, *zip(*tags, strict=True))
+    return [RunningTransaction(*row.values()) for row in rows]
+
+
+async def insert_starts(
+    connection: Connection, starts: Sequence[JudgedStart], commands: Mapping[StartKey, UUID]
+) -> dict[StartKey, int]:
+    """Insert new starts, and return their transaction ids.
+
+    A start that another ledger has inserted meanwhile is left out. commands: the remote starts that led to
+    some of them.
+    """
+    parameters = [_row(judged, commands.get(judged.key)) for judged in starts]
+    rows = await connection.fetch(_INSERT, *zip(*parameters, strict=True))
+    numbers = {}
+    for row in rows:
+        transaction_id, *key = row.values()
+        numbers[StartKey(*key)] = transaction_id
+    return numbers
+
+
+def _row(judged: JudgedStart, command_id: UUID | None) -> tuple[object, ...]:
+    start = judged.start
+    return (
+        start.tenant_id,
+        start.charge_point_id,
+        start.connector_id,
+        judged.id_tag,
+        judged.key.id_tag_key,
+        start.started_at,
+        judged.key.started_key,
+        start.received_at,
+        start.meter_start_wh,
+        start.reservation_id,
+        json_text(judged.id_tag_info),
+        ",".join(judged.flags),
+        command_id,
+    )

@@ -1,0 +1,176 @@
+"""The steps of a batch that concern stops: find the transactions that they may be about, and close them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import asyncpg
+import orjson
+
+from app.database.prepared import Connection
+from app.database.text import json_text
+from app.id_tags.records import IdTagKey
+from app.transactions.records import (
+    TIME_UNREADABLE,
+    Closing,
+    Ending,
+    StoppableTransaction,
+    TransactionStop,
+)
+
+# The f-strings join constants of this module only; every value is a parameter.
+# ruff: noqa: S608
+
+_COLUMNS: Final = """
+    id, tenant_id, charge_point_id, connector_id, id_tag_key, started_at, meter_start_wh, flags, stopped_at,
+    stopped_received_at, meter_stop_wh, stop_reason, stop_id_tag, stop_id_tag_info,
+    stop_raw ->> 'transactionId' as named_id
+"""
+
+_LOCK: Final = f"""
+    select {_COLUMNS}
+    from transactions
+    where (tenant_id, charge_point_id, id) in (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]))
+    order by id
+    for update
+"""
+
+# Two candidates for each stop: the newest transaction that bears exactly this stop, and the newest open one
+# that it may close. A charge point has a long history, so the conditions of `rules.transaction_of` are here
+# too, to narrow it: a rule that admits more needs a wider search.
+_FIND_CANDIDATES: Final = f"""
+    select asked.number, candidate.*
+    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::boolean[],
+            $7::text[]) with ordinality
+        as asked (tenant_id, charge_point_id, stopped_at, meter_stop_wh, named_id, is_timeless, id_tag_key,
+            number)
+    cross join lateral (
+        (
+            select {_COLUMNS}
+            from transactions
+            where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
+                and meter_stop_wh = asked.meter_stop_wh
+                and (stopped_at = asked.stopped_at
+                    or (asked.is_timeless and '{TIME_UNREADABLE}' = any(flags)))
+                and stop_raw ->> 'transactionId' = asked.named_id
+            order by id desc limit 1
+        ) union all (
+            select {_COLUMNS}
+            from transactions
+            where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
+                and started_at <= asked.stopped_at and stopped_received_at is null
+                and (asked.id_tag_key is null or id_tag_key = asked.id_tag_key)
+            order by started_at desc, id desc limit 1
+        )
+    ) as candidate
+"""
+
+_CLOSE: Final = """
+    update transactions set stopped_at = ended.stopped_at, stopped_received_at = ended.received_at,
+        meter_stop_wh = ended.meter_stop_wh, stop_reason = ended.reason, stop_id_tag = ended.id_tag,
+        stop_id_tag_info = ended.id_tag_info::jsonb, stop_raw = ended.raw::jsonb,
+        flags = flags || string_to_array(ended.new_flags, ',')
+    from unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[])
+        as ended (id, stopped_at, received_at, meter_stop_wh, reason, id_tag, id_tag_info, raw, new_flags)
+    where transactions.id = ended.id
+"""
+
+
+class TransactionName(NamedTuple):
+    """A transaction as a charge point names it."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int
+
+
+class UnnamedStop(NamedTuple):
+    """What the transaction of a stop without valid transactionId is searched by.
+
+    named_id: what it names, as text; is_timeless: its time was not readable; id_tag_key None: it bears no
+    tag.
+    """
+
+    tenant_id: int
+    charge_point_id: int
+    stopped_at: datetime
+    meter_stop_wh: int
+    named_id: str
+    is_timeless: bool
+    id_tag_key: str | None
+
+
+def search_of(stop: TransactionStop, ending: Ending, tag: IdTagKey | None) -> UnnamedStop:
+    """Return what the transaction of a stop is searched by. ending, tag: as the rules read the stop."""
+    return UnnamedStop(
+        stop.tenant_id,
+        stop.charge_point_id,
+        ending.stopped_at,
+        ending.meter_stop_wh,
+        str(stop.transaction_id),
+        TIME_UNREADABLE in ending.flags,
+        None if tag is None else tag.id_tag_key,
+    )
+
+
+async def lock_transactions(
+    connection: Connection, names: Iterable[TransactionName]
+) -> dict[int, StoppableTransaction]:
+    """Return those of the named transactions that exist, by id, locked until the commit."""
+    rows = await connection.fetch(_LOCK, *zip(*names, strict=True))
+    return {row["id"]: _stoppable(row) for row in rows}
+
+
+async def find_candidates(
+    connection: Connection, stops: Sequence[UnnamedStop]
+) -> list[list[StoppableTransaction]]:
+    """Return for each stop the transactions that it may be about. They are not locked."""
+    found: list[list[StoppableTransaction]] = [[] for _ in stops]
+    for row in await connection.fetch(_FIND_CANDIDATES, *zip(*stops, strict=True)):
+        found[row["number"] - 1].append(_stoppable(row))
+    return found
+
+
+async def close_transactions(connection: Connection, closings: Sequence[Closing]) -> None:
+    """Write the ends of transactions."""
+    if closings:
+        rows = [_closing_row(closing) for closing in closings]
+        await connection.execute(_CLOSE, *zip(*rows, strict=True))
+
+
+def _stoppable(row: asyncpg.Record) -> StoppableTransaction:
+    ending = None
+    if row["stopped_received_at"] is not None:
+        ending = Ending(row["stopped_at"], row["meter_stop_wh"], row["stop_reason"], row["stop_id_tag"])
+    info = row["stop_id_tag_info"]
+    return StoppableTransaction(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        charge_point_id=row["charge_point_id"],
+        connector_id=row["connector_id"],
+        id_tag_key=row["id_tag_key"],
+        started_at=row["started_at"],
+        meter_start_wh=row["meter_start_wh"],
+        flags=tuple(row["flags"]),
+        ending=ending,
+        id_tag_info=None if info is None else orjson.loads(info),
+        named_id=row["named_id"],
+    )
+
+
+def _closing_row(closing: Closing) -> tuple[object, ...]:
+    ending = closing.ending
+    # The readings are rows of their own; a second copy of them would only be in the way.
+    raw = {key: value for key, value in closing.raw.items() if key != "transactionData"}
+    return (
+        closing.transaction.id,
+        ending.stopped_at,
+        closing.received_at,
+        ending.meter_stop_wh,
+        ending.reason,
+        ending.id_tag,
+        None if closing.id_tag_info is None else json_text(closing.id_tag_info),
+        json_text(raw),
+        ",".join(closing.flags),
+    )

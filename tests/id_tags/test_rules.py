@@ -1,0 +1,85 @@
+"""What an id tag may do, decided without a database."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.id_tags.records import IdTagRecord
+from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+TAG = IdTagRecord(1, "TAG-1", "tag-1", "Accepted", None, None, None, None, NOW, NOW)
+_HOUR = timedelta(hours=1)
+_EXPIRY = {"expiryDate": "2026-03-01T13:00:00.000Z"}
+
+
+@pytest.mark.parametrize("id_tag", ["B4A63CDF", "b4a63cdf", "B4a63CdF"])
+def test_tags_are_compared_without_regard_to_case(id_tag: str) -> None:
+    assert fold_id_tag(id_tag) == "b4a63cdf"
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "active", "info"),
+    [
+        pytest.param({}, NOW, None, {"status": "Accepted"}, id="a question"),
+        pytest.param({}, NOW, 1000, {"status": "Accepted"}, id="no limit"),
+        pytest.param({"status": "Blocked"}, NOW, 0, {"status": "Blocked"}, id="blocked"),
+        pytest.param({"status": "Invalid"}, NOW, 0, {"status": "Invalid"}, id="invalid"),
+        pytest.param({"status": "Expired"}, NOW, 0, {"status": "Expired"}, id="expired by hand"),
+        pytest.param(
+            {"parent_id_tag": "GROUP"}, NOW, None, {"status": "Accepted", "parentIdTag": "GROUP"}, id="group"
+        ),
+        pytest.param(
+            {"status": "Blocked", "parent_id_tag": "GROUP", "expires_at": NOW + _HOUR},
+            NOW,
+            None,
+            {"status": "Blocked", "parentIdTag": "GROUP", **_EXPIRY},
+            id="a refusal names group and expiry too",
+        ),
+        pytest.param(
+            {"expires_at": NOW + _HOUR}, NOW, None, {"status": "Accepted", **_EXPIRY}, id="before its end"
+        ),
+        pytest.param(
+            {"expires_at": NOW + _HOUR}, NOW + _HOUR, None, {"status": "Expired", **_EXPIRY}, id="at its end"
+        ),
+        pytest.param(
+            {"status": "Blocked", "expires_at": NOW + _HOUR},
+            NOW + 2 * _HOUR,
+            None,
+            {"status": "Blocked", **_EXPIRY},
+            id="blocked outweighs expired",
+        ),
+        pytest.param(
+            {"max_active_transactions": 1}, NOW, None, {"status": "Accepted"}, id="a question counts nothing"
+        ),
+        pytest.param({"max_active_transactions": 2}, NOW, 1, {"status": "Accepted"}, id="below its limit"),
+        pytest.param({"max_active_transactions": 2}, NOW, 2, {"status": "ConcurrentTx"}, id="at its limit"),
+        pytest.param({"max_active_transactions": 0}, NOW, 0, {"status": "ConcurrentTx"}, id="limit of none"),
+        pytest.param(
+            {"max_active_transactions": 1, "expires_at": NOW + _HOUR},
+            NOW + _HOUR,
+            1,
+            {"status": "Expired", **_EXPIRY},
+            id="expired outweighs its limit",
+        ),
+    ],
+)
+def test_a_tag_is_judged_by_status_expiry_and_limit(
+    changes: dict[str, Any], at: datetime, active: int | None, info: dict[str, str]
+) -> None:
+    assert id_tag_info(replace(TAG, **changes), at, active) == info
+
+
+@pytest.mark.parametrize("active", [None, 0, 7])
+def test_an_unknown_tag_is_invalid(active: int | None) -> None:
+    assert id_tag_info(None, NOW, active) == {"status": "Invalid"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "limited"),
+    [(None, False), (TAG, False), (replace(TAG, max_active_transactions=0), True)],
+)
+def test_a_tag_is_limited_if_it_has_a_limit(tag: IdTagRecord | None, limited: bool) -> None:
+    assert is_limited(tag) is limited
