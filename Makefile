@@ -1,4 +1,4 @@
-# Everything a developer types. `make` alone explains itself.
+# All commands for developers. `make` alone lists them.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
-# Which Python makes the virtual environment; without it the newest one that is new enough.
+# The Python that makes the virtual environment. Default: the newest one that is found, if it is new enough.
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
@@ -63,7 +63,7 @@ lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layer
 	@cat $(AUDIT)
 
 .PHONY: audit
-audit: build ## Ask what is known against the dependencies: vulnerabilities, licences, sources
+audit: build ## Check the dependencies: known vulnerabilities, licences, sources
 	@rm -f $(STAMPS)/audit-*
 	@$(MAKE) $(AUDIT)
 	@cat $(AUDIT)
@@ -87,7 +87,7 @@ fresh: check-rust
 		|| { echo "app/ocpp/v16.py is stale: run 'make generate'" >&2; exit 1; }
 
 .PHONY: generate
-generate: build ## Write the files that derive from others: types of the protocol, drawings of the documentation
+generate: build ## Write generated files: types of the protocol, drawings of the documentation
 	cargo run --quiet -p ocpp-core --example generate_python_types > app/ocpp/v16.py.new
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
@@ -112,7 +112,7 @@ fuzz: check-rust ## Fuzz each target for FUZZ_SECONDS (needs nightly Rust and ca
 	cargo +nightly fuzz run --fuzz-dir core_rs/fuzz deframe -- -max_total_time=$(FUZZ_SECONDS)
 
 .PHONY: clean
-clean: ## Remove what was built; data/ stays
+clean: ## Remove everything that was built; data/ is kept
 	rm -rf $(VENV) target core_rs/fuzz/target app/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find app tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -132,9 +132,9 @@ done; \
 	{ echo "$$python has no module venv: on Debian and Ubuntu install python3-venv" >&2; exit 1; }
 endef
 
-# Stamps say what is done; their prerequisites say when to do it again.
+# A stamp says that a step is done. Its prerequisites say when to do it again.
 
-# The audit is done once a day, and again when the dependencies change. Its answer is kept, and shown each time.
+# The audit runs once a day, and again if the dependencies change. Its output is kept, and shown each time.
 $(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core
 	@rm -f $(STAMPS)/audit-*
 	@$(BIN)/python -m tools.audit > $@ || { cat $@ >&2; exit 1; }
@@ -143,7 +143,7 @@ $(STAMPS)/python: pyproject.toml
 	@[ -x $(BIN)/python ] || { $(FIND_PYTHON); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); }
 	@echo "Installing the development tools"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.16,<2'
-	@# Python 3.11 puts an old one with known vulnerabilities there; nothing needs it.
+	@# Python 3.11 installs an old setuptools with known vulnerabilities. It is not needed.
 	@$(BIN)/python -m pip uninstall --quiet --quiet --yes setuptools
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
