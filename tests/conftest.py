@@ -12,7 +12,9 @@ pytest_plugins = [
     "tests.support.catalog",
     "tests.support.engines",
     "tests.support.live_fixtures",
+    "tests.support.processes",
     "tests.support.store",
+    "tests.support.tools",
 ]
 
 # Plain tracebacks: the default ones print every local variable, which takes seconds.

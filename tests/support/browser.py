@@ -1,4 +1,4 @@
-"""The pages on a port of their own, and a browser to look at them; without one the tests are skipped."""
+"""The pages on a port of their own, and a browser to look at them."""
 
 import asyncio
 import socket
@@ -12,7 +12,8 @@ import uvicorn
 from app.catalog.catalog import load_catalog
 from app.ocpp import ocpp16
 from tests.support.catalog import build_application
-from tests.support.chromium import Chromium, find_chromium
+from tests.support.chromium import Chromium
+from tests.support.tools import require_tool
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -31,9 +32,7 @@ async def address() -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chromium]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium on PATH: the pages are not looked at")
+    executable = require_tool("Chromium")
     profile: Path = tmp_path_factory.mktemp("chromium") / "profile"
     async with Chromium.launch(executable, profile) as running:
         yield running

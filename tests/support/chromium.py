@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,11 +24,6 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 _START_TIMEOUT_S = 40.0
-
-
-def find_chromium() -> str | None:
-    """The browser's path, or None where none is installed."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Tab:

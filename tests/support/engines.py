@@ -74,12 +74,12 @@ def template(engines: Engines) -> str:
 
 
 @pytest.fixture(scope="module")
-def database_url(engines: Engines, template: str) -> Iterator[str]:
+def database_url(engines: Engines, template: str) -> str:
     """A database of the module's own, migrated and empty."""
     name = f"test_{next(_NUMBERS)}"
     asyncio.run(execute(engines.database_url, f"create database {name} template {template}"))
-    yield with_database(engines.database_url, name)
-    asyncio.run(execute(engines.database_url, f"drop database {name} with (force)"))
+    # It is not dropped: that waits for a checkpoint, and the engine is removed at the end.
+    return with_database(engines.database_url, name)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,9 @@ pub fn run() -> ExitCode {
     let mut out = std::io::stdout();
     if Command::new("valgrind").arg("--version").output().is_err() {
         let _ = writeln!(out, "Instructions were not counted: valgrind is not installed.");
-        return ExitCode::SUCCESS;
+        // The continuous integration sets it: there a missing tool is an error.
+        let is_required = std::env::var_os("REQUIRE_ALL").is_some_and(|value| value == "1");
+        return if is_required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let mut outcome = ExitCode::SUCCESS;
     for (frame, work, bound) in BOUNDS {

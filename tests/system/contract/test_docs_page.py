@@ -1,7 +1,6 @@
 """`/docs` in a real browser: Swagger UI runs under its policy, and asks nobody but us."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -9,10 +8,9 @@ import uvicorn
 from app.main import create_app
 from app.settings import Settings
 from tests.support.api_server import serving
-from tests.support.chromium import Chromium, find_chromium
+from tests.support.chromium import Chromium
 
-EXECUTABLE = find_chromium()
-pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 _RENDERED = """new Promise(resolve => {
   const look = () => document.querySelectorAll('.opblock-tag').length ? resolve(true) : setTimeout(look, 50);
   look();
@@ -27,9 +25,8 @@ def url() -> Iterator[str]:
         yield url
 
 
-async def test_swagger_ui_shows_the_api_under_its_strict_policy(url: str, tmp_path: Path) -> None:
-    assert EXECUTABLE is not None
-    async with Chromium.launch(EXECUTABLE, tmp_path / "profile") as browser, browser.tab() as tab:
+async def test_swagger_ui_shows_the_api_under_its_strict_policy(url: str, browser: Chromium) -> None:
+    async with browser.tab() as tab:
         await tab.open(f"{url}/docs")
         await tab.command("Runtime.evaluate", expression=_RENDERED, awaitPromise=True)
         tags = await tab.ask("[...document.querySelectorAll('.opblock-tag')].map(tag => tag.dataset.tag)")

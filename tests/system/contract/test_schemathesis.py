@@ -12,15 +12,15 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
-from schemathesis.checks import load_all_checks
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from app.main import create_app
 from app.settings import Settings
 from tests.support.api_server import Things, make_platform_key, make_things, running_server
 
-load_all_checks()
-SCHEMA = schemathesis.openapi.from_dict(create_app(Settings(credential_pepper="pepper")).openapi())
+# The operations are found when the test runs: to collect them takes as long as to collect all other tests.
+SCHEMA = schemathesis.pytest.from_fixture("document")
 BOUNDED = hypothesis_settings(
     max_examples=6,
     derandomize=True,
@@ -32,8 +32,6 @@ BOUNDED = hypothesis_settings(
 # No schema can say which cursor a listing gave out, which ETag is current, that an expiry lies ahead, or what
 # the protocol's rules across fields are.
 UNDESCRIBABLE = [positive_data_acceptance]
-# As a whole it takes a minute, and a third of the time of collecting all tests.
-pytestmark = pytest.mark.slow
 CATALOG = "/v1/protocols"
 """Its validator takes bad input in order to judge it."""
 
@@ -70,6 +68,11 @@ class Target:
 
 
 @pytest.fixture(scope="module")
+def document() -> BaseSchema:
+    return schemathesis.openapi.from_dict(create_app(Settings(credential_pepper="pepper")).openapi())
+
+
+@pytest.fixture(scope="module")
 def target(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     settings = Settings(
         database_url=database_url,
@@ -84,6 +87,8 @@ def target(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathF
         yield Target(url, settings, session)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @SCHEMA.parametrize()
 @BOUNDED
 def test_every_answer_is_as_documented(case: Any, target: Target) -> None:
