@@ -23,13 +23,11 @@ from app.transactions.records import (
     MeterReadings,
     StartKey,
     StoppableTransaction,
-    StopRecorded,
     TransactionStart,
     TransactionStarted,
     TransactionStop,
 )
-from app.transactions.store import orphans, starts, stops
-from app.transactions.store.meter_values import MeterWrites
+from app.transactions.store import meter_values, orphans, starts, stops
 
 
 async def write_batch(
@@ -46,27 +44,31 @@ async def write_batch(
         remote_start_window: How long before a start its remote start may have been created.
         queued: MeterValues that the core has queued. Their answers are not made here.
     """
-    meters = MeterWrites(queued, [record for record in records if type(record) is MeterReadings])
+    readings = [record for record in records if type(record) is MeterReadings]
     others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
     answers: list[LedgerAnswer] = [None] * len(records)
-    if not others and meters.is_one_statement:
-        await meters.write(connection)
+    if queued is not None and not records:
+        # One statement needs no transaction around it.
+        await meter_values.insert_queued(connection, queued)
         return answers
+    of_stops: list[MeterReadings] = []
     async with connection.transaction():
         # Starts first: a stop or a sample in the same batch may belong to one of them.
-        new = {place: item for place, item in others if isinstance(item, TransactionStart)}
-        if new:
+        if new := {place: item for place, item in others if isinstance(item, TransactionStart)}:
             started = await _write_starts(connection, list(new.values()), remote_start_window)
             for place, answer in zip(new, started, strict=True):
                 answers[place] = answer
-        ended = {place: item for place, item in others if isinstance(item, TransactionStop)}
-        if ended:
-            stopped = await _write_stops(connection, list(ended.values()), meters)
-            for place, outcome in zip(ended, stopped, strict=True):
-                answers[place] = outcome
-        await meters.write(connection)
-        invalid = [orphans.invalid_orphan(item) for _, item in others if isinstance(item, InvalidRecord)]
-        await orphans.insert_orphans(connection, invalid)
+        if ended := {place: item for place, item in others if isinstance(item, TransactionStop)}:
+            decisions = await _write_stops(connection, list(ended.values()))
+            for (place, stop), decision in zip(ended.items(), decisions, strict=True):
+                answers[place] = decision.answer
+                of_stops.extend(_readings_of_stop(stop, decision))
+        if queued is not None:
+            await meter_values.insert_queued(connection, queued)
+        if readings or of_stops:
+            await meter_values.insert_readings(connection, readings, of_stops)
+        if invalid := [item for _, item in others if isinstance(item, InvalidRecord)]:
+            await orphans.insert_orphans(connection, [orphans.invalid_orphan(item) for item in invalid])
     return answers
 
 
@@ -116,7 +118,8 @@ async def _insert_starts(
 
     numbers = await starts.insert_starts(connection, judged, commands)
     led_to = {commands[key]: number for key, number in numbers.items() if key in commands}
-    await effects.set_started(connection, led_to)
+    if led_to:
+        await effects.set_started(connection, led_to)
     await _join_waiting_stops(connection, {number: new[key] for key, number in numbers.items()})
     infos = {item.key: item.id_tag_info for item in judged}
     return {key: TransactionStarted(number, infos[key], False) for key, number in numbers.items()}
@@ -129,27 +132,47 @@ async def _join_waiting_stops(connection: Connection, started: Mapping[int, Tran
     charge_points = {start.charge_point_id for start in started.values()}
     waiting = await orphans.find_waiting_stops(connection, charge_points)
     joined = rules.match_waiting_stops(started, waiting)
-    await _close(connection, [item.closing for item in joined])
-    await orphans.join_stops(connection, joined)
+    if joined:
+        await _close(connection, [item.closing for item in joined])
+        await orphans.join_stops(connection, joined)
 
 
 async def _write_stops(
-    connection: Connection, reported: Sequence[TransactionStop], meters: MeterWrites
-) -> list[StopRecorded]:
-    """Record stops, give their transactionData to `meters`, and return their answers in the same order."""
+    connection: Connection, reported: Sequence[TransactionStop]
+) -> list[rules.StopDecision]:
+    """Record stops without their transactionData, and return what was decided, in the same order."""
     transactions = await _find_transactions(connection, reported)
     tags = await _find_stop_tags(connection, reported)
     decisions = rules.decide_stops(reported, transactions, tags)
-    kept = []
-    for stop, decision in zip(reported, decisions, strict=True):
-        if decision.samples_at is not None:
-            meters.add_stop(stop, decision.samples_at)
-        if decision.orphan_kind is not None:
-            payload, number = rules.stop_payload(stop), decision.answer.transaction_id
-            kept.append(orphans.stop_orphan(stop, payload, decision.orphan_kind, number))
-    await _close(connection, [item.closing for item in decisions if item.closing is not None])
-    await orphans.insert_orphans(connection, kept)
-    return [decision.answer for decision in decisions]
+    closings = [decision.closing for decision in decisions if decision.closing is not None]
+    if closings:
+        await _close(connection, closings)
+    kept = [
+        orphans.stop_orphan(
+            stop, rules.stop_payload(stop), decision.orphan_kind, decision.answer.transaction_id
+        )
+        for stop, decision in zip(reported, decisions, strict=True)
+        if decision.orphan_kind is not None
+    ]
+    if kept:
+        await orphans.insert_orphans(connection, kept)
+    return decisions
+
+
+def _readings_of_stop(stop: TransactionStop, decision: rules.StopDecision) -> list[MeterReadings]:
+    """Return the transactionData of a stop at the place where it belongs, if it is to be stored."""
+    if decision.samples_at is None or not stop.transaction_data:
+        return []
+    return [
+        MeterReadings(
+            stop.tenant_id,
+            stop.charge_point_id,
+            decision.samples_at.connector_id,
+            decision.samples_at.transaction_id,
+            stop.received_at_us,
+            stop.transaction_data,
+        )
+    ]
 
 
 async def _find_transactions(
