@@ -1,11 +1,17 @@
-"""Write one batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
+"""One batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
 
 Records of any kind share one transaction. Each step is one statement for all of them, so that a batch costs
 about as many round trips as a single record.
 """
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
+
+import asyncpg
 
 from app.commands.records import EndedTransaction
 from app.commands.store import effects
@@ -13,7 +19,9 @@ from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
 from app.id_tags.rules import is_limited
 from app.id_tags.store import find_id_tags, lock_id_tags
+from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
+from app.settings import Settings
 from app.transactions import rules
 from app.transactions.records import (
     Closing,
@@ -28,6 +36,60 @@ from app.transactions.records import (
     TransactionStop,
 )
 from app.transactions.store import meter_values, orphans, starts, stops
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+
+class BatchConnection:
+    """A connection of the ledger's own. It is opened for the first batch, and again after it has ended."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.opened: Connection | None = None
+        self._url = url
+        self._wait_s = settings.durable_wait_s
+        self._window = timedelta(seconds=settings.remote_start_window_s)
+
+    def terminate(self) -> None:
+        """End the connection at once, not by `close`, which would wait for a server that does not answer."""
+        connection, self.opened = self.opened, None
+        if connection is not None:
+            connection.terminate()
+
+    async def commit(self, records: Sequence[LedgerRecord], queued: MeterBatch | None) -> list[LedgerAnswer]:
+        """Commit a batch as `write_batch` does, up to the time after which nothing waits for it."""
+        begun = time.perf_counter()
+        connection = await self._connected()
+        # Ending the connection ends whatever hangs, in a lock or in a dead network; cancelling would first
+        # ask the server for a ROLLBACK, and hang in that.
+        guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
+        try:
+            answers = await write_batch(connection, records, self._window, queued)
+        finally:
+            guard.cancel()
+        LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
+        metered = 0 if queued is None else len(queued)
+        LEDGER_BATCH_RECORDS.observe(len(records) + metered)
+        LEDGER_RECORDS.labels(MeterReadings.__name__).inc(metered)
+        for kind, count in Counter(map(type, records)).items():
+            LEDGER_RECORDS.labels(kind.__name__).inc(count)
+        return answers
+
+    async def _connected(self) -> Connection:
+        if self.opened is None or self.opened.is_closed():
+            self.opened = await asyncpg.connect(
+                self._url,
+                timeout=_CONNECT_TIMEOUT_S,
+                max_cached_statement_lifetime=0,
+                server_settings={
+                    "application_name": "stationmaster ledger",
+                    # Whatever the database or the role says: an answer means a flushed commit.
+                    "synchronous_commit": "on",
+                    "jit": "off",
+                    "statement_timeout": f"{int(self._wait_s * 1000)}",
+                    "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
+                },
+            )
+        return self.opened
 
 
 async def write_batch(
