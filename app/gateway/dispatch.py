@@ -1,12 +1,12 @@
-"""Finds the handler of a valid CALL of a charge point, and decides whether the charge point may call it."""
+"""The handlers of the CALLs of charge points, by action, and who may call before its registration."""
 
 from collections.abc import Mapping
-from typing import Final, get_args
+from functools import partial
+from typing import Final, NoReturn, get_args
 
-from app.answers import Answer, Handler
+from app.answers import Handler
 from app.connection import Connection
 from app.errors import CallFailed
-from app.ocpp import Dispatch
 from app.ocpp.v16 import BILLING_ACTIONS, ChargePointAction
 
 NOT_SUPPORTED: Final = frozenset(
@@ -22,39 +22,33 @@ NOT_SUPPORTED: Final = frozenset(
 """Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
 
-class Dispatcher:
-    """The handlers by action. It refuses calls that the registration of a charge point does not allow."""
+def dispatch_table(handlers: Mapping[str, Handler]) -> dict[str, Handler]:
+    """Return the handler of each action that a charge point may call.
 
-    __slots__ = ("_handlers",)
+    Args:
+        handlers: by action, those of all capabilities. The actions of NOT_SUPPORTED have none.
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        """handlers: by action, those of all capabilities.
-
-        Raises:
-            RuntimeError: an action of the definition has no handler and no place in NOT_SUPPORTED, or both.
-        """
-        known = set(get_args(ChargePointAction))
-        if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
-            raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
-        self._handlers = dict(handlers)
-
-    def answer(self, connection: Connection, call: Dispatch) -> Answer:
-        """Start the handler of a CALL.
-
-        Raises:
-            CallFailed: the CALL gets a CALLERROR. A future or coroutine in the answer may raise it, too.
-        """
-        action = call.action
-        if connection.registration_status != "Accepted":
-            _assert_allowed(connection, action)
-        handler = self._handlers.get(action)
-        if handler is None:
-            raise CallFailed("NotSupported", f"{action} is not supported.")
-        return handler(connection, call.payload)
+    Raises:
+        RuntimeError: an action of the definition has no handler and no place in NOT_SUPPORTED, or both.
+    """
+    known = set(get_args(ChargePointAction))
+    if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
+        raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
+    return {**handlers, **{action: partial(_refuse, action) for action in NOT_SUPPORTED}}
 
 
-def _assert_allowed(connection: Connection, action: str) -> None:
-    """Before Accepted: BootNotification (OCPP-J errata 3.8), and billing records of an accepted time."""
+def require_registered(connection: Connection, action: str) -> None:
+    """Check that a charge point whose registration is not Accepted may call an action.
+
+    Only BootNotification (OCPP-J errata 3.8), and billing records of a time in which it was accepted.
+
+    Raises:
+        CallFailed: SecurityError.
+    """
     if action == "BootNotification" or (action in BILLING_ACTIONS and connection.accepted_before):
         return
     raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
+
+
+def _refuse(action: str, connection: Connection, request: object) -> NoReturn:
+    raise CallFailed("NotSupported", f"{action} is not supported.")

@@ -9,7 +9,7 @@ from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
-from app.gateway.dispatch import Dispatcher
+from app.gateway.dispatch import dispatch_table
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
@@ -47,7 +47,7 @@ class Gateway:
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
-            dispatcher=Dispatcher(handlers),
+            handlers=dispatch_table(handlers),
             commands=commands,
             clock=clock,
             limits=_limits_of(settings),

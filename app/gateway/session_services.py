@@ -1,13 +1,13 @@
 """The services that all sessions of a worker share. Makes the core's part of a session."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.answers import Handler
 from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
-from app.gateway.dispatch import Dispatcher
 from app.ocpp import Conversation, Counters, Resolve, ocpp16
 from app.transactions.ledger import Ledger
 
@@ -45,12 +45,13 @@ class SessionLimits:
 class SessionServices:
     """The services that all sessions of a worker share.
 
+    handlers: by action, one for each action of a charge point, as `dispatch_table` returns them;
     watch_deadlines: calls `expire_calls` of a session from now on, until it returns False.
     """
 
     ledger: Ledger
     frame_log: FrameLog
-    dispatcher: Dispatcher
+    handlers: Mapping[str, Handler]
     commands: CommandResults
     clock: Clock
     limits: SessionLimits

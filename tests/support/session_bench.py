@@ -11,7 +11,7 @@ from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
-from app.gateway.dispatch import Dispatcher
+from app.gateway.dispatch import dispatch_table
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
@@ -191,7 +191,7 @@ class Bench:
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            dispatcher=Dispatcher({**handlers_of(self.storage, self.clock), **(handlers or {})}),
+            handlers=dispatch_table({**handlers_of(self.storage, self.clock), **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
             limits=limits,
