@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
@@ -52,6 +51,7 @@ from app.transactions.service import TransactionService
 from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication
+from app.web.document_routes import DocumentsFirst, documents_of
 from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
 
