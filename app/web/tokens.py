@@ -1,0 +1,150 @@
+"""Bearer tokens of API keys: how they are made, and which caller one belongs to.
+
+Tokens are `sm_<prefix>_<secret>`. The store has HMAC-SHA256(pepper, secret) only. The prefix is not secret:
+it finds the stored key, and names the key in listings and logs. `tenants` stores the keys.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Protocol
+from uuid import UUID
+
+from app.clock import Clock
+from app.errors import TooManyRequests, Unauthorized
+from app.failure_limit import FailureLimit
+from app.types import Scope, TenantId
+from app.web.access import Principal
+
+CACHE_LIFETIME_S = 5.0
+"""Longest time that a revocation on another worker stays unseen."""
+CACHE_ENTRIES = 1024
+FAILURE_ADDRESSES = 4096
+USE_RECORDED_EVERY = timedelta(minutes=1)
+"""`last_used_at` is no finer than this, so that reads do not write."""
+_TOKEN = re.compile(r"sm_(?P<prefix>[A-Za-z0-9]{4,32})_(?P<secret>[A-Za-z0-9]{16,128})", re.ASCII)
+_UNKNOWN_SECRET_HASH = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A token for its owner, and what the store keeps of it."""
+
+    token: str
+    prefix: str
+    secret_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What is stored of a key, as far as a token is verified with it. tenant_id None: of the platform."""
+
+    id: UUID
+    prefix: str
+    secret_hash: bytes
+    tenant_id: TenantId | None
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def is_usable(self, now: datetime) -> bool:
+        """Tell whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class StoredKeys(Protocol):
+    """The keys that are stored."""
+
+    async def find(self, prefix: str) -> StoredKey | None:
+        """Return the key of this prefix, whether or not it is usable."""
+
+    async def touch(self, key_id: UUID, at: datetime) -> None:
+        """Record that a key was used."""
+
+
+def secret_hash(pepper: str, secret: str) -> bytes:
+    """Return the HMAC-SHA256 of a secret with >= 128 bits of entropy: no slow hash is needed, a pepper is."""
+    return hmac.digest(pepper.encode(), secret.encode(), hashlib.sha256)
+
+
+def mint_key(pepper: str) -> MintedKey:
+    """Make a new token: 48 bits of prefix, 192 bits of secret."""
+    prefix, secret = secrets.token_hex(6), secrets.token_hex(24)
+    return MintedKey(f"sm_{prefix}_{secret}", prefix, secret_hash(pepper, secret))
+
+
+class TokenVerifier:
+    """Verifies tokens, and keeps what is stored of a key for seconds, so that few requests need a query.
+
+    The secret is compared on each request. A token is never kept. A stored key that was kept for too long is
+    read again, but it still tells the keys in use from guesses.
+    """
+
+    def __init__(self, keys: StoredKeys, clock: Clock, pepper: str, failures_per_minute: int) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._pepper = pepper
+        self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
+        self._known: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
+
+    async def authenticate(self, token: str | None, address: str) -> Principal:
+        """Return the caller that a token belongs to. address: of the peer, for the limit on failures.
+
+        Raises:
+            Unauthorized: no token, or one that is unknown, expired or revoked.
+            TooManyRequests: this address failed too often; keys that were used here before are not affected.
+        """
+        if token is None:
+            raise Unauthorized
+        match = _TOKEN.fullmatch(token)
+        prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
+        given = secret_hash(self._pepper, secret)
+        known = self._known.get(prefix)
+        # A caller that showed this very key before does not guess, whatever others try from its address.
+        if known is None or not hmac.compare_digest(given, known[1].secret_hash):
+            self._refuse_flood(address)
+        kept = self._kept(prefix)
+        key = kept or (None if match is None else await self._keys.find(prefix))
+        expected = _UNKNOWN_SECRET_HASH if key is None else key.secret_hash
+        usable = key is not None and key.is_usable(self._clock.now())
+        if not usable:
+            self._known.pop(prefix, None)
+        if not hmac.compare_digest(given, expected) or key is None or not usable:
+            self._limit.failed((address,), self._clock.monotonic())
+            raise Unauthorized
+        if kept is None:
+            await self._remember(key)
+        return Principal(key.id, key.prefix, key.tenant_id, key.scopes)
+
+    def forget(self) -> None:
+        """Read every key again at its next use, because one was revoked or a tenant was deleted here."""
+        for prefix, (_, key) in self._known.items():
+            self._known[prefix] = (float("-inf"), key)
+
+    def _refuse_flood(self, address: str) -> None:
+        wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
+        if wait_s > 0.0:
+            raise TooManyRequests(
+                "Too many requests without a valid API key from this address.", max(1, ceil(wait_s))
+            )
+
+    def _kept(self, prefix: str) -> StoredKey | None:
+        entry = self._known.get(prefix)
+        if entry is None or self._clock.monotonic() - entry[0] > CACHE_LIFETIME_S:
+            return None
+        return entry[1]
+
+    async def _remember(self, key: StoredKey) -> None:
+        now = self._clock.now()
+        if key.last_used_at is None or now - key.last_used_at >= USE_RECORDED_EVERY:
+            await self._keys.touch(key.id, now)
+        self._known[key.prefix] = (self._clock.monotonic(), key)
+        self._known.move_to_end(key.prefix)
+        while len(self._known) > CACHE_ENTRIES:
+            self._known.popitem(last=False)
