@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from app.ocpp import messages_of
 from tests.support.protocol import MESSAGES, OCPP16
 
 Side = Literal["central_system", "charge_point"]
@@ -21,6 +22,20 @@ def test_the_example_may_be_sent_by_whom_the_definition_names(action: str) -> No
     example = json.dumps(message["examples"]["request"])
     for sender in SENDERS[message["sender"]]:
         assert OCPP16.check_call(sender, action, example).violations == []
+
+
+def test_the_records_of_a_transaction_are_billing_records() -> None:
+    billing = {message["action"] for message in messages_of(OCPP16, "charge_point") if message["billing"]}
+    assert billing == {"StartTransaction", "StopTransaction", "MeterValues"}
+    assert not any(message["billing"] for message in messages_of(OCPP16, "central_system"))
+
+
+def test_both_sides_may_send_a_data_transfer() -> None:
+    charge_point, central_system = (
+        {message["action"] for message in messages_of(OCPP16, sender)} for sender in SENDERS["both"]
+    )
+    assert charge_point & central_system == {"DataTransfer"}
+    assert charge_point | central_system == MESSAGES.keys()
 
 
 def test_a_rule_across_fields_is_kept_by_what_we_send() -> None:
