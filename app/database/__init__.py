@@ -1,4 +1,4 @@
-"""PostgreSQL, engine only: connections, units of work, prepared statements, batches, migrations. No tables.
+"""PostgreSQL, engine only: connections, units of work, prepared statements, migrations. No tables.
 
 One way to run SQL for each need:
 
@@ -6,8 +6,8 @@ One way to run SQL for each need:
   `Database.platform`) with SQLAlchemy Core. A store takes it: `IdTagStore(work)`.
 - One statement that runs all the time: a `Statement`, compiled once, on `Prepared` connections. A reader
   takes them with its tenant: `TransactionStore(TenantReads(database.reads, tenant_id))`.
-- Requests of many callers at once: a batcher, and one statement over `unnest` arrays for each batch:
-  `app.charge_points.connection_batcher`.
+- Requests of many callers at once: a batcher (`app.batcher`), and one statement over `unnest` arrays for each
+  batch: `app.charge_points.connection_batcher`.
 - Records that are acknowledged after their commit: the ledger's group commit on asyncpg connections of its
   own, one statement over `unnest` arrays for each step of a batch: `app.transactions.batch`.
 - Many rows of a hot path: a binary COPY of rows that the core has encoded (`copy_encoded`): meter values and

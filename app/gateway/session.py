@@ -15,7 +15,6 @@ from app import close_codes, metrics
 from app.answers import Payload, Recording, Waiting
 from app.connection import Connection
 from app.errors import AppError, CallFailed
-from app.gateway.dispatch import require_registered
 from app.gateway.faulty_frames import UnreadableWindow, as_internal_error, internal_error_for, payload_of
 from app.gateway.serial_queue import SerialQueue, Work
 from app.gateway.session_services import SessionServices, new_conversation
@@ -210,8 +209,8 @@ class Session:
         started = services.clock.monotonic()
         try:
             if connection.registration_status != "Accepted":
-                require_registered(connection, item.action)
-            answer = services.handlers[item.action](connection, item.payload)
+                services.dispatcher.require_registered(connection, item.action)
+            answer = services.dispatcher.handlers[item.action](connection, item.payload)
         except Exception as error:
             self._reply_error(item, error)
         else:

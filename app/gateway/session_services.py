@@ -1,14 +1,14 @@
 """The services that all sessions of a worker share. Makes the core's part of a session."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.answers import Handler
 from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
-from app.ocpp import Conversation, Counters, Resolve, ocpp16
+from app.gateway.dispatch import Dispatcher
+from app.ocpp import Conversation, Counters, Resolve
 from app.transactions.ledger import Ledger
 
 
@@ -45,13 +45,12 @@ class SessionLimits:
 class SessionServices:
     """The services that all sessions of a worker share.
 
-    handlers: by action, one for each action of a charge point, as `dispatch_table` returns them;
     watch_deadlines: calls `expire_calls` of a session from now on, until it returns False.
     """
 
     ledger: Ledger
     frame_log: FrameLog
-    handlers: Mapping[str, Handler]
+    dispatcher: Dispatcher
     commands: CommandResults
     clock: Clock
     limits: SessionLimits
@@ -70,7 +69,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
-        ocpp16(),
+        connection.protocol,
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,

@@ -1,7 +1,7 @@
-"""Bearer tokens of API keys: how they are made, and which caller one belongs to.
+"""Makes and verifies bearer tokens of API keys: parses a token, finds its key, and compares the secret.
 
-Tokens are `sm_<prefix>_<secret>`. The store has HMAC-SHA256(pepper, secret) only. The prefix is not secret:
-it finds the stored key, and names the key in listings and logs. `tenants` stores the keys.
+A token is `sm_<prefix>_<secret>`. Only HMAC-SHA256(pepper, secret) is stored, by `tenants`. The prefix is not
+secret: it finds the key, and names it in lists and logs.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ from app.types import Scope, TenantId
 from app.web.access import Principal
 
 CACHE_LIFETIME_S = 5.0
-"""Longest time that a revocation on another worker stays unseen."""
+"""The longest time until a revocation on another worker takes effect here."""
 CACHE_ENTRIES = 1024
 FAILURE_ADDRESSES = 4096
 USE_RECORDED_EVERY = timedelta(minutes=1)
-"""`last_used_at` is no finer than this, so that reads do not write."""
+"""The resolution of `last_used_at`, so that most requests do not write."""
 _TOKEN = re.compile(r"sm_(?P<prefix>[A-Za-z0-9]{4,32})_(?P<secret>[A-Za-z0-9]{16,128})", re.ASCII)
 _UNKNOWN_SECRET_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A token for its owner, and what the store keeps of it."""
+    """A new token, with its two parts that are stored."""
 
     token: str
     prefix: str
@@ -69,21 +69,21 @@ class StoredKeys(Protocol):
 
 
 def secret_hash(pepper: str, secret: str) -> bytes:
-    """Return the HMAC-SHA256 of a secret with >= 128 bits of entropy: no slow hash is needed, a pepper is."""
+    """Return HMAC-SHA256 of a secret. It has >= 128 bits of entropy, so a slow hash is not needed."""
     return hmac.digest(pepper.encode(), secret.encode(), hashlib.sha256)
 
 
 def mint_key(pepper: str) -> MintedKey:
-    """Make a new token: 48 bits of prefix, 192 bits of secret."""
+    """Make a new token with 48 bits of prefix and 192 bits of secret."""
     prefix, secret = secrets.token_hex(6), secrets.token_hex(24)
     return MintedKey(f"sm_{prefix}_{secret}", prefix, secret_hash(pepper, secret))
 
 
 class TokenVerifier:
-    """Verifies tokens, and keeps what is stored of a key for seconds, so that few requests need a query.
+    """Verifies tokens. It caches keys for `CACHE_LIFETIME_S`, so that frequent requests need no query.
 
-    The secret is compared on each request. A token is never kept. A stored key that was kept for too long is
-    read again, but it still tells the keys in use from guesses.
+    The secret is compared at each request. The cache has stored keys, never a token. A key that is too old to
+    be trusted still tells a key in use from a guess.
     """
 
     def __init__(self, keys: StoredKeys, clock: Clock, pepper: str, failures_per_minute: int) -> None:
@@ -94,11 +94,11 @@ class TokenVerifier:
         self._known: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
-        """Return the caller that a token belongs to. address: of the peer, for the limit on failures.
+        """Return the caller that a token belongs to. address: of the client, for the limit on failures.
 
         Raises:
-            Unauthorized: no token, or one that is unknown, expired or revoked.
-            TooManyRequests: this address failed too often; keys that were used here before are not affected.
+            Unauthorized: the token is missing, unknown, expired or revoked.
+            TooManyRequests: this address has failed too often. Keys that were used here before still work.
         """
         if token is None:
             raise Unauthorized
@@ -106,7 +106,7 @@ class TokenVerifier:
         prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
         given = secret_hash(self._pepper, secret)
         known = self._known.get(prefix)
-        # A caller that showed this very key before does not guess, whatever others try from its address.
+        # A key that was used here before is not a guess, whatever other clients try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._refuse_flood(address)
         kept = self._kept(prefix)
@@ -123,7 +123,7 @@ class TokenVerifier:
         return Principal(key.id, key.prefix, key.tenant_id, key.scopes)
 
     def forget(self) -> None:
-        """Read every key again at its next use, because one was revoked or a tenant was deleted here."""
+        """Let every key be read again, because a key was revoked or a tenant was deleted here."""
         for prefix, (_, key) in self._known.items():
             self._known[prefix] = (float("-inf"), key)
 

@@ -10,9 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
@@ -264,7 +263,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     async with database.platform() as platform:
         stranger = await TenantStore(platform).create(f"{station.tenant.slug}-other", "Other")
     own = station.record.id
-    await station.storage.connection_batcher.heard([SignOfLife(stranger.id, own, NOW)])
+    await station.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
     assert await station.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
     assert (
         await station.storage.connection_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))

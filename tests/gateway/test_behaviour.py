@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import parse_time
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore

@@ -11,9 +11,8 @@ from typing import TypeVar
 
 import uvicorn
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database

@@ -11,7 +11,7 @@ from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
-from app.gateway.dispatch import dispatch_table
+from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
@@ -24,6 +24,7 @@ from app.transactions.records import InvalidRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
+from tests.support.protocol import OCPP16
 
 Record = TypeVar("Record")
 
@@ -175,6 +176,7 @@ class Bench:
         self.connection = Connection(
             tenant_id=TenantId(1),
             tenant_slug="demo",
+            protocol=OCPP16,
             charge_point_id=ChargePointId(7),
             identity="CP1",
             connection_id="connection-1",
@@ -191,7 +193,7 @@ class Bench:
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            handlers=dispatch_table({**handlers_of(self.storage, self.clock), **(handlers or {})}),
+            dispatcher=Dispatcher(OCPP16, {**handlers_of(self.storage, self.clock), **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
             limits=limits,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
+from app.charge_points.store import ConnectorStore
 from app.configuration.store import ConfigurationStore
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
