@@ -44,6 +44,7 @@ _LEFT_OUT = (
     "web/",
     "ocpp/",
     # Where an older tree, without `web/`, had the same.
+    "api/authentication.py",
     "api/computation.py",
     "api/conditional.py",
     "api/deps.py",
@@ -56,6 +57,8 @@ _LEFT_OUT = (
     "api/paths.py",
     "api/problems.py",
     "api/routers.py",
+    "protocols/routes.py",
+    "protocols/shortcut.py",
 )
 
 # Loaded by every process of the server at its start; only a worker is ever sent the signals.
