@@ -26,12 +26,12 @@ from app.live.presence import Owner, Presence
 from app.main import WorkerParts, command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, Scope, TenantId, WorkerId
 from app.web.services import ServiceRegistry
+from app.web.tokens import mint_key
 from tests.support.protocol import OCPP16
 from tests.support.recorded import put_command
 

@@ -23,10 +23,10 @@ from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
-from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.records import InvalidRecord, MeterReading, MeterReadings, TransactionStart
+from app.web.tokens import mint_key
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
 

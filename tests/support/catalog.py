@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
-from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
+from app.web.document_routes import DocumentsFirst, documents_of
 from app.web.problems import install_error_handlers
 from tests.support.protocol import OCPP16
 

@@ -19,8 +19,7 @@ from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
-from app.transactions.batch_writer import answered
-from app.transactions.ledger import Ledger
+from app.transactions.ledger import Ledger, answered
 from app.transactions.records import InvalidRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
