@@ -1,4 +1,4 @@
-"""The protocol definition as tests see it: what `app.ocpp.describe` says, with names resolved."""
+"""The protocol definition for tests: the result of `app.ocpp.describe` with resolved names."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TYPES: dict[str, dict[str, Any]] = PROTOCOL["types"]
 
 @dataclass(frozen=True)
 class Field:
-    """One field, its type followed to the end.
+    """One field with its resolved type.
 
     kind: `string`, `integer`, `decimal`, `boolean`, `dateTime`, `anyURI`, `enum` or `object`.
     values: of an enum. fields: of an object.
@@ -37,7 +37,7 @@ class Field:
 
 
 def fields_of(action: str, direction: Direction) -> tuple[Field, ...]:
-    """The fields of one payload, in the order of the standard."""
+    """Return the fields of one payload, in the order of the standard."""
     return tuple(_field(entry) for entry in MESSAGES[action][direction]["fields"])
 
 
