@@ -327,8 +327,8 @@ class Notice:
     """Something that a `Conversation` has found in addition to the effects of its link.
 
     "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a departure of the
-    kind `text` outside of the frame. After "too_big" and "not_text" the conversation receives nothing. "failed":
-    the core failed at `text`.
+    kind `text` outside of the frame. After "too_big" and "not_text" the conversation receives nothing.
+    "failed": the core failed at `text`.
     """
 
     @property
@@ -579,7 +579,7 @@ class Socket:
 class Control:
     """A WebSocket event that is not a message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
 
-    A "fail" is a rule that the peer broke, or a limit of ours. After it, and after a "close", nothing follows.
+    A "fail" is a rule that the peer broke, or a limit of ours. Nothing follows it, or a "close".
     """
 
     @property

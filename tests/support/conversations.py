@@ -74,7 +74,7 @@ def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
 
 
 def _array(data: bytes | None) -> list[bytes | None]:
-    """Read an array: 20 bytes of header, with the number of elements in the 13th to 16th, and the elements."""
+    """Read an array: a header of 20 bytes, whose 13th to 16th are the number of elements, then these."""
     assert data is not None
     place = 20
     found: list[bytes | None] = []
