@@ -1,4 +1,4 @@
-"""What the outside asks of transactions: to read them, their meter values, and what fits none."""
+"""Use cases of transactions: read them, their meter values, and the messages that fit none."""
 
 from dataclasses import dataclass
 from datetime import datetime
