@@ -412,7 +412,7 @@ class MeterQueue:
         """Refuse further records; those that wait stay."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
-        """As in `MeterBatch`; a batch that has been answered in full is dropped."""
+        """Do as in `MeterBatch`, and drop batches that have been answered in full."""
 
     def __len__(self) -> int: ...
 
@@ -476,7 +476,7 @@ class Conversation:
         """Receive one binary message."""
 
     def call(self, unique_id: str, action: str, payload: str, timeout_s: float) -> list[_Found] | None:
-        """As `Link.call`."""
+        """Do as `Link.call`."""
 
     def reply(self, unique_id: str, payload: str) -> str | bytes:
         """Answer a dispatched CALL with JSON text; return what to write.
@@ -495,7 +495,7 @@ class Conversation:
         """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
-        """As `Link.cancel`."""
+        """Do as `Link.cancel`."""
 
     def disconnect(self) -> list[_Found] | None:
         """End all CALLs of ours, because the socket is closed."""

@@ -64,7 +64,7 @@ class KeyRing:
         self._clock = clock
         self._pepper = pepper
         self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
-        self._known: OrderedDict[str, tuple[float, ApiKeyRecord]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, ApiKeyRecord]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
         """Return the caller that a token belongs to. address: of the client, for the limit on failures.
@@ -78,16 +78,16 @@ class KeyRing:
         match = _TOKEN.fullmatch(token)
         prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
         given = secret_hash(self._pepper, secret)
-        known = self._known.get(prefix)
+        known = self._cache.get(prefix)
         # A key that was used here before is not a guess, whatever other clients try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._refuse_flood(address)
-        kept = self._kept(prefix)
+        kept = self._fresh(prefix)
         record = kept or (None if match is None else await self._find(prefix))
         expected = _UNKNOWN_SECRET_HASH if record is None else record.secret_hash
         usable = record is not None and self._usable(record)
         if not usable:
-            self._known.pop(prefix, None)
+            self._cache.pop(prefix, None)
         if not hmac.compare_digest(given, expected) or record is None or not usable:
             self._limit.failed((address,), self._clock.monotonic())
             raise Unauthorized
@@ -98,8 +98,8 @@ class KeyRing:
 
     def forget(self) -> None:
         """Let every key be read again, because a key was revoked or a tenant was deleted here."""
-        for prefix, (_, record) in self._known.items():
-            self._known[prefix] = (float("-inf"), record)
+        for prefix, (_, record) in self._cache.items():
+            self._cache[prefix] = (float("-inf"), record)
 
     def _refuse_flood(self, address: str) -> None:
         wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
@@ -112,8 +112,8 @@ class KeyRing:
         expired = record.expires_at is not None and record.expires_at <= self._clock.now()
         return record.revoked_at is None and not expired
 
-    def _kept(self, prefix: str) -> ApiKeyRecord | None:
-        entry = self._known.get(prefix)
+    def _fresh(self, prefix: str) -> ApiKeyRecord | None:
+        entry = self._cache.get(prefix)
         if entry is None or self._clock.monotonic() - entry[0] > CACHE_LIFETIME_S:
             return None
         return entry[1]
@@ -127,7 +127,7 @@ class KeyRing:
         if record.last_used_at is None or now - record.last_used_at >= USE_RECORDED_EVERY:
             async with self._database.platform() as work:
                 await ApiKeyStore(work).touch(record.id, now)
-        self._known[record.prefix] = (self._clock.monotonic(), record)
-        self._known.move_to_end(record.prefix)
-        while len(self._known) > CACHE_ENTRIES:
-            self._known.popitem(last=False)
+        self._cache[record.prefix] = (self._clock.monotonic(), record)
+        self._cache.move_to_end(record.prefix)
+        while len(self._cache) > CACHE_ENTRIES:
+            self._cache.popitem(last=False)

@@ -42,7 +42,7 @@ class Operation:
         return re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]], safe=""), self.path)
 
     def request(self) -> dict[str, Any]:
-        """The example of a body in the document; empty if the operation has none."""
+        """Return the example of a body in the document; empty if the operation has none."""
         body = self.text.get("requestBody")
         return {} if body is None else {"json": body["content"]["application/json"]["example"]}
 
