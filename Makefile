@@ -16,6 +16,9 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres
 FUZZ_SECONDS ?= 60
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
+# Two processes, each with engines of its own; the tests of one module share one. Nothing of it measures, so the
+# benchmark kit is built as everything else.
+PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,16 +36,20 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 .PHONY: test
 test: build lint rust-test counts pytest ## Everything: format, lints, types, layers, cargo test, counts, pytest
 
+.PHONY: check
+check: build lint ## Formats, lints, types, layers, fast tests: in less than two minutes
+	@$(PYTEST) -m "not slow" $(ARGS)
+
 .PHONY: bench
-bench: build load ## Measure for a few minutes, and write figures and plot to benchmarks/results
+bench: release load ## Measure for a few minutes, and write figures and plot to benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-full
-bench-full: build load ## Measure everything, in more rounds and sizes
+bench-full: release load ## Measure everything, in more rounds and sizes
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
 .PHONY: flamegraph
-flamegraph: build load ## Profile server (Python and native) and core (Rust) as flame graphs
+flamegraph: release load ## Profile server (Python and native) and core (Rust) as flame graphs
 	@$(BIN)/python -m benchmarks.flamegraph $(ARGS)
 
 .PHONY: load
@@ -52,6 +59,9 @@ load: check-rust ## Build the load generator: target/release/stationmaster-load
 .PHONY: build
 build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
 
+.PHONY: release
+release: $(STAMPS)/release ## The same, with the extension as figures and images have it
+
 .PHONY: lint
 lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files, dependencies
 	$(BIN)/ruff check .
@@ -59,6 +69,7 @@ lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layer
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest app._core
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.plain_english
 	@$(MAKE) fresh
 	@cat $(AUDIT)
 
@@ -92,10 +103,11 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 	$(BIN)/python -m tests.smart_charging.drawings
+	$(BIN)/python -m tests.support.user_texts
 
 .PHONY: pytest
-pytest: build load ## The Python tests alone
-	$(BIN)/python -m pytest $(ARGS)
+pytest: build ## The Python tests alone
+	@$(PYTEST) $(ARGS)
 
 .PHONY: format
 format: build check-rust ## Format everything
@@ -148,9 +160,19 @@ $(STAMPS)/python: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
+# Builds the extension by the cargo profile $(1), and installs what the server needs.
+define BUILD_CORE
 	@$(MAKE) check-rust
 	@echo "Building the Rust extension and installing what the server needs"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked > $(STAMPS)/build.log 2>&1 \
+	@rm -f $(STAMPS)/core $(STAMPS)/release
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $(1) --locked > $(STAMPS)/build.log 2>&1 \
 		|| { cat $(STAMPS)/build.log >&2; exit 1; }
+	@touch $(STAMPS)/core
+endef
+
+$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
+	$(call BUILD_CORE,quick)
+
+$(STAMPS)/release: $(STAMPS)/python $(RUST_SOURCES)
+	$(call BUILD_CORE,release)
 	@touch $@

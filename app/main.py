@@ -38,7 +38,7 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import ocpp16
+from app.ocpp import Protocol
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
@@ -60,6 +60,7 @@ from app.web.services import ServiceRegistry
 class WorkerParts:
     """The parts of a worker from which its services are made."""
 
+    protocol: Protocol
     storage: Storage
     presence: Presence
     commands: CommandService
@@ -73,13 +74,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog({"v16": ocpp16()})
+    protocol = Protocol.v16()
+    catalog = load_catalog({"v16": protocol})
     public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services, gateway = await _start_worker(settings, stack)
+            services, gateway = await _start_worker(settings, protocol, stack)
             app.state.services = services
             # Last in the list: requests of the API need not be compared with its path.
             app.router.routes.append(gateway.route)
@@ -98,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    install_api(app)
+    install_api(app, protocol)
     # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
     app.router.routes.extend(public)
     return app
@@ -111,7 +113,9 @@ def application() -> FastAPI:
     return create_app(settings)
 
 
-async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[ServiceRegistry, Gateway]:
+async def _start_worker(
+    settings: Settings, protocol: Protocol, stack: AsyncExitStack
+) -> tuple[ServiceRegistry, Gateway]:
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
@@ -128,11 +132,12 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
     effects = command_effects(settings)
-    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    context = CommandContext(database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry)
     commands = CommandService(context, owner, presence)
     reaper = CommandReaper(context, owner, presence)
     gateway = Gateway(
+        protocol=protocol,
         storage=storage,
         commands=owner,
         registry=registry,
@@ -151,7 +156,7 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     stack.push_async_callback(commands.close)
     reaper.start()
     stack.push_async_callback(reaper.close)
-    services = compose_services(WorkerParts(storage, presence, commands, bus, clock, settings))
+    services = compose_services(WorkerParts(protocol, storage, presence, commands, bus, clock, settings))
     refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
     refresher.start()
     stack.push_async_callback(refresher.close)
@@ -183,6 +188,7 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
 def compose_services(parts: WorkerParts) -> ServiceRegistry:
     """Return the services that routes ask for; the parts, too, so that tests can look at a worker."""
     database, clock, settings = parts.storage.database, parts.clock, parts.settings
+    protocol = parts.protocol
     pepper = settings.credential_pepper
     keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
@@ -204,9 +210,10 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         TransactionService(database),
         frames,
         parts.commands,
-        ChargingProfileService(database, clock),
-        ConnectorScheduleService(database, parts.commands, clock),
-        ProfileInstaller(database, parts.commands, clock),
+        ChargingProfileService(database, clock, protocol),
+        ConnectorScheduleService(database, parts.commands, clock, protocol),
+        ProfileInstaller(database, parts.commands, clock, protocol),
+        protocol,
         HealthChecks(database.ping, lambda: parts.presence.reachable),
         parts,
     )

@@ -32,6 +32,7 @@ from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, Scope, TenantId, WorkerId
 from app.web.services import ServiceRegistry
+from tests.support.protocol import OCPP16
 from tests.support.recorded import put_command
 
 ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
@@ -219,7 +220,7 @@ def build_app(services: ServiceRegistry) -> FastAPI:
     """Make the application with the API alone, as `app.main` does."""
     app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
-    install_api(app)
+    install_api(app, OCPP16)
     return app
 
 
@@ -239,10 +240,12 @@ async def open_edge(
     try:
         if commands is None:
             effects = command_effects(settings)
-            context = CommandContext(storage.database, storage.command_steps, bus, effects, clock, settings)
+            context = CommandContext(
+                storage.database, storage.command_steps, bus, effects, OCPP16, clock, settings
+            )
             owner = CommandOwner(context, Registry(presence, bus, clock))
             commands = CommandService(context, owner, presence)
-        services = WorkerParts(storage, presence, commands, bus, clock, settings)
+        services = WorkerParts(OCPP16, storage, presence, commands, bus, clock, settings)
         app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

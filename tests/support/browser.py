@@ -10,16 +10,16 @@ import pytest_asyncio
 import uvicorn
 
 from app.catalog.catalog import load_catalog
-from app.ocpp import ocpp16
 from tests.support.catalog import build_application
 from tests.support.chromium import Chromium, find_chromium
+from tests.support.protocol import OCPP16
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address() -> AsyncIterator[str]:
     """Serve the pages, and return their base URL: `http://127.0.0.1:port`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    application = build_application(load_catalog({"v16": ocpp16()}))
+    application = build_application(load_catalog({"v16": OCPP16}))
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     # The socket listens already, so requests wait in its queue until the server is ready.

@@ -10,8 +10,8 @@ from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
 from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
-from app.ocpp import ocpp16
 from app.web.problems import install_error_handlers
+from tests.support.protocol import OCPP16
 
 ROOT = "/v1/protocols/ocpp-16j"
 
@@ -30,7 +30,7 @@ def build_application(catalog: Catalog, *, documents_first: bool = True) -> Fast
 
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
-    return load_catalog({"v16": ocpp16()})
+    return load_catalog({"v16": OCPP16})
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from app.metrics import CALL_SECONDS
-from app.ocpp import Conversation, Counters, FrameBuffer, MeterQueue, ocpp16
+from app.ocpp import Conversation, Counters, FrameBuffer, MeterQueue
+from tests.support.protocol import OCPP16
 
 FRAME_BYTES = 262_144
 
@@ -12,7 +13,7 @@ FRAME_BYTES = 262_144
 def new_conversation(**given: Any) -> Conversation:
     """Return a registered conversation of a charge point. given: arguments that replace the usual ones."""
     usual: dict[str, Any] = {
-        "protocol": ocpp16(),
+        "protocol": OCPP16,
         "tenant_id": 1,
         "charge_point_id": 7,
         "connection_id": "c1",

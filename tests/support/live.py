@@ -17,6 +17,7 @@ from app.connection import Connection
 from app.live.presence import Owner
 from app.server.embedded.redis_binary import find_redis
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
+from tests.support.protocol import OCPP16
 
 TENANT = TenantId(1)
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -101,6 +102,7 @@ def connection(epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -
     return Connection(
         tenant_id=TENANT,
         tenant_slug="tenant",
+        protocol=OCPP16,
         charge_point_id=ChargePointId(charge_point_id),
         identity=identity,
         connection_id=f"connection-{identity}-{epoch}",

@@ -25,6 +25,7 @@ from app.transactions.records import InvalidRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
+from tests.support.protocol import OCPP16
 
 Record = TypeVar("Record")
 
@@ -176,6 +177,7 @@ class Bench:
         self.connection = Connection(
             tenant_id=TenantId(1),
             tenant_slug="demo",
+            protocol=OCPP16,
             charge_point_id=ChargePointId(7),
             identity="CP1",
             connection_id="connection-1",
@@ -192,7 +194,7 @@ class Bench:
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            dispatcher=Dispatcher({**handlers_of(self.storage, self.clock), **(handlers or {})}),
+            dispatcher=Dispatcher(OCPP16, {**handlers_of(self.storage, self.clock), **(handlers or {})}),
             commands=self.commands,
             clock=self.clock,
             limits=limits,

@@ -1,7 +1,7 @@
 """Hypothesis strategies for payloads, derived from the protocol definition.
 
 Payloads keep the definition of each field. Rules across fields (`rules` of a message) are not kept:
-filter with `app.ocpp.check_call` where they matter. Arrays have one to three items.
+filter with `app.ocpp.Protocol.check_call` where they matter. Arrays have one to three items.
 """
 
 from typing import Any, TypeAlias

@@ -15,11 +15,12 @@ from prometheus_client import REGISTRY
 from typer.core import TyperGroup
 
 import app.errors
-from app import metrics, ocpp
+from app import metrics
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.rendering import Pages
 from app.cli import application
 from app.settings import Settings
+from tests.support.protocol import OCPP16
 
 ROOT: Final = Path(__file__).parents[2]
 SNAPSHOT: Final = ROOT / "tests" / "user_texts.txt"
@@ -154,7 +155,7 @@ class _Text(HTMLParser):
 
 
 def _page_texts() -> Iterator[str]:
-    pages = Pages(load_catalog({"v16": ocpp.ocpp16()}))
+    pages = Pages(load_catalog({"v16": OCPP16}))
     bodies = [document.body.decode() for document in pages.documents.values()]
     for body in (*bodies, pages.not_found("/protocols/nothing")):
         parser = _Text()

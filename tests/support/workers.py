@@ -17,10 +17,11 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.main import command_effects
-from app.ocpp import CallSent, Effect, Link, Resolve, Send, ocpp16
+from app.ocpp import CallSent, Effect, Link, Resolve, Send
 from app.settings import Settings
 from app.storage import Storage
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
+from tests.support.protocol import OCPP16
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 """Returns the payload of a result for action and payload; None: the charge point does not answer."""
@@ -37,7 +38,13 @@ class Worker:
         self.bus = CommandBus(self.redis, self.name, settings.credential_pepper)
         self.registry = Registry(self.presence, self.bus, clock)
         context = CommandContext(
-            storage.database, storage.command_steps, self.bus, command_effects(settings), clock, settings
+            storage.database,
+            storage.command_steps,
+            self.bus,
+            command_effects(settings),
+            OCPP16,
+            clock,
+            settings,
         )
         self.owner = CommandOwner(context, self.registry)
         self.commands = CommandService(context, self.owner, self.presence)
@@ -78,12 +85,13 @@ class Charger:
         self.received: list[tuple[str, str, dict[str, Any]]] = []
         self.arrived = asyncio.Event()
         self.evicted = False
-        self._link = Link(ocpp16(), "central_system")
+        self._link = Link(OCPP16, "central_system")
         self._reports: asyncio.Queue[CallSent | Resolve] = asyncio.Queue()
         self._reporter = asyncio.create_task(self._report())
         self._connection = Connection(
             tenant_id=TenantId(record.tenant_id),
             tenant_slug="tenant",
+            protocol=OCPP16,
             charge_point_id=ChargePointId(record.id),
             identity=record.identity,
             connection_id=f"connection-{record.identity}-{epoch}",
