@@ -91,7 +91,7 @@ class TokenVerifier:
         self._clock = clock
         self._pepper = pepper
         self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
-        self._known: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
         """Return the caller that a token belongs to. address: of the client, for the limit on failures.
@@ -105,16 +105,16 @@ class TokenVerifier:
         match = _TOKEN.fullmatch(token)
         prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
         given = secret_hash(self._pepper, secret)
-        known = self._known.get(prefix)
+        known = self._cache.get(prefix)
         # A key that was used here before is not a guess, whatever other clients try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._refuse_flood(address)
-        kept = self._kept(prefix)
+        kept = self._fresh(prefix)
         key = kept or (None if match is None else await self._keys.find(prefix))
         expected = _UNKNOWN_SECRET_HASH if key is None else key.secret_hash
         usable = key is not None and key.is_usable(self._clock.now())
         if not usable:
-            self._known.pop(prefix, None)
+            self._cache.pop(prefix, None)
         if not hmac.compare_digest(given, expected) or key is None or not usable:
             self._limit.failed((address,), self._clock.monotonic())
             raise Unauthorized
@@ -124,8 +124,8 @@ class TokenVerifier:
 
     def forget(self) -> None:
         """Let every key be read again, because a key was revoked or a tenant was deleted here."""
-        for prefix, (_, key) in self._known.items():
-            self._known[prefix] = (float("-inf"), key)
+        for prefix, (_, key) in self._cache.items():
+            self._cache[prefix] = (float("-inf"), key)
 
     def _refuse_flood(self, address: str) -> None:
         wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
@@ -134,8 +134,8 @@ class TokenVerifier:
                 "Too many requests without a valid API key from this address.", max(1, ceil(wait_s))
             )
 
-    def _kept(self, prefix: str) -> StoredKey | None:
-        entry = self._known.get(prefix)
+    def _fresh(self, prefix: str) -> StoredKey | None:
+        entry = self._cache.get(prefix)
         if entry is None or self._clock.monotonic() - entry[0] > CACHE_LIFETIME_S:
             return None
         return entry[1]
@@ -144,7 +144,7 @@ class TokenVerifier:
         now = self._clock.now()
         if key.last_used_at is None or now - key.last_used_at >= USE_RECORDED_EVERY:
             await self._keys.touch(key.id, now)
-        self._known[key.prefix] = (self._clock.monotonic(), key)
-        self._known.move_to_end(key.prefix)
-        while len(self._known) > CACHE_ENTRIES:
-            self._known.popitem(last=False)
+        self._cache[key.prefix] = (self._clock.monotonic(), key)
+        self._cache.move_to_end(key.prefix)
+        while len(self._cache) > CACHE_ENTRIES:
+            self._cache.popitem(last=False)
