@@ -28,7 +28,7 @@ from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
-from app.gateway.gateway import Gateway
+from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
@@ -119,11 +119,9 @@ async def _start_worker(
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
-    clock = SystemClock()
-    worker_id = WorkerId(uuid4().hex)
+    clock, worker_id = SystemClock(), WorkerId(uuid4().hex)
     storage = await Storage.open(settings.database_url, settings, clock)
     stack.push_async_callback(storage.close)
-    database = storage.database
     redis = open_redis(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     presence = Presence(
@@ -132,20 +130,12 @@ async def _start_worker(
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
     effects = command_effects(settings)
-    context = CommandContext(database, storage.command_steps, bus, effects, protocol, clock, settings)
+    context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry)
     commands = CommandService(context, owner, presence)
-    reaper = CommandReaper(context, owner, presence)
-    gateway = Gateway(
-        protocol=protocol,
-        storage=storage,
-        commands=owner,
-        registry=registry,
-        credentials=Credentials(settings.credential_pepper),
-        clock=clock,
-        settings=settings,
-        handlers=message_handlers(storage, clock, settings),
-    )
+    parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
+    services = compose_services(parts)
+    gateway = Gateway(gateway_parts(parts, owner, registry))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -154,15 +144,30 @@ async def _start_worker(
     owner.start()
     stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
-    reaper.start()
-    stack.push_async_callback(reaper.close)
-    services = compose_services(WorkerParts(protocol, storage, presence, commands, bus, clock, settings))
-    refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
-    refresher.start()
-    stack.push_async_callback(refresher.close)
+    for task in (
+        CommandReaper(context, owner, presence),
+        ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
+    ):
+        task.start()
+        stack.push_async_callback(task.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
     return services, gateway
+
+
+def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
+    """Return the collaborators of the gateway of a worker."""
+    settings = parts.settings
+    return GatewayParts(
+        protocol=parts.protocol,
+        storage=parts.storage,
+        commands=owner,
+        registry=registry,
+        credentials=Credentials(settings.credential_pepper),
+        clock=parts.clock,
+        settings=settings,
+        handlers=message_handlers(parts.storage, parts.clock, settings),
+    )
 
 
 def command_effects(settings: Settings) -> CommandEffects:

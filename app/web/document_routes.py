@@ -1,7 +1,7 @@
 """Routing for documents: known paths are answered with bytes, FastAPI serves everything else.
 
 There are three ways to a document. `DocumentsFirst` answers before the application's middleware,
-`DocumentLookup` before the patterns of other routes, and `DocumentRoute` is the documented route behind both.
+`DocumentLookup` before the patterns of the catalog, and `DocumentRoute` is the documented route behind both.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -74,7 +74,7 @@ class DocumentRoute(APIRoute):
 
 
 class DocumentLookup(BaseRoute):
-    """A route that finds any document by one look-up, before the patterns of other routes are tried.
+    """A route that finds any document by one look-up, before the patterns of the catalog are tried.
 
     It takes GET and HEAD without a query, and leaves everything else to the documented routes behind it.
     """

@@ -39,9 +39,8 @@ def _subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _routes(app: FastAPI) -> list[BaseRoute]:
-    """List the routes, those of included routers first: others are first only to be matched early."""
-    routes = [context.original_route for context in iter_route_contexts(app.routes)]
-    return sorted(routes, key=lambda route: route in app.routes)
+    """List the routes, those of included routers among them."""
+    return [context.original_route for context in iter_route_contexts(app.routes)]
 
 
 def _tags(routes: list[BaseRoute]) -> list[Json]:

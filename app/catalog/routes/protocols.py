@@ -1,6 +1,6 @@
 """The routes below `/v1/protocols`: documents that are encoded once at start, and what else is said there.
 
-Put them first, straight into `app.router.routes`, of an application that is a `DocumentsFirst`.
+Put them straight into `app.router.routes` of an application that is a `DocumentsFirst`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
