@@ -1,8 +1,8 @@
 """The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
-Everything here takes values and returns values, except conversations: they read a clock, wake the writer of
-records, and write the answers when a `MeterBatch` or `MeterQueue` settles them. Import it through
-`app.ocpp`. `now` and deadlines are monotonic seconds.
+Everything here takes values and returns values, except conversations. A conversation reads a clock, wakes
+the writer of records, and writes the answers when a `MeterBatch` or `MeterQueue` settles the records.
+Import it through `app.ocpp`. `now` and deadlines are monotonic seconds.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ class Violation:
 
 @final
 class Deviation:
-    """One departure from the standard, repaired or kept raw. `raw` is the text as it came, shortened."""
+    """One deviation from the standard, repaired or kept raw. `raw` is the received text, shortened."""
 
     @property
     def kind(self) -> str: ...
@@ -107,7 +107,7 @@ class FrameVerdict:
 
 @final
 class Protocol:
-    """One version of OCPP: definition, error codes and limits. Make it once and hand it on.
+    """One version of OCPP: definition, error codes and limits. Make it once, and pass it on.
 
     A protocol lives until the process ends.
     """
@@ -168,10 +168,10 @@ class Protocol:
 
 @final
 class FrameBuffer:
-    """Frames that wait to be logged; conversations put them in, their secrets hidden.
+    """Frames that wait to be logged. Conversations add them, with their secrets hidden.
 
-    They come out as PostgreSQL's binary COPY of the columns `COLUMNS`, a row for each run: what one
-    connection sent and received meanwhile, within `RUN_SPAN_US` microseconds.
+    `take` returns them as PostgreSQL's binary COPY of the columns `COLUMNS`. A row is one run: the frames
+    that one connection sent and received within `RUN_SPAN_US` microseconds.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -179,10 +179,10 @@ class FrameBuffer:
 
     def __new__(cls, frames_limit: int, bytes_limit: int) -> FrameBuffer: ...
     def take(self) -> tuple[bytes, int] | None:
-        """Return COPY data of what waits longest and the number of its frames; None: nothing waits."""
+        """Return COPY data of the oldest frames, and their number; None: the buffer is empty."""
 
     def take_shed(self) -> int:
-        """Return how many frames were dropped since the last time, because there was no room for them."""
+        """Return how many frames were dropped since the last call, because the buffer was full."""
 
     def __len__(self) -> int: ...
 
@@ -208,14 +208,14 @@ class Dispatch:
 
 @final
 class CallSent:
-    """The CALL given to `Link.call` under this id is the `Send` that follows this effect."""
+    """A CALL of `Link.call` is about to be sent: it is the `Send` that follows this effect."""
 
     @property
     def unique_id(self) -> str: ...
 
 @final
 class Resolve:
-    """A CALL of ours has ended. Each ends once; a `late` answer to a timed-out one may follow."""
+    """A CALL of ours has ended. Each CALL ends once; if it timed out, a `late` answer may follow."""
 
     @property
     def unique_id(self) -> str: ...
@@ -240,8 +240,8 @@ class Resolve:
 class Refused:
     """A CALL was refused; the CALLERROR is the `Send` that follows. For logs and metrics.
 
-    Of a billing message that a `Conversation` refuses, the CALLERROR is in here: `raw`, the message as it
-    came, is to be kept before `answer` goes out by `Conversation.send`.
+    If a `Conversation` refuses a billing message, no `Send` follows. Store `raw`, the message as it was
+    received, and then send `answer`, the CALLERROR, by `Conversation.send`.
     """
 
     @property
@@ -289,10 +289,10 @@ class Link:
         raw_sampled_values: bool = False,
     ) -> Link: ...
     def receive(self, text: str, now: float) -> list[_Effect]:
-        """Take one text message of the other side."""
+        """Process one text message of the other side."""
 
     def call(self, unique_id: str, action: str, payload: str, now: float, timeout_s: float) -> list[_Effect]:
-        """Send a CALL, or queue it behind the one that is out. `payload` is strict JSON text.
+        """Send a CALL, or queue it behind the one that is in flight. `payload` is strict JSON text.
 
         Raises:
             ValueError: the payload breaks the definition; the text names pointer and rule.
@@ -312,10 +312,10 @@ class Link:
         """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
-        """Take a CALL that was not sent yet out of the queue. False: it is not queued any more."""
+        """Remove a CALL that was not sent yet from the queue. False: it is not in the queue any more."""
 
     def disconnect(self) -> list[_Effect]:
-        """The socket is gone: end every CALL of ours as `connection_lost` or `not_sent`."""
+        """End every CALL of ours as `connection_lost` or `not_sent`, because the socket has closed."""
 
     @property
     def next_deadline(self) -> float | None: ...
@@ -326,9 +326,9 @@ class Link:
 class Notice:
     """Something that a `Conversation` has found in addition to the effects of its link.
 
-    "slow": too many frames, read nothing before the monotonic second `until`. "tolerated": a departure of
-    the kind `text` outside of the frame. After "too_big" and "not_text" the conversation takes nothing more.
-    "failed": the core failed at `text`.
+    "slow": too many frames came; do not read before the monotonic second `until`. "tolerated": a deviation
+    outside of the frame, of the kind `text`. "too_big", "not_text": the conversation ignores everything after
+    this. "failed": the core failed at `text`.
     """
 
     @property
@@ -361,8 +361,8 @@ _Answered: TypeAlias = tuple[int, list[Exception]]
 class MeterBatch:
     """Meter values of one group commit, and the connections that wait for their answers.
 
-    Each method that settles records writes the answers, and returns how many and the exceptions of some of
-    them. Each record is answered once; closed connections are left out.
+    The methods that settle records write the answers. They return the number of answers, and the exceptions
+    that some of them raised. Each record is answered once; closed connections get no answer.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -377,7 +377,7 @@ class MeterBatch:
         """
 
     def acknowledge(self, now: float, at_us: int) -> _Answered:
-        """Answer all that still wait: the records are stored."""
+        """Answer all messages that still wait, because the records are stored."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
         """Answer with a CALLERROR all that have waited since `since` (monotonic) or longer."""
@@ -385,11 +385,11 @@ class MeterBatch:
     def settle_one(
         self, place: int, now: float, at_us: int, code: str | None = None, description: str = ""
     ) -> _Answered:
-        """Answer for the record of that place alone: it is stored, or with `code` it is not."""
+        """Answer one message alone: its record is stored or, with a `code`, it is not."""
 
     @property
     def waiting(self) -> int:
-        """Records that are not answered yet."""
+        """The number of records that are not answered yet."""
 
     def __len__(self) -> int: ...
 
@@ -403,16 +403,16 @@ class MeterQueue:
 
     def __new__(cls, batch_limit: int, limit: int, wake: Callable[[], object]) -> MeterQueue: ...
     def take(self) -> MeterBatch | None:
-        """Return the oldest batch, to be written now; None: nothing waits."""
+        """Return the oldest batch, which must be written now; None: the queue is empty."""
 
     def wake_at(self, records: int) -> None:
-        """Set how many records wake the writer; the first one always does."""
+        """Set how many waiting records wake the writer. The first one always does."""
 
     def close(self) -> None:
-        """Refuse further records; those that wait stay."""
+        """Refuse further records. Those that wait stay in the queue."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
-        """As in `MeterBatch`; a batch that has been answered in full is dropped."""
+        """Do as `MeterBatch.refuse_overdue`, and drop batches of which every record is answered."""
 
     def __len__(self) -> int: ...
 
@@ -420,22 +420,22 @@ class MeterQueue:
 class Conversation:
     """One connection of a charge point: every byte in and every frame out (OCPP-J 4, RFC 6455 5).
 
-    It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. What else is
-    to be done it returns, in order: effects of its link, `Control`, `Notice`, and what is to be written:
-    bytes if it `is_framed`, otherwise text. None means an empty list. When a record is settled its
-    answer goes to the `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too.
-    `disconnect` forgets both.
+    It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. It returns a
+    list of everything else that the caller must do, in order: effects of its link, `Control`, `Notice`, and
+    data to write (bytes if it `is_framed`, otherwise text). None means an empty list. When a record is
+    settled, its answer goes to `transport.write`; after `await_record`, `owner.recorded` is called too.
+    `disconnect` drops both.
 
-    inflates: messages may come compressed (RFC 7692, no context taken over); none is sent compressed.
-    frame_bytes, unregistered_bytes: largest frame, the second until `register`; queue_limit: CALLs of ours
-    that wait; rate_per_s, burst: of frames; clock: with `monotonic` and `now_us`, None for the machine's own,
-    which costs no call.
+    inflates: received messages may be compressed (RFC 7692, without context takeover); none is sent
+    compressed. frame_bytes, unregistered_bytes: the largest frame, after and before `register`; queue_limit:
+    the most CALLs of ours that wait; rate_per_s, burst: limits on frames; clock: has `monotonic` and
+    `now_us`; None: the clock of the machine, which costs no call of Python.
     """
 
     owner: Any
     transport: Any
     has_spoken: bool
-    """Whether anything came since this was last set to False."""
+    """Whether bytes were received since this was last set to False."""
 
     def __new__(
         cls,
@@ -458,25 +458,25 @@ class Conversation:
         clock: Any,
     ) -> Conversation: ...
     def register(self) -> None:
-        """The charge point is registered, or was: it may send records and large frames."""
+        """Allow records and large frames, because the charge point is or was registered."""
 
     def close(self) -> None:
-        """Ignore further messages; control frames are still found."""
+        """Ignore further messages. Control frames are still returned."""
 
     def await_record(self) -> None:
-        """Tell the `owner`, once, when the record that is waited for is settled."""
+        """Call the `owner` once, when the record that the conversation waits for is settled."""
 
     def feed(self, data: bytes) -> list[_Found] | None:
-        """Take bytes of the socket."""
+        """Process bytes that were read from the socket."""
 
     def text(self, text: str) -> list[_Found] | None:
-        """Take one text message."""
+        """Process one text message."""
 
     def binary(self, data: bytes) -> list[_Found] | None:
-        """Take one binary message."""
+        """Process one binary message."""
 
     def call(self, unique_id: str, action: str, payload: str, timeout_s: float) -> list[_Found] | None:
-        """As `Link.call`."""
+        """Do as `Link.call`."""
 
     def reply(self, unique_id: str, payload: str) -> str | bytes:
         """Answer a dispatched CALL with JSON text; return what to write.
@@ -495,74 +495,74 @@ class Conversation:
         """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
-        """As `Link.cancel`."""
+        """Do as `Link.cancel`."""
 
     def disconnect(self) -> list[_Found] | None:
-        """The socket is gone: end every CALL of ours."""
+        """End every CALL of ours, because the socket has closed."""
 
     @property
     def heard_us(self) -> int:
-        """When anything last came, in microseconds since 1970; at first, when it began."""
+        """Return when bytes were last received, in microseconds since 1970; at first, when it began."""
 
     @property
     def next_deadline(self) -> float | None: ...
     @property
     def is_recording(self) -> bool:
-        """Whether a CALL waits in the queue of records."""
+        """Return whether a CALL waits in the queue of records."""
 
 def redact(text: str) -> str:
     """Return the frame with every secret in it (AuthorizationKey) replaced by `***`."""
 
 @final
 class Sockets:
-    """The connections of one event loop: bytes of a socket go to its conversation without a call of the loop.
+    """The connections of one event loop. Bytes of a socket reach its conversation without a call of the loop.
 
-    call_soon: the loop's, to be called with `settle`; failed: is told of an exception of a protocol, which
-    costs that connection.
+    call_soon: that of the loop; it is called with `settle`. failed: called with an exception that a protocol
+    raised; the connection is then closed.
     """
 
     def __new__(
         cls, call_soon: Callable[[Callable[[], object]], object], failed: Callable[[Exception], object]
     ) -> Sockets: ...
     def fileno(self) -> int:
-        """The descriptor to watch: when it can be read, `serve` has something to do."""
+        """Return the descriptor to watch. When it can be read, call `serve`."""
 
     def adopt(self, descriptor: int, transport: Any, protocol: Any, reader: Any) -> Socket:
-        """Take a connected stream socket, which is closed by us from now on, and hold it until it is opened.
+        """Take over a connected stream socket, hold it until `Socket.open`, and close it at the end.
 
-        transport: has the connection until then, and is aborted if it is over before. protocol: gets
-        `pause_writing`, `resume_writing` and `connection_lost` as from a transport. When the reader is a
-        `Conversation` it is fed, and `found` gets what it has found; otherwise `data_received` gets the
-        bytes.
+        transport: the transport that has the socket until then; it is aborted if the connection ends before.
+        protocol: its `pause_writing`, `resume_writing` and `connection_lost` are called, as by a transport.
+        reader: a `Conversation` is fed, and its `found` is called with the results; any other reader gets the
+        bytes by `data_received`.
 
         Raises:
-            OSError: it is no open socket.
+            OSError: the descriptor is not an open socket.
         """
 
     def serve(self) -> None:
-        """Do what the news of the sockets ask for: read, hand over, send. Never waits."""
+        """Read and send on every socket that is ready, without waiting."""
 
     def settle(self) -> None:
-        """Do what was asked for since: send, read on, tell who has lost its connection."""
+        """Do what was requested since the last call: send, read on, report lost connections."""
 
     def close(self) -> None:
         """End every connection."""
 
     def __len__(self) -> int:
-        """How many are held or open."""
+        """Return how many connections are held or open."""
 
 @final
 class Socket:
-    """One connection: what a transport is in asyncio. All that it does to its protocol, it does later."""
+    """One connection, used like a transport of asyncio. It calls its protocol later, never at once."""
 
     def open(self) -> None:
-        """Begin to read and to send: nobody else does so any more."""
+        """Begin to read and to send. The transport that had the socket must not use it any more."""
 
     def write(self, data: bytes) -> None:
-        """Send, or keep it until the peer makes room."""
+        """Send bytes, or keep them until the peer can take them."""
 
     def close(self) -> None:
-        """Send what was written, and end."""
+        """Send what was written, then close the socket."""
 
     def abort(self) -> None:
         """End."""
@@ -574,28 +574,28 @@ class Socket:
         """Read on."""
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes the peer has not taken yet."""
+        """Return how many bytes wait until the peer takes them."""
 
 @final
 class Control:
     """A WebSocket event that is not a message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
 
-    A "fail" is a broken rule of the peer, or a limit of ours; after it and after a "close" nothing comes.
+    "fail": the peer broke a rule, or reached a limit of ours. Nothing follows a "fail" or a "close".
     """
 
     @property
     def kind(self) -> Literal["ping", "pong", "close", "fail"]: ...
     @property
     def code(self) -> int | None:
-        """The peer's close code, None when it gave none; of a "fail", the code to close with."""
+        """The peer's close code, None if it sent none; of a "fail", the code to close with."""
 
     @property
     def payload(self) -> bytes:
-        """The payload of a ping or a pong, the reason of the others."""
+        """The payload of a ping or pong; the reason of a close or fail."""
 
     @property
     def answer(self) -> bytes:
-        """The frame to write at once: a pong, the echo of a close, the close for a failure; else empty."""
+        """The frame to write at once: a pong, the echo of a close, or the close for a failure; or empty."""
 
 @final
 class Deframer:
@@ -605,20 +605,20 @@ class Deframer:
     """
 
     has_spoken: bool
-    """Whether anything came since this was last set to False."""
+    """Whether bytes were received since this was last set to False."""
 
     def __new__(cls, message_bytes: int, fragments: int) -> Deframer: ...
     def feed(self, data: bytes) -> list[str | bytes | Control] | None:
-        """Take what was read from the socket; return what is complete, in order."""
+        """Process bytes that were read; return the complete messages and control frames in their order."""
 
 def text_frame(text: str) -> bytes:
     """Return the frame of a text message to a client."""
 
 def ping_frame(payload: bytes) -> bytes:
-    """Return a ping to a client; of the payload at most 125 bytes."""
+    """Return the frame of a ping to a client. A payload is cut to 125 bytes."""
 
 def close_frame(code: int, reason: str) -> bytes:
-    """Return a close to a client; of the reason at most 123 bytes."""
+    """Return the frame of a close to a client. A reason is cut to 123 bytes."""
 
 _PerPhase: TypeAlias = tuple[int, int, int]
 _Phase: TypeAlias = Literal["L1", "L2", "L3"]
@@ -630,9 +630,8 @@ class SiteNode:
     """A place of a site that limits what flows through it: a panel, a feeder, a charge point.
 
     Currents (`_a`) are tenths of an ampere, powers (`_w`) tenths of a watt. `limit_a` and `uncontrolled_a`
-    are for L1, L2 and L3; what is uncontrolled is drawn at the node itself, not below it. `margin_*` is never
-    given away.
-    By default nothing is uncontrolled.
+    are for L1, L2 and L3. Uncontrolled loads draw at the node itself, not below it. By default there are
+    none. `margin_*` is never distributed.
     """
 
     def __new__(
@@ -661,12 +660,12 @@ class SiteReserve:
 
 @final
 class SiteSession:
-    """A car that wants to charge. Currents are tenths of an ampere; its limit is a multiple of `step_a`.
+    """A charging session that takes part in the distribution. Currents are tenths of an ampere.
 
-    phases: terminals of the connector that it draws from; phase_rotation: how they are wired to the grid
-    (OCPP 1.6 9.1.7). priority: its class, 0 to 255, a higher one first. weight: relative to others of its
-    class, 1 to 10 000. charging_for_s, paused_for_s: one of them, or none for a session that has not charged
-    yet.
+    step_a: the limit is a multiple of it. phases: the terminals of the connector that the current flows
+    through; phase_rotation: how they are wired to the grid (OCPP 1.6 9.1.7). priority: the class, 0 to 255; a
+    higher class is served first. weight: relative to other sessions of the class, 1 to 10 000.
+    charging_for_s, paused_for_s: at most one of them; neither for a session that has not charged yet.
     """
 
     def __new__(
@@ -688,7 +687,7 @@ class SiteSession:
 
 @final
 class SiteFault:
-    """One thing that is wrong with the input; `pointer` as if all of it were one JSON object."""
+    """One fault of the input. `pointer` is a JSON pointer into the input as one JSON object."""
 
     @property
     def pointer(self) -> str: ...
@@ -701,8 +700,8 @@ class SiteFault:
 class SiteShare:
     """The limit of one session, in tenths of an ampere on each of its phases, and why it is not more.
 
-    node: index of the node that is in the way, with its `quantity`. kept_for: index of the session that the
-    room is kept for. remaining_s: how long it still rests.
+    node: index of the node that limits the session, by its `quantity`. kept_for: index of the session that
+    the capacity is kept for. remaining_s: how long the session stays paused.
     """
 
     @property
@@ -722,24 +721,24 @@ class SiteShare:
 
 @final
 class SiteDistribution:
-    """A site's power, distributed; or `faults`, and then everything else is empty."""
+    """The distribution of a site's power. If there are `faults`, everything else is empty."""
 
     @property
     def faults(self) -> list[SiteFault]: ...
     @property
     def limits_a(self) -> list[int]:
-        """The limits of the sessions alone, in their order."""
+        """The limits of the sessions, in their order."""
 
     @property
     def shares(self) -> list[SiteShare]:
-        """In the order of the sessions."""
+        """The limit of each session with its reason, in the order of the sessions."""
 
     @property
     def loadings(self) -> list[tuple[_Loading, _Loading, _Loading, _Loading]]:
-        """In the order of the nodes: L1, L2, L3 and power.
+        """How L1, L2, L3 and power of each node are used, in the order of the nodes.
 
-        Of each limit, margin, uncontrolled, reserved and allocated, in tenths; everything below a node
-        counts. A limit of None: the node does not limit it.
+        Each is limit, margin, uncontrolled, reserved and allocated, in tenths; the nodes below are included.
+        A limit of None: the node does not limit this quantity.
         """
 
 def distribute_site(
@@ -753,15 +752,15 @@ def distribute_site(
     minimum_on_s: int = 300,
     minimum_off_s: int = 300,
 ) -> SiteDistribution:
-    """Distribute the power of a site over its sessions; the interpreter is released meanwhile.
+    """Distribute the power of a site over its sessions. Other Python threads run in the meantime.
 
-    strict_priority: serve a class in full before the next one gets even its minima. quantum_s: how long a
-    turn lasts when not all minima fit; minimum_on_s, minimum_off_s: how long a session charges and rests at
-    least.
+    strict_priority: serve a class in full before the next class gets its minima. quantum_s: the length of a
+    turn when not all minima fit; minimum_on_s, minimum_off_s: the shortest time that a session charges, and
+    that it is paused.
     """
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
-    """Return what a repeated sample is known by. transaction_id: as reported, 0 for none."""
+    """Return the hash by which a repeated sample is recognized. transaction_id: as reported; 0: none."""
 
 @final
 class CompositeQuestion:
@@ -772,26 +771,26 @@ class CompositeQuestion:
         """Read a question given as JSON text, or say what is wrong with it.
 
         The members are those of `POST /v1/smart-charging/composite-schedule`: `installed` holds payloads of
-        SetChargingProfile in the order of acceptance. Bounded: 2 000 profiles, 100 connectors, 366 days, and
-        200 000 periods laid out in that time.
+        SetChargingProfile in the order of acceptance. At most 2 000 profiles, 100 connectors, 366 days, and
+        200 000 periods within that time.
         """
 
     def answer(self) -> str | list[Violation]:
-        """The composite schedule as JSON text: each period with its source and the profiles it beat.
+        """Return the composite schedule as JSON text: each period with its source and the beaten profiles.
 
         Violations: the answer would have more than 8 MiB.
         """
 
     def layers(self) -> str | list[Violation]:
-        """When each profile is in force, whether it leads or not, as JSON text: for pictures.
+        """Return as JSON text when each profile is in force, whether or not it sets the limit: for drawings.
 
         A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
-        question; the highest rank first, caps last.
+        question. The highest rank is first; the limits of the charge point are last.
         """
 
 @final
 class CompositeSchedule:
-    """The bare limits of a composite schedule."""
+    """The limits of a composite schedule, without their sources."""
 
     @property
     def start_s(self) -> int:
@@ -799,7 +798,7 @@ class CompositeSchedule:
 
     @property
     def periods(self) -> list[tuple[int, int | None, int | None]]:
-        """Start in seconds, limit in tenths of the unit (None: not known), phases if any profile says."""
+        """Start in seconds, limit in tenths of the unit (None: not known), phases (None: no profile says)."""
 
 def composite_schedules(
     questions: Sequence[CompositeQuestion], start_s: int | None = None

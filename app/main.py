@@ -105,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def application() -> FastAPI:
-    """What the server's workers import: the application with the settings of the environment."""
+    """Return the application with the settings of the environment. The workers of a server call this."""
     settings = load_settings()
     setup_logging(settings.log_level, settings.log_format)
     return create_app(settings)

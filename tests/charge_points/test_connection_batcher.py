@@ -29,7 +29,7 @@ async def test_logins_that_ask_together_each_get_their_own(make_station: Station
     stations = [await make_station(f"CP-{number}") for number in range(5)]
     attendance, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
     asked = [
-        (slug, "NOBODY"),
+        (slug, "UNKNOWN"),
         ("nobody", "CP-1"),
         *((slug, s.record.identity) for s in stations),
         (slug, "CP-3"),
@@ -69,7 +69,7 @@ async def test_boots_that_come_together_are_each_kept(station: Station, make_sta
         (station.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
         (station.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
-        (2**40, BootFacts(NOW, "Nobody", "C")),
+        (2**40, BootFacts(NOW, "Unknown", "C")),
     ]
     answers = await asyncio.gather(*(attendance.record_boot(tenant, *boot) for boot in boots))
     assert answers == [("Accepted", None), ("Pending", 7), ("Accepted", None), None]
@@ -122,7 +122,7 @@ class _EndedConnection:
 
 
 class _PoolAfterARestart:
-    """Gives out a connection that the server has ended and nobody has noticed yet, then good ones."""
+    """Gives out a connection whose end was not noticed yet, then good ones."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool

@@ -58,7 +58,7 @@ CONVERSATIONS: Final[dict[str, Frames]] = {
         call("p", "StopTransaction", STOP),
         call("q", "StopTransaction", STOP),
     ),
-    "mended": texts(
+    "repaired": texts(
         '[2,"1","MeterValues",{"connectorId":1,"meterValue":{"timestamp":null,"sampledValue":[]}}]',
         '[2,"2","MeterValues",{"connectorId":1,,"meterValue":[{"timestamp":"then","sampledValue":[{"value":1}]}]}]',
         '[2,"3","Authorize",{"idTag":"\\ud800\\u0000"}]',

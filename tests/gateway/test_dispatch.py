@@ -1,4 +1,4 @@
-"""Who may call what, and that each action has exactly one answer. OCPP 1.6 4.2, OCPP-J errata 3.8"""
+"""Which charge points may call which action; each action has one handler. OCPP 1.6 4.2, OCPP-J errata 3.8"""
 
 import pytest
 

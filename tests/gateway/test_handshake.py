@@ -134,7 +134,7 @@ async def test_an_unknown_identity_looks_exactly_like_a_wrong_password(station: 
     await station.register("CP1")
     known = (await station.attempt("CP1", password=b"wrong")).response
     unknown = (await station.attempt("CP2", password=b"wrong")).response
-    foreign = (await RawClient.open(station.port, "/ocpp/nobody/CP1", user="CP1", password=KEY)).response
+    foreign = (await RawClient.open(station.port, "/ocpp/unknown/CP1", user="CP1", password=KEY)).response
     for response in (known, unknown, foreign):
         response.headers.pop("date")
     assert known == unknown == foreign

@@ -1,4 +1,4 @@
-"""What a session does with frames: the exact answer, what is kept, when it closes. OCPP-J 4"""
+"""A session answers frames exactly, stores what must be stored, and closes when it must. OCPP-J 4"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a session does with billing messages: kept before they are answered, and answered in order."""
+"""A session stores billing messages before it answers them, and answers them in order."""
 
 import asyncio
 import json

@@ -12,7 +12,7 @@ from tests.support.session_bench import LIMITS, Bench
 
 
 def masked(text: str) -> bytes:
-    """A frame of a charge point; the mask is zero, so the text stands in it as it is."""
+    """A frame of a charge point; the mask is zero, so the text is in it unchanged."""
     data = text.encode()
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return b"\x81" + size + bytes(4) + data

@@ -12,7 +12,7 @@ from tests.support.gateway import Station, until
 from tests.support.raw_client import frame_bytes
 
 READ_BYTES = 65_536
-"""What the core reads at once. Each frame of it may be two things: itself, and that it came too early."""
+"""Bytes that the core reads at once. Each frame in them may give two results: itself, and "slow"."""
 
 
 @pytest.mark.parametrize("limit", ["OUTBOUND_LIMIT_BYTES", "SEND_DEADLINE_S"])

@@ -10,7 +10,7 @@ from app.ocpp import check_payload, json_schema
 from tests.support.mutations import full_payload, mutations
 from tests.support.protocol import DIRECTIONS, MESSAGES, Direction, fields_of
 
-BEYOND_A_SCHEMA = {"is no date and time", "is beyond 64 bits"}
+BEYOND_A_SCHEMA = {"is not a date and time", "is beyond 64 bits"}
 """Formats are remarks in a schema, and it has no 64 bits."""
 
 

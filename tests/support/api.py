@@ -40,7 +40,7 @@ _NUMBERS = itertools.count(1)
 
 
 class SetClock:
-    """A clock that stands until it is moved."""
+    """A clock that shows one time until a test moves it."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._now = now
@@ -186,7 +186,7 @@ class Edge:
     async def command(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> CommandRecord:
-        """A command as it stands in the record, queued."""
+        """Return a queued command as it is recorded."""
         record = CommandRecord(
             id=uuid.uuid4(),
             tenant_id=tenant.id,

@@ -57,6 +57,6 @@ async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
 async def queued(
     edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
 ) -> CommandRecord:
-    """What every issued command is answered with."""
+    """The answer to every issued command."""
     scripted.outcome = await edge.command(operator, charge_point)
     return scripted.outcome

@@ -103,7 +103,7 @@ async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
 
 
 def client_context() -> ssl.SSLContext:
-    """What a charge point needs to trust the server under TLS."""
+    """The TLS settings with which a charge point trusts the server."""
     context = ssl.create_default_context()
     _AUTHORITY.configure_trust(context)
     return context

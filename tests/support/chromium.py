@@ -80,7 +80,7 @@ class Tab:
         return answer["result"].get("value")
 
     def complaints(self) -> list[str]:
-        """What the browser logged as warning or error: blocked by policy, not found, failed script."""
+        """The warnings and errors that the browser logged: blocked by policy, not found, failed script."""
         entries = [event["params"]["entry"] for event in self.events if event["method"] == "Log.entryAdded"]
         return [f"{entry['level']}: {entry['text']}" for entry in entries if entry["level"] != "verbose"]
 
@@ -129,7 +129,7 @@ class Chromium:
                     assert line, "the browser ended before it listened"
                     if "DevTools listening on " in line:
                         break
-            # Somebody must take what the browser says, or it stands still when the pipe is full.
+            # The output of the browser must be read, because the browser stops when the pipe is full.
             drain = asyncio.create_task(process.stderr.read())
             yield cls(line.rpartition("DevTools listening on ")[2].strip())
             process.terminate()

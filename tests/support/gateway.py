@@ -43,7 +43,7 @@ class Station:
 
     @property
     def services(self) -> WorkerParts:
-        """What the application itself uses."""
+        """The objects that the application itself uses."""
         services: WorkerParts = self.app.state.services.get(WorkerParts)
         return services
 

@@ -23,7 +23,7 @@ NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 class SetClock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that shows one time until a test moves it."""
 
     def __init__(self) -> None:
         self.passed_s = 0.0
@@ -69,7 +69,7 @@ class RedisServer:
             self._socket.unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """Let it stand still: connections stay open, nothing is answered."""
+        """Stop it: connections stay open, nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -107,7 +107,7 @@ def _of_value(value: Any, field: Field, steps: Steps) -> Iterator[tuple[Steps, s
                 yield steps, f"is {number}", number
         case "dateTime":
             for text in ("", "yesterday", "2025-02-30T00:00:00Z", "2025-03-14 09:00"):
-                yield steps, "is no date and time", text
+                yield steps, "is not a date and time", text
             yield steps, "has an offset", "2025-03-14T09:00:00.5+05:30"
 
 

@@ -48,7 +48,7 @@ class Served:
             os.kill(pid, signal.SIGSTOP)
 
     async def kill(self) -> None:
-        """SIGKILL the whole server, supervisor first so that nobody restarts a worker."""
+        """SIGKILL the whole server, supervisor first so that no worker is restarted."""
         workers = self.workers()
         self.process.kill()
         await self.process.wait()

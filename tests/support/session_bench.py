@@ -1,4 +1,4 @@
-"""A session with everything around it replaced by lists: what unit tests of sessions stand on."""
+"""A session whose collaborators are replaced by lists, for unit tests of sessions."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ LIMITS = SessionLimits(
 
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that shows one time until a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0

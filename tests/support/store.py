@@ -1,4 +1,4 @@
-"""What the store's tests share: a charge point, and records with sensible fields."""
+"""Builds what tests of stores share: a charge point, and records with sensible fields."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass

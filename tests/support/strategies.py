@@ -74,7 +74,7 @@ def texts(max_length: int | None) -> st.SearchStrategy[str]:
 
 
 def decimals(*, tenths: bool) -> st.SearchStrategy[float | int]:
-    """Numbers as JSON has them; with `tenths`, at most one digit stands behind the point."""
+    """Numbers as JSON has them; with `tenths`, at most one digit follows the decimal point."""
     whole = st.integers(-100_000, 1_000_000)
     if tenths:
         return whole | whole.map(lambda number: number / 10)

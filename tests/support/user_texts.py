@@ -26,7 +26,7 @@ SNAPSHOT: Final = ROOT / "tests" / "user_texts.txt"
 _HEADER: Final = (
     "Every text that a user can see. Written by `make generate`; read the change as a user would.\n"
 )
-_RUST_LITERAL: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_RUST_LITERAL: Final = re.compile(r'(?<!\')"((?:[^"\\\n]|\\.)*)"')
 _RUST_SKIPPED: Final = re.compile(r"^\s*(//|#!?\[|use |mod )|expect\(|debug_assert|unreachable!|include_str!")
 # Calls whose texts go to a user: errors of both edges, of the command line, and what it prints.
 _SHOWN_BY: Final = re.compile(
@@ -112,7 +112,7 @@ def _name_of(function: ast.expr) -> str:
 
 
 def _texts_of(value: ast.expr) -> Iterator[str]:
-    """Yield the sentences in an argument; `{...}` stands for what is filled in. Single words are codes."""
+    """Yield the sentences in an argument; `{...}` replaces what is filled in. Single words are codes."""
     if isinstance(value, ast.JoinedStr):
         text = "".join(
             str(part.value) if isinstance(part, ast.Constant) else "{...}" for part in value.values

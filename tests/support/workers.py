@@ -52,7 +52,7 @@ class Worker:
         await self.bus.start(self.receivers)
 
     async def stop(self) -> None:
-        """End as a process does on SIGTERM: what charge points have said is no longer taken."""
+        """End as a process does on SIGTERM: answers of charge points are not processed any more."""
         await asyncio.gather(*(charger.leave() for charger in self._chargers))
         await self.commands.close()
         await self.bus.close()
@@ -137,7 +137,7 @@ class Charger:
         await self.worker.commands.settle()
 
     def vanish(self) -> None:
-        """What a SIGKILL of the worker leaves: nothing is reported any more."""
+        """Leave the state after a SIGKILL of the worker: it reports nothing any more."""
         self._reporter.cancel()
 
     async def leave(self) -> None:

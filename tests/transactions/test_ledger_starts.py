@@ -118,7 +118,7 @@ async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> 
 @pytest.mark.parametrize(
     ("tag", "status"),
     [
-        ("NOBODY", "Invalid"),
+        ("UNKNOWN", "Invalid"),
         ("BLOCKED", "Blocked"),
         ("INVALID", "Invalid"),
         ("EXPIRED", "Expired"),

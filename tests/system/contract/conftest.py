@@ -22,7 +22,7 @@ from tests.support.api import NOW, Edge, open_edge
 
 @dataclass(frozen=True)
 class Estate:
-    """A tenant that owns one of everything. values: what stands for each variable part of a path."""
+    """A tenant that owns one of everything. values: the value of each variable part of a path."""
 
     tenant: TenantRecord
     token: str
