@@ -340,7 +340,7 @@ async def test_secrets_never_reach_the_frame_log() -> None:
     assert secret.encode() not in taken[0]
 
 
-async def test_tolerated_departures_stand_in_the_frame_log() -> None:
+async def test_tolerated_deviations_are_in_the_frame_log() -> None:
     bench = Bench()
     await bench.receive('[2,7,"heartbeat",null]')
     assert json.loads(bench.transport.sent[0])[1] == 7

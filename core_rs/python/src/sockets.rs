@@ -16,9 +16,9 @@ use crate::socket::Socket;
 #[pyclass(module = "app._core")]
 pub struct Sockets {
     connections: Connections<Py<Socket>>,
-    /// Has the event loop call a function soon.
+    /// The `call_soon` of the event loop.
     call_soon: Py<PyAny>,
-    /// Takes an exception that has cost one connection.
+    /// Called with an exception that ended one connection.
     failed: Py<PyAny>,
 }
 

@@ -22,7 +22,7 @@ pub const DEPTH_MAXIMUM: usize = 16;
 /// each step may cost another pass over all sessions below.
 pub const STEPS_MAXIMUM: usize = 32;
 
-/// One thing that is wrong with the input.
+/// One fault of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// A JSON pointer such as `/nodes/3/parent`.
@@ -115,7 +115,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
     found
 }
 
-/// Index of the node that each one draws from; 0 for a fault.
+/// Index of the node that feeds each one; 0 after a fault.
 fn wire<'a>(
     kind: &str,
     nodes: impl Iterator<Item = &'a String>,

@@ -1,4 +1,4 @@
-//! What a peer can do wrong, and how the connection is then closed.
+//! The rules that a peer can break, and how the connection is then closed.
 
 use super::event::CloseCode;
 
@@ -19,13 +19,13 @@ pub enum Fault {
     Masked,
     /// A length that is not in its shortest form (RFC 6455 5.2).
     LengthNotMinimal,
-    /// A length with its highest bit set (RFC 6455 5.2).
+    /// A length whose highest bit is set (RFC 6455 5.2).
     LengthOverflow,
     /// A continuation without an open message (RFC 6455 5.4).
     ContinuationOfNothing,
     /// A new message before the last one was finished (RFC 6455 5.4).
     MessageInMessage,
-    /// A close frame with one byte, which is half of a code (RFC 6455 5.5.1).
+    /// A close frame with one byte instead of a close code (RFC 6455 5.5.1).
     HalfCloseCode,
     /// A close code that must not be sent (RFC 6455 7.4).
     InvalidCloseCode,
@@ -61,7 +61,7 @@ impl Fault {
         }
     }
 
-    /// The reason to close with, for people.
+    /// The reason to close with, as text for people.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
