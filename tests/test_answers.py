@@ -12,6 +12,7 @@ from app.answers import Recording
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
 from app.ocpp import v16
+from tests.support.protocol import MESSAGES
 from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
 
 HANDLERS: dict[str, Any] = handlers_of(FakeStorage(), ManualClock())
@@ -28,7 +29,7 @@ def function_of(action: str) -> Any:
 @pytest.mark.parametrize("action", sorted(HANDLERS))
 def test_handlers_of_billing_messages_return_recordings_and_only_they(action: str) -> None:
     returned = get_type_hints(function_of(action))["return"]
-    assert (get_origin(returned) is Recording) == (action in v16.BILLING_ACTIONS)
+    assert (get_origin(returned) is Recording) == MESSAGES[action]["billing"]
 
 
 @pytest.mark.parametrize(

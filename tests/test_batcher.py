@@ -1,4 +1,4 @@
-"""Requests of many callers run together: batches, their order, their failures."""
+"""Requests of many callers are done together: batches, their order, their failures."""
 
 import asyncio
 

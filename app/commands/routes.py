@@ -8,16 +8,17 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.commands.operations import CommandRoute
+from app.commands.operations import command_route
 from app.commands.records import CommandFilter, CommandRecord, CommandRequest, CommandState
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.commands.service import CommandService
+from app.ocpp import Protocol
 from app.web.access import CommandAccess, ReadAccess
 from app.web.conditional import IfNoneMatch, page_response, resource_response
 from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
@@ -122,15 +123,22 @@ async def issue_command(
     )
 
 
-router.add_api_route(
-    "/v1/charge-points/{identity}/commands/{action}",
-    issue_command,
-    methods=["POST"],
-    response_model=Command,
-    status_code=202,
-    include_in_schema=False,
-    route_class_override=CommandRoute,
-)
+def issuing_router(protocol: Protocol) -> APIRouter:
+    """Make the router that issues commands.
+
+    protocol: the version of OCPP whose actions the documentation shows, each as an operation of its own.
+    """
+    issuing = api_router(tags=[_TAG])
+    issuing.add_api_route(
+        "/v1/charge-points/{identity}/commands/{action}",
+        issue_command,
+        methods=["POST"],
+        response_model=Command,
+        status_code=202,
+        include_in_schema=False,
+        route_class_override=command_route(protocol),
+    )
+    return issuing
 
 
 @router.get("/v1/commands", response_model=Page[Command], responses=problems())

@@ -91,7 +91,7 @@ class CommandService:
             Unavailable: code `bus_unavailable`; the owner cannot be found or reached. Nothing was sent, or
                 the record says `connection_lost`.
         """
-        judged = judge_request(request, self._settings)
+        judged = judge_request(request, self._context.protocol, self._settings)
         key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
         owner = await self._presence.locate(tenant_id, request.identity)
         new = self._new_command(judged, owner)

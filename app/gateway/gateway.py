@@ -20,7 +20,7 @@ from app.gateway.session_services import CommandResults, SessionLimits, SessionS
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Counters
+from app.ocpp import Counters, Protocol
 from app.settings import Settings
 from app.storage import Storage
 
@@ -31,6 +31,7 @@ class Gateway:
     def __init__(
         self,
         *,
+        protocol: Protocol,
         storage: Storage,
         commands: CommandResults,
         registry: Registry,
@@ -47,7 +48,7 @@ class Gateway:
         self.services = SessionServices(
             ledger=storage.ledger,
             frame_log=storage.frame_log,
-            dispatcher=Dispatcher(handlers),
+            dispatcher=Dispatcher(protocol, handlers),
             commands=commands,
             clock=clock,
             limits=_limits_of(settings),
@@ -59,6 +60,7 @@ class Gateway:
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
         parts = EndpointParts(
+            protocol=protocol,
             admission=Admission(storage.database, storage.connection_batcher, credentials, clock, settings),
             registry=registry,
             services=self.services,

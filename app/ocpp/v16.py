@@ -8,60 +8,7 @@ Enum fields are typed as what the standard allows. In tolerant mode a charge poi
 through with a deviation recorded, so at run time such a field may hold another string.
 """
 
-from typing import Final, Literal, NotRequired, TypedDict
-
-ChargePointAction = Literal[
-    "Authorize",
-    "BootNotification",
-    "DataTransfer",
-    "Heartbeat",
-    "MeterValues",
-    "StartTransaction",
-    "StatusNotification",
-    "StopTransaction",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "LogStatusNotification",
-    "SecurityEventNotification",
-    "SignCertificate",
-    "SignedFirmwareStatusNotification",
-]
-"""Requests that a charge point may send."""
-
-CentralSystemAction = Literal[
-    "ChangeAvailability",
-    "ChangeConfiguration",
-    "ClearCache",
-    "DataTransfer",
-    "GetConfiguration",
-    "RemoteStartTransaction",
-    "RemoteStopTransaction",
-    "Reset",
-    "UnlockConnector",
-    "GetDiagnostics",
-    "UpdateFirmware",
-    "GetLocalListVersion",
-    "SendLocalList",
-    "TriggerMessage",
-    "CancelReservation",
-    "ReserveNow",
-    "ClearChargingProfile",
-    "GetCompositeSchedule",
-    "SetChargingProfile",
-    "CertificateSigned",
-    "DeleteCertificate",
-    "ExtendedTriggerMessage",
-    "GetInstalledCertificateIds",
-    "GetLog",
-    "InstallCertificate",
-    "SignedUpdateFirmware",
-]
-"""Requests that the central system may send."""
-
-BILLING_ACTIONS: Final[frozenset[ChargePointAction]] = frozenset(
-    {"MeterValues", "StartTransaction", "StopTransaction"}
-)
-"""Requests that are acknowledged only after they are durable."""
+from typing import Literal, NotRequired, TypedDict
 
 ErrorCode = Literal[
     "NotImplemented",

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 from app.charge_points.credentials import Credentials
 from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
-from app.commands.operations import actions
 from app.commands.records import CommandRecord
 from app.commands.rules import REDACTED, Outcome, has_effects
 from app.configuration.store import ConfigurationStore
@@ -18,7 +17,9 @@ from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.main import command_effects
+from app.ocpp import messages_of
 from app.settings import Settings
+from tests.support.protocol import OCPP16
 from tests.support.site import Site
 from tests.support.workers import Charger, silence
 
@@ -201,7 +202,9 @@ class _TouchedError(Exception):
 
 
 @pytest.mark.parametrize("with_profile", [False, True])
-@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+@pytest.mark.parametrize(
+    "message", messages_of(OCPP16, "central_system"), ids=lambda message: str(message["action"])
+)
 async def test_an_end_with_effects_is_known_before_it_is_recorded(
     site: Site, settings: Settings, message: dict[str, Any], with_profile: bool
 ) -> None:
@@ -233,7 +236,9 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
     assert has_effects(effects.triggers, command.action, payload) is is_changed
 
 
-@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+@pytest.mark.parametrize(
+    "message", messages_of(OCPP16, "central_system"), ids=lambda message: str(message["action"])
+)
 async def test_whether_a_command_has_effects_is_stored_with_it(
     site: Site, settings: Settings, message: dict[str, Any]
 ) -> None:

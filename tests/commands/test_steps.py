@@ -9,13 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from app.commands.operations import actions
 from app.commands.records import NewCommand, SentFacts, SessionOwner
 from app.commands.rules import has_effects
 from app.commands.store.commands import CommandSteps, CommandStore, End, Recorded, read_command
 from app.main import command_effects
+from app.ocpp import messages_of
 from app.settings import Settings
 from app.types import TenantId
+from tests.support.protocol import OCPP16
 from tests.support.store import NOW, Station, make_command
 
 _HOUR = timedelta(hours=1)
@@ -180,7 +181,7 @@ async def test_what_may_not_be_is_not_recorded(station: Station, way: str) -> No
 _PROFILE: dict[str, Any] = {"idTag": "T", "chargingProfile": {}}
 
 
-@pytest.mark.parametrize("action", [message["action"] for message in actions()])
+@pytest.mark.parametrize("action", [message["action"] for message in messages_of(OCPP16, "central_system")])
 async def test_by_itself_ends_only_what_changes_nothing_else(
     station: Station, settings: Settings, action: str
 ) -> None:

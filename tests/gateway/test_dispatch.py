@@ -3,6 +3,7 @@
 import pytest
 
 from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
+from tests.support.protocol import OCPP16
 from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
 
 HANDLERS = handlers_of(FakeStorage(), ManualClock())
@@ -17,22 +18,22 @@ DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m"
 
 @pytest.mark.parametrize("action", [*HANDLERS, *sorted(NOT_SUPPORTED)])
 def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Dispatcher(HANDLERS)
+    Dispatcher(OCPP16, HANDLERS)
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
-        Dispatcher(handlers)
+        Dispatcher(OCPP16, handlers)
 
 
 def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
     with pytest.raises(RuntimeError, match="Heartbeat"):
-        Dispatcher(HANDLERS)
+        Dispatcher(OCPP16, HANDLERS)
 
 
 def test_start_up_fails_for_an_action_nobody_defined() -> None:
     with pytest.raises(RuntimeError, match="Fly"):
-        Dispatcher({**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
+        Dispatcher(OCPP16, {**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
 
 
 @pytest.mark.parametrize("registration", ["Pending", "Rejected"])

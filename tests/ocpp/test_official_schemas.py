@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from app.ocpp import check_payload
 from tests.support.mutations import Mutation, changed, full_payload, mutations
-from tests.support.protocol import DIRECTIONS, MESSAGES, Direction, fields_of
+from tests.support.protocol import DIRECTIONS, MESSAGES, OCPP16, Direction, fields_of
 from tests.support.strategies import actions, directions, payloads
 
 FROM_0 = "3.8: 0 is the charge point and connectors count from 1; the schema has no bound"
@@ -80,7 +79,7 @@ def official_accepts(schema: str, payload: str) -> bool:
 
 
 def we_accept(action: str, direction: Direction, payload: str) -> bool:
-    return not check_payload(action, direction, payload, strict=True).violations
+    return not OCPP16.check_payload(action, direction, payload, strict=True).violations
 
 
 def schema_name(action: str, direction: Direction) -> str:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app.ocpp import Dispatch, Link, ocpp16
+from app.ocpp import Dispatch, Link
+from tests.support.protocol import OCPP16
 
 AS_IT_CAME = '[ {"value":"1", "unit":"Wh"} ]'
 
@@ -20,9 +21,9 @@ AS_IT_CAME = '[ {"value":"1", "unit":"Wh"} ]'
 def test_samples_come_as_text(samples: str, text: str) -> None:
     meter_value = f'{{"timestamp":"2026-01-01T00:00:00Z","sampledValue":{samples}}}'
     frame = f'[2,"1","MeterValues",{{"connectorId":1,"meterValue":[{meter_value}]}}]'
-    [call] = Link(ocpp16(), "central_system", raw_sampled_values=True).receive(frame, 0.0)
+    [call] = Link(OCPP16, "central_system", raw_sampled_values=True).receive(frame, 0.0)
     assert isinstance(call, Dispatch)
     assert call.payload["meterValue"][0]["sampledValue"] == text
-    [call] = Link(ocpp16(), "central_system").receive(frame, 0.0)
+    [call] = Link(OCPP16, "central_system").receive(frame, 0.0)
     assert isinstance(call, Dispatch)
     assert len(call.payload["meterValue"][0]["sampledValue"]) == len(json.loads(text))

@@ -22,6 +22,7 @@ from app.smart_charging.store import (
 )
 from app.transactions.records import TransactionStart, TransactionStop
 from app.types import Json
+from tests.support.protocol import OCPP16
 from tests.support.site import Site, received
 from tests.support.workers import Charger, Worker, accept
 
@@ -48,7 +49,7 @@ class Estate:
         self.installer = self.installer_of(site.a)
 
     def installer_of(self, worker: Worker) -> ProfileInstaller:
-        return ProfileInstaller(self.site.database, worker.commands, self.site.clock)
+        return ProfileInstaller(self.site.database, worker.commands, self.site.clock, OCPP16)
 
     async def install(self, connector_id: int = 1) -> None:
         place = Placement(self.charger.connection.identity, connector_id)

@@ -8,11 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from app.commands.operations import actions
+from app.ocpp import messages_of
 from app.web.inputs import Input
 from app.web.resources import Resource
 from tests.support.api import Edge
 from tests.support.operations import Operation, operations_of
+from tests.support.protocol import OCPP16
 
 Model = TypeVar("Model", bound=BaseModel)
 HTTP_URL = re.compile(r"https?://")
@@ -73,7 +74,7 @@ async def test_each_action_of_the_central_system_is_an_operation_of_its_own(edge
     document = await document_of(edge)
     prefix = "/v1/charge-points/{identity}/commands/"
     documented = {path.removeprefix(prefix) for path in document["paths"] if path.startswith(prefix)}
-    assert documented == {message["action"] for message in actions()}
+    assert documented == {message["action"] for message in messages_of(OCPP16, "central_system")}
     assert {"SetChargingProfile", "RemoteStartTransaction", "ChangeConfiguration"} <= documented
     body = document["paths"][f"{prefix}ChangeConfiguration"]["post"]["requestBody"]["content"]
     reference = body["application/json"]["schema"]["$ref"].rpartition("/")[2]
