@@ -326,7 +326,7 @@ class Link:
 class Notice:
     """Something that a `Conversation` has found in addition to the effects of its link.
 
-    "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a departure of the
+    "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a deviation of the
     kind `text` outside of the frame. After "too_big" and "not_text" the conversation receives nothing.
     "failed": the core failed at `text`.
     """
