@@ -120,7 +120,7 @@ ChargingProfileKindType = Literal[
     "Recurring",
     "Relative",
 ]
-"""What the times of a schedule are relative to. (7.9)"""
+"""The moment that the times of a schedule are counted from. (7.9)"""
 
 RecurrencyKindType = Literal[
     "Daily",
@@ -173,7 +173,7 @@ class ChargingProfile(TypedDict):
     chargingProfilePurpose: ChargingProfilePurposeType
     """Purpose of the profile: what it limits."""
     chargingProfileKind: ChargingProfileKindType
-    """What the times of the schedule are relative to."""
+    """The moment that the times of the schedule are counted from."""
     recurrencyKind: NotRequired[RecurrencyKindType]
     """How often the schedule starts again; only with kind Recurring."""
     validFrom: NotRequired[str]
@@ -512,7 +512,7 @@ CertificateUseEnumType = Literal[
     "CentralSystemRootCertificate",
     "ManufacturerRootCertificate",
 ]
-"""What a root certificate is used for. (S 6.4)"""
+"""Use of a root certificate: which certificates it verifies. (S 6.4)"""
 
 DeleteCertificateStatusEnumType = Literal[
     "Accepted",
@@ -1203,7 +1203,7 @@ class InstallCertificateRequest(TypedDict):
     """Install a root certificate. (S M05, S 5.11, S 5.12)"""
 
     certificateType: CertificateUseEnumType
-    """What the certificate is used for."""
+    """Use of the certificate."""
     certificate: str
     """Certificate in PEM."""
 

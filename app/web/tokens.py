@@ -42,7 +42,7 @@ class MintedKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What is stored of a key, as far as a token is verified with it. tenant_id None: of the platform."""
+    """The stored part of a key that verifies a token. tenant_id None: a key of the platform."""
 
     id: UUID
     prefix: str
