@@ -1,8 +1,8 @@
 """The compiled core: frames, validation, the RPC link and the schedules of OCPP 1.6J.
 
-Everything here takes values and returns values, except conversations: they read a clock, wake the writer of
-records, and write the answers when a `MeterBatch` or `MeterQueue` settles them. Import it through
-`app.ocpp`. `now` and deadlines are monotonic seconds.
+Everything here takes values and returns values, except conversations. A conversation reads a clock, wakes
+the writer of records, and writes the answers when a `MeterBatch` or `MeterQueue` settles the records.
+Import it through `app.ocpp`. `now` and deadlines are monotonic seconds.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ class Violation:
 
 @final
 class Deviation:
-    """One departure from the standard, repaired or kept raw. `raw` is the text as it came, shortened."""
+    """One deviation from the standard, repaired or kept raw. `raw` is the received text, shortened."""
 
     @property
     def kind(self) -> str: ...
@@ -208,14 +208,14 @@ class Dispatch:
 
 @final
 class CallSent:
-    """The CALL given to `Link.call` under this id is the `Send` that follows this effect."""
+    """A CALL of `Link.call` is about to be sent: it is the `Send` that follows this effect."""
 
     @property
     def unique_id(self) -> str: ...
 
 @final
 class Resolve:
-    """A CALL of ours has ended. Each ends once; a `late` answer to a timed-out one may follow."""
+    """A CALL of ours has ended. Each CALL ends once; if it timed out, a `late` answer may follow."""
 
     @property
     def unique_id(self) -> str: ...
@@ -326,7 +326,7 @@ class Link:
 class Notice:
     """Something that a `Conversation` has found in addition to the effects of its link.
 
-    "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a departure of the
+    "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a deviation of the
     kind `text` outside of the frame. After "too_big" and "not_text" the conversation receives nothing.
     "failed": the core failed at `text`.
     """
@@ -361,8 +361,8 @@ _Answered: TypeAlias = tuple[int, list[Exception]]
 class MeterBatch:
     """Meter values of one group commit, and the connections that wait for their answers.
 
-    Each method that settles records writes the answers, and returns how many and the exceptions of some of
-    them. Each record is answered once; closed connections are left out.
+    The methods that settle records write the answers. They return the number of answers, and the exceptions
+    that some of them raised. Each record is answered once; closed connections get no answer.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -377,7 +377,7 @@ class MeterBatch:
         """
 
     def acknowledge(self, now: float, at_us: int) -> _Answered:
-        """Answer all that still wait: the records are stored."""
+        """Answer all messages that still wait, because the records are stored."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
         """Answer with a CALLERROR all that have waited since `since` (monotonic) or longer."""
@@ -403,13 +403,13 @@ class MeterQueue:
 
     def __new__(cls, batch_limit: int, limit: int, wake: Callable[[], object]) -> MeterQueue: ...
     def take(self) -> MeterBatch | None:
-        """Return the oldest batch, to be written now; None: nothing waits."""
+        """Return the oldest batch, which must be written now; None: the queue is empty."""
 
     def wake_at(self, records: int) -> None:
-        """Set how many records wake the writer; the first one always does."""
+        """Set how many waiting records wake the writer. The first one always does."""
 
     def close(self) -> None:
-        """Refuse further records; those that wait stay."""
+        """Refuse further records. Those that wait stay in the queue."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
         """Do as in `MeterBatch`, and drop batches that have been answered in full."""
@@ -461,10 +461,10 @@ class Conversation:
         """Allow records and large frames, because the charge point is or was registered."""
 
     def close(self) -> None:
-        """Ignore further messages; control frames are still found."""
+        """Ignore further messages. Control frames are still returned."""
 
     def await_record(self) -> None:
-        """Tell the `owner`, once, when the record that is waited for is settled."""
+        """Call the `owner` once, when the record that the conversation waits for is settled."""
 
     def feed(self, data: bytes) -> list[_Found] | None:
         """Receive bytes of the socket."""
@@ -659,12 +659,12 @@ class SiteReserve:
 
 @final
 class SiteSession:
-    """A car that wants to charge. Currents are tenths of an ampere; its limit is a multiple of `step_a`.
+    """A charging session that takes part in the distribution. Currents are tenths of an ampere.
 
-    phases: terminals of the connector that it draws from; phase_rotation: how they are wired to the grid
-    (OCPP 1.6 9.1.7). priority: its class, 0 to 255, a higher one first. weight: relative to others of its
-    class, 1 to 10 000. charging_for_s, paused_for_s: one of them, or none for a session that has not charged
-    yet.
+    step_a: the limit is a multiple of it. phases: the terminals of the connector that the current flows
+    through; phase_rotation: how they are wired to the grid (OCPP 1.6 9.1.7). priority: the class, 0 to 255; a
+    higher class is served first. weight: relative to other sessions of the class, 1 to 10 000.
+    charging_for_s, paused_for_s: at most one of them; neither for a session that has not charged yet.
     """
 
     def __new__(
@@ -770,8 +770,8 @@ class CompositeQuestion:
         """Read a question given as JSON text. Violations: it is not valid.
 
         The members are those of `POST /v1/smart-charging/composite-schedule`: `installed` holds payloads of
-        SetChargingProfile in the order of acceptance. Bounded: 2 000 profiles, 100 connectors, 366 days, and
-        200 000 periods laid out in that time.
+        SetChargingProfile in the order of acceptance. At most 2 000 profiles, 100 connectors, 366 days, and
+        200 000 periods within that time.
         """
 
     def answer(self) -> str | list[Violation]:
@@ -784,12 +784,12 @@ class CompositeQuestion:
         """Return when each profile is in force, whether it is the source or not, as JSON text for drawings.
 
         A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
-        question; the highest rank first, caps last.
+        question. The highest rank is first; the limits of the charge point are last.
         """
 
 @final
 class CompositeSchedule:
-    """The bare limits of a composite schedule."""
+    """The limits of a composite schedule, without their sources."""
 
     @property
     def start_s(self) -> int:

@@ -18,7 +18,7 @@ class Connection:
         identity: the name of the charge point in its URL, decoded.
         connection_id: unique for each socket.
         epoch: issued by SQL at login; grows with each login of this charge point.
-        strict: whether departures from the standard are refused. Otherwise they are tolerated.
+        strict: whether deviations from the standard are refused. Otherwise they are tolerated.
         remote: the address of the client.
         subprotocol: as negotiated, None if the client offered none.
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.

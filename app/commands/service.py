@@ -140,7 +140,7 @@ class CommandService:
             return await CommandStore(work).page(limit, after, filters)
 
     async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
-        """Take back a command that was not sent yet; return its record in state `cancelled`.
+        """Cancel a command that was not sent yet; return its record in state `cancelled`.
 
         Raises:
             NotFound: no such command.

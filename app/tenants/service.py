@@ -139,7 +139,7 @@ class ApiKeyService:
         """
         now = self.clock.now()
         if facts.expires_at is not None and facts.expires_at <= now:
-            raise InvalidInput([FieldViolation("/expires_at", "in_the_past", "lies in the past")])
+            raise InvalidInput([FieldViolation("/expires_at", "in_the_past", "is in the past")])
         minted = mint_key(self.pepper)
         record = ApiKeyRecord(
             id=uuid.uuid4(),

@@ -42,7 +42,7 @@ class MintedKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """The stored facts of a key with which a token is verified. tenant_id None: a key of the platform."""
+    """The stored part of a key that verifies a token. tenant_id None: a key of the platform."""
 
     id: UUID
     prefix: str

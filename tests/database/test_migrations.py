@@ -1,4 +1,4 @@
-"""What stands in a database of an earlier version is there after the migration, and after the way back."""
+"""A migration, and the way back, keep what is stored in a database of an earlier version."""
 
 import json
 from collections.abc import AsyncIterator

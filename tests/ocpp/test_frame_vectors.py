@@ -38,7 +38,7 @@ def test_link_comes_to_the_outcome(vector: dict[str, Any]) -> None:
         case "ignored", [Ignored() as ignored]:
             assert ignored.reason == vector["reason"]
         case outcome, effects:
-            pytest.fail(f"{outcome} is due, not {effects}")
+            pytest.fail(f"expected {outcome}, not {effects}")
 
 
 @by_name

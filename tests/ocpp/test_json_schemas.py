@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from tests.support.mutations import full_payload, mutations
 from tests.support.protocol import DIRECTIONS, MESSAGES, OCPP16, Direction, fields_of
 
-BEYOND_A_SCHEMA = {"is no date and time", "is beyond 64 bits"}
+BEYOND_A_SCHEMA = {"is not a date and time", "is beyond 64 bits"}
 """Formats are remarks in a schema, and it has no 64 bits."""
 
 

@@ -59,12 +59,12 @@ DIFFERENCES: dict[tuple[str, str, str], str] = {
 """(schema, pointer, change) to the reason why we judge otherwise than the schema."""
 
 EVERYWHERE: dict[str, str] = {
-    "is no date and time": "3.15 and RFC 3339; a schema's format is a remark only",
+    "is not a date and time": "3.15 and RFC 3339; a schema's format is a remark only",
     "is beyond 64 bits": "numbers are held in 64 bits; the standard sets no bound",
 }
 """Changes that we refuse and the schemas let pass, wherever they are made."""
 
-NULL_PAYLOAD = "OCPP-J 4.2.1 lets null stand for an empty payload; the schemas ask for an object"
+NULL_PAYLOAD = "OCPP-J 4.2.1 allows null instead of an empty payload; the schemas ask for an object"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""`sampledValue` as text: what a link gives whoever stores samples without looking into them."""
+"""A link can return `sampledValue` as text, to store samples without looking into them."""
 
 import json
 
@@ -14,7 +14,7 @@ AS_IT_CAME = '[ {"value":"1", "unit":"Wh"} ]'
     ("samples", "text"),
     [
         pytest.param(AS_IT_CAME, AS_IT_CAME, id="as it came"),
-        pytest.param('[{"value":1.50,"unit":"wh"}]', '[{"value":"1.50","unit":"Wh"}]', id="mended"),
+        pytest.param('[{"value":1.50,"unit":"wh"}]', '[{"value":"1.50","unit":"Wh"}]', id="repaired"),
         pytest.param('[{"value":"\\u0000"}]', '[{"value":"\ufffd"}]', id="NUL, which jsonb refuses"),
     ],
 )

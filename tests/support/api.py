@@ -62,7 +62,7 @@ class SetClock:
 
 
 @dataclass
-class Edge:
+class Api:
     """One application, with methods that prepare its data."""
 
     services: WorkerParts
@@ -225,9 +225,9 @@ def build_app(services: ServiceRegistry) -> FastAPI:
 
 
 @asynccontextmanager
-async def open_edge(
+async def open_api(
     storage: Storage, redis_url: str, settings: Settings, commands: CommandService | None = None
-) -> AsyncIterator[Edge]:
+) -> AsyncIterator[Api]:
     """Open the API with its database and Redis. commands: replace the real ones."""
     clock = SetClock()
     redis: Redis = open_redis(redis_url)
@@ -249,7 +249,7 @@ async def open_edge(
         app = build_app(compose_services(services))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-            yield Edge(services, clock, delivered, client, app)
+            yield Api(services, clock, delivered, client, app)
     finally:
         await bus.close()
         await presence.close()

@@ -9,7 +9,7 @@ from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
-from tests.support.api import Edge, open_edge
+from tests.support.api import Api, open_api
 from tests.support.scripted_commands import ScriptedCommands
 
 
@@ -20,43 +20,43 @@ def scripted(storage: Storage) -> ScriptedCommands:
 
 
 @pytest.fixture
-async def edge(
+async def api(
     storage: Storage, redis_url: str, settings: Settings, scripted: ScriptedCommands
-) -> AsyncIterator[Edge]:
+) -> AsyncIterator[Api]:
     """Open the API on the real database and Redis, with scripted commands."""
     generous = settings.model_copy(update={"login_failures_per_minute": 1000})
-    async with open_edge(storage, redis_url, generous, scripted) as opened:
+    async with open_api(storage, redis_url, generous, scripted) as opened:
         yield opened
 
 
 @pytest.fixture
-async def operator(edge: Edge) -> TenantRecord:
+async def operator(api: Api) -> TenantRecord:
     """Create a tenant for the test."""
-    return await edge.tenant()
+    return await api.tenant()
 
 
 @pytest.fixture
-async def token(edge: Edge, operator: TenantRecord) -> str:
+async def token(api: Api, operator: TenantRecord) -> str:
     """Create a key of that tenant with all scopes."""
-    return await edge.key(operator)
+    return await api.key(operator)
 
 
 @pytest.fixture
-async def platform_token(edge: Edge) -> str:
+async def platform_token(api: Api) -> str:
     """Create a key of the platform."""
-    return await edge.key(None, "admin")
+    return await api.key(None, "admin")
 
 
 @pytest.fixture
-async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
+async def charge_point(api: Api, operator: TenantRecord) -> ChargePointId:
     """Create RDAM-1, a charge point of that tenant."""
-    return await edge.charge_point(operator)
+    return await api.charge_point(operator)
 
 
 @pytest.fixture
 async def queued(
-    edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
+    api: Api, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
 ) -> CommandRecord:
     """Set the answer of all commands to a new one, and return it."""
-    scripted.outcome = await edge.command(operator, charge_point)
+    scripted.outcome = await api.command(operator, charge_point)
     return scripted.outcome

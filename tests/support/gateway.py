@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):
 
 
 @dataclass
-class Station:
+class GatewayServer:
     """A running server, and the tenant whose charge points the test drives."""
 
     port: int

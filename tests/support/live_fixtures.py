@@ -11,8 +11,8 @@ from app.live.connect import open_redis
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord
+from tests.support.cluster import Cluster
 from tests.support.live import RedisServer, SetClock
-from tests.support.site import Site
 from tests.support.workers import running_workers
 
 
@@ -43,20 +43,20 @@ async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def site(
+async def cluster(
     redis_url: str, redis: Redis, storage: Storage, settings: Settings, tenant: TenantRecord
-) -> AsyncIterator[Site]:
+) -> AsyncIterator[Cluster]:
     """Start two workers on the Redis of the run."""
     clock = SetClock()
     async with running_workers(redis_url, storage, clock, settings, "a", "b") as workers:
-        yield Site(workers, storage, tenant, clock)
+        yield Cluster(workers, storage, tenant, clock)
 
 
 @pytest.fixture
 async def fragile_site(
     server: RedisServer, storage: Storage, settings: Settings, tenant: TenantRecord
-) -> AsyncIterator[Site]:
+) -> AsyncIterator[Cluster]:
     """Start two workers on the Redis that a test may kill."""
     clock = SetClock()
     async with running_workers(server.url, storage, clock, settings, "a", "b") as workers:
-        yield Site(workers, storage, tenant, clock)
+        yield Cluster(workers, storage, tenant, clock)

@@ -27,7 +27,7 @@ SNAPSHOT: Final = ROOT / "tests" / "user_texts.txt"
 _HEADER: Final = (
     "Every text that a user can see. Written by `make generate`; read the change as a user would.\n"
 )
-_RUST_LITERAL: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_RUST_LITERAL: Final = re.compile(r'(?<!\')"((?:[^"\\\n]|\\.)*)"')
 _RUST_SKIPPED: Final = re.compile(r"^\s*(//|#!?\[|use |mod )|expect\(|debug_assert|unreachable!|include_str!")
 # Calls whose texts go to a user: errors of both edges, of the command line, and what it prints.
 _SHOWN_BY: Final = re.compile(

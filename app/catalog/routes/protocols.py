@@ -86,7 +86,7 @@ def _list_routes(protocol: ProtocolCatalog, definition: Definition) -> list[Base
             codes,
             name=f"list_{slug}_error_codes",
             summary=f"List the error codes of {name}",
-            description="Each code of a CALLERROR as it is sent, and what other spellings are understood.",
+            description="Each code of a CALLERROR as it is sent, and the other spellings that are accepted.",
         ),
     ]
 

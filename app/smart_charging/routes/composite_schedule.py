@@ -25,7 +25,7 @@ from app.web.services import provided
 
 _TAG = Tag(
     "smart-charging",
-    "Dry runs: what charging profiles come to, with pictures, and a site's power shared.",
+    "Dry runs: compute and draw composite schedules, and distribute a site's power.",
 )
 router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 

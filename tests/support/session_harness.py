@@ -154,7 +154,7 @@ def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
     return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
 
 
-class Bench:
+class SessionHarness:
     """One session and everything that it uses."""
 
     def __init__(
