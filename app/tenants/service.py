@@ -99,7 +99,7 @@ class TenantService:
         async with self.database.platform() as work:
             tenant = await _existing_tenant(work, slug)
             afterwards = [await delete(work, TenantId(tenant.id)) for delete in self.deletions]
-            await TenantStore(work).delete(slug)
+            await TenantStore(work).delete(tenant.id)
         self.tokens.forget()
         for after_delete in afterwards:
             if after_delete is not None:

@@ -51,8 +51,8 @@ async def test_tenants_are_created_found_changed_and_deleted(database: Database)
         async with database.platform() as work:
             await TenantStore(work).create("acme", "Another")
     async with database.platform() as work:
-        assert await TenantStore(work).delete("acme")
-        assert not await TenantStore(work).delete("acme")
+        assert await TenantStore(work).delete(created.id)
+        assert not await TenantStore(work).delete(created.id)
         assert await TenantStore(work).update("acme", name="x") is None
 
 
@@ -62,7 +62,7 @@ async def test_a_deleted_tenant_takes_everything_with_it(charge_point: ChargePoi
         charge_point.readings("1", transaction_id=started.transaction_id)
     )
     async with charge_point.database.platform() as work:
-        assert await TenantStore(work).delete(charge_point.tenant.slug)
+        assert await TenantStore(work).delete(charge_point.tenant.id)
     async with charge_point.database.tenant(charge_point.tenant.id) as tenant_work:
         assert await TransactionStore(tenant_work).page(10) == []
         assert await ChargePointStore(tenant_work).page(10) == []

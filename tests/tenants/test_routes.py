@@ -55,7 +55,7 @@ async def test_what_a_deleted_tenant_still_sends_through_another_worker_is_no_fa
 ) -> None:
     assert (await api.call("GET", "/v1/id-tags", token)).status_code == 200
     async with api.services.storage.database.platform() as work:
-        await TenantStore(work).delete(operator.slug)
+        await TenantStore(work).delete(operator.id)
     tag = await api.call("POST", "/v1/id-tags", token, json={"id_tag": "A"})
     assert (tag.status_code, tag.json()["code"]) == (409, "conflict")
     point = await api.call("POST", "/v1/charge-points", token, json={"identity": "A"})

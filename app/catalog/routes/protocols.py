@@ -18,7 +18,7 @@ from app.catalog.routes.answers import TAG, answers
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import validate_route
 from app.catalog.unknown_names import UnknownName
-from app.web.document_routes import DocumentLookup, DocumentRoute, documents_of
+from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse, json_document
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
@@ -38,7 +38,7 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
     for protocol in catalog.protocols.values():
         routes += _protocol_routes(protocol)
     routes.append(_unknown_route(catalog, routes))
-    return [DocumentLookup(documents_of(routes)), *routes]
+    return routes
 
 
 def _protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
