@@ -18,6 +18,8 @@ FUZZ_SECONDS ?= 60
 PROCESSES ?= $(shell nproc 2>/dev/null | awk '{ print ($$1 < 8 ? $$1 : 8) }')
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
+# Nothing that the tests do is a figure, so the benchmark kit is built by the quick profile, too.
+PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -57,7 +59,7 @@ load: check-rust ## Build the load generator: target/release/stationmaster-load
 	@cargo build --release --quiet --locked --package stationmaster-load
 
 .PHONY: build
-build: $(STAMPS)/core-thin ## Virtual environment, dependencies and the Rust extension
+build: $(STAMPS)/core-quick ## Virtual environment, dependencies and the Rust extension
 
 .PHONY: measured-build
 measured-build: $(STAMPS)/core-release
@@ -112,14 +114,15 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 	$(BIN)/python -m tests.smart_charging.drawings
+	$(BIN)/python -m tests.support.user_texts
 
 .PHONY: pytest
-pytest: build load ## The Python tests alone
-	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile $(ARGS)
+pytest: build ## The Python tests alone
+	$(PYTEST) $(ARGS)
 
 .PHONY: fast-pytest
 fast-pytest: build
-	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: format
 format: build check-rust ## Format everything
@@ -159,7 +162,7 @@ endef
 # A stamp says that a step is done. Its prerequisites say when to do it again.
 
 # The audit runs once a day, and again if the dependencies change. Its output is kept, and shown each time.
-$(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core-thin
+$(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core-quick
 	@rm -f $(STAMPS)/audit-*
 	@$(BIN)/python -m tools.audit > $@ || { cat $@ >&2; exit 1; }
 
@@ -172,8 +175,8 @@ $(STAMPS)/python: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
-# The extension as it is measured and shipped (release), or as it is built again in seconds (thin). One is installed.
-$(STAMPS)/core-release $(STAMPS)/core-thin: $(STAMPS)/core-%: $(STAMPS)/python $(RUST_SOURCES)
+# The extension as it is measured and shipped (release), or as it is built again in seconds (quick). One is installed.
+$(STAMPS)/core-release $(STAMPS)/core-quick: $(STAMPS)/core-%: $(STAMPS)/python $(RUST_SOURCES)
 	@$(MAKE) check-rust
 	@echo "Building the Rust extension ($*) and installing what the server needs"
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $* --locked > $(STAMPS)/build.log 2>&1 \

@@ -7,6 +7,7 @@ from app.commands import routes as commands
 from app.configuration import routes as configuration
 from app.frame_log import routes as frames
 from app.id_tags import routes as id_tags
+from app.ocpp import Protocol
 from app.smart_charging.routes import charge_point_profiles, charging_profiles, connector_schedule
 from app.smart_charging.routes import composite_schedule as smart_charging
 from app.smart_charging.routes import distribution as site_distribution
@@ -19,11 +20,12 @@ from app.web.paths import EncodedSlashGuard
 from app.web.problems import install_error_handlers
 
 
-def api_routers() -> list[APIRouter]:
-    """Every router of `/v1` that needs a key, in the order in which the documentation shows them."""
+def api_routers(protocol: Protocol) -> list[APIRouter]:
+    """Return all routers of `/v1` that need a key, in the order of the documentation."""
     return [
         charge_points.router,
         configuration.router,
+        commands.issuing_router(protocol),
         commands.router,
         transactions.router,
         transactions.meter_value_router,
@@ -40,14 +42,15 @@ def api_routers() -> list[APIRouter]:
     ]
 
 
-def install_api(app: FastAPI) -> None:
+def install_api(app: FastAPI, protocol: Protocol) -> None:
     """Install the REST API in an application.
 
+    protocol: the version of OCPP whose commands the documentation shows.
     The application must be made with `openapi_url=None, docs_url=None, redoc_url=None`, and must have
     its services at `app.state.services` before the first request.
     """
     app.include_router(health.router)
-    for router in api_routers():
+    for router in api_routers(protocol):
         app.include_router(router)
     install_error_handlers(app)
     install_openapi(app)

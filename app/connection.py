@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.clock import microseconds_of, moment_of
-from app.ocpp import Conversation
+from app.ocpp import Conversation, Protocol
 from app.ocpp.v16 import RegistrationStatus
 from app.types import ChargePointId, TenantId
 
@@ -14,10 +14,11 @@ class Connection:
     """One authenticated connection, from its handshake to its end.
 
     Attributes:
+        protocol: the version of OCPP that the charge point speaks.
         identity: the name of the charge point in its URL, decoded.
         connection_id: unique for each socket.
         epoch: issued by SQL at login; grows with each login of this charge point.
-        strict: whether departures from the standard are refused. Otherwise they are tolerated.
+        strict: whether deviations from the standard are refused. Otherwise they are tolerated.
         remote: the address of the client.
         subprotocol: as negotiated, None if the client offered none.
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.
@@ -28,6 +29,7 @@ class Connection:
     tenant_id: TenantId
     tenant_slug: str
     charge_point_id: ChargePointId
+    protocol: Protocol
     identity: str
     connection_id: str
     epoch: int

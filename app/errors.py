@@ -99,7 +99,7 @@ class InvalidInput(AppError):
 class Unauthorized(AppError):
     """The credential is missing, unknown, expired or revoked."""
 
-    def __init__(self, detail: str = "A valid API key is needed.") -> None:
+    def __init__(self, detail: str = "A valid API key is required.") -> None:
         super().__init__("unauthorized", 401, "Unauthorized", detail)
 
     @property

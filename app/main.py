@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
@@ -29,7 +28,7 @@ from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.frame_log.service import FrameLogService
-from app.gateway.gateway import Gateway
+from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
@@ -38,28 +37,30 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.logs import setup_logging
-from app.ocpp import ocpp16
+from app.ocpp import Protocol
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
-from app.tenants.key_ring import KeyRing
-from app.tenants.service import ApiKeyService, TenantService
+from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
 from app.transactions.service import TransactionService
 from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication
+from app.web.document_routes import DocumentsFirst, documents_of
 from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
+from app.web.tokens import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """The parts of a worker from which its services are made."""
 
+    protocol: Protocol
     storage: Storage
     presence: Presence
     commands: CommandService
@@ -73,13 +74,14 @@ def create_app(settings: Settings) -> FastAPI:
 
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
-    catalog = load_catalog({"v16": ocpp16()})
+    protocol = Protocol.v16()
+    catalog = load_catalog({"v16": protocol})
     public = [*catalog_routes(catalog), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            services, gateway = await _start_worker(settings, stack)
+            services, gateway = await _start_worker(settings, protocol, stack)
             app.state.services = services
             # Last in the list: requests of the API need not be compared with its path.
             app.router.routes.append(gateway.route)
@@ -98,28 +100,28 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    install_api(app)
+    install_api(app, protocol)
     # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
     app.router.routes.extend(public)
     return app
 
 
 def application() -> FastAPI:
-    """What the server's workers import: the application with the settings of the environment."""
+    """Return the application with the settings of the environment. Workers of the server call this."""
     settings = load_settings()
     setup_logging(settings.log_level, settings.log_format)
     return create_app(settings)
 
 
-async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[ServiceRegistry, Gateway]:
+async def _start_worker(
+    settings: Settings, protocol: Protocol, stack: AsyncExitStack
+) -> tuple[ServiceRegistry, Gateway]:
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
-    clock = SystemClock()
-    worker_id = WorkerId(uuid4().hex)
+    clock, worker_id = SystemClock(), WorkerId(uuid4().hex)
     storage = await Storage.open(settings.database_url, settings, clock)
     stack.push_async_callback(storage.close)
-    database = storage.database
     redis = open_redis(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     presence = Presence(
@@ -128,19 +130,12 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
     effects = command_effects(settings)
-    context = CommandContext(database, storage.command_steps, bus, effects, clock, settings)
+    context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry)
     commands = CommandService(context, owner, presence)
-    reaper = CommandReaper(context, owner, presence)
-    gateway = Gateway(
-        storage=storage,
-        commands=owner,
-        registry=registry,
-        credentials=Credentials(settings.credential_pepper),
-        clock=clock,
-        settings=settings,
-        handlers=message_handlers(storage, clock, settings),
-    )
+    parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
+    services = compose_services(parts)
+    gateway = Gateway(gateway_parts(parts, owner, registry))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -149,15 +144,30 @@ async def _start_worker(settings: Settings, stack: AsyncExitStack) -> tuple[Serv
     owner.start()
     stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
-    reaper.start()
-    stack.push_async_callback(reaper.close)
-    services = compose_services(WorkerParts(storage, presence, commands, bus, clock, settings))
-    refresher = ProfileRefresher(database, presence, services.get(ProfileInstaller), clock)
-    refresher.start()
-    stack.push_async_callback(refresher.close)
+    for task in (
+        CommandReaper(context, owner, presence),
+        ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
+    ):
+        task.start()
+        stack.push_async_callback(task.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
     return services, gateway
+
+
+def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
+    """Return the collaborators of the gateway of a worker."""
+    settings = parts.settings
+    return GatewayParts(
+        protocol=parts.protocol,
+        storage=parts.storage,
+        commands=owner,
+        registry=registry,
+        credentials=Credentials(settings.credential_pepper),
+        clock=parts.clock,
+        settings=settings,
+        handlers=message_handlers(parts.storage, parts.clock, settings),
+    )
 
 
 def command_effects(settings: Settings) -> CommandEffects:
@@ -183,10 +193,11 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
 def compose_services(parts: WorkerParts) -> ServiceRegistry:
     """Return the services that routes ask for; the parts, too, so that tests can look at a worker."""
     database, clock, settings = parts.storage.database, parts.clock, parts.settings
+    protocol = parts.protocol
     pepper = settings.credential_pepper
-    keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
+    tokens = TokenVerifier(ApiKeyLookup(database), clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    tenants = TenantService(database, keys)
+    tenants = TenantService(database, tokens)
     charge_points = ChargePointService(
         database, parts.presence, parts.bus, clock, Credentials(pepper), tenants
     )
@@ -195,18 +206,19 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         [delete_transactions_of_tenant, frames.delete_of_tenant, charge_points.delete_of_tenant]
     )
     return ServiceRegistry(
-        Authentication(keys.authenticate, address),
+        Authentication(tokens.authenticate, address),
         tenants,
-        ApiKeyService(database, keys, clock, pepper),
+        ApiKeyService(database, tokens, clock, pepper),
         charge_points,
         ConfigurationService(database),
         IdTagService(database),
         TransactionService(database),
         frames,
         parts.commands,
-        ChargingProfileService(database, clock),
-        ConnectorScheduleService(database, parts.commands, clock),
-        ProfileInstaller(database, parts.commands, clock),
+        ChargingProfileService(database, clock, protocol),
+        ConnectorScheduleService(database, parts.commands, clock, protocol),
+        ProfileInstaller(database, parts.commands, clock, protocol),
+        protocol,
         HealthChecks(database.ping, lambda: parts.presence.reachable),
         parts,
     )

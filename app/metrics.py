@@ -58,19 +58,23 @@ class CallSeconds(Collector):
 
 # Connections of charge points
 CONNECTIONS_OPEN = Gauge("stationmaster_connections_open", "Charge points that are connected to this worker.")
-CONNECTIONS_OPENED = Counter("stationmaster_connections_opened", "WebSocket sessions that were accepted.")
-CONNECTIONS_CLOSED = Counter("stationmaster_connections_closed", "Sessions that ended.", ["reason"])
-LOGINS_REFUSED = Counter("stationmaster_logins_refused", "Handshakes that were refused.", ["reason"])
+CONNECTIONS_OPENED = Counter("stationmaster_connections_opened", "WebSocket connections that were accepted.")
+CONNECTIONS_CLOSED = Counter(
+    "stationmaster_connections_closed", "WebSocket connections that ended.", ["reason"]
+)
+LOGINS_REFUSED = Counter(
+    "stationmaster_logins_refused", "WebSocket handshakes that were refused.", ["reason"]
+)
 FRAMES_RECEIVED = Counter("stationmaster_frames_received", "Frames that charge points sent.")
 FRAMES_SENT = Counter("stationmaster_frames_sent", "Frames sent to charge points.")
-CALLS_RECEIVED = Counter("stationmaster_calls_received", "CALLs of charge points.", ["action"])
+CALLS_RECEIVED = Counter("stationmaster_calls_received", "CALLs received from charge points.", ["action"])
 CALLS_REFUSED = Counter("stationmaster_calls_refused", "CALLs answered with a CALLERROR.", ["code"])
 CALL_SECONDS = CallSeconds()
 FRAMES_IGNORED = Counter("stationmaster_frames_ignored", "Frames that needed no answer.", ["reason"])
 DEVIATIONS = Counter(
-    "stationmaster_deviations", "Departures from the standard that were tolerated.", ["kind"]
+    "stationmaster_deviations", "Deviations from the standard that were tolerated.", ["kind"]
 )
-LIMITS_HIT = Counter("stationmaster_limits_hit", "How often a limit was reached.", ["limit"])
+LIMITS_HIT = Counter("stationmaster_limits_hit", "Number of times that a limit was reached.", ["limit"])
 LOOP_LAG_SECONDS = Gauge("stationmaster_loop_lag_seconds", "Delay of the last tick of the event loop.")
 
 # Commands
@@ -99,24 +103,33 @@ LEDGER_COMMIT_SECONDS = Histogram(
 )
 LEDGER_WAITING = Gauge("stationmaster_ledger_waiting", "Records that wait for a group commit.")
 LEDGER_RETRIES = Counter("stationmaster_ledger_retries", "Group commits that were tried again.", ["reason"])
-LEDGER_FAILURES = Counter("stationmaster_ledger_failures", "Records that were not acknowledged.", ["reason"])
+LEDGER_FAILURES = Counter(
+    "stationmaster_ledger_failures",
+    "Records that could not be committed, and so were not acknowledged.",
+    ["reason"],
+)
 
 # The frame log
-FRAME_LOG_SHED = Counter("stationmaster_frame_log_shed", "Frames that the frame log dropped.", ["reason"])
+FRAME_LOG_SHED = Counter(
+    "stationmaster_frame_log_shed", "Frames that the frame log dropped because it was full.", ["reason"]
+)
 FRAME_LOG_WRITTEN = Counter("stationmaster_frame_log_written", "Frames that the frame log wrote.")
 
 # The live state
 REDIS_FAILURES = Counter("stationmaster_redis_failures", "Calls to Redis that failed.", ["operation"])
 PRESENCE_REPUBLISHED = Counter(
-    "stationmaster_presence_republished", "Owners that were written again after Redis had lost them."
+    "stationmaster_presence_republished",
+    "Owners of charge points that were written to Redis again after it had lost them.",
 )
 BUS_MESSAGES = Counter("stationmaster_bus_messages", "Envelopes on the command bus.", ["direction", "kind"])
 
 # The REST API
-API_REQUESTS = Counter("stationmaster_api_requests", "Requests of developers.", ["method", "route", "status"])
+API_REQUESTS = Counter(
+    "stationmaster_api_requests", "Requests to the REST API.", ["method", "route", "status"]
+)
 API_SECONDS = Histogram(
     "stationmaster_api_seconds",
-    "Duration of one request of a developer.",
+    "Duration of one request to the REST API.",
     ["method", "route"],
     buckets=_SECONDS,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import frames
-from benchmarks.host import REPOSITORY
+from benchmarks.host import REPOSITORY, cargo_profile
 from benchmarks.summary import Summary, summarize
 
 _CARGO = ("cargo", "bench", "--package", "ocpp-measurements")
@@ -44,7 +44,8 @@ def measure_schedules() -> dict[str, Any]:
 def _bench(name: str) -> dict[str, dict[str, Summary]]:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "CRITERION_HOME": home}
-        _run([*_CARGO, "--bench", name, "--", *_CRITERION], environment)
+        profile = () if cargo_profile() == "release" else (f"--profile={cargo_profile()}",)
+        _run([*_CARGO, *profile, "--bench", name, "--", *_CRITERION], environment)
         return {group.name: _group(group) for group in sorted(Path(home).iterdir()) if group.is_dir()}
 
 
@@ -78,7 +79,8 @@ def bench_executable(environment: dict[str, str], profile_directory: str | None 
     Raises:
         RuntimeError: it does not build.
     """
-    command = ["cargo", "build", "--release", "--package", "ocpp-measurements", "--message-format=json"]
+    command = ["cargo", "build", f"--profile={cargo_profile()}", "--package", "ocpp-measurements"]
+    command.append("--message-format=json")
     if profile_directory is not None:
         command.append(f"--target-dir={REPOSITORY / 'target' / profile_directory}")
     messages = [json.loads(line) for line in _run(command, environment).splitlines()]

@@ -29,6 +29,11 @@ _PACKAGES = (
 )
 
 
+def cargo_profile() -> str:
+    """Return the cargo profile that programs are built by: release, unless a test asks for another one."""
+    return os.environ.get("STATIONMASTER_BENCH_PROFILE", "release")
+
+
 def host_facts(directory: Path) -> dict[str, Any]:
     """Return the facts of this machine. directory: one on the disk that the database will use."""
     return {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.host import REPOSITORY
+from benchmarks.host import REPOSITORY, cargo_profile
 
 Scenario = Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day"]
 
@@ -59,14 +59,23 @@ def build() -> Path:
     Raises:
         LoadError: it does not build; the text is the end of the output of cargo.
     """
-    command = ["cargo", "build", "--release", "--quiet", "--locked", "--package", "stationmaster-load"]
+    profile = cargo_profile()
+    command = [
+        "cargo",
+        "build",
+        f"--profile={profile}",
+        "--quiet",
+        "--locked",
+        "--package",
+        "stationmaster-load",
+    ]
     try:
         result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     except FileNotFoundError:
         raise LoadError("the load generator needs cargo, which is missing: see https://rustup.rs/") from None
     if result.returncode != 0:
         raise LoadError(f"{' '.join(command)}: {result.stderr[-2000:]}")
-    return REPOSITORY / "target" / "release" / "stationmaster-load"
+    return REPOSITORY / "target" / profile / "stationmaster-load"
 
 
 class Fleet:

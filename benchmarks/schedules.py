@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from app.ocpp import CompositeQuestion, composite_schedules, ocpp16
+from app.ocpp import CompositeQuestion, Protocol, composite_schedules
 from benchmarks.plan import Plan
 from benchmarks.summary import Summary, summarize
 
@@ -15,13 +15,13 @@ _KINDS = ("Daily", "Weekly")
 
 
 def measure(plan: Plan) -> dict[str, dict[str, Summary]]:
-    """Return the CPU nanoseconds of the calling thread for all connectors together, by step."""
-    count = plan.schedule_connectors
+    """Return CPU nanoseconds of the calling thread for all connectors together, by step."""
+    protocol, count = Protocol.v16(), plan.schedule_connectors
     texts = [_question(number) for number in range(count)]
     rounds: dict[str, list[float]] = {"read": [], "merge": [], "answer_with_reasons": []}
     for _ in range(plan.micro_rounds):
         started = time.thread_time_ns()
-        questions = [_read(text) for text in texts]
+        questions = [_read(protocol, text) for text in texts]
         read = time.thread_time_ns()
         schedules = composite_schedules(questions, _START_S + 60)
         merged = time.thread_time_ns()
@@ -36,8 +36,8 @@ def measure(plan: Plan) -> dict[str, dict[str, Summary]]:
     return {name: {step: summarize(values) for step, values in rounds.items()}}
 
 
-def _read(text: str) -> CompositeQuestion:
-    question = CompositeQuestion.read(ocpp16(), text)
+def _read(protocol: Protocol, text: str) -> CompositeQuestion:
+    question = CompositeQuestion.read(protocol, text)
     assert isinstance(question, CompositeQuestion), question
     return question
 

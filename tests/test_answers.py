@@ -1,4 +1,4 @@
-"""What a handler may wait for is in its type, and a session acts on the type alone."""
+"""The type of a handler says what it may wait for, and a session acts on the type alone."""
 
 import asyncio
 import inspect
@@ -12,7 +12,8 @@ from app.answers import Recording
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
 from app.ocpp import v16
-from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
+from tests.support.protocol import MESSAGES
+from tests.support.session_harness import FakeStorage, ManualClock, SessionHarness, handlers_of
 
 HANDLERS: dict[str, Any] = handlers_of(FakeStorage(), ManualClock())
 
@@ -28,7 +29,7 @@ def function_of(action: str) -> Any:
 @pytest.mark.parametrize("action", sorted(HANDLERS))
 def test_handlers_of_billing_messages_return_recordings_and_only_they(action: str) -> None:
     returned = get_type_hints(function_of(action))["return"]
-    assert (get_origin(returned) is Recording) == (action in v16.BILLING_ACTIONS)
+    assert (get_origin(returned) is Recording) == MESSAGES[action]["billing"]
 
 
 @pytest.mark.parametrize(
@@ -57,15 +58,15 @@ class Recorder:
 
 async def test_a_recording_is_answered_after_its_commit_and_without_a_task() -> None:
     recorder = Recorder()
-    bench = Bench({"Authorize": recorder.handle})
+    harness = SessionHarness({"Authorize": recorder.handle})
     tasks = asyncio.all_tasks()
-    bench.session.receive_text(AUTHORIZE)
+    harness.session.receive_text(AUTHORIZE)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == tasks
-    assert bench.transport.sent == []
+    assert harness.transport.sent == []
     recorder.future.set_result({"status": "Accepted"})
-    await bench.session.settled()
-    assert [json.loads(text) for text in bench.transport.sent] == [[3, "a1", ACCEPTED]]
+    await harness.session.settled()
+    assert [json.loads(text) for text in harness.transport.sent] == [[3, "a1", ACCEPTED]]
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,11 @@ async def test_a_recording_is_answered_after_its_commit_and_without_a_task() -> 
 )
 async def test_a_recording_that_fails_is_answered_with_its_error(error: Exception, code: str) -> None:
     recorder = Recorder()
-    bench = Bench({"Authorize": recorder.handle})
-    bench.session.receive_text(AUTHORIZE)
+    harness = SessionHarness({"Authorize": recorder.handle})
+    harness.session.receive_text(AUTHORIZE)
     recorder.future.set_exception(error)
-    await bench.session.settled()
-    assert [json.loads(text)[:3] for text in bench.transport.sent] == [[4, "a1", code]]
+    await harness.session.settled()
+    assert [json.loads(text)[:3] for text in harness.transport.sent] == [[4, "a1", code]]
 
 
 async def test_a_recording_whose_answer_cannot_be_made_is_an_internal_error() -> None:
@@ -91,7 +92,7 @@ async def test_a_recording_whose_answer_cannot_be_made_is_an_internal_error() ->
     def handle(connection: Connection, request: Any) -> Recording[None, dict[str, Any]]:
         return Recording(future, fail)
 
-    (answer,) = await Bench({"Authorize": handle}).receive(AUTHORIZE)
+    (answer,) = await SessionHarness({"Authorize": handle}).receive(AUTHORIZE)
     assert json.loads(answer)[:4] == [4, "a1", "InternalError", ""]
 
 
@@ -101,5 +102,5 @@ async def test_a_coroutine_runs_in_a_task_as_timeouts_and_database_drivers_want_
             await asyncio.sleep(0)
         return ACCEPTED
 
-    (answer,) = await Bench({"Authorize": handle}).receive(AUTHORIZE)
+    (answer,) = await SessionHarness({"Authorize": handle}).receive(AUTHORIZE)
     assert json.loads(answer) == [3, "a1", ACCEPTED]

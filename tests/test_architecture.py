@@ -10,7 +10,7 @@ EXCEPTIONS = {
     ): "it asks for the running transaction, too",
     ("app.smart_charging.store", "app.tenants.tables"): "the tenant's counter numbers its profiles",
 }
-"""Who reads the tables of another capability, and why it costs less than asking its service."""
+"""The readers of tables of another capability, and why that costs less than its service."""
 
 
 def test_a_store_reads_the_tables_of_its_own_capability_only() -> None:

@@ -1,4 +1,4 @@
-"""What users read is reviewed: every text that they can see is in one file."""
+"""Every text that users can see is in one reviewed file."""
 
 from tests.support.user_texts import SNAPSHOT, collect
 

@@ -109,7 +109,7 @@ class ProtocolCatalog:
     def api_links(self) -> tuple[schemas.ApiLink, ...]:
         """The requests of the API that the page names."""
         link = schemas.ApiLink
-        first = (link(method="GET", path=self.href, summary="This protocol, with every fact on its page."),)
+        first = (link(method="GET", path=self.href, summary="This protocol, with every fact of its page."),)
         if self.definition is None:
             return first
         messages = f"{self.href}/messages"
@@ -117,10 +117,18 @@ class ProtocolCatalog:
             *first,
             link(method="GET", path=messages, summary="All messages, with filters."),
             link(method="GET", path=f"{messages}/{{action}}", summary="One message: fields and limits."),
-            link(method="GET", path=f"{messages}/{{action}}/schema", summary="Its JSON Schema 2020-12."),
-            link(method="GET", path=f"{self.href}/configuration-keys", summary="Configuration keys."),
+            link(
+                method="GET",
+                path=f"{messages}/{{action}}/schema",
+                summary="JSON Schema 2020-12 of one message.",
+            ),
+            link(
+                method="GET",
+                path=f"{self.href}/configuration-keys",
+                summary="The standard configuration keys.",
+            ),
             link(method="GET", path=f"{self.href}/error-codes", summary="The error codes of a CALLERROR."),
-            link(method="POST", path=f"{self.href}/validate", summary="Judge a frame or a payload of yours."),
+            link(method="POST", path=f"{self.href}/validate", summary="Check a frame or a payload."),
         )
 
     def message_list(

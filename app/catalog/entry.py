@@ -71,7 +71,7 @@ class Deployment(Fact):
 
 
 class Deployments(Fact):
-    """Examples of the protocol in use, with a note on what they are worth."""
+    """Examples of deployments of the protocol, with a note on their value as evidence."""
 
     note: Text
     examples: tuple[Deployment, ...]

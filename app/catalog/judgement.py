@@ -37,7 +37,9 @@ def judge(protocol: ProtocolCatalog, core: Protocol, question: Question) -> Judg
     if "payload" not in given:
         raise _refusal("payload", "missing", "An action is judged with its payload.")
     if question.action is None:
-        raise _refusal("action", "missing", "A payload needs its action.")
+        raise _refusal(
+            "action", "missing", "A payload needs `action`, because it does not name its action itself."
+        )
     if question.action not in protocol.actions:
         near = near_names(question.action, protocol.actions)
         raise _refusal("action", "unknown_action", f"There is no such action.{hint(near)}")

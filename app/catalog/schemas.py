@@ -23,7 +23,7 @@ class Served(BaseModel):
 
 
 class ApiLink(Served):
-    """A request of the API that shows more."""
+    """An API request that shows more."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -33,20 +33,22 @@ class ApiLink(Served):
 class ProtocolSummary(Served):
     """A protocol in the list."""
 
-    slug: Annotated[str, Field(description="Name of the protocol in paths.")]
+    slug: Annotated[str, Field(description="Name of the protocol in URLs.")]
     name: str
     family: str
     status: str
-    released: Annotated[int, Field(description="Year.")]
+    released: Annotated[int, Field(description="Year of the release.")]
     version: str
     edition: str
-    parties: Annotated[tuple[str, ...], Field(description="The two sides, charge point first.")]
+    parties: Annotated[
+        tuple[str, ...], Field(description="The two sides of a connection, the charge point first.")
+    ]
     tagline: str
     summary: str
     tags: tuple[str, ...]
     adoption: Adoption
-    href: Annotated[str, Field(description="The protocol in this API.")]
-    page: Annotated[str, Field(description="The same as a web page.")]
+    href: Annotated[str, Field(description="Path of the protocol in this API.")]
+    page: Annotated[str, Field(description="Path of the protocol's web page.")]
 
 
 class ProtocolList(Served):
@@ -67,12 +69,12 @@ class CapabilityCounts(Served):
 class FlowStepServed(Served):
     """One step of the message flow."""
 
-    step: Annotated[int, Field(ge=1, description="Place in the flow, from 1.")]
+    step: Annotated[int, Field(ge=1, description="Place in the flow, counted from 1.")]
     action: str
     direction: Direction
-    direction_text: Annotated[str, Field(description="The direction as people write it.")]
+    direction_text: Annotated[str, Field(description="The direction as text.")]
     text: str
-    href: Annotated[str | None, Field(description="The message in this API.")] = None
+    href: Annotated[str | None, Field(description="Path of the message in this API.")] = None
 
 
 class Counts(Served):
@@ -92,16 +94,18 @@ class Protocol(ProtocolSummary):
     security: tuple[SecurityTopic, ...]
     message_flow: tuple[FlowStepServed, ...]
     deployments: Deployments
-    profiles: Annotated[tuple[Profile, ...], Field(description="Feature profiles, in the standard's order.")]
+    profiles: Annotated[
+        tuple[Profile, ...], Field(description="Feature profiles, in the order of the standard.")
+    ]
     counts: Counts | None = None
     api: tuple[ApiLink, ...]
-    docs: Annotated[str, Field(description="The API's own documentation.")]
+    docs: Annotated[str, Field(description="Path of the documentation of this API.")]
 
 
 class MessageSummary(Served):
     """A message in the list."""
 
-    action: Annotated[str, Field(description="Name in frames, case-sensitive.")]
+    action: Annotated[str, Field(description="Name of the action in frames; case-sensitive.")]
     profile: Annotated[str, Field(description="Key of the feature profile.")]
     direction: Annotated[Direction, Field(description="The direction in which the request is sent.")]
     direction_text: str
@@ -109,7 +113,9 @@ class MessageSummary(Served):
         tuple[str, ...], Field(description="Sections of OCPP 1.6; `S ...`: of the security whitepaper.")
     ]
     summary: str
-    billing: Annotated[bool, Field(description="It is acknowledged only after it is durable.")]
+    billing: Annotated[
+        bool, Field(description="True: the message is acknowledged only after it is stored durably.")
+    ]
     flow_step: Annotated[
         int | None, Field(description="Place in the message flow of the protocol's page.")
     ] = None
@@ -140,7 +146,7 @@ class Message(MessageSummary):
     protocol: str
     profile_name: str
     error_behaviour: str
-    rules: Annotated[tuple[str, ...], Field(description="Rules across fields that a request must follow.")]
+    rules: Annotated[tuple[str, ...], Field(description="Rules between fields that a request must follow.")]
     request: PayloadDescription
     response: PayloadDescription
     types: Annotated[dict[str, TypeDescription], Field(description="Each named type that the fields use.")]
@@ -185,16 +191,18 @@ class Question(BaseModel):
         Field(description="An OCPP-J frame: the text as it is sent, or the JSON array."),
     ] = None
     sender: Annotated[
-        Literal["charge_point", "central_system"], Field(description="Who would send the frame.")
+        Literal["charge_point", "central_system"], Field(description="Which side would send the frame.")
     ] = "charge_point"
-    action: Annotated[str | None, Field(description="Action of the payload, case-sensitive.")] = None
-    direction: Annotated[Way, Field(description="Which payload of the action it is.")] = "request"
+    action: Annotated[str | None, Field(description="Action of the payload; case-sensitive.")] = None
+    direction: Annotated[Way, Field(description="Whether the payload is a request or a response.")] = (
+        "request"
+    )
     payload: Annotated[Any, Field(description="The payload: any JSON value.")] = None
     strict: Annotated[
         bool,
         Field(
-            description="Refuse what the system would repair, and apply the rules across fields, as the "
-            "system does to what it sends. By default what can be repaired is tolerated and listed."
+            description="True: refuse what the system would repair, and apply the rules across fields, as "
+            "for messages that the system sends. By default, what can be repaired is tolerated and listed."
         ),
     ] = False
 
@@ -204,13 +212,13 @@ class ViolationFound(BaseModel):
 
     code: Annotated[str, Field(description="OCPP-J error code.")]
     pointer: Annotated[str, Field(description="JSON pointer to what breaks the rule.")]
-    reason: Annotated[str, Field(description="Name of the rule.")]
+    reason: Annotated[str, Field(description="Name of the broken rule.")]
     detail: str
     section: Annotated[str | None, Field(description="Section of the standard that sets the rule.")]
 
 
 class DeviationFound(BaseModel):
-    """One departure from the standard that the system repairs, or keeps as it came."""
+    """One deviation from the standard that the system repairs or tolerates."""
 
     kind: str
     pointer: str

@@ -58,7 +58,7 @@ class ChargePointQuery(Paging):
 
     prefix: Annotated[
         Identity | SkipJsonSchema[None],
-        Field(description="The beginning of the identity, case-sensitive."),
+        Field(description="Beginning of the identity; case-sensitive."),
     ] = None
     registration_status: RegistrationStatus | SkipJsonSchema[None] = None
 

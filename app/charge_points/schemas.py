@@ -22,7 +22,7 @@ class ChargePoint(Resource):
     registration_status: RegistrationStatus = Field(description="The answer to its BootNotification.")
     no_credential: bool = Field(description="True: it may connect without a credential, at your risk.")
     has_credential: bool
-    heartbeat_interval_s: int | None = Field(description="In seconds. null: the default of the server.")
+    heartbeat_interval_s: int | None = Field(description="Seconds. null: the default of the server.")
     vendor: str | None
     model: str | None
     serial_number: str | None
@@ -37,7 +37,7 @@ class ChargePoint(Resource):
     last_connected_at: Instant | None = Field(description="Start of the newest connection.")
     last_seen_at: Instant | None
     booted_at: Instant | None
-    clock_skew_s: float | None = Field(description="Its clock minus ours, in seconds.")
+    clock_skew_s: float | None = Field(description="The charge point's clock minus the server's, in seconds.")
     created_at: Instant
     updated_at: Instant
 
@@ -100,9 +100,7 @@ class Credential(Resource):
     """Everything that a charge point needs to connect. It is shown once."""
 
     username: str = Field(description="User name for Basic authentication: the identity (OCPP-J 6.2.2).")
-    password: str = Field(
-        description="40 hexadecimal digits, the form of an AuthorizationKey. It is shown once."
-    )
+    password: str = Field(description="40 hexadecimal digits, as for AuthorizationKey. It is shown once.")
     path: str = Field(description="The path to connect to, after the ws:// or wss:// address of the server.")
 
     example: ClassVar[Json] = {
@@ -116,7 +114,9 @@ class NewChargePoint(Resource):
     """A new charge point with its credential."""
 
     charge_point: ChargePoint
-    credential: Credential | None = Field(description="null if it may connect without one.")
+    credential: Credential | None = Field(
+        description="null: the charge point may connect without a credential."
+    )
 
     example: ClassVar[Json] = {"charge_point": ChargePoint.example, "credential": Credential.example}
 
@@ -157,13 +157,13 @@ HEARTBEAT_MAXIMUM_S = 86_400
 """A charge point must send something at least once a day (OCPP-J 5.3)."""
 
 
-HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="In seconds.")] | None
+HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="Seconds.")] | None
 
 
 class ChargePointCreate(Input):
     """A new charge point. Its credential is generated."""
 
-    identity: Annotated[Identity, Field(description="It is case-sensitive, and never changes.")]
+    identity: Annotated[Identity, Field(description="Case-sensitive. It never changes.")]
     name: Name | None = None
     registration_status: Annotated[
         RegistrationStatus | None, Field(description="null: the default of the tenant.")
@@ -182,7 +182,7 @@ class ChargePointCreate(Input):
 
 
 class ChargePointChange(Change):
-    """A change of a charge point."""
+    """The fields of a charge point to change."""
 
     name: Name | None = None
     registration_status: RegistrationStatus = "Accepted"

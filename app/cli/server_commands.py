@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. [STATIONMASTER_HOST]")]
 PortOption = Annotated[int | None, typer.Option(help="Port; 0: any free port. [STATIONMASTER_PORT]")]
-WorkersOption = Annotated[int | None, typer.Option(help="Worker processes. [STATIONMASTER_WORKERS]")]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Number of worker processes. [STATIONMASTER_WORKERS]")
+]
 
 
 def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOption = None) -> None:
@@ -35,7 +37,7 @@ def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOpti
 
 
 def demo(
-    count: Annotated[int, typer.Option(min=0, max=1000, help="Simulated charge points.")] = 5,
+    count: Annotated[int, typer.Option(min=0, max=1000, help="Number of simulated charge points.")] = 5,
     host: HostOption = None,
     port: PortOption = None,
     workers: WorkersOption = None,

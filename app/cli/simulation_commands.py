@@ -11,15 +11,15 @@ from app.cli.invocation import require_prefix, require_slug, run
 
 # The file is opened before the day is simulated, so that a wrong path fails at once.
 _DRAWING = typer.Option(
-    help="SVG file for a drawing of the day.", metavar="<path>", lazy=False, encoding="utf-8"
+    help="Draw the day into this SVG file.", metavar="<path>", lazy=False, encoding="utf-8"
 )
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
 def simulate(
-    count: Annotated[int, typer.Option(min=1, max=100_000, help="Virtual charge points.")],
-    tenant: Annotated[str, typer.Option(help="Slug of the tenant they belong to.")],
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="Number of simulated charge points.")],
+    tenant: Annotated[str, typer.Option(help="Slug of the tenant of the charge points.")],
     url: Annotated[str, typer.Option(help="ws:// or wss:// URL of the server.")] = "ws://127.0.0.1:8080/ocpp",
     api_key: Annotated[
         str | None,
@@ -39,14 +39,16 @@ def simulate(
         typer.Option(help="How long to run in real time, for example 90s, 10m or 2h; default: until Ctrl-C."),
     ] = None,
     pace: Annotated[
-        Literal["brisk", "normal"], typer.Option(help="brisk: short charging sessions, for people who watch.")
+        Literal["brisk", "normal"],
+        typer.Option(help="brisk: short charging sessions, so that there is more to see."),
     ] = "normal",
     steady: Annotated[
         bool, typer.Option("--steady", help="Charge points never go offline by themselves.")
     ] = False,
-    prefix: Annotated[str, typer.Option(help="The beginning of all identities.")] = "SIM",
+    prefix: Annotated[str, typer.Option(help="Prefix of the identities of the charge points.")] = "SIM",
     credentials: Annotated[
-        Path | None, typer.Option(help="File for passwords; default: in the data directory.")
+        Path | None,
+        typer.Option(help="File for the passwords of the charge points; default: in the data directory."),
     ] = None,
     ledger: Annotated[
         Path | None,
@@ -59,7 +61,7 @@ def simulate(
     from app.simulator.fleet import FleetOptions
 
     if not 0.1 <= speed <= 10_000:
-        raise typer.BadParameter("must lie between 0.1 and 10000", param_hint="--speed")
+        raise typer.BadParameter("must be from 0.1 to 10000", param_hint="--speed")
     directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
     options = FleetOptions(
         url=url,
@@ -82,7 +84,7 @@ def simulate(
 
 def simulate_site(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same day.")] = 1,
-    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours to simulate, from midnight on.")] = 24,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours to simulate, counted from midnight.")] = 24,
     svg: Annotated[typer.FileTextWrite | None, _DRAWING] = None,
 ) -> None:
     """Simulate a day of a site with 40 charge points and power distribution. It needs no server."""
@@ -118,15 +120,15 @@ def bench(
         Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day", "storm"],
         typer.Option(help="The messages that charge points send; storm: they only connect and boot."),
     ] = "meter_values",
-    sockets: Annotated[int, typer.Option(min=1, max=20_000, help="Charge points.")] = 64,
+    sockets: Annotated[int, typer.Option(min=1, max=20_000, help="Number of charge points.")] = 64,
     rate: Annotated[
         float | None,
         typer.Option(
             help="CALLs per second of all charge points together; default: each one waits for its answer."
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round.")] = 10.0,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round in seconds.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of rounds.")] = 3,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -135,9 +137,10 @@ def bench(
             help="Key with the scopes read and write, to register charge points. [STATIONMASTER_API_KEY]",
         ),
     ] = None,
-    prefix: Annotated[str, typer.Option(help="The beginning of all identities.")] = "BENCH",
+    prefix: Annotated[str, typer.Option(help="Prefix of the identities of the charge points.")] = "BENCH",
     credentials: Annotated[
-        Path | None, typer.Option(help="File for passwords; default: in the data directory.")
+        Path | None,
+        typer.Option(help="File for the passwords of the charge points; default: in the data directory."),
     ] = None,
 ) -> None:
     """Measure a deployment with the load generator of the benchmarks.

@@ -10,14 +10,14 @@ from app.cli.invocation import load_settings, require_slug, with_database
 if TYPE_CHECKING:
     from app.database.database import Database
 
-tenant_application = typer.Typer(help="The tenants of this server.", no_args_is_help=True)
-key_application = typer.Typer(help="API keys.", no_args_is_help=True)
+tenant_application = typer.Typer(help="Create and list tenants.", no_args_is_help=True)
+key_application = typer.Typer(help="Create API keys.", no_args_is_help=True)
 
 
 @tenant_application.command("create")
 def tenant_create(
     slug: Annotated[str, typer.Argument(help="Name in URLs: a-z, 0-9 and '-', up to 40.")],
-    name: Annotated[str | None, typer.Option(help="Name for people.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name that people read.")] = None,
 ) -> None:
     """Create a tenant."""
     from app.cli.administration import create_tenant
@@ -51,7 +51,9 @@ def key_create(
     ] = False,
     scopes: Annotated[
         str | None,
-        typer.Option(help="Some of read, command, write, admin, with commas; default: all but admin."),
+        typer.Option(
+            help="Scopes, separated by commas: read, command, write, admin; default: all but admin."
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
     expires_days: Annotated[

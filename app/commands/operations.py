@@ -1,6 +1,6 @@
 """The OpenAPI operations of the route that issues commands: one for each action of the central system.
 
-Bodies and examples come from the definition of the protocol.
+Bodies and examples come from the definition of the protocol that the route is made for.
 """
 
 import copy
@@ -11,47 +11,40 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.commands.schemas import Command
-from app.ocpp import describe, json_schema
+from app.ocpp import Protocol, messages_of
 from app.web.problems import problems
 from app.web.resources import Json
 from app.web.routers import DescribedRoute
 
-_SENDERS = frozenset({"central_system", "both"})
+
+def _component(protocol: Protocol, name: str) -> str:
+    return f"ocpp{protocol.version.replace('.', '')}_{name}"
 
 
-def actions() -> list[Json]:
-    """Return what the definition says of each message that the central system may send."""
-    return [message for message in orjson.loads(describe())["messages"] if message["sender"] in _SENDERS]
-
-
-def _component(name: str) -> str:
-    return f"ocpp16_{name}"
-
-
-def _with_component_references(value: Any) -> Any:
+def _with_component_references(protocol: Protocol, value: Any) -> Any:
     """Turn references of a schema to its own `$defs` into references to the document's components."""
     if isinstance(value, list):
-        return [_with_component_references(element) for element in value]
+        return [_with_component_references(protocol, element) for element in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: f"#/components/schemas/{_component(member.removeprefix('#/$defs/'))}"
+        name: f"#/components/schemas/{_component(protocol, member.removeprefix('#/$defs/'))}"
         if name == "$ref" and isinstance(member, str)
-        else _with_component_references(member)
+        else _with_component_references(protocol, member)
         for name, member in value.items()
     }
 
 
-def _component_schemas() -> Json:
+def _component_schemas(protocol: Protocol) -> Json:
     """Collect the schemas of all requests and of the types that they use, by the name of their component."""
     components: Json = {}
-    for message in actions():
-        schema: Json = orjson.loads(json_schema(message["action"], "request"))
+    for message in messages_of(protocol, "central_system"):
+        schema: Json = orjson.loads(protocol.json_schema(message["action"], "request"))
         types = schema.pop("$defs", {})
         for keyword in ("$schema", "$id"):
             schema.pop(keyword, None)
         for name, definition in {**types, f"{message['action']}Request": schema}.items():
-            components[_component(name)] = _with_component_references(definition)
+            components[_component(protocol, name)] = _with_component_references(protocol, definition)
     return components
 
 
@@ -59,13 +52,14 @@ def _snake_case(action: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in action).lstrip("_")
 
 
-def _request_body(message: Json) -> Json:
+def _request_body(protocol: Protocol, message: Json) -> Json:
+    component = _component(protocol, f"{message['action']}Request")
     return {
         "required": bool(any(field["required"] for field in message["request"]["fields"])),
         "description": "The OCPP request, with the names of the standard.",
         "content": {
             "application/json": {
-                "schema": {"$ref": f"#/components/schemas/{_component(message['action'])}Request"},
+                "schema": {"$ref": f"#/components/schemas/{component}"},
                 "example": message["examples"]["request"],
             }
         },
@@ -85,21 +79,21 @@ def _command_response(description: str, example: Json) -> Json:
     }
 
 
-def _operation(message: Json, pattern: Json) -> Json:
+def _operation(protocol: Protocol, message: Json, pattern: Json) -> Json:
     """Describe one operation. pattern: what the framework says of the route behind it."""
     action = message["action"]
     queued = {**Command.example, "action": action, "payload": message["examples"]["request"]}
     done = {**queued, "state": "accepted", "result": message["examples"]["response"]}
     responses = {str(status): text for status, text in problems(404, 409, body=True).items()}
-    sections = ", ".join(message["sections"])
+    source = f"OCPP {protocol.version} {', '.join(message['sections'])}"
     return {
         "tags": ["commands"],
         "operationId": f"issue_{_snake_case(action)}",
         "summary": action,
-        "description": f"{message['summary']} {message['errorBehaviour']} (OCPP 1.6 {sections})",
+        "description": f"{message['summary']} {message['errorBehaviour']} ({source})",
         "security": pattern["security"],
         "parameters": [parameter for parameter in pattern["parameters"] if parameter["name"] != "action"],
-        "requestBody": _request_body(message),
+        "requestBody": _request_body(protocol, message),
         "responses": {
             "200": _command_response("With `wait`: the command has reached a final state.", done),
             "202": _command_response("The command was sent, or waits to be sent.", queued),
@@ -108,27 +102,31 @@ def _operation(message: Json, pattern: Json) -> Json:
     }
 
 
-class CommandRoute(DescribedRoute):
-    """The route that issues commands."""
+def command_route(protocol: Protocol) -> type[DescribedRoute]:
+    """Make the class of the route that issues the commands of a protocol."""
 
-    def operations(self) -> Json:
-        """Return a path item for each action, by path."""
-        pattern = self._pattern()
-        return {
-            self.path.replace("{action}", message["action"]): {
-                "post": copy.deepcopy(_operation(message, pattern))
+    class CommandRoute(DescribedRoute):
+        def operations(self) -> Json:
+            """Return a path item for each action, by path."""
+            pattern = _pattern(self)
+            return {
+                self.path.replace("{action}", message["action"]): {
+                    "post": copy.deepcopy(_operation(protocol, message, pattern))
+                }
+                for message in messages_of(protocol, "central_system")
             }
-            for message in actions()
-        }
 
-    def schemas(self) -> Json:
-        """Return the schemas of the requests of all actions, and of the types that they use."""
-        return _component_schemas()
+        def schemas(self) -> Json:
+            """Return the schemas of the requests of all actions, and of the types that they use."""
+            return _component_schemas(protocol)
 
-    def _pattern(self) -> Json:
-        """Return what the framework would say of the route, if it were shown as it is."""
-        shown = APIRoute(
-            self.path, self.endpoint, methods=["POST"], response_model=None, operation_id="issue_command"
-        )
-        operation: Json = get_openapi(title="", version="", routes=[shown])["paths"][self.path]["post"]
-        return operation
+    return CommandRoute
+
+
+def _pattern(route: APIRoute) -> Json:
+    """Return what the framework would say of a route, if it were shown as it is."""
+    shown = APIRoute(
+        route.path, route.endpoint, methods=["POST"], response_model=None, operation_id="issue_command"
+    )
+    operation: Json = get_openapi(title="", version="", routes=[shown])["paths"][route.path]["post"]
+    return operation

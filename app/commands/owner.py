@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from app import ocpp
 from app.clock import Clock
 from app.commands.effects import CommandEffects
 from app.commands.in_flight import OwnedCommand, OwnedCommands, Waiters, encoded_end
@@ -25,7 +26,6 @@ from app.live.command_bus import CommandBus
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.logs import get_logger
 from app.metrics import BUS_MESSAGES, COMMAND_SECONDS, COMMANDS_FINISHED
-from app.ocpp import Resolve
 from app.settings import Settings
 from app.tasks import BackgroundTasks, PeriodicTask
 from app.types import CommandId, TenantId, WorkerId
@@ -70,12 +70,16 @@ class CommandSessions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The collaborators that the issuing and the owning side share in one worker."""
+    """The collaborators that the issuing and the owning side share in one worker.
+
+    protocol: the version of OCPP that judges commands.
+    """
 
     database: Database
     steps: Prepared
     bus: CommandBus
     effects: CommandEffects
+    protocol: ocpp.Protocol
     clock: Clock
     settings: Settings
     waiters: Waiters = field(default_factory=Waiters)
@@ -173,7 +177,7 @@ class CommandOwner:
             recording = self._record_sent_of(owned, facts)
         self._context.background.spawn(recording, "command_sent")
 
-    async def resolved(self, connection: Connection, resolve: Resolve) -> None:
+    async def resolved(self, connection: Connection, resolve: ocpp.Resolve) -> None:
         """Record how a CALL ended (the core's `Resolve`); if the database is away, try again later."""
         owned = self._owned.get(CommandId(resolve.unique_id))
         if owned is not None and owned.sent_s is not None and not resolve.late:

@@ -1,4 +1,4 @@
-"""Commands: CALLs to charge points as resources, to issue, observe and take back.
+"""Commands: CALLs to charge points as resources, to issue, observe and cancel.
 
 One function issues all of them. `operations` documents the body of each action from the schemas of the
 protocol; the core decides what is valid.
@@ -8,16 +8,17 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.commands.operations import CommandRoute
+from app.commands.operations import command_route
 from app.commands.records import CommandFilter, CommandRecord, CommandRequest, CommandState
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.commands.service import CommandService
+from app.ocpp import Protocol
 from app.web.access import CommandAccess, ReadAccess
 from app.web.conditional import IfNoneMatch, page_response, resource_response
 from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
@@ -27,7 +28,7 @@ from app.web.problems import MalformedBody, problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-_TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, observe the effect, take back.")
+_TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, see the effect, cancel.")
 router = api_router(tags=[_TAG])
 
 WAIT_MAXIMUM_S = 60
@@ -51,8 +52,8 @@ class IssueQuery(BaseModel):
     timeout_s: Annotated[
         Annotated[int, Field(ge=1), DIGITS] | SkipJsonSchema[None],
         Field(
-            description="Seconds the charge point has for its answer, up to the server's "
-            "command_timeout_limit_s; its default when left out."
+            description="Seconds that the charge point has for its answer: at most the server's "
+            "command_timeout_limit_s. Default: that of the server."
         ),
     ] = None
 
@@ -69,7 +70,10 @@ IdempotencyKey = Annotated[
 class CommandQuery(Paging):
     """How to narrow the listing of commands."""
 
-    charge_point: Annotated[Identity | SkipJsonSchema[None], Field(description="Identity, exactly.")] = None
+    charge_point: Annotated[
+        Identity | SkipJsonSchema[None],
+        Field(description="The whole identity of the charge point; case-sensitive."),
+    ] = None
     action: ActionText | SkipJsonSchema[None] = None
     state: CommandState | SkipJsonSchema[None] = None
 
@@ -119,15 +123,22 @@ async def issue_command(
     )
 
 
-router.add_api_route(
-    "/v1/charge-points/{identity}/commands/{action}",
-    issue_command,
-    methods=["POST"],
-    response_model=Command,
-    status_code=202,
-    include_in_schema=False,
-    route_class_override=CommandRoute,
-)
+def issuing_router(protocol: Protocol) -> APIRouter:
+    """Make the router that issues commands.
+
+    protocol: the version of OCPP whose actions the documentation shows, each as an operation of its own.
+    """
+    issuing = api_router(tags=[_TAG])
+    issuing.add_api_route(
+        "/v1/charge-points/{identity}/commands/{action}",
+        issue_command,
+        methods=["POST"],
+        response_model=Command,
+        status_code=202,
+        include_in_schema=False,
+        route_class_override=command_route(protocol),
+    )
+    return issuing
 
 
 @router.get("/v1/commands", response_model=Page[Command], responses=problems())
@@ -158,6 +169,6 @@ async def get_command(
 
 @router.post("/v1/commands/{command_id}/cancel", response_model=Command, responses=problems(404, 409))
 async def cancel_command(access: CommandAccess, service: Service, command_id: CommandIdPath) -> Response:
-    """Take back a command that was not sent yet. A command that was sent cannot be taken back (409)."""
+    """Cancel a command that was not sent yet. A command that was sent cannot be cancelled (409)."""
     record = await service.cancel(access.tenant_id, command_id)
     return resource_response(Command.model_validate(record))

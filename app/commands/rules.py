@@ -11,7 +11,7 @@ from typing import Final, Literal, assert_never
 
 from app.commands.records import CommandRecord, CommandRequest, CommandState
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
-from app.ocpp import Resolve, check_call
+from app.ocpp import Protocol, Resolve
 from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.types import Json
@@ -125,8 +125,8 @@ class Outcome:
         return (command.state, command.result, command.error) == (self.state, self.result, self.error)
 
 
-def judge_request(request: CommandRequest, settings: Settings) -> JudgedRequest:
-    """Judge a request strictly.
+def judge_request(request: CommandRequest, protocol: Protocol, settings: Settings) -> JudgedRequest:
+    """Judge a request strictly by a version of OCPP.
 
     Raises:
         NotFound: the central system sends no such action.
@@ -138,7 +138,7 @@ def judge_request(request: CommandRequest, settings: Settings) -> JudgedRequest:
         detail = f"must be between {_SHORTEST_TIMEOUT_S:g} and {longest:g} seconds"
         raise InvalidInput([FieldViolation("timeout_s", "out_of_range", detail)])
     action, text = request.action, request.payload_text.strip() or "{}"
-    payload = _judge_payload(action, text)
+    payload = _judge_payload(protocol, action, text)
     digest = _digest(settings.credential_pepper, request.identity, action, text, repr(timeout))
     if not sets_authorization_key(action, payload):
         return JudgedRequest(request, payload, text, timeout, digest)
@@ -227,11 +227,13 @@ def _error(resolve: Resolve) -> Json:
     return {"code": resolve.error_code or "GenericError", "description": resolve.error_description or ""}
 
 
-def _judge_payload(action: str, text: str) -> Json:
+def _judge_payload(protocol: Protocol, action: str, text: str) -> Json:
     try:
-        verdict = check_call("central_system", action, text)
+        verdict = protocol.check_call("central_system", action, text)
     except KeyError:
-        raise NotFound(f"{action} is not an action of the central system in OCPP 1.6.", "action") from None
+        raise NotFound(
+            f"{action} is not an action of the central system in OCPP {protocol.version}.", "action"
+        ) from None
     if verdict.violations:
         raise InvalidInput([FieldViolation(v.pointer, v.reason, v.detail) for v in verdict.violations])
     return verdict.payload or {}

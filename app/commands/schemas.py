@@ -32,8 +32,10 @@ class Command(Resource):
     finished_at: Instant | None
     result: Json | None = Field(description="The charge point's answer.")
     error: CommandError | None
-    late_result: Json | None = Field(description="An answer that came after the time-out.")
-    effect: Json | None = Field(description="What followed, such as the transactionId of a remote start.")
+    late_result: Json | None = Field(description="An answer that came after the command had timed out.")
+    effect: Json | None = Field(
+        description="Effect of the command, such as the transactionId of a remote start."
+    )
 
     example: ClassVar[Json] = {
         "id": "5f0c8f2e-6f7d-4a57-9c43-0d9c4f2b7c11",

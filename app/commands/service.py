@@ -91,7 +91,7 @@ class CommandService:
             Unavailable: code `bus_unavailable`; the owner cannot be found or reached. Nothing was sent, or
                 the record says `connection_lost`.
         """
-        judged = judge_request(request, self._settings)
+        judged = judge_request(request, self._context.protocol, self._settings)
         key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
         owner = await self._presence.locate(tenant_id, request.identity)
         new = self._new_command(judged, owner)
@@ -140,7 +140,7 @@ class CommandService:
             return await CommandStore(work).page(limit, after, filters)
 
     async def cancel(self, tenant_id: TenantId, command_id: UUID) -> CommandRecord:
-        """Take back a command that was not sent yet; return its record in state `cancelled`.
+        """Cancel a command that was not sent yet; return its record in state `cancelled`.
 
         Raises:
             NotFound: no such command.

@@ -48,7 +48,7 @@ commands = Table(
     Column("credential_hash", LargeBinary),
     Column("issued_by", Text, nullable=False),
     # Decided when the command is recorded: its end may change other rows, which belong into one transaction.
-    Column("has_effects", Boolean, nullable=False),
+    Column("has_effects", Boolean, nullable=False, server_default=text("false")),
     # Of a command with a charging profile: since when no answer to it, late or not, can matter any more.
     time_column("superseded_at", nullable=True),
     UniqueConstraint("tenant_id", "idempotency_key"),

@@ -37,9 +37,11 @@ class FrameQuery(Paging):
         Field(description="Only CALLs of this action. Answers do not have an action."),
     ] = None
     from_at: Annotated[
-        Time | SkipJsonSchema[None], Field(alias="from", description="At this time or later.")
+        Time | SkipJsonSchema[None], Field(alias="from", description="Frames of this time or later.")
     ] = None
-    to_at: Annotated[Time | SkipJsonSchema[None], Field(alias="to", description="Before this time.")] = None
+    to_at: Annotated[
+        Time | SkipJsonSchema[None], Field(alias="to", description="Frames before this time.")
+    ] = None
 
 
 @router.get("", response_model=Page[Frame], responses=problems(404))

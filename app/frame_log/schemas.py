@@ -14,7 +14,7 @@ class Frame(Resource):
     at: Instant
     direction: Direction = Field(description="`in`: from the charge point.")
     text: str
-    deviations: list[Json] | None = Field(description="Departures from the standard that were tolerated.")
+    deviations: list[Json] | None = Field(description="Deviations from the standard that were tolerated.")
     connection_id: str
 
     example: ClassVar[Json] = {

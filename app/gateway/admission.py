@@ -220,7 +220,7 @@ def _denied_path(detail: str) -> Denied:
 
 
 def _denied_credential() -> Denied:
-    error = AppError("unauthorized", 401, "Unauthorized", "The credential does not fit the charge point.")
+    error = AppError("unauthorized", 401, "Unauthorized", "The credential is not that of the charge point.")
     return Denied("credential", error, {"WWW-Authenticate": 'Basic realm="ocpp"'})
 
 

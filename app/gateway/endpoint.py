@@ -31,6 +31,7 @@ from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.websocket_connection import WebSocketConnection
 from app.logs import get_logger
+from app.ocpp import Protocol
 from app.settings import Settings
 from app.tasks import BackgroundTasks
 from app.types import ChargePointId, TenantId
@@ -44,8 +45,9 @@ _DRAIN_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class EndpointParts:
-    """The collaborators of the endpoint."""
+    """The collaborators of the endpoint. protocol: the version of OCPP that charge points speak."""
 
+    protocol: Protocol
     admission: Admission
     registry: Registry
     services: SessionServices
@@ -58,6 +60,7 @@ class ChargePointEndpoint:
     """The ASGI application that charge points connect to."""
 
     def __init__(self, parts: EndpointParts, settings: Settings) -> None:
+        self._protocol = parts.protocol
         self._admission = parts.admission
         self._registry = parts.registry
         self._services = parts.services
@@ -166,6 +169,7 @@ class ChargePointEndpoint:
             tenant_id=TenantId(login.tenant_id),
             tenant_slug=login.tenant_slug,
             charge_point_id=ChargePointId(login.charge_point_id),
+            protocol=self._protocol,
             identity=login.identity,
             connection_id=str(uuid4()),
             epoch=admitted.epoch,

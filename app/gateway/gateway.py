@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app import close_codes
@@ -20,53 +21,54 @@ from app.gateway.session_services import CommandResults, SessionLimits, SessionS
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
 from app.metrics import CALL_SECONDS
-from app.ocpp import Counters
+from app.ocpp import Counters, Protocol
 from app.settings import Settings
 from app.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """The collaborators of the gateway. handlers: by action, those of all capabilities."""
+
+    protocol: Protocol
+    storage: Storage
+    commands: CommandResults
+    registry: Registry
+    credentials: Credentials
+    clock: Clock
+    settings: Settings
+    handlers: Mapping[str, Handler]
 
 
 class Gateway:
     """Serves `/ocpp/`. Add `route` to the application, then call `start`, and `close` at the end."""
 
-    def __init__(
-        self,
-        *,
-        storage: Storage,
-        commands: CommandResults,
-        registry: Registry,
-        credentials: Credentials,
-        clock: Clock,
-        settings: Settings,
-        handlers: Mapping[str, Handler],
-    ) -> None:
-        """Build the gateway. handlers: by action, those of all capabilities."""
-        self._registry = registry
-        self._last_seen = LastSeenRecorder(storage.connection_batcher)
+    def __init__(self, parts: GatewayParts) -> None:
+        settings = parts.settings
+        self._registry = parts.registry
+        self._last_seen = LastSeenRecorder(parts.storage.connection_batcher)
         deadlines = CallDeadlines()
         counters = Counters(CALL_SECONDS.bounds_s)
-        self.services = SessionServices(
-            ledger=storage.ledger,
-            frame_log=storage.frame_log,
-            dispatcher=Dispatcher(handlers),
-            commands=commands,
-            clock=clock,
-            limits=_limits_of(settings),
-            counters=counters,
-            watch_deadlines=deadlines.sessions.add,
-            call_later=_call_later,
-        )
-        self._ticker = Ticker(deadlines, counters, self._last_seen, registry, clock)
+        self.services = _session_services(parts, deadlines, counters)
+        self._ticker = Ticker(deadlines, counters, self._last_seen, parts.registry, parts.clock)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
-        parts = EndpointParts(
-            admission=Admission(storage.database, storage.connection_batcher, credentials, clock, settings),
-            registry=registry,
+        endpoint_parts = EndpointParts(
+            protocol=parts.protocol,
+            admission=Admission(
+                parts.storage.database,
+                parts.storage.connection_batcher,
+                parts.credentials,
+                parts.clock,
+                settings,
+            ),
+            registry=parts.registry,
             services=self.services,
             last_seen=self._last_seen,
             keepalive=self._keepalive,
             sockets=self._sockets,
         )
-        self.endpoint = ChargePointEndpoint(parts, settings)
+        self.endpoint = ChargePointEndpoint(endpoint_parts, settings)
         self.route = ChargePointRoute(self.endpoint)
 
     async def start(self) -> None:
@@ -105,6 +107,20 @@ def server_options(settings: Settings) -> dict[str, Any]:
         # Only for connections that stay with uvicorn. The setting `websocket_compression` is for ours.
         "ws_per_message_deflate": False,
     }
+
+
+def _session_services(parts: GatewayParts, deadlines: CallDeadlines, counters: Counters) -> SessionServices:
+    return SessionServices(
+        ledger=parts.storage.ledger,
+        frame_log=parts.storage.frame_log,
+        dispatcher=Dispatcher(parts.protocol, parts.handlers),
+        commands=parts.commands,
+        clock=parts.clock,
+        limits=_limits_of(parts.settings),
+        counters=counters,
+        watch_deadlines=deadlines.sessions.add,
+        call_later=_call_later,
+    )
 
 
 def _limits_of(settings: Settings) -> SessionLimits:

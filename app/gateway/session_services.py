@@ -8,7 +8,7 @@ from app.clock import Clock, SystemClock
 from app.connection import Connection
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Counters, Resolve, ocpp16
+from app.ocpp import Conversation, Counters, Resolve
 from app.transactions.ledger import Ledger
 
 
@@ -69,7 +69,7 @@ def new_conversation(
     """
     limits = services.limits
     return Conversation(
-        ocpp16(),
+        connection.protocol,
         connection.tenant_id,
         connection.charge_point_id,
         connection.connection_id,

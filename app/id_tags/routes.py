@@ -27,7 +27,7 @@ from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "Who may charge.")])
+router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "The tags that may charge.")])
 
 IdTags = Annotated[IdTagService, Depends(provided(IdTagService))]
 
@@ -37,7 +37,7 @@ class IdTagQuery(Paging):
 
     prefix: Annotated[
         IdTagText | SkipJsonSchema[None],
-        Field(description="What the tag begins with, in any case."),
+        Field(description="Beginning of the tag; upper and lower case are the same."),
     ] = None
     status: IdTagStatus | SkipJsonSchema[None] = None
 

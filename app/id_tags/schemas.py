@@ -10,12 +10,14 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class IdTag(Resource):
-    """A tag that may, or may not, start transactions."""
+    """An id tag, and whether it may start transactions."""
 
     id_tag: str
     status: IdTagStatus
     expires_at: Instant | None
-    parent_id_tag: str | None = Field(description="Group; never compared with a presented tag.")
+    parent_id_tag: str | None = Field(
+        description="Group of the tag. It is never compared with a presented tag."
+    )
     max_active_transactions: int | None = Field(description="null: no limit.")
     note: str | None
     created_at: Instant
@@ -46,7 +48,11 @@ class IdTagCreate(Input):
     """A new id tag."""
 
     id_tag: Annotated[
-        str, Field(pattern=ID_TAG_PATTERN, description="1 to 20 printable characters; case does not matter.")
+        str,
+        Field(
+            pattern=ID_TAG_PATTERN,
+            description="1 to 20 printable characters; upper and lower case are the same.",
+        ),
     ]
     status: IdTagStatus = "Accepted"
     expires_at: Time | None = None
@@ -63,7 +69,7 @@ class IdTagCreate(Input):
 
 
 class IdTagChange(Change):
-    """What may change of an id tag."""
+    """The fields of an id tag to change."""
 
     status: IdTagStatus = "Accepted"
     expires_at: Time | None = None

@@ -21,7 +21,7 @@ from app.tasks import PeriodicTask
 from app.types import WorkerId
 
 Receivers = Mapping[type, Callable[[Any], None]]
-"""What takes the envelopes of each type. A receiver must not block."""
+"""The function that gets the envelopes of each type. It must not block."""
 
 _TYPES: Final = frozenset(get_args(Envelope))
 
@@ -99,7 +99,7 @@ class CommandBus:
             await self._redis.eval(_ADD, 1, inbox, body)
         except FAILURES as error:
             REDIS_FAILURES.labels("deliver").inc()
-            raise Unavailable("The command bus is out of reach.", "bus_unavailable") from error
+            raise Unavailable("The command bus cannot be reached.", "bus_unavailable") from error
         BUS_MESSAGES.labels("out", kind).inc()
 
     async def _read(self) -> float:
@@ -145,7 +145,7 @@ class CommandBus:
 
     def _receive(self, envelope: Envelope) -> None:
         if self._receivers is None:
-            raise Unavailable("This worker does not take commands yet.", "bus_unavailable")
+            raise Unavailable("This worker does not accept commands yet.", "bus_unavailable")
         try:
             self._receivers[type(envelope)](envelope)
         except Exception:

@@ -154,7 +154,7 @@ class Presence:
         owner = await self.find(tenant_id, identity)
         if owner is None and not self._reachable:
             raise Unavailable(
-                "The live state is out of reach. Only charge points of this worker can be commanded.",
+                "The live state cannot be reached. Only charge points of this worker can be commanded.",
                 "bus_unavailable",
             )
         return owner

@@ -1,7 +1,8 @@
 """The typed interface to the Rust core. No other module imports `app._core`."""
 
-from functools import cache
-from typing import Literal
+from typing import Any, Literal
+
+import orjson
 
 from app._core import (
     CallSent,
@@ -87,48 +88,18 @@ __all__ = [
     "Sockets",
     "Verdict",
     "Violation",
-    "check_call",
-    "check_frame",
-    "check_payload",
     "close_frame",
     "composite_schedules",
-    "describe",
     "distribute_site",
-    "json_schema",
+    "messages_of",
     "meter_digest",
-    "ocpp16",
     "ping_frame",
     "redact",
     "text_frame",
 ]
 
 
-@cache
-def ocpp16() -> Protocol:
-    """Return OCPP 1.6, read at the first call."""
-    return Protocol.v16()
-
-
-def describe() -> str:
-    """Return the definition of OCPP 1.6 as JSON text. See `Protocol.describe`."""
-    return ocpp16().describe()
-
-
-def json_schema(action: str, direction: Direction) -> str:
-    """Return the JSON Schema of a payload of OCPP 1.6. See `Protocol.json_schema`."""
-    return ocpp16().json_schema(action, direction)
-
-
-def check_payload(action: str, direction: Direction, payload: str, strict: bool = True) -> Verdict:
-    """Judge one payload by OCPP 1.6. See `Protocol.check_payload`."""
-    return ocpp16().check_payload(action, direction, payload, strict)
-
-
-def check_call(sender: Side, action: str, payload: str) -> Verdict:
-    """Judge the payload of a CALL by OCPP 1.6. See `Protocol.check_call`."""
-    return ocpp16().check_call(sender, action, payload)
-
-
-def check_frame(text: str, sender: Side, strict: bool = False) -> FrameVerdict:
-    """Judge one whole frame by OCPP 1.6. See `Protocol.check_frame`."""
-    return ocpp16().check_frame(text, sender, strict)
+def messages_of(protocol: Protocol, sender: Side) -> list[dict[str, Any]]:
+    """Return what the definition says of each message that a side may send. See `Protocol.describe`."""
+    messages: list[dict[str, Any]] = orjson.loads(protocol.describe())["messages"]
+    return [message for message in messages if message["sender"] in (sender, "both")]

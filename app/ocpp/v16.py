@@ -8,60 +8,7 @@ Enum fields are typed as what the standard allows. In tolerant mode a charge poi
 through with a deviation recorded, so at run time such a field may hold another string.
 """
 
-from typing import Final, Literal, NotRequired, TypedDict
-
-ChargePointAction = Literal[
-    "Authorize",
-    "BootNotification",
-    "DataTransfer",
-    "Heartbeat",
-    "MeterValues",
-    "StartTransaction",
-    "StatusNotification",
-    "StopTransaction",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "LogStatusNotification",
-    "SecurityEventNotification",
-    "SignCertificate",
-    "SignedFirmwareStatusNotification",
-]
-"""Requests that a charge point may send."""
-
-CentralSystemAction = Literal[
-    "ChangeAvailability",
-    "ChangeConfiguration",
-    "ClearCache",
-    "DataTransfer",
-    "GetConfiguration",
-    "RemoteStartTransaction",
-    "RemoteStopTransaction",
-    "Reset",
-    "UnlockConnector",
-    "GetDiagnostics",
-    "UpdateFirmware",
-    "GetLocalListVersion",
-    "SendLocalList",
-    "TriggerMessage",
-    "CancelReservation",
-    "ReserveNow",
-    "ClearChargingProfile",
-    "GetCompositeSchedule",
-    "SetChargingProfile",
-    "CertificateSigned",
-    "DeleteCertificate",
-    "ExtendedTriggerMessage",
-    "GetInstalledCertificateIds",
-    "GetLog",
-    "InstallCertificate",
-    "SignedUpdateFirmware",
-]
-"""Requests that the central system may send."""
-
-BILLING_ACTIONS: Final[frozenset[ChargePointAction]] = frozenset(
-    {"MeterValues", "StartTransaction", "StopTransaction"}
-)
-"""Requests that are acknowledged only after they are durable."""
+from typing import Literal, NotRequired, TypedDict
 
 ErrorCode = Literal[
     "NotImplemented",
@@ -78,7 +25,7 @@ ErrorCode = Literal[
 """Code of a CALLERROR, in the spelling that is sent (J 4.2.3)."""
 
 IdToken = str
-"""Identifier of a user, such as the number of a card; case does not matter. (7.28)"""
+"""Identifier of a user, such as the number of a card, of up to 20 characters; upper and lower case are the same. (7.28)"""
 
 AuthorizationStatus = Literal[
     "Accepted",
@@ -94,7 +41,7 @@ class IdTagInfo(TypedDict):
     """Status of an identifier. (7.27)"""
 
     expiryDate: NotRequired[str]
-    """When the identifier should leave the authorization cache; never when absent."""
+    """When to remove the identifier from the authorization cache. When absent, it never expires."""
     parentIdTag: NotRequired[IdToken]
     """Group that the identifier belongs to."""
     status: AuthorizationStatus
@@ -107,26 +54,26 @@ class AuthorizationData(TypedDict):
     idTag: IdToken
     """The identifier."""
     idTagInfo: NotRequired[IdTagInfo]
-    """Status of the identifier; required in a full update, and its absence in a differential one deletes the entry."""
+    """Status of the identifier. Required in a full update. In a differential update, an entry without it is deleted."""
 
 AvailabilityStatus = Literal[
     "Accepted",
     "Rejected",
     "Scheduled",
 ]
-"""Answer to a change of availability. (7.3)"""
+"""Answer to ChangeAvailability. (7.3)"""
 
 AvailabilityType = Literal[
     "Inoperative",
     "Operative",
 ]
-"""Availability that is asked for. (7.4)"""
+"""Availability of a connector or a charge point. (7.4)"""
 
 CancelReservationStatus = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to the cancelling of a reservation. (7.5)"""
+"""Answer to CancelReservation. (7.5)"""
 
 ChargePointErrorCode = Literal[
     "ConnectorLockFailure",
@@ -159,21 +106,21 @@ ChargePointStatus = Literal[
     "Unavailable",
     "Faulted",
 ]
-"""State of a connector; connector 0, the charge point itself, is only Available, Unavailable or Faulted. (7.7)"""
+"""State of a connector. Connector 0 is the charge point itself, and can only be Available, Unavailable or Faulted. (7.7)"""
 
 ChargingProfilePurposeType = Literal[
     "ChargePointMaxProfile",
     "TxDefaultProfile",
     "TxProfile",
 ]
-"""Purpose of a profile: the thing that it limits. (7.10)"""
+"""Purpose of a profile: what it limits. (7.10)"""
 
 ChargingProfileKindType = Literal[
     "Absolute",
     "Recurring",
     "Relative",
 ]
-"""The moment from which the times of a schedule count. (7.9)"""
+"""The moment that the times of a schedule are counted from. (7.9)"""
 
 RecurrencyKindType = Literal[
     "Daily",
@@ -194,45 +141,45 @@ class ChargingSchedulePeriod(TypedDict):
     startPeriod: int
     """Seconds after the start of the schedule."""
     limit: float
-    """Greatest rate in A on each phase or in W in total."""
+    """Highest rate, in A on each phase or in W in total."""
     numberPhases: NotRequired[int]
-    """Phases that may be used; 3 when absent."""
+    """Number of phases that may be used; 3 when absent."""
 
 
 class ChargingSchedule(TypedDict):
     """Limits over time. (7.13)"""
 
     duration: NotRequired[int]
-    """Length in seconds; open-ended when absent."""
+    """Length in seconds. When absent, the last period has no end."""
     startSchedule: NotRequired[str]
-    """Start of an absolute or recurring schedule; relative to the start of charging when absent."""
+    """Start of an absolute or recurring schedule. When absent, the schedule begins with the charging."""
     chargingRateUnit: ChargingRateUnitType
     """Unit of the limits."""
     chargingSchedulePeriod: list[ChargingSchedulePeriod]
-    """The periods, by rising start; the first starts at 0."""
+    """The periods in the order of their start; the first starts at 0."""
     minChargingRate: NotRequired[float]
-    """Least rate that makes sense for the vehicle, in the unit of the limits."""
+    """Lowest rate that makes sense for the vehicle, in the unit of the limits."""
 
 
 class ChargingProfile(TypedDict):
-    """A charging schedule with its purpose, its rank and its validity. (7.8)"""
+    """A charging schedule with its purpose, its stack level and its validity. (7.8)"""
 
     chargingProfileId: int
-    """Number of the profile; a profile of the same number is replaced."""
+    """Id of the profile. A profile with the same id is replaced."""
     transactionId: NotRequired[int]
-    """Transaction that a TxProfile is meant for."""
+    """Transaction that the profile is for; only with a TxProfile."""
     stackLevel: int
-    """Rank among profiles of one purpose; the highest valid one leads."""
+    """Rank among the profiles of one purpose. The valid profile with the highest stack level counts."""
     chargingProfilePurpose: ChargingProfilePurposeType
-    """Purpose of the profile: the thing that it limits."""
+    """Purpose of the profile: what it limits."""
     chargingProfileKind: ChargingProfileKindType
-    """The moment from which the times of the schedule count."""
+    """The moment that the times of the schedule are counted from."""
     recurrencyKind: NotRequired[RecurrencyKindType]
-    """How often a recurring schedule starts again; only with kind Recurring."""
+    """How often the schedule starts again; only with kind Recurring."""
     validFrom: NotRequired[str]
-    """From when the profile holds; at once when absent."""
+    """Start of the profile's validity. When absent, it is valid at once."""
     validTo: NotRequired[str]
-    """Until when the profile holds; until it is replaced when absent."""
+    """End of the profile's validity. When absent, it is valid until it is replaced."""
     chargingSchedule: ChargingSchedule
     """The limits over time."""
 
@@ -241,34 +188,34 @@ ChargingProfileStatus = Literal[
     "Rejected",
     "NotSupported",
 ]
-"""Answer to a new charging profile. (7.11)"""
+"""Answer to SetChargingProfile. (7.11)"""
 
 CiString20Type = str
-"""Text of up to 20 characters, compared without regard to case. (7.15)"""
+"""Text of up to 20 characters; upper and lower case are the same. (7.15)"""
 
 CiString25Type = str
-"""Text of up to 25 characters, compared without regard to case. (7.16)"""
+"""Text of up to 25 characters; upper and lower case are the same. (7.16)"""
 
 CiString50Type = str
-"""Text of up to 50 characters, compared without regard to case. (7.17)"""
+"""Text of up to 50 characters; upper and lower case are the same. (7.17)"""
 
 CiString255Type = str
-"""Text of up to 255 characters, compared without regard to case. (7.18)"""
+"""Text of up to 255 characters; upper and lower case are the same. (7.18)"""
 
 CiString500Type = str
-"""Text of up to 500 characters, compared without regard to case. (7.19)"""
+"""Text of up to 500 characters; upper and lower case are the same. (7.19)"""
 
 ClearCacheStatus = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to the clearing of the authorization cache. (7.20)"""
+"""Answer to ClearCache. (7.20)"""
 
 ClearChargingProfileStatus = Literal[
     "Accepted",
     "Unknown",
 ]
-"""Answer to the clearing of charging profiles. (7.21)"""
+"""Answer to ClearChargingProfile. (7.21)"""
 
 ConfigurationStatus = Literal[
     "Accepted",
@@ -276,7 +223,7 @@ ConfigurationStatus = Literal[
     "RebootRequired",
     "NotSupported",
 ]
-"""Answer to a change of configuration. (7.22)"""
+"""Answer to ChangeConfiguration. (7.22)"""
 
 DataTransferStatus = Literal[
     "Accepted",
@@ -284,7 +231,7 @@ DataTransferStatus = Literal[
     "UnknownMessageId",
     "UnknownVendorId",
 ]
-"""Answer to a vendor-specific message. (7.23)"""
+"""Answer to DataTransfer. (7.23)"""
 
 DiagnosticsStatus = Literal[
     "Idle",
@@ -309,7 +256,7 @@ GetCompositeScheduleStatus = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to the question for a composite schedule. (7.26)"""
+"""Answer to GetCompositeSchedule. (7.26)"""
 
 
 class KeyValue(TypedDict):
@@ -318,9 +265,9 @@ class KeyValue(TypedDict):
     key: CiString50Type
     """Name of the key."""
     readonly: bool
-    """Whether ChangeConfiguration is of no use for it."""
+    """Whether the key cannot be changed by ChangeConfiguration."""
     value: NotRequired[CiString500Type]
-    """The value as text; absent when the key is known but not set."""
+    """The value as text; absent when the key has no value."""
 
 Location = Literal[
     "Body",
@@ -355,7 +302,7 @@ Measurand = Literal[
     "Temperature",
     "Voltage",
 ]
-"""The quantity of a reading; import flows from the grid to the vehicle, export the other way. (7.31)"""
+"""The measured quantity. Import is from the grid to the vehicle, export from the vehicle to the grid. (7.31)"""
 
 MessageTrigger = Literal[
     "BootNotification",
@@ -383,7 +330,7 @@ ValueFormat = Literal[
     "Raw",
     "SignedData",
 ]
-"""How the text of a reading is to be read. (7.49)"""
+"""Format of the value of a reading. (7.49)"""
 
 Phase = Literal[
     "L1",
@@ -397,7 +344,7 @@ Phase = Literal[
     "L2-L3",
     "L3-L1",
 ]
-"""Phase or conductors that a reading belongs to. (7.34)"""
+"""Phase or conductors that were measured. (7.34)"""
 
 UnitOfMeasure = Literal[
     "Wh",
@@ -429,19 +376,19 @@ class SampledValue(TypedDict):
     context: NotRequired[ReadingContext]
     """Why the reading was taken; Sample.Periodic when absent."""
     format: NotRequired[ValueFormat]
-    """How to read the value; Raw when absent."""
+    """Format of the value; Raw when absent."""
     measurand: NotRequired[Measurand]
     """The measured quantity; Energy.Active.Import.Register when absent."""
     phase: NotRequired[Phase]
-    """Phase that was measured; overall when absent."""
+    """Phase that was measured. When absent, the value is that of all phases together."""
     location: NotRequired[Location]
-    """Where it was measured; Outlet when absent."""
+    """Where the reading was taken; Outlet when absent."""
     unit: NotRequired[UnitOfMeasure]
-    """Unit of the value; Wh when absent and the measurand is an energy."""
+    """Unit of the value. When absent, the unit of an energy is Wh."""
 
 
 class MeterValue(TypedDict):
-    """Readings that were taken at one moment. (7.33)"""
+    """Readings that were taken at the same moment. (7.33)"""
 
     timestamp: str
     """When the readings were taken."""
@@ -468,13 +415,13 @@ RegistrationStatus = Literal[
     "Pending",
     "Rejected",
 ]
-"""Whether a charge point is admitted. (7.38)"""
+"""Whether a charge point is accepted. (7.38)"""
 
 RemoteStartStopStatus = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to a remote start or stop. (7.39)"""
+"""Answer to RemoteStartTransaction or RemoteStopTransaction. (7.39)"""
 
 ReservationStatus = Literal[
     "Accepted",
@@ -483,13 +430,13 @@ ReservationStatus = Literal[
     "Rejected",
     "Unavailable",
 ]
-"""Answer to a reservation. (7.40)"""
+"""Answer to ReserveNow. (7.40)"""
 
 ResetStatus = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to a reset. (7.41)"""
+"""Answer to Reset. (7.41)"""
 
 ResetType = Literal[
     "Hard",
@@ -502,14 +449,14 @@ TriggerMessageStatus = Literal[
     "Rejected",
     "NotImplemented",
 ]
-"""Answer to the request for a message. (7.44)"""
+"""Answer to a trigger. (7.44)"""
 
 UnlockStatus = Literal[
     "Unlocked",
     "UnlockFailed",
     "NotSupported",
 ]
-"""Answer to the unlocking of a connector. (7.46)"""
+"""Answer to UnlockConnector. (7.46)"""
 
 UpdateStatus = Literal[
     "Accepted",
@@ -517,7 +464,7 @@ UpdateStatus = Literal[
     "NotSupported",
     "VersionMismatch",
 ]
-"""Answer to an update of the local authorization list. (7.47)"""
+"""Answer to SendLocalList. (7.47)"""
 
 UpdateType = Literal[
     "Differential",
@@ -526,7 +473,7 @@ UpdateType = Literal[
 """How an update changes the local authorization list. (7.48)"""
 
 IdentifierString128 = str
-"""Identifier of up to 128 characters, compared without regard to case. (S 6.1)"""
+"""Identifier of up to 128 characters; upper and lower case are the same. (S 6.1)"""
 
 HashAlgorithmEnumType = Literal[
     "SHA256",
@@ -540,11 +487,11 @@ class CertificateHashDataType(TypedDict):
     """Hashes that identify one certificate. (S 6.1)"""
 
     hashAlgorithm: HashAlgorithmEnumType
-    """Algorithm of the hashes."""
+    """Algorithm that computed the hashes."""
     issuerNameHash: IdentifierString128
-    """Hash of the name of the issuer."""
+    """Hash of the issuer's name."""
     issuerKeyHash: IdentifierString128
-    """Hash of the public key of the issuer."""
+    """Hash of the issuer's public key."""
     serialNumber: str
     """Serial number of the certificate."""
 
@@ -552,27 +499,27 @@ CertificateSignedStatusEnumType = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to a signed certificate. (S 6.2)"""
+"""Answer to CertificateSigned. (S 6.2)"""
 
 CertificateStatusEnumType = Literal[
     "Accepted",
     "Failed",
     "Rejected",
 ]
-"""Answer to the installation of a certificate. (S 6.3)"""
+"""Answer to InstallCertificate. (S 6.3)"""
 
 CertificateUseEnumType = Literal[
     "CentralSystemRootCertificate",
     "ManufacturerRootCertificate",
 ]
-"""Use of a root certificate. (S 6.4)"""
+"""Use of a root certificate: which certificates it verifies. (S 6.4)"""
 
 DeleteCertificateStatusEnumType = Literal[
     "Accepted",
     "Failed",
     "NotFound",
 ]
-"""Answer to the deletion of a certificate. (S 6.5)"""
+"""Answer to DeleteCertificate. (S 6.5)"""
 
 FirmwareStatusEnumType = Literal[
     "Downloaded",
@@ -594,16 +541,16 @@ FirmwareStatusEnumType = Literal[
 
 
 class FirmwareType(TypedDict):
-    """A firmware image, where it is and who signed it. (S 6.7)"""
+    """A firmware image: where to fetch it, when to install it, and who signed it. (S 6.7)"""
 
     location: str
     """Where to fetch the image."""
     retrieveDateTime: str
-    """When to fetch it."""
+    """When to fetch the image."""
     installDateTime: NotRequired[str]
-    """When to install it."""
+    """When to install the image."""
     signingCertificate: str
-    """Certificate of the signer, in PEM."""
+    """Certificate of the signer of the image, in PEM."""
     signature: str
     """Signature of the image, in base64."""
 
@@ -611,37 +558,37 @@ GenericStatusEnumType = Literal[
     "Accepted",
     "Rejected",
 ]
-"""A plain yes or no. (S 6.8)"""
+"""Answer to SignCertificate: yes or no. (S 6.8)"""
 
 GetInstalledCertificateStatusEnumType = Literal[
     "Accepted",
     "NotFound",
 ]
-"""Answer to the question for certificates. (S 6.9)"""
+"""Answer to GetInstalledCertificateIds. (S 6.9)"""
 
 LogEnumType = Literal[
     "DiagnosticsLog",
     "SecurityLog",
 ]
-"""Which log is meant. (S 6.11)"""
+"""Kind of log. (S 6.11)"""
 
 
 class LogParametersType(TypedDict):
-    """Which part of a log is wanted, and where. (S 6.12)"""
+    """Which part of a log to upload, and where. (S 6.12)"""
 
     remoteLocation: str
     """Where to upload the file."""
     oldestTimestamp: NotRequired[str]
-    """Oldest entry that is wanted."""
+    """Upload the entries from this time on."""
     latestTimestamp: NotRequired[str]
-    """Latest entry that is wanted."""
+    """Upload the entries up to this time."""
 
 LogStatusEnumType = Literal[
     "Accepted",
     "Rejected",
     "AcceptedCanceled",
 ]
-"""Answer to the request for a log. (S 6.13)"""
+"""Answer to GetLog. (S 6.13)"""
 
 MessageTriggerEnumType = Literal[
     "BootNotification",
@@ -659,7 +606,7 @@ TriggerMessageStatusEnumType = Literal[
     "Rejected",
     "NotImplemented",
 ]
-"""Answer to the request for a message. (S 6.15)"""
+"""Answer to a trigger. (S 6.15)"""
 
 UpdateFirmwareStatusEnumType = Literal[
     "Accepted",
@@ -668,7 +615,7 @@ UpdateFirmwareStatusEnumType = Literal[
     "InvalidCertificate",
     "RevokedCertificate",
 ]
-"""Answer to an update with signed firmware. (S 6.16)"""
+"""Answer to SignedUpdateFirmware. (S 6.16)"""
 
 UploadLogStatusEnumType = Literal[
     "BadMessage",
@@ -697,7 +644,7 @@ class AuthorizeResponse(TypedDict):
 
 
 class BootNotificationRequest(TypedDict):
-    """Report a start with make, model and versions, and ask to be admitted. (4.2, 6.3, 6.4)"""
+    """Report a boot with vendor, model and versions, and ask to be accepted. (4.2, 6.3, 6.4)"""
 
     chargePointVendor: CiString20Type
     """Maker of the charge point."""
@@ -706,7 +653,7 @@ class BootNotificationRequest(TypedDict):
     chargePointSerialNumber: NotRequired[CiString25Type]
     """Serial number of the charge point."""
     chargeBoxSerialNumber: NotRequired[CiString25Type]
-    """Serial number of the box inside; deprecated."""
+    """Serial number of the charge box inside the charge point; deprecated."""
     firmwareVersion: NotRequired[CiString50Type]
     """Version of the firmware."""
     iccid: NotRequired[CiString20Type]
@@ -723,27 +670,27 @@ class BootNotificationResponse(TypedDict):
     """Answer to BootNotification. (4.2, 6.3, 6.4)"""
 
     status: RegistrationStatus
-    """Whether the charge point is admitted."""
+    """Whether the charge point is accepted."""
     currentTime: str
     """Time of the central system, to set the clock by."""
     interval: int
-    """Seconds between heartbeats when admitted, else seconds to wait before the next try; 0 lets the charge point choose."""
+    """If accepted: seconds between heartbeats. Otherwise: seconds to wait before the next BootNotification. 0: the charge point chooses."""
 
 
 class ChangeAvailabilityRequest(TypedDict):
-    """Take a connector or the whole charge point out of service, or put it back. (5.2, 6.7, 6.8)"""
+    """Take a connector or the whole charge point out of service, or put it back into service. (5.2, 6.7, 6.8)"""
 
     connectorId: int
-    """Connector, or 0 for the charge point with all its connectors."""
+    """Connector; 0: the charge point with all its connectors."""
     type: AvailabilityType
-    """Availability that is wanted."""
+    """Availability to set."""
 
 
 class ChangeAvailabilityResponse(TypedDict):
     """Answer to ChangeAvailability. (5.2, 6.7, 6.8)"""
 
     status: AvailabilityStatus
-    """Whether the charge point complies."""
+    """Whether the availability is changed, now or later."""
 
 
 class ChangeConfigurationRequest(TypedDict):
@@ -759,7 +706,7 @@ class ChangeConfigurationResponse(TypedDict):
     """Answer to ChangeConfiguration. (5.3, 6.9, 6.10)"""
 
     status: ConfigurationStatus
-    """Whether the value is in force."""
+    """Whether the new value is in force."""
 
 
 class ClearCacheRequest(TypedDict):
@@ -777,27 +724,27 @@ class DataTransferRequest(TypedDict):
     """Exchange something that the standard has no message for. (4.3, 5.6, 6.15, 6.16)"""
 
     vendorId: CiString255Type
-    """Vendor whose extension this is, by convention a reversed domain name."""
+    """Vendor that defines the message; by convention a reversed domain name."""
     messageId: NotRequired[CiString50Type]
-    """Which message of that vendor."""
+    """Name of the message, as the vendor defines it."""
     data: NotRequired[str]
-    """Content, in any form and of any length."""
+    """Data of the message, in any form and of any length."""
 
 
 class DataTransferResponse(TypedDict):
     """Answer to DataTransfer. (4.3, 5.6, 6.15, 6.16)"""
 
     status: DataTransferStatus
-    """Whether the message was understood and granted."""
+    """Whether the message was understood and accepted."""
     data: NotRequired[str]
-    """Content of the answer, in any form and of any length."""
+    """Data of the answer, in any form and of any length."""
 
 
 class GetConfigurationRequest(TypedDict):
-    """Read configuration keys, all of them when none is named. (5.8, 6.23, 6.24)"""
+    """Read the configuration keys that are named, or all keys if none is named. (5.8, 6.23, 6.24)"""
 
     key: NotRequired[list[CiString50Type]]
-    """Keys that are wanted; all when absent or empty."""
+    """Keys to read; all keys when absent or empty."""
 
 
 class GetConfigurationResponse(TypedDict):
@@ -806,7 +753,7 @@ class GetConfigurationResponse(TypedDict):
     configurationKey: NotRequired[list[KeyValue]]
     """Keys with their values."""
     unknownKey: NotRequired[list[CiString50Type]]
-    """Keys that were asked for and do not exist."""
+    """Requested keys that do not exist."""
 
 
 class HeartbeatRequest(TypedDict):
@@ -821,14 +768,14 @@ class HeartbeatResponse(TypedDict):
 
 
 class MeterValuesRequest(TypedDict):
-    """Deliver readings of a connector or of the main meter. (4.7, 6.31, 6.32, E 3.15, E 3.16)"""
+    """Report readings of a connector or of the main meter. (4.7, 6.31, 6.32, E 3.15, E 3.16)"""
 
     connectorId: int
-    """Connector that was measured, or 0 for the main meter."""
+    """Connector that was measured; 0: the main meter."""
     transactionId: NotRequired[int]
     """Transaction that was running when the readings were taken."""
     meterValue: list[MeterValue]
-    """Readings, grouped by the moment they were taken."""
+    """Readings, grouped by the moment at which they were taken."""
 
 
 class MeterValuesResponse(TypedDict):
@@ -839,7 +786,7 @@ class RemoteStartTransactionRequest(TypedDict):
     """Ask the charge point to start a transaction. (5.11, 5.16.2, 6.33, 6.34, E 3.32, E 3.41)"""
 
     connectorId: NotRequired[int]
-    """Connector to use; the charge point chooses when absent."""
+    """Connector to use. When absent, the charge point chooses."""
     idTag: IdToken
     """Identifier to start the transaction for."""
     chargingProfile: NotRequired[ChargingProfile]
@@ -850,7 +797,7 @@ class RemoteStartTransactionResponse(TypedDict):
     """Answer to RemoteStartTransaction. (5.11, 5.16.2, 6.33, 6.34, E 3.32, E 3.41)"""
 
     status: RemoteStartStopStatus
-    """Whether the charge point will try."""
+    """Whether the charge point will try to start the transaction."""
 
 
 class RemoteStopTransactionRequest(TypedDict):
@@ -864,7 +811,7 @@ class RemoteStopTransactionResponse(TypedDict):
     """Answer to RemoteStopTransaction. (5.12, 6.35, 6.36, E 3.33)"""
 
     status: RemoteStartStopStatus
-    """Whether the charge point will stop it."""
+    """Whether the charge point will try to stop the transaction."""
 
 
 class ResetRequest(TypedDict):
@@ -882,16 +829,16 @@ class ResetResponse(TypedDict):
 
 
 class StartTransactionRequest(TypedDict):
-    """Report that a transaction has started, and get its number. (4.8, 6.45, 6.46, E 3.17, E 3.18, E 3.54)"""
+    """Report that a transaction has started, and get its transactionId. (4.8, 6.45, 6.46, E 3.17, E 3.18, E 3.54)"""
 
     connectorId: int
-    """Connector that is used."""
+    """Connector of the transaction."""
     idTag: IdToken
     """Identifier that started the transaction."""
     meterStart: int
     """Meter register at the start, in Wh."""
     reservationId: NotRequired[int]
-    """Reservation that this start uses up."""
+    """Reservation that ends with this start."""
     timestamp: str
     """When the transaction started, which may be long ago."""
 
@@ -902,14 +849,14 @@ class StartTransactionResponse(TypedDict):
     idTagInfo: IdTagInfo
     """Status of the identifier."""
     transactionId: int
-    """Number that the central system gives the transaction."""
+    """The transactionId, which the central system chooses."""
 
 
 class StatusNotificationRequest(TypedDict):
     """Report the state of a connector or an error. (4.9, 6.47, 6.48, E 3.19, E 3.22)"""
 
     connectorId: int
-    """Connector, or 0 for the charge point itself."""
+    """Connector; 0: the charge point itself."""
     errorCode: ChargePointErrorCode
     """The fault, or NoError."""
     info: NotRequired[CiString50Type]
@@ -917,11 +864,11 @@ class StatusNotificationRequest(TypedDict):
     status: ChargePointStatus
     """State of the connector."""
     timestamp: NotRequired[str]
-    """Since when; the time of arrival when absent."""
+    """When the state began; when absent, the time of arrival counts."""
     vendorId: NotRequired[CiString255Type]
-    """Vendor that defines the code of its own."""
+    """Vendor that defines vendorErrorCode."""
     vendorErrorCode: NotRequired[CiString50Type]
-    """Error code of the vendor."""
+    """Error code that the vendor defines."""
 
 
 class StatusNotificationResponse(TypedDict):
@@ -932,15 +879,15 @@ class StopTransactionRequest(TypedDict):
     """Report that a transaction has ended, with its final reading. (4.10, 6.49, 6.50, E 3.14, E 3.18, JE 2.5)"""
 
     idTag: NotRequired[IdToken]
-    """Identifier that stopped the transaction, when there was one."""
+    """Identifier that stopped the transaction; absent when it was stopped without one."""
     meterStop: int
     """Meter register at the end, in Wh."""
     timestamp: str
     """When the transaction ended, which may be long ago."""
     transactionId: int
-    """Number from StartTransaction, or -1 when that was never answered."""
+    """The transactionId from StartTransaction, or -1 if StartTransaction was never answered."""
     reason: NotRequired[Reason]
-    """Why it ended; Local when absent."""
+    """Why the transaction ended; Local when absent."""
     transactionData: NotRequired[list[MeterValue]]
     """Readings of the transaction."""
 
@@ -949,7 +896,7 @@ class StopTransactionResponse(TypedDict):
     """Answer to StopTransaction. (4.10, 6.49, 6.50, E 3.14, E 3.18, JE 2.5)"""
 
     idTagInfo: NotRequired[IdTagInfo]
-    """Status of the identifier that stopped it."""
+    """Status of the identifier that stopped the transaction."""
 
 
 class UnlockConnectorRequest(TypedDict):
@@ -967,7 +914,7 @@ class UnlockConnectorResponse(TypedDict):
 
 
 class DiagnosticsStatusNotificationRequest(TypedDict):
-    """Report how an upload of diagnostics is getting on. (4.4, 6.17, 6.18)"""
+    """Report the progress of an upload of diagnostics. (4.4, 6.17, 6.18)"""
 
     status: DiagnosticsStatus
     """State of the upload."""
@@ -978,7 +925,7 @@ class DiagnosticsStatusNotificationResponse(TypedDict):
 
 
 class FirmwareStatusNotificationRequest(TypedDict):
-    """Report how a firmware update is getting on. (4.5, 6.19, 6.20)"""
+    """Report the progress of a firmware update. (4.5, 6.19, 6.20)"""
 
     status: FirmwareStatus
     """State of the update."""
@@ -994,13 +941,13 @@ class GetDiagnosticsRequest(TypedDict):
     location: str
     """Directory to upload the file to."""
     retries: NotRequired[int]
-    """How often to try again; the charge point decides when absent."""
+    """How often to try again. When absent, the charge point decides."""
     retryInterval: NotRequired[int]
-    """Seconds between tries; the charge point decides when absent."""
+    """Seconds between two tries. When absent, the charge point decides."""
     startTime: NotRequired[str]
-    """Oldest entry that is wanted."""
+    """Upload the entries from this time on."""
     stopTime: NotRequired[str]
-    """Latest entry that is wanted."""
+    """Upload the entries up to this time."""
 
 
 class GetDiagnosticsResponse(TypedDict):
@@ -1016,11 +963,11 @@ class UpdateFirmwareRequest(TypedDict):
     location: str
     """Where to fetch the firmware."""
     retries: NotRequired[int]
-    """How often to try; the charge point decides when absent."""
+    """How often to try. When absent, the charge point decides."""
     retrieveDate: str
-    """Not before when to fetch it."""
+    """Time from which the charge point may fetch the firmware."""
     retryInterval: NotRequired[int]
-    """Seconds between tries; the charge point decides when absent."""
+    """Seconds between two tries. When absent, the charge point decides."""
 
 
 class UpdateFirmwareResponse(TypedDict):
@@ -1035,7 +982,7 @@ class GetLocalListVersionResponse(TypedDict):
     """Answer to GetLocalListVersion. (5.10, 6.27, 6.28)"""
 
     listVersion: int
-    """Version of the list; 0 when it is empty, -1 when there is none."""
+    """Version of the list; 0: the list is empty; -1: the charge point has no list."""
 
 
 class SendLocalListRequest(TypedDict):
@@ -1044,7 +991,7 @@ class SendLocalListRequest(TypedDict):
     listVersion: int
     """Version of the list after the update; 0 and -1 are reserved."""
     localAuthorizationList: NotRequired[list[AuthorizationData]]
-    """The entries; a full update without any empties the list."""
+    """The entries. A full update without entries empties the list."""
     updateType: UpdateType
     """Whether the entries replace the list or change it."""
 
@@ -1060,20 +1007,20 @@ class TriggerMessageRequest(TypedDict):
     """Ask the charge point to send one of its messages now. (5.17, 6.51, 6.52, E 3.35, E 3.40, E 3.46)"""
 
     requestedMessage: MessageTrigger
-    """Message that is wanted."""
+    """Message to send."""
     connectorId: NotRequired[int]
-    """Connector it is about, or 0 for the charge point; all of them when absent."""
+    """Connector that the message is about; 0: the charge point. When absent, all connectors are reported."""
 
 
 class TriggerMessageResponse(TypedDict):
     """Answer to TriggerMessage. (5.17, 6.51, 6.52, E 3.35, E 3.40, E 3.46)"""
 
     status: TriggerMessageStatus
-    """Whether the message will be sent."""
+    """Whether the charge point will send the message."""
 
 
 class CancelReservationRequest(TypedDict):
-    """Give up a reservation. (5.1, 6.5, 6.6)"""
+    """Cancel a reservation. (5.1, 6.5, 6.6)"""
 
     reservationId: int
     """Reservation to cancel."""
@@ -1083,20 +1030,20 @@ class CancelReservationResponse(TypedDict):
     """Answer to CancelReservation. (5.1, 6.5, 6.6)"""
 
     status: CancelReservationStatus
-    """Whether it is cancelled."""
+    """Whether the reservation is cancelled."""
 
 
 class ReserveNowRequest(TypedDict):
-    """Hold a connector for an identifier. (5.13, 6.37, 6.38)"""
+    """Reserve a connector for an identifier. (5.13, 6.37, 6.38)"""
 
     connectorId: int
-    """Connector to hold, or 0 for any one of them."""
+    """Connector to reserve; 0: any connector."""
     expiryDate: str
     """When the reservation ends."""
     idTag: IdToken
-    """Identifier it is held for."""
+    """Identifier that may use the reservation."""
     parentIdTag: NotRequired[IdToken]
-    """Group whose identifiers may use it too."""
+    """Group whose identifiers may use the reservation too."""
     reservationId: int
     """Number of the reservation."""
 
@@ -1105,20 +1052,20 @@ class ReserveNowResponse(TypedDict):
     """Answer to ReserveNow. (5.13, 6.37, 6.38)"""
 
     status: ReservationStatus
-    """Whether the connector is held."""
+    """Whether the connector is reserved."""
 
 
 class ClearChargingProfileRequest(TypedDict):
-    """Remove charging profiles: one by its number, or all that match the other fields. (5.5, 6.13, 6.14, E 3.25, E 3.26)"""
+    """Remove one charging profile by its id, or all charging profiles that match the other fields. (5.5, 6.13, 6.14, E 3.25, E 3.26)"""
 
     id: NotRequired[int]
-    """Profile to remove; the other fields are then ignored."""
+    """The chargingProfileId to remove; the other fields are then ignored."""
     connectorId: NotRequired[int]
-    """Only profiles of this connector, or 0 for those of the charge point."""
+    """Only profiles of this connector; 0: those of the charge point."""
     chargingProfilePurpose: NotRequired[ChargingProfilePurposeType]
     """Only profiles of this purpose."""
     stackLevel: NotRequired[int]
-    """Only profiles of this rank."""
+    """Only profiles of this stack level."""
 
 
 class ClearChargingProfileResponse(TypedDict):
@@ -1129,36 +1076,36 @@ class ClearChargingProfileResponse(TypedDict):
 
 
 class GetCompositeScheduleRequest(TypedDict):
-    """Ask which limits will hold, once all profiles are laid over each other. (5.7, 6.21, 6.22, E 3.24, E 3.28, E 3.29, E 3.30, E 3.51, E 3.57)"""
+    """Ask for the composite schedule: the limits that follow from all charging profiles together. (5.7, 6.21, 6.22, E 3.24, E 3.28, E 3.29, E 3.30, E 3.51, E 3.57)"""
 
     connectorId: int
-    """Connector, or 0 for what the charge point draws from the grid."""
+    """Connector; 0: everything that the charge point draws from the grid."""
     duration: int
-    """Seconds from now that the schedule should cover."""
+    """Length of the requested schedule in seconds, from now on."""
     chargingRateUnit: NotRequired[ChargingRateUnitType]
-    """Unit that is wanted."""
+    """Unit of the limits in the answer."""
 
 
 class GetCompositeScheduleResponse(TypedDict):
     """Answer to GetCompositeSchedule. (5.7, 6.21, 6.22, E 3.24, E 3.28, E 3.29, E 3.30, E 3.51, E 3.57)"""
 
     status: GetCompositeScheduleStatus
-    """Whether the schedule is given."""
+    """Whether the answer contains the schedule."""
     connectorId: NotRequired[int]
     """Connector that the schedule is for."""
     scheduleStart: NotRequired[str]
-    """Moment that the periods count from."""
+    """Time that the periods are counted from."""
     chargingSchedule: NotRequired[ChargingSchedule]
-    """The limits; without startSchedule."""
+    """The composite schedule; it has no startSchedule."""
 
 
 class SetChargingProfileRequest(TypedDict):
     """Install a charging profile on a connector or on the whole charge point. (5.16, 6.43, 6.44, E 3.37, E 3.38, E 3.39, E 3.45, E 3.53)"""
 
     connectorId: int
-    """Connector, or 0 for the charge point or, with a TxDefaultProfile, for all connectors."""
+    """Connector; 0: the charge point, or all connectors if the profile is a TxDefaultProfile."""
     csChargingProfiles: ChargingProfile
-    """The profile."""
+    """The profile to install."""
 
 
 class SetChargingProfileResponse(TypedDict):
@@ -1169,17 +1116,17 @@ class SetChargingProfileResponse(TypedDict):
 
 
 class CertificateSignedRequest(TypedDict):
-    """Hand over the certificate that the charge point asked to have signed. (S A02, S A03, S 5.1, S 5.2)"""
+    """Send the signed certificate that the charge point asked for. (S A02, S A03, S 5.1, S 5.2)"""
 
     certificateChain: str
-    """Certificate and those of its issuers, in PEM; CertificateSignedMaxChainSize may bound it further."""
+    """The certificate and those of its issuers, in PEM. CertificateSignedMaxChainSize may set a lower limit."""
 
 
 class CertificateSignedResponse(TypedDict):
     """Answer to CertificateSigned. (S A02, S A03, S 5.1, S 5.2)"""
 
     status: CertificateSignedStatusEnumType
-    """Whether the certificate is taken."""
+    """Whether the certificate is valid and will be used."""
 
 
 class DeleteCertificateRequest(TypedDict):
@@ -1193,37 +1140,37 @@ class DeleteCertificateResponse(TypedDict):
     """Answer to DeleteCertificate. (S M04, S 5.3, S 5.4)"""
 
     status: DeleteCertificateStatusEnumType
-    """Whether it is deleted."""
+    """Whether the certificate is deleted."""
 
 
 class ExtendedTriggerMessageRequest(TypedDict):
-    """Ask the charge point to send one of its messages now, those of the whitepaper included. (S A02, S 5.5, S 5.6)"""
+    """Ask the charge point to send one of its messages now, including those of the security whitepaper. (S A02, S 5.5, S 5.6)"""
 
     requestedMessage: MessageTriggerEnumType
-    """Message that is wanted."""
+    """Message to send."""
     connectorId: NotRequired[int]
-    """Connector it is about."""
+    """Connector that the message is about."""
 
 
 class ExtendedTriggerMessageResponse(TypedDict):
     """Answer to ExtendedTriggerMessage. (S A02, S 5.5, S 5.6)"""
 
     status: TriggerMessageStatusEnumType
-    """Whether the message will be sent."""
+    """Whether the charge point will send the message."""
 
 
 class GetInstalledCertificateIdsRequest(TypedDict):
     """Ask which root certificates are installed. (S M03, S 5.7, S 5.8)"""
 
     certificateType: CertificateUseEnumType
-    """Kind of certificates that is wanted."""
+    """Kind of certificates to list."""
 
 
 class GetInstalledCertificateIdsResponse(TypedDict):
     """Answer to GetInstalledCertificateIds. (S M03, S 5.7, S 5.8)"""
 
     status: GetInstalledCertificateStatusEnumType
-    """Whether there are any."""
+    """Whether there are certificates of that kind."""
     certificateHashData: NotRequired[list[CertificateHashDataType]]
     """The certificates."""
 
@@ -1232,15 +1179,15 @@ class GetLogRequest(TypedDict):
     """Ask the charge point to upload its diagnostics or its security log. (S N01, S 5.9, S 5.10)"""
 
     logType: LogEnumType
-    """Log that is wanted."""
+    """Log to upload."""
     requestId: int
-    """Number of this request."""
+    """Number of this request; the status notifications repeat it."""
     retries: NotRequired[int]
-    """How often to try; the charge point decides when absent."""
+    """How often to try. When absent, the charge point decides."""
     retryInterval: NotRequired[int]
-    """Seconds between tries; the charge point decides when absent."""
+    """Seconds between two tries. When absent, the charge point decides."""
     log: LogParametersType
-    """Where to upload it, and which part."""
+    """Where to upload the log, and which part of it."""
 
 
 class GetLogResponse(TypedDict):
@@ -1249,7 +1196,7 @@ class GetLogResponse(TypedDict):
     status: LogStatusEnumType
     """Whether the upload begins."""
     filename: NotRequired[str]
-    """Name of the file; absent when there is nothing to upload."""
+    """Name of the file that will be uploaded; absent when there is nothing to upload."""
 
 
 class InstallCertificateRequest(TypedDict):
@@ -1265,16 +1212,16 @@ class InstallCertificateResponse(TypedDict):
     """Answer to InstallCertificate. (S M05, S 5.11, S 5.12)"""
 
     status: CertificateStatusEnumType
-    """Whether it is installed."""
+    """Whether the certificate is installed."""
 
 
 class LogStatusNotificationRequest(TypedDict):
-    """Report how an upload of a log is getting on. (S N01, S 5.13, S 5.14)"""
+    """Report the progress of an upload of a log. (S N01, S 5.13, S 5.14)"""
 
     status: UploadLogStatusEnumType
     """State of the upload."""
     requestId: NotRequired[int]
-    """Number from GetLog; absent only with a triggered message while nothing is uploaded."""
+    """The requestId from GetLog; may be absent only if the message was triggered and nothing is being uploaded."""
 
 
 class LogStatusNotificationResponse(TypedDict):
@@ -1285,11 +1232,11 @@ class SecurityEventNotificationRequest(TypedDict):
     """Report a security event. (S A04, S 5.15, S 5.16, S 8)"""
 
     type: str
-    """Type of the event, from the list of the whitepaper or the vendor's own."""
+    """Type of the event: one of the whitepaper's list, or a type of the vendor."""
     timestamp: str
-    """When it happened."""
+    """When the event happened."""
     techInfo: NotRequired[str]
-    """Free text about it."""
+    """Technical details of the event, as free text."""
 
 
 class SecurityEventNotificationResponse(TypedDict):
@@ -1297,7 +1244,7 @@ class SecurityEventNotificationResponse(TypedDict):
 
 
 class SignCertificateRequest(TypedDict):
-    """Ask to have a new certificate signed for the charge point. (S A02, S A03, S 5.17, S 5.18)"""
+    """Ask the central system to have a new certificate of the charge point signed. (S A02, S A03, S 5.17, S 5.18)"""
 
     csr: str
     """Certificate signing request in PEM."""
@@ -1307,16 +1254,16 @@ class SignCertificateResponse(TypedDict):
     """Answer to SignCertificate. (S A02, S A03, S 5.17, S 5.18)"""
 
     status: GenericStatusEnumType
-    """Whether the request is passed on."""
+    """Whether the request is forwarded to a certificate authority."""
 
 
 class SignedFirmwareStatusNotificationRequest(TypedDict):
-    """Report how an update with signed firmware is getting on. (S L01, S 5.19, S 5.20)"""
+    """Report the progress of an update with signed firmware. (S L01, S 5.19, S 5.20)"""
 
     status: FirmwareStatusEnumType
     """State of the update."""
     requestId: NotRequired[int]
-    """Number from SignedUpdateFirmware; absent only with a triggered message while no update runs."""
+    """The requestId from SignedUpdateFirmware; may be absent only if the message was triggered and no update is running."""
 
 
 class SignedFirmwareStatusNotificationResponse(TypedDict):
@@ -1327,13 +1274,13 @@ class SignedUpdateFirmwareRequest(TypedDict):
     """Ask the charge point to fetch, verify and install signed firmware. (S L01, S 5.21, S 5.22)"""
 
     retries: NotRequired[int]
-    """How often to try; the charge point decides when absent."""
+    """How often to try. When absent, the charge point decides."""
     retryInterval: NotRequired[int]
-    """Seconds between tries; the charge point decides when absent."""
+    """Seconds between two tries. When absent, the charge point decides."""
     requestId: int
-    """Number of this request."""
+    """Number of this request; the status notifications repeat it."""
     firmware: FirmwareType
-    """The firmware."""
+    """The firmware image to install."""
 
 
 class SignedUpdateFirmwareResponse(TypedDict):

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from app import close_codes
 from app.clock import Clock
-from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Refused, Resolve, Send, ocpp16
+from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Protocol, Refused, Resolve, Send
 from app.simulator import commands
 from app.simulator.charge_point import Json, VirtualChargePoint
 from app.simulator.message_log import Event, MessageLog
@@ -41,10 +41,12 @@ _EXPECTED_CLOSES = frozenset({close_codes.NORMAL, close_codes.GOING_AWAY, close_
 class FleetContext:
     """The objects that all clients of a fleet share.
 
+    protocol: the version of OCPP that they speak.
     url: base of the central system with the tenant, such as `ws://127.0.0.1:8080/ocpp/demo`.
     credential_changed: called with the identity and the new hexadecimal key.
     """
 
+    protocol: Protocol
     url: str
     clock: Clock
     timeline: Timeline
@@ -61,7 +63,7 @@ class ChargePointClient:
         self._identity = charge_point.persona.identity
         self._password = password
         self._shared = context
-        self._link = Link(ocpp16(), "charge_point")
+        self._link = Link(context.protocol, "charge_point")
         self._sent_at: dict[str, float] = {}
         self._timed_out: dict[str, Request] = {}
         self._in_flight: Request | None = None
@@ -140,7 +142,7 @@ class ChargePointClient:
         statistics.connections += 1
         statistics.connected += 1
         try:
-            self._link = Link(ocpp16(), "charge_point")
+            self._link = Link(self._shared.protocol, "charge_point")
             self._advance()
             self.charge_point.connected()
             while self.charge_point.wants_connection and not self._finished():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from app import ocpp
 from app.clock import Clock
 from app.simulator.charge_point import VirtualChargePoint
 from app.simulator.client import ChargePointClient, FleetContext
@@ -108,6 +109,7 @@ class Fleet:
         options, clock = self.options, self._clock
         timeline = Timeline.begin(clock.now(), clock.monotonic(), options.speed, options.duration_s)
         context = FleetContext(
+            protocol=ocpp.Protocol.v16(),
             url=f"{self._url}/{quote(options.tenant, safe='')}",
             clock=clock,
             timeline=timeline,

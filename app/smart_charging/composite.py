@@ -8,7 +8,7 @@ import orjson
 
 from app.clock import parse_time
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import CompositeQuestion, Violation, ocpp16
+from app.ocpp import CompositeQuestion, Protocol, Violation
 from app.smart_charging.drawing import Measured, draw
 
 NOT_JSON = "not_json"
@@ -17,13 +17,15 @@ _MOST_SHAPES = 6_000
 """A picture with more shapes than pixels shows nothing and costs time."""
 
 
-def read_question(text: str) -> CompositeQuestion:
+def read_question(protocol: Protocol, text: str) -> CompositeQuestion:
     """Read the JSON text of a question, as `POST /v1/smart-charging/composite-schedule` takes it.
+
+    protocol: the version of OCPP whose rules its profiles keep.
 
     Raises:
         InvalidInput: each broken rule with its JSON pointer.
     """
-    found = CompositeQuestion.read(ocpp16(), text)
+    found = CompositeQuestion.read(protocol, text)
     if isinstance(found, list):
         raise _refusal(found)
     return found

@@ -1,7 +1,7 @@
 """Draws a composite schedule as SVG: limits as steps, the profiles below, measured values over them.
 
 The text has its own styles for light and dark, and no fonts, scripts or links. A colour shows the purpose of
-the profile that set a limit. In the lane of a profile it is strong where the profile led, pale where not.
+the profile that set a limit. In the row of a profile it is strong where the profile led, pale where not.
 """
 
 from bisect import bisect_left
@@ -33,7 +33,7 @@ class Measured(NamedTuple):
 WIDTH = 860
 _LEFT, _RIGHT = 190, 836
 _TOP, _HEIGHT = 74, 210
-_LANE_HEIGHT, _LANE_GAP = 20, 8
+_ROW_HEIGHT, _ROW_GAP = 20, 8
 _MOST_LANES = 24
 # The greatest width of a character of the small text, in pixels.
 _CHARACTER = 6.6
@@ -60,13 +60,13 @@ _NAMES = {
 _STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#14212b}
 .title{font-size:16px;font-weight:600}.note,.tick{fill:#51606b}.end{text-anchor:end}.mid{text-anchor:middle}
-.page{fill:#fff}.grid{stroke:#dbe2e6}.axis{stroke:#8795a1}.lane{fill:#f1f4f6}
+.page{fill:#fff}.grid{stroke:#dbe2e6}.axis{stroke:#8795a1}.row{fill:#f1f4f6}
 .step{fill:none;stroke:#14212b;stroke-width:2}.measured{fill:none;stroke:#c2255c;stroke-width:2;stroke-linecap:round}
 .cap{fill:#e8930c}.default{fill:#2f9e6e}.own{fill:#2b7fd4}.hardware{fill:#8795a1}.sum{fill:#7a5bd0}
 .unknown{fill:#c9d2d8}
 .area{opacity:.34}.pale{opacity:.26}.on{fill:#fff;font-weight:600}.cap+.on,.on.dark{fill:#14212b}
 @media(prefers-color-scheme:dark){text{fill:#e4ecf0}.note,.tick{fill:#9fb0ba}.page{fill:#10181d}
-.grid{stroke:#27343c}.axis{stroke:#62717c}.lane{fill:#18232a}.step{stroke:#e4ecf0}.measured{stroke:#ff8fb1}
+.grid{stroke:#27343c}.axis{stroke:#62717c}.row{fill:#18232a}.step{stroke:#e4ecf0}.measured{stroke:#ff8fb1}
 .cap{fill:#f2b14a}.default{fill:#4fc796}.own{fill:#62aef5}.hardware{fill:#8d9ca7}.sum{fill:#a890f0}
 .unknown{fill:#3a4850}.area{opacity:.38}.pale{opacity:.3}.on,.cap+.on{fill:#0e1519}.on.dark{fill:#e4ecf0}}
 """
@@ -123,8 +123,8 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     scale = _Scale(duration_s, ticks[-1])
     shown = layers[:_MOST_LANES]
     bottom = _TOP + _HEIGHT
-    lanes_top = bottom + 40
-    height = lanes_top + (_LANE_HEIGHT + _LANE_GAP) * len(shown) + (26 if len(layers) > len(shown) else 6)
+    rows_top = bottom + 40
+    height = rows_top + (_ROW_HEIGHT + _ROW_GAP) * len(shown) + (26 if len(layers) > len(shown) else 6)
     elements = [
         _text(16, 26, title, "title"),
         *_legend(segments, shown, bool(inside)),
@@ -132,7 +132,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
         *_time_axis(start, scale, bottom, height - 6 if shown else bottom),
         *_steps(segments, start, scale, schedule["chargingRateUnit"]),
         *_lines(inside, start, scale),
-        *_lanes(shown, segments, scale, lanes_top),
+        *_rows(shown, segments, scale, rows_top),
     ]
     if len(layers) > len(shown):
         elements.append(_text(_LEFT, height - 10, f"and {len(layers) - len(shown)} more", "note"))
@@ -226,12 +226,12 @@ def _lines(inside: Sequence[Measured], start: datetime, scale: _Scale) -> Iterat
         yield f'<polyline class="measured" points="{" ".join(points if points[1:] else points * 2)}"/>'
 
 
-def _lanes(layers: Sequence[Json], segments: Sequence[_Segment], scale: _Scale, top: float) -> Iterator[str]:
+def _rows(layers: Sequence[Json], segments: Sequence[_Segment], scale: _Scale, top: float) -> Iterator[str]:
     for place, layer in enumerate(layers):
-        y = top + (_LANE_HEIGHT + _LANE_GAP) * place
+        y = top + (_ROW_HEIGHT + _ROW_GAP) * place
         style = _style(layer["source"])
         yield _text(_LEFT - 8, y + 14, _label(layer["source"]), "tick end")
-        yield _box(_LEFT, _RIGHT, y, "lane")
+        yield _box(_LEFT, _RIGHT, y, "row")
         led = [found for found in segments if _leads(layer["source"], found.source)]
         for start_s, end_s, limit in layer["spans"]:
             pieces = list(_pieces(start_s, end_s, led))
@@ -243,7 +243,7 @@ def _lanes(layers: Sequence[Json], segments: Sequence[_Segment], scale: _Scale, 
 
 
 def _leads(layer: Json, source: Json) -> bool:
-    """Say whether a lane set the limit. In a sum, every connector did."""
+    """Say whether the profile of a row set the limit. In a sum, every connector did."""
     return layer == source or (layer["kind"], source["kind"]) == ("connector", "connectors")
 
 
@@ -277,7 +277,7 @@ def _box(left: float, right: float, y: float, style: str) -> str:
     width = max(right - left - 1.0, 0.6)
     return (
         f'<rect class="{style}" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" '
-        f'height="{_LANE_HEIGHT}" rx="3"/>'
+        f'height="{_ROW_HEIGHT}" rx="3"/>'
     )
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from app.clock import utc_text
 from app.errors import FieldViolation, InvalidInput
+from app.ocpp import Protocol
 from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
 from app.smart_charging.drawing import Measured
 from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState
@@ -55,8 +56,13 @@ class ScheduleOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRequest:
-    """A question about one connector. start: in whole seconds. number_of_connectors: None: not known."""
+    """A question about one connector.
 
+    protocol: the version of OCPP that the charge point speaks. start: in whole seconds. number_of_connectors:
+    None: not known.
+    """
+
+    protocol: Protocol
     connector_id: int
     start: datetime
     options: ScheduleOptions
@@ -88,7 +94,8 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
     lines: list[list[_Interval]] = []
     for state in view.ledger.states:
         with _named_by_parameter(asked := question(view, state, request)):
-            schedule: Json = json.loads(composite_schedule(read_question(json.dumps(asked))))
+            read = read_question(request.protocol, json.dumps(asked))
+            schedule: Json = json.loads(composite_schedule(read))
         if len(view.ledger.states) == 1:
             return schedule
         lines.append(_intervals(schedule))
@@ -108,7 +115,8 @@ def draw_expected(
     """
     schedule = expected_schedule(view, request)
     with _named_by_parameter(asked := question(view, view.ledger.anywhere, request)):
-        return draw_schedule(schedule, read_question(json.dumps(asked)), title, measured)
+        read = read_question(request.protocol, json.dumps(asked))
+        return draw_schedule(schedule, read, title, measured)
 
 
 def question(view: LedgerView, state: PossibleState, request: ScheduleRequest) -> Json:

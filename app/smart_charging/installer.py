@@ -17,6 +17,7 @@ from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
 from app.logs import get_logger
+from app.ocpp import Protocol
 from app.smart_charging.ledger_reading import load_known_state, load_ledger
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, NewInstallation
@@ -63,8 +64,12 @@ class Placement:
 class ProfileInstaller:
     """Installs stored profiles, alone or inside a remote start."""
 
-    def __init__(self, database: Database, commands: CommandService, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, commands: CommandService, clock: Clock, protocol: Protocol
+    ) -> None:
+        """protocol: the version of OCPP that charge points speak."""
         self._database = database
+        self._protocol = protocol
         self._commands = commands
         self._clock = clock
 
@@ -91,7 +96,7 @@ class ProfileInstaller:
         now = self._clock.now()
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
-            known = await load_known_state(work, target.charge_point_id)
+            known = await load_known_state(work, target.charge_point_id, self._protocol)
             plan = plan_installation(known, record, target, now)
             new = NewInstallation(
                 record.id,
@@ -140,7 +145,7 @@ class ProfileInstaller:
         """
         async with self._database.tenant(tenant_id) as work:
             target, record = await _find(work, charging_profile_id, place)
-            known = await load_known_state(work, target.charge_point_id)
+            known = await load_known_state(work, target.charge_point_id, self._protocol)
             request = plan_remote_start(known, record, id_tag, target, self._clock.now())
         return await self._issue_and_wait(tenant_id, place.identity, [request], options)
 
@@ -155,7 +160,7 @@ class ProfileInstaller:
             record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
             if record is None:
                 return
-            known = await load_known_state(work, installation.charge_point_id)
+            known = await load_known_state(work, installation.charge_point_id, self._protocol)
             refresh = decide_refresh(known, record, installation, now)
             await _store(work, installation, refresh)
             # Inside the unit of work: a request that deletes the profile and then clears it waits for this.

@@ -10,6 +10,7 @@ from typing import cast
 
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
+from app.ocpp import Protocol
 from app.smart_charging.profile_ledger import Installed, LedgerView, ProfileEvent, Verdict, fold_ledger
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.smart_charging.rules.abilities import abilities_of
@@ -40,11 +41,14 @@ async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     return LedgerView(fold_ledger(events), still)
 
 
-async def load_known_state(work: TenantWork, charge_point_id: int) -> KnownState:
-    """Return what is known of a charge point: its ledger, and what it reported that it can do."""
+async def load_known_state(work: TenantWork, charge_point_id: int, protocol: Protocol) -> KnownState:
+    """Return what is known of a charge point: its ledger, and what it reported that it can do.
+
+    protocol: the version of OCPP that it speaks.
+    """
     view = await load_ledger(work, charge_point_id)
     keys = await ConfigurationStore(work).for_charge_point(charge_point_id)
-    return KnownState(view, abilities_of(keys))
+    return KnownState(protocol, view, abilities_of(keys))
 
 
 async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -> None:

@@ -18,6 +18,7 @@ from app.computation import compute
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput, NotFound
+from app.ocpp import Protocol
 from app.smart_charging.drift import Drift, find_drift
 from app.smart_charging.expected_schedule import (
     ScheduleOptions,
@@ -51,8 +52,10 @@ _LAST_YEAR = MAXYEAR - 1
 class ChargingProfileService:
     """The stored charging profiles of tenants."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, protocol: Protocol) -> None:
+        """protocol: the version of OCPP whose rules profiles keep."""
         self._database = database
+        self._protocol = protocol
         self._clock = clock
 
     async def page(self, tenant_id: TenantId, limit: int, after: int | None) -> list[CurrentProfile]:
@@ -80,7 +83,7 @@ class ChargingProfileService:
             Conflict: all ids are used up.
         """
         now = self._clock.now()
-        accepted = await compute(tenant_id, partial(accept_content, content, now))
+        accepted = await compute(tenant_id, partial(accept_content, self._protocol, content, now))
         async with self._database.tenant(tenant_id) as work:
             record = await ChargingProfileStore(work).create(
                 accepted.description, charging_profile=accepted.charging_profile, calendar=accepted.calendar
@@ -103,7 +106,7 @@ class ChargingProfileService:
             InvalidInput: the content breaks a rule by itself, or has another form than the stored one.
         """
         now = self._clock.now()
-        accepted = await compute(tenant_id, partial(accept_content, content, now))
+        accepted = await compute(tenant_id, partial(accept_content, self._protocol, content, now))
         async with self._database.tenant(tenant_id) as work:
             known = await _existing(work, charging_profile_id, to_change=True)
             compare(current_profile(known, now))
@@ -178,8 +181,12 @@ class ComparedSchedule:
 class ConnectorScheduleService:
     """The composite schedules of connectors, computed from their ledgers."""
 
-    def __init__(self, database: Database, commands: CommandService, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, commands: CommandService, clock: Clock, protocol: Protocol
+    ) -> None:
+        """protocol: the version of OCPP that charge points speak."""
         self._database = database
+        self._protocol = protocol
         self._commands = commands
         self._clock = clock
 
@@ -195,7 +202,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id)
+            known = await load_known_state(work, charge_point.id, self._protocol)
         request = self._request(question, known)
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
         if ask is None:
@@ -213,7 +220,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id)
+            known = await load_known_state(work, charge_point.id, self._protocol)
             request = self._request(question, known)
             rows = await _meter_values(work, charge_point.id, request)
         measured = measured_over_time(rows, request.options.unit)
@@ -225,7 +232,9 @@ class ConnectorScheduleService:
         if start.year >= _LAST_YEAR:
             text = f"must be before the year {_LAST_YEAR}"
             raise InvalidInput([FieldViolation("scheduleStart", "out_of_range", text)])
-        return ScheduleRequest(question.connector_id, start, question.options, known.abilities.connectors)
+        return ScheduleRequest(
+            known.protocol, question.connector_id, start, question.options, known.abilities.connectors
+        )
 
     async def _ask(
         self, tenant_id: TenantId, identity: str, request: ScheduleRequest, ask: AskOptions

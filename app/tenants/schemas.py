@@ -17,7 +17,7 @@ class Tenant(Resource):
     slug: str = Field(description="The name in URLs. Charge points connect to /ocpp/{slug}/{identity}.")
     name: str
     strict_protocol: bool = Field(
-        description="True: departures from the standard are refused, not tolerated."
+        description="True: deviations from the standard are refused, not tolerated."
     )
     default_registration: RegistrationStatus = Field(
         description="The registration status of a new charge point."
@@ -84,7 +84,7 @@ class TenantCreate(Input):
 
 
 class TenantChange(Change):
-    """A change of a tenant."""
+    """The fields of a tenant to change."""
 
     name: Name = ""
     strict_protocol: bool = False

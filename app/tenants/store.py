@@ -84,9 +84,9 @@ class TenantStore:
         row = (await self.connection.execute(statement)).one_or_none()
         return TenantRecord(*row) if row is not None else None
 
-    async def delete(self, slug: str) -> bool:
+    async def delete(self, tenant_id: int) -> bool:
         """Delete a tenant and the rows that the database deletes with it. False: it does not exist."""
-        statement = delete(_TENANTS).where(_TENANTS.c.slug == slug).returning(_TENANTS.c.id)
+        statement = delete(_TENANTS).where(_TENANTS.c.id == tenant_id).returning(_TENANTS.c.id)
         return (await self.connection.execute(statement)).one_or_none() is not None
 
     async def _one(self, condition: Any, to_change: bool = False) -> TenantRecord | None:

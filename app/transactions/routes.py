@@ -40,7 +40,7 @@ from app.web.routers import Tag, api_router
 from app.web.rows import encoded, encoded_page
 from app.web.services import provided
 
-_TAG = Tag("transactions", "Billing records, meter values and what fits no transaction, to read.")
+_TAG = Tag("transactions", "Read transactions, meter values, and billing messages that fit no transaction.")
 router = api_router(prefix="/v1/transactions", tags=[_TAG])
 meter_value_router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])
 orphan_record_router = api_router(prefix="/v1/charge-points/{identity}/orphan-records", tags=["transactions"])
@@ -51,9 +51,14 @@ Transactions = Annotated[TransactionService, Depends(provided(TransactionService
 class TransactionQuery(Paging):
     """How to narrow the listing of transactions. What is left out does not narrow."""
 
-    charge_point: Annotated[Identity | SkipJsonSchema[None], Field(description="Identity, exactly.")] = None
+    charge_point: Annotated[
+        Identity | SkipJsonSchema[None],
+        Field(description="The whole identity of the charge point; case-sensitive."),
+    ] = None
     connector_id: Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None] = None
-    id_tag: Annotated[IdTagText | SkipJsonSchema[None], Field(description="In any case.")] = None
+    id_tag: Annotated[
+        IdTagText | SkipJsonSchema[None], Field(description="Id tag; upper and lower case are the same.")
+    ] = None
     open: Annotated[
         QueryBoolean | SkipJsonSchema[None], Field(description="true: running; false: stopped.")
     ] = None

@@ -26,11 +26,13 @@ class Transaction(Resource):
     stopped_at: Instant | None
     stopped_received_at: Instant | None = Field(description="null: the transaction is open.")
     meter_stop_wh: int | None
-    energy_wh: int | None = Field(description="meter_stop_wh - meter_start_wh; negative when flagged so.")
+    energy_wh: int | None = Field(
+        description="meter_stop_wh - meter_start_wh; negative with the flag meter_decreased."
+    )
     stop_reason: str | None
     stop_id_tag: str | None
     stop_id_tag_info: Json | None
-    flags: list[str] = Field(description="What is odd about it, such as meter_decreased.")
+    flags: list[str] = Field(description="What is unusual about the transaction, such as meter_decreased.")
     remote_start_command_id: UUID | None
 
     example: ClassVar[Json] = {
@@ -62,7 +64,9 @@ class MeterValue(Resource):
     transaction_id: int | None
     sampled_at: Instant
     received_at: Instant
-    context: Literal["periodic", "stop"] = Field(description="From MeterValues, or from StopTransaction.")
+    context: Literal["periodic", "stop"] = Field(
+        description="periodic: from MeterValues. stop: from StopTransaction."
+    )
     sampled_values: list[Json] = Field(
         description="The `sampledValue` objects as the charge point sent them."
     )
@@ -78,18 +82,20 @@ class MeterValue(Resource):
 
 
 class OrphanRecord(Resource):
-    """A billing message that fits no transaction, kept as it came."""
+    """A billing message that fits no transaction, stored as it was received."""
 
     kind: OrphanKind = Field(
         description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
         "stopped before, otherwise; `invalid`: refused for its structure."
     )
     action: str
-    payload: Any = Field(description="As far as it could be read; any JSON value, if `kind` is `invalid`.")
-    raw: str | None = Field(description="The frame as it came, if `kind` is `invalid`.")
+    payload: Any = Field(
+        description="The payload as far as it could be read; any JSON value if `kind` is `invalid`."
+    )
+    raw: str | None = Field(description="The frame as it was received, if `kind` is `invalid`.")
     received_at: Instant
     transaction_id: int | None = Field(
-        description="The transaction it names, or was joined to since; null: none known."
+        description="The transaction that the message names or was joined to later; null: none."
     )
 
     example: ClassVar[Json] = {

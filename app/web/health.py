@@ -17,7 +17,7 @@ router = api_router(tags=["operation"])
 
 @dataclass(frozen=True, slots=True)
 class HealthChecks:
-    """What `/health` asks; `main` composes it.
+    """The checks of `/health`; `main` composes them.
 
     ping_database: raises StoreUnavailable if the database does not answer; is_redis_reachable: as far as the
     worker knows.

@@ -106,11 +106,11 @@ class Paging(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAXIMUM), DIGITS, Field(description="Items on a page.")] = (
-        LIMIT_DEFAULT
-    )
+    limit: Annotated[
+        int, Field(ge=1, le=LIMIT_MAXIMUM), DIGITS, Field(description="Maximum number of items on a page.")
+    ] = LIMIT_DEFAULT
     cursor: Annotated[
-        CursorText | SkipJsonSchema[None], Field(description="`next_cursor` of the page before.")
+        CursorText | SkipJsonSchema[None], Field(description="`next_cursor` of the previous page.")
     ] = None
 
 

@@ -39,9 +39,8 @@ def _subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _routes(app: FastAPI) -> list[BaseRoute]:
-    """List the routes, those of included routers first: others are first only to be matched early."""
-    routes = [context.original_route for context in iter_route_contexts(app.routes)]
-    return sorted(routes, key=lambda route: route in app.routes)
+    """List the routes, those of included routers among them."""
+    return [context.original_route for context in iter_route_contexts(app.routes)]
 
 
 def _tags(routes: list[BaseRoute]) -> list[Json]:
@@ -96,11 +95,11 @@ def _document_headers(response: Json, operation: Json, status: str) -> None:
     headers: Json = {}
     text = {"schema": {"type": "string"}}
     if status == "201":
-        headers["Location"] = {**text, "description": "Path of what was created."}
+        headers["Location"] = {**text, "description": "Path of the new resource."}
     if any(
         parameter["name"] in ("if-none-match", "if-match") for parameter in operation.get("parameters", ())
     ):
-        headers["ETag"] = {**text, "description": "For If-None-Match and If-Match."}
+        headers["ETag"] = {**text, "description": "Version of the resource, for If-None-Match and If-Match."}
     if headers:
         response["headers"] = {**headers, **response.get("headers", {})}
 

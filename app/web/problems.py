@@ -62,10 +62,10 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: str = Field(description="A URN made of the code.")
-    title: str = Field(description="The same for each error of this code.")
+    type: str = Field(description="A URN that ends with `code`.")
+    title: str = Field(description="Short text, the same for each error with this `code`.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What happened this time.")
+    detail: str = Field(description="What is wrong with this request.")
     code: str = Field(description="Stable name of the error. Programs should look at it.")
     field: str | None = Field(default=None, description="The first field that breaks a rule, if one does.")
     errors: list[FieldError] | None = Field(default=None, description="Every field that breaks a rule.")
@@ -194,7 +194,7 @@ def _allowed_methods(request: Request) -> list[str]:
 async def _integrity_error(request: Request, error: Exception) -> Response:
     """Answer 409 if another caller has just deleted what the request refers to."""
     if getattr(getattr(error, "orig", error), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
-        return problem_response(Conflict("What this belongs to was deleted a moment ago."))
+        return problem_response(Conflict("The resource that this belongs to was just deleted."))
     return await _unexpected_error(request, error)
 
 
@@ -245,7 +245,10 @@ _DOCUMENTED: dict[int, tuple[str, AppError]] = {
     400: ("The body is not JSON.", MalformedBody()),
     401: ("There is no API key, or it is unknown, expired or revoked.", Unauthorized()),
     403: ("The key lacks the scope.", Forbidden("The API key lacks the scope of this operation.")),
-    404: ("It does not exist, or it belongs to another tenant.", NotFound("There is no such resource.")),
+    404: (
+        "The resource does not exist, or it belongs to another tenant.",
+        NotFound("There is no such resource."),
+    ),
     409: ("The present state forbids it.", Conflict("The present state forbids it.")),
     412: ("If-Match names another state.", PreconditionFailed()),
     413: ("The body is too long.", BodyTooLarge(65_536)),

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.ocpp import check_frame
 from app.server.embedded import Engines
 from benchmarks import __main__ as kit
 from benchmarks import accounting
@@ -17,6 +16,7 @@ from benchmarks.corpus import UNIQUE_ID, frame, frames
 from benchmarks.plot import draw
 from benchmarks.report import markdown
 from benchmarks.summary import slope, summarize
+from tests.support.protocol import OCPP16
 
 ACTIONS = [
     "Authorize",
@@ -32,19 +32,19 @@ ACTIONS = [
 def test_the_corpus_is_strictly_valid() -> None:
     assert [found.action for found in frames()] == ACTIONS
     for found in frames():
-        verdict = check_frame(found.text, "charge_point", strict=True)
+        verdict = OCPP16.check_frame(found.text, "charge_point", strict=True)
         assert (verdict.violations, verdict.deviations, verdict.action) == ([], [], found.action)
 
 
 def test_the_meter_values_of_the_figures_have_four_sampled_values() -> None:
-    payload = check_frame(frame("meter_values").text, "charge_point").payload
+    payload = OCPP16.check_frame(frame("meter_values").text, "charge_point").payload
     assert payload is not None
     assert [len(value["sampledValue"]) for value in payload["meterValue"]] == [4]
 
 
 def test_frames_get_ids_of_their_own() -> None:
     texts = frame("heartbeat").with_new_ids(7, 3)
-    ids = [check_frame(text, "charge_point").unique_id for text in texts]
+    ids = [OCPP16.check_frame(text, "charge_point").unique_id for text in texts]
     assert ids == [f"{UNIQUE_ID[:24]}{number:012d}" for number in (7, 8, 9)]
 
 
@@ -55,7 +55,7 @@ def test_summaries_are_medians_with_their_range() -> None:
 
 @pytest.fixture(scope="module")
 def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a quick run writes."""
+    """Run a quick benchmark, and return its results."""
     output = tmp_path_factory.mktemp("benchmarks") / "quick.json"
     kit.main(["--quick", "--output", str(output)], given=Engines(database_url, redis_url))
     written: dict[str, Any] = json.loads(output.read_text())

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
 from app.catalog.entry import Entry, load_entries
-from app.ocpp import ocpp16
 from tests.support.catalog import ROOT, build_application
+from tests.support.protocol import OCPP16
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_flow_that_contradicts_the_core_is_refused() -> None:
     entry = load_entries()["ocpp-16j"]
     turned = entry.message_flow[0].model_copy(update={"direction": "csms-to-cp"})
     with pytest.raises(ValueError, match="BootNotification contradicts"):
-        ProtocolCatalog(entry.model_copy(update={"message_flow": (turned,)}), ocpp16())
+        ProtocolCatalog(entry.model_copy(update={"message_flow": (turned,)}), OCPP16)
 
 
 def test_an_entry_whose_definition_is_missing_is_refused() -> None:

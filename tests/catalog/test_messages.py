@@ -7,9 +7,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from app import ocpp
 from app.catalog.catalog import ProtocolCatalog
 from tests.support.catalog import ROOT
+from tests.support.protocol import OCPP16
 
 MESSAGES = f"{ROOT}/messages"
 
@@ -106,7 +106,7 @@ async def test_a_message_in_full(client: httpx.AsyncClient) -> None:
 
 
 async def test_everything_the_core_describes_is_served(client: httpx.AsyncClient) -> None:
-    described = json.loads(ocpp.describe())
+    described = json.loads(OCPP16.describe())
     for message in described["messages"]:
         served = (await client.get(f"{MESSAGES}/{message['action']}")).json()
         for way in ("request", "response"):
@@ -123,7 +123,7 @@ async def test_each_example_is_valid_by_core_and_schema(
         examples = (await client.get(f"{MESSAGES}/{action}")).json()["examples"]
         schemas = (await client.get(f"{MESSAGES}/{action}/schema")).json()
         for way in ("request", "response"):
-            assert ocpp.check_payload(action, way, json.dumps(examples[way])).violations == []
+            assert OCPP16.check_payload(action, way, json.dumps(examples[way])).violations == []
             Draft202012Validator.check_schema(schemas[way])
             Draft202012Validator(schemas[way]).validate(examples[way])
 

@@ -1,26 +1,22 @@
 """The version is a value: the catalog serves and judges by an invented protocol, next to OCPP 1.6."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from app.catalog.catalog import Catalog, ProtocolCatalog
 from app.catalog.entry import load_entries
-from app.ocpp import Protocol
 from tests.support.catalog import build_application
+from tests.support.protocol import invented_protocol
 
-FILES = Path(__file__).parents[1] / "vectors" / "invented_protocol"
 ROOT = "/v1/protocols/invented"
 
 
 @pytest.fixture(scope="module")
 def invented() -> ProtocolCatalog:
-    texts = {name: (FILES / f"{name}.toml").read_text() for name in ("core", "types", "errors")}
-    core = Protocol.load("0.1", [texts["core"]], types=texts["types"], errors=texts["errors"])
     changes = {"slug": "invented", "name": "Invented 0.1", "definition": "v01", "message_flow": ()}
-    return ProtocolCatalog(load_entries()["ocpp-16j"].model_copy(update=changes), core)
+    return ProtocolCatalog(load_entries()["ocpp-16j"].model_copy(update=changes), invented_protocol())
 
 
 @pytest.fixture

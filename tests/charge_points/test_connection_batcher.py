@@ -13,32 +13,32 @@ from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
-from tests.support.store import NOW, Station, StationMaker
+from tests.support.store import NOW, ChargePointMaker, ChargePointRecords
 
 _HOUR = timedelta(hours=1)
 
 
-async def stored(station: Station) -> ChargePointRecord:
-    async with station.database.tenant(station.tenant.id) as work:
-        record = await ChargePointStore(work).get(station.record.identity)
+async def stored(charge_point: ChargePointRecords) -> ChargePointRecord:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        record = await ChargePointStore(work).get(charge_point.record.identity)
     assert record is not None
     return record
 
 
-async def test_logins_that_ask_together_each_get_their_own(make_station: StationMaker) -> None:
-    stations = [await make_station(f"CP-{number}") for number in range(5)]
-    attendance, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
+async def test_logins_that_ask_together_each_get_their_own(make_charge_point: ChargePointMaker) -> None:
+    stations = [await make_charge_point(f"CP-{number}") for number in range(5)]
+    batcher, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
     asked = [
-        (slug, "NOBODY"),
+        (slug, "UNKNOWN"),
         ("nobody", "CP-1"),
         *((slug, s.record.identity) for s in stations),
         (slug, "CP-3"),
     ]
-    found = await asyncio.gather(*(attendance.find(*names) for names in asked))
+    found = await asyncio.gather(*(batcher.find(*names) for names in asked))
     assert [login and login.charge_point_id for login in found] == [
         None,
         None,
-        *(station.record.id for station in stations),
+        *(charge_point.record.id for charge_point in stations),
         stations[3].record.id,
     ]
     assert found[2] is not None
@@ -50,69 +50,75 @@ async def test_logins_that_ask_together_each_get_their_own(make_station: Station
 
 
 async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
-    station: Station, make_station: StationMaker
+    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
 ) -> None:
-    other = await make_station("CP-2")
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
-    ids = [station.record.id, other.record.id, station.record.id, 2**40, station.record.id]
-    epochs = await asyncio.gather(*(attendance.next_epoch(tenant, number, NOW) for number in ids))
+    other = await make_charge_point("CP-2")
+    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    ids = [charge_point.record.id, other.record.id, charge_point.record.id, 2**40, charge_point.record.id]
+    epochs = await asyncio.gather(*(batcher.next_epoch(tenant, number, NOW) for number in ids))
     assert epochs == [1, 1, 2, None, 3]
-    assert (await stored(station)).connected_at == NOW
+    assert (await stored(charge_point)).connected_at == NOW
 
 
-async def test_boots_that_come_together_are_each_kept(station: Station, make_station: StationMaker) -> None:
-    other = await make_station("CP-2")
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_boots_that_come_together_are_each_kept(
+    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+) -> None:
+    other = await make_charge_point("CP-2")
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await ChargePointStore(work).update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
+    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
     boots = [
-        (station.record.id, BootFacts(NOW, "First", "A")),
+        (charge_point.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
-        (station.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
-        (2**40, BootFacts(NOW, "Nobody", "C")),
+        (charge_point.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
+        (2**40, BootFacts(NOW, "Unknown", "C")),
     ]
-    answers = await asyncio.gather(*(attendance.record_boot(tenant, *boot) for boot in boots))
+    answers = await asyncio.gather(*(batcher.record_boot(tenant, *boot) for boot in boots))
     assert answers == [("Accepted", None), ("Pending", 7), ("Accepted", None), None]
-    record = await stored(station)
+    record = await stored(charge_point)
     assert (record.vendor, record.model, record.iccid) == ("Last", None, "89")
     assert (record.booted_at, record.last_seen_at) == (NOW + _HOUR, NOW + _HOUR)
     assert (await stored(other)).firmware_version == "2"
 
 
-async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(station: Station) -> None:
-    place = (station.tenant.id, station.record.id)
+async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(
+    charge_point: ChargePointRecords,
+) -> None:
+    place = (charge_point.tenant.id, charge_point.record.id)
     times = [
         LastSeen(*place, NOW + _HOUR, 1.5),
         LastSeen(*place, NOW),
-        LastSeen(station.tenant.id, 2**40, NOW),
+        LastSeen(charge_point.tenant.id, 2**40, NOW),
     ]
-    await station.storage.connection_batcher.record_last_seen(times)
-    record = await stored(station)
+    await charge_point.storage.connection_batcher.record_last_seen(times)
+    record = await stored(charge_point)
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
 
-async def test_a_locked_row_does_not_delay_the_others(station: Station, make_station: StationMaker) -> None:
-    other = await make_station("CP-2")
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
-    async with station.database.tenant(TenantId(tenant)) as work:
+async def test_a_locked_row_does_not_delay_the_others(
+    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+) -> None:
+    other = await make_charge_point("CP-2")
+    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    async with charge_point.database.tenant(TenantId(tenant)) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
-        held = asyncio.ensure_future(attendance.next_epoch(tenant, station.record.id, NOW))
+        held = asyncio.ensure_future(batcher.next_epoch(tenant, charge_point.record.id, NOW))
         async with asyncio.timeout(20):
-            assert await attendance.next_epoch(tenant, other.record.id, NOW) == 1
+            assert await batcher.next_epoch(tenant, other.record.id, NOW) == 1
         assert not held.done()
     assert await held == 1
 
 
 async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
-    station: Station, monkeypatch: pytest.MonkeyPatch, database_url: str
+    charge_point: ChargePointRecords, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT_S", 0.3)
     hasty = await module.ConnectionBatcher.open(database_url)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
         with pytest.raises(StoreUnavailable):
-            await hasty.next_epoch(station.tenant.id, station.record.id, NOW)
-    assert await hasty.next_epoch(station.tenant.id, station.record.id, NOW) == 1
+            await hasty.next_epoch(charge_point.tenant.id, charge_point.record.id, NOW)
+    assert await hasty.next_epoch(charge_point.tenant.id, charge_point.record.id, NOW) == 1
     await hasty.close()
 
 
@@ -122,7 +128,7 @@ class _EndedConnection:
 
 
 class _PoolAfterARestart:
-    """Gives out a connection that the server has ended and nobody has noticed yet, then good ones."""
+    """Gives out a connection that the server has just ended, then good ones."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -132,19 +138,22 @@ class _PoolAfterARestart:
         return self.given.pop() if self.given else self._pool.acquire()
 
 
-async def test_a_connection_that_the_server_has_ended_costs_no_login(station: Station) -> None:
-    pool = _PoolAfterARestart(station.storage.connection_batcher._pool)
-    attendance = module.ConnectionBatcher(cast(Any, pool))
-    assert await attendance.find(station.tenant.slug, "CP-1") is not None
+async def test_a_connection_that_the_server_has_ended_costs_no_login(
+    charge_point: ChargePointRecords,
+) -> None:
+    pool = _PoolAfterARestart(charge_point.storage.connection_batcher._pool)
+    batcher = module.ConnectionBatcher(cast(Any, pool))
+    assert await batcher.find(charge_point.tenant.slug, "CP-1") is not None
     assert not pool.given
 
 
-async def test_a_database_that_restarts_is_found_again(station: Station) -> None:
-    attendance, slug = station.storage.connection_batcher, station.tenant.slug
-    assert await attendance.find(slug, "CP-1") is not None
-    async with station.database.platform() as work:
-        await work.connection.exec_driver_sql(
+async def test_a_database_that_restarts_is_found_again(charge_point: ChargePointRecords) -> None:
+    batcher, slug = charge_point.storage.connection_batcher, charge_point.tenant.slug
+    assert await batcher.find(slug, "CP-1") is not None
+    async with charge_point.database.platform() as work:
+        ended = await work.connection.exec_driver_sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'stationmaster attendance' and datname = current_database()"
+            " where application_name = 'stationmaster connections' and datname = current_database()"
         )
-    assert await attendance.find(slug, "CP-1") is not None
+        assert ended.scalars().all() == [True]
+    assert await batcher.find(slug, "CP-1") is not None

@@ -50,7 +50,7 @@ pytestmark = pytest.mark.timeout(180)
         pytest.param(
             ["simulate", "--count", "1", "--tenant", "demo"], {}, "STATIONMASTER_API_KEY", id="no API key"
         ),
-        pytest.param(["key", "create"], {}, "--tenant", id="key for nobody"),
+        pytest.param(["key", "create"], {}, "--tenant", id="key without a tenant"),
         pytest.param(
             ["key", "create", "--tenant", "demo", "--scopes", "fly"], {}, "--scopes", id="unknown scope"
         ),
@@ -95,7 +95,7 @@ def test_a_foreign_address_is_named_in_one_line(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     env = environment(
         tmp_path,
-        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
+        DATABASE_URL="postgresql://unknown@127.0.0.1:1/none",
         REDIS_URL="redis://127.0.0.1:1",
         STATIONMASTER_CREDENTIAL_PEPPER=PEPPER,
         STATIONMASTER_PORT="0",
@@ -130,8 +130,8 @@ def test_a_tenant_and_its_key_are_made_and_open_the_api(server_environment: dict
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     made = command("key", "create", "--tenant", "north", env=env)
     assert re.fullmatch(r"sm_[0-9a-f]+_[0-9a-f]+\n", made.stdout)
-    nobody = command("key", "create", "--tenant", "south", env=env)
-    assert (nobody.returncode, nobody.stdout) == (1, "")
+    unknown = command("key", "create", "--tenant", "south", env=env)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
     with serving(env) as (_, url):
         arguments = ("--count", "3", "--tenant", "north", "--url", url.replace("http", "ws", 1))
         env = {**env, "STATIONMASTER_API_KEY": made.stdout.strip()}
@@ -160,8 +160,8 @@ def test_embedded_engines_start_with_the_server_and_end_with_it(data_directory: 
     env = environment(data_directory, STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="warning")
     with serving(env) as (process, url):
         assert urlopen(f"{url}/v1/protocols").status == 200  # noqa: S310
-        beside = command("tenant", "create", "north", env=env)
-        assert beside.returncode == 0, beside.stderr
+        again = command("tenant", "create", "north", env=env)
+        assert again.returncode == 0, again.stderr
         postgres = int((data_directory / "postgres" / "postmaster.pid").read_text().split()[0])
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT_S) == 0

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 from app.charge_points.credentials import Credentials
 from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
-from app.commands.operations import actions
 from app.commands.records import CommandRecord
 from app.commands.rules import REDACTED, Outcome, has_effects
 from app.configuration.store import ConfigurationStore
@@ -18,8 +17,10 @@ from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
 from app.main import command_effects
+from app.ocpp import messages_of
 from app.settings import Settings
-from tests.support.site import Site
+from tests.support.cluster import Cluster
+from tests.support.protocol import OCPP16
 from tests.support.workers import Charger, silence
 
 NEW_KEY = "00112233445566778899aabbccddeeff00112233"
@@ -28,27 +29,27 @@ OTHER_KEY = NEW_KEY.replace("0011", "ffff")
 OTHER_SET_KEY = SET_KEY.replace(NEW_KEY, OTHER_KEY)
 
 
-async def test_the_configuration_view_follows_what_was_accepted(site: Site) -> None:
+async def test_the_configuration_view_follows_what_was_accepted(cluster: Cluster) -> None:
     answers = iter([{"status": "Accepted"}, {"status": "RebootRequired"}, {"status": "Rejected"}])
-    charger = await site.charger(site.b, lambda *_: next(answers))
+    charger = await cluster.charger(cluster.b, lambda *_: next(answers))
     for key, value in (("A", "1"), ("B", "2"), ("C", "3")):
         text = f'{{"key":"{key}","value":"{value}"}}'
-        await site.end(site.a, await site.issue(site.a, charger, "ChangeConfiguration", text))
-    async with site.database.tenant(site.tenant_id) as work:
+        await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "ChangeConfiguration", text))
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
     assert {entry.key: entry.value for entry in view} == {"A": "1", "B": "2"}
 
 
-async def test_get_configuration_fills_the_view_without_the_key(site: Site) -> None:
+async def test_get_configuration_fills_the_view_without_the_key(cluster: Cluster) -> None:
     entries = [
         {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
         {"key": "AuthorizationKey", "readonly": False, "value": NEW_KEY},
         {"key": "NumberOfConnectors", "readonly": True},
     ]
-    charger = await site.charger(site.b, lambda *_: {"configurationKey": entries})
-    command = await site.end(site.a, await site.issue(site.a, charger, "GetConfiguration", "{}"))
+    charger = await cluster.charger(cluster.b, lambda *_: {"configurationKey": entries})
+    command = await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "GetConfiguration", "{}"))
     assert NEW_KEY not in repr(command)
-    async with site.database.tenant(site.tenant_id) as work:
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
     assert {entry.key: (entry.value, entry.readonly) for entry in view} == {
         "HeartbeatInterval": ("300", False),
@@ -67,85 +68,91 @@ async def test_get_configuration_fills_the_view_without_the_key(site: Site) -> N
     ],
 )
 async def test_an_answer_decides_which_credential_counts(
-    site: Site, settings: Settings, answer: dict[str, Any], current: bool, pending: bool
+    cluster: Cluster, settings: Settings, answer: dict[str, Any], current: bool, pending: bool
 ) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.b, lambda *_: answer)
-    command = await site.end(site.a, await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY))
+    charger = await cluster.charger(cluster.b, lambda *_: answer)
+    command = await cluster.end(
+        cluster.a, await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
+    )
     assert command.payload == {"key": "AuthorizationKey", "value": REDACTED}
     assert charger.received[0][2]["value"] == NEW_KEY
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert credentials.matches(bytes.fromhex(NEW_KEY), point.credential_hash) is current
     assert credentials.matches(NEW_KEY.encode(), point.pending_credential_hash) is pending
 
 
-async def test_no_answer_leaves_both_credentials_until_a_late_one(site: Site, settings: Settings) -> None:
+async def test_no_answer_leaves_both_credentials_until_a_late_one(
+    cluster: Cluster, settings: Settings
+) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY)
+    charger = await cluster.charger(cluster.a, silence)
+    await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
     await charger.reported()
     with pytest.raises(Conflict):
-        await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
-    site.clock.advance(31)
+        await cluster.issue(cluster.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    cluster.clock.advance(31)
     charger.expire()
     await charger.reported()
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert credentials.matches(bytes.fromhex(NEW_KEY), point.pending_credential_hash)
     assert point.pending_until is not None
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert credentials.matches(bytes.fromhex(NEW_KEY), point.credential_hash)
     assert point.pending_credential_hash is None
 
 
-async def _issue_unanswered(site: Site, charger: Charger, text: str) -> None:
-    await site.issue(site.a, charger, "ChangeConfiguration", text)
+async def _issue_unanswered(cluster: Cluster, charger: Charger, text: str) -> None:
+    await cluster.issue(cluster.a, charger, "ChangeConfiguration", text)
     await charger.reported()
-    site.clock.advance(31)
+    cluster.clock.advance(31)
     charger.expire()
     await charger.reported()
 
 
-async def test_a_late_answer_does_not_decide_on_a_newer_credential(site: Site, settings: Settings) -> None:
+async def test_a_late_answer_does_not_decide_on_a_newer_credential(
+    cluster: Cluster, settings: Settings
+) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    await _issue_unanswered(site, charger, SET_KEY)
-    async with site.database.tenant(site.tenant_id) as work:
+    charger = await cluster.charger(cluster.a, silence)
+    await _issue_unanswered(cluster, charger, SET_KEY)
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         await ChargePointStore(work).set_credential(charger.connection.charge_point_id, b"fresh")
-    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    await cluster.issue(cluster.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     await charger.reported()
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert point.credential_hash == b"fresh"
     assert credentials.matches(OTHER_KEY.encode(), point.pending_credential_hash)
 
 
-async def test_a_key_that_may_have_been_taken_keeps_its_place(site: Site, settings: Settings) -> None:
+async def test_a_key_that_may_have_been_taken_keeps_its_place(cluster: Cluster, settings: Settings) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    await _issue_unanswered(site, charger, SET_KEY)
+    charger = await cluster.charger(cluster.a, silence)
+    await _issue_unanswered(cluster, charger, SET_KEY)
     with pytest.raises(Conflict):
-        await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+        await cluster.issue(cluster.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
-    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    await cluster.issue(cluster.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
     await charger.reported()
     charger.reply(1, {"status": "Rejected"})
     await charger.reported()
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert credentials.matches(NEW_KEY.encode(), point.credential_hash)
     assert point.pending_credential_hash is None
 
 
-async def test_a_key_of_unknown_fate_ends_after_its_life(site: Site, settings: Settings) -> None:
+async def test_a_key_of_unknown_fate_ends_after_its_life(cluster: Cluster, settings: Settings) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    await _issue_unanswered(site, charger, SET_KEY)
-    site.clock.advance(PENDING_CREDENTIAL_LIFE.total_seconds())
-    await site.issue(site.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
-    point = await site.point(charger)
+    charger = await cluster.charger(cluster.a, silence)
+    await _issue_unanswered(cluster, charger, SET_KEY)
+    cluster.clock.advance(PENDING_CREDENTIAL_LIFE.total_seconds())
+    await cluster.issue(cluster.a, charger, "ChangeConfiguration", OTHER_SET_KEY)
+    point = await cluster.point(charger)
     assert credentials.matches(OTHER_KEY.encode(), point.pending_credential_hash)
 
 
@@ -164,29 +171,31 @@ async def test_a_key_of_unknown_fate_ends_after_its_life(site: Site, settings: S
     ],
 )
 async def test_the_same_key_again_is_the_same_pending_key(
-    site: Site, settings: Settings, answers: list[tuple[int, str]], current: bool, pending: bool
+    cluster: Cluster, settings: Settings, answers: list[tuple[int, str]], current: bool, pending: bool
 ) -> None:
     credentials = Credentials(settings.credential_pepper)
-    charger = await site.charger(site.a, silence)
-    await _issue_unanswered(site, charger, SET_KEY)
-    await _issue_unanswered(site, charger, SET_KEY)
+    charger = await cluster.charger(cluster.a, silence)
+    await _issue_unanswered(cluster, charger, SET_KEY)
+    await _issue_unanswered(cluster, charger, SET_KEY)
     for number, status in answers:
         charger.reply(number, {"status": status})
         await charger.reported()
-    point = await site.point(charger)
+    point = await cluster.point(charger)
     assert credentials.matches(NEW_KEY.encode(), point.credential_hash) is current
     assert credentials.matches(NEW_KEY.encode(), point.pending_credential_hash) is pending
 
 
-async def test_no_secret_is_left_anywhere(site: Site, redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
-    charger = await site.charger(site.b, silence)
+async def test_no_secret_is_left_anywhere(
+    cluster: Cluster, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    charger = await cluster.charger(cluster.b, silence)
     # So that Redis keeps what comes.
-    await site.b.bus.close()
-    command = await site.issue(site.a, charger, "ChangeConfiguration", SET_KEY)
+    await cluster.b.bus.close()
+    command = await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
     stored = [await redis.xrange(key) for key in await redis.keys("sm:inbox:*")]
-    assert NEW_KEY not in repr((stored, await site.command(command.id), caplog.text))
+    assert NEW_KEY not in repr((stored, await cluster.command(command.id), caplog.text))
     assert len(stored) == 1
-    assert await redis.exists(ChargePointKeys(site.tenant_id, charger.connection.identity).owner)
+    assert await redis.exists(ChargePointKeys(cluster.tenant_id, charger.connection.identity).owner)
 
 
 class _Untouched:
@@ -201,15 +210,17 @@ class _TouchedError(Exception):
 
 
 @pytest.mark.parametrize("with_profile", [False, True])
-@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+@pytest.mark.parametrize(
+    "message", messages_of(OCPP16, "central_system"), ids=lambda message: str(message["action"])
+)
 async def test_an_end_with_effects_is_known_before_it_is_recorded(
-    site: Site, settings: Settings, message: dict[str, Any], with_profile: bool
+    cluster: Cluster, settings: Settings, message: dict[str, Any], with_profile: bool
 ) -> None:
     payload, result = message["examples"]["request"], message["examples"]["response"]
     payload.pop("chargingProfile", None)
     if with_profile:
         payload["chargingProfile"] = {}
-    point = await site.charge_point()
+    point = await cluster.charge_point()
     command = CommandRecord(
         id=uuid4(),
         tenant_id=point.tenant_id,
@@ -233,12 +244,14 @@ async def test_an_end_with_effects_is_known_before_it_is_recorded(
     assert has_effects(effects.triggers, command.action, payload) is is_changed
 
 
-@pytest.mark.parametrize("message", actions(), ids=lambda message: str(message["action"]))
+@pytest.mark.parametrize(
+    "message", messages_of(OCPP16, "central_system"), ids=lambda message: str(message["action"])
+)
 async def test_whether_a_command_has_effects_is_stored_with_it(
-    site: Site, settings: Settings, message: dict[str, Any]
+    cluster: Cluster, settings: Settings, message: dict[str, Any]
 ) -> None:
     payload = message["examples"]["request"]
-    charger = await site.charger(site.a, silence)
-    command = await site.issue(site.a, charger, message["action"], json.dumps(payload))
+    charger = await cluster.charger(cluster.a, silence)
+    command = await cluster.issue(cluster.a, charger, message["action"], json.dumps(payload))
     known = has_effects(command_effects(settings).triggers, command.action, command.payload)
-    assert (await site.command(command.id)).has_effects is known
+    assert (await cluster.command(command.id)).has_effects is known

@@ -11,16 +11,16 @@ from app.commands.records import CommandRecord, SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
 from app.tenants.records import TenantRecord
-from tests.support.api import NOW, Edge
+from tests.support.api import NOW, Api
 from tests.support.scripted_commands import ScriptedCommands
 
 PATH = "/v1/charge-points/RDAM-1/commands/Reset"
 
 
 @pytest.fixture
-async def queued(edge: Edge, operator: TenantRecord) -> CommandRecord:
-    key = await edge.charge_point(operator)
-    return await edge.command(operator, key)
+async def queued(api: Api, operator: TenantRecord) -> CommandRecord:
+    key = await api.charge_point(operator)
+    return await api.command(operator, key)
 
 
 def done(record: CommandRecord, **changes: Any) -> CommandRecord:
@@ -28,12 +28,12 @@ def done(record: CommandRecord, **changes: Any) -> CommandRecord:
 
 
 async def test_an_issued_command_is_accepted_for_processing(
-    edge: Edge, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     scripted.outcome = queued
     headers = {"Idempotency-Key": "abc-1", "Content-Type": "application/json"}
     body = b'{ "type": "Soft" }'
-    response = await edge.call("POST", f"{PATH}?timeout_s=60", token, headers=headers, content=body)
+    response = await api.call("POST", f"{PATH}?timeout_s=60", token, headers=headers, content=body)
     assert response.status_code == 202
     assert response.headers["location"] == f"/v1/commands/{queued.id}"
     assert response.json()["state"] == "queued"
@@ -47,39 +47,39 @@ async def test_an_issued_command_is_accepted_for_processing(
 
 
 async def test_an_absent_body_is_an_empty_request(
-    edge: Edge, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     scripted.outcome = queued
-    response = await edge.call("POST", "/v1/charge-points/RDAM-1/commands/ClearCache", token)
+    response = await api.call("POST", "/v1/charge-points/RDAM-1/commands/ClearCache", token)
     assert response.status_code == 202
     assert scripted.issued[0].payload_text == "{}"
 
 
 async def test_waiting_gives_the_final_state(
-    edge: Edge, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     scripted.outcome, scripted.final = queued, done(queued)
-    response = await edge.call("POST", f"{PATH}?wait=10", token, json={"type": "Soft"})
+    response = await api.call("POST", f"{PATH}?wait=10", token, json={"type": "Soft"})
     assert (response.status_code, response.json()["state"]) == (200, "accepted")
     assert response.headers["location"] == f"/v1/commands/{queued.id}"
     assert scripted.waited == [10]
 
 
 async def test_waiting_in_vain_gives_the_state_so_far(
-    edge: Edge, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     scripted.outcome, scripted.final = queued, replace(queued, state="sent", sent_at=NOW)
-    response = await edge.call("POST", f"{PATH}?wait=1", token, json={"type": "Soft"})
+    response = await api.call("POST", f"{PATH}?wait=1", token, json={"type": "Soft"})
     assert (response.status_code, response.json()["state"]) == (202, "sent")
 
 
 @pytest.mark.parametrize("state", ["offline", "rejected", "call_error", "timed_out"])
 async def test_what_the_charge_point_makes_of_it_is_no_http_error(
-    edge: Edge, token: str, scripted: ScriptedCommands, queued: CommandRecord, state: Any
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord, state: Any
 ) -> None:
     error = {"code": "InternalError", "description": "no"}
     scripted.outcome = replace(queued, state=state, finished_at=NOW, error=error)
-    response = await edge.call("POST", f"{PATH}?wait=10", token, json={"type": "Soft"})
+    response = await api.call("POST", f"{PATH}?wait=10", token, json={"type": "Soft"})
     assert (response.status_code, response.json()["state"]) == (200, state)
     assert response.json()["error"] == error
     assert scripted.waited == []
@@ -100,10 +100,10 @@ async def test_what_the_charge_point_makes_of_it_is_no_http_error(
     ],
 )
 async def test_refusals_are_answered_by_their_own_status(
-    edge: Edge, token: str, scripted: ScriptedCommands, outcome: Exception, status: int, code: str
+    api: Api, token: str, scripted: ScriptedCommands, outcome: Exception, status: int, code: str
 ) -> None:
     scripted.outcome = outcome
-    response = await edge.call("POST", PATH, token, json={"type": "Soft"})
+    response = await api.call("POST", PATH, token, json={"type": "Soft"})
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
@@ -121,7 +121,7 @@ async def test_refusals_are_answered_by_their_own_status(
     ],
 )
 async def test_a_bad_payload_never_reaches_the_domain(
-    edge: Edge,
+    api: Api,
     token: str,
     scripted: ScriptedCommands,
     content: bytes,
@@ -130,7 +130,7 @@ async def test_a_bad_payload_never_reaches_the_domain(
     pointer: str | None,
 ) -> None:
     headers = {"Content-Type": media_type}
-    response = await edge.call("POST", PATH, token, content=content, headers=headers)
+    response = await api.call("POST", PATH, token, content=content, headers=headers)
     assert response.status_code == status
     assert [error.get("pointer") for error in response.json().get("errors", [])] == (
         [] if pointer is None else [pointer]
@@ -152,54 +152,54 @@ async def test_a_bad_payload_never_reaches_the_domain(
     ],
 )
 async def test_bad_parameters_are_named(
-    edge: Edge, token: str, query: str, headers: dict[str, str], parameter: str
+    api: Api, token: str, query: str, headers: dict[str, str], parameter: str
 ) -> None:
-    response = await edge.call("POST", f"{PATH}?{query}", token, json={}, headers=headers)
+    response = await api.call("POST", f"{PATH}?{query}", token, json={}, headers=headers)
     assert response.status_code == 422
     assert [error["parameter"] for error in response.json()["errors"]] == [parameter]
 
 
 async def test_a_charge_point_that_is_deleted_meanwhile_is_a_conflict(
-    edge: Edge, token: str, scripted: ScriptedCommands
+    api: Api, token: str, scripted: ScriptedCommands
 ) -> None:
     scripted.outcome = asyncpg.ForeignKeyViolationError("the tenant is gone")
-    response = await edge.call("POST", PATH, token, json={"type": "Soft"})
+    response = await api.call("POST", PATH, token, json={"type": "Soft"})
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
 
 
-async def test_a_command_is_read_with_its_end(edge: Edge, operator: TenantRecord, token: str) -> None:
-    key = await edge.charge_point(operator)
-    record = await edge.command(operator, key)
-    async with edge.services.storage.database.tenant(operator.id) as work:
+async def test_a_command_is_read_with_its_end(api: Api, operator: TenantRecord, token: str) -> None:
+    key = await api.charge_point(operator)
+    record = await api.command(operator, key)
+    async with api.services.storage.database.tenant(operator.id) as work:
         end = End("timed_out", error={"code": "x", "description": "y"}, sent=SentFacts("worker-1", 1, NOW))
         await CommandSteps(work.rows, work.tenant_id).finish(record.id, end, NOW)
         await CommandStore(work).late(record.id, {"status": "Accepted"})
-    body = (await edge.call("GET", f"/v1/commands/{record.id}", token)).json()
+    body = (await api.call("GET", f"/v1/commands/{record.id}", token)).json()
     assert (body["state"], body["charge_point"], body["action"]) == ("timed_out", "RDAM-1", "Reset")
     assert (body["error"], body["late_result"]) == ({"code": "x", "description": "y"}, {"status": "Accepted"})
-    missing = await edge.call("GET", f"/v1/commands/{uuid.uuid4()}", token)
+    missing = await api.call("GET", f"/v1/commands/{uuid.uuid4()}", token)
     assert missing.status_code == 404
 
 
-async def test_commands_are_narrowed_and_paged(edge: Edge, operator: TenantRecord, token: str) -> None:
-    key = await edge.charge_point(operator)
-    ids = [str((await edge.command(operator, key)).id) for _ in range(3)]
-    cleared = await edge.command(operator, key, action="ClearCache", payload={})
-    first = (await edge.call("GET", "/v1/commands?limit=2&action=Reset", token)).json()
+async def test_commands_are_narrowed_and_paged(api: Api, operator: TenantRecord, token: str) -> None:
+    key = await api.charge_point(operator)
+    ids = [str((await api.command(operator, key)).id) for _ in range(3)]
+    cleared = await api.command(operator, key, action="ClearCache", payload={})
+    first = (await api.call("GET", "/v1/commands?limit=2&action=Reset", token)).json()
     second = (
-        await edge.call("GET", f"/v1/commands?limit=2&action=Reset&cursor={first['next_cursor']}", token)
+        await api.call("GET", f"/v1/commands?limit=2&action=Reset&cursor={first['next_cursor']}", token)
     ).json()
     assert [item["id"] for page in (first, second) for item in page["items"]] == ids[::-1]
-    narrowed = (await edge.call("GET", "/v1/commands?action=ClearCache&state=queued", token)).json()
+    narrowed = (await api.call("GET", "/v1/commands?action=ClearCache&state=queued", token)).json()
     assert [item["id"] for item in narrowed["items"]] == [str(cleared.id)]
 
 
 async def test_a_command_is_taken_back_or_not(
-    edge: Edge, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     path = f"/v1/commands/{queued.id}/cancel"
     scripted.final = replace(queued, state="cancelled", finished_at=NOW)
-    response = await edge.call("POST", path, token)
+    response = await api.call("POST", path, token)
     assert (response.status_code, response.json()["state"]) == (200, "cancelled")
     scripted.final = Conflict("The command was sent.")
-    assert (await edge.call("POST", path, token)).status_code == 409
+    assert (await api.call("POST", path, token)).status_code == 409

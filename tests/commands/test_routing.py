@@ -15,17 +15,17 @@ from app.errors import StoreUnavailable, Unavailable
 from app.live.envelopes import CallEnvelope, MovedEnvelope
 from app.live.keys import WorkerKeys
 from app.types import CommandId, TenantId, WorkerId
+from tests.support.cluster import RESET, Cluster, received
 from tests.support.live import RedisServer
-from tests.support.site import RESET, Site, received
 from tests.support.workers import Charger, accept, silence
 
 
-def envelope_of(site: Site, charger: Charger, **changes: Any) -> CallEnvelope:
+def envelope_of(cluster: Cluster, charger: Charger, **changes: Any) -> CallEnvelope:
     envelope = CallEnvelope(
-        tenant_id=site.tenant_id,
+        tenant_id=cluster.tenant_id,
         identity=charger.connection.identity,
         epoch=charger.connection.epoch,
-        deadline=site.clock.now().timestamp() + 300,
+        deadline=cluster.clock.now().timestamp() + 300,
         issuer=WorkerId("a"),
         command_id=CommandId("00000000-0000-0000-0000-000000000001"),
         action="Reset",
@@ -35,170 +35,172 @@ def envelope_of(site: Site, charger: Charger, **changes: Any) -> CallEnvelope:
     return msgspec.structs.replace(envelope, **changes)
 
 
-async def test_a_second_delivery_sends_no_second_call(site: Site) -> None:
-    charger = await site.charger(site.b)
-    envelope = envelope_of(site, charger)
+async def test_a_second_delivery_sends_no_second_call(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
+    envelope = envelope_of(cluster, charger)
     for _ in range(3):
-        await site.a.bus.deliver(WorkerId("b"), envelope)
-    await site.a.bus.deliver(
-        WorkerId("b"), envelope_of(site, charger, command_id=CommandId(str(UUID(int=2))))
+        await cluster.a.bus.deliver(WorkerId("b"), envelope)
+    await cluster.a.bus.deliver(
+        WorkerId("b"), envelope_of(cluster, charger, command_id=CommandId(str(UUID(int=2))))
     )
     await received(charger, 2)
     await charger.reported()
     assert [call[0] for call in charger.received] == [str(UUID(int=1)), str(UUID(int=2))]
 
 
-async def test_an_envelope_for_another_epoch_is_reported_not_sent(site: Site) -> None:
-    charger = await site.charger(site.b)
-    site.b.owner.call(envelope_of(site, charger, epoch=charger.connection.epoch - 1))
-    site.b.owner.call(envelope_of(site, charger, identity="unknown"))
+async def test_an_envelope_for_another_epoch_is_reported_not_sent(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
+    cluster.b.owner.call(envelope_of(cluster, charger, epoch=charger.connection.epoch - 1))
+    cluster.b.owner.call(envelope_of(cluster, charger, identity="unknown"))
     await charger.reported()
     assert charger.received == []
 
 
 async def test_a_command_follows_its_charge_point_to_another_worker(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The envelope reaches the old worker although the charge point has logged in elsewhere meanwhile."""
-    record = await site.charge_point()
-    old = await site.b.connect(site.storage, record, accept)
-    site.b.registry._forget(old)
-    take_report, reports = site.a.commands.moved, asyncio.Queue[MovedEnvelope]()
-    monkeypatch.setitem(site.a.receivers, MovedEnvelope, reports.put_nowait)
-    command = await site.issue(site.a, old)
+    record = await cluster.charge_point()
+    old = await cluster.b.connect(cluster.storage, record, accept)
+    cluster.b.registry._forget(old)
+    take_report, reports = cluster.a.commands.moved, asyncio.Queue[MovedEnvelope]()
+    monkeypatch.setitem(cluster.a.receivers, MovedEnvelope, reports.put_nowait)
+    command = await cluster.issue(cluster.a, old)
     reported = await asyncio.wait_for(reports.get(), 20)
-    new = await site.a.connect(site.storage, record, accept)
+    new = await cluster.a.connect(cluster.storage, record, accept)
     # Reported twice: the second must not end what the first has sent on its way.
     take_report(reported)
     take_report(reported)
     await new.reported()
-    ended = await site.end(site.a, command)
+    ended = await cluster.end(cluster.a, command)
     assert (ended.state, ended.worker, ended.epoch) == ("accepted", "a", new.connection.epoch)
     assert (len(old.received), len(new.received)) == (0, 1)
 
 
-async def test_a_session_that_is_gone_everywhere_is_offline(site: Site) -> None:
-    charger = await site.charger(site.b)
-    site.b.registry._forget(charger)
-    command = await site.issue(site.a, charger)
-    assert (await site.end(site.a, command)).state == "offline"
+async def test_a_session_that_is_gone_everywhere_is_offline(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
+    cluster.b.registry._forget(charger)
+    command = await cluster.issue(cluster.a, charger)
+    assert (await cluster.end(cluster.a, command)).state == "offline"
 
 
-async def test_commands_of_a_dead_worker_become_connection_lost(site: Site, redis: Redis) -> None:
-    charger = await site.charger(site.b, silence)
-    sent = await site.issue(site.a, charger)
-    queued = await site.issue(site.a, charger)
+async def test_commands_of_a_dead_worker_become_connection_lost(cluster: Cluster, redis: Redis) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    sent = await cluster.issue(cluster.a, charger)
+    queued = await cluster.issue(cluster.a, charger)
     await received(charger)
     await charger.reported()
     charger.vanish()
     await redis.delete(WorkerKeys(WorkerId("b")).lease)
-    await site.a.reaper.reap()
-    assert (await site.command(sent.id)).state == "sent"
+    await cluster.a.reaper.reap()
+    assert (await cluster.command(sent.id)).state == "sent"
     for _ in range(4):
-        site.clock.advance(300)
-        await site.a.presence.renew()
-    await site.a.reaper.reap()
-    assert [(await site.command(c.id)).state for c in (sent, queued)] == ["connection_lost"] * 2
+        cluster.clock.advance(300)
+        await cluster.a.presence.renew()
+    await cluster.a.reaper.reap()
+    assert [(await cluster.command(c.id)).state for c in (sent, queued)] == ["connection_lost"] * 2
 
 
-async def test_overdue_commands_end_while_redis_does_not_say_who_lives(site: Site, redis: Redis) -> None:
-    charger = await site.charger(site.b, silence)
-    sent = await site.issue(site.a, charger)
-    queued = await site.issue(site.a, charger)
+async def test_overdue_commands_end_while_redis_does_not_say_who_lives(
+    cluster: Cluster, redis: Redis
+) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    sent = await cluster.issue(cluster.a, charger)
+    queued = await cluster.issue(cluster.a, charger)
     await received(charger)
     await charger.reported()
     charger.vanish()
-    site.clock.advance(311)
-    assert site.a.presence.alive_workers() is None
-    await site.a.reaper.reap()
-    assert [(await site.command(c.id)).state for c in (sent, queued)] == ["timed_out", "expired"]
+    cluster.clock.advance(311)
+    assert cluster.a.presence.alive_workers() is None
+    await cluster.a.reaper.reap()
+    assert [(await cluster.command(c.id)).state for c in (sent, queued)] == ["timed_out", "expired"]
 
 
-async def test_a_result_after_the_reaper_is_kept_as_late(site: Site, redis: Redis) -> None:
-    charger = await site.charger(site.b, silence)
-    command = await site.issue(site.a, charger)
+async def test_a_result_after_the_reaper_is_kept_as_late(cluster: Cluster, redis: Redis) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    command = await cluster.issue(cluster.a, charger)
     await received(charger)
     await charger.reported()
-    async with site.database.tenant(site.tenant_id) as work:
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         await CommandSteps(work.rows, work.tenant_id).finish(
-            command.id, End("connection_lost"), site.clock.now()
+            command.id, End("connection_lost"), cluster.clock.now()
         )
     charger.reply(0, {"status": "Accepted"})
     await charger.reported()
-    kept = await site.command(command.id)
+    kept = await cluster.command(command.id)
     assert kept.state == "connection_lost"
     assert kept.late_result is not None
 
 
-async def test_a_new_login_needs_nothing_of_the_dead_worker(site: Site, redis: Redis) -> None:
-    record = await site.charge_point()
-    dead = await site.b.connect(site.storage, record, silence)
+async def test_a_new_login_needs_nothing_of_the_dead_worker(cluster: Cluster, redis: Redis) -> None:
+    record = await cluster.charge_point()
+    dead = await cluster.b.connect(cluster.storage, record, silence)
     dead.vanish()
-    alive = await site.a.connect(site.storage, record, accept)
-    command = await site.issue(site.a, alive)
-    assert (await site.end(site.a, command)).state == "accepted"
+    alive = await cluster.a.connect(cluster.storage, record, accept)
+    command = await cluster.issue(cluster.a, alive)
+    assert (await cluster.end(cluster.a, command)).state == "accepted"
 
 
 async def test_without_redis_local_commands_work_and_others_fail_at_once(
-    fragile_site: Site, server: RedisServer
+    fragile_site: Cluster, server: RedisServer
 ) -> None:
-    site = fragile_site
-    local, remote = await site.charger(site.a), await site.charger(site.b)
+    cluster = fragile_site
+    local, remote = await cluster.charger(cluster.a), await cluster.charger(cluster.b)
     server.kill()
     with pytest.raises(Unavailable) as refused:
-        await site.issue(site.a, remote)
+        await cluster.issue(cluster.a, remote)
     assert refused.value.code == "bus_unavailable"
-    command = await site.issue(site.a, local)
-    assert (await site.end(site.a, command)).state == "accepted"
+    command = await cluster.issue(cluster.a, local)
+    assert (await cluster.end(cluster.a, command)).state == "accepted"
     server.start()
-    for worker in (site.a, site.b):
+    for worker in (cluster.a, cluster.b):
         await worker.presence.renew()
-    command = await site.issue(site.a, remote)
-    assert (await site.end(site.a, command)).state == "accepted"
+    command = await cluster.issue(cluster.a, remote)
+    assert (await cluster.end(cluster.a, command)).state == "accepted"
     assert len(remote.received) == 1
 
 
 async def test_a_bus_that_breaks_in_between_leaves_a_known_end(
-    fragile_site: Site, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    fragile_site: Cluster, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis answered the question for the owner, and is gone when the command is to be sent."""
-    site = fragile_site
-    charger = await site.charger(site.b)
-    locate = site.a.presence.locate
+    cluster = fragile_site
+    charger = await cluster.charger(cluster.b)
+    locate = cluster.a.presence.locate
 
     async def locate_and_lose(tenant_id: TenantId, identity: str) -> Any:
         found = await locate(tenant_id, identity)
         server.kill()
         return found
 
-    monkeypatch.setattr(site.a.presence, "locate", locate_and_lose)
+    monkeypatch.setattr(cluster.a.presence, "locate", locate_and_lose)
     with pytest.raises(Unavailable):
-        await site.issue(site.a, charger)
-    async with site.database.tenant(site.tenant_id) as work:
+        await cluster.issue(cluster.a, charger)
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         (command,) = await CommandStore(work).page(10)
     assert command.state == "connection_lost"
 
 
-async def test_a_flush_during_a_command_loses_nothing(site: Site, redis: Redis) -> None:
-    charger = await site.charger(site.b, silence)
-    command = await site.issue(site.a, charger)
+async def test_a_flush_during_a_command_loses_nothing(cluster: Cluster, redis: Redis) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    command = await cluster.issue(cluster.a, charger)
     await received(charger)
     await redis.flushall()
     charger.reply(0, {"status": "Accepted"})
-    assert (await site.end(site.a, command)).state == "accepted"
-    for worker in (site.a, site.b):
+    assert (await cluster.end(cluster.a, command)).state == "accepted"
+    for worker in (cluster.a, cluster.b):
         await worker.presence.renew()
-    again = await site.issue(site.a, charger)
+    again = await cluster.issue(cluster.a, charger)
     await received(charger, 2)
     charger.reply(1, {"status": "Accepted"})
-    assert (await site.end(site.a, again)).state == "accepted"
+    assert (await cluster.end(cluster.a, again)).state == "accepted"
 
 
 async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charger = await site.charger(site.b)
-    owner = site.b.owner
+    charger = await cluster.charger(cluster.b)
+    owner = cluster.b.owner
     record, failures = owner._record_end, iter(range(3))
 
     async def fail_three_times(ending: Any) -> None:
@@ -208,22 +210,22 @@ async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
 
     monkeypatch.setattr(owner, "_record_end", fail_three_times)
     monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
-    command = await site.issue(site.a, charger)
-    assert (await site.end(site.a, command)).state == "accepted"
+    command = await cluster.issue(cluster.a, charger)
+    assert (await cluster.end(cluster.a, command)).state == "accepted"
 
 
 async def test_an_end_says_what_could_not_be_recorded_when_it_was_sent(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charger = await site.charger(site.b)
+    charger = await cluster.charger(cluster.b)
 
     async def fail(*_: Any) -> bool:
         raise StoreUnavailable
 
     monkeypatch.setattr(CommandSteps, "sent", fail)
-    ended = await site.issue(site.a, charger, wait_s=20)
+    ended = await cluster.issue(cluster.a, charger, wait_s=20)
     assert (ended.state, ended.worker, ended.epoch) == ("accepted", "b", charger.connection.epoch)
-    assert ended.sent_at == site.clock.now()
+    assert ended.sent_at == cluster.clock.now()
 
 
 @pytest.mark.parametrize(
@@ -232,9 +234,9 @@ async def test_an_end_says_what_could_not_be_recorded_when_it_was_sent(
     ids=["answered at once", "with effects", "not answered"],
 )
 async def test_sending_is_written_down_unless_the_end_says_it_at_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch, action: str, answer: Any, writes: int
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, action: str, answer: Any, writes: int
 ) -> None:
-    charger = await (site.charger(site.a) if answer is None else site.charger(site.a, answer))
+    charger = await (cluster.charger(cluster.a) if answer is None else cluster.charger(cluster.a, answer))
     written: list[UUID] = []
     sent = CommandSteps.sent
 
@@ -244,20 +246,20 @@ async def test_sending_is_written_down_unless_the_end_says_it_at_once(
 
     monkeypatch.setattr(CommandSteps, "sent", count)
     payload = RESET if action == "Reset" else "{}"
-    command = await site.issue(site.a, charger, action, payload)
+    command = await cluster.issue(cluster.a, charger, action, payload)
     if answer is None:
-        await site.end(site.a, command)
+        await cluster.end(cluster.a, command)
     await charger.reported()
     assert written == [command.id] * writes
-    assert (await site.command(command.id)).sent_at == site.clock.now()
+    assert (await cluster.command(command.id)).sent_at == cluster.clock.now()
 
 
 @pytest.mark.parametrize("action", ["Reset", "ClearChargingProfile"], ids=["by itself", "with effects"])
 async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
-    site: Site, monkeypatch: pytest.MonkeyPatch, action: str
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    charger = await site.charger(site.b)
-    record, is_lost = site.b.owner._record_end, [True]
+    charger = await cluster.charger(cluster.b)
+    record, is_lost = cluster.b.owner._record_end, [True]
 
     async def lose_once(ending: Any) -> None:
         await record(ending)
@@ -265,25 +267,25 @@ async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
             is_lost.clear()
             raise StoreUnavailable
 
-    monkeypatch.setattr(site.b.owner, "_record_end", lose_once)
+    monkeypatch.setattr(cluster.b.owner, "_record_end", lose_once)
     monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
     payload = RESET if action == "Reset" else "{}"
-    command = await site.issue(site.a, charger, action, payload, wait_s=20)
+    command = await cluster.issue(cluster.a, charger, action, payload, wait_s=20)
     await charger.reported()
     assert not is_lost
-    assert (command.state, (await site.command(command.id)).late_result) == ("accepted", None)
+    assert (command.state, (await cluster.command(command.id)).late_result) == ("accepted", None)
 
 
 async def test_a_full_link_ends_a_command_that_was_never_sent(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    charger = await site.charger(site.b)
+    charger = await cluster.charger(cluster.b)
 
     def refuse(*_: Any) -> None:
         raise ValueError("the queue is full")
 
     monkeypatch.setattr(charger, "issue", refuse)
-    ended = await site.end(site.a, await site.issue(site.a, charger))
+    ended = await cluster.end(cluster.a, await cluster.issue(cluster.a, charger))
     assert (ended.state, ended.error) == (
         "expired",
         {"code": "NotQueued", "description": "the queue is full"},

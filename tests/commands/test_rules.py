@@ -20,12 +20,13 @@ from app.commands.rules import (
     without_secrets,
 )
 from app.errors import InvalidInput, NotFound
-from app.ocpp import Link, Resolve, ocpp16
+from app.ocpp import Link, Resolve
 from app.settings import Settings
+from tests.support.protocol import OCPP16
 
 
 def resolve(action: str, payload: str, answer: Any) -> Resolve:
-    link = Link(ocpp16(), "central_system")
+    link = Link(OCPP16, "central_system")
     link.call("1", action, payload, 0.0, 30.0)
     return only_resolve(link.receive(json.dumps(answer), 1.0))
 
@@ -64,7 +65,7 @@ def test_a_call_error_keeps_code_and_description() -> None:
 
 
 def test_what_was_not_answered_is_told_apart() -> None:
-    link = Link(ocpp16(), "central_system")
+    link = Link(OCPP16, "central_system")
     link.call("1", "ClearCache", "{}", 0.0, 30.0)
     link.call("2", "ClearCache", "{}", 0.0, 30.0)
     link.call("3", "ClearCache", "{}", 0.0, 30.0)
@@ -90,7 +91,7 @@ KEYS = AuthorizationKeyEffect(Credentials("pepper"))
 
 
 def judge(action: str, payload: str, timeout_s: float | None = None, identity: str = "cp") -> JudgedRequest:
-    judged = judge_request(CommandRequest(identity, action, payload, "test", timeout_s), SETTINGS)
+    judged = judge_request(CommandRequest(identity, action, payload, "test", timeout_s), OCPP16, SETTINGS)
     if judged.new_key is not None:
         KEYS.key_of(judged.new_key)
     return judged

@@ -1,4 +1,4 @@
-"""What stands in a database of an earlier version is there after the migration, and after the way back."""
+"""A migration, and the way back, keep what is stored in a database of an earlier version."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,14 +11,15 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.commands.operations import actions
 from app.commands.rules import has_effects
 from app.database.database import engine_url
 from app.database.migrations import configuration
 from app.main import command_effects
+from app.ocpp import messages_of
 from app.server.migration import MigrationError, bring_up_to_date
 from app.settings import Settings
 from tests.support.engines import with_database
+from tests.support.protocol import OCPP16
 
 _OLD_DATABASE = "of_an_earlier_version"
 
@@ -84,7 +85,7 @@ async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str)
             values (1, 'CP-1', 'Accepted', now(), now())
         """
     )
-    messages = actions()
+    messages = messages_of(OCPP16, "central_system")
     for message in messages:
         request = message["examples"]["request"]
         for payload in (request, {**request, "chargingProfile": {}}):

@@ -48,7 +48,7 @@ async def test_reads_cannot_write(settings: Settings) -> None:
 
 
 async def test_without_the_database_a_read_says_so() -> None:
-    reads = open_reads("postgresql://nobody@127.0.0.1:1/nothing")
+    reads = open_reads("postgresql://unknown@127.0.0.1:1/nothing")
     try:
         with pytest.raises(StoreUnavailable):
             await reads.rows(Statement(select(tenant_tables.tenants.c.id)), {})

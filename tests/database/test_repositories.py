@@ -27,7 +27,7 @@ from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.store.reading import TransactionStore
 from app.types import TenantId
 from tests.support.recorded import put_command
-from tests.support.store import NOW, Station, StationMaker, make_command
+from tests.support.store import NOW, ChargePointMaker, ChargePointRecords, make_command
 
 _HOUR = timedelta(hours=1)
 
@@ -51,17 +51,19 @@ async def test_tenants_are_created_found_changed_and_deleted(database: Database)
         async with database.platform() as work:
             await TenantStore(work).create("acme", "Another")
     async with database.platform() as work:
-        assert await TenantStore(work).delete("acme")
-        assert not await TenantStore(work).delete("acme")
+        assert await TenantStore(work).delete(created.id)
+        assert not await TenantStore(work).delete(created.id)
         assert await TenantStore(work).update("acme", name="x") is None
 
 
-async def test_a_deleted_tenant_takes_everything_with_it(station: Station) -> None:
-    started = await station.storage.ledger.start_transaction(station.start())
-    await station.storage.ledger.meter_values(station.readings("1", transaction_id=started.transaction_id))
-    async with station.database.platform() as work:
-        assert await TenantStore(work).delete(station.tenant.slug)
-    async with station.database.tenant(station.tenant.id) as tenant_work:
+async def test_a_deleted_tenant_takes_everything_with_it(charge_point: ChargePointRecords) -> None:
+    started = await charge_point.storage.ledger.start_transaction(charge_point.start())
+    await charge_point.storage.ledger.meter_values(
+        charge_point.readings("1", transaction_id=started.transaction_id)
+    )
+    async with charge_point.database.platform() as work:
+        assert await TenantStore(work).delete(charge_point.tenant.id)
+    async with charge_point.database.tenant(charge_point.tenant.id) as tenant_work:
         assert await TransactionStore(tenant_work).page(10) == []
         assert await ChargePointStore(tenant_work).page(10) == []
 
@@ -81,10 +83,10 @@ async def test_keys_are_found_by_prefix_and_revoked_once(database: Database, ten
         assert await ApiKeyStore(work).list(tenant.id) == [own]
 
 
-async def test_charge_points_are_created_found_changed_and_deleted(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_charge_points_are_created_found_changed_and_deleted(charge_point: ChargePointRecords) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         points = ChargePointStore(work)
-        assert await points.get("CP-1") == station.record
+        assert await points.get("CP-1") == charge_point.record
         assert await points.get("cp-1") is None
         changed = await points.update("CP-1", name="Yard", heartbeat_interval_s=60)
         assert changed is not None
@@ -102,52 +104,52 @@ async def test_charge_points_are_created_found_changed_and_deleted(station: Stat
         assert await points.delete("CP-2")
         assert not await points.delete("CP-2")
     with pytest.raises(Conflict, match="CP-1"):
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             await ChargePointStore(work).create("CP-1")
 
 
-async def test_a_charge_point_with_transactions_is_not_deleted(station: Station) -> None:
-    await station.storage.ledger.start_transaction(station.start())
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_a_charge_point_with_transactions_is_not_deleted(charge_point: ChargePointRecords) -> None:
+    await charge_point.storage.ledger.start_transaction(charge_point.start())
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         with pytest.raises(Conflict):
             await ChargePointStore(work).delete("CP-1")
         assert await ChargePointStore(work).get("CP-1") is not None
 
 
-async def test_a_boot_is_kept_with_text_that_can_be_stored(station: Station) -> None:
+async def test_a_boot_is_kept_with_text_that_can_be_stored(charge_point: ChargePointRecords) -> None:
     facts = BootFacts(NOW, "Vendor\x00", "Model\ud800", firmware_version="1.0")
-    attendance = station.storage.connection_batcher
-    registration = await attendance.record_boot(station.tenant.id, station.record.id, facts)
+    connection_batcher = charge_point.storage.connection_batcher
+    registration = await connection_batcher.record_boot(charge_point.tenant.id, charge_point.record.id, facts)
     assert registration == ("Accepted", None)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         stored = await ChargePointStore(work).get("CP-1")
     assert stored is not None
     assert (stored.vendor, stored.model, stored.booted_at) == ("Vendor\ufffd", "Model\ufffd", NOW)
 
 
-async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> None:
+async def test_a_pending_credential_is_promoted_or_dropped(charge_point: ChargePointRecords) -> None:
     async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
-        login = await station.storage.connection_batcher.find(station.tenant.slug, "CP-1")
+        login = await charge_point.storage.connection_batcher.find(charge_point.tenant.slug, "CP-1")
         assert login is not None
         return login.credential_hash, login.pending_credential_hash, login.pending_until
 
     points: Any
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         points = ChargePointStore(work)
-        await points.set_credential(station.record.id, b"old")
-        assert not await points.promote_pending(station.record.id, b"new")
-        await points.set_pending_credential(station.record.id, b"new", NOW + _HOUR)
+        await points.set_credential(charge_point.record.id, b"old")
+        assert not await points.promote_pending(charge_point.record.id, b"new")
+        await points.set_pending_credential(charge_point.record.id, b"new", NOW + _HOUR)
     assert await credentials() == (b"old", b"new", NOW + _HOUR)
-    async with station.database.tenant(station.tenant.id) as work:
-        await ChargePointStore(work).drop_pending(station.record.id, b"older")
-        assert not await ChargePointStore(work).promote_pending(station.record.id, b"older")
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(charge_point.record.id, b"older")
+        assert not await ChargePointStore(work).promote_pending(charge_point.record.id, b"older")
     assert await credentials() == (b"old", b"new", NOW + _HOUR)
-    async with station.database.tenant(station.tenant.id) as work:
-        await ChargePointStore(work).drop_pending(station.record.id, b"new")
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(charge_point.record.id, b"new")
     assert await credentials() == (b"old", None, None)
-    async with station.database.tenant(station.tenant.id) as work:
-        await ChargePointStore(work).set_pending_credential(station.record.id, b"new", NOW + _HOUR)
-        assert await ChargePointStore(work).promote_pending(station.record.id, b"new")
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        await ChargePointStore(work).set_pending_credential(charge_point.record.id, b"new", NOW + _HOUR)
+        assert await ChargePointStore(work).promote_pending(charge_point.record.id, b"new")
     assert await credentials() == (b"new", None, None)
 
 
@@ -162,26 +164,28 @@ async def test_a_pending_credential_is_promoted_or_dropped(station: Station) -> 
     ],
 )
 async def test_an_older_status_does_not_overwrite(
-    station: Station, first: datetime, second: datetime, status: str
+    charge_point: ChargePointRecords, first: datetime, second: datetime, status: str
 ) -> None:
     received = NOW + 2 * _HOUR
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         for number, (at, name) in enumerate([(first, "Available"), (second, "Charging")]):
             report = StatusReport(1, name, "NoError", at, received + timedelta(seconds=number))
             if first > received and number == 0:
                 report = replace(report, received_at=NOW)
-            await ConnectorStore(work).record_status(station.record.id, report, 64)
-        [stored] = await ConnectorStore(work).for_charge_point(station.record.id)
+            await ConnectorStore(work).record_status(charge_point.record.id, report, 64)
+        [stored] = await ConnectorStore(work).for_charge_point(charge_point.record.id)
     assert stored.status == status
 
 
-async def test_connectors_are_created_on_sight_up_to_the_limit(station: Station, settings: Settings) -> None:
+async def test_connectors_are_created_on_sight_up_to_the_limit(
+    charge_point: ChargePointRecords, settings: Settings
+) -> None:
     limit = settings.connectors_per_charge_point
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
 
         async def report(connector_id: int, status: str = "Available") -> bool:
             return await ConnectorStore(work).record_status(
-                station.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW), 64
+                charge_point.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW), 64
             )
 
         assert all([await report(number) for number in range(limit + 1)])
@@ -189,13 +193,13 @@ async def test_connectors_are_created_on_sight_up_to_the_limit(station: Station,
         assert await report(limit, "Faulted")
         assert not await report(-1)
         assert not await report(2**31)
-        stored = await ConnectorStore(work).for_charge_point(station.record.id)
+        stored = await ConnectorStore(work).for_charge_point(charge_point.record.id)
     assert [connector.connector_id for connector in stored] == list(range(limit + 1))
     assert stored[-1].status == "Faulted"
 
 
-async def test_id_tags_are_one_in_any_case(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_id_tags_are_one_in_any_case(charge_point: ChargePointRecords) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         tags = IdTagStore(work)
         created = await tags.create(NewIdTag("Abc", note="card", max_active_transactions=2))
         assert await tags.get("aBC") == created
@@ -210,34 +214,36 @@ async def test_id_tags_are_one_in_any_case(station: Station) -> None:
         assert not await tags.delete("abc")
         assert await tags.update("abc", note=None) is None
     with pytest.raises(Conflict, match="tag-1"):
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             await IdTagStore(work).create(NewIdTag("tag-1"))
 
 
-async def test_authorize_answers_in_wire_form(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_authorize_answers_in_wire_form(charge_point: ChargePointRecords) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR))
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    start = station.storage.ledger.start_transaction
-    await start(station.start(id_tag="one"))
-    ask = partial(IdTagService(station.database).authorize, TenantId(station.tenant.id))
-    assert (await start(station.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
+    start = charge_point.storage.ledger.start_transaction
+    await start(charge_point.start(id_tag="one"))
+    ask = partial(IdTagService(charge_point.database).authorize, TenantId(charge_point.tenant.id))
+    assert (await start(charge_point.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
     assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
     grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
     assert await ask("GROUPED", NOW) == {"status": "Accepted", **grouped}
     assert await ask("GROUPED", NOW + _HOUR) == {"status": "Expired", **grouped}
     assert await ask("ONE", NOW) == {"status": "Accepted"}
-    assert (await start(station.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
+    assert (await start(charge_point.start(id_tag="ONE", connector_id=2))).id_tag_info[
+        "status"
+    ] == "ConcurrentTx"
 
 
-async def test_the_newest_configuration_value_stays(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_the_newest_configuration_value_stays(charge_point: ChargePointRecords) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         put = ConfigurationStore(work).put
-        await put(station.record.id, "HeartbeatInterval", "60", True, NOW)
-        await put(station.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
-        await put(station.record.id, "HeartbeatInterval", "30", False, NOW)
-        await put(station.record.id, "heartbeatInterval", None, None, NOW)
-        stored = await ConfigurationStore(work).for_charge_point(station.record.id)
+        await put(charge_point.record.id, "HeartbeatInterval", "60", True, NOW)
+        await put(charge_point.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
+        await put(charge_point.record.id, "HeartbeatInterval", "30", False, NOW)
+        await put(charge_point.record.id, "heartbeatInterval", None, None, NOW)
+        stored = await ConfigurationStore(work).for_charge_point(charge_point.record.id)
     assert [(row.key, row.value, row.readonly) for row in stored] == [
         ("HeartbeatInterval", "90\ufffd", True),
         ("heartbeatInterval", None, None),
@@ -245,28 +251,30 @@ async def test_the_newest_configuration_value_stays(station: Station) -> None:
 
 
 async def test_no_tenant_sees_or_changes_the_rows_of_another(
-    station: Station, make_station: StationMaker
+    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
 ) -> None:
-    database = station.database
-    started = await station.storage.ledger.start_transaction(station.start())
+    database = charge_point.database
+    started = await charge_point.storage.ledger.start_transaction(charge_point.start())
     number = started.transaction_id
-    await station.storage.ledger.meter_values(station.readings("1", transaction_id=number))
-    await station.storage.ledger.stop_transaction(station.stop(-1, stopped_at=NOW - _HOUR))
-    command = make_command(station, idempotency_key="key")
+    await charge_point.storage.ledger.meter_values(charge_point.readings("1", transaction_id=number))
+    await charge_point.storage.ledger.stop_transaction(charge_point.stop(-1, stopped_at=NOW - _HOUR))
+    command = make_command(charge_point, idempotency_key="key")
     report = StatusReport(1, "Available", "NoError", NOW, NOW)
-    async with database.tenant(station.tenant.id) as work:
+    async with database.tenant(charge_point.tenant.id) as work:
         transaction = await TransactionStore(work).get(number)
         await put_command(work, command)
-        await ConnectorStore(work).record_status(station.record.id, report, 64)
-        await ConfigurationStore(work).put(station.record.id, "Key", "1", None, NOW)
+        await ConnectorStore(work).record_status(charge_point.record.id, report, 64)
+        await ConfigurationStore(work).put(charge_point.record.id, "Key", "1", None, NOW)
     assert transaction is not None
     async with database.platform() as platform:
-        stranger = await TenantStore(platform).create(f"{station.tenant.slug}-other", "Other")
-    own = station.record.id
-    await station.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
-    assert await station.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
+        stranger = await TenantStore(platform).create(f"{charge_point.tenant.slug}-other", "Other")
+    own = charge_point.record.id
+    await charge_point.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
+    assert await charge_point.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
     assert (
-        await station.storage.connection_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
+        await charge_point.storage.connection_batcher.record_boot(
+            stranger.id, own, BootFacts(NOW, "stolen", None)
+        )
         is None
     )
     async with database.tenant(stranger.id) as work:
@@ -293,7 +301,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert await FrameStore(work).page(own, 9) == []
     foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"
-    async with database.tenant(station.tenant.id) as work:
+    async with database.tenant(charge_point.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")
         [connector] = await ConnectorStore(work).for_charge_point(own)
         [setting] = await ConfigurationStore(work).for_charge_point(own)
@@ -302,38 +310,40 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     assert (connector.status, setting.value) == ("Available", "1")
 
 
-async def test_a_tag_of_another_tenant_authorizes_nothing(station: Station) -> None:
-    database = station.database
+async def test_a_tag_of_another_tenant_authorizes_nothing(charge_point: ChargePointRecords) -> None:
+    database = charge_point.database
     async with database.platform() as platform:
-        stranger = await TenantStore(platform).create(f"{station.tenant.slug}-tags", "Other")
+        stranger = await TenantStore(platform).create(f"{charge_point.tenant.slug}-tags", "Other")
     async with database.tenant(stranger.id) as work:
         await IdTagStore(work).create(NewIdTag("FOREIGN"))
-    answer = await station.storage.ledger.start_transaction(station.start(id_tag="FOREIGN"))
+    answer = await charge_point.storage.ledger.start_transaction(charge_point.start(id_tag="FOREIGN"))
     assert answer.id_tag_info == {"status": "Invalid"}
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800"])
-async def test_text_that_cannot_be_stored_is_refused_as_input(station: Station, name: str) -> None:
+async def test_text_that_cannot_be_stored_is_refused_as_input(
+    charge_point: ChargePointRecords, name: str
+) -> None:
     with pytest.raises(InvalidInput):
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             await ChargePointStore(work).update("CP-1", name=name)
 
 
-async def test_a_number_that_cannot_be_stored_is_refused_as_input(station: Station) -> None:
+async def test_a_number_that_cannot_be_stored_is_refused_as_input(charge_point: ChargePointRecords) -> None:
     with pytest.raises(InvalidInput):
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             await IdTagStore(work).update("TAG-1", max_active_transactions=2**80)
 
 
-async def test_an_error_rolls_the_work_back(station: Station) -> None:
+async def test_an_error_rolls_the_work_back(charge_point: ChargePointRecords) -> None:
     async def fail_after_a_change() -> None:
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             await ChargePointStore(work).update("CP-1", name="half")
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail_after_a_change()
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")
     assert point is not None
     assert point.name is None

@@ -15,7 +15,7 @@ from app.frame_log.records import FrameFilter, FrameRecord
 from app.frame_log.store import FrameStore
 from app.settings import Settings
 from tests.support.conversations import new_conversation
-from tests.support.store import NOW, Station
+from tests.support.store import NOW, ChargePointRecords
 
 
 class _SetClock:
@@ -48,17 +48,21 @@ async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock)
     await log.close()
 
 
-async def _frames(station: Station, **filters: Any) -> list[FrameRecord]:
-    async with station.database.tenant(station.tenant.id) as work:
-        return await FrameStore(work).page(station.record.id, 100, None, FrameFilter(**filters))
+async def _frames(charge_point: ChargePointRecords, **filters: Any) -> list[FrameRecord]:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        return await FrameStore(work).page(charge_point.record.id, 100, None, FrameFilter(**filters))
 
 
 def _record(
-    log: FrameLog, station: Station, text: str, direction: Any = "in", at: datetime | None = None
+    log: FrameLog,
+    charge_point: ChargePointRecords,
+    text: str,
+    direction: Any = "in",
+    at: datetime | None = None,
 ) -> None:
     """Let a conversation log one frame."""
     clock = _SetClock(at or datetime.now(UTC))
-    conversation = new_conversation(**station.place, frames=log.buffer, clock=clock)
+    conversation = new_conversation(**charge_point.place, frames=log.buffer, clock=clock)
     if direction == "in":
         conversation.text(text)
     else:
@@ -66,31 +70,31 @@ def _record(
 
 
 async def test_frames_are_read_the_newest_first(
-    station: Station, frame_log: FrameLog, set_clock: _SetClock
+    charge_point: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock
 ) -> None:
     texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2, "2", "MeterValues", {}]']
     for text, direction in zip(texts, ("in", "out", "in"), strict=True):
-        _record(frame_log, station, text, direction, at=set_clock.at)
+        _record(frame_log, charge_point, text, direction, at=set_clock.at)
         set_clock.at += timedelta(seconds=1)
     await frame_log.flush()
-    found = await _frames(station)
+    found = await _frames(charge_point)
     assert [frame.text for frame in found] == texts[::-1]
-    assert [frame.text for frame in await _frames(station, direction="out")] == [texts[1]]
-    assert [frame.text for frame in await _frames(station, action="MeterValues")] == [texts[2]]
+    assert [frame.text for frame in await _frames(charge_point, direction="out")] == [texts[1]]
+    assert [frame.text for frame in await _frames(charge_point, action="MeterValues")] == [texts[2]]
     late = NOW + timedelta(seconds=1)
-    assert [frame.text for frame in await _frames(station, from_at=late)] == texts[:0:-1]
-    assert [frame.text for frame in await _frames(station, to_at=late)] == texts[:1]
-    async with station.database.tenant(station.tenant.id) as work:
+    assert [frame.text for frame in await _frames(charge_point, from_at=late)] == texts[:0:-1]
+    assert [frame.text for frame in await _frames(charge_point, to_at=late)] == texts[:1]
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         after = (found[0].run_at, found[0].id)
-        assert await FrameStore(work).page(station.record.id, 1, after) == found[1:2]
+        assert await FrameStore(work).page(charge_point.record.id, 1, after) == found[1:2]
 
 
 async def test_frames_that_were_kept_together_are_read_one_by_one(
-    station: Station, frame_log: FrameLog
+    charge_point: ChargePointRecords, frame_log: FrameLog
 ) -> None:
     clock = _SetClock()
     one, other = (
-        new_conversation(**station.place, frames=frame_log.buffer, connection_id=name, clock=clock)
+        new_conversation(**charge_point.place, frames=frame_log.buffer, connection_id=name, clock=clock)
         for name in "ab"
     )
     for text, conversation, after_ms in (
@@ -103,85 +107,89 @@ async def test_frames_that_were_kept_together_are_read_one_by_one(
         clock.at = NOW + timedelta(milliseconds=after_ms)
         conversation.send(text)
     await frame_log.flush()
-    found = await _frames(station)
+    found = await _frames(charge_point)
     assert [frame.text for frame in found] == ["5", "4", "3", "2", "1"]
     assert len({frame.id for frame in found}) == 5
     paged, after = [], None
-    async with station.database.tenant(station.tenant.id) as work:
-        while page := await FrameStore(work).page(station.record.id, 1, after):
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        while page := await FrameStore(work).page(charge_point.record.id, 1, after):
             paged += page
             after = (page[0].run_at, page[0].id)
     assert paged == found
     middle = NOW + timedelta(milliseconds=700)
-    assert [frame.text for frame in await _frames(station, to_at=middle)] == ["2", "1"]
-    assert [frame.text for frame in await _frames(station, from_at=middle)] == ["5", "4", "3"]
-    assert [frame.text for frame in await _frames(station, from_at=middle, to_at=middle)] == []
+    assert [frame.text for frame in await _frames(charge_point, to_at=middle)] == ["2", "1"]
+    assert [frame.text for frame in await _frames(charge_point, from_at=middle)] == ["5", "4", "3"]
+    assert [frame.text for frame in await _frames(charge_point, from_at=middle, to_at=middle)] == []
 
 
-async def test_deviations_are_kept_with_the_frame(station: Station, frame_log: FrameLog) -> None:
-    _record(frame_log, station, '[2,"1","heartbeat",{}]')
+async def test_deviations_are_kept_with_the_frame(
+    charge_point: ChargePointRecords, frame_log: FrameLog
+) -> None:
+    _record(frame_log, charge_point, '[2,"1","heartbeat",{}]')
     await frame_log.flush()
-    [frame] = await _frames(station)
+    [frame] = await _frames(charge_point)
     assert frame.deviations == [{"kind": "action_spelling", "pointer": "", "raw": "heartbeat"}]
 
 
-async def test_what_cannot_be_stored_is_replaced(station: Station, frame_log: FrameLog) -> None:
+async def test_what_cannot_be_stored_is_replaced(
+    charge_point: ChargePointRecords, frame_log: FrameLog
+) -> None:
     for text in ("a", "b\x00", '[2,"1","HEARTBEAT",{}]\x00'):
-        _record(frame_log, station, text)
+        _record(frame_log, charge_point, text)
     await frame_log.flush()
-    found = await _frames(station)
+    found = await _frames(charge_point)
     assert sorted(frame.text for frame in found) == ['[2,"1","HEARTBEAT",{}]\ufffd', "a", "b\ufffd"]
     assert {one["kind"] for frame in found for one in frame.deviations or ()} >= {"trailing_nul"}
 
 
-async def test_a_full_buffer_sheds(station: Station, frame_log: FrameLog) -> None:
+async def test_a_full_buffer_sheds(charge_point: ChargePointRecords, frame_log: FrameLog) -> None:
     for number in range(9):
-        _record(frame_log, station, str(number))
+        _record(frame_log, charge_point, str(number))
     await frame_log.flush()
-    assert sorted(frame.text for frame in await _frames(station)) == list("01234")
+    assert sorted(frame.text for frame in await _frames(charge_point)) == list("01234")
 
 
 async def test_a_flush_leaves_what_comes_meanwhile_to_the_next_one(
-    station: Station, frame_log: FrameLog, monkeypatch: pytest.MonkeyPatch
+    charge_point: ChargePointRecords, frame_log: FrameLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, copies = frame_log._copy, []
 
     async def copy_and_record(data: bytes) -> None:
         copies.append(data)
-        _record(frame_log, station, f"during {len(copies)}")
+        _record(frame_log, charge_point, f"during {len(copies)}")
         await copy(data)
 
     monkeypatch.setattr(frame_log, "_copy", copy_and_record)
-    _record(frame_log, station, "before")
+    _record(frame_log, charge_point, "before")
     for count in (1, 2):
         async with asyncio.timeout(10):
             await frame_log.flush()
         assert (len(copies), len(frame_log.buffer)) == (count, 1)
-    assert {frame.text for frame in await _frames(station)} == {"before", "during 1"}
+    assert {frame.text for frame in await _frames(charge_point)} == {"before", "during 1"}
 
 
 async def test_old_frames_are_purged(
-    station: Station, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
+    charge_point: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
 ) -> None:
-    _record(frame_log, station, "old", at=set_clock.at)
+    _record(frame_log, charge_point, "old", at=set_clock.at)
     set_clock.at += timedelta(days=settings.frame_log_retention_days)
-    _record(frame_log, station, "new", at=set_clock.at)
+    _record(frame_log, charge_point, "new", at=set_clock.at)
     await frame_log.flush()
     set_clock.at += timedelta(seconds=1)
     assert await frame_log.purge() >= 1
-    assert [frame.text for frame in await _frames(station)] == ["new"]
+    assert [frame.text for frame in await _frames(charge_point)] == ["new"]
 
 
-async def test_the_log_writes_in_the_background_and_at_its_end(station: Station) -> None:
-    _record(station.storage.frame_log, station, "last")
-    await station.storage.frame_log.close()
-    assert [frame.text for frame in await _frames(station)] == ["last"]
+async def test_the_log_writes_in_the_background_and_at_its_end(charge_point: ChargePointRecords) -> None:
+    _record(charge_point.storage.frame_log, charge_point, "last")
+    await charge_point.storage.frame_log.close()
+    assert [frame.text for frame in await _frames(charge_point)] == ["last"]
 
 
 async def test_a_lost_connection_costs_frames_and_no_more(
-    station: Station, frame_log: FrameLog, database_url: str
+    charge_point: ChargePointRecords, frame_log: FrameLog, database_url: str
 ) -> None:
-    _record(frame_log, station, "before")
+    _record(frame_log, charge_point, "before")
     await frame_log.flush()
     connection = await asyncpg.connect(database_url)
     await connection.execute(
@@ -189,26 +197,26 @@ async def test_a_lost_connection_costs_frames_and_no_more(
         " where application_name = 'stationmaster frame log'"
     )
     await connection.close()
-    _record(frame_log, station, "perhaps lost")
+    _record(frame_log, charge_point, "perhaps lost")
     # Whether the loss is noticed before the next write is up to the network.
     with contextlib.suppress(
         asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
     ):
         await frame_log.flush()
-    _record(frame_log, station, "after")
+    _record(frame_log, charge_point, "after")
     await frame_log.flush()
-    texts = {frame.text for frame in await _frames(station)}
+    texts = {frame.text for frame in await _frames(charge_point)}
     assert {"before", "after"} <= texts
 
 
 async def test_large_frames_are_shed_before_they_fill_the_memory(
-    database_url: str, station: Station, settings: Settings, set_clock: _SetClock
+    database_url: str, charge_point: ChargePointRecords, settings: Settings, set_clock: _SetClock
 ) -> None:
     small = settings.model_copy(update={"frame_log_buffer_bytes": 200})
     log = FrameLog(database_url, settings=small, clock=set_clock)
     for text in ("a" * 150, "b" * 60, "c" * 10):
-        _record(log, station, text)
+        _record(log, charge_point, text)
     await log.flush()
-    _record(log, station, "d" * 100)
+    _record(log, charge_point, "d" * 100)
     await log.close()
-    assert {frame.text[0] for frame in await _frames(station)} == {"a", "c", "d"}
+    assert {frame.text[0] for frame in await _frames(charge_point)} == {"a", "c", "d"}

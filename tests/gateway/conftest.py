@@ -9,7 +9,7 @@ from app.database.database import Database
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
-from tests.support.gateway import Station, serve
+from tests.support.gateway import GatewayServer, serve
 from tests.support.raw_client import close_all
 
 
@@ -20,13 +20,13 @@ def apps() -> dict[str, FastAPI]:
 
 
 @pytest.fixture
-async def station(
+async def server(
     database: Database, tenant: TenantRecord, settings: Settings, apps: dict[str, FastAPI]
-) -> AsyncIterator[Station]:
+) -> AsyncIterator[GatewayServer]:
     """A server with the default settings."""
     app = apps.setdefault("default", apps.get("default") or create_app(settings))
     async with serve(app, settings) as port:
         try:
-            yield Station(port, app, database, tenant, settings)
+            yield GatewayServer(port, app, database, tenant, settings)
         finally:
             await close_all()

@@ -9,7 +9,7 @@ from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.frame_log.store import FrameStore
 from app.tenants.store import TenantStore
 from app.transactions.store.reading import TransactionStore
-from tests.support.gateway import Station
+from tests.support.gateway import GatewayServer
 from tests.support.raw_client import BINARY, CLOSE, PONG, TEXT, RawClient
 
 HEARTBEAT = '[2,"hb","Heartbeat",{}]'
@@ -33,17 +33,17 @@ CALL_ERRORS = [
 ]
 
 
-async def witness(station: Station) -> tuple[RawClient, int]:
+async def witness(server: GatewayServer) -> tuple[RawClient, int]:
     """Another charge point, in the middle of a transaction."""
-    await station.register("WITNESS")
-    client = await station.connect("WITNESS")
+    await server.register("WITNESS")
+    client = await server.connect("WITNESS")
     answer = await client.call("StartTransaction", START)
     return client, answer[2]["transactionId"]
 
 
-async def assert_unharmed(station: Station, client: RawClient, transaction_id: int) -> None:
+async def assert_unharmed(server: GatewayServer, client: RawClient, transaction_id: int) -> None:
     assert (await client.ask(HEARTBEAT))[0] == 3
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         (transaction,) = await TransactionStore(work).page(10)
     assert (transaction.id, transaction.meter_start_wh) == (transaction_id, 100)
     assert transaction.stopped_at is None
@@ -53,55 +53,55 @@ async def assert_unharmed(station: Station, client: RawClient, transaction_id: i
     ("text", "code"), [row[1:] for row in CALL_ERRORS], ids=[row[0] for row in CALL_ERRORS]
 )
 async def test_a_bad_call_gets_its_error_and_the_socket_stays(
-    station: Station, text: bytes, code: str
+    server: GatewayServer, text: bytes, code: str
 ) -> None:
-    other, transaction_id = await witness(station)
-    await station.register("CP1")
-    client = await station.connect("CP1")
+    other, transaction_id = await witness(server)
+    await server.register("CP1")
+    client = await server.connect("CP1")
     answer = await client.ask(text)
     assert answer[:3] == [4, "b", code]
     assert answer[4] == {}
     assert (await client.ask(HEARTBEAT))[0] == 3
-    await assert_unharmed(station, other, transaction_id)
+    await assert_unharmed(server, other, transaction_id)
 
 
 async def test_an_over_long_string_is_kept_by_a_tolerant_tenant_and_refused_by_a_strict_one(
-    station: Station,
+    server: GatewayServer,
 ) -> None:
-    await station.register("CP1")
+    await server.register("CP1")
     boot = {"chargePointVendor": "V" * 300, "chargePointModel": "M"}
-    tolerant = await station.connect("CP1")
+    tolerant = await server.connect("CP1")
     assert (await tolerant.call("BootNotification", boot))[2]["status"] == "Accepted"
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
     assert record is not None
     assert record.vendor is not None
     assert record.vendor.startswith("V" * 20)
-    async with station.database.platform() as platform:
-        await TenantStore(platform).update(station.tenant.slug, strict_protocol=True)
-    strict = await station.connect("CP1")
+    async with server.database.platform() as platform:
+        await TenantStore(platform).update(server.tenant.slug, strict_protocol=True)
+    strict = await server.connect("CP1")
     assert (await strict.call("BootNotification", boot))[2] == "PropertyConstraintViolation"
 
 
 @pytest.mark.parametrize(
     "text", [b"", b"nonsense", b"[", b"{}", b"[2]", b"[5,1,2]", b'[3,"x",{}]', b'[4,"x"]']
 )
-async def test_what_is_no_call_gets_no_answer(station: Station, text: bytes) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_what_is_no_call_gets_no_answer(server: GatewayServer, text: bytes) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
     client.send(text)
     # The next answer belongs to the next call: nothing was sent for the one before.
     assert (await client.ask(HEARTBEAT))[:2] == [3, "hb"]
 
 
-async def test_twenty_unreadable_frames_close_with_1008(station: Station) -> None:
-    other, transaction_id = await witness(station)
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_twenty_unreadable_frames_close_with_1008(server: GatewayServer) -> None:
+    other, transaction_id = await witness(server)
+    await server.register("CP1")
+    client = await server.connect("CP1")
     for _ in range(20):
         client.send("nonsense")
     assert await client.close_code() == 1008
-    await assert_unharmed(station, other, transaction_id)
+    await assert_unharmed(server, other, transaction_id)
 
 
 def masked(opcode: int, payload: bytes, fin: bool = True) -> tuple[int, bytes, bool]:
@@ -130,35 +130,35 @@ CLOSINGS: list[tuple[str, list[tuple[int, bytes, bool]], int]] = [
 
 @pytest.mark.parametrize(("frames", "code"), [row[1:] for row in CLOSINGS], ids=[row[0] for row in CLOSINGS])
 async def test_what_is_no_text_message_closes_with_its_code(
-    station: Station, frames: list[tuple[int, bytes, bool]], code: int
+    server: GatewayServer, frames: list[tuple[int, bytes, bool]], code: int
 ) -> None:
-    other, transaction_id = await witness(station)
-    await station.register("CP1")
-    client = await station.connect("CP1")
+    other, transaction_id = await witness(server)
+    await server.register("CP1")
+    client = await server.connect("CP1")
     for opcode, payload, fin in frames:
         client.send(payload, opcode, fin=fin)
     assert await client.close_code() == code
-    await assert_unharmed(station, other, transaction_id)
-    assert (await (await station.connect("CP1")).ask(HEARTBEAT))[0] == 3
+    await assert_unharmed(server, other, transaction_id)
+    assert (await (await server.connect("CP1")).ask(HEARTBEAT))[0] == 3
 
 
-async def test_reserved_bits_without_an_extension_close_with_1002(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_reserved_bits_without_an_extension_close_with_1002(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
     client.send(HEARTBEAT, first_byte=0xC1)
     assert await client.close_code() == 1002
 
 
-async def test_an_unmasked_frame_closes_with_1002(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_an_unmasked_frame_closes_with_1002(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
     client.writer.write(bytes([0x81, 2]) + b"[]")
     assert await client.close_code() == 1002
 
 
-async def test_a_fragmented_message_of_the_allowed_size_is_one_message(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_a_fragmented_message_of_the_allowed_size_is_one_message(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
     data = HEARTBEAT.encode()
     client.send(data[:5], TEXT, fin=False)
     client.send(b"", 0x9)
@@ -167,21 +167,21 @@ async def test_a_fragmented_message_of_the_allowed_size_is_one_message(station: 
     assert json.loads(await client.text())[:2] == [3, "hb"]
 
 
-async def test_before_acceptance_a_smaller_frame_is_too_big(station: Station) -> None:
-    await station.register("CP1", registration_status="Pending")
-    client = await station.connect("CP1")
+async def test_before_acceptance_a_smaller_frame_is_too_big(server: GatewayServer) -> None:
+    await server.register("CP1", registration_status="Pending")
+    client = await server.connect("CP1")
     boot = {"chargePointVendor": "V", "chargePointModel": "M", "firmwareVersion": "x" * 17_000}
     client.send(json.dumps([2, "1", "BootNotification", boot]))
     assert await client.close_code() == 1009
 
 
-async def test_text_in_a_binary_frame_is_answered(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_text_in_a_binary_frame_is_answered(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
     client.send(HEARTBEAT, BINARY)
     assert json.loads(await client.text())[:2] == [3, "hb"]
-    await station.flush()
-    async with station.database.tenant(station.tenant.id) as work:
+    await server.flush()
+    async with server.database.tenant(server.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
         assert record is not None
         frames = await FrameStore(work).page(record.id, 10)
@@ -195,11 +195,11 @@ SURROGATE = "A\\ud800B"
 
 @pytest.mark.parametrize("text", [NUL, SURROGATE], ids=["NUL", "lone surrogate"])
 async def test_characters_no_database_holds_are_replaced_and_nothing_fails(
-    station: Station, text: str
+    server: GatewayServer, text: str
 ) -> None:
-    other, transaction_id = await witness(station)
-    await station.register("CP1")
-    client = await station.connect("CP1")
+    other, transaction_id = await witness(server)
+    await server.register("CP1")
+    client = await server.connect("CP1")
 
     async def call(action: str, payload: str) -> Any:
         answer = await client.ask(f'[2,"{action}","{action}",{payload.replace("TEXT", text)}]')
@@ -224,59 +224,59 @@ async def test_characters_no_database_holds_are_replaced_and_nothing_fails(
         f'{{"transactionId":{started["transactionId"]},"idTag":"TEXT","meterStop":5,'
         '"timestamp":"2026-01-01T01:00:00Z"}',
     )
-    await station.flush()
-    async with station.database.tenant(station.tenant.id) as work:
+    await server.flush()
+    async with server.database.tenant(server.tenant.id) as work:
         transaction = await TransactionStore(work).get(started["transactionId"])
     assert transaction is not None
     assert transaction.id_tag == "A\ufffdB"
     assert transaction.meter_stop_wh == 5
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         untouched = await TransactionStore(work).get(transaction_id)
     assert untouched is not None
     assert untouched.stopped_at is None
     assert (await other.ask(HEARTBEAT))[0] == 3
 
 
-async def test_a_refused_billing_message_is_kept_raw(station: Station) -> None:
-    record = await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_a_refused_billing_message_is_kept_raw(server: GatewayServer) -> None:
+    record = await server.register("CP1")
+    client = await server.connect("CP1")
     text = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG"}]'
     assert (await client.ask(text))[:3] == [4, "s", "ProtocolError"]
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         (orphan,) = await TransactionStore(work).orphan_records(10, charge_point_id=record.id)
     assert (orphan.kind, orphan.action, orphan.raw) == ("invalid", "StartTransaction", text)
 
 
 async def test_a_defect_in_a_handler_costs_one_message(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, transaction_id = await witness(station)
-    await station.register("CP1")
-    client = await station.connect("CP1")
+    other, transaction_id = await witness(server)
+    await server.register("CP1")
+    client = await server.connect("CP1")
 
     async def defect(*_: Any) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.storage.ledger, "start_transaction", defect)
+        patch.setattr(server.services.storage.ledger, "start_transaction", defect)
         answer = await client.call("StartTransaction", START)
     assert answer[:3] == [4, "1", "InternalError"]
     assert "ZeroDivision" not in json.dumps(answer)
     # The same message again is a new try, not the remembered error.
     assert (await client.call("StartTransaction", START))[0] == 3
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         assert len(await TransactionStore(work).page(10)) == 2
         first = await TransactionStore(work).get(transaction_id)
     assert first is not None
     assert (await other.ask(HEARTBEAT))[0] == 3
 
 
-async def test_new_connectors_have_a_limit_and_are_answered_beyond_it(station: Station) -> None:
-    record = await station.register("CP1")
-    client = await station.connect("CP1")
+async def test_new_connectors_have_a_limit_and_are_answered_beyond_it(server: GatewayServer) -> None:
+    record = await server.register("CP1")
+    client = await server.connect("CP1")
     for n in range(70):
         report = {"connectorId": n, "status": "Available", "errorCode": "NoError"}
         assert (await client.call("StatusNotification", report, str(n)))[2] == {}
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         connectors = await ConnectorStore(work).for_charge_point(record.id)
-    assert len(connectors) == station.settings.connectors_per_charge_point + 1
+    assert len(connectors) == server.settings.connectors_per_charge_point + 1

@@ -12,7 +12,7 @@ from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.store.reading import TransactionStore
-from tests.support.gateway import Station
+from tests.support.gateway import GatewayServer
 from tests.support.raw_client import RawClient
 
 AT = "2026-01-01T10:00:00Z"
@@ -25,40 +25,40 @@ def reading(value: Any = "1", at: str = "2026-01-01T10:30:00Z", **more: Any) -> 
 
 
 @pytest.fixture
-async def charger(station: Station) -> RawClient:
-    await station.register("CP1")
-    async with station.database.tenant(station.tenant.id) as work:
+async def charger(server: GatewayServer) -> RawClient:
+    await server.register("CP1")
+    async with server.database.tenant(server.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG"))
         await IdTagStore(work).create(NewIdTag("GONE", status="Blocked"))
-    return await station.connect("CP1")
+    return await server.connect("CP1")
 
 
-async def transaction(station: Station, transaction_id: int) -> TransactionRecord:
-    async with station.database.tenant(station.tenant.id) as work:
+async def transaction(server: GatewayServer, transaction_id: int) -> TransactionRecord:
+    async with server.database.tenant(server.tenant.id) as work:
         record = await TransactionStore(work).get(transaction_id)
     assert record is not None
     return record
 
 
-async def transactions(station: Station) -> list[TransactionRecord]:
-    async with station.database.tenant(station.tenant.id) as work:
+async def transactions(server: GatewayServer) -> list[TransactionRecord]:
+    async with server.database.tenant(server.tenant.id) as work:
         return await TransactionStore(work).page(100)
 
 
-async def values(station: Station) -> list[MeterValueRecord]:
-    async with station.database.tenant(station.tenant.id) as work:
+async def values(server: GatewayServer) -> list[MeterValueRecord]:
+    async with server.database.tenant(server.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
         assert record is not None
         return await TransactionStore(work).meter_values_of_charge_point(record.id, 100)
 
 
-async def orphans(station: Station) -> list[str]:
-    async with station.database.tenant(station.tenant.id) as work:
+async def orphans(server: GatewayServer) -> list[str]:
+    async with server.database.tenant(server.tenant.id) as work:
         return [record.kind for record in await TransactionStore(work).orphan_records(100)]
 
 
-async def connectors(station: Station) -> dict[int, tuple[str, str]]:
-    async with station.database.tenant(station.tenant.id) as work:
+async def connectors(server: GatewayServer) -> dict[int, tuple[str, str]]:
+    async with server.database.tenant(server.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
         assert record is not None
         known = await ConnectorStore(work).for_charge_point(record.id)
@@ -79,73 +79,79 @@ async def start(client: RawClient, **changes: Any) -> int:
     ("id_tag", "status"), [("TAG", "Accepted"), ("tag", "Accepted"), ("GONE", "Blocked"), ("WHO", "Invalid")]
 )
 async def test_a_start_is_recorded_whatever_its_tag(
-    station: Station, charger: RawClient, id_tag: str, status: str
+    server: GatewayServer, charger: RawClient, id_tag: str, status: str
 ) -> None:
     answer = await charger.call("StartTransaction", {**START, "idTag": id_tag})
     assert answer[2]["idTagInfo"]["status"] == status
     assert 0 < answer[2]["transactionId"] < 2**31
-    record = await transaction(station, answer[2]["transactionId"])
+    record = await transaction(server, answer[2]["transactionId"])
     assert (record.id_tag, record.meter_start_wh, record.started_at) == (id_tag, 100, parse_time(AT))
 
 
-async def test_a_replayed_start_gets_the_stored_answer(station: Station, charger: RawClient) -> None:
+async def test_a_replayed_start_gets_the_stored_answer(server: GatewayServer, charger: RawClient) -> None:
     first = await charger.call("StartTransaction", START, "a")
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         await IdTagStore(work).update("TAG", status="Blocked")
     same_id = await charger.call("StartTransaction", START, "a")
     new_id = await charger.call("StartTransaction", START, "b")
     await charger.close()
-    reconnected = await station.connect("CP1")
+    reconnected = await server.connect("CP1")
     after_reconnect = await reconnected.call("StartTransaction", START, "c")
     assert first[2] == same_id[2] == new_id[2] == after_reconnect[2]
-    assert len(await transactions(station)) == 1
+    assert len(await transactions(server)) == 1
 
 
-async def test_a_start_hours_late_keeps_its_own_time(station: Station, charger: RawClient) -> None:
-    record = await transaction(station, await start(charger, timestamp="2025-12-31T23:00:00+01:00"))
+async def test_a_start_hours_late_keeps_its_own_time(server: GatewayServer, charger: RawClient) -> None:
+    record = await transaction(server, await start(charger, timestamp="2025-12-31T23:00:00+01:00"))
     assert record.started_at == datetime(2025, 12, 31, 22, tzinfo=UTC)
     assert record.started_received_at > record.started_at
 
 
 async def test_a_stop_of_an_unknown_transaction_is_answered_and_kept(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
     assert (await charger.call("StopTransaction", {**STOP, "transactionId": 4711}))[2] == {}
-    assert await orphans(station) == ["stop_unknown_transaction"]
+    assert await orphans(server) == ["stop_unknown_transaction"]
 
 
 async def test_the_transaction_of_another_charge_point_is_not_touched(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
     transaction_id = await start(charger)
-    await station.register("CP2")
-    thief = await station.connect("CP2")
+    await server.register("CP2")
+    thief = await server.connect("CP2")
     assert (await thief.call("StopTransaction", {**STOP, "transactionId": transaction_id}))[2] == {}
-    assert (await transaction(station, transaction_id)).stopped_at is None
-    assert await orphans(station) == ["stop_unknown_transaction"]
+    assert (await transaction(server, transaction_id)).stopped_at is None
+    assert await orphans(server) == ["stop_unknown_transaction"]
 
 
-async def test_a_second_identical_stop_gets_the_same_answer(station: Station, charger: RawClient) -> None:
+async def test_a_second_identical_stop_gets_the_same_answer(
+    server: GatewayServer, charger: RawClient
+) -> None:
     stop = {**STOP, "transactionId": await start(charger), "idTag": "TAG"}
     first = await charger.call("StopTransaction", stop, "a")
     second = await charger.call("StopTransaction", stop, "b")
     assert first[2] == second[2] == {"idTagInfo": {"status": "Accepted"}}
-    assert await orphans(station) == []
+    assert await orphans(server) == []
 
 
-async def test_a_second_different_stop_is_kept_as_a_conflict(station: Station, charger: RawClient) -> None:
+async def test_a_second_different_stop_is_kept_as_a_conflict(
+    server: GatewayServer, charger: RawClient
+) -> None:
     transaction_id = await start(charger)
     stop = {**STOP, "transactionId": transaction_id}
     await charger.call("StopTransaction", stop, "a")
     assert (await charger.call("StopTransaction", {**stop, "meterStop": 950}, "b"))[0] == 3
-    assert (await transaction(station, transaction_id)).meter_stop_wh == 900
-    assert await orphans(station) == ["stop_conflict"]
+    assert (await transaction(server, transaction_id)).meter_stop_wh == 900
+    assert await orphans(server) == ["stop_conflict"]
 
 
-async def test_a_stop_without_tag_and_reason_counts_as_local(station: Station, charger: RawClient) -> None:
+async def test_a_stop_without_tag_and_reason_counts_as_local(
+    server: GatewayServer, charger: RawClient
+) -> None:
     transaction_id = await start(charger)
     assert (await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id}))[2] == {}
-    record = await transaction(station, transaction_id)
+    record = await transaction(server, transaction_id)
     assert (record.stop_reason, record.stop_id_tag) == ("Local", None)
 
 
@@ -154,40 +160,42 @@ async def test_a_stop_without_tag_and_reason_counts_as_local(station: Station, c
     [({"meterStop": 50}, "meter_decreased"), ({"timestamp": "2026-01-01T09:00:00Z"}, "stop_before_start")],
 )
 async def test_an_odd_stop_is_kept_raw_and_flagged(
-    station: Station, charger: RawClient, changes: dict[str, Any], flag: str
+    server: GatewayServer, charger: RawClient, changes: dict[str, Any], flag: str
 ) -> None:
     transaction_id = await start(charger)
     stop = {**STOP, "transactionId": transaction_id, **changes}
     assert (await charger.call("StopTransaction", stop))[0] == 3
-    record = await transaction(station, transaction_id)
+    record = await transaction(server, transaction_id)
     assert flag in record.flags
     assert record.meter_stop_wh == stop["meterStop"]
 
 
 @pytest.mark.parametrize("transaction_id", [-1, 0])
 async def test_a_stop_without_an_id_ends_the_open_transaction(
-    station: Station, charger: RawClient, transaction_id: int
+    server: GatewayServer, charger: RawClient, transaction_id: int
 ) -> None:
     started = await start(charger)
     await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id})
-    assert (await transaction(station, started)).stopped_at is not None
+    assert (await transaction(server, started)).stopped_at is not None
 
 
-async def test_a_stop_that_overtook_its_start_is_joined_to_it(station: Station, charger: RawClient) -> None:
+async def test_a_stop_that_overtook_its_start_is_joined_to_it(
+    server: GatewayServer, charger: RawClient
+) -> None:
     assert (await charger.call("StopTransaction", {**STOP, "transactionId": -1}))[2] == {}
-    record = await transaction(station, await start(charger))
+    record = await transaction(server, await start(charger))
     assert record.meter_stop_wh == 900
 
 
 @pytest.mark.parametrize("transaction_id", [2**31, 2**63 - 1, -(2**63)])
 async def test_a_transaction_id_beyond_32_bits_is_answered(
-    station: Station, charger: RawClient, transaction_id: int
+    server: GatewayServer, charger: RawClient, transaction_id: int
 ) -> None:
     stop = {**STOP, "transactionId": transaction_id}
     assert (await charger.call("StopTransaction", stop, "a"))[0] == 3
     meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading()]}
     assert (await charger.call("MeterValues", meter, "b"))[2] == {}
-    assert len(await values(station)) == 1
+    assert len(await values(server)) == 1
 
 
 @pytest.mark.parametrize(
@@ -202,76 +210,78 @@ async def test_a_transaction_id_beyond_32_bits_is_answered(
         ("2099-12-31T23:59:60Z", "2100-01-01T00:00:00Z"),
     ],
 )
-async def test_an_odd_time_is_read(station: Station, charger: RawClient, text: str, expected: str) -> None:
-    record = await transaction(station, await start(charger, timestamp=text))
+async def test_an_odd_time_is_read(
+    server: GatewayServer, charger: RawClient, text: str, expected: str
+) -> None:
+    record = await transaction(server, await start(charger, timestamp=text))
     assert record.started_at == parse_time(expected)
 
 
 async def test_an_unreadable_time_never_refuses_a_billing_record(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
     transaction_id = await start(charger, timestamp="yesterday")
-    assert "time_unreadable" in (await transaction(station, transaction_id)).flags
+    assert "time_unreadable" in (await transaction(server, transaction_id)).flags
     meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading(at="soon")]}
     assert (await charger.call("MeterValues", meter, "m"))[2] == {}
     stop = {**STOP, "transactionId": transaction_id, "timestamp": "later"}
     assert (await charger.call("StopTransaction", stop, "s"))[0] == 3
-    assert (await transaction(station, transaction_id)).stopped_at is not None
+    assert (await transaction(server, transaction_id)).stopped_at is not None
 
 
 @pytest.mark.parametrize("connector_id", [0, 7, "3", 2.0])
-async def test_any_connector_may_start(station: Station, charger: RawClient, connector_id: Any) -> None:
-    record = await transaction(station, await start(charger, connectorId=connector_id))
+async def test_any_connector_may_start(server: GatewayServer, charger: RawClient, connector_id: Any) -> None:
+    record = await transaction(server, await start(charger, connectorId=connector_id))
     assert record.connector_id == int(connector_id)
 
 
 async def test_numbers_as_text_and_unknown_fields_are_understood(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
-    record = await transaction(station, await start(charger, meterStart="100", vendorField={"a": 1}))
+    record = await transaction(server, await start(charger, meterStart="100", vendorField={"a": 1}))
     assert record.meter_start_wh == 100
 
 
 # Meter values
 
 
-async def test_a_retried_reading_is_stored_once(station: Station, charger: RawClient) -> None:
+async def test_a_retried_reading_is_stored_once(server: GatewayServer, charger: RawClient) -> None:
     meter = {"connectorId": 1, "meterValue": [reading("5"), reading("6", "2026-01-01T10:31:00Z")]}
     for unique_id in ("a", "b", "a"):
         assert (await charger.call("MeterValues", meter, unique_id))[2] == {}
-    assert len(await values(station)) == 2
+    assert len(await values(server)) == 2
 
 
 @pytest.mark.parametrize("connector_id", [0, 1, 9])
 async def test_readings_of_any_connector_are_kept(
-    station: Station, charger: RawClient, connector_id: int
+    server: GatewayServer, charger: RawClient, connector_id: int
 ) -> None:
     meter = {"connectorId": connector_id, "meterValue": [reading()]}
     assert (await charger.call("MeterValues", meter))[2] == {}
-    assert [value.connector_id for value in await values(station)] == [connector_id]
+    assert [value.connector_id for value in await values(server)] == [connector_id]
 
 
 async def test_readings_without_an_id_belong_to_the_transaction_under_way(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
     transaction_id = await start(charger)
     await charger.call("MeterValues", {"connectorId": 1, "meterValue": [reading()]}, "m")
-    assert [value.transaction_id for value in await values(station)] == [transaction_id]
+    assert [value.transaction_id for value in await values(server)] == [transaction_id]
 
 
-async def test_readings_after_the_stop_are_kept(station: Station, charger: RawClient) -> None:
+async def test_readings_after_the_stop_are_kept(server: GatewayServer, charger: RawClient) -> None:
     transaction_id = await start(charger)
     await charger.call("StopTransaction", {**STOP, "transactionId": transaction_id}, "s")
     meter = {"connectorId": 1, "transactionId": transaction_id, "meterValue": [reading()]}
     assert (await charger.call("MeterValues", meter, "m"))[2] == {}
-    assert [value.transaction_id for value in await values(station)] == [transaction_id]
+    assert [value.transaction_id for value in await values(server)] == [transaction_id]
 
 
-async def test_the_readings_of_a_stop_are_kept_with_it(station: Station, charger: RawClient) -> None:
+async def test_the_readings_of_a_stop_are_kept_with_it(server: GatewayServer, charger: RawClient) -> None:
     transaction_id = await start(charger)
     stop = {**STOP, "transactionId": transaction_id, "transactionData": [reading("100"), reading("900", AT)]}
     assert (await charger.call("StopTransaction", stop, "s"))[0] == 3
-    kept = await values(station)
+    kept = await values(server)
     assert {(value.context, value.transaction_id) for value in kept} == {("stop", transaction_id)}
     assert len(kept) == 2
 
@@ -293,26 +303,26 @@ async def test_the_readings_of_a_stop_are_kept_with_it(station: Station, charger
     ],
 )
 async def test_an_odd_sample_is_kept_and_a_slip_of_the_pen_mended(
-    station: Station, charger: RawClient, sample: dict[str, Any], changed: dict[str, Any]
+    server: GatewayServer, charger: RawClient, sample: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     meter = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [sample]}]}
     assert (await charger.call("MeterValues", meter))[2] == {}
-    (kept,) = await values(station)
+    (kept,) = await values(server)
     assert kept.sampled_values == [{**sample, **changed}]
 
 
-async def test_a_number_for_a_value_is_kept_as_text(station: Station, charger: RawClient) -> None:
+async def test_a_number_for_a_value_is_kept_as_text(server: GatewayServer, charger: RawClient) -> None:
     assert (await charger.call("MeterValues", {"connectorId": 1, "meterValue": [reading(12.5)]}))[2] == {}
-    (kept,) = await values(station)
+    (kept,) = await values(server)
     assert kept.sampled_values == [{"value": "12.5"}]
 
 
-async def test_a_single_reading_need_not_be_in_a_list(station: Station, charger: RawClient) -> None:
+async def test_a_single_reading_need_not_be_in_a_list(server: GatewayServer, charger: RawClient) -> None:
     assert (await charger.call("MeterValues", {"connectorId": 1, "meterValue": reading()}))[2] == {}
-    assert len(await values(station)) == 1
+    assert len(await values(server)) == 1
 
 
-async def test_a_reading_without_samples_is_answered(station: Station, charger: RawClient) -> None:
+async def test_a_reading_without_samples_is_answered(server: GatewayServer, charger: RawClient) -> None:
     meter = {"connectorId": 1, "meterValue": [{"timestamp": AT, "sampledValue": []}]}
     assert (await charger.call("MeterValues", meter))[2] == {}
 
@@ -320,24 +330,26 @@ async def test_a_reading_without_samples_is_answered(station: Station, charger: 
 # Status, boot, heartbeat, authorize, data transfer
 
 
-async def test_an_unknown_status_is_kept_raw(station: Station, charger: RawClient) -> None:
+async def test_an_unknown_status_is_kept_raw(server: GatewayServer, charger: RawClient) -> None:
     report = {"connectorId": 3, "status": "Error", "errorCode": "Ouch"}
     assert (await charger.call("StatusNotification", report))[2] == {}
-    assert await connectors(station) == {3: ("Error", "Ouch")}
+    assert await connectors(server) == {3: ("Error", "Ouch")}
 
 
-async def test_an_older_status_does_not_replace_a_newer_one(station: Station, charger: RawClient) -> None:
+async def test_an_older_status_does_not_replace_a_newer_one(
+    server: GatewayServer, charger: RawClient
+) -> None:
     for unique_id, status, timestamp in (
         ("1", "Charging", "2026-01-01T10:00:00Z"),
         ("2", "Available", "2026-01-01T09:00:00Z"),
     ):
         report = {"connectorId": 1, "status": status, "errorCode": "NoError", "timestamp": timestamp}
         assert (await charger.call("StatusNotification", report, unique_id))[2] == {}
-    assert await connectors(station) == {1: ("Charging", "NoError")}
+    assert await connectors(server) == {1: ("Charging", "NoError")}
 
 
 async def test_a_storm_of_flapping_states_ends_with_the_last_one(
-    station: Station, charger: RawClient
+    server: GatewayServer, charger: RawClient
 ) -> None:
     for n in range(60):
         status = "Preparing" if n % 2 else "Available"
@@ -353,41 +365,43 @@ async def test_a_storm_of_flapping_states_ends_with_the_last_one(
         )
     answers = [json.loads(await charger.text()) for _ in range(60)]
     assert [answer[:2] for answer in answers] == [[3, str(n)] for n in range(60)]
-    assert await connectors(station) == {1: ("Preparing", "NoError")}
+    assert await connectors(server) == {1: ("Preparing", "NoError")}
 
 
-async def test_a_boot_loop_is_answered_each_time(station: Station, charger: RawClient) -> None:
+async def test_a_boot_loop_is_answered_each_time(server: GatewayServer, charger: RawClient) -> None:
     for n in range(5):
         boot = {"chargePointVendor": "V", "chargePointModel": "M", "firmwareVersion": str(n)}
         answer = await charger.call("BootNotification", boot, str(n))
         assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 300)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         record = await ChargePointStore(work).get("CP1")
     assert record is not None
     assert (record.vendor, record.model, record.firmware_version) == ("V", "M", "4")
 
 
-async def test_the_operators_decision_counts_at_the_next_boot(station: Station) -> None:
-    await station.register("NEW", registration_status="Pending")
-    client = await station.connect("NEW")
+async def test_the_operators_decision_counts_at_the_next_boot(server: GatewayServer) -> None:
+    await server.register("NEW", registration_status="Pending")
+    client = await server.connect("NEW")
     boot = {"chargePointVendor": "V", "chargePointModel": "M"}
     assert (await client.call("BootNotification", boot, "1"))[2]["status"] == "Pending"
     assert (await client.call("Heartbeat", {}, "2"))[2] == "SecurityError"
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         await ChargePointStore(work).update("NEW", registration_status="Accepted", heartbeat_interval_s=77)
     answer = await client.call("BootNotification", boot, "3")
     assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 77)
     assert (await client.call("Heartbeat", {}, "4"))[0] == 3
 
 
-async def test_billing_records_of_a_better_time_are_still_taken(station: Station, charger: RawClient) -> None:
+async def test_billing_records_of_a_better_time_are_still_taken(
+    server: GatewayServer, charger: RawClient
+) -> None:
     transaction_id = await start(charger)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         await ChargePointStore(work).update("CP1", registration_status="Rejected")
-    again = await station.connect("CP1")
+    again = await server.connect("CP1")
     assert (await again.call("Heartbeat", {}, "1"))[2] == "SecurityError"
     assert (await again.call("StopTransaction", {**STOP, "transactionId": transaction_id}, "2"))[0] == 3
-    assert (await transaction(station, transaction_id)).stopped_at is not None
+    assert (await transaction(server, transaction_id)).stopped_at is not None
 
 
 async def test_a_heartbeat_may_be_used_as_a_ping(charger: RawClient) -> None:

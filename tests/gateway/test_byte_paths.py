@@ -15,7 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.asgi_servers import NOT_UTF_8, SERVERS, client_context
-from tests.support.gateway import Station
+from tests.support.gateway import GatewayServer
 from tests.support.raw_client import BINARY, CLOSE, PING, TEXT, RawClient, close_all
 
 AT: Final = "2026-01-01T10:00:00Z"
@@ -58,7 +58,7 @@ CONVERSATIONS: Final[dict[str, Frames]] = {
         call("p", "StopTransaction", STOP),
         call("q", "StopTransaction", STOP),
     ),
-    "mended": texts(
+    "repaired": texts(
         '[2,"1","MeterValues",{"connectorId":1,"meterValue":{"timestamp":null,"sampledValue":[]}}]',
         '[2,"2","MeterValues",{"connectorId":1,,"meterValue":[{"timestamp":"then","sampledValue":[{"value":1}]}]}]',
         '[2,"3","Authorize",{"idTag":"\\ud800\\u0000"}]',
@@ -129,15 +129,15 @@ async def converse(client: RawClient, frames: Frames) -> list[str]:
 
 
 async def transcripts(
-    app: FastAPI, settings: Settings, station: Station, server: str
+    app: FastAPI, settings: Settings, server: GatewayServer, implementation: str
 ) -> dict[str, list[str]]:
-    async with SERVERS[server](app, settings) as port:
-        station.port = port
+    async with SERVERS[implementation](app, settings) as port:
+        server.port = port
         found = {}
         for number, (name, frames) in enumerate(CONVERSATIONS.items()):
-            identity = f"{server.replace(' ', '-')}-{number}"
-            await station.register(identity)
-            client = await station.connect(identity, tls=client_context() if "TLS" in server else None)
+            identity = f"{implementation.replace(' ', '-')}-{number}"
+            await server.register(identity)
+            client = await server.connect(identity, tls=client_context() if "TLS" in implementation else None)
             # Answered first: a refusal that needs no database may overtake it.
             assert (await client.ask(BOOT))[:2] == [3, "boot"]
             found[name] = await converse(client, frames)
@@ -148,41 +148,45 @@ async def transcripts(
     return found
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name != "wire"])
+@pytest.mark.parametrize("implementation", [name for name in SERVERS if name != "ours"])
 async def test_every_server_gives_the_answers_of_the_wire(
-    database: Database, tenant: TenantRecord, settings: Settings, apps: dict[str, FastAPI], server: str
+    database: Database,
+    tenant: TenantRecord,
+    settings: Settings,
+    apps: dict[str, FastAPI],
+    implementation: str,
 ) -> None:
     app = apps.setdefault("default", apps.get("default") or create_app(settings))
-    station = Station(0, app, database, tenant, settings)
+    server = GatewayServer(0, app, database, tenant, settings)
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG"))
-    ours = await transcripts(app, settings, station, "wire")
-    theirs = await transcripts(app, settings, station, server)
+    ours = await transcripts(app, settings, server, "ours")
+    theirs = await transcripts(app, settings, server, implementation)
     for name in CONVERSATIONS:
         end = f"close {ENDS[name]}" if name in ENDS else None
         assert (ours[name][-1] == end) if end else ("the last one" in ours[name][-1]), (name, ours[name])
-    if server in NOT_UTF_8:
-        ours["not UTF-8"] = [NOT_UTF_8[server]]
+    if implementation in NOT_UTF_8:
+        ours["not UTF-8"] = [NOT_UTF_8[implementation]]
     assert theirs == ours
 
 
-@pytest.mark.parametrize(("server", "taken_over"), [("wire", 1), ("wire under TLS", 0)])
+@pytest.mark.parametrize(("implementation", "taken_over"), [("ours", 1), ("ours under TLS", 0)])
 async def test_the_core_has_the_sockets_that_are_plain(
     database: Database,
     tenant: TenantRecord,
     settings: Settings,
     apps: dict[str, FastAPI],
-    server: str,
+    implementation: str,
     taken_over: int,
 ) -> None:
     app = apps.setdefault("default", apps.get("default") or create_app(settings))
-    async with SERVERS[server](app, settings) as port:
-        station = Station(port, app, database, tenant, settings)
-        await station.register("PLAIN" if taken_over else "COVERED")
+    async with SERVERS[implementation](app, settings) as port:
+        server = GatewayServer(port, app, database, tenant, settings)
+        await server.register("PLAIN" if taken_over else "COVERED")
         tls = None if taken_over else client_context()
-        client = await station.connect("PLAIN" if taken_over else "COVERED", tls=tls)
+        client = await server.connect("PLAIN" if taken_over else "COVERED", tls=tls)
         assert (await client.ask(BOOT))[:2] == [3, "boot"]
-        sockets = station.endpoint._sockets._sockets
+        sockets = server.endpoint._sockets._sockets
         assert sockets is not None
         assert len(sockets) == taken_over
         await close_all()

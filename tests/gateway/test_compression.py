@@ -15,7 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from app.transactions.store.reading import TransactionStore
-from tests.support.gateway import KEY, Station, serve
+from tests.support.gateway import KEY, GatewayServer, serve
 
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 METER_VALUES = {
@@ -29,18 +29,20 @@ METER_VALUES = {
 
 
 @pytest.fixture
-async def compressing(database: Database, tenant: TenantRecord, settings: Settings) -> AsyncIterator[Station]:
+async def compressing(
+    database: Database, tenant: TenantRecord, settings: Settings
+) -> AsyncIterator[GatewayServer]:
     """A server that takes compressed messages."""
     settings = settings.model_copy(update={"websocket_compression": True})
     app = create_app(settings)
     async with serve(app, settings) as port:
-        yield Station(port, app, database, tenant, settings)
+        yield GatewayServer(port, app, database, tenant, settings)
 
 
-def client_of(station: Station) -> connect:
+def client_of(server: GatewayServer) -> connect:
     credential = b64encode(b"CP1:" + KEY).decode()
     return connect(
-        f"ws://127.0.0.1:{station.port}/ocpp/{station.tenant.slug}/CP1",
+        f"ws://127.0.0.1:{server.port}/ocpp/{server.tenant.slug}/CP1",
         subprotocols=["ocpp1.6"],  # type: ignore[list-item]
         additional_headers={"Authorization": f"Basic {credential}"},
         extensions=[ClientPerMessageDeflateFactory()],
@@ -54,7 +56,7 @@ async def call(client: ClientConnection, action: str, payload: object) -> object
     return json.loads(await client.recv())
 
 
-async def test_compressed_calls_are_taken_and_stored(compressing: Station) -> None:
+async def test_compressed_calls_are_taken_and_stored(compressing: GatewayServer) -> None:
     charge_point = await compressing.register("CP1")
     async with client_of(compressing) as client:
         assert [extension.name for extension in client.protocol.extensions] == ["permessage-deflate"]
@@ -66,7 +68,7 @@ async def test_compressed_calls_are_taken_and_stored(compressing: Station) -> No
         assert len(await TransactionStore(work).meter_values_of_charge_point(charge_point.id, 100)) == 60
 
 
-async def test_a_bomb_costs_no_more_than_a_message_may(compressing: Station) -> None:
+async def test_a_bomb_costs_no_more_than_a_message_may(compressing: GatewayServer) -> None:
     await compressing.register("CP1")
     async with client_of(compressing) as client:
         with pytest.raises(ConnectionClosed) as closed:
@@ -75,9 +77,9 @@ async def test_a_bomb_costs_no_more_than_a_message_may(compressing: Station) -> 
     assert closed.value.rcvd.code == 1009
 
 
-async def test_nothing_is_agreed_by_default(station: Station) -> None:
-    await station.register("CP1")
-    async with client_of(station) as client:
+async def test_nothing_is_agreed_by_default(server: GatewayServer) -> None:
+    await server.register("CP1")
+    async with client_of(server) as client:
         assert client.protocol.extensions == []
         answer = await call(client, "Heartbeat", {})
         assert isinstance(answer, list)

@@ -1,9 +1,10 @@
-"""Who may call what, and that each action has exactly one answer. OCPP 1.6 4.2, OCPP-J errata 3.8"""
+"""Which charge points may call which action; each action has one handler. OCPP 1.6 4.2, OCPP-J errata 3.8"""
 
 import pytest
 
 from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
-from tests.support.session_bench import Bench, FakeStorage, ManualClock, handlers_of
+from tests.support.protocol import OCPP16
+from tests.support.session_harness import FakeStorage, ManualClock, SessionHarness, handlers_of
 
 HANDLERS = handlers_of(FakeStorage(), ManualClock())
 
@@ -17,22 +18,22 @@ DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m"
 
 @pytest.mark.parametrize("action", [*HANDLERS, *sorted(NOT_SUPPORTED)])
 def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Dispatcher(HANDLERS)
+    Dispatcher(OCPP16, HANDLERS)
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
-        Dispatcher(handlers)
+        Dispatcher(OCPP16, handlers)
 
 
 def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
     with pytest.raises(RuntimeError, match="Heartbeat"):
-        Dispatcher(HANDLERS)
+        Dispatcher(OCPP16, HANDLERS)
 
 
 def test_start_up_fails_for_an_action_nobody_defined() -> None:
     with pytest.raises(RuntimeError, match="Fly"):
-        Dispatcher({**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
+        Dispatcher(OCPP16, {**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
 
 
 @pytest.mark.parametrize("registration", ["Pending", "Rejected"])
@@ -49,10 +50,10 @@ def test_start_up_fails_for_an_action_nobody_defined() -> None:
 async def test_before_accepted_only_old_billing_records_are_taken(
     registration: str, text: str, accepted_before: bool, refused: bool
 ) -> None:
-    bench = Bench(registration=registration, accepted_before=accepted_before)
-    (answer,) = await bench.receive(text)
+    harness = SessionHarness(registration=registration, accepted_before=accepted_before)
+    (answer,) = await harness.receive(text)
     assert answer.startswith('[4,"1","SecurityError",' if refused else '[3,"1",')
 
 
 async def test_no_vendor_extension_is_known() -> None:
-    assert await Bench().receive(DATA_TRANSFER) == ['[3,"1",{"status":"UnknownVendorId"}]']
+    assert await SessionHarness().receive(DATA_TRANSFER) == ['[3,"1",{"status":"UnknownVendorId"}]']

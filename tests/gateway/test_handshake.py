@@ -15,7 +15,7 @@ from app.gateway.admission import Admission
 from app.main import create_app
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.store import TenantStore
-from tests.support.gateway import KEY, Station, serve
+from tests.support.gateway import KEY, GatewayServer, serve
 from tests.support.raw_client import RawClient, frame_bytes
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -26,25 +26,25 @@ async def assert_alive(client: RawClient) -> None:
     assert answer[0] == 3
 
 
-async def test_login_with_the_key_as_bytes(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.attempt("CP1", password=KEY)
+async def test_login_with_the_key_as_bytes(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.attempt("CP1", password=KEY)
     assert client.response.status == 101
     assert client.response.headers["sec-websocket-protocol"] == "ocpp1.6"
     await assert_alive(client)
 
 
 @pytest.mark.parametrize("password", [KEY.hex().encode(), KEY.hex().upper().encode()])
-async def test_login_with_the_key_as_hexadecimal_text(station: Station, password: bytes) -> None:
-    await station.register("CP1")
-    assert (await station.attempt("CP1", password=password)).response.status == 101
+async def test_login_with_the_key_as_hexadecimal_text(server: GatewayServer, password: bytes) -> None:
+    await server.register("CP1")
+    assert (await server.attempt("CP1", password=password)).response.status == 101
 
 
-async def test_a_key_may_hold_a_colon(station: Station) -> None:
+async def test_a_key_may_hold_a_colon(server: GatewayServer) -> None:
     key = b"with:colon:in:it:0123"
-    hashed = Credentials(station.settings.credential_pepper).hash(key)
-    await station.register("CP1", credential_hash=hashed)
-    assert (await station.attempt("CP1", password=key)).response.status == 101
+    hashed = Credentials(server.settings.credential_pepper).hash(key)
+    await server.register("CP1", credential_hash=hashed)
+    assert (await server.attempt("CP1", password=key)).response.status == 101
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ async def test_a_key_may_hold_a_colon(station: Station) -> None:
     ],
 )
 async def test_habits_of_chargers_are_tolerated(
-    station: Station, options: dict[str, Any], deviation: str | None
+    server: GatewayServer, options: dict[str, Any], deviation: str | None
 ) -> None:
-    await station.register("CP1")
-    client = await station.attempt("CP1", password=KEY, **options)
+    await server.register("CP1")
+    client = await server.attempt("CP1", password=KEY, **options)
     assert client.response.status == 101
     offered = options.get("subprotocol", "ocpp1.6")
     expected = None if offered is None else offered.split(",")[0]
@@ -85,9 +85,9 @@ async def test_habits_of_chargers_are_tolerated(
 
 
 @pytest.mark.parametrize("form", ["{0}/", "{0}?token=x", "{0}/?a=b", "CP%201", "%43P%201", "ignored/CP%201"])
-async def test_forms_of_the_path_are_tolerated(station: Station, form: str) -> None:
-    await station.register("CP 1")
-    client = await station.attempt(form.format("CP%201"), password=KEY, user="CP 1")
+async def test_forms_of_the_path_are_tolerated(server: GatewayServer, form: str) -> None:
+    await server.register("CP 1")
+    client = await server.attempt(form.format("CP%201"), password=KEY, user="CP 1")
     assert client.response.status == 101
     await assert_alive(client)
 
@@ -95,15 +95,15 @@ async def test_forms_of_the_path_are_tolerated(station: Station, form: str) -> N
 @pytest.mark.parametrize(
     "path", ["CP1%2F..", "AA%3ABB", "RDAM%2520123", "CP1%00", "CP1%0A", "%D0%A1P1", "x" * 49, "CP%ZZ"]
 )
-async def test_an_impossible_identity_is_a_bad_request(station: Station, path: str) -> None:
-    response = (await station.attempt(path, password=KEY)).response
+async def test_an_impossible_identity_is_a_bad_request(server: GatewayServer, path: str) -> None:
+    response = (await server.attempt(path, password=KEY)).response
     assert response.status == 400
     assert response.problem["code"] == "invalid_path"
     assert response.problem["field"] == "path"
 
 
-async def test_a_missing_identity_is_a_bad_request(station: Station) -> None:
-    client = await RawClient.open(station.port, f"/ocpp/{station.tenant.slug}/")
+async def test_a_missing_identity_is_a_bad_request(server: GatewayServer) -> None:
+    client = await RawClient.open(server.port, f"/ocpp/{server.tenant.slug}/")
     assert client.response.status == 400
 
 
@@ -119,74 +119,74 @@ async def test_a_missing_identity_is_a_bad_request(station: Station) -> None:
         {"headers": {"Authorization": "Basic ???"}},
     ],
 )
-async def test_a_wrong_credential_is_unauthorized(station: Station, options: dict[str, Any]) -> None:
-    record = await station.register("CP1")
-    response = (await station.attempt("CP1", **options)).response
+async def test_a_wrong_credential_is_unauthorized(server: GatewayServer, options: dict[str, Any]) -> None:
+    record = await server.register("CP1")
+    response = (await server.attempt("CP1", **options)).response
     assert response.status == 401
     assert response.headers["www-authenticate"] == 'Basic realm="ocpp"'
     assert response.problem["code"] == "unauthorized"
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         after = await ChargePointStore(work).get("CP1")
     assert after == record
 
 
-async def test_an_unknown_identity_looks_exactly_like_a_wrong_password(station: Station) -> None:
-    await station.register("CP1")
-    known = (await station.attempt("CP1", password=b"wrong")).response
-    unknown = (await station.attempt("CP2", password=b"wrong")).response
-    foreign = (await RawClient.open(station.port, "/ocpp/nobody/CP1", user="CP1", password=KEY)).response
+async def test_an_unknown_identity_looks_exactly_like_a_wrong_password(server: GatewayServer) -> None:
+    await server.register("CP1")
+    known = (await server.attempt("CP1", password=b"wrong")).response
+    unknown = (await server.attempt("CP2", password=b"wrong")).response
+    foreign = (await RawClient.open(server.port, "/ocpp/unknown/CP1", user="CP1", password=KEY)).response
     for response in (known, unknown, foreign):
         response.headers.pop("date")
     assert known == unknown == foreign
 
 
-async def test_the_key_of_another_charge_point_does_not_open(station: Station) -> None:
-    await station.register("CP1")
-    await station.register("CP2", credential_hash=None)
-    assert (await station.attempt("CP2", password=KEY)).response.status == 401
+async def test_the_key_of_another_charge_point_does_not_open(server: GatewayServer) -> None:
+    await server.register("CP1")
+    await server.register("CP2", credential_hash=None)
+    assert (await server.attempt("CP2", password=KEY)).response.status == 401
 
 
-async def test_the_same_identity_in_another_tenant_is_another_charge_point(station: Station) -> None:
-    await station.register("CP1")
-    async with station.database.platform() as work:
-        other = await TenantStore(work).create(f"other-{station.tenant.id}", "Other")
-    async with station.database.tenant(other.id) as tenant_work:
+async def test_the_same_identity_in_another_tenant_is_another_charge_point(server: GatewayServer) -> None:
+    await server.register("CP1")
+    async with server.database.platform() as work:
+        other = await TenantStore(work).create(f"other-{server.tenant.id}", "Other")
+    async with server.database.tenant(other.id) as tenant_work:
         await ChargePointStore(tenant_work).create("CP1", credential_hash=None)
-    client = await RawClient.open(station.port, f"/ocpp/{other.slug}/CP1", user="CP1", password=KEY)
+    client = await RawClient.open(server.port, f"/ocpp/{other.slug}/CP1", user="CP1", password=KEY)
     assert client.response.status == 401
 
 
-async def test_a_revealed_unknown_identity_is_not_found(station: Station) -> None:
-    settings = station.settings.model_copy(update={"reveal_unknown_identity": True})
-    await station.register("CP1")
+async def test_a_revealed_unknown_identity_is_not_found(server: GatewayServer) -> None:
+    settings = server.settings.model_copy(update={"reveal_unknown_identity": True})
+    await server.register("CP1")
     async with serve(create_app(settings), settings) as port:
-        unknown = await RawClient.open(port, f"/ocpp/{station.tenant.slug}/CP2", user="CP2", password=KEY)
-        wrong = await RawClient.open(port, f"/ocpp/{station.tenant.slug}/CP1", user="CP1", password=b"x")
+        unknown = await RawClient.open(port, f"/ocpp/{server.tenant.slug}/CP2", user="CP2", password=KEY)
+        wrong = await RawClient.open(port, f"/ocpp/{server.tenant.slug}/CP1", user="CP1", password=b"x")
     assert unknown.response.status == 404
     assert unknown.response.problem["code"] == "not_found"
     assert wrong.response.status == 401
 
 
-async def test_a_credential_may_follow_at_the_second_try(station: Station) -> None:
-    await station.register("CP1")
+async def test_a_credential_may_follow_at_the_second_try(server: GatewayServer) -> None:
+    await server.register("CP1")
     for _ in range(30):
-        assert (await station.attempt("CP1")).response.status == 401
-        client = await station.connect("CP1")
+        assert (await server.attempt("CP1")).response.status == 401
+        client = await server.connect("CP1")
         await client.close()
 
 
-async def test_a_charge_point_without_credential_needs_the_operators_word(station: Station) -> None:
-    await station.register("OPEN", credential_hash=None, no_credential=True)
-    assert (await station.attempt("OPEN")).response.status == 101
-    assert (await station.attempt("OPEN", password=b"any")).response.status == 101
-    assert (await station.attempt("OPEN", password=b"any", user="OTHER")).response.status == 401
+async def test_a_charge_point_without_credential_needs_the_operators_word(server: GatewayServer) -> None:
+    await server.register("OPEN", credential_hash=None, no_credential=True)
+    assert (await server.attempt("OPEN")).response.status == 101
+    assert (await server.attempt("OPEN", password=b"any")).response.status == 101
+    assert (await server.attempt("OPEN", password=b"any", user="OTHER")).response.status == 401
 
 
-async def test_failed_logins_have_a_limit_per_address(station: Station) -> None:
+async def test_failed_logins_have_a_limit_per_address(server: GatewayServer) -> None:
     # Two a minute: a slow machine cannot earn a third one within this test.
-    settings = station.settings.model_copy(update={"login_failures_per_minute": 2})
-    path = f"/ocpp/{station.tenant.slug}/"
-    await station.register("CP1")
+    settings = server.settings.model_copy(update={"login_failures_per_minute": 2})
+    path = f"/ocpp/{server.tenant.slug}/"
+    await server.register("CP1")
     async with serve(create_app(settings), settings) as port:
         known = await RawClient.open(port, path + "CP1", user="CP1", password=KEY)
         for n in range(2):
@@ -204,15 +204,15 @@ async def test_failed_logins_have_a_limit_per_address(station: Station) -> None:
         assert await known.close_code() == 4009
 
 
-async def test_a_browser_is_refused(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.attempt("CP1", password=KEY, headers={"Origin": "https://example.com"})
+async def test_a_browser_is_refused(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.attempt("CP1", password=KEY, headers={"Origin": "https://example.com"})
     assert client.response.status == 403
     assert client.response.problem["code"] == "origin_refused"
 
 
-async def test_a_plain_request_is_told_to_upgrade(station: Station) -> None:
-    client = await station.attempt(
+async def test_a_plain_request_is_told_to_upgrade(server: GatewayServer) -> None:
+    client = await server.attempt(
         "CP1", headers={"Upgrade": None, "Connection": "close", "Sec-WebSocket-Key": None}
     )
     assert client.response.status == 426
@@ -222,27 +222,27 @@ async def test_a_plain_request_is_told_to_upgrade(station: Station) -> None:
 
 @pytest.mark.parametrize("connection", ["Upgrade", None])
 async def test_what_is_sent_right_behind_the_handshake_is_answered(
-    station: Station, connection: str | None
+    server: GatewayServer, connection: str | None
 ) -> None:
-    await station.register("CP1")
+    await server.register("CP1")
     beats = [frame_bytes(f'[2,"{number}","Heartbeat",{{}}]'.encode()) for number in range(2)]
-    client = await station.connect("CP1", headers={"Connection": connection}, behind=b"".join(beats))
+    client = await server.connect("CP1", headers={"Connection": connection}, behind=b"".join(beats))
     assert [json.loads(await client.text())[:2] for _ in beats] == [[3, "0"], [3, "1"]]
     await assert_alive(client)
 
 
 @pytest.mark.parametrize("connection", ["Upgrade", None])
 async def test_what_is_sent_behind_a_handshake_that_fails_does_no_harm(
-    station: Station, connection: str | None
+    server: GatewayServer, connection: str | None
 ) -> None:
     beat = frame_bytes(b'[2,"1","Heartbeat",{}]')
-    client = await station.attempt("CP1", headers={"Connection": connection}, behind=beat)
+    client = await server.attempt("CP1", headers={"Connection": connection}, behind=beat)
     assert client.response.status == 401
     assert await client.reader.read() == b""
 
 
-async def test_a_plain_request_may_follow_a_plain_request(station: Station) -> None:
-    client = await station.attempt(
+async def test_a_plain_request_may_follow_a_plain_request(server: GatewayServer) -> None:
+    client = await server.attempt(
         "CP1", headers={"Upgrade": None, "Connection": None, "Sec-WebSocket-Key": None}
     )
     assert client.response.status == 426
@@ -250,20 +250,22 @@ async def test_a_plain_request_may_follow_a_plain_request(station: Station) -> N
     assert (await client.read_response()).status == 200
 
 
-async def test_another_websocket_version_is_refused(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.attempt("CP1", password=KEY, headers={"Sec-WebSocket-Version": "8"})
+async def test_another_websocket_version_is_refused(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.attempt("CP1", password=KEY, headers={"Sec-WebSocket-Version": "8"})
     assert client.response.status == 400
 
 
 @pytest.mark.parametrize("subprotocol", ["ocpp0.1", "ocpp2.0.1", "ocpp1.5,ocpp2.0"])
-async def test_no_common_subprotocol_opens_without_one_and_closes(station: Station, subprotocol: str) -> None:
-    record = await station.register("CP1")
-    client = await station.attempt("CP1", password=KEY, subprotocol=subprotocol)
+async def test_no_common_subprotocol_opens_without_one_and_closes(
+    server: GatewayServer, subprotocol: str
+) -> None:
+    record = await server.register("CP1")
+    client = await server.attempt("CP1", password=KEY, subprotocol=subprotocol)
     assert client.response.status == 101
     assert "sec-websocket-protocol" not in client.response.headers
     assert await client.close_code() == 1002
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         assert await ChargePointStore(work).get("CP1") == record
 
 
@@ -279,84 +281,86 @@ async def test_no_common_subprotocol_opens_without_one_and_closes(station: Stati
     ],
 )
 async def test_a_strict_tenant_tolerates_nothing(
-    station: Station, options: dict[str, Any], path: str, status: int, close_code: int | None
+    server: GatewayServer, options: dict[str, Any], path: str, status: int, close_code: int | None
 ) -> None:
-    async with station.database.platform() as work:
-        await TenantStore(work).update(station.tenant.slug, strict_protocol=True)
-    await station.register("CP1")
-    client = await station.attempt(path, **{"password": KEY, "user": "CP1", **options})
+    async with server.database.platform() as work:
+        await TenantStore(work).update(server.tenant.slug, strict_protocol=True)
+    await server.register("CP1")
+    client = await server.attempt(path, **{"password": KEY, "user": "CP1", **options})
     assert client.response.status == status
     if close_code is not None:
         assert await client.close_code() == close_code
-    await assert_alive(await station.connect("CP1"))
+    await assert_alive(await server.connect("CP1"))
 
 
 async def test_without_the_store_a_login_is_asked_to_come_again(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await station.register("CP1")
-    before = await station.connect("CP1")
+    await server.register("CP1")
+    before = await server.connect("CP1")
 
     async def unavailable(*asked: str) -> None:
         raise StoreUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(station.services.storage.connection_batcher, "find", unavailable)
-        response = (await station.attempt("CP1", password=KEY)).response
+        patch.setattr(server.services.storage.connection_batcher, "find", unavailable)
+        response = (await server.attempt("CP1", password=KEY)).response
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0
     assert response.problem["code"] == "store_unavailable"
     await assert_alive(before)
 
 
-async def test_the_newest_connection_wins_and_the_older_one_is_told(station: Station) -> None:
-    await station.register("CP1")
-    first = await station.connect("CP1")
-    second = await station.connect("CP1")
+async def test_the_newest_connection_wins_and_the_older_one_is_told(server: GatewayServer) -> None:
+    await server.register("CP1")
+    first = await server.connect("CP1")
+    second = await server.connect("CP1")
     assert await first.close_code() == 4009
     await assert_alive(second)
 
 
-async def test_failed_logins_do_not_touch_the_live_session(station: Station) -> None:
-    await station.register("CP1")
-    client = await station.connect("CP1")
-    attempts = (station.attempt("CP1", password=b"wrong") for _ in range(50))
+async def test_failed_logins_do_not_touch_the_live_session(server: GatewayServer) -> None:
+    await server.register("CP1")
+    client = await server.connect("CP1")
+    attempts = (server.attempt("CP1", password=b"wrong") for _ in range(50))
     responses = [attempt.response for attempt in await asyncio.gather(*attempts)]
     assert {response.status for response in responses} <= {401, 429}
     await assert_alive(client)
 
 
-async def test_a_new_key_of_unknown_fate_works_beside_the_old_one_until_it_is_used(station: Station) -> None:
-    record = await station.register("CP1")
-    new = Credentials(station.settings.credential_pepper).hash(b"0123456789abcdef")
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_a_new_key_of_unknown_fate_works_beside_the_old_one_until_it_is_used(
+    server: GatewayServer,
+) -> None:
+    record = await server.register("CP1")
+    new = Credentials(server.settings.credential_pepper).hash(b"0123456789abcdef")
+    async with server.database.tenant(server.tenant.id) as work:
         until = datetime.now(UTC) + timedelta(hours=24)
         await ChargePointStore(work).set_pending_credential(record.id, new, until)
-    assert (await station.attempt("CP1", password=KEY)).response.status == 101
-    assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
-    assert (await station.attempt("CP1", password=KEY)).response.status == 401
-    assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
+    assert (await server.attempt("CP1", password=KEY)).response.status == 101
+    assert (await server.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
+    assert (await server.attempt("CP1", password=KEY)).response.status == 401
+    assert (await server.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
 
 
 async def test_a_login_promotes_no_other_key_than_the_one_it_proved(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = await station.register("CP1")
-    hashed = Credentials(station.settings.credential_pepper).hash
+    record = await server.register("CP1")
+    hashed = Credentials(server.settings.credential_pepper).hash
     proved, newer = hashed(b"0123456789abcdef"), hashed(b"fedcba9876543210")
     until = datetime.now(UTC) + timedelta(hours=24)
     promote = Admission._promote
 
     async def replaced_before(admission: Admission, login: Login, credential_hash: bytes) -> None:
-        async with station.database.tenant(station.tenant.id) as work:
+        async with server.database.tenant(server.tenant.id) as work:
             await ChargePointStore(work).set_pending_credential(record.id, newer, until)
         await promote(admission, login, credential_hash)
 
     monkeypatch.setattr(Admission, "_promote", replaced_before)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with server.database.tenant(server.tenant.id) as work:
         await ChargePointStore(work).set_pending_credential(record.id, proved, until)
-    assert (await station.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
-    async with station.database.tenant(station.tenant.id) as work:
+    assert (await server.attempt("CP1", password=b"0123456789abcdef")).response.status == 101
+    async with server.database.tenant(server.tenant.id) as work:
         point = await ChargePointStore(work).get("CP1")
     assert point is not None
     assert point.credential_hash == record.credential_hash
@@ -365,11 +369,11 @@ async def test_a_login_promotes_no_other_key_than_the_one_it_proved(
 
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
 async def test_a_reconnect_keeps_the_registration_without_a_boot(
-    station: Station, status: RegistrationStatus
+    server: GatewayServer, status: RegistrationStatus
 ) -> None:
-    await station.register("NEW", registration_status=status)
-    await station.register("OLD")
-    new, old = await station.connect("NEW"), await station.connect("OLD")
+    await server.register("NEW", registration_status=status)
+    await server.register("OLD")
+    new, old = await server.connect("NEW"), await server.connect("OLD")
     assert (await new.call("Heartbeat", {}))[:3] == [4, "1", "SecurityError"]
     await assert_alive(old)
     assert (await new.call("BootNotification", BOOT, "2"))[2]["status"] == status

@@ -14,7 +14,7 @@ def basic(decoded: bytes) -> bytes:
 CREDENTIALS = [
     ("plain", [basic(b"CP1:secret")], BasicCredential(b"CP1", b"secret")),
     (
-        "bytes that are no text",
+        "bytes that are not text",
         [basic(b"AL1000:\x00\x01\x02\xff")],
         BasicCredential(b"AL1000", b"\x00\x01\x02\xff"),
     ),

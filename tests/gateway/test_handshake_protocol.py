@@ -97,7 +97,7 @@ async def test_an_accepted_handshake_gets_the_answer_of_the_standard() -> None:
     # RFC 6455 1.3
     assert b"\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in opening.socket.written
     assert opening.socket.written.endswith(b"\r\nsec-websocket-protocol: ocpp1.6\r\n\r\n")
-    # Nobody took the socket over.
+    # The socket was not taken over.
     assert opening.socket.closing
 
 

@@ -38,11 +38,11 @@ class Socket(asyncio.Transport):
         self.closing = False
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand what follows to another one."""
+        """Give the data that follows to another protocol."""
         self.protocol = cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Who gets it."""
+        """Return the protocol that gets the data."""
         return self.protocol
 
     def write(self, data: Any) -> None:
@@ -60,7 +60,7 @@ class Socket(asyncio.Transport):
         self.closing = True
 
     def is_closing(self) -> bool:
-        """Whether somebody has closed it."""
+        """Return whether it was closed."""
         return self.closing
 
 

@@ -42,9 +42,9 @@ async def test_an_older_session_that_comes_late_is_evicted(registry: Registry) -
 
 async def test_a_charge_point_made_anew_is_newer_whatever_its_epoch(registry: Registry) -> None:
     deleted = RecordingSession(connection(37, charge_point_id=7))
-    anew = RecordingSession(connection(1, charge_point_id=8))
+    recreated = RecordingSession(connection(1, charge_point_id=8))
     await registry.admit(deleted)
-    assert await registry.admit(anew)
+    assert await registry.admit(recreated)
     assert deleted.evicted
 
 

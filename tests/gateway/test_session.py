@@ -1,4 +1,4 @@
-"""What a session does with frames: the exact answer, what is kept, when it closes. OCPP-J 4"""
+"""A session answers frames exactly, stores what must be stored, and closes when it must. OCPP-J 4"""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from app import close_codes
 from app.connection import Connection
 from app.errors import CallFailed, StoreUnavailable
 from app.types import CommandId
-from tests.support.session_bench import LIMITS, Bench
+from tests.support.session_harness import LIMITS, SessionHarness
 
 HEARTBEAT = '[2,"h1","Heartbeat",{}]'
 METER_VALUES = (
@@ -29,19 +29,19 @@ def code_of(answer: str) -> str:
 
 
 async def test_a_call_gets_its_result_and_the_charge_point_counts_as_heard() -> None:
-    bench = Bench()
-    bench.clock.seconds += 5
-    answers = await bench.receive(HEARTBEAT)
+    harness = SessionHarness()
+    harness.clock.seconds += 5
+    answers = await harness.receive(HEARTBEAT)
     assert [json.loads(answer) for answer in answers] == [
         [3, "h1", {"currentTime": "2026-01-01T00:00:05.000Z"}]
     ]
-    assert bench.connection.last_seen == bench.clock.now()
+    assert harness.connection.last_seen == harness.clock.now()
 
 
 async def test_frames_are_logged_in_both_directions() -> None:
-    bench = Bench()
-    (answer,) = await bench.receive(HEARTBEAT)
-    assert bench.storage.frame_log.rows == [("in", HEARTBEAT, None), ("out", answer, None)]
+    harness = SessionHarness()
+    (answer,) = await harness.receive(HEARTBEAT)
+    assert harness.storage.frame_log.rows == [("in", HEARTBEAT, None), ("out", answer, None)]
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ async def test_a_failing_handler_costs_its_own_message_only(error: Exception, co
     async def fail(connection: Connection, request: Any) -> Any:
         raise error
 
-    bench = Bench({"Heartbeat": fail})
-    answers = await bench.receive(HEARTBEAT, METER_VALUES)
+    harness = SessionHarness({"Heartbeat": fail})
+    answers = await harness.receive(HEARTBEAT, METER_VALUES)
     assert code_of(answers[0]) == code
     assert "defect" not in answers[0]
     assert answers[1] == '[3,"m1",{}]'
@@ -67,7 +67,7 @@ async def test_a_handler_that_answers_nonsense_is_an_internal_error() -> None:
     async def nonsense(connection: Connection, request: Any) -> Any:
         return {"currentTime": 5}
 
-    (answer,) = await Bench({"Heartbeat": nonsense}).receive(HEARTBEAT)
+    (answer,) = await SessionHarness({"Heartbeat": nonsense}).receive(HEARTBEAT)
     assert code_of(answer) == "InternalError"
 
 
@@ -84,27 +84,27 @@ async def test_calls_are_answered_one_at_a_time_and_in_order() -> None:
         running -= 1
         return {"idTagInfo": {"status": "Accepted"}}
 
-    bench = Bench({"Authorize": slow})
-    answers = await bench.receive(*(f'[2,"a{n}","Authorize",{{"idTag":"T{n}"}}]' for n in range(4)))
+    harness = SessionHarness({"Authorize": slow})
+    answers = await harness.receive(*(f'[2,"a{n}","Authorize",{{"idTag":"T{n}"}}]' for n in range(4)))
     assert order == ["T0", "T1", "T2", "T3"]
     assert [json.loads(answer)[1] for answer in answers] == ["a0", "a1", "a2", "a3"]
 
 
 async def test_the_same_call_again_gets_the_same_answer_and_no_second_effect() -> None:
-    bench = Bench()
-    first = await bench.receive(METER_VALUES)
-    assert await bench.receive(METER_VALUES) == first
-    assert len(bench.storage.ledger.readings) == 1
+    harness = SessionHarness()
+    first = await harness.receive(METER_VALUES)
+    assert await harness.receive(METER_VALUES) == first
+    assert len(harness.storage.ledger.readings) == 1
 
 
 async def test_a_call_of_ours_and_one_of_theirs_may_cross() -> None:
-    bench = Bench()
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    answers = await bench.receive(HEARTBEAT)
+    harness = SessionHarness()
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    answers = await harness.receive(HEARTBEAT)
     assert json.loads(answers[-1])[:2] == [3, "h1"]
-    await bench.receive('[3,"c1",{"status":"Accepted"}]')
-    assert bench.transport.sent[0] == '[2,"c1","ClearCache",{}]'
-    assert bench.commands.events == [("sent", "c1"), ("result", "c1")]
+    await harness.receive('[3,"c1",{"status":"Accepted"}]')
+    assert harness.transport.sent[0] == '[2,"c1","ClearCache",{}]'
+    assert harness.commands.events == [("sent", "c1"), ("result", "c1")]
 
 
 async def test_a_result_is_taken_while_a_call_of_theirs_is_being_worked_on() -> None:
@@ -114,75 +114,75 @@ async def test_a_result_is_taken_while_a_call_of_theirs_is_being_worked_on() -> 
         await gate.wait()
         return {"currentTime": "2026-01-01T00:00:00Z"}
 
-    bench = Bench({"Heartbeat": wait})
-    bench.session.receive_text(HEARTBEAT)
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.session.receive_text('[3,"c1",{"status":"Rejected"}]')
-    await bench.session._results.settled()
-    assert bench.commands.events == [("sent", "c1"), ("result", "c1")]
+    harness = SessionHarness({"Heartbeat": wait})
+    harness.session.receive_text(HEARTBEAT)
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.session.receive_text('[3,"c1",{"status":"Rejected"}]')
+    await harness.session._results.settled()
+    assert harness.commands.events == [("sent", "c1"), ("result", "c1")]
     gate.set()
-    await bench.session.settled()
-    assert json.loads(bench.transport.sent[-1])[:2] == [3, "h1"]
+    await harness.session.settled()
+    assert json.loads(harness.transport.sent[-1])[:2] == [3, "h1"]
 
 
 async def test_a_second_call_of_ours_waits_for_the_first() -> None:
-    bench = Bench()
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
-    assert bench.transport.sent == ['[2,"c1","ClearCache",{}]']
-    await bench.receive('[3,"c1",{"status":"Accepted"}]')
-    assert bench.transport.sent[1] == '[2,"c2","ClearCache",{}]'
-    assert bench.commands.events[1:] in (
+    harness = SessionHarness()
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
+    assert harness.transport.sent == ['[2,"c1","ClearCache",{}]']
+    await harness.receive('[3,"c1",{"status":"Accepted"}]')
+    assert harness.transport.sent[1] == '[2,"c2","ClearCache",{}]'
+    assert harness.commands.events[1:] in (
         [("result", "c1"), ("sent", "c2")],
         [("sent", "c2"), ("result", "c1")],
     )
 
 
 async def test_a_queued_call_can_be_withdrawn_and_a_sent_one_cannot() -> None:
-    bench = Bench()
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
-    assert bench.session.withdraw(CommandId("c2"))
-    assert not bench.session.withdraw(CommandId("c1"))
+    harness = SessionHarness()
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
+    assert harness.session.withdraw(CommandId("c2"))
+    assert not harness.session.withdraw(CommandId("c1"))
 
 
 async def test_an_overdue_call_times_out_and_its_late_answer_is_attached() -> None:
-    bench = Bench()
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.clock.seconds += 29.0
-    bench.deadlines.check()
-    await bench.session.settled()
-    assert bench.commands.events == [("sent", "c1")]
-    bench.clock.seconds += 1.0
-    bench.deadlines.check()
-    await bench.session.settled()
-    assert bench.commands.events[-1] == ("timed_out", "c1")
-    await bench.receive('[3,"c1",{"status":"Accepted"}]')
-    assert bench.commands.resolves[-1].late
+    harness = SessionHarness()
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.clock.seconds += 29.0
+    harness.deadlines.check()
+    await harness.session.settled()
+    assert harness.commands.events == [("sent", "c1")]
+    harness.clock.seconds += 1.0
+    harness.deadlines.check()
+    await harness.session.settled()
+    assert harness.commands.events[-1] == ("timed_out", "c1")
+    await harness.receive('[3,"c1",{"status":"Accepted"}]')
+    assert harness.commands.resolves[-1].late
 
 
 async def test_an_invalid_payload_of_ours_is_never_sent() -> None:
-    bench = Bench()
+    harness = SessionHarness()
     with pytest.raises(ValueError, match="type"):
-        bench.session.issue(CommandId("c1"), "Reset", "{}", 30.0)
-    assert bench.transport.sent == []
+        harness.session.issue(CommandId("c1"), "Reset", "{}", 30.0)
+    assert harness.transport.sent == []
 
 
 async def test_the_end_of_the_socket_ends_our_calls() -> None:
-    bench = Bench()
-    bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
-    bench.session.closed()
-    await bench.session.settled()
-    assert bench.commands.events == [("sent", "c1"), ("connection_lost", "c1"), ("not_sent", "c2")]
+    harness = SessionHarness()
+    harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.session.issue(CommandId("c2"), "ClearCache", "{}", 30.0)
+    harness.session.closed()
+    await harness.session.settled()
+    assert harness.commands.events == [("sent", "c1"), ("connection_lost", "c1"), ("not_sent", "c2")]
 
 
 async def test_another_refused_message_is_answered_at_once_and_not_kept() -> None:
-    bench = Bench()
-    bench.session.receive_text('[2,"a1","Authorize",{}]')
-    assert code_of(bench.transport.sent[0]) == "ProtocolError"
-    await bench.session.settled()
-    assert bench.storage.ledger.kept == []
+    harness = SessionHarness()
+    harness.session.receive_text('[2,"a1","Authorize",{}]')
+    assert code_of(harness.transport.sent[0]) == "ProtocolError"
+    await harness.session.settled()
+    assert harness.storage.ledger.kept == []
 
 
 @pytest.mark.parametrize(
@@ -206,53 +206,53 @@ async def test_another_refused_message_is_answered_at_once_and_not_kept() -> Non
     ],
 )
 async def test_bad_calls_get_the_exact_error(text: str, tolerant: str | None, strict: str) -> None:
-    for code, bench in ((tolerant, Bench()), (strict, Bench(strict=True))):
-        (answer,) = await bench.receive(text)
+    for code, harness in ((tolerant, SessionHarness()), (strict, SessionHarness(strict=True))):
+        (answer,) = await harness.receive(text)
         frame = json.loads(answer)
         assert frame[1] == json.loads(text)[1]
         assert (frame[2] if frame[0] == 4 else None) == code
-        assert bench.close_code() is None
-        assert len(await bench.receive(HEARTBEAT)) == 1
+        assert harness.close_code() is None
+        assert len(await harness.receive(HEARTBEAT)) == 1
 
 
 async def test_unknown_and_unreadable_frames_get_no_answer() -> None:
-    bench = Bench()
-    assert await bench.receive("nonsense", "[9,1]", '[3,"nobody",{}]', '[4,"nobody","InternalError"]') == []
-    assert bench.close_code() is None
-    assert len(await bench.receive(HEARTBEAT)) == 1
+    harness = SessionHarness()
+    assert await harness.receive("nonsense", "[9,1]", '[3,"nobody",{}]', '[4,"nobody","InternalError"]') == []
+    assert harness.close_code() is None
+    assert len(await harness.receive(HEARTBEAT)) == 1
 
 
 async def test_twenty_unreadable_frames_in_a_minute_close_the_connection() -> None:
-    bench = Bench()
-    await bench.receive(*["nonsense"] * 19)
-    assert bench.close_code() is None
-    await bench.receive("[9,1]")
-    assert bench.close_code() == close_codes.POLICY_VIOLATION
+    harness = SessionHarness()
+    await harness.receive(*["nonsense"] * 19)
+    assert harness.close_code() is None
+    await harness.receive("[9,1]")
+    assert harness.close_code() == close_codes.POLICY_VIOLATION
 
 
 async def test_unreadable_frames_over_a_longer_time_are_forgiven() -> None:
-    bench = Bench()
+    harness = SessionHarness()
     for _ in range(60):
-        await bench.receive("nonsense")
-        bench.clock.seconds += 3.2
-    assert bench.close_code() is None
+        await harness.receive("nonsense")
+        harness.clock.seconds += 3.2
+    assert harness.close_code() is None
 
 
 async def test_a_closed_session_takes_nothing_more() -> None:
-    bench = Bench()
-    bench.session.evict("a newer connection")
-    assert bench.transport.closed == (close_codes.SUPERSEDED, "a newer connection")
-    assert await bench.receive(HEARTBEAT) == []
+    harness = SessionHarness()
+    harness.session.evict("a newer connection")
+    assert harness.transport.closed == (close_codes.SUPERSEDED, "a newer connection")
+    assert await harness.receive(HEARTBEAT) == []
 
 
 async def test_text_in_a_binary_frame_is_tolerated() -> None:
-    bench = Bench()
-    bench.clock.seconds += 5
-    bench.session.receive_binary(b"\xef\xbb\xbf" + HEARTBEAT.encode())
-    await bench.session.settled()
-    assert bench.connection.last_seen == bench.clock.now()
-    assert json.loads(bench.transport.sent[0])[:2] == [3, "h1"]
-    assert "binary_frame" in bench.kinds
+    harness = SessionHarness()
+    harness.clock.seconds += 5
+    harness.session.receive_binary(b"\xef\xbb\xbf" + HEARTBEAT.encode())
+    await harness.session.settled()
+    assert harness.connection.last_seen == harness.clock.now()
+    assert json.loads(harness.transport.sent[0])[:2] == [3, "h1"]
+    assert "binary_frame" in harness.kinds
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ async def test_text_in_a_binary_frame_is_tolerated() -> None:
     [(b"\x00\x01", False), (b"[2,\xff]", False), (b"{}", False), (b"", False), (HEARTBEAT.encode(), True)],
 )
 async def test_other_binary_frames_close_with_1003(data: bytes, strict: bool) -> None:
-    bench = Bench(strict=strict)
-    bench.session.receive_binary(data)
-    assert bench.close_code() == close_codes.UNSUPPORTED_DATA
+    harness = SessionHarness(strict=strict)
+    harness.session.receive_binary(data)
+    assert harness.close_code() == close_codes.UNSUPPORTED_DATA
 
 
 @pytest.mark.parametrize(
@@ -278,31 +278,31 @@ async def test_other_binary_frames_close_with_1003(data: bytes, strict: bool) ->
 async def test_frames_have_a_largest_size(
     registration: str, accepted_before: bool, size: int, closed: bool
 ) -> None:
-    bench = Bench(registration=registration, accepted_before=accepted_before)
+    harness = SessionHarness(registration=registration, accepted_before=accepted_before)
     frame = '[2,"d","DataTransfer",{"vendorId":"v","data":"%s"}]'
     text = frame % ("x" * (size - len(frame) + 2))
     assert len(text) == size
-    await bench.receive(text)
-    assert (bench.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")) is closed
+    await harness.receive(text)
+    assert (harness.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")) is closed
 
 
 async def test_the_size_counts_bytes_not_characters() -> None:
-    bench = Bench()
-    await bench.receive('[2,"d","DataTransfer",{"vendorId":"v","data":"' + "é" * 2100 + '"}]')
-    assert bench.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")
+    harness = SessionHarness()
+    await harness.receive('[2,"d","DataTransfer",{"vendorId":"v","data":"' + "é" * 2100 + '"}]')
+    assert harness.transport.closed == (close_codes.MESSAGE_TOO_BIG, "frame too big")
 
 
 async def test_a_flood_is_slowed_down_and_nothing_of_it_is_lost() -> None:
-    bench = Bench(limits=replace(LIMITS, rate_per_s=10.0, rate_burst=5, inbound_queue=100))
-    answers = await bench.receive(*(METER_VALUES.replace("m1", f"m{n}") for n in range(6)))
+    harness = SessionHarness(limits=replace(LIMITS, rate_per_s=10.0, rate_burst=5, inbound_queue=100))
+    answers = await harness.receive(*(METER_VALUES.replace("m1", f"m{n}") for n in range(6)))
     assert len(answers) == 6
-    assert not bench.is_reading()
-    ((pause_s, resume),) = bench.later
+    assert not harness.is_reading()
+    ((pause_s, resume),) = harness.later
     assert pause_s == pytest.approx(0.1)
-    bench.clock.seconds += pause_s
+    harness.clock.seconds += pause_s
     resume()
-    assert bench.is_reading()
-    assert len(await bench.receive(HEARTBEAT)) == 1
+    assert harness.is_reading()
+    assert len(await harness.receive(HEARTBEAT)) == 1
 
 
 async def test_many_waiting_calls_stop_the_reading_until_half_are_done() -> None:
@@ -312,39 +312,39 @@ async def test_many_waiting_calls_stop_the_reading_until_half_are_done() -> None
         await gate.acquire()
         return {"idTagInfo": {"status": "Accepted"}}
 
-    bench = Bench({"Authorize": wait})
+    harness = SessionHarness({"Authorize": wait})
     for n in range(6):
-        bench.session.receive_text(f'[2,"a{n}","Authorize",{{"idTag":"T"}}]')
+        harness.session.receive_text(f'[2,"a{n}","Authorize",{{"idTag":"T"}}]')
         await asyncio.sleep(0)
-    assert not bench.is_reading()
+    assert not harness.is_reading()
     for _ in range(6):
         gate.release()
-    await bench.session.settled()
-    assert bench.is_reading()
-    assert len(bench.transport.sent) == 6
+    await harness.session.settled()
+    assert harness.is_reading()
+    assert len(harness.transport.sent) == 6
 
 
 async def test_secrets_never_reach_the_frame_log() -> None:
-    bench = Bench()
+    harness = SessionHarness()
     secret = "00112233445566778899aabbccddeeff00112233"
     payload = json.dumps({"key": "AuthorizationKey", "value": secret})
-    bench.session.issue(CommandId("c1"), "ChangeConfiguration", payload, 30.0)
-    await bench.receive('[3,"c1",{"status":"Accepted"}]')
-    bench.session.issue(CommandId("c2"), "GetConfiguration", "{}", 30.0)
+    harness.session.issue(CommandId("c1"), "ChangeConfiguration", payload, 30.0)
+    await harness.receive('[3,"c1",{"status":"Accepted"}]')
+    harness.session.issue(CommandId("c2"), "GetConfiguration", "{}", 30.0)
     leak = {"configurationKey": [{"key": "authorizationKEY", "readonly": False, "value": secret}]}
-    await bench.receive(json.dumps([3, "c2", leak]))
-    assert secret in bench.transport.sent[0]
-    taken = bench.storage.frame_log.buffer.take()
+    await harness.receive(json.dumps([3, "c2", leak]))
+    assert secret in harness.transport.sent[0]
+    taken = harness.storage.frame_log.buffer.take()
     assert taken is not None
     assert b"GetConfiguration" in taken[0]
     assert secret.encode() not in taken[0]
 
 
-async def test_tolerated_departures_stand_in_the_frame_log() -> None:
-    bench = Bench()
-    await bench.receive('[2,7,"heartbeat",null]')
-    assert json.loads(bench.transport.sent[0])[1] == 7
-    assert "action_spelling" in bench.kinds
+async def test_tolerated_deviations_are_in_the_frame_log() -> None:
+    harness = SessionHarness()
+    await harness.receive('[2,7,"heartbeat",null]')
+    assert json.loads(harness.transport.sent[0])[1] == 7
+    assert "action_spelling" in harness.kinds
 
 
 async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() -> None:
@@ -354,14 +354,14 @@ async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() 
         await gate.wait()
         return {"currentTime": "2026-01-01T00:00:00Z"}
 
-    bench = Bench({"Heartbeat": wait})
-    bench.session.receive_text(HEARTBEAT)
-    bench.session.receive_text(METER_VALUES)
+    harness = SessionHarness({"Heartbeat": wait})
+    harness.session.receive_text(HEARTBEAT)
+    harness.session.receive_text(METER_VALUES)
     await asyncio.sleep(0)
-    bench.session.closed()
+    harness.session.closed()
     gate.set()
-    await bench.session.settled()
-    assert bench.transport.sent == []
+    await harness.session.settled()
+    assert harness.transport.sent == []
 
 
 @pytest.mark.parametrize(
@@ -374,17 +374,17 @@ async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() 
     ],
 )
 async def test_a_failure_of_the_core_costs_its_own_message_only(text: str, answers: list[str]) -> None:
-    bench = Bench()
-    bench.session._core_failed(text)
-    assert bench.transport.sent == answers
-    assert await bench.receive(METER_VALUES) == ['[3,"m1",{}]']
+    harness = SessionHarness()
+    harness.session._core_failed(text)
+    assert harness.transport.sent == answers
+    assert await harness.receive(METER_VALUES) == ['[3,"m1",{}]']
 
 
 async def test_a_call_for_a_closing_socket_is_not_taken_for_sent() -> None:
-    bench = Bench()
-    bench.session.close(1001, "the server is going away")
+    harness = SessionHarness()
+    harness.session.close(1001, "the server is going away")
     with pytest.raises(ValueError, match="closing"):
-        bench.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
-    bench.session.closed()
-    await bench.session.settled()
-    assert bench.commands.events == []
+        harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
+    harness.session.closed()
+    await harness.session.settled()
+    assert harness.commands.events == []

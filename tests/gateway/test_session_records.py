@@ -1,4 +1,4 @@
-"""What a session does with billing messages: kept before they are answered, and answered in order."""
+"""A session stores billing messages before it answers them, and answers them in order."""
 
 import asyncio
 import json
@@ -6,80 +6,80 @@ import json
 import pytest
 
 from tests.gateway.test_session import BROKEN_START, HEARTBEAT, METER_VALUES, code_of
-from tests.support.session_bench import Bench
+from tests.support.session_harness import SessionHarness
 
 
 async def test_meter_values_are_answered_after_their_commit_only() -> None:
-    bench = Bench()
-    assert await bench.receive(METER_VALUES) == ['[3,"m1",{}]']
-    assert bench.storage.ledger.sent_before_commit == [[]]
+    harness = SessionHarness()
+    assert await harness.receive(METER_VALUES) == ['[3,"m1",{}]']
+    assert harness.storage.ledger.sent_before_commit == [[]]
 
 
 async def test_without_the_store_a_billing_message_is_never_acknowledged() -> None:
-    bench = Bench()
-    bench.storage.ledger.available = False
-    (answer,) = await bench.receive(METER_VALUES)
+    harness = SessionHarness()
+    harness.storage.ledger.available = False
+    (answer,) = await harness.receive(METER_VALUES)
     assert code_of(answer) == "InternalError"
 
 
 async def test_a_refused_billing_message_is_kept_before_its_error_goes_out() -> None:
-    bench = Bench()
-    (answer,) = await bench.receive(BROKEN_START)
+    harness = SessionHarness()
+    (answer,) = await harness.receive(BROKEN_START)
     assert code_of(answer) == "ProtocolError"
-    (kept,) = bench.storage.ledger.kept
+    (kept,) = harness.storage.ledger.kept
     assert (kept.action, kept.payload, kept.raw) == ("StartTransaction", {"connectorId": 1}, BROKEN_START)
-    assert bench.storage.ledger.sent_before_commit == [[]]
+    assert harness.storage.ledger.sent_before_commit == [[]]
 
 
 @pytest.mark.parametrize("depth", [100, 300, 2000])
 async def test_a_refused_billing_message_is_kept_however_deep_it_is(depth: int) -> None:
-    bench = Bench()
+    harness = SessionHarness()
     text = '[2,"s1","StartTransaction",{"connectorId":1,"x":' + "[" * depth + "]" * depth + "}]"
-    (answer,) = await bench.receive(text)
+    (answer,) = await harness.receive(text)
     assert code_of(answer) == "FormationViolation"
-    (kept,) = bench.storage.ledger.kept
+    (kept,) = harness.storage.ledger.kept
     assert kept.raw == text
     assert (kept.payload is None) is (depth > 100)
 
 
 async def test_a_refused_billing_message_that_cannot_be_kept_is_asked_for_again() -> None:
-    bench = Bench()
-    bench.storage.ledger.available = False
-    (answer,) = await bench.receive(BROKEN_START)
+    harness = SessionHarness()
+    harness.storage.ledger.available = False
+    (answer,) = await harness.receive(BROKEN_START)
     assert json.loads(answer)[1:3] == ["s1", "InternalError"]
 
 
 async def test_a_call_behind_records_is_answered_behind_them() -> None:
-    bench = Bench()
-    answers = await bench.receive(METER_VALUES, HEARTBEAT, METER_VALUES.replace("m1", "m2"))
+    harness = SessionHarness()
+    answers = await harness.receive(METER_VALUES, HEARTBEAT, METER_VALUES.replace("m1", "m2"))
     assert [json.loads(answer)[1] for answer in answers] == ["m1", "h1", "m2"]
     records = (METER_VALUES.replace("m1", unique_id) for unique_id in ("m3", "m4"))
-    answers = await bench.receive(*records, HEARTBEAT.replace("h1", "h2"))
+    answers = await harness.receive(*records, HEARTBEAT.replace("h1", "h2"))
     assert [json.loads(answer)[1] for answer in answers] == ["m3", "m4", "h2"]
 
 
 async def test_many_records_of_one_connection_stop_the_reading_too() -> None:
-    bench = Bench()
+    harness = SessionHarness()
     for n in range(6):
-        bench.session.receive_text(METER_VALUES.replace("m1", f"m{n}"))
-    assert len(bench.storage.ledger.meters) == 1
-    assert not bench.is_reading()
-    await bench.session.settled()
-    assert bench.is_reading()
-    assert len(bench.transport.sent) == 6
+        harness.session.receive_text(METER_VALUES.replace("m1", f"m{n}"))
+    assert len(harness.storage.ledger.meters) == 1
+    assert not harness.is_reading()
+    await harness.session.settled()
+    assert harness.is_reading()
+    assert len(harness.transport.sent) == 6
 
 
 async def test_the_end_of_the_socket_does_not_wait_for_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench()
-    ledger = bench.storage.ledger
+    harness = SessionHarness()
+    ledger = harness.storage.ledger
     monkeypatch.setattr(ledger, "wake", lambda: None)
-    bench.session.receive_text(METER_VALUES)
-    bench.session.receive_text(HEARTBEAT)
-    settled = asyncio.create_task(bench.session.settled())
+    harness.session.receive_text(METER_VALUES)
+    harness.session.receive_text(HEARTBEAT)
+    settled = asyncio.create_task(harness.session.settled())
     await asyncio.sleep(0)
     assert not settled.done()
-    bench.session.closed()
+    harness.session.closed()
     await settled
     ledger.write_meters()
-    assert bench.transport.sent == []
+    assert harness.transport.sent == []
     assert len(ledger.readings) == 1, "it is stored all the same"

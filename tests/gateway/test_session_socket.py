@@ -8,18 +8,18 @@ from app.gateway.session_services import SessionLimits
 from app.gateway.websocket_connection import WebSocketConnection
 from tests.gateway.test_session import HEARTBEAT, METER_VALUES
 from tests.gateway.test_websocket_connection import Socket
-from tests.support.session_bench import LIMITS, Bench
+from tests.support.session_harness import LIMITS, SessionHarness
 
 
 def masked(text: str) -> bytes:
-    """A frame of a charge point; the mask is zero, so the text stands in it as it is."""
+    """A frame of a charge point; the mask is zero, so the text is in it unchanged."""
     data = text.encode()
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     return b"\x81" + size + bytes(4) + data
 
 
-class Wired(Bench):
-    """A bench whose session reads from a socket."""
+class Wired(SessionHarness):
+    """A harness whose session reads from a socket."""
 
     def __init__(self, limits: SessionLimits) -> None:
         super().__init__(limits=limits)

@@ -35,7 +35,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 class Owner(asyncio.Protocol):
-    """What a wire is to its socket."""
+    """The protocol of a socket, as a WebSocket connection is."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -234,7 +234,7 @@ def test_an_abort_ends_at_once_and_only_once(run: Run) -> None:
             taken.write(b"hello")
             assert await peer.read(5) == b"hello"
             taken.abort()
-            assert owner.lost == [], "not while somebody still works with it"
+            assert owner.lost == [], "not while it is still in use"
             taken.write(b"never")
             taken.close()
             taken.abort()
@@ -395,7 +395,7 @@ def test_what_one_asks_for_is_not_done_in_its_name_for_others(run: Run) -> None:
                 Owner.connection_lost(owner, exc)
 
             async def ask() -> None:
-                request.set("somebody's")
+                request.set("another's")
                 taken.abort()
 
             owner.connection_lost = lost  # type: ignore[method-assign]
@@ -425,7 +425,7 @@ class ByHand:
         return owner, taken
 
     def turn(self) -> None:
-        """What was ordered before, and the news."""
+        """Run the calls that were scheduled before, then serve the sockets that are ready."""
         orders, self.orders[:] = self.orders[:], []
         for order in orders:
             order()

@@ -325,7 +325,7 @@ async def test_a_close_of_the_peer_is_answered(connection: Connection, data: byt
 async def test_a_lost_socket_is_an_abnormal_end(connection: Connection) -> None:
     connection.websocket.connection_lost(None)
     assert connection.ended == [1006]
-    connection.websocket.write(text_frame("nobody reads this"))
+    connection.websocket.write(text_frame("this is never read"))
     assert connection.socket.written == b""
 
 

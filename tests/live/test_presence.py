@@ -1,4 +1,4 @@
-"""Who is connected where: against a real Redis, with workers that live in this process."""
+"""Presence knows which charge point is connected where: with a real Redis, and workers in this process."""
 
 import pytest
 from redis.asyncio import Redis
@@ -32,7 +32,7 @@ def alive(presence: Presence) -> set[str] | None:
 
 
 async def kill(redis: Redis, name: str) -> None:
-    """What is left of a worker one lease after a SIGKILL."""
+    """Leave what is left of a worker one lease after a SIGKILL."""
     await redis.delete(WorkerKeys(WorkerId(name)).lease)
 
 

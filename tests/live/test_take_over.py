@@ -141,7 +141,7 @@ async def test_every_order_of_opens_and_closes_leaves_one_owner(redis: Redis, pa
 
 
 def _newest(left_open: list[RecordingSession]) -> RecordingSession | None:
-    """The newest connection, if nobody closed it: nothing may have ended it."""
+    """The newest connection is still open, unless it was closed on purpose."""
     return next((session for session in left_open if session.connection.epoch == 3), None)
 
 

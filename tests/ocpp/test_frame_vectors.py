@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.ocpp import Dispatch, Ignored, Link, Refused, Send, check_frame, ocpp16
+from app.ocpp import Dispatch, Ignored, Link, Refused, Send
+from tests.support.protocol import OCPP16
 
 VECTORS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parents[1] / "vectors" / "frames.toml").read_text()
@@ -18,7 +19,7 @@ by_name = pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["
 
 @by_name
 def test_link_comes_to_the_outcome(vector: dict[str, Any]) -> None:
-    link = Link(ocpp16(), "central_system", strict=vector.get("mode") == "strict")
+    link = Link(OCPP16, "central_system", strict=vector.get("mode") == "strict")
     match vector["outcome"], link.receive(vector["text"], 0.0):
         case "dispatch", [Dispatch() as call]:
             found = [f"{deviation.kind} {deviation.pointer}" for deviation in call.deviations]
@@ -37,12 +38,12 @@ def test_link_comes_to_the_outcome(vector: dict[str, Any]) -> None:
         case "ignored", [Ignored() as ignored]:
             assert ignored.reason == vector["reason"]
         case outcome, effects:
-            pytest.fail(f"{outcome} is due, not {effects}")
+            pytest.fail(f"expected {outcome}, not {effects}")
 
 
 @by_name
 def test_verdict_on_the_frame_agrees_with_the_link(vector: dict[str, Any]) -> None:
-    verdict = check_frame(vector["text"], "charge_point", vector.get("mode") == "strict")
+    verdict = OCPP16.check_frame(vector["text"], "charge_point", vector.get("mode") == "strict")
     if vector["outcome"] == "refused":
         assert [violation.code for violation in verdict.violations][:1] == [vector["code"]]
         assert verdict.kind == "call"

@@ -6,18 +6,17 @@ from decimal import Decimal
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.ocpp import check_payload, json_schema
 from tests.support.mutations import full_payload, mutations
-from tests.support.protocol import DIRECTIONS, MESSAGES, Direction, fields_of
+from tests.support.protocol import DIRECTIONS, MESSAGES, OCPP16, Direction, fields_of
 
-BEYOND_A_SCHEMA = {"is no date and time", "is beyond 64 bits"}
+BEYOND_A_SCHEMA = {"is not a date and time", "is beyond 64 bits"}
 """Formats are remarks in a schema, and it has no 64 bits."""
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("action", MESSAGES)
 def test_schema_and_validator_agree_on_every_single_change(action: str, direction: Direction) -> None:
-    schema = json.loads(json_schema(action, direction), parse_float=Decimal)
+    schema = json.loads(OCPP16.json_schema(action, direction), parse_float=Decimal)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     fields = fields_of(action, direction)
@@ -27,11 +26,11 @@ def test_schema_and_validator_agree_on_every_single_change(action: str, directio
         if mutation.name in BEYOND_A_SCHEMA or (mutation.pointer, mutation.name) == ("", "is null"):
             continue
         text = json.dumps(mutation.payload)
-        ours = not check_payload(action, direction, text, strict=True).violations
+        ours = not OCPP16.check_payload(action, direction, text, strict=True).violations
         theirs = validator.is_valid(json.loads(text, parse_float=Decimal))
         assert ours == theirs, (mutation.pointer, mutation.name)
 
 
 def test_an_unknown_direction_is_refused() -> None:
     with pytest.raises(ValueError, match="sideways"):
-        json_schema("Heartbeat", "sideways")  # type: ignore[arg-type]
+        OCPP16.json_schema("Heartbeat", "sideways")  # type: ignore[arg-type]

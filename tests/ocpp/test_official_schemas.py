@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from app.ocpp import check_payload
 from tests.support.mutations import Mutation, changed, full_payload, mutations
-from tests.support.protocol import DIRECTIONS, MESSAGES, Direction, fields_of
+from tests.support.protocol import DIRECTIONS, MESSAGES, OCPP16, Direction, fields_of
 from tests.support.strategies import actions, directions, payloads
 
 FROM_0 = "3.8: 0 is the charge point and connectors count from 1; the schema has no bound"
@@ -60,12 +59,12 @@ DIFFERENCES: dict[tuple[str, str, str], str] = {
 """(schema, pointer, change) to the reason why we judge otherwise than the schema."""
 
 EVERYWHERE: dict[str, str] = {
-    "is no date and time": "3.15 and RFC 3339; a schema's format is a remark only",
+    "is not a date and time": "3.15 and RFC 3339; a schema's format is a remark only",
     "is beyond 64 bits": "numbers are held in 64 bits; the standard sets no bound",
 }
 """Changes that we refuse and the schemas let pass, wherever they are made."""
 
-NULL_PAYLOAD = "OCPP-J 4.2.1 lets null stand for an empty payload; the schemas ask for an object"
+NULL_PAYLOAD = "OCPP-J 4.2.1 allows null instead of an empty payload; the schemas ask for an object"
 
 
 @cache
@@ -80,7 +79,7 @@ def official_accepts(schema: str, payload: str) -> bool:
 
 
 def we_accept(action: str, direction: Direction, payload: str) -> bool:
-    return not check_payload(action, direction, payload, strict=True).violations
+    return not OCPP16.check_payload(action, direction, payload, strict=True).violations
 
 
 def schema_name(action: str, direction: Direction) -> str:

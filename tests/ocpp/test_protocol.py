@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from app.ocpp import Dispatch, Link, Protocol, Resolve, Send, ocpp16
+from app.commands.records import CommandRequest
+from app.commands.routes import issuing_router
+from app.commands.rules import judge_request
+from app.errors import InvalidInput, NotFound
+from app.gateway.dispatch import Dispatcher
+from app.ocpp import Dispatch, FrameBuffer, Link, Protocol, Resolve, Send
+from app.settings import Settings
+from app.web.routers import DescribedRoute
+from tests.support.conversations import logged, new_conversation
+from tests.support.protocol import OCPP16, invented_protocol
 
+REPOSITORY = Path(__file__).parents[2]
 FILES = Path(__file__).parents[1] / "vectors" / "invented_protocol"
 
 
@@ -16,13 +26,13 @@ def text(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def invented() -> Protocol:
-    return Protocol.load("0.1", [text("core")], types=text("types"), errors=text("errors"))
+    return invented_protocol()
 
 
 def test_it_describes_itself(invented: Protocol) -> None:
     described = json.loads(invented.describe())
     assert [message["action"] for message in described["messages"]] == ["Greet", "Weigh", "Nudge"]
-    assert (invented.version, ocpp16().version) == ("0.1", "1.6")
+    assert (invented.version, OCPP16.version) == ("0.1", "1.6")
 
 
 def test_its_json_schemas_are_its_own(invented: Protocol) -> None:
@@ -41,7 +51,7 @@ def test_payloads_are_judged_by_it(invented: Protocol) -> None:
     assert (violation.pointer, violation.reason) == ("/mood", "not_in_enumeration")
     [violation] = invented.check_frame('[2,"1","Heartbeat",{}]', "charge_point").violations
     assert (violation.code, violation.detail) == ("Unheard", "no such action in OCPP 0.1")
-    assert ocpp16().check_frame('[2,"1","Heartbeat",{}]', "charge_point").violations == []
+    assert OCPP16.check_frame('[2,"1","Heartbeat",{}]', "charge_point").violations == []
 
 
 def test_a_link_speaks_it_in_both_directions(invented: Protocol) -> None:
@@ -61,6 +71,63 @@ def test_a_link_speaks_it_in_both_directions(invented: Protocol) -> None:
     [refusal] = link.reply_error("2", "FormationViolation")
     assert isinstance(refusal, Send)
     assert refusal.text == '[4,"2","FormatViolation","",{}]'
+
+
+def test_a_conversation_speaks_it_and_logs_it(invented: Protocol) -> None:
+    frames = FrameBuffer(10, 10_000)
+    conversation = new_conversation(protocol=invented, frames=frames)
+    greeting, unknown = '[2,"1","Greet",{"name":"Ada"}]', '[2,"2","Heartbeat",{}]'
+    [call] = conversation.text(greeting) or []
+    assert isinstance(call, Dispatch)
+    assert (call.action, call.payload) == ("Greet", {"name": "Ada"})
+    assert conversation.reply("1", "{}") == '[3,"1",{}]'
+    conversation.text(unknown)
+    assert [text for _, text, _ in logged(frames)][:1] == [greeting]
+
+
+def test_commands_are_judged_by_it(invented: Protocol) -> None:
+    settings = Settings(credential_pepper="pepper")
+
+    def judge(action: str, payload: str) -> dict[str, object]:
+        return judge_request(CommandRequest("CP1", action, payload, "test"), invented, settings).payload
+
+    assert judge("Nudge", '{"at":"2026-03-01T08:00:00Z"}') == {"at": "2026-03-01T08:00:00Z"}
+    with pytest.raises(InvalidInput) as refused:
+        judge("Nudge", "{}")
+    assert [(found.code, found.pointer) for found in refused.value.violations] == [("missing", "/at")]
+    with pytest.raises(NotFound, match=r"Reset is not an action of the central system in OCPP 0\.1\."):
+        judge("Reset", '{"type":"Soft"}')
+
+
+def test_the_documentation_shows_its_commands(invented: Protocol) -> None:
+    [route] = issuing_router(invented).routes
+    assert isinstance(route, DescribedRoute)
+    actions = [path.rpartition("/")[2] for path in route.operations()]
+    assert actions == ["Weigh", "Nudge"]
+    assert {"ocpp01_NudgeRequest", "ocpp01_WeighRequest"} <= route.schemas().keys()
+
+
+def test_its_actions_need_handlers(invented: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", frozenset({"Weigh"}))
+    Dispatcher(invented, {"Greet": lambda connection, request: {}})
+    with pytest.raises(RuntimeError, match=r"exactly one answer: Greet$"):
+        Dispatcher(invented, {})
+
+
+def test_each_program_makes_its_protocol_once() -> None:
+    """The server and the simulator each make one; everything else is given it."""
+    found = {
+        str(path.relative_to(REPOSITORY)): count
+        for path in (*(REPOSITORY / "app").rglob("*.py"), *(REPOSITORY / "core_rs").glob("*/src/**/*.rs"))
+        if (count := path.read_text().count("v16()"))
+    }
+    assert found == {
+        "app/main.py": 1,
+        "app/simulator/fleet.py": 1,
+        # Where it is defined, and where Python gets it.
+        "core_rs/ocpp/src/protocol/mod.rs": 1,
+        "core_rs/python/src/protocol.rs": 1,
+    }
 
 
 def test_a_definition_that_contradicts_itself_is_refused() -> None:

@@ -34,7 +34,7 @@ class _Scripted(Supervisor):
             return True
         was_ready = self.script.pop(0)
         if was_ready is _REFUSED:
-            raise BlockingIOError("no more processes")
+            raise BlockingIOError("the process limit is reached")
         self.ready.set()
         return was_ready
 
@@ -131,7 +131,7 @@ Pass = Callable[[float], Coroutine[Any, Any, None]]
 
 @pytest.fixture
 async def pass_time(monkeypatch: pytest.MonkeyPatch) -> Pass:
-    """The event loop's time stands still, but for what a test lets pass of it."""
+    """Stop the time of the event loop. The returned function lets some time pass."""
     loop = asyncio.get_running_loop()
     now_s = loop.time()
     monkeypatch.setattr(loop, "time", lambda: now_s)

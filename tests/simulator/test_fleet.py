@@ -15,10 +15,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from app.clock import SystemClock
-from app.ocpp import Dispatch, Effect, Link, Resolve, Send, ocpp16
+from app.ocpp import Dispatch, Effect, Link, Resolve, Send
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
 from app.simulator.fleet import Fleet, FleetOptions, rest_url, websocket_url
+from tests.support.protocol import OCPP16
 
 Json = dict[str, Any]
 NOW = "2026-03-01T06:00:00.000Z"
@@ -50,7 +51,7 @@ class SmallCentral:
         self.logins.append((socket.request.path, base64.b64decode(header).decode()))
         if len(self.logins) > 1:
             self.came_again.set()
-        link, clock = Link(ocpp16(), "central_system"), SystemClock()
+        link, clock = Link(OCPP16, "central_system"), SystemClock()
         try:
             async for text in socket:
                 for effect in link.receive(str(text), clock.monotonic()):

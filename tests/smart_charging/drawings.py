@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.smart_charging.composite import picture, read_question
+from tests.support.protocol import OCPP16
 
 DIRECTORY = Path(__file__).parents[2] / "docs" / "drawings"
 _MORNING = "2026-03-02T10:00:00Z"
@@ -181,7 +182,7 @@ EXAMPLES: dict[str, tuple[str, Json]] = {
 def drawn(name: str) -> str:
     """The SVG of an example."""
     title, question = EXAMPLES[name]
-    return picture(read_question(json.dumps(question)), title)
+    return picture(read_question(OCPP16, json.dumps(question)), title)
 
 
 def path(name: str) -> Path:

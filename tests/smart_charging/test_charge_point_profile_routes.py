@@ -20,7 +20,7 @@ from tests.smart_charging.test_installation_routes import (
     store,
     stored_calendar,
 )
-from tests.support.api import NOW, Edge
+from tests.support.api import NOW, Api
 from tests.support.scripted_commands import ScriptedCommands
 
 
@@ -36,14 +36,14 @@ from tests.support.scripted_commands import ScriptedCommands
     ],
 )
 async def test_profiles_are_cleared_by_id_or_by_filters(
-    edge: Edge,
+    api: Api,
     token: str,
     scripted: ScriptedCommands,
     queued: CommandRecord,
     query: str,
     payload: dict[str, Any],
 ) -> None:
-    response = await edge.call("DELETE", f"{POINT}/charging-profiles{query}", token)
+    response = await api.call("DELETE", f"{POINT}/charging-profiles{query}", token)
     assert response.status_code == 202
     # With an id nothing else is sent, because it would not count (errata 3.26).
     wanted = {"id": payload["id"]} if "id" in payload else payload
@@ -51,25 +51,25 @@ async def test_profiles_are_cleared_by_id_or_by_filters(
 
 
 async def test_the_id_of_a_calendar_clears_all_that_it_put_there(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     scripted: ScriptedCommands,
     queued: CommandRecord,
 ) -> None:
-    number = await store(edge, operator, calendar=stored_calendar())
+    number = await store(api, operator, calendar=stored_calendar())
     for wire_id in (number, number + 1):
         profile = {"chargingProfileId": wire_id, **PROFILE, "stackLevel": wire_id}
         payload = {"connectorId": 1, "csChargingProfiles": profile}
-        await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
-    response = await edge.call("DELETE", f"{POINT}/charging-profiles?charging_profile_id={number}", token)
+        await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    response = await api.call("DELETE", f"{POINT}/charging-profiles?charging_profile_id={number}", token)
     assert response.status_code == 202
     assert [payload for _, payload in sent(scripted)] == [{"id": number}, {"id": number + 1}]
 
 
 async def test_the_ledger_shows_what_was_accepted_and_what_was_not(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
     outcomes: list[dict[str, Any]] = [
         ACCEPTED,
@@ -82,8 +82,8 @@ async def test_the_ledger_shows_what_was_accepted_and_what_was_not(
     for level, outcome in enumerate(outcomes, start=1):
         profile = {"chargingProfileId": level, **PROFILE, "stackLevel": level}
         payload = {"connectorId": 1, "csChargingProfiles": profile}
-        await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **outcome)
-    shown = (await edge.call("GET", f"{POINT}/charging-profiles", token)).json()
+        await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **outcome)
+    shown = (await api.call("GET", f"{POINT}/charging-profiles", token)).json()
     assert shown["certain"] is False
     states = [(item["charging_profile_id"], item["state"], item["reason"]) for item in shown["items"]]
     assert states == [
@@ -95,51 +95,51 @@ async def test_the_ledger_shows_what_was_accepted_and_what_was_not(
 
 
 async def test_a_stored_profile_lists_where_it_is_installed(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     scripted: ScriptedCommands,
     queued: CommandRecord,
 ) -> None:
-    number = await store(edge, operator, charging_profile=PROFILE)
+    number = await store(api, operator, charging_profile=PROFILE)
     path = f"/v1/charging-profiles/{number}/installations"
-    assert (await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})).is_success
-    assert (await edge.call("GET", path, token)).json()["items"] == []
+    assert (await api.call("POST", INSTALL, token, json={"charging_profile_id": number})).is_success
+    assert (await api.call("GET", path, token)).json()["items"] == []
     ((_, payload),) = sent(scripted)
-    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
-    (item,) = (await edge.call("GET", path, token)).json()["items"]
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    (item,) = (await api.call("GET", path, token)).json()["items"]
     assert (item["charge_point"], item["connector_id"], item["refresh_at"]) == ("RDAM-1", 1, None)
 
 
 async def test_the_number_of_another_profile_is_not_taken_for_ones_own(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     scripted: ScriptedCommands,
     queued: CommandRecord,
 ) -> None:
-    first, second = [await store(edge, operator, charging_profile=PROFILE) for _ in range(2)]
+    first, second = [await store(api, operator, charging_profile=PROFILE) for _ in range(2)]
     for number in (first, second):
-        assert (await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})).is_success
+        assert (await api.call("POST", INSTALL, token, json={"charging_profile_id": number})).is_success
     payload = sent(scripted)[1][1]
-    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
     shown = [
-        (await edge.call("GET", f"/v1/charging-profiles/{number}/installations", token)).json()["items"]
+        (await api.call("GET", f"/v1/charging-profiles/{number}/installations", token)).json()["items"]
         for number in (first, second)
     ]
     assert [len(items) for items in shown] == [0, 1]
 
 
 async def test_old_transactions_are_read_for_the_profiles_of_transactions_only(
-    edge: Edge, operator: TenantRecord, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, charge_point: ChargePointId
 ) -> None:
     payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 1, **PROFILE}}
-    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
     later = NOW + timedelta(days=1)
-    ended = [await edge.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
-    async with edge.services.storage.database.tenant(operator.id) as work:
+    ended = [await api.transaction(operator, charge_point, stopped_received_at=later) for _ in range(3)]
+    async with api.services.storage.database.tenant(operator.id) as work:
         asked: list[Any] = []
         transactions = ProfileCommandStore.transactions
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.tenants.records import TenantRecord
-from tests.support.api import Edge
+from tests.support.api import Api
 
 PATH = "/v1/charging-profiles"
 PERIODS = [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 3600, "limit": 21.4}]
@@ -33,23 +33,23 @@ def calendar(**changes: Any) -> dict[str, Any]:
     return {"description": "Peak", "calendar": {**CALENDAR, **changes}}
 
 
-async def created(edge: Edge, token: str, body: dict[str, Any]) -> dict[str, Any]:
-    response = await edge.call("POST", PATH, token, json=body)
+async def created(api: Api, token: str, body: dict[str, Any]) -> dict[str, Any]:
+    response = await api.call("POST", PATH, token, json=body)
     assert response.status_code == 201, response.text
     shown: dict[str, Any] = response.json()
     assert response.headers["location"] == f"{PATH}/{shown['id']}"
     return shown
 
 
-async def test_a_profile_bears_its_id_on_the_wire(edge: Edge, token: str) -> None:
-    shown = await created(edge, token, literal())
+async def test_a_profile_bears_its_id_on_the_wire(api: Api, token: str) -> None:
+    shown = await created(api, token, literal())
     assert shown["charging_profile"] == PROFILE
     assert shown["profiles"] == [{"chargingProfileId": shown["id"], **PROFILE}]
     assert shown["next_clock_change"] is None
 
 
-async def send_text(edge: Edge, token: str, text: str) -> Any:
-    return await edge.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
+async def send_text(api: Api, token: str, text: str) -> Any:
+    return await api.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ async def send_text(edge: Edge, token: str, text: str) -> Any:
 )
 @pytest.mark.parametrize("form", ["literal", "calendar"])
 async def test_limits_are_judged_as_they_are_written(
-    edge: Edge, token: str, number: str, taken: str | None, form: str
+    api: Api, token: str, number: str, taken: str | None, form: str
 ) -> None:
     if form == "literal":
         body, pointer = periods({"startPeriod": 0, "limit": 77.5}), f"{FIRST}/limit"
     else:
         body, pointer = calendar(rules=[{**RULE, "limit": 77.5}]), "/calendar/rules/0/limit"
-    response = await send_text(edge, token, json.dumps(body).replace("77.5", number))
+    response = await send_text(api, token, json.dumps(body).replace("77.5", number))
     if taken is None:
         assert response.status_code == 422, response.text
         assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
@@ -87,14 +87,14 @@ async def test_limits_are_judged_as_they_are_written(
         assert str(profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"]) == taken
 
 
-async def test_half_a_character_is_refused_by_its_place(edge: Edge, token: str) -> None:
-    response = await send_text(edge, token, json.dumps(literal()).replace("Base", "\\ud800"))
+async def test_half_a_character_is_refused_by_its_place(api: Api, token: str) -> None:
+    response = await send_text(api, token, json.dumps(literal()).replace("Base", "\\ud800"))
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == ["/description"]
 
 
-async def test_a_calendar_is_shown_as_what_it_is_on_the_wire(edge: Edge, token: str) -> None:
-    shown = await created(edge, token, calendar(stack_level=3))
+async def test_a_calendar_is_shown_as_what_it_is_on_the_wire(api: Api, token: str) -> None:
+    shown = await created(api, token, calendar(stack_level=3))
     (profile,) = shown["profiles"]
     assert (profile["chargingProfileId"], profile["stackLevel"]) == (shown["id"], 3)
     assert profile["chargingSchedule"] == {
@@ -107,52 +107,52 @@ async def test_a_calendar_is_shown_as_what_it_is_on_the_wire(edge: Edge, token: 
     assert shown["next_clock_change"] == "2026-10-25T01:00:00.000Z"
 
 
-async def test_each_gap_of_a_calendar_takes_a_number_and_a_level(edge: Edge, token: str) -> None:
+async def test_each_gap_of_a_calendar_takes_a_number_and_a_level(api: Api, token: str) -> None:
     rules = [{**RULE, "days": ["Mon", "Tue", "Wed"]}]
-    shown = await created(edge, token, calendar(rules=rules))
+    shown = await created(api, token, calendar(rules=rules))
     numbers = [profile["chargingProfileId"] for profile in shown["profiles"]]
     levels = [profile["stackLevel"] for profile in shown["profiles"]]
     assert numbers == [shown["id"], shown["id"] + 1, shown["id"] + 2]
     assert levels == [0, 1, 2]
-    following = await created(edge, token, literal())
+    following = await created(api, token, literal())
     assert following["id"] > numbers[-1]
 
 
 async def test_numbers_are_given_once_and_each_tenant_counts_for_itself(
-    edge: Edge, operator: TenantRecord, token: str
+    api: Api, operator: TenantRecord, token: str
 ) -> None:
-    first = await created(edge, token, literal())
+    first = await created(api, token, literal())
     assert first["id"] == 1
-    assert (await edge.call("DELETE", f"{PATH}/1", token)).status_code == 204
-    assert (await edge.call("GET", f"{PATH}/1", token)).status_code == 404
-    assert (await created(edge, token, literal()))["id"] == 2
-    other = await edge.key(await edge.tenant())
-    assert (await created(edge, other, literal()))["id"] == 1
+    assert (await api.call("DELETE", f"{PATH}/1", token)).status_code == 204
+    assert (await api.call("GET", f"{PATH}/1", token)).status_code == 404
+    assert (await created(api, token, literal()))["id"] == 2
+    other = await api.key(await api.tenant())
+    assert (await created(api, other, literal()))["id"] == 1
 
 
-async def test_profiles_are_paged(edge: Edge, token: str) -> None:
-    ids = [(await created(edge, token, literal()))["id"] for _ in range(3)]
-    first = (await edge.call("GET", f"{PATH}?limit=2", token)).json()
-    second = (await edge.call("GET", f"{PATH}?limit=2&cursor={first['next_cursor']}", token)).json()
+async def test_profiles_are_paged(api: Api, token: str) -> None:
+    ids = [(await created(api, token, literal()))["id"] for _ in range(3)]
+    first = (await api.call("GET", f"{PATH}?limit=2", token)).json()
+    second = (await api.call("GET", f"{PATH}?limit=2&cursor={first['next_cursor']}", token)).json()
     assert [item["id"] for page in (first, second) for item in page["items"]] == ids
 
 
-async def test_a_profile_is_replaced_by_who_knows_it(edge: Edge, token: str) -> None:
-    shown = await created(edge, token, literal())
+async def test_a_profile_is_replaced_by_who_knows_it(api: Api, token: str) -> None:
+    shown = await created(api, token, literal())
     path = f"{PATH}/{shown['id']}"
-    tag = (await edge.call("GET", path, token)).headers["etag"]
-    replaced = await edge.call("PUT", path, token, json=literal(stackLevel=2), headers={"If-Match": tag})
+    tag = (await api.call("GET", path, token)).headers["etag"]
+    replaced = await api.call("PUT", path, token, json=literal(stackLevel=2), headers={"If-Match": tag})
     assert replaced.status_code == 200
     assert replaced.json()["charging_profile"]["stackLevel"] == 2
-    again = await edge.call("PUT", path, token, json=literal(), headers={"If-Match": tag})
+    again = await api.call("PUT", path, token, json=literal(), headers={"If-Match": tag})
     assert again.status_code == 412
-    fresh = await edge.call("GET", path, token, headers={"If-None-Match": tag})
+    fresh = await api.call("GET", path, token, headers={"If-None-Match": tag})
     assert fresh.status_code == 200
 
 
-async def test_the_form_of_a_profile_never_changes(edge: Edge, token: str) -> None:
-    shown = await created(edge, token, literal())
-    response = await edge.call("PUT", f"{PATH}/{shown['id']}", token, json=calendar())
+async def test_the_form_of_a_profile_never_changes(api: Api, token: str) -> None:
+    shown = await created(api, token, literal())
+    response = await api.call("PUT", f"{PATH}/{shown['id']}", token, json=calendar())
     assert response.status_code == 422
     (error,) = response.json()["errors"]
     assert (error["code"], error["pointer"]) == ("form_never_changes", "/calendar")
@@ -227,30 +227,28 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
     ],
 )
 async def test_a_bad_profile_is_refused_by_name_and_pointer(
-    edge: Edge, token: str, body: dict[str, Any], pointer: str
+    api: Api, token: str, body: dict[str, Any], pointer: str
 ) -> None:
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     assert response.status_code == 422, response.text
     assert pointer in [error.get("pointer", "") for error in response.json()["errors"]]
-    assert (await edge.call("GET", PATH, token)).json()["items"] == []
+    assert (await api.call("GET", PATH, token)).json()["items"] == []
 
 
 @pytest.mark.parametrize("limit", [10**9 + 1, 10**30, -(10**30), 1e300])
-async def test_a_number_that_nobody_can_mean_is_refused(edge: Edge, token: str, limit: float) -> None:
+async def test_a_number_that_nobody_can_mean_is_refused(api: Api, token: str, limit: float) -> None:
     periods = [{"startPeriod": 0, "limit": limit}]
     body = literal(chargingSchedule={**SCHEDULE, "chargingSchedulePeriod": periods})
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     assert response.status_code == 422, response.text
     (error,) = response.json()["errors"]
     assert error["pointer"].endswith("/chargingSchedulePeriod/0/limit")
     assert error["code"] == "out_of_range"
 
 
-async def test_a_member_that_stands_twice_is_refused(edge: Edge, token: str) -> None:
+async def test_a_member_that_stands_twice_is_refused(api: Api, token: str) -> None:
     text = json.dumps(literal()).replace('"limit": 16.0', '"limit": 16.0, "limit": 99')
-    response = await edge.call(
-        "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
-    )
+    response = await api.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
     assert response.status_code == 422, response.text
     pointer = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0/limit"
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]

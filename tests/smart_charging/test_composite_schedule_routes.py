@@ -12,7 +12,7 @@ from app.smart_charging.schemas.composite_schedule import (
     QUESTION_EXAMPLE,
     CompositeSchedule,
 )
-from tests.support.api import Edge
+from tests.support.api import Api
 
 PATH = "/v1/smart-charging/composite-schedule"
 FIRST = "/installed/0/csChargingProfiles"
@@ -39,34 +39,34 @@ def first(**changes: Any) -> dict[str, Any]:
     return changed(**{f"installed__0__csChargingProfiles__{path}": value for path, value in changes.items()})
 
 
-async def test_the_answer_to_the_documented_question_is_the_documented_one(edge: Edge, token: str) -> None:
-    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE)
+async def test_the_answer_to_the_documented_question_is_the_documented_one(api: Api, token: str) -> None:
+    response = await api.call("POST", PATH, token, json=QUESTION_EXAMPLE)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     assert response.json() == ANSWER_EXAMPLE
 
 
-async def test_the_answer_is_as_documented_for_a_whole_charge_point(edge: Edge, token: str) -> None:
+async def test_the_answer_is_as_documented_for_a_whole_charge_point(api: Api, token: str) -> None:
     body = changed(connectorId=0, numberOfConnectors=2, assumeTransaction=True)
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     schedule = CompositeSchedule.model_validate_json(response.content)
     assert [period.source.kind for period in schedule.chargingSchedulePeriod] == ["profile"]
     body = changed(connectorId=0, installed__0__csChargingProfiles__validTo="2026-02-01T00:00:00Z")
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     sources = [period["source"] for period in response.json()["chargingSchedulePeriod"]]
     assert [source["kind"] for source in sources] == ["connectors", "connectors"]
     assert sources[1]["connectors"][0]["limit"] == 8.5
 
 
-async def test_nothing_known_is_said_as_null(edge: Edge, token: str) -> None:
-    response = await edge.call("POST", PATH, token, json=changed(installed=[], hardwareMax=None, duration=0))
+async def test_nothing_known_is_said_as_null(api: Api, token: str) -> None:
+    response = await api.call("POST", PATH, token, json=changed(installed=[], hardwareMax=None, duration=0))
     assert response.json()["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": None, "source": {"kind": "nothing"}, "beaten": []}
     ]
 
 
 @pytest.mark.parametrize("accept", ["image/svg+xml", "image/*", "application/json;q=0.5, image/svg+xml"])
-async def test_a_picture_is_given_to_who_wants_one(edge: Edge, token: str, accept: str) -> None:
-    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
+async def test_a_picture_is_given_to_who_wants_one(api: Api, token: str, accept: str) -> None:
+    response = await api.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
     assert (response.status_code, response.headers["content-type"]) == (200, "image/svg+xml")
     assert response.headers["vary"] == "Accept"
     # Our own text.
@@ -74,8 +74,8 @@ async def test_a_picture_is_given_to_who_wants_one(edge: Edge, token: str, accep
 
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json, image/svg+xml", "text/html", "image/*;q=x"])
-async def test_json_is_given_to_everybody_else(edge: Edge, token: str, accept: str) -> None:
-    response = await edge.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
+async def test_json_is_given_to_everybody_else(api: Api, token: str, accept: str) -> None:
+    response = await api.call("POST", PATH, token, json=QUESTION_EXAMPLE, headers={"Accept": accept})
     assert response.headers["content-type"] == "application/json"
 
 
@@ -206,43 +206,39 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
 
 @pytest.mark.parametrize(("body", "expected"), ROWS.values(), ids=ROWS)
 async def test_a_bad_question_is_refused_by_rule_and_pointer(
-    edge: Edge, token: str, body: dict[str, Any], expected: list[tuple[str, str]]
+    api: Api, token: str, body: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     assert response.status_code == 422, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == expected
 
 
 @pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "9999-12-31T23:30:00Z"])
-async def test_no_picture_is_drawn_of_the_ends_of_time(edge: Edge, token: str, start: str) -> None:
+async def test_no_picture_is_drawn_of_the_ends_of_time(api: Api, token: str, start: str) -> None:
     body = changed(scheduleStart=start)
-    response = await edge.call("POST", PATH, token, json=body, headers={"Accept": "image/svg+xml"})
+    response = await api.call("POST", PATH, token, json=body, headers={"Accept": "image/svg+xml"})
     assert response.status_code == 422, response.text
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
         ("/scheduleStart", "out_of_range")
     ]
-    assert (await edge.call("POST", PATH, token, json=body)).status_code == 200
+    assert (await api.call("POST", PATH, token, json=body)).status_code == 200
 
 
-async def test_limits_are_read_as_decimals(edge: Edge, token: str) -> None:
+async def test_limits_are_read_as_decimals(api: Api, token: str) -> None:
     body = first(chargingSchedule__chargingSchedulePeriod__0__limit=21.4)
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     assert response.json()["chargingSchedulePeriod"][0]["limit"] == 21.4
     # As a double it is 21.4 too; as a decimal it is not.
     text = json.dumps(body).replace("21.4", "21.40000000000000000001")
-    response = await edge.call(
-        "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
-    )
+    response = await api.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
     assert response.json()["errors"][0]["code"] == "too_precise"
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-async def test_what_is_no_number_is_named(edge: Edge, token: str, constant: str) -> None:
+async def test_what_is_no_number_is_named(api: Api, token: str, constant: str) -> None:
     text = json.dumps(QUESTION_EXAMPLE).replace("8.5", constant)
-    response = await edge.call(
-        "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
-    )
+    response = await api.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     pointer = "/installed/1/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/1/limit"
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
@@ -251,10 +247,8 @@ async def test_what_is_no_number_is_named(edge: Edge, token: str, constant: str)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[" * 100, b'{"a": "\\ud800"}', b"\xff", b'{"installed": nan}'])
-async def test_what_is_no_json_is_malformed(edge: Edge, token: str, text: bytes) -> None:
-    response = await edge.call(
-        "POST", PATH, token, content=text, headers={"Content-Type": "application/json"}
-    )
+async def test_what_is_no_json_is_malformed(api: Api, token: str, text: bytes) -> None:
+    response = await api.call("POST", PATH, token, content=text, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()["code"]) == (400, "malformed_json")
 
 
@@ -271,17 +265,17 @@ def recurring(number: int) -> dict[str, Any]:
     return item
 
 
-async def test_no_request_can_occupy_the_machine(edge: Edge, token: str) -> None:
+async def test_no_request_can_occupy_the_machine(api: Api, token: str) -> None:
     body = changed(installed=[recurring(number) for number in range(60)], duration=366 * 86_400)
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     errors = [(error["pointer"], error["code"]) for error in response.json()["errors"]]
     assert errors == [("/duration", "too_much_work")]
     body = changed(installed=[recurring(number) for number in range(3)], duration=300 * 86_400)
-    response = await edge.call("POST", PATH, token, json=body)
+    response = await api.call("POST", PATH, token, json=body)
     assert response.json()["errors"][0]["code"] == "answer_too_long"
     body["duration"] = 60 * 86_400
-    assert (await edge.call("POST", PATH, token, json=body)).status_code == 200
-    response = await edge.call("POST", PATH, token, json=body, headers={"Accept": "image/svg+xml"})
+    assert (await api.call("POST", PATH, token, json=body)).status_code == 200
+    response = await api.call("POST", PATH, token, json=body, headers={"Accept": "image/svg+xml"})
     assert response.json()["errors"][0]["code"] == "too_much_to_draw"
-    response = await edge.call("POST", PATH, token, json={"x": "x" * 1_048_576})
+    response = await api.call("POST", PATH, token, json={"x": "x" * 1_048_576})
     assert response.status_code == 413

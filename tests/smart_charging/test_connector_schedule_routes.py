@@ -9,7 +9,7 @@ from app.commands.records import CommandRecord, CommandState
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.smart_charging.test_charging_profile_routes import PROFILE, SCHEDULE
-from tests.support.api import NOW, Edge
+from tests.support.api import NOW, Api
 from tests.support.scripted_commands import ScriptedCommands
 
 PATH = "/v1/charge-points/RDAM-1/connectors/1/composite-schedule"
@@ -18,19 +18,19 @@ QUERY = "?duration=3600"
 
 
 @pytest.fixture
-async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
-    made = await edge.charge_point(operator)
+async def charge_point(api: Api, operator: TenantRecord) -> ChargePointId:
+    made = await api.charge_point(operator)
     payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": 1, **PROFILE}}
-    await edge.command(operator, made, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    await api.command(operator, made, action="SetChargingProfile", payload=payload, **ACCEPTED)
     return made
 
 
 @pytest.fixture
 async def asked(
-    edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
+    api: Api, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
 ) -> CommandRecord:
-    """The GetCompositeSchedule that the edge will issue."""
-    scripted.outcome = await edge.command(operator, charge_point, action="GetCompositeSchedule")
+    """The GetCompositeSchedule that the api will issue."""
+    scripted.outcome = await api.command(operator, charge_point, action="GetCompositeSchedule")
     return scripted.outcome
 
 
@@ -40,9 +40,9 @@ def answered(limit: float) -> dict[str, Any]:
 
 
 async def test_it_is_laid_out_from_the_ledger_without_asking(
-    edge: Edge, token: str, charge_point: ChargePointId, scripted: ScriptedCommands
+    api: Api, token: str, charge_point: ChargePointId, scripted: ScriptedCommands
 ) -> None:
-    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    body = (await api.call("GET", PATH + QUERY, token)).json()
     assert (body["charge_point"], body["connector_id"], body["certain"]) == ("RDAM-1", 1, True)
     assert body["ours"]["scheduleStart"].startswith("2026-05-04T08:15:30")
     (row,) = body["ours"]["chargingSchedulePeriod"]
@@ -52,25 +52,23 @@ async def test_it_is_laid_out_from_the_ledger_without_asking(
 
 
 async def test_an_answer_that_is_missing_shows_the_highest_limit(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
     schedule = {**SCHEDULE, "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}
     lowered = {"chargingProfileId": 1, **PROFILE, "chargingSchedule": schedule}
     payload = {"connectorId": 1, "csChargingProfiles": lowered}
-    await edge.command(
-        operator, charge_point, action="SetChargingProfile", payload=payload, state="timed_out"
-    )
-    body = (await edge.call("GET", PATH + QUERY, token)).json()
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, state="timed_out")
+    body = (await api.call("GET", PATH + QUERY, token)).json()
     assert body["certain"] is False
     assert [row["limit"] for row in body["ours"]["chargingSchedulePeriod"]] == [21.4]
 
 
 @pytest.mark.parametrize(("limit", "agrees"), [(21.4, True), (32.0, False)])
 async def test_the_charge_points_own_schedule_stands_beside_it(
-    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, limit: float, agrees: bool
+    api: Api, token: str, scripted: ScriptedCommands, asked: CommandRecord, limit: float, agrees: bool
 ) -> None:
     scripted.final = replace(asked, state="accepted", result=answered(limit), sent_at=NOW)
-    body = (await edge.call("GET", f"{PATH}{QUERY}&ask=true&wait=5", token)).json()
+    body = (await api.call("GET", f"{PATH}{QUERY}&ask=true&wait=5", token)).json()
     (issued,) = scripted.issued
     assert issued.payload_text == '{"connectorId":1,"duration":3600,"chargingRateUnit":"A"}'
     assert scripted.waited == [5]
@@ -89,7 +87,7 @@ async def test_the_charge_points_own_schedule_stands_beside_it(
     ],
 )
 async def test_when_it_says_nothing_that_is_shown(
-    edge: Edge,
+    api: Api,
     token: str,
     scripted: ScriptedCommands,
     asked: CommandRecord,
@@ -98,7 +96,7 @@ async def test_when_it_says_nothing_that_is_shown(
     status: str | None,
 ) -> None:
     scripted.final = replace(asked, state=state, result=result)
-    body = (await edge.call("GET", f"{PATH}?ask=true", token)).json()
+    body = (await api.call("GET", f"{PATH}?ask=true", token)).json()
     assert (body["reported"]["state"], body["reported"]["status"]) == (state, status)
     assert (body["reported"]["schedule"], body["drift"]) == (None, None)
 
@@ -112,23 +110,23 @@ async def test_when_it_says_nothing_that_is_shown(
     ],
 )
 async def test_an_answer_that_cannot_be_compared_is_shown(
-    edge: Edge, token: str, scripted: ScriptedCommands, asked: CommandRecord, query: str, said: dict[str, Any]
+    api: Api, token: str, scripted: ScriptedCommands, asked: CommandRecord, query: str, said: dict[str, Any]
 ) -> None:
     result = answered(21.4)
     result["chargingSchedule"] |= said
     scripted.final = replace(asked, state="accepted", result=result, sent_at=NOW)
-    response = await edge.call("GET", f"{PATH}{query}&ask=true", token)
+    response = await api.call("GET", f"{PATH}{query}&ask=true", token)
     assert response.status_code == 200, response.text
     assert response.json()["reported"]["schedule"] == result["chargingSchedule"]
     assert response.json()["drift"] is None
 
 
 async def test_asking_needs_the_scope_of_commands(
-    edge: Edge, operator: TenantRecord, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, charge_point: ChargePointId
 ) -> None:
-    reader = await edge.key(operator, "read")
-    assert (await edge.call("GET", PATH, reader)).status_code == 200
-    assert (await edge.call("GET", f"{PATH}?ask=true", reader)).status_code == 403
+    reader = await api.key(operator, "read")
+    assert (await api.call("GET", PATH, reader)).status_code == 200
+    assert (await api.call("GET", f"{PATH}?ask=true", reader)).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -151,30 +149,28 @@ async def test_asking_needs_the_scope_of_commands(
     ],
 )
 async def test_bad_parameters_are_named(
-    edge: Edge, token: str, charge_point: ChargePointId, query: str, parameter: str
+    api: Api, token: str, charge_point: ChargePointId, query: str, parameter: str
 ) -> None:
-    response = await edge.call("GET", f"{PATH}?{query}", token)
+    response = await api.call("GET", f"{PATH}?{query}", token)
     assert response.status_code == 422, response.text
     assert parameter in [error["parameter"] for error in response.json()["errors"]]
 
 
-async def test_a_connector_that_none_has_is_named(
-    edge: Edge, token: str, charge_point: ChargePointId
-) -> None:
+async def test_a_connector_that_none_has_is_named(api: Api, token: str, charge_point: ChargePointId) -> None:
     path = PATH.replace("connectors/1", "connectors/101")
     for schedule in (path, f"{path}.svg"):
-        response = await edge.call("GET", schedule, token)
+        response = await api.call("GET", schedule, token)
         assert response.status_code == 422
         (error,) = response.json()["errors"]
         assert (error["parameter"], "pointer" in error) == ("connector_id", False)
 
 
 async def test_the_picture_is_drawn_with_what_the_meter_said(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
     sampled = [{"measurand": "Current.Import", "value": "12.5", "unit": "A"}]
-    await edge.meter_value(operator, charge_point, sampled_values=sampled)
-    response = await edge.call("GET", f"{PATH}.svg?duration=3600&scheduleStart=2026-05-04T08:00:00Z", token)
+    await api.meter_value(operator, charge_point, sampled_values=sampled)
+    response = await api.call("GET", f"{PATH}.svg?duration=3600&scheduleStart=2026-05-04T08:00:00Z", token)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"].startswith("image/svg+xml")
     assert "RDAM-1, connector 1" in response.text

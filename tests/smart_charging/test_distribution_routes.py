@@ -11,7 +11,7 @@ import pytest
 
 from app.smart_charging.routes import distribution as site_distribution
 from app.smart_charging.schemas.distribution import SiteDistributed, SiteQuestion
-from tests.support.api import Edge
+from tests.support.api import Api
 
 PATH = "/v1/smart-charging/distribute"
 Json = dict[str, Any]
@@ -29,14 +29,14 @@ def question(amperes: Any, *sessions: Json, **members: Any) -> Json:
     return {"nodes": [node("site", amperes)], "sessions": list(sessions), **members}
 
 
-async def ask(edge: Edge, token: str, body: Any) -> httpx.Response:
+async def ask(api: Api, token: str, body: Any) -> httpx.Response:
     content = body if isinstance(body, bytes | str) else json.dumps(body)
     headers = {"Content-Type": "application/json"}
-    return await edge.call("POST", PATH, token, content=content, headers=headers)
+    return await api.call("POST", PATH, token, content=content, headers=headers)
 
 
-async def limits(edge: Edge, token: str, body: Json) -> list[float]:
-    response = await ask(edge, token, body)
+async def limits(api: Api, token: str, body: Json) -> list[float]:
+    response = await ask(api, token, body)
     assert response.status_code == 200, response.text
     return [session["limit_a"] for session in response.json()["sessions"]]
 
@@ -44,17 +44,17 @@ async def limits(edge: Edge, token: str, body: Json) -> list[float]:
 CARS = [car(f"car-{number}") for number in (1, 2, 3, 4)]
 
 
-async def test_d1_equal_cars_share_equally(edge: Edge, token: str) -> None:
-    assert await limits(edge, token, question(80, *CARS)) == [20, 20, 20, 20]
+async def test_d1_equal_cars_share_equally(api: Api, token: str) -> None:
+    assert await limits(api, token, question(80, *CARS)) == [20, 20, 20, 20]
 
 
-async def test_d2_what_one_car_cannot_take_the_others_get(edge: Edge, token: str) -> None:
+async def test_d2_what_one_car_cannot_take_the_others_get(api: Api, token: str) -> None:
     body = question(80, {**CARS[0], "maximum_a": 10}, *CARS[1:])
-    assert await limits(edge, token, body) == [10, 23.4, 23.3, 23.3]
+    assert await limits(api, token, body) == [10, 23.4, 23.3, 23.3]
 
 
-async def test_d3_the_car_whose_minimum_does_not_fit_waits(edge: Edge, token: str) -> None:
-    response = await ask(edge, token, question(20, *CARS))
+async def test_d3_the_car_whose_minimum_does_not_fit_waits(api: Api, token: str) -> None:
+    response = await ask(api, token, question(20, *CARS))
     sessions = response.json()["sessions"]
     assert [session["limit_a"] for session in sessions] == [6.7, 6.7, 6.6, 0]
     assert sessions[3]["reason"] == {
@@ -66,22 +66,22 @@ async def test_d3_the_car_whose_minimum_does_not_fit_waits(edge: Edge, token: st
     }
 
 
-async def test_d4_each_phase_is_shared_by_those_who_load_it(edge: Edge, token: str) -> None:
+async def test_d4_each_phase_is_shared_by_those_who_load_it(api: Api, token: str) -> None:
     one_phase = {"phases": ["L1"]}
     sessions = [car("a", **one_phase), car("b", **one_phase), car("c"), car("d", phases=["L2"])]
-    response = await ask(edge, token, question(40, *sessions))
+    response = await ask(api, token, question(40, *sessions))
     answer = response.json()
     assert [session["limit_a"] for session in answer["sessions"]] == [13.4, 13.3, 13.3, 26.7]
     (site,) = answer["nodes"]
     assert [site[phase]["allocated"] for phase in ("L1", "L2", "L3")] == [40, 40, 13.3]
 
 
-async def test_the_example_of_the_document_is_answered_as_it_says(edge: Edge, token: str) -> None:
-    response = await ask(edge, token, SiteQuestion.example)
+async def test_the_example_of_the_document_is_answered_as_it_says(api: Api, token: str) -> None:
+    response = await ask(api, token, SiteQuestion.example)
     assert response.json() == SiteDistributed.example
 
 
-async def test_every_reason_names_what_it_is_about(edge: Edge, token: str) -> None:
+async def test_every_reason_names_what_it_is_about(api: Api, token: str) -> None:
     sessions = [
         car("charging", charging_for_s=100),
         car("over", charging_for_s=1000),
@@ -89,7 +89,7 @@ async def test_every_reason_names_what_it_is_about(edge: Edge, token: str) -> No
         car("resting", paused_for_s=100),
         car("small", maximum_a=8, charging_for_s=50, priority=1),
     ]
-    response = await ask(edge, token, question(27, *sessions))
+    response = await ask(api, token, question(27, *sessions))
     reasons = {session["id"]: session["reason"] for session in response.json()["sessions"]}
     assert {name: reason["kind"] for name, reason in reasons.items()} == {
         "charging": "node_limit",
@@ -101,14 +101,14 @@ async def test_every_reason_names_what_it_is_about(edge: Edge, token: str) -> No
     assert (reasons["over"]["session"], reasons["resting"]["remaining_s"]) == ("large", 200)
 
 
-async def test_watts_margins_loads_and_reserves_count(edge: Edge, token: str) -> None:
+async def test_watts_margins_loads_and_reserves_count(api: Api, token: str) -> None:
     body = question(40, car("a"))
     body["nodes"][0] |= {"limit_w": 27_600, "margin_a": 1.5, "margin_w": 690}
     body["nodes"][0]["uncontrolled_a"] = {"L1": 3.1, "L2": 0, "L3": 0}
     body["reserves"] = [
         {"id": "cp-7", "node": "site", "current_a": 16, "phases": ["L1"], "phase_rotation": "STR"}
     ]
-    response = await ask(edge, token, body)
+    response = await ask(api, token, body)
     answer = response.json()
     # Power: 27 600 - 690 - 3.1 x 230 - 16 x 230 = 22 517 W; L2: 40 - 1.5 - 16 = 22.5 A binds first.
     assert answer["sessions"][0]["limit_a"] == 22.5
@@ -124,11 +124,11 @@ async def test_watts_margins_loads_and_reserves_count(edge: Edge, token: str) ->
     }
 
 
-async def test_the_order_of_the_lists_does_not_matter(edge: Edge, token: str) -> None:
+async def test_the_order_of_the_lists_does_not_matter(api: Api, token: str) -> None:
     body = {"nodes": [node("site", 50), node("feeder", 20, "site")], "sessions": [*CARS[:2]]}
     body["sessions"] += [car(f"fed-{number}", node="feeder") for number in (1, 2, 3)]
-    straight = (await ask(edge, token, body)).json()
-    turned = (await ask(edge, token, {name: [*reversed(each)] for name, each in body.items()})).json()
+    straight = (await ask(api, token, body)).json()
+    turned = (await ask(api, token, {name: [*reversed(each)] for name, each in body.items()})).json()
     assert straight == {name: [*reversed(each)] for name, each in turned.items()}
 
 
@@ -204,9 +204,9 @@ REFUSED: list[tuple[str, Any, list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("body", "expected"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 async def test_what_is_no_site_is_refused_by_its_place(
-    edge: Edge, token: str, body: Json, expected: list[tuple[str, str]]
+    api: Api, token: str, body: Json, expected: list[tuple[str, str]]
 ) -> None:
-    response = await ask(edge, token, body)
+    response = await ask(api, token, body)
     assert response.status_code == 422, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == expected
@@ -230,9 +230,9 @@ async def test_what_is_no_site_is_refused_by_its_place(
         ("[6]", "number_type"),
     ],
 )
-async def test_a_bad_number_is_refused_by_its_place(edge: Edge, token: str, number: str, code: str) -> None:
+async def test_a_bad_number_is_refused_by_its_place(api: Api, token: str, number: str, code: str) -> None:
     body = json.dumps(question(80, car("a", minimum_a="*"))).replace('"*"', number)
-    response = await ask(edge, token, body)
+    response = await ask(api, token, body)
     assert response.status_code == 422, response.text
     (error,) = response.json()["errors"]
     assert (error["pointer"], error["code"]) == ("/sessions/0/minimum_a", code)
@@ -241,15 +241,15 @@ async def test_a_bad_number_is_refused_by_its_place(edge: Edge, token: str, numb
 @pytest.mark.parametrize(
     "number", ["16.4", "16.40", "164e-1", "0.164e2", "16.400000000000000000000000000000"]
 )
-async def test_a_decimal_is_taken_exactly(edge: Edge, token: str, number: str) -> None:
+async def test_a_decimal_is_taken_exactly(api: Api, token: str, number: str) -> None:
     body = json.dumps(question(80, car("a", maximum_a="*"))).replace('"*"', number)
-    response = await ask(edge, token, body)
+    response = await ask(api, token, body)
     assert response.json()["sessions"][0]["limit_a"] == 16.4
 
 
-async def test_half_a_character_in_a_name_is_refused_by_its_place(edge: Edge, token: str) -> None:
+async def test_half_a_character_in_a_name_is_refused_by_its_place(api: Api, token: str) -> None:
     text = json.dumps(question(80, car("half"))).replace("half", "\\ud800")
-    response = await ask(edge, token, text)
+    response = await ask(api, token, text)
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == ["/sessions/0/id"]
 
@@ -268,21 +268,21 @@ async def test_half_a_character_in_a_name_is_refused_by_its_place(edge: Edge, to
     ],
 )
 async def test_what_is_no_json_is_refused(
-    edge: Edge, token: str, content: bytes, status: int, code: str
+    api: Api, token: str, content: bytes, status: int, code: str
 ) -> None:
-    response = await ask(edge, token, content)
+    response = await ask(api, token, content)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_the_largest_question_is_answered(edge: Edge, token: str) -> None:
+async def test_the_largest_question_is_answered(api: Api, token: str) -> None:
     nodes = [node("site", 9000), *(node(f"feeder-{index}", 40, "site") for index in range(999))]
     sessions = [car(f"car-{index}", node=f"feeder-{index % 999}") for index in range(5000)]
-    found = await limits(edge, token, {"nodes": nodes, "sessions": sessions})
+    found = await limits(api, token, {"nodes": nodes, "sessions": sessions})
     assert sum(found) == 9000
 
 
 async def test_a_large_question_leaves_the_event_loop_alone(
-    edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch
+    api: Api, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = set()
 
@@ -292,6 +292,6 @@ async def test_a_large_question_leaves_the_event_loop_alone(
 
     for name in ("_answer", "read_exactly"):
         monkeypatch.setattr(site_distribution, name, partial(note, getattr(site_distribution, name)))
-    await limits(edge, token, question(80, *CARS))
+    await limits(api, token, question(80, *CARS))
     assert len(threads) == 1
     assert threading.current_thread() not in threads

@@ -58,7 +58,7 @@ def test_every_drawing_of_a_composite_schedule_is_shown_and_made() -> None:
     assert shown == {found.name for found in DIRECTORY.glob("composite-*.svg")}
 
 
-def test_a_lane_is_strong_where_its_profile_leads_and_pale_where_it_is_beaten() -> None:
+def test_a_row_is_strong_where_its_profile_leads_and_pale_where_it_is_beaten() -> None:
     text = draw(
         schedule(
             period(0, 32, {"kind": "hardware"}), period(600, 20, CAP), period(1200, 16, {"kind": "idle"})
@@ -66,7 +66,7 @@ def test_a_lane_is_strong_where_its_profile_leads_and_pale_where_it_is_beaten() 
         [{"source": CAP, "spans": [[600, 1800, 20]]}],
         title="One cap",
     )
-    assert classes(text)[-3:] == ["lane", "cap", "cap pale"]
+    assert classes(text)[-3:] == ["row", "cap", "cap pale"]
 
 
 def test_what_was_measured_lies_over_the_limits_and_outside_of_the_time_is_left_out() -> None:
@@ -108,7 +108,7 @@ def test_a_title_cannot_break_out_of_the_picture() -> None:
     assert shapes(text, "text")[0].text == '<script>"&'
 
 
-def test_more_lanes_than_one_can_see_are_counted() -> None:
+def test_more_rows_than_one_can_see_are_counted() -> None:
     layers = [{"source": {**CAP, "chargingProfileId": number}, "spans": []} for number in range(30)]
     text = draw(schedule(period(0, 16, CAP)), layers, title="Many")
     assert "and 6 more" in [found.text for found in shapes(text, "text")]

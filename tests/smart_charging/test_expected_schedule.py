@@ -22,6 +22,7 @@ from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleSta
 from app.smart_charging.records import ConnectorTransaction
 from app.transactions.records import MeterValueRecord
 from app.types import Json
+from tests.support.protocol import OCPP16
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
@@ -60,7 +61,8 @@ def view(*states: PossibleState, overflow: bool = False, running: bool = False) 
 def request(unit: Literal["A", "W"] = "A", **more: Any) -> ScheduleRequest:
     fields: dict[str, Any] = {"assume_transaction": True, "duration_s": 3600, **more}
     connector_id, connectors = fields.pop("connector_id", 1), fields.pop("number_of_connectors", None)
-    return ScheduleRequest(connector_id, START, ScheduleOptions(unit=unit, **fields), connectors)
+    options = ScheduleOptions(unit=unit, **fields)
+    return ScheduleRequest(OCPP16, connector_id, START, options, connectors)
 
 
 def limits(schedule: Json) -> list[tuple[int, float | None]]:

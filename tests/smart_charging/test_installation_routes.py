@@ -11,7 +11,7 @@ from app.smart_charging.store import ChargingProfileStore
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.smart_charging.test_charging_profile_routes import CALENDAR, PROFILE, RULE, SCHEDULE
-from tests.support.api import NOW, Edge
+from tests.support.api import NOW, Api
 from tests.support.scripted_commands import ScriptedCommands
 
 POINT = "/v1/charge-points/RDAM-1"
@@ -30,13 +30,13 @@ IN_WATTS = {
 }
 
 
-async def store(edge: Edge, operator: TenantRecord, **forms: Any) -> int:
-    async with edge.services.storage.database.tenant(operator.id) as work:
+async def store(api: Api, operator: TenantRecord, **forms: Any) -> int:
+    async with api.services.storage.database.tenant(operator.id) as work:
         return (await ChargingProfileStore(work).create("A profile", **forms)).id
 
 
-async def report(edge: Edge, operator: TenantRecord, charge_point: int, **keys: str) -> None:
-    async with edge.services.storage.database.tenant(operator.id) as work:
+async def report(api: Api, operator: TenantRecord, charge_point: int, **keys: str) -> None:
+    async with api.services.storage.database.tenant(operator.id) as work:
         for key, value in keys.items():
             await ConfigurationStore(work).put(charge_point, key, value, True, NOW)
 
@@ -51,19 +51,19 @@ def sent(scripted: ScriptedCommands) -> list[tuple[str, Any]]:
     return [(issued.action, orjson.loads(issued.payload_text)) for issued in scripted.issued]
 
 
-async def refusal(edge: Edge, token: str, path: str, body: dict[str, Any]) -> list[tuple[str, str]]:
-    response = await edge.call("POST", path, token, json=body)
+async def refusal(api: Api, token: str, path: str, body: dict[str, Any]) -> list[tuple[str, str]]:
+    response = await api.call("POST", path, token, json=body)
     assert response.status_code == 422, response.text
     return [(error["code"], error["pointer"]) for error in response.json()["errors"]]
 
 
 async def test_an_installation_sends_the_profile_under_its_id(
-    edge: Edge, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
-    number = await store(edge, operator, charging_profile=PROFILE)
+    number = await store(api, operator, charging_profile=PROFILE)
     headers = {"Idempotency-Key": "k-1"}
     body = {"charging_profile_id": number}
-    response = await edge.call("POST", f"{INSTALL}?timeout_s=9", token, json=body, headers=headers)
+    response = await api.call("POST", f"{INSTALL}?timeout_s=9", token, json=body, headers=headers)
     assert response.status_code == 202
     assert [command["id"] for command in response.json()["commands"]] == [str(queued.id)]
     wanted = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": number, **PROFILE}}
@@ -73,12 +73,12 @@ async def test_an_installation_sends_the_profile_under_its_id(
 
 
 async def test_a_calendar_with_gaps_sends_each_of_its_profiles(
-    edge: Edge, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     rules = [{**RULE, "days": ["Mon", "Tue"], "number_phases": None}]
-    number = await store(edge, operator, calendar=stored_calendar(rules=rules))
+    number = await store(api, operator, calendar=stored_calendar(rules=rules))
     headers = {"Idempotency-Key": "k-2"}
-    response = await edge.call("POST", INSTALL, token, json={"charging_profile_id": number}, headers=headers)
+    response = await api.call("POST", INSTALL, token, json={"charging_profile_id": number}, headers=headers)
     assert response.status_code == 202
     profiles = [payload["csChargingProfiles"] for _, payload in sent(scripted)]
     assert [profile["chargingProfileId"] for profile in profiles] == [number, number + 1]
@@ -87,43 +87,43 @@ async def test_a_calendar_with_gaps_sends_each_of_its_profiles(
 
 
 async def test_profiles_that_a_calendar_needs_no_more_are_cleared_first(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     scripted: ScriptedCommands,
     queued: CommandRecord,
 ) -> None:
-    number = await store(edge, operator, calendar=stored_calendar())
+    number = await store(api, operator, calendar=stored_calendar())
     left_over = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": number + 1, **PROFILE}}
-    await edge.command(operator, charge_point, action="SetChargingProfile", payload=left_over, **ACCEPTED)
-    response = await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=left_over, **ACCEPTED)
+    response = await api.call("POST", INSTALL, token, json={"charging_profile_id": number})
     assert response.status_code == 202
     assert sent(scripted)[0] == ("ClearChargingProfile", {"id": number + 1})
     assert [action for action, _ in sent(scripted)] == ["ClearChargingProfile", "SetChargingProfile"]
 
 
 async def test_a_tx_profile_carries_the_running_transaction(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     scripted: ScriptedCommands,
     queued: CommandRecord,
 ) -> None:
-    number = await store(edge, operator, charging_profile={**PROFILE, "chargingProfilePurpose": "TxProfile"})
-    found = await refusal(edge, token, INSTALL, {"charging_profile_id": number})
+    number = await store(api, operator, charging_profile={**PROFILE, "chargingProfilePurpose": "TxProfile"})
+    found = await refusal(api, token, INSTALL, {"charging_profile_id": number})
     assert found == [("tx_profile_needs_transaction", "/csChargingProfiles/transactionId")]
-    await edge.transaction(operator, charge_point, stopped_received_at=NOW)
-    await edge.transaction(operator, charge_point, connector_id=2)
-    assert await refusal(edge, token, INSTALL, {"charging_profile_id": number}) == found
+    await api.transaction(operator, charge_point, stopped_received_at=NOW)
+    await api.transaction(operator, charge_point, connector_id=2)
+    assert await refusal(api, token, INSTALL, {"charging_profile_id": number}) == found
     # Its stop was lost, but another one has run on the connector since.
-    await edge.transaction(operator, charge_point, connector_id=3)
-    await edge.transaction(operator, charge_point, connector_id=3, stopped_received_at=NOW)
+    await api.transaction(operator, charge_point, connector_id=3)
+    await api.transaction(operator, charge_point, connector_id=3, stopped_received_at=NOW)
     other_connector = INSTALL.replace("connectors/1", "connectors/3")
-    assert await refusal(edge, token, other_connector, {"charging_profile_id": number}) == found
-    running = await edge.transaction(operator, charge_point)
-    response = await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})
+    assert await refusal(api, token, other_connector, {"charging_profile_id": number}) == found
+    running = await api.transaction(operator, charge_point)
+    response = await api.call("POST", INSTALL, token, json={"charging_profile_id": number})
     assert response.status_code == 202
     ((_, payload),) = sent(scripted)
     assert payload["csChargingProfiles"]["transactionId"] == running
@@ -161,7 +161,7 @@ async def test_a_tx_profile_carries_the_running_transaction(
     ],
 )
 async def test_what_the_charge_point_cannot_take_is_refused_by_rule(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
@@ -171,9 +171,9 @@ async def test_what_the_charge_point_cannot_take_is_refused_by_rule(
     code: str,
     pointer: str,
 ) -> None:
-    await report(edge, operator, charge_point, **keys)
-    number = await store(edge, operator, charging_profile=PROFILE)
-    found = await refusal(edge, token, INSTALL, {"charging_profile_id": number, **changes})
+    await report(api, operator, charge_point, **keys)
+    number = await store(api, operator, charging_profile=PROFILE)
+    found = await refusal(api, token, INSTALL, {"charging_profile_id": number, **changes})
     assert found == [(code, f"/csChargingProfiles{pointer}")]
     assert scripted.issued == []
 
@@ -189,30 +189,30 @@ async def test_what_the_charge_point_cannot_take_is_refused_by_rule(
     ],
 )
 async def test_what_it_can_take_goes_out(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
     queued: CommandRecord,
     keys: dict[str, str],
 ) -> None:
-    await report(edge, operator, charge_point, **keys)
-    number = await store(edge, operator, charging_profile=PROFILE)
-    response = await edge.call("POST", INSTALL, token, json={"charging_profile_id": number})
+    await report(api, operator, charge_point, **keys)
+    number = await store(api, operator, charging_profile=PROFILE)
+    response = await api.call("POST", INSTALL, token, json={"charging_profile_id": number})
     assert response.status_code == 202, response.text
 
 
 async def test_a_full_charge_point_takes_a_profile_in_the_place_of_another(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId, queued: CommandRecord
 ) -> None:
-    await report(edge, operator, charge_point, MaxChargingProfilesInstalled="1")
-    first, second = [await store(edge, operator, charging_profile=PROFILE) for _ in range(2)]
+    await report(api, operator, charge_point, MaxChargingProfilesInstalled="1")
+    first, second = [await store(api, operator, charging_profile=PROFILE) for _ in range(2)]
     payload = {"connectorId": 1, "csChargingProfiles": {"chargingProfileId": first, **PROFILE}}
-    await edge.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
-    same_place = await edge.call("POST", INSTALL, token, json={"charging_profile_id": second})
+    await api.command(operator, charge_point, action="SetChargingProfile", payload=payload, **ACCEPTED)
+    same_place = await api.call("POST", INSTALL, token, json={"charging_profile_id": second})
     assert same_place.status_code == 202
     other_place = INSTALL.replace("connectors/1", "connectors/2")
-    found = await refusal(edge, token, other_place, {"charging_profile_id": second})
+    found = await refusal(api, token, other_place, {"charging_profile_id": second})
     assert found == [("too_many_profiles", "/csChargingProfiles")]
 
 
@@ -225,7 +225,7 @@ async def test_a_full_charge_point_takes_a_profile_in_the_place_of_another(
     ],
 )
 async def test_units_are_converted_where_that_is_asked_for(
-    edge: Edge,
+    api: Api,
     operator: TenantRecord,
     token: str,
     charge_point: ChargePointId,
@@ -235,10 +235,10 @@ async def test_units_are_converted_where_that_is_asked_for(
     unit: str,
     limits: list[float],
 ) -> None:
-    await report(edge, operator, charge_point, ChargingScheduleAllowedChargingRateUnit=unit)
-    number = await store(edge, operator, charging_profile=profile)
+    await report(api, operator, charge_point, ChargingScheduleAllowedChargingRateUnit=unit)
+    number = await store(api, operator, charging_profile=profile)
     body = {"charging_profile_id": number, "conversion": {"nominal_voltage": 230}}
-    response = await edge.call("POST", INSTALL, token, json=body)
+    response = await api.call("POST", INSTALL, token, json=body)
     assert response.status_code == 202
     schedule = sent(scripted)[0][1]["csChargingProfiles"]["chargingSchedule"]
     assert schedule["chargingRateUnit"] == {"Power": "W", "Current": "A"}[unit]
@@ -246,64 +246,64 @@ async def test_units_are_converted_where_that_is_asked_for(
 
 
 async def test_a_limit_beyond_measure_is_converted_too(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId, queued: CommandRecord
 ) -> None:
-    await report(edge, operator, charge_point, ChargingScheduleAllowedChargingRateUnit="Current")
+    await report(api, operator, charge_point, ChargingScheduleAllowedChargingRateUnit="Current")
     periods = [{"startPeriod": 0, "limit": 1e30}]
     schedule = {**SCHEDULE, "chargingRateUnit": "W", "chargingSchedulePeriod": periods}
-    number = await store(edge, operator, charging_profile={**PROFILE, "chargingSchedule": schedule})
+    number = await store(api, operator, charging_profile={**PROFILE, "chargingSchedule": schedule})
     body = {"charging_profile_id": number, "conversion": {"nominal_voltage": 230}}
-    response = await edge.call("POST", INSTALL, token, json=body)
+    response = await api.call("POST", INSTALL, token, json=body)
     assert response.status_code == 202, response.text
 
 
 async def test_the_limit_of_the_charge_point_goes_to_connector_0_only(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
     profile = {**PROFILE, "chargingProfilePurpose": "ChargePointMaxProfile"}
-    number = await store(edge, operator, charging_profile=profile)
-    found = await refusal(edge, token, INSTALL, {"charging_profile_id": number})
+    number = await store(api, operator, charging_profile=profile)
+    found = await refusal(api, token, INSTALL, {"charging_profile_id": number})
     assert found == [("charge_point_max_on_connector_zero", "/connectorId")]
 
 
 async def test_a_remote_start_carries_a_tx_profile_without_transaction(
-    edge: Edge, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
+    api: Api, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
-    number = await store(edge, operator, charging_profile=PROFILE)
+    number = await store(api, operator, charging_profile=PROFILE)
     body = {"id_tag": "B4A63CDF", "connector_id": 2, "charging_profile_id": number}
-    assert (await edge.call("POST", f"{POINT}/remote-starts", token, json=body)).status_code == 202
+    assert (await api.call("POST", f"{POINT}/remote-starts", token, json=body)).status_code == 202
     profile = {"chargingProfileId": number, **PROFILE, "chargingProfilePurpose": "TxProfile"}
     wanted = {"idTag": "B4A63CDF", "connectorId": 2, "chargingProfile": profile}
     assert sent(scripted) == [("RemoteStartTransaction", wanted)]
 
 
 async def test_a_remote_start_carries_one_profile(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
     rules = [{**RULE, "days": ["Mon", "Tue"], "number_phases": None}]
-    number = await store(edge, operator, calendar=stored_calendar(rules=rules))
+    number = await store(api, operator, calendar=stored_calendar(rules=rules))
     body = {"id_tag": "B4A63CDF", "charging_profile_id": number}
-    found = await refusal(edge, token, f"{POINT}/remote-starts", body)
+    found = await refusal(api, token, f"{POINT}/remote-starts", body)
     assert found == [("one_profile_only", "/chargingProfile")]
     limit = {**PROFILE, "chargingProfilePurpose": "ChargePointMaxProfile"}
-    body["charging_profile_id"] = await store(edge, operator, charging_profile=limit)
-    ((code, pointer),) = await refusal(edge, token, f"{POINT}/remote-starts", body)
+    body["charging_profile_id"] = await store(api, operator, charging_profile=limit)
+    ((code, pointer),) = await refusal(api, token, f"{POINT}/remote-starts", body)
     assert code == "remote_start_profile_is_tx_profile_without_transaction"
     assert pointer == "/chargingProfile/chargingProfilePurpose"
 
 
 async def test_unknown_names_are_404(
-    edge: Edge, operator: TenantRecord, token: str, charge_point: ChargePointId
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
 ) -> None:
-    number = await store(edge, operator, charging_profile=PROFILE)
+    number = await store(api, operator, charging_profile=PROFILE)
     elsewhere = INSTALL.replace("RDAM-1", "NO-SUCH")
     for path, wanted in ((elsewhere, number), (INSTALL, number + 1)):
-        response = await edge.call("POST", path, token, json={"charging_profile_id": wanted})
+        response = await api.call("POST", path, token, json={"charging_profile_id": wanted})
         assert response.status_code == 404, path
-    other = await edge.tenant()
-    foreign = await store(edge, other, charging_profile=PROFILE)
+    other = await api.tenant()
+    foreign = await store(api, other, charging_profile=PROFILE)
     assert foreign == number
-    stranger = await edge.key(other)
-    response = await edge.call("POST", INSTALL, stranger, json={"charging_profile_id": foreign})
+    stranger = await api.key(other)
+    response = await api.call("POST", INSTALL, stranger, json={"charging_profile_id": foreign})
     assert response.status_code == 404
-    assert (await edge.call("GET", f"{POINT}/charging-profiles", stranger)).status_code == 404
+    assert (await api.call("GET", f"{POINT}/charging-profiles", stranger)).status_code == 404

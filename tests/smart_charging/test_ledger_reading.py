@@ -11,7 +11,7 @@ from app.smart_charging.ledger_reading import load_ledger
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.store import ProfileCommandStore
 from app.transactions.records import TransactionStart, TransactionStop
-from tests.support.site import Site, received
+from tests.support.cluster import Cluster, received
 from tests.support.workers import Charger, accept, silence
 
 SCHEDULE = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}]}
@@ -28,25 +28,25 @@ def profile(number: int, purpose: str = "TxDefaultProfile", level: int = 0, **mo
     }
 
 
-async def send(site: Site, charger: Charger, action: str, payload: dict[str, Any]) -> Any:
-    site.clock.advance(1)
-    return await site.issue(site.a, charger, action, json.dumps(payload))
+async def send(cluster: Cluster, charger: Charger, action: str, payload: dict[str, Any]) -> Any:
+    cluster.clock.advance(1)
+    return await cluster.issue(cluster.a, charger, action, json.dumps(payload))
 
 
-async def set_profile(site: Site, charger: Charger, wanted: dict[str, Any], connector: int = 1) -> Any:
+async def set_profile(cluster: Cluster, charger: Charger, wanted: dict[str, Any], connector: int = 1) -> Any:
     payload = {"connectorId": connector, "csChargingProfiles": wanted}
-    return await send(site, charger, "SetChargingProfile", payload)
+    return await send(cluster, charger, "SetChargingProfile", payload)
 
 
-async def ledger(site: Site, charger: Charger) -> ProfileLedger:
+async def ledger(cluster: Cluster, charger: Charger) -> ProfileLedger:
     await charger.reported()
-    async with site.database.tenant(site.tenant_id) as work:
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         return (await load_ledger(work, charger.connection.charge_point_id)).ledger
 
 
-async def still_read(site: Site, charger: Charger) -> int:
+async def still_read(cluster: Cluster, charger: Charger) -> int:
     """How many commands the ledger is read from."""
-    async with site.database.tenant(site.tenant_id) as work:
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         return len(await ProfileCommandStore(work).for_charge_point(charger.connection.charge_point_id))
 
 
@@ -54,103 +54,105 @@ def numbers(found: ProfileLedger) -> list[list[int]]:
     return sorted([item.charging_profile_id for item in state] for state in found.states)
 
 
-async def test_raw_commands_feed_it_and_what_they_replace_is_left_out(site: Site) -> None:
-    charger = await site.charger(site.b)
+async def test_raw_commands_feed_it_and_what_they_replace_is_left_out(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
     for number in range(1, 6):
-        command = await set_profile(site, charger, profile(number))
-        await site.end(site.a, command)
-    assert numbers(await ledger(site, charger)) == [[5]]
-    assert await still_read(site, charger) == 1
-    await site.end(site.a, await send(site, charger, "ClearChargingProfile", {"id": 5}))
-    assert numbers(await ledger(site, charger)) == [[]]
-    assert await still_read(site, charger) == 0
+        command = await set_profile(cluster, charger, profile(number))
+        await cluster.end(cluster.a, command)
+    assert numbers(await ledger(cluster, charger)) == [[5]]
+    assert await still_read(cluster, charger) == 1
+    await cluster.end(cluster.a, await send(cluster, charger, "ClearChargingProfile", {"id": 5}))
+    assert numbers(await ledger(cluster, charger)) == [[]]
+    assert await still_read(cluster, charger) == 0
 
 
-async def test_the_same_request_under_one_idempotency_key_counts_once(site: Site) -> None:
-    charger = await site.charger(site.b)
+async def test_the_same_request_under_one_idempotency_key_counts_once(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
     payload = json.dumps({"connectorId": 1, "csChargingProfiles": profile(1)})
     for _ in range(2):
-        command = await site.issue(site.a, charger, "SetChargingProfile", payload, idempotency_key="once")
-        await site.end(site.a, command)
+        command = await cluster.issue(
+            cluster.a, charger, "SetChargingProfile", payload, idempotency_key="once"
+        )
+        await cluster.end(cluster.a, command)
     assert len(charger.received) == 1
-    assert numbers(await ledger(site, charger)) == [[1]]
+    assert numbers(await ledger(cluster, charger)) == [[1]]
 
 
-async def test_a_timeout_leaves_both_until_the_late_answer(site: Site) -> None:
-    charger = await site.charger(site.b, silence)
-    await set_profile(site, charger, profile(1))
+async def test_a_timeout_leaves_both_until_the_late_answer(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    await set_profile(cluster, charger, profile(1))
     await received(charger)
-    assert numbers(await ledger(site, charger)) == [[], [1]]
-    site.clock.advance(3600)
+    assert numbers(await ledger(cluster, charger)) == [[], [1]]
+    cluster.clock.advance(3600)
     charger.expire()
-    assert numbers(await ledger(site, charger)) == [[], [1]]
+    assert numbers(await ledger(cluster, charger)) == [[], [1]]
     charger.reply(0, {"status": "Accepted"})
-    found = await ledger(site, charger)
+    found = await ledger(cluster, charger)
     assert found.certain
     assert numbers(found) == [[1]]
 
 
-async def test_a_lost_connection_leaves_both_until_something_certain(site: Site) -> None:
-    charger = await site.charger(site.b, silence)
-    await set_profile(site, charger, profile(1))
+async def test_a_lost_connection_leaves_both_until_something_certain(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    await set_profile(cluster, charger, profile(1))
     await received(charger)
     await charger.disconnect()
-    assert numbers(await ledger(site, charger)) == [[], [1]]
-    again = await site.b.connect(site.storage, await site.point(charger), accept)
-    await site.end(site.a, await set_profile(site, again, profile(1, level=0)))
-    assert numbers(await ledger(site, again)) == [[1]]
-    assert await still_read(site, again) == 1
+    assert numbers(await ledger(cluster, charger)) == [[], [1]]
+    again = await cluster.b.connect(cluster.storage, await cluster.point(charger), accept)
+    await cluster.end(cluster.a, await set_profile(cluster, again, profile(1, level=0)))
+    assert numbers(await ledger(cluster, again)) == [[1]]
+    assert await still_read(cluster, again) == 1
 
 
-async def test_what_the_reaper_ends_is_unconfirmed_too(site: Site) -> None:
-    charger = await site.charger(site.b, silence)
-    await set_profile(site, charger, profile(1))
+async def test_what_the_reaper_ends_is_unconfirmed_too(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    await set_profile(cluster, charger, profile(1))
     await received(charger)
     await charger.reported()
     charger.vanish()
-    site.clock.advance(3600)
-    await site.a.reaper.reap()
-    async with site.database.tenant(site.tenant_id) as work:
+    cluster.clock.advance(3600)
+    await cluster.a.reaper.reap()
+    async with cluster.database.tenant(cluster.tenant_id) as work:
         found = (await load_ledger(work, charger.connection.charge_point_id)).ledger
     assert numbers(found) == [[], [1]]
 
 
 async def test_an_unanswered_remote_start_that_led_to_nothing_is_settled(
-    site: Site, settings: Settings
+    cluster: Cluster, settings: Settings
 ) -> None:
-    charger = await site.charger(site.b, silence)
+    charger = await cluster.charger(cluster.b, silence)
     payload = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile(3, "TxProfile")}
-    await send(site, charger, "RemoteStartTransaction", payload)
+    await send(cluster, charger, "RemoteStartTransaction", payload)
     await received(charger)
-    site.clock.advance(3600)
+    cluster.clock.advance(3600)
     charger.expire()
-    assert not (await ledger(site, charger)).certain
-    site.clock.advance(settings.remote_start_window_s + 1)
-    await site.a.reaper.reap()
-    assert (await ledger(site, charger)).states == ((),)
+    assert not (await ledger(cluster, charger)).certain
+    cluster.clock.advance(settings.remote_start_window_s + 1)
+    await cluster.a.reaper.reap()
+    assert (await ledger(cluster, charger)).states == ((),)
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NotSupported"])
-async def test_what_is_refused_does_not_limit(site: Site, status: str) -> None:
-    charger = await site.charger(site.b, lambda *_: {"status": status})
-    await site.end(site.a, await set_profile(site, charger, profile(1)))
-    found = await ledger(site, charger)
+async def test_what_is_refused_does_not_limit(cluster: Cluster, status: str) -> None:
+    charger = await cluster.charger(cluster.b, lambda *_: {"status": status})
+    await cluster.end(cluster.a, await set_profile(cluster, charger, profile(1)))
+    found = await ledger(cluster, charger)
     assert numbers(found) == [[]]
     assert len(found.refused) == 1
 
 
-async def test_the_profile_of_a_remote_start_lives_as_long_as_its_transaction(site: Site) -> None:
-    charger = await site.charger(site.b)
+async def test_the_profile_of_a_remote_start_lives_as_long_as_its_transaction(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
     payload = {"idTag": "TAG", "connectorId": 1, "chargingProfile": profile(3, "TxProfile")}
-    await site.end(site.a, await send(site, charger, "RemoteStartTransaction", payload))
-    ((item,),) = (await ledger(site, charger)).states
+    await cluster.end(cluster.a, await send(cluster, charger, "RemoteStartTransaction", payload))
+    ((item,),) = (await ledger(cluster, charger)).states
     assert item.waiting
-    now, point = site.clock.now(), charger.connection.charge_point_id
-    start = TransactionStart(site.tenant_id, point, 1, "TAG", now, now, 0)
-    started = await site.storage.ledger.start_transaction(start)
-    ((item,),) = (await ledger(site, charger)).states
+    now, point = cluster.clock.now(), charger.connection.charge_point_id
+    start = TransactionStart(cluster.tenant_id, point, 1, "TAG", now, now, 0)
+    started = await cluster.storage.ledger.start_transaction(start)
+    ((item,),) = (await ledger(cluster, charger)).states
     assert (item.waiting, item.profile["transactionId"]) == (False, started.transaction_id)
     later = now + timedelta(minutes=5)
-    stop = TransactionStop(site.tenant_id, point, started.transaction_id, later, later, 10, raw={})
-    await site.storage.ledger.stop_transaction(stop)
-    assert numbers(await ledger(site, charger)) == [[]]
+    stop = TransactionStop(cluster.tenant_id, point, started.transaction_id, later, later, 10, raw={})
+    await cluster.storage.ledger.stop_transaction(stop)
+    assert numbers(await ledger(cluster, charger)) == [[]]

@@ -30,6 +30,7 @@ from app.smart_charging.rules.installation import (
 from app.smart_charging.rules.stored_profiles import accept_content, ocpp_ids, require_same_form
 from app.types import Json
 from tests.support.profile_story import Story, profile
+from tests.support.protocol import OCPP16
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 CLOCK_CHANGE = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
@@ -59,7 +60,7 @@ def calendar(number: int = 1, **changes: Any) -> ChargingProfileRecord:
 def known(story: Story | None = None, *, running: bool = False, **abilities: Any) -> KnownState:
     transaction = ConnectorTransaction(501, 1, NOW, NOW, None, None)
     view = LedgerView((story or Story()).ledger, (transaction,) if running else ())
-    return KnownState(view, Abilities(**abilities))
+    return KnownState(OCPP16, view, Abilities(**abilities))
 
 
 def installation(**changes: Any) -> InstallationRecord:
@@ -197,7 +198,7 @@ def test_the_form_of_a_stored_profile_never_changes() -> None:
 
 def test_content_that_limits_nothing_is_refused() -> None:
     with pytest.raises(InvalidInput) as refusal:
-        accept_content(ProfileContent("Free", calendar={**CALENDAR, "rules": []}), NOW)
+        accept_content(OCPP16, ProfileContent("Free", calendar={**CALENDAR, "rules": []}), NOW)
     assert codes(refusal) == [("limits_nothing", "/calendar/rules")]
 
 

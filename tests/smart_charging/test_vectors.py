@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.ocpp import CompositeQuestion, composite_schedules, ocpp16
+from app.ocpp import CompositeQuestion, composite_schedules
+from tests.support.protocol import OCPP16
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "composite_schedules.json").read_text()
@@ -33,7 +34,7 @@ def question(vector: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(asked: dict[str, Any]) -> CompositeQuestion:
-    found = CompositeQuestion.read(ocpp16(), json.dumps(asked))
+    found = CompositeQuestion.read(OCPP16, json.dumps(asked))
     assert isinstance(found, CompositeQuestion), found
     return found
 

@@ -1,4 +1,4 @@
-"""The pages on a port of their own, and a browser to look at them."""
+"""Serves the pages on a port, and starts a browser."""
 
 import asyncio
 import socket
@@ -10,20 +10,20 @@ import pytest_asyncio
 import uvicorn
 
 from app.catalog.catalog import load_catalog
-from app.ocpp import ocpp16
 from tests.support.catalog import build_application
 from tests.support.chromium import Chromium
+from tests.support.protocol import OCPP16
 from tests.support.tools import require_tool
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address() -> AsyncIterator[str]:
-    """Where the pages are served: `http://127.0.0.1:port`."""
+    """Serve the pages, and return their base URL: `http://127.0.0.1:port`."""
     listener = socket.create_server(("127.0.0.1", 0))
-    application = build_application(load_catalog({"v16": ocpp16()}))
+    application = build_application(load_catalog({"v16": OCPP16}))
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    # The socket listens already: what comes before the server is ready waits in its queue.
+    # The socket listens already, so requests wait in its queue until the server is ready.
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     await serving

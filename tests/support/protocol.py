@@ -1,22 +1,35 @@
-"""The protocol definition as tests see it: what `app.ocpp.describe` says, with names resolved."""
+"""The protocols of tests: OCPP 1.6, and an invented one. Resolves the names in the definition of OCPP 1.6."""
 
 import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
-from app.ocpp import describe
+from app.ocpp import Protocol
 
 Direction = Literal["request", "response"]
 DIRECTIONS: tuple[Direction, Direction] = ("request", "response")
 
-PROTOCOL: dict[str, Any] = json.loads(describe())
+OCPP16 = Protocol.v16()
+"""OCPP 1.6, made once for all tests."""
+
+PROTOCOL: dict[str, Any] = json.loads(OCPP16.describe())
 MESSAGES: dict[str, dict[str, Any]] = {message["action"]: message for message in PROTOCOL["messages"]}
 TYPES: dict[str, dict[str, Any]] = PROTOCOL["types"]
 
 
+@cache
+def invented_protocol() -> Protocol:
+    """Return a protocol of three messages that is not OCPP: Greet, Weigh and Nudge."""
+    files = Path(__file__).parents[1] / "vectors" / "invented_protocol"
+    texts = {name: (files / f"{name}.toml").read_text() for name in ("core", "types", "errors")}
+    return Protocol.load("0.1", [texts["core"]], types=texts["types"], errors=texts["errors"])
+
+
 @dataclass(frozen=True)
 class Field:
-    """One field, its type followed to the end.
+    """One field with its resolved type.
 
     kind: `string`, `integer`, `decimal`, `boolean`, `dateTime`, `anyURI`, `enum` or `object`.
     values: of an enum. fields: of an object.
@@ -37,7 +50,7 @@ class Field:
 
 
 def fields_of(action: str, direction: Direction) -> tuple[Field, ...]:
-    """The fields of one payload, in the order of the standard."""
+    """Return the fields of one payload, in the order of the standard."""
     return tuple(_field(entry) for entry in MESSAGES[action][direction]["fields"])
 
 

@@ -1,4 +1,4 @@
-"""What the store's tests share: a charge point, and records with sensible fields."""
+"""A charge point and records with sensible fields, for tests of stores."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def reading(at: datetime, sampled_values: list[Any]) -> MeterReading:
-    """A reading as the link gives it: samples as JSON text."""
+    """Make a reading as the link does: samples are JSON text."""
     return MeterReading(microseconds_of(at), json_text(sampled_values))
 
 
 @dataclass(frozen=True)
-class Station:
+class ChargePointRecords:
     """One charge point, and how to make its records."""
 
     storage: Storage
@@ -87,10 +87,10 @@ class Station:
         return [sampled for row in rows for sampled in row.sampled_values]
 
 
-def make_command(station: Station, **changes: Any) -> CommandRecord:
+def make_command(charge_point: ChargePointRecords, **changes: Any) -> CommandRecord:
     fields: dict[str, Any] = {
         "id": uuid4(),
-        "identity": station.record.identity,
+        "identity": charge_point.record.identity,
         "action": "Reset",
         "payload": {"type": "Soft"},
         "state": "queued",
@@ -99,33 +99,35 @@ def make_command(station: Station, **changes: Any) -> CommandRecord:
         "timeout_s": 30.0,
         "issued_by": "test",
     }
-    return CommandRecord(**station.place, **(fields | changes))
+    return CommandRecord(**charge_point.place, **(fields | changes))
 
 
-StationMaker = Callable[[str], Awaitable[Station]]
+ChargePointMaker = Callable[[str], Awaitable[ChargePointRecords]]
 
 
 @pytest.fixture
-def make_station(storage: Storage, tenant: TenantRecord) -> StationMaker:
-    async def make(identity: str) -> Station:
+def make_charge_point(storage: Storage, tenant: TenantRecord) -> ChargePointMaker:
+    async def make(identity: str) -> ChargePointRecords:
         async with storage.database.tenant(tenant.id) as work:
             record = await ChargePointStore(work).create(identity)
-        return Station(storage, tenant, record)
+        return ChargePointRecords(storage, tenant, record)
 
     return make
 
 
 @pytest.fixture
-async def station(make_station: StationMaker, database: Database, tenant: TenantRecord) -> Station:
-    """A charge point, and the accepted tag TAG-1."""
+async def charge_point(
+    make_charge_point: ChargePointMaker, database: Database, tenant: TenantRecord
+) -> ChargePointRecords:
+    """Create a charge point, and the accepted tag TAG-1."""
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG-1"))
-    return await make_station("CP-1")
+    return await make_charge_point("CP-1")
 
 
 @pytest.fixture
 async def second_ledger(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Ledger]:
-    """The ledger of another worker on the same database."""
+    """Start the ledger of another worker on the same database."""
     ledger = Ledger(database_url, settings=settings, clock=clock)
     ledger.start()
     yield ledger

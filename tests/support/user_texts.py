@@ -1,4 +1,4 @@
-"""Collects every text that a user can see, so that people can review them in one file.
+"""Collects all texts that a user can see, so that people can review them in one file.
 
 `python -m tests.support.user_texts` writes the file; a test compares it with what the program says today.
 """
@@ -15,18 +15,19 @@ from prometheus_client import REGISTRY
 from typer.core import TyperGroup
 
 import app.errors
-from app import metrics, ocpp
+from app import metrics
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.rendering import Pages
 from app.cli import application
 from app.settings import Settings
+from tests.support.protocol import OCPP16
 
 ROOT: Final = Path(__file__).parents[2]
 SNAPSHOT: Final = ROOT / "tests" / "user_texts.txt"
 _HEADER: Final = (
     "Every text that a user can see. Written by `make generate`; read the change as a user would.\n"
 )
-_RUST_LITERAL: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+_RUST_LITERAL: Final = re.compile(r'(?<!\')"((?:[^"\\\n]|\\.)*)"')
 _RUST_SKIPPED: Final = re.compile(r"^\s*(//|#!?\[|use |mod )|expect\(|debug_assert|unreachable!|include_str!")
 # Calls whose texts go to a user: errors of both edges, of the command line, and what it prints.
 _SHOWN_BY: Final = re.compile(
@@ -112,7 +113,7 @@ def _name_of(function: ast.expr) -> str:
 
 
 def _texts_of(value: ast.expr) -> Iterator[str]:
-    """Yield the sentences in an argument; `{...}` stands for what is filled in. Single words are codes."""
+    """Yield the sentences in an argument; `{...}` means a value that is filled in. Single words are codes."""
     if isinstance(value, ast.JoinedStr):
         text = "".join(
             str(part.value) if isinstance(part, ast.Constant) else "{...}" for part in value.values
@@ -154,7 +155,7 @@ class _Text(HTMLParser):
 
 
 def _page_texts() -> Iterator[str]:
-    pages = Pages(load_catalog({"v16": ocpp.ocpp16()}))
+    pages = Pages(load_catalog({"v16": OCPP16}))
     bodies = [document.body.decode() for document in pages.documents.values()]
     for body in (*bodies, pages.not_found("/protocols/nothing")):
         parser = _Text()

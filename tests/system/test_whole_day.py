@@ -202,7 +202,7 @@ async def _remote_control(charge_point: PeerChargePoint, operator: Operator) -> 
 
 
 async def _offline_replay(served: Served, slug: str, key: str, operator: Operator) -> list[int]:
-    """What was charged while offline arrives hours later, twice, on a socket without BootNotification."""
+    """Offline transactions arrive hours later, twice, on a socket without BootNotification."""
     ids = []
     started_at, stopped_at = _now(timedelta(hours=5)), _now(timedelta(hours=4))
     for _ in range(2):

@@ -18,16 +18,16 @@ from app.transactions.ledger import Ledger
 from app.transactions.records import TIME_UNREADABLE, TransactionFilter, TransactionStart
 from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
-from tests.support.store import NOW, Station, StationMaker
+from tests.support.store import NOW, ChargePointMaker, ChargePointRecords
 
 
-async def _count(station: Station) -> int:
-    async with station.database.tenant(station.tenant.id) as work:
+async def _count(charge_point: ChargePointRecords) -> int:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         return len(await TransactionStore(work).page(1000))
 
 
-async def test_a_start_gets_a_positive_id_and_the_tags_status(station: Station) -> None:
-    answer = await station.storage.ledger.start_transaction(station.start())
+async def test_a_start_gets_a_positive_id_and_the_tags_status(charge_point: ChargePointRecords) -> None:
+    answer = await charge_point.storage.ledger.start_transaction(charge_point.start())
     assert answer.transaction_id > 0
     assert answer.id_tag_info == {"status": "Accepted"}
     assert not answer.repeated
@@ -41,14 +41,16 @@ async def test_a_start_gets_a_positive_id_and_the_tags_status(station: Station) 
         pytest.param({"id_tag": "tag-1"}, id="tag in another case"),
     ],
 )
-async def test_a_repeated_start_gets_the_stored_answer(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.storage.ledger
-    first = await ledger.start_transaction(station.start())
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_a_repeated_start_gets_the_stored_answer(
+    charge_point: ChargePointRecords, change: dict[str, Any]
+) -> None:
+    ledger = charge_point.storage.ledger
+    first = await ledger.start_transaction(charge_point.start())
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).update("TAG-1", status="Blocked")
-    second = await ledger.start_transaction(station.start(**change))
+    second = await ledger.start_transaction(charge_point.start(**change))
     assert second == replace(first, repeated=True)
-    assert await _count(station) == 1
+    assert await _count(charge_point) == 1
 
 
 @pytest.mark.parametrize(
@@ -60,39 +62,43 @@ async def test_a_repeated_start_gets_the_stored_answer(station: Station, change:
         pytest.param({"id_tag": "TAG-2"}, id="another tag"),
     ],
 )
-async def test_another_start_is_another_transaction(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.storage.ledger
-    first = await ledger.start_transaction(station.start())
-    second = await ledger.start_transaction(station.start(**change))
+async def test_another_start_is_another_transaction(
+    charge_point: ChargePointRecords, change: dict[str, Any]
+) -> None:
+    ledger = charge_point.storage.ledger
+    first = await ledger.start_transaction(charge_point.start())
+    second = await ledger.start_transaction(charge_point.start(**change))
     assert second.transaction_id != first.transaction_id
     assert not second.repeated
 
 
-async def test_equal_starts_of_one_batch_are_one_transaction(station: Station) -> None:
-    ledger = station.storage.ledger
-    answers = await asyncio.gather(*(ledger.start_transaction(station.start()) for _ in range(20)))
+async def test_equal_starts_of_one_batch_are_one_transaction(charge_point: ChargePointRecords) -> None:
+    ledger = charge_point.storage.ledger
+    answers = await asyncio.gather(*(ledger.start_transaction(charge_point.start()) for _ in range(20)))
     assert len({answer.transaction_id for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
-    assert await _count(station) == 1
+    assert await _count(charge_point) == 1
 
 
 async def test_equal_starts_on_two_workers_are_one_transaction(
-    station: Station, second_ledger: Ledger
+    charge_point: ChargePointRecords, second_ledger: Ledger
 ) -> None:
-    ledgers = [station.storage.ledger, second_ledger]
+    ledgers = [charge_point.storage.ledger, second_ledger]
     for number in range(30):
-        start = station.start(meter_start_wh=number)
+        start = charge_point.start(meter_start_wh=number)
         answers = await asyncio.gather(*(ledger.start_transaction(start) for ledger in ledgers))
         assert answers[0].transaction_id == answers[1].transaction_id
         assert sorted(answer.repeated for answer in answers) == [False, True]
-    assert await _count(station) == 30
+    assert await _count(charge_point) == 30
 
 
-async def test_starts_with_unreadable_times_are_told_apart_by_their_text(station: Station) -> None:
-    ledger = station.storage.ledger
+async def test_starts_with_unreadable_times_are_told_apart_by_their_text(
+    charge_point: ChargePointRecords,
+) -> None:
+    ledger = charge_point.storage.ledger
 
     def start(text: str) -> TransactionStart:
-        return station.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
+        return charge_point.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
 
     first, second, again = [
         await ledger.start_transaction(start(text)) for text in ("26/11/2026", "27/11/2026", "26/11/2026")
@@ -101,14 +107,16 @@ async def test_starts_with_unreadable_times_are_told_apart_by_their_text(station
     assert (again.transaction_id, again.repeated) == (first.transaction_id, True)
 
 
-async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> None:
-    ledger = station.storage.ledger
+async def test_a_start_with_unreadable_time_is_known_again(charge_point: ChargePointRecords) -> None:
+    ledger = charge_point.storage.ledger
     flags = (TIME_UNREADABLE,)
-    first = await ledger.start_transaction(station.start(flags=flags))
+    first = await ledger.start_transaction(charge_point.start(flags=flags))
     later = NOW + timedelta(minutes=2)
-    second = await ledger.start_transaction(station.start(flags=flags, started_at=later, received_at=later))
+    second = await ledger.start_transaction(
+        charge_point.start(flags=flags, started_at=later, received_at=later)
+    )
     assert second == replace(first, repeated=True)
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         stored = await TransactionStore(work).get(first.transaction_id)
     assert stored is not None
     assert stored.flags == flags
@@ -118,55 +126,57 @@ async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> 
 @pytest.mark.parametrize(
     ("tag", "status"),
     [
-        ("NOBODY", "Invalid"),
+        ("UNKNOWN", "Invalid"),
         ("BLOCKED", "Blocked"),
         ("INVALID", "Invalid"),
         ("EXPIRED", "Expired"),
         ("FULL", "ConcurrentTx"),
     ],
 )
-async def test_no_start_is_refused(station: Station, tag: str, status: str) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_no_start_is_refused(charge_point: ChargePointRecords, tag: str, status: str) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("BLOCKED", status="Blocked"))
         await IdTagStore(work).create(NewIdTag("INVALID", status="Invalid"))
         await IdTagStore(work).create(NewIdTag("EXPIRED", expires_at=NOW - timedelta(days=1)))
         await IdTagStore(work).create(NewIdTag("FULL", max_active_transactions=0))
-    answer = await station.storage.ledger.start_transaction(station.start(id_tag=tag))
+    answer = await charge_point.storage.ledger.start_transaction(charge_point.start(id_tag=tag))
     assert answer.id_tag_info["status"] == status
     assert answer.transaction_id > 0
 
 
 async def test_expiry_is_judged_by_our_time_online_and_by_the_reported_time_for_a_replay(
-    station: Station,
+    charge_point: ChargePointRecords,
 ) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).create(
             NewIdTag("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
         )
-    ledger = station.storage.ledger
+    ledger = charge_point.storage.ledger
     late = NOW + timedelta(hours=2)
-    online = await ledger.start_transaction(station.start(id_tag="TEMP", started_at=late, received_at=late))
-    replayed = await ledger.start_transaction(station.start(id_tag="TEMP", received_at=late))
+    online = await ledger.start_transaction(
+        charge_point.start(id_tag="TEMP", started_at=late, received_at=late)
+    )
+    replayed = await ledger.start_transaction(charge_point.start(id_tag="TEMP", received_at=late))
     expected = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "GROUP"}
     assert online.id_tag_info == {"status": "Expired", **expected}
     assert replayed.id_tag_info == {"status": "Accepted", **expected}
-    async with station.database.tenant(station.tenant.id) as work:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         stored = await TransactionStore(work).get(replayed.transaction_id)
     assert stored is not None
     assert stored.flags == ("replayed",)
 
 
 async def test_a_limited_tag_is_accepted_once_under_a_race(
-    storage: Storage, tenant: TenantRecord, make_station: StationMaker, second_ledger: Ledger
+    storage: Storage, tenant: TenantRecord, make_charge_point: ChargePointMaker, second_ledger: Ledger
 ) -> None:
     async with storage.database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    stations = [await make_station(f"RACE-{number}") for number in range(50)]
+    stations = [await make_charge_point(f"RACE-{number}") for number in range(50)]
     ledgers = [storage.ledger, second_ledger]
     answers = await asyncio.gather(
         *(
-            ledgers[number % 2].start_transaction(station.start(id_tag="ONE"))
-            for number, station in enumerate(stations)
+            ledgers[number % 2].start_transaction(charge_point.start(id_tag="ONE"))
+            for number, charge_point in enumerate(stations)
         )
     )
     statuses = [answer.id_tag_info["status"] for answer in answers]
@@ -175,24 +185,26 @@ async def test_a_limited_tag_is_accepted_once_under_a_race(
     assert len({answer.transaction_id for answer in answers}) == 50
 
 
-async def test_a_stopped_transaction_frees_its_tag(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_a_stopped_transaction_frees_its_tag(charge_point: ChargePointRecords) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    ledger = station.storage.ledger
-    first = await ledger.start_transaction(station.start(id_tag="ONE"))
-    await ledger.stop_transaction(station.stop(first.transaction_id))
-    again = await ledger.start_transaction(station.start(id_tag="ONE", connector_id=2))
+    ledger = charge_point.storage.ledger
+    first = await ledger.start_transaction(charge_point.start(id_tag="ONE"))
+    await ledger.stop_transaction(charge_point.stop(first.transaction_id))
+    again = await ledger.start_transaction(charge_point.start(id_tag="ONE", connector_id=2))
     assert again.id_tag_info["status"] == "Accepted"
 
 
-async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(station: Station) -> None:
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(
+    charge_point: ChargePointRecords,
+) -> None:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    ledger = station.storage.ledger
-    await ledger.start_transaction(station.start(id_tag="ONE"))
+    ledger = charge_point.storage.ledger
+    await ledger.start_transaction(charge_point.start(id_tag="ONE"))
     later = NOW + timedelta(minutes=1)
     again = await ledger.start_transaction(
-        station.start(id_tag="ONE", started_at=later, received_at=later, meter_start_wh=2000)
+        charge_point.start(id_tag="ONE", started_at=later, received_at=later, meter_start_wh=2000)
     )
     assert again.id_tag_info["status"] == "Accepted"
 
@@ -211,16 +223,20 @@ async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(
         pytest.param({"reservation_id": 2**63 - 1}, id="large reservation"),
     ],
 )
-async def test_odd_starts_are_kept_and_known_again(station: Station, change: dict[str, Any]) -> None:
-    ledger = station.storage.ledger
-    first = await ledger.start_transaction(station.start(**change))
-    assert await ledger.start_transaction(station.start(**change)) == replace(first, repeated=True)
+async def test_odd_starts_are_kept_and_known_again(
+    charge_point: ChargePointRecords, change: dict[str, Any]
+) -> None:
+    ledger = charge_point.storage.ledger
+    first = await ledger.start_transaction(charge_point.start(**change))
+    assert await ledger.start_transaction(charge_point.start(**change)) == replace(first, repeated=True)
 
 
-def _remote_start(station: Station, created_at: datetime = NOW, **changes: Any) -> CommandRecord:
+def _remote_start(
+    charge_point: ChargePointRecords, created_at: datetime = NOW, **changes: Any
+) -> CommandRecord:
     fields: dict[str, Any] = {
         "id": uuid4(),
-        "identity": station.record.identity,
+        "identity": charge_point.record.identity,
         "action": "RemoteStartTransaction",
         "payload": {"idTag": "tag-1", "connectorId": 1},
         "state": "accepted",
@@ -229,11 +245,11 @@ def _remote_start(station: Station, created_at: datetime = NOW, **changes: Any) 
         "timeout_s": 30.0,
         "issued_by": "test",
     }
-    return CommandRecord(**station.place, **(fields | changes))
+    return CommandRecord(**charge_point.place, **(fields | changes))
 
 
-async def _insert(station: Station, command: CommandRecord) -> UUID:
-    async with station.database.tenant(station.tenant.id) as work:
+async def _insert(charge_point: ChargePointRecords, command: CommandRecord) -> UUID:
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         return (await put_command(work, command)).id
 
 
@@ -252,11 +268,11 @@ async def _insert(station: Station, command: CommandRecord) -> UUID:
     ],
 )
 async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
-    station: Station, changes: dict[str, Any], linked: bool
+    charge_point: ChargePointRecords, changes: dict[str, Any], linked: bool
 ) -> None:
-    command_id = await _insert(station, _remote_start(station, **changes))
-    answer = await station.storage.ledger.start_transaction(station.start())
-    async with station.database.tenant(station.tenant.id) as work:
+    command_id = await _insert(charge_point, _remote_start(charge_point, **changes))
+    answer = await charge_point.storage.ledger.start_transaction(charge_point.start())
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         command = await CommandStore(work).get(command_id)
         transaction = await TransactionStore(work).get(answer.transaction_id)
     assert command is not None
@@ -266,26 +282,26 @@ async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
     assert (command.effect == effect) is linked
 
 
-async def test_the_newest_remote_start_is_linked_and_only_once(station: Station) -> None:
-    older = await _insert(station, _remote_start(station, NOW - timedelta(seconds=20)))
-    newer = await _insert(station, _remote_start(station, NOW - timedelta(seconds=10)))
-    ledger = station.storage.ledger
-    answers = [await ledger.start_transaction(station.start(meter_start_wh=n)) for n in (1, 2, 3)]
-    await ledger.start_transaction(station.start(meter_start_wh=1))
-    async with station.database.tenant(station.tenant.id) as work:
+async def test_the_newest_remote_start_is_linked_and_only_once(charge_point: ChargePointRecords) -> None:
+    older = await _insert(charge_point, _remote_start(charge_point, NOW - timedelta(seconds=20)))
+    newer = await _insert(charge_point, _remote_start(charge_point, NOW - timedelta(seconds=10)))
+    ledger = charge_point.storage.ledger
+    answers = [await ledger.start_transaction(charge_point.start(meter_start_wh=n)) for n in (1, 2, 3)]
+    await ledger.start_transaction(charge_point.start(meter_start_wh=1))
+    async with charge_point.database.tenant(charge_point.tenant.id) as work:
         stored = {row.id: row for row in await TransactionStore(work).page(10)}
     commands = [stored[answer.transaction_id].remote_start_command_id for answer in answers]
     assert commands == [newer, older, None]
 
 
-async def test_transactions_are_found_by_filter(station: Station) -> None:
-    ledger = station.storage.ledger
-    first = await ledger.start_transaction(station.start())
-    second = await ledger.start_transaction(station.start(connector_id=2, id_tag="TAG-9"))
-    await ledger.stop_transaction(station.stop(first.transaction_id))
+async def test_transactions_are_found_by_filter(charge_point: ChargePointRecords) -> None:
+    ledger = charge_point.storage.ledger
+    first = await ledger.start_transaction(charge_point.start())
+    second = await ledger.start_transaction(charge_point.start(connector_id=2, id_tag="TAG-9"))
+    await ledger.stop_transaction(charge_point.stop(first.transaction_id))
 
     async def found(**fields: Any) -> list[int]:
-        async with station.database.tenant(station.tenant.id) as work:
+        async with charge_point.database.tenant(charge_point.tenant.id) as work:
             return [
                 row.id for row in await TransactionStore(work).page(10, None, TransactionFilter(**fields))
             ]

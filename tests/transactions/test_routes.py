@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.tenants.records import TenantRecord
-from tests.support.api import NOW, Edge
+from tests.support.api import NOW, Api
 from tests.web.test_listings import pages
 
 CHARGE_POINT = "/v1/charge-points/RDAM-1"
@@ -29,13 +29,13 @@ _MINUTE = timedelta(minutes=1)
     ],
 )
 async def test_meter_values_of_a_charge_point_are_narrowed_and_paged(
-    edge: Edge, operator: TenantRecord, token: str, parameters: dict[str, Any], found: list[str]
+    api: Api, operator: TenantRecord, token: str, parameters: dict[str, Any], found: list[str]
 ) -> None:
-    key = await edge.charge_point(operator)
-    other = await edge.charge_point(operator, "UTR-1")
-    await edge.meter_value(operator, other, sampled_values=[{"value": "other"}])
+    key = await api.charge_point(operator)
+    other = await api.charge_point(operator, "UTR-1")
+    await api.meter_value(operator, other, sampled_values=[{"value": "other"}])
     for number in range(5):
-        await edge.meter_value(
+        await api.meter_value(
             operator,
             key,
             connector_id=(number + 1) % 2,
@@ -44,22 +44,22 @@ async def test_meter_values_of_a_charge_point_are_narrowed_and_paged(
             sampled_values=[{"value": str(number)}],
             digest=number - 3,
         )
-    listed = await pages(edge, METER_VALUES, token, **parameters)
+    listed = await pages(api, METER_VALUES, token, **parameters)
     assert [value["sampled_values"][0]["value"] for value in listed] == found
     assert [value["transaction_id"] for value in listed] == [77 if name == "4" else None for name in found]
 
 
 async def test_orphan_records_are_shown_as_they_came_and_paged(
-    edge: Edge, operator: TenantRecord, token: str
+    api: Api, operator: TenantRecord, token: str
 ) -> None:
-    key = await edge.charge_point(operator)
-    other = await edge.charge_point(operator, "UTR-1")
+    key = await api.charge_point(operator)
+    other = await api.charge_point(operator, "UTR-1")
     raw = '[2,"7","StopTransaction",[1e300]]'
-    await edge.orphan_record(operator, key)
-    await edge.orphan_record(operator, other, payload={"transactionId": -9})
-    await edge.orphan_record(operator, key, kind="stop_conflict", transaction_id=1042)
-    await edge.orphan_record(operator, key, kind="invalid", payload=[1e300], raw=raw)
-    await edge.orphan_record(operator, key, kind="invalid", action="StartTransaction", payload=None, raw="[2")
+    await api.orphan_record(operator, key)
+    await api.orphan_record(operator, other, payload={"transactionId": -9})
+    await api.orphan_record(operator, key, kind="stop_conflict", transaction_id=1042)
+    await api.orphan_record(operator, key, kind="invalid", payload=[1e300], raw=raw)
+    await api.orphan_record(operator, key, kind="invalid", action="StartTransaction", payload=None, raw="[2")
     stop = {
         "kind": "stop_unknown_transaction",
         "action": "StopTransaction",
@@ -75,22 +75,22 @@ async def test_orphan_records_are_shown_as_they_came_and_paged(
         stop,
     ]
     for limit in (1, 2, 4, 200):
-        assert await pages(edge, ORPHANS, token, limit=limit) == expected
+        assert await pages(api, ORPHANS, token, limit=limit) == expected
 
 
 @pytest.mark.parametrize("path", [METER_VALUES, ORPHANS])
 async def test_they_are_of_the_callers_own_charge_points_only(
-    edge: Edge, operator: TenantRecord, token: str, path: str
+    api: Api, operator: TenantRecord, token: str, path: str
 ) -> None:
-    key = await edge.charge_point(operator)
-    await edge.meter_value(operator, key)
-    await edge.orphan_record(operator, key)
-    stranger = await edge.tenant()
-    foreign = await edge.key(stranger)
-    assert (await edge.call("GET", path, foreign)).status_code == 404
-    await edge.charge_point(stranger)
-    assert await pages(edge, path, foreign) == []
-    assert len(await pages(edge, path, token)) == 1
+    key = await api.charge_point(operator)
+    await api.meter_value(operator, key)
+    await api.orphan_record(operator, key)
+    stranger = await api.tenant()
+    foreign = await api.key(stranger)
+    assert (await api.call("GET", path, foreign)).status_code == 404
+    await api.charge_point(stranger)
+    assert await pages(api, path, foreign) == []
+    assert len(await pages(api, path, token)) == 1
 
 
 @pytest.mark.parametrize("path", [METER_VALUES, ORPHANS])
@@ -99,9 +99,9 @@ async def test_they_are_of_the_callers_own_charge_points_only(
     ["cursor=bm8", "cursor=LTE", "limit=0", "limit=201", "hurry=1", "cursor=OTIyMzM3MjAzNjg1NDc3NTgwOA"],
 )
 async def test_a_bad_query_is_refused(
-    edge: Edge, operator: TenantRecord, token: str, path: str, query: str
+    api: Api, operator: TenantRecord, token: str, path: str, query: str
 ) -> None:
-    await edge.charge_point(operator)
-    response = await edge.call("GET", f"{path}?{query}", token)
+    await api.charge_point(operator)
+    response = await api.call("GET", f"{path}?{query}", token)
     assert response.status_code == 422
     assert [error["parameter"] for error in response.json()["errors"]] == [query.partition("=")[0]]

@@ -8,33 +8,34 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from app.commands.operations import actions
+from app.ocpp import messages_of
 from app.web.inputs import Input
 from app.web.resources import Resource
-from tests.support.api import Edge
+from tests.support.api import Api
 from tests.support.operations import Operation, operations_of
+from tests.support.protocol import OCPP16
 
 Model = TypeVar("Model", bound=BaseModel)
 HTTP_URL = re.compile(r"https?://")
 
 
-async def document_of(edge: Edge) -> dict[str, Any]:
-    response = await edge.call("GET", "/openapi.json")
+async def document_of(api: Api) -> dict[str, Any]:
+    response = await api.call("GET", "/openapi.json")
     assert response.status_code == 200
     document: dict[str, Any] = response.json()
     return document
 
 
-async def test_the_document_is_openapi_3_1_with_an_etag(edge: Edge) -> None:
-    response = await edge.call("GET", "/openapi.json")
+async def test_the_document_is_openapi_3_1_with_an_etag(api: Api) -> None:
+    response = await api.call("GET", "/openapi.json")
     assert response.json()["openapi"] == "3.1.0"
     tag = response.headers["etag"]
-    again = await edge.call("GET", "/openapi.json", headers={"If-None-Match": tag})
+    again = await api.call("GET", "/openapi.json", headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_every_operation_is_named_described_tagged_and_guarded(edge: Edge) -> None:
-    document = await document_of(edge)
+async def test_every_operation_is_named_described_tagged_and_guarded(api: Api) -> None:
+    document = await document_of(api)
     tags = {tag["name"] for tag in document["tags"]}
     found = operations_of(document)
     assert len({operation.name for operation in found}) == len(found)
@@ -48,8 +49,8 @@ async def test_every_operation_is_named_described_tagged_and_guarded(edge: Edge)
         assert {"401", "403", "422", "429", "503"} <= text["responses"].keys()
 
 
-async def test_every_body_and_every_answer_has_a_valid_example(edge: Edge) -> None:
-    document = await document_of(edge)
+async def test_every_body_and_every_answer_has_a_valid_example(api: Api) -> None:
+    document = await document_of(api)
     checked = 0
     for operation in operations_of(document):
         bodies = [operation.text["requestBody"]] if "requestBody" in operation.text else []
@@ -61,19 +62,19 @@ async def test_every_body_and_every_answer_has_a_valid_example(edge: Edge) -> No
     assert checked > 300
 
 
-async def test_every_reference_leads_somewhere(edge: Edge) -> None:
-    document = await document_of(edge)
+async def test_every_reference_leads_somewhere(api: Api) -> None:
+    document = await document_of(api)
     references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
     assert references
     assert references <= document["components"]["schemas"].keys()
     assert "HTTPValidationError" not in json.dumps(document)
 
 
-async def test_each_action_of_the_central_system_is_an_operation_of_its_own(edge: Edge) -> None:
-    document = await document_of(edge)
+async def test_each_action_of_the_central_system_is_an_operation_of_its_own(api: Api) -> None:
+    document = await document_of(api)
     prefix = "/v1/charge-points/{identity}/commands/"
     documented = {path.removeprefix(prefix) for path in document["paths"] if path.startswith(prefix)}
-    assert documented == {message["action"] for message in actions()}
+    assert documented == {message["action"] for message in messages_of(OCPP16, "central_system")}
     assert {"SetChargingProfile", "RemoteStartTransaction", "ChangeConfiguration"} <= documented
     body = document["paths"][f"{prefix}ChangeConfiguration"]["post"]["requestBody"]["content"]
     reference = body["application/json"]["schema"]["$ref"].rpartition("/")[2]
@@ -102,8 +103,8 @@ def test_no_two_models_share_a_component() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-async def test_the_page_loads_nothing_from_elsewhere(edge: Edge) -> None:
-    page = await edge.call("GET", "/docs")
+async def test_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
+    page = await api.call("GET", "/docs")
     assert page.status_code == 200
     assert not HTTP_URL.search(page.text)
     policy = page.headers["content-security-policy"]
@@ -114,11 +115,11 @@ async def test_the_page_loads_nothing_from_elsewhere(edge: Edge) -> None:
     linked = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
     assert len(linked) == 4
     for name in linked:
-        asset = await edge.call("GET", f"/{name}")
+        asset = await api.call("GET", f"/{name}")
         assert asset.status_code == 200
         assert asset.headers["x-content-type-options"] == "nosniff"
         tag = asset.headers["etag"]
-        assert (await edge.call("GET", f"/{name}", headers={"If-None-Match": tag})).status_code == 304
+        assert (await api.call("GET", f"/{name}", headers={"If-None-Match": tag})).status_code == 304
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs/start.js"])
@@ -126,15 +127,15 @@ async def test_the_page_loads_nothing_from_elsewhere(edge: Edge) -> None:
     ("if_none_match", "status"),
     [("*", 304), ('W/{tag}, "other"', 304), ("x{tag}", 200), ("{tag}x", 200), ('"other"{tag}', 200)],
 )
-async def test_an_etag_is_compared_whole(edge: Edge, path: str, if_none_match: str, status: int) -> None:
-    tag = (await edge.call("GET", path)).headers["etag"]
+async def test_an_etag_is_compared_whole(api: Api, path: str, if_none_match: str, status: int) -> None:
+    tag = (await api.call("GET", path)).headers["etag"]
     headers = {"If-None-Match": if_none_match.format(tag=tag)}
-    assert (await edge.call("GET", path, headers=headers)).status_code == status
+    assert (await api.call("GET", path, headers=headers)).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/docs/nothing.js", "/docs/..%2f__init__.py", "/docs/%2e%2e/conftest.py"])
-async def test_nothing_but_its_own_files_is_served(edge: Edge, path: str) -> None:
-    assert (await edge.call("GET", path)).status_code == 404
+async def test_nothing_but_its_own_files_is_served(api: Api, path: str) -> None:
+    assert (await api.call("GET", path)).status_code == 404
 
 
 def test_operations_are_read_from_the_document() -> None:

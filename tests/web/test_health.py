@@ -6,28 +6,26 @@ from typing import Any
 import pytest
 
 from app.tenants.records import TenantRecord
-from tests.support.api import Edge
+from tests.support.api import Api
 
 
-async def test_health_needs_no_key_and_names_the_engines(edge: Edge) -> None:
-    answer = await edge.call("GET", "/health")
+async def test_health_needs_no_key_and_names_the_engines(api: Api) -> None:
+    answer = await api.call("GET", "/health")
     assert (answer.status_code, answer.json()) == (200, {"database": "ok", "redis": "ok"})
 
 
 async def test_metrics_are_for_the_platform_only(
-    edge: Edge, operator: TenantRecord, token: str, platform_token: str
+    api: Api, operator: TenantRecord, token: str, platform_token: str
 ) -> None:
-    assert (await edge.call("GET", "/metrics")).status_code == 401
-    assert (await edge.call("GET", "/metrics", token)).status_code == 403
-    shown = await edge.call("GET", "/metrics", platform_token)
+    assert (await api.call("GET", "/metrics")).status_code == 401
+    assert (await api.call("GET", "/metrics", token)).status_code == 403
+    shown = await api.call("GET", "/metrics", platform_token)
     assert shown.status_code == 200
     assert "stationmaster_limits_hit_total" in shown.text
 
 
-async def test_a_database_that_hangs_is_no_reason_to_wait(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database, asked = edge.services.storage.database, 0
+async def test_a_database_that_hangs_is_no_reason_to_wait(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, asked = api.services.storage.database, 0
 
     async def hang() -> bool:
         nonlocal asked
@@ -37,19 +35,19 @@ async def test_a_database_that_hangs_is_no_reason_to_wait(
 
     monkeypatch.setattr("app.database.database._PING_S", 0.05)
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_ask", hang)
-        answers = await asyncio.gather(*(edge.call("GET", "/health") for _ in range(3)))
+        patch.setattr(database, "_answers", hang)
+        answers = await asyncio.gather(*(api.call("GET", "/health") for _ in range(3)))
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert asked == 1
     assert database._probe is not None
     database._probe.cancel()
     await asyncio.wait({database._probe})
     monkeypatch.setattr("app.database.database._PING_S", 10.0)
-    assert (await edge.call("GET", "/health")).status_code == 200
+    assert (await api.call("GET", "/health")).status_code == 200
 
 
 async def test_who_hangs_up_inside_a_request_is_no_fault_of_ours(
-    edge: Edge, token: str, capfd: pytest.CaptureFixture[str]
+    api: Api, token: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     sent: list[Any] = []
@@ -76,6 +74,6 @@ async def test_who_hangs_up_inside_a_request_is_no_fault_of_ours(
         "client": ("192.0.2.1", 1),
         "server": ("test", 80),
     }
-    await edge.app(scope, receive, send)
+    await api.app(scope, receive, send)
     assert sent[0]["status"] == 400
     assert "Traceback" not in capfd.readouterr().err

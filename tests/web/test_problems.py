@@ -9,7 +9,7 @@ import pytest
 from app.errors import StoreUnavailable
 from app.id_tags.store import IdTagStore
 from app.tenants.records import TenantRecord
-from tests.support.api import Edge
+from tests.support.api import Api
 
 TAGS = "/v1/id-tags"
 POINTS = "/v1/charge-points"
@@ -69,24 +69,24 @@ def named(response: httpx.Response) -> list[str]:
         (f"{TAGS}/%E2%82%AC", "id_tag"),
     ],
 )
-async def test_a_bad_parameter_is_named(edge: Edge, token: str, path: str, parameter: str) -> None:
-    response = await edge.call("GET", path, token)
+async def test_a_bad_parameter_is_named(api: Api, token: str, path: str, parameter: str) -> None:
+    response = await api.call("GET", path, token)
     assert response.status_code == 422
     assert named(response) == [parameter]
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 async def test_a_cursor_may_name_any_time_that_a_charge_point_can_report(
-    edge: Edge, operator: TenantRecord, token: str, at: str
+    api: Api, operator: TenantRecord, token: str, at: str
 ) -> None:
-    key = await edge.charge_point(operator)
-    transaction = await edge.transaction(operator, key)
+    key = await api.charge_point(operator)
+    transaction = await api.transaction(operator, key)
     cursor = base64.urlsafe_b64encode(f'["{at}",-1]'.encode()).rstrip(b"=").decode()
     path = f"/v1/transactions/{transaction}/meter-values?cursor={cursor}"
-    assert (await edge.call("GET", path, token)).status_code == 200
+    assert (await api.call("GET", path, token)).status_code == 200
     shifted = base64.urlsafe_b64encode(f'["{at[:-1]}+14:00",-1]'.encode()).rstrip(b"=").decode()
     path = f"/v1/transactions/{transaction}/meter-values?cursor={shifted}"
-    assert (await edge.call("GET", path, token)).status_code == 422
+    assert (await api.call("GET", path, token)).status_code == 422
 
 
 TAG_ROWS: list[tuple[str, bytes, list[str]]] = [
@@ -129,8 +129,8 @@ TAG_ROWS: list[tuple[str, bytes, list[str]]] = [
 @pytest.mark.parametrize(
     ("content", "pointers"), [row[1:] for row in TAG_ROWS], ids=[row[0] for row in TAG_ROWS]
 )
-async def test_a_bad_member_is_named(edge: Edge, token: str, content: bytes, pointers: list[str]) -> None:
-    response = await edge.call(
+async def test_a_bad_member_is_named(api: Api, token: str, content: bytes, pointers: list[str]) -> None:
+    response = await api.call(
         "POST", TAGS, token, content=content, headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
@@ -138,8 +138,8 @@ async def test_a_bad_member_is_named(edge: Edge, token: str, content: bytes, poi
 
 
 @pytest.mark.parametrize("identity", ["", "a" * 49, "a:b", "a/b", "a\nb", "\u00e9", ".", "..", "a\u0000"])
-async def test_an_identity_that_no_url_can_name_is_refused(edge: Edge, token: str, identity: str) -> None:
-    response = await edge.call("POST", POINTS, token, json={"identity": identity})
+async def test_an_identity_that_no_url_can_name_is_refused(api: Api, token: str, identity: str) -> None:
+    response = await api.call("POST", POINTS, token, json={"identity": identity})
     assert response.status_code == 422
     assert named(response) == ["/identity"]
 
@@ -159,25 +159,25 @@ async def test_an_identity_that_no_url_can_name_is_refused(edge: Edge, token: st
     ],
 )
 async def test_a_bad_body_is_refused(
-    edge: Edge, token: str, content: bytes, headers: dict[str, str], status: int, code: str
+    api: Api, token: str, content: bytes, headers: dict[str, str], status: int, code: str
 ) -> None:
-    response = await edge.call("POST", TAGS, token, content=content, headers=headers)
+    response = await api.call("POST", TAGS, token, content=content, headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert named(response) == []
 
 
-async def test_a_body_that_does_not_say_its_length_is_counted(edge: Edge, token: str) -> None:
+async def test_a_body_that_does_not_say_its_length_is_counted(api: Api, token: str) -> None:
     async def endless() -> Any:
         for _ in range(100):
             yield b" " * 1024
 
     headers = {"Content-Type": "application/json"}
-    response = await edge.call("POST", TAGS, token, content=endless(), headers=headers)
+    response = await api.call("POST", TAGS, token, content=endless(), headers=headers)
     assert (response.status_code, response.json()["code"]) == (413, "content_too_large")
 
 
-async def test_an_unknown_path_is_a_problem(edge: Edge) -> None:
-    response = await edge.call("GET", "/v1/nothing")
+async def test_an_unknown_path_is_a_problem(api: Api) -> None:
+    response = await api.call("GET", "/v1/nothing")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
     assert named(response) == []
 
@@ -193,39 +193,37 @@ async def test_an_unknown_path_is_a_problem(edge: Edge) -> None:
     ],
 )
 async def test_a_wrong_method_learns_the_right_ones(
-    edge: Edge, token: str, method: str, path: str, allowed: set[str]
+    api: Api, token: str, method: str, path: str, allowed: set[str]
 ) -> None:
-    response = await edge.call(method, path, token)
+    response = await api.call(method, path, token)
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
     assert set(response.headers["allow"].split(", ")) == allowed
 
 
-async def test_a_store_that_is_away_is_503(edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_is_away_is_503(api: Api, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: Any, **__: Any) -> None:
         raise StoreUnavailable
 
     monkeypatch.setattr(IdTagStore, "get", away)
-    response = await edge.call("GET", f"{TAGS}/A", token)
+    response = await api.call("GET", f"{TAGS}/A", token)
     assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
     assert "retry-after" in response.headers
 
 
-async def test_a_fault_of_ours_shows_no_stack(
-    edge: Edge, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_of_ours_shows_no_stack(api: Api, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(IdTagStore, "get", broken)
-    response = await edge.call("GET", f"{TAGS}/A", token)
+    response = await api.call("GET", f"{TAGS}/A", token)
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert response.json()["instance"].startswith("urn:uuid:")
     for leaked in ("secret detail", "Traceback", "RuntimeError", ".py"):
         assert leaked not in response.text
 
 
-async def test_a_refused_secret_is_not_echoed(edge: Edge, token: str) -> None:
-    response = await edge.call("POST", "/v1/api-keys", token, json={"name": 1, "scopes": "canary-secret"})
+async def test_a_refused_secret_is_not_echoed(api: Api, token: str) -> None:
+    response = await api.call("POST", "/v1/api-keys", token, json={"name": 1, "scopes": "canary-secret"})
     assert response.status_code == 422
     assert "canary-secret" not in response.text
 
@@ -234,15 +232,15 @@ CORPUS = ["=cmd|' /C calc'!A0", "<script>alert(1)</script>", "+1", "{{7*7}}", "%
 
 
 @pytest.mark.parametrize("text", CORPUS)
-async def test_hostile_texts_are_kept_and_given_back_as_they_are(edge: Edge, token: str, text: str) -> None:
-    response = await edge.call("POST", TAGS, token, json={"id_tag": "A", "note": text})
+async def test_hostile_texts_are_kept_and_given_back_as_they_are(api: Api, token: str, text: str) -> None:
+    response = await api.call("POST", TAGS, token, json={"id_tag": "A", "note": text})
     assert response.status_code == 201
     assert response.headers["content-type"] == "application/json"
     assert response.json()["note"] == text
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "\x1b[31m", "a\x9bb", "a\tb"])
-async def test_names_are_one_line(edge: Edge, token: str, text: str) -> None:
-    response = await edge.call("POST", POINTS, token, json={"identity": "A", "name": text})
+async def test_names_are_one_line(api: Api, token: str, text: str) -> None:
+    response = await api.call("POST", POINTS, token, json={"identity": "A", "name": text})
     assert response.status_code == 422
     assert named(response) == ["/name"]

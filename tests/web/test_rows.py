@@ -30,7 +30,7 @@ from app.web.pagination import Page
 from app.web.resources import Resource
 from app.web.rows import encoded, encoded_page
 from app.web.services import ServiceRegistry
-from tests.support.api import NOW, Edge, build_app
+from tests.support.api import NOW, Api, build_app
 
 DOCUMENT = build_app(ServiceRegistry()).openapi()
 
@@ -206,16 +206,16 @@ STOP = {
 
 
 async def test_what_is_stored_is_shown_as_the_models_show_it(
-    edge: Edge, operator: TenantRecord, token: str
+    api: Api, operator: TenantRecord, token: str
 ) -> None:
     """From the real tables: nothing that PostgreSQL gives is written otherwise than the models would."""
-    database = edge.services.storage.database
-    key = await edge.charge_point(operator)
-    await edge.charge_point(operator, "UTR-1")
-    owner = await edge.connect(operator, key, "RDAM-1")
-    ids = [await edge.transaction(operator, key), await edge.transaction(operator, key, id_tag=ODD, **STOP)]
+    database = api.services.storage.database
+    key = await api.charge_point(operator)
+    await api.charge_point(operator, "UTR-1")
+    owner = await api.connect(operator, key, "RDAM-1")
+    ids = [await api.transaction(operator, key), await api.transaction(operator, key, id_tag=ODD, **STOP)]
     for transaction_id in (None, *ids):
-        await edge.meter_value(operator, key, transaction_id=transaction_id, sampled_values=SAMPLES)
+        await api.meter_value(operator, key, transaction_id=transaction_id, sampled_values=SAMPLES)
     async with database.tenant(operator.id) as work:
         for status in (
             StatusReport(0, "Available", "NoError", NOW, NOW),
@@ -254,7 +254,7 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
             Page(items=[MeterValue.model_validate(value) for value in values], next_cursor=None),
         ),
     ):
-        shown = await edge.call("GET", path, token)
+        shown = await api.call("GET", path, token)
         assert shown.status_code == 200, (path, shown.text)
         assert shown.json() == orjson.loads(written(cast(Any, model))), path
         if template:
@@ -263,18 +263,18 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
 
 @pytest.mark.parametrize("name", ["a name", ODD, None])
 async def test_a_tag_of_a_read_is_good_for_a_change(
-    edge: Edge, operator: TenantRecord, token: str, name: str | None
+    api: Api, operator: TenantRecord, token: str, name: str | None
 ) -> None:
-    key = await edge.charge_point(operator)
-    async with edge.services.storage.database.tenant(operator.id) as work:
+    key = await api.charge_point(operator)
+    async with api.services.storage.database.tenant(operator.id) as work:
         await ChargePointStore(work).update("RDAM-1", name=name, heartbeat_interval_s=7)
-    read = await edge.call("GET", "/v1/charge-points/RDAM-1", token)
-    await edge.connect(operator, key, "RDAM-1")
+    read = await api.call("GET", "/v1/charge-points/RDAM-1", token)
+    await api.connect(operator, key, "RDAM-1")
     headers = {"If-Match": read.headers["etag"]}
     path = "/v1/charge-points/RDAM-1"
-    changed = await edge.call("PATCH", path, token, json={"heartbeat_interval_s": 8}, headers=headers)
+    changed = await api.call("PATCH", path, token, json={"heartbeat_interval_s": 8}, headers=headers)
     assert changed.status_code == 200, changed.text
-    again = await edge.call("GET", path, token, headers={"If-None-Match": changed.headers["etag"]})
+    again = await api.call("GET", path, token, headers={"If-None-Match": changed.headers["etag"]})
     assert again.status_code == 304
-    late = await edge.call("PATCH", path, token, json={"heartbeat_interval_s": 9}, headers=headers)
+    late = await api.call("PATCH", path, token, json={"heartbeat_interval_s": 9}, headers=headers)
     assert late.status_code == 412

@@ -19,14 +19,14 @@ def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int |
     """
     found: dict[int | str, dict[str, Any]] = {
         200: {
-            "description": "The document. Strong `ETag`; gzip by `Accept-Encoding`.",
+            "description": "The document, with a strong `ETag`, and by gzip if the client accepts that.",
             "content": {"application/json": {"example": example}},
             "headers": {
                 "ETag": {"schema": {"type": "string"}, "description": "Hash of the content."},
                 "Cache-Control": {"schema": {"type": "string"}, "example": "public, max-age=300"},
             },
         },
-        304: {"description": "`If-None-Match` names the content that the client holds."},
+        304: {"description": "`If-None-Match` names the current content. The answer has no body."},
     }
     if not_found is not None:
         found[404] = refusal(not_found)

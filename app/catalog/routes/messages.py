@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute
 from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
 from app.catalog.definition import Way
-from app.catalog.document_routes import DocumentRoute
-from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
 from app.catalog.routes.answers import TAG, answers, refusal
 from app.catalog.unknown_names import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import Protocol
+from app.web.document_routes import DocumentRoute
+from app.web.documents import Document, DocumentResponse, json_document
 
 # There are few filters, but any number of texts: the newest lists are kept, the others are made again.
 _KEPT_LISTS = 256
@@ -55,7 +55,7 @@ def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
         ] = None,
         q: Annotated[
             str | None,
-            Query(max_length=_LONGEST_TEXT, description="Text in action, summary or field name."),
+            Query(max_length=_LONGEST_TEXT, description="Text to find in action, summary or field name."),
         ] = None,
     ) -> Response:
         return DocumentResponse(listed(direction, _profile_key(protocol, profile), q or None))
@@ -170,7 +170,7 @@ def _schema_route(protocol: ProtocolCatalog, core: Protocol) -> DocumentRoute:
             Path(json_schema_extra={"enum": list(protocol.actions)}, examples=[protocol.actions[0]]),
         ],
         direction: Annotated[
-            Way | None, Query(description="Only this schema, bare, as `application/schema+json`.")
+            Way | None, Query(description="Answer with this schema alone, as `application/schema+json`.")
         ] = None,
     ) -> Response:
         document = _known(protocol, documents, f"{protocol.href}/messages/{action}/schema", action)

@@ -1,6 +1,6 @@
 """The routes below `/v1/protocols`: documents that are encoded once at start, and what else is said there.
 
-Put them first, straight into `app.router.routes`, of an application that is a `DocumentsFirst`.
+Put them straight into `app.router.routes` of an application that is a `DocumentsFirst`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
-from app.catalog.document_routes import DocumentLookup, DocumentRoute, documents_of
-from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.routes.answers import TAG, answers
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import validate_route
 from app.catalog.unknown_names import UnknownName
+from app.web.document_routes import DocumentRoute
+from app.web.documents import Document, DocumentResponse, json_document
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
 
@@ -38,7 +38,7 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
     for protocol in catalog.protocols.values():
         routes += _protocol_routes(protocol)
     routes.append(_unknown_route(catalog, routes))
-    return [DocumentLookup(documents_of(routes)), *routes]
+    return routes
 
 
 def _protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
@@ -86,7 +86,7 @@ def _list_routes(protocol: ProtocolCatalog, definition: Definition) -> list[Base
             codes,
             name=f"list_{slug}_error_codes",
             summary=f"List the error codes of {name}",
-            description="Each code of a CALLERROR as it is sent, and what other spellings are understood.",
+            description="Each code of a CALLERROR as it is sent, and the other spellings that are accepted.",
         ),
     ]
 

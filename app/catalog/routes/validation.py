@@ -44,16 +44,22 @@ def validate_route(protocol: ProtocolCatalog, core: Protocol) -> APIRoute:
     async def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
         return judge(protocol, core, question)
 
-    example = InvalidInput([FieldViolation("/action", "missing", "A payload needs its action.")])
+    example = InvalidInput(
+        [
+            FieldViolation(
+                "/action", "missing", "A payload needs `action`, because it does not name its action itself."
+            )
+        ]
+    )
     return _BoundedRoute(
         f"{protocol.href}/validate",
         validate,
         methods=["POST"],
         response_model=Judgement,
         name=f"validate_{protocol.entry.slug.replace('-', '_')}",
-        summary=f"Judge a frame or a payload of {protocol.entry.name}",
+        summary=f"Check a frame or a payload of {protocol.entry.name}",
         description=(
-            "Answers what the running system would say of it: the verdict, each violation with its OCPP-J "
+            "Returns what the running system would decide: the verdict, each violation with its OCPP-J "
             "code and JSON pointer, what would be repaired, and the CALLERROR that would be sent. Nothing is "
             "stored or sent. The pointer of a violation leads into the payload of the frame, or into the "
             "frame if the frame itself breaks a rule."

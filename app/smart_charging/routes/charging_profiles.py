@@ -35,7 +35,9 @@ from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-_TAG = Tag("charging-profiles", "Limits over time: stored, installed, known to be accepted, and cleared.")
+_TAG = Tag(
+    "charging-profiles", "Charging profiles: store, install and clear them, and see which are accepted."
+)
 router = api_router(prefix="/v1/charging-profiles", tags=[_TAG])
 
 BODY_LIMIT_BYTES = 512 * 1024

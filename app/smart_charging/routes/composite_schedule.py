@@ -1,13 +1,14 @@
 """`POST /v1/smart-charging/composite-schedule`: a composite schedule as a dry run."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 from app.computation import compute
 from app.errors import InvalidInput
+from app.ocpp import Protocol
 from app.smart_charging.composite import NOT_JSON, composite_schedule, picture, read_question
 from app.smart_charging.schemas.composite_schedule import (
     ANSWER_EXAMPLE,
@@ -20,10 +21,11 @@ from app.web.json_body import not_a_number, read_bytes, require_json
 from app.web.negotiation import prefers
 from app.web.problems import MalformedBody, problems
 from app.web.routers import Tag, api_router
+from app.web.services import provided
 
 _TAG = Tag(
     "smart-charging",
-    "Dry runs: what charging profiles come to, with pictures, and a site's power shared.",
+    "Dry runs: compute and draw composite schedules, and distribute a site's power.",
 )
 router = api_router(prefix="/v1/smart-charging", tags=[_TAG])
 
@@ -50,7 +52,9 @@ PICTURE: dict[str, Any] = {
         }
     },
 )
-async def compute_composite_schedule(access: ReadAccess, request: Request) -> Response:
+async def compute_composite_schedule(
+    access: ReadAccess, protocol: Annotated[Protocol, Depends(provided(Protocol))], request: Request
+) -> Response:
     """Compute a composite schedule. Nothing is stored, and no charge point is asked.
 
     Each period names what set its limit and the profiles that were beaten. Profiles that break a rule by
@@ -60,13 +64,13 @@ async def compute_composite_schedule(access: ReadAccess, request: Request) -> Re
     require_json(request)
     content = await read_bytes(request, BODY_LIMIT_BYTES)
     as_picture = prefers(request.headers.get("accept", ""), SVG_TYPE, JSON_TYPE)
-    text = await compute(access.tenant_id, partial(_answer, content, as_picture))
+    text = await compute(access.tenant_id, partial(_answer, protocol, content, as_picture))
     return Response(text, media_type=SVG_TYPE if as_picture else JSON_TYPE, headers={"Vary": "Accept"})
 
 
-def _answer(content: bytes, as_picture: bool) -> str:
+def _answer(protocol: Protocol, content: bytes, as_picture: bool) -> str:
     try:
-        question = read_question(content.decode())
+        question = read_question(protocol, content.decode())
     except UnicodeDecodeError:
         raise MalformedBody from None
     except InvalidInput as refusal:

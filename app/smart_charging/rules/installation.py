@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import check_call
+from app.ocpp import Protocol
 from app.smart_charging.calendar import says_the_same
 from app.smart_charging.profile_ledger import (
     Installed,
@@ -37,8 +37,9 @@ _NOT_SENT = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class KnownState:
-    """All that is known of a charge point: the profiles that it may have, and its abilities."""
+    """All that is known of a charge point: its protocol, the profiles that it may have, and its abilities."""
 
+    protocol: Protocol
     view: LedgerView
     abilities: Abilities
 
@@ -104,7 +105,7 @@ def plan_installation(
     cleared = _surplus(known.view.ledger, record, profiles)
     requests = [ProfileRequest("ClearChargingProfile", {"id": number}) for number in cleared]
     requests += [_set(target.connector_id, profile) for profile in profiles]
-    violations = [found for request in requests for found in _broken_rules(request)]
+    violations = [found for request in requests for found in _broken_rules(known.protocol, request)]
     violations += _beyond(profiles, known.abilities, target.conversion, "/csChargingProfiles")
     added = [Installed(_NOT_SENT, target.connector_id, profile) for profile in profiles]
     violations += _too_many(known, added, cleared, "/csChargingProfiles")
@@ -128,7 +129,7 @@ def plan_remote_start(
     connector = {"connectorId": target.connector_id} if target.connector_id else {}
     payload = {"idTag": id_tag, **connector, "chargingProfile": profiles[0]}
     request = ProfileRequest("RemoteStartTransaction", payload)
-    violations = _broken_rules(request)
+    violations = _broken_rules(known.protocol, request)
     if len(profiles) > 1:
         text = f"the calendar needs {len(profiles)} profiles, a remote start carries one"
         violations.append(FieldViolation("/chargingProfile", "one_profile_only", text))
@@ -200,8 +201,9 @@ def _surplus(ledger: ProfileLedger, record: ChargingProfileRecord, profiles: Seq
     return [number for number in installed_ids(ledger, record) if number not in wanted]
 
 
-def _broken_rules(request: ProfileRequest) -> list[FieldViolation]:
-    verdict = check_call("central_system", request.action, orjson.dumps(request.payload).decode())
+def _broken_rules(protocol: Protocol, request: ProfileRequest) -> list[FieldViolation]:
+    text = orjson.dumps(request.payload).decode()
+    verdict = protocol.check_call("central_system", request.action, text)
     return [FieldViolation(found.pointer, found.reason, found.detail) for found in verdict.violations]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import check_call
+from app.ocpp import Protocol
 from app.smart_charging.calendar import Calendar, compile_calendar, next_clock_change
 from app.smart_charging.records import CALENDAR_PROFILES, ChargingProfileRecord, ProfileContent
 from app.types import Json
@@ -77,9 +77,10 @@ def ocpp_ids(record: ChargingProfileRecord) -> range:
     return range(record.id, record.id + (1 if record.calendar is None else CALENDAR_PROFILES))
 
 
-def accept_content(content: ProfileContent, now: datetime) -> ProfileContent:
+def accept_content(protocol: Protocol, content: ProfileContent, now: datetime) -> ProfileContent:
     """Return what a caller wants stored in the form in which it is stored.
 
+    protocol: the version of OCPP whose rules count.
     content: the numbers of its charging profile are decimals, so that they are judged as they were written.
 
     Raises:
@@ -89,7 +90,7 @@ def accept_content(content: ProfileContent, now: datetime) -> ProfileContent:
         _refuse("/calendar", judge_calendar(content.calendar, now))
         return content
     profile = content.charging_profile or {}
-    _refuse("/charging_profile", judge_profile(profile))
+    _refuse("/charging_profile", judge_profile(protocol, profile))
     return replace(content, charging_profile=as_stored(profile))
 
 
@@ -105,7 +106,7 @@ def require_same_form(known: ChargingProfileRecord, content: ProfileContent) -> 
         raise InvalidInput([FieldViolation(member, "form_never_changes", text)])
 
 
-def judge_profile(profile: Json) -> list[FieldViolation]:
+def judge_profile(protocol: Protocol, profile: Json) -> list[FieldViolation]:
     """Return the rules that a profile breaks on every charge point (OCPP 1.6 7.8 to 7.14).
 
     profile: without chargingProfileId, its numbers as decimals. Pointers begin at it.
@@ -117,7 +118,7 @@ def judge_profile(profile: Json) -> list[FieldViolation]:
     else:
         connector_id = 0 if profile["chargingProfilePurpose"] == "ChargePointMaxProfile" else 1
     request = {"connectorId": connector_id, "csChargingProfiles": {**profile, "chargingProfileId": 1}}
-    verdict = check_call("central_system", "SetChargingProfile", _exact_text(request))
+    verdict = protocol.check_call("central_system", "SetChargingProfile", _exact_text(request))
     found = [
         FieldViolation(violation.pointer.removeprefix(_MEMBER), violation.reason, violation.detail)
         for violation in verdict.violations

@@ -20,12 +20,12 @@ class ConversionInput(Input):
         230
     )
     supply: Annotated[
-        Literal["AC", "DC"], Field(description="Limits of direct current cannot be converted.")
+        Literal["AC", "DC"], Field(description="AC: limits can be converted. DC: they cannot.")
     ] = "AC"
 
 
 class ProfileInstallationCreate(Input):
-    """A stored profile for a connector."""
+    """The installation of a stored profile on a connector."""
 
     charging_profile_id: ChargingProfileNumber
     conversion: Annotated[ConversionInput | None, Field(description="null: never change the unit.")] = None
@@ -71,10 +71,10 @@ class InstalledProfile(Resource):
         description="`accepted`: it is on the charge point. `unconfirmed`: it may be there. In the other "
         "states it is not there, and limits nothing."
     )
-    waiting: bool = Field(description="Whether its transaction has yet to begin.")
+    waiting: bool = Field(description="True: the profile waits for its transaction, which has not begun.")
     profile: Json
-    reason: str | None = Field(description="Code of the CALLERROR that refused it.")
-    command_id: UUID = Field(description="The newest command that carried it.")
+    reason: str | None = Field(description="Code of the CALLERROR that refused the profile.")
+    command_id: UUID = Field(description="The newest command that carried the profile.")
 
     example: ClassVar[Json] = {
         "charging_profile_id": 1,

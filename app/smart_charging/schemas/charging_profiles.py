@@ -21,23 +21,29 @@ def _in_tenths(value: object) -> object:
     if not isinstance(value, Decimal):
         return value
     if value.is_finite() and has_hundredths(value):
-        raise ValueError("has more than one decimal (OCPP 1.6 7.14)")
+        raise ValueError("has more than one decimal place (OCPP 1.6 7.14)")
     # Not -0.0, because a device may not expect it.
     return float(value) or 0.0
 
 
 Tenths = Annotated[float, Field(ge=0, le=LIMIT_MAXIMUM_AW, allow_inf_nan=False), BeforeValidator(_in_tenths)]
 
-NumberPhases = Annotated[int, Field(ge=1, le=3, description="null: as in OCPP, 3 phases.")] | None
+NumberPhases = Annotated[int, Field(ge=1, le=3, description="Number of phases. null: 3, as in OCPP.")] | None
 
 
 class CalendarRuleInput(Input):
     """A limit from one time of day to another. When `to` is not after `from`, it ends the next morning."""
 
     days: Annotated[list[Day], Field(min_length=1, max_length=7)]
-    from_: Annotated[str, Field(alias="from", pattern=TIME_OF_DAY_PATTERN, description="HH:MM, inclusive.")]
-    to: Annotated[str, Field(pattern=END_OF_DAY_PATTERN, description="HH:MM, exclusive; 24:00 is midnight.")]
-    limit: Annotated[Tenths, Field(description="In the calendar's unit, with one decimal at most.")]
+    from_: Annotated[
+        str, Field(alias="from", pattern=TIME_OF_DAY_PATTERN, description="First minute, as HH:MM.")
+    ]
+    to: Annotated[
+        str, Field(pattern=END_OF_DAY_PATTERN, description="End as HH:MM, exclusive; 24:00 is midnight.")
+    ]
+    limit: Annotated[
+        Tenths, Field(description="Limit in the calendar's unit, with at most one decimal place.")
+    ]
     number_phases: NumberPhases = None
 
     @model_validator(mode="after")
@@ -54,15 +60,16 @@ class CalendarInput(Input):
         "TxDefaultProfile"
     )
     stack_level: Annotated[
-        int, Field(ge=0, le=1000, description="Stack level of the first profile; further ones count up.")
+        int,
+        Field(ge=0, le=1000, description="Stack level of the first OCPP profile; the others follow upward."),
     ] = 0
-    time_zone: Annotated[str, Field(min_length=1, max_length=64, description="IANA name.")]
-    unit: Annotated[Literal["A", "W"], Field(description="A: per phase; W: of all phases together.")]
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, description="IANA name of the time zone.")]
+    unit: Annotated[Literal["A", "W"], Field(description="A: on each phase. W: of all phases together.")]
     rules: Annotated[list[CalendarRuleInput], Field(max_length=50)]
     otherwise: Annotated[
-        Tenths | None, Field(description="Limit when no rule holds; null: no limit from this calendar.")
+        Tenths | None, Field(description="Limit when no rule holds. null: the calendar sets no limit then.")
     ] = None
-    number_phases: Annotated[NumberPhases, Field(description="Phases of `otherwise`.")] = None
+    number_phases: Annotated[NumberPhases, Field(description="Number of phases for `otherwise`.")] = None
 
     example: ClassVar[Json] = {
         "charging_profile_purpose": "TxDefaultProfile",
@@ -133,15 +140,15 @@ class ChargingProfile(Resource):
 
     id: int
     description: str
-    charging_profile: Json | None = Field(description="As it was given; null when it is a calendar.")
-    calendar: Json | None = Field(description="As it was given; null when it is an OCPP profile.")
+    charging_profile: Json | None = Field(
+        description="The OCPP profile as it was stored; null for a calendar."
+    )
+    calendar: Json | None = Field(description="The calendar as it was stored; null for an OCPP profile.")
     profiles: list[Json] = Field(
         description="What is installed now: OCPP profiles. A calendar is compiled with the present offset of "
         "its zone; each of its profiles has its own id and stack level."
     )
-    next_clock_change: Instant | None = Field(
-        description="When a calendar is installed again, which happens by itself."
-    )
+    next_clock_change: Instant | None = Field(description="When the server installs the calendar again.")
     created_at: Instant
     updated_at: Instant
 
@@ -168,7 +175,9 @@ class ProfileInstallation(Resource):
     connector_id: int
     transaction_id: int | None = Field(description="The transaction of a TxProfile.")
     requested_at: Instant
-    refresh_at: Instant | None = Field(description="When it is checked again; null: when it changes.")
+    refresh_at: Instant | None = Field(
+        description="When the installation is checked again; null: when it changes."
+    )
 
     example: ClassVar[Json] = {
         "charge_point": "RDAM-0123",

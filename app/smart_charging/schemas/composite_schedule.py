@@ -46,41 +46,45 @@ QUESTION_SCHEMA: dict[str, Any] = _object(
         "type": "integer",
         "minimum": 0,
         "maximum": _MOST_CONNECTORS,
-        "description": "Connector, or 0 for what the whole charge point may draw.",
+        "description": "Connector; 0: everything that the charge point draws.",
     },
     scheduleStart=_MOMENT,
     duration={
         "type": "integer",
         "minimum": 0,
         "maximum": 31_622_400,
-        "description": "Seconds; 0 asks for the one instant of the start.",
+        "description": "Length in seconds. 0: only the limit at the start.",
     },
     chargingRateUnit=_may_be_null(
-        {"type": "string", "enum": ["A", "W"], "description": "A when left out; W with direct current."}
+        {"type": "string", "enum": ["A", "W"], "description": "Unit of the limits. Default: A; for DC: W."}
     ),
     assumeTransaction=_may_be_null(
         {
             "type": "boolean",
-            "description": "If no transaction runs, assume one that starts at scheduleStart. Otherwise a "
-            "connector without one is limited only by the cap of the charge point.",
+            "description": "If no transaction runs, assume one that starts at scheduleStart. False: a "
+            "connector without a transaction is limited only by the ChargePointMaxProfile.",
         }
     ),
     hardwareMax=_may_be_null(
         {
             **_object([], A=_may_be_null(_RATE), W=_may_be_null(_RATE)),
             "minProperties": 1,
-            "description": "Greatest rate of each connector. It holds where no profile is in force.",
+            "description": "Highest rate of each connector. It is the limit where no profile is in force.",
         }
     ),
     currentType=_may_be_null(
-        {"type": "string", "enum": ["AC", "DC"], "description": "With DC, A and W are not converted."}
+        {
+            "type": "string",
+            "enum": ["AC", "DC"],
+            "description": "With DC, limits in A and W are not converted.",
+        }
     ),
     nominalVoltage=_may_be_null(
         {
             "type": "integer",
             "minimum": 1,
             "maximum": 1_000,
-            "description": "Volts between line and neutral; 230 when left out.",
+            "description": "Volts between line and neutral. Default: 230.",
         }
     ),
     numberOfConnectors=_may_be_null(
@@ -88,7 +92,7 @@ QUESTION_SCHEMA: dict[str, Any] = _object(
             "type": "integer",
             "minimum": 1,
             "maximum": _MOST_CONNECTORS,
-            "description": "The highest connector named elsewhere, when left out.",
+            "description": "Number of connectors. Default: the highest connector that the request names.",
         }
     ),
     options=_may_be_null(
@@ -104,7 +108,7 @@ QUESTION_SCHEMA: dict[str, Any] = _object(
             recurringBeforeAnchor=_may_be_null(
                 {
                     "type": "boolean",
-                    "description": "A recurring schedule also holds before its first startSchedule.",
+                    "description": "True: a recurring schedule also holds before its first startSchedule.",
                 }
             ),
         )
@@ -116,23 +120,23 @@ Seconds = Annotated[int, Field(ge=0, description="Seconds after `scheduleStart`.
 
 
 class ProfileSource(BaseModel):
-    """A charging profile, by what identifies it."""
+    """A charging profile as the source of a limit."""
 
     kind: Literal["profile"]
     chargingProfileId: int
     chargingProfilePurpose: Literal["ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"]
     stackLevel: int
-    connectorId: Annotated[int, Field(description="Connector that it was installed on; 0: all of them.")]
+    connectorId: Annotated[int, Field(description="Connector of the installation; 0: all connectors.")]
 
 
 class PlainSource(BaseModel):
-    """Not a profile: the hardware's greatest rate, no running transaction, or nothing is known."""
+    """A source that is not a profile: the hardware's limit, no running transaction, or no known limit."""
 
     kind: Literal["hardware", "idle", "nothing"]
 
 
 class ConnectorPart(BaseModel):
-    """The part of one connector in the limit of the charge point."""
+    """The share of one connector in the limit of the charge point."""
 
     connectorId: int
     limit: float | None
@@ -140,7 +144,7 @@ class ConnectorPart(BaseModel):
 
 
 class ConnectorsSource(BaseModel):
-    """The sum over the connectors with a transaction, for connector 0."""
+    """The source of a limit of connector 0: the sum over the connectors with a transaction."""
 
     kind: Literal["connectors"]
     connectors: list[ConnectorPart]
@@ -152,7 +156,9 @@ Source = ProfileSource | PlainSource | ConnectorsSource
 class BeatenProfile(ProfileSource):
     """A profile that was in force and did not set the limit."""
 
-    limit: Annotated[float, Field(description="Its limit when it was first beaten in this period.")]
+    limit: Annotated[
+        float, Field(description="Limit of the profile when it was first beaten in this period.")
+    ]
     reason: Annotated[
         Literal[
             "higher_limit",
@@ -161,18 +167,18 @@ class BeatenProfile(ProfileSource):
             "shadowed_on_connector",
             "tx_profile_installed",
         ],
-        Field(description="Why it did not set the limit."),
+        Field(description="Why the profile did not set the limit."),
     ]
 
 
 BeatenUnlisted = Annotated[
     int | SkipJsonSchema[None],
-    Field(description="How many more were beaten than the twenty that are listed."),
+    Field(description="Number of beaten profiles that are not listed; twenty are."),
 ]
 
 
 class SourceChange(BaseModel):
-    """Another source within a period, with the same limit."""
+    """A change of the source within a period; the limit stays the same."""
 
     startPeriod: Seconds
     source: Source
@@ -181,17 +187,17 @@ class SourceChange(BaseModel):
 
 
 class CompositeSchedulePeriod(BaseModel):
-    """A limit that holds until the next period starts, what set it, and which profiles that beat."""
+    """A limit until the next period starts, the source that set it, and the profiles that did not."""
 
     startPeriod: Seconds
     limit: Annotated[
         float | None,
-        Field(description="A on each phase, or W in total. null: nothing is in force, hardware not known."),
+        Field(description="A on each phase, or W in total. null: no limit is known."),
     ]
     numberPhases: Annotated[int | SkipJsonSchema[None], Field(ge=1, le=3)] = None
     warning: Annotated[
         Literal["below_signalled_minimum"] | SkipJsonSchema[None],
-        Field(description="Less than 6 A cannot be signalled to a vehicle, so it will pause."),
+        Field(description="The limit is below 6 A, which cannot be signalled to a vehicle, so it pauses."),
     ] = None
     source: Source
     beaten: list[BeatenProfile]
@@ -203,7 +209,7 @@ class CompositeSchedule(BaseModel):
     """The limits that follow from all charging profiles together (OCPP 1.6 5.7)."""
 
     scheduleStart: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    duration: Annotated[int, Field(ge=0, description="Seconds.")]
+    duration: Annotated[int, Field(ge=0, description="Length in seconds.")]
     chargingRateUnit: ChargingRateUnit
     chargingSchedulePeriod: list[CompositeSchedulePeriod]
 

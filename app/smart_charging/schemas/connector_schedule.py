@@ -37,10 +37,12 @@ class ScheduleQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    duration: Annotated[int, Field(ge=0, le=LONGEST_S), DIGITS, Field(description="Seconds.")] = 86_400
+    duration: Annotated[int, Field(ge=0, le=LONGEST_S), DIGITS, Field(description="Length in seconds.")] = (
+        86_400
+    )
     charging_rate_unit: Annotated[Literal["A", "W"], Field(alias="chargingRateUnit")] = "A"
     schedule_start: Annotated[
-        Time | SkipJsonSchema[None], Field(alias="scheduleStart", description="Now, when left out.")
+        Time | SkipJsonSchema[None], Field(alias="scheduleStart", description="Default: now.")
     ] = None
     assume_transaction: Annotated[
         QueryBoolean,
@@ -50,10 +52,10 @@ class ScheduleQuery(BaseModel):
         ),
     ] = True
     hardware_max_a: Annotated[
-        _Rate, Field(alias="hardwareMaxA", description="Amperes that a connector can give.")
+        _Rate, Field(alias="hardwareMaxA", description="Highest current that a connector can give, in A.")
     ] = None
     hardware_max_w: Annotated[
-        _Rate, Field(alias="hardwareMaxW", description="Watts that a connector can give.")
+        _Rate, Field(alias="hardwareMaxW", description="Highest power that a connector can give, in W.")
     ] = None
     nominal_voltage: Annotated[
         int,
@@ -88,7 +90,7 @@ class CompareQuery(ScheduleQuery):
 
     ask: Annotated[
         QueryBoolean,
-        Field(description="Ask the charge point too, by GetCompositeSchedule; needs the scope `command`."),
+        Field(description="Also ask the charge point (GetCompositeSchedule). Needs the scope `command`."),
     ] = False
     wait: Annotated[
         int, Field(ge=1, le=WAIT_MAXIMUM_S), DIGITS, Field(description="Seconds to wait for its answer.")
@@ -122,7 +124,7 @@ class ScheduleDeparture(Resource):
     end: Instant
     ours: float | None
     reported: float | None
-    difference: float | None = Field(description="reported - ours; null if one of them is.")
+    difference: float | None = Field(description="`reported` minus `ours`; null if one of them is null.")
 
     example: ClassVar[Json] = {
         "start": EXAMPLE_TIME,
@@ -134,7 +136,7 @@ class ScheduleDeparture(Resource):
 
 
 class ScheduleDrift(Resource):
-    """Where the charge point's schedule differs from ours, in its unit and from its start on."""
+    """The intervals in which the charge point's schedule differs from ours, in the unit of its schedule."""
 
     agrees: bool
     charging_rate_unit: Literal["A", "W"]
@@ -152,7 +154,9 @@ class ConnectorSchedule(Resource):
 
     charge_point: str
     connector_id: int
-    certain: bool = Field(description="As in the ledger: false when an answer is missing.")
+    certain: bool = Field(
+        description="False: the answer to a profile is missing, so the highest possible limits are shown."
+    )
     ours: Json = Field(
         description="scheduleStart, duration, chargingRateUnit, chargingSchedulePeriod. Each period has the "
         "source of its limit and the profiles that it beats; a limit is null where nothing limits."

@@ -35,7 +35,7 @@ def _all_phases() -> list[Phase]:
 
 def _different(phases: list[Phase]) -> list[Phase]:
     if len(set(phases)) < len(phases):
-        raise PydanticCustomError("unique_items", "names a phase twice")
+        raise PydanticCustomError("unique_items", "must name each phase at most once")
     return phases
 
 
@@ -46,8 +46,8 @@ _Phases = Annotated[
         min_length=1,
         max_length=3,
         json_schema_extra={"uniqueItems": True},
-        description="Terminals of the connector that it draws from. A meter measures on the grid side: give "
-        "its values with the rotation RST.",
+        description="Terminals of the connector that the current flows through. A meter measures on the "
+        "grid side: give its values with the rotation RST.",
     ),
 ]
 _Rotation = Annotated[
@@ -75,7 +75,7 @@ class SiteNodeInput(Input):
     """A node that limits what flows through it: main fuse, panel, feeder, charge point or connector."""
 
     id: _Id
-    parent: Annotated[_Id | None, Field(description="The node that feeds it; null for the top node.")] = None
+    parent: Annotated[_Id | None, Field(description="The node above it; null for the top node.")] = None
     limit_a: Annotated[PerPhase | None, Field(description="null: no limit.")] = None
     limit_w: Annotated[
         _Watts | None, Field(description="Limit of all phases together in W; null: no limit.")
@@ -89,7 +89,7 @@ class SiteNodeInput(Input):
 
 
 class SiteReserveInput(Input):
-    """A charge point that cannot be reached, and what it may draw: the highest limit it accepted last."""
+    """A charge point that cannot be reached. It may draw as much as it last accepted."""
 
     id: _Id
     node: _Id
@@ -99,30 +99,34 @@ class SiteReserveInput(Input):
 
 
 class SiteSessionInput(Input):
-    """A car that wants to charge."""
+    """A charging session that takes part in the distribution."""
 
     id: _Id
-    node: Annotated[_Id, Field(description="The node that it draws from.")]
+    node: Annotated[_Id, Field(description="The node that feeds the session.")]
     minimum_a: _Amperes = Field(default=6, validate_default=True)
     maximum_a: _Amperes
     step_a: _Step = Field(default=0.1, validate_default=True)
     phases: _Phases = Field(default_factory=_all_phases)
     phase_rotation: _Rotation = "Unknown"
-    priority: Annotated[int, Field(ge=0, le=255, description="Class; a higher one is served first.")] = 0
+    priority: Annotated[
+        int, Field(ge=0, le=255, description="Priority class; a higher class is served first.")
+    ] = 0
     weight: _Weight = Field(default=1, validate_default=True)
-    charging_for_s: Annotated[_Seconds | None, Field(description="How long it has been charging.")] = None
-    paused_for_s: Annotated[
-        _Seconds | None, Field(description="How long it has been paused after charging.")
+    charging_for_s: Annotated[
+        _Seconds | None, Field(description="How long the session has been charging.")
     ] = None
-    connected_for_s: Annotated[_Seconds, Field(description="How long it has been plugged in.")] = 0
+    paused_for_s: Annotated[
+        _Seconds | None, Field(description="How long the session has been paused after charging.")
+    ] = None
+    connected_for_s: Annotated[_Seconds, Field(description="How long the vehicle has been plugged in.")] = 0
 
 
 class RotationInput(Input):
     """How sessions take turns when not all minima fit."""
 
     quantum_s: Annotated[_Seconds, Field(description="Length of a turn while others wait.")] = 900
-    minimum_on_s: Annotated[_Seconds, Field(description="A session charges for at least this time.")] = 300
-    minimum_off_s: Annotated[_Seconds, Field(description="A session rests for at least this time.")] = 300
+    minimum_on_s: Annotated[_Seconds, Field(description="Shortest time that a session charges.")] = 300
+    minimum_off_s: Annotated[_Seconds, Field(description="Shortest time that a session is paused.")] = 300
 
 
 class SiteQuestion(Input):
@@ -132,7 +136,7 @@ class SiteQuestion(Input):
         230
     )
     strict_priority: Annotated[
-        bool, Field(description="Serve a class in full before the next one gets even its minima.")
+        bool, Field(description="True: serve a priority class in full before the next class gets its minima.")
     ] = False
     rotation: RotationInput = RotationInput()
     nodes: Annotated[list[SiteNodeInput], Field(min_length=1, max_length=NODES_MAXIMUM)]
@@ -173,10 +177,10 @@ class SiteQuestion(Input):
 
 
 class ShareReason(Resource):
-    """Why a session does not get more."""
+    """The reason why a session does not get more."""
 
     kind: ReasonKind = Field(
-        description="own_maximum: it has all that it takes. node_limit: `quantity` of `node` is full. "
+        description="own_maximum: it has all that it can take. node_limit: `quantity` of `node` is full. "
         "waiting: its minimum does not fit there. kept_for_another: its minimum would fit, but the capacity "
         "is kept for `session`, which has waited longer. resting: it has just paused."
     )
@@ -198,19 +202,19 @@ class SessionShare(Resource):
     """The share of one session."""
 
     id: str
-    limit_a: float = Field(description="A on each of its phases; 0: it does not charge.")
+    limit_a: float = Field(description="Current on each of its phases, in A; 0: the session does not charge.")
     reason: ShareReason
 
 
 class QuantityLoading(Resource):
-    """How one quantity of a node is used, A or W. Everything below the node counts."""
+    """How one quantity of a node is used, in A or W. The nodes below it are included."""
 
     limit: float | None
     margin: float
     uncontrolled: float
     reserved: float
     allocated: float
-    free: float | None = Field(description="What is left; negative: the other entries exceed the limit.")
+    free: float | None = Field(description="What is left of the limit; negative: the other fields exceed it.")
 
     @classmethod
     def of(cls, loading: tuple[int | None, int, int, int, int]) -> Self:
@@ -228,7 +232,7 @@ class QuantityLoading(Resource):
 
 
 class NodeLoading(Resource):
-    """How a node is used: current of each phase in A, power in W."""
+    """How a node is used: the current of each phase in A, and the power in W."""
 
     id: str
     L1: QuantityLoading
@@ -251,7 +255,7 @@ def _loading_example(
 
 
 class SiteDistributed(Resource):
-    """The distribution."""
+    """The distribution of a site's power: the share of each session, and the use of each node."""
 
     sessions: list[SessionShare]
     nodes: list[NodeLoading]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use ocpp_core::protocol::Protocol;
-use ocpp_core::protocol::definition::{Definition, Field, FieldKind, NamedType, Sender};
+use ocpp_core::protocol::definition::{Definition, Field, FieldKind, NamedType};
 
 const HEADER: &str = r#""""Payloads of OCPP 1.6J as plain dicts with wire names, typed for mypy.
 
@@ -18,7 +18,7 @@ Enum fields are typed as what the standard allows. In tolerant mode a charge poi
 through with a deviation recorded, so at run time such a field may hold another string.
 """
 
-from typing import Final, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 "#;
 
 fn main() -> std::io::Result<()> {
@@ -27,7 +27,6 @@ fn main() -> std::io::Result<()> {
 
 fn module(definition: &Definition) -> String {
     let mut text = HEADER.to_owned();
-    push_actions(&mut text, definition);
     push_literal(
         &mut text,
         "ErrorCode",
@@ -46,33 +45,6 @@ fn module(definition: &Definition) -> String {
         push_typed_dict(&mut text, &format!("{action}Response"), &summary, &message.response);
     }
     text
-}
-
-fn push_actions(text: &mut String, definition: &Definition) {
-    let sent_by = |sender: Sender| {
-        definition
-            .messages
-            .values()
-            .filter(move |message| message.sender == sender || message.sender == Sender::Both)
-            .map(|message| &message.action)
-    };
-    push_literal(
-        text,
-        "ChargePointAction",
-        "Requests that a charge point may send.",
-        sent_by(Sender::ChargePoint),
-    );
-    push_literal(
-        text,
-        "CentralSystemAction",
-        "Requests that the central system may send.",
-        sent_by(Sender::CentralSystem),
-    );
-    let billing = definition.messages.values().filter(|message| message.billing);
-    text.push_str("\nBILLING_ACTIONS: Final[frozenset[ChargePointAction]] = frozenset(\n    {");
-    let names: Vec<_> = billing.map(|message| format!("\"{}\"", message.action)).collect();
-    text.push_str(&names.join(", "));
-    text.push_str("}\n)\n\"\"\"Requests that are acknowledged only after they are durable.\"\"\"\n");
 }
 
 fn push_literal<'a>(text: &mut String, name: &str, summary: &str, values: impl Iterator<Item = &'a String>) {

@@ -1,4 +1,4 @@
-//! One connection of a charge point as a Python class: what it finds comes as a list, in order.
+//! One connection of a charge point as a Python class: it returns what it finds as a list, in order.
 
 use ocpp_core::conversation::meter_queue::Waiting;
 use ocpp_core::conversation::{self, Around, Call, Found, Options};
@@ -41,13 +41,13 @@ pub struct Conversation {
     /// Writes the answers of records.
     #[pyo3(set)]
     transport: Option<Py<PyAny>>,
-    /// Is told when a record that it waits for is settled.
+    /// Called when a record that the conversation waits for is settled.
     #[pyo3(set)]
     owner: Option<Py<PyAny>>,
     is_awaited: bool,
     /// Writes the answers of records instead of `transport`, as long as it can.
     pub socket: Option<Py<Socket>>,
-    /// Whether anything came since this was last set to `false`.
+    /// Whether bytes were received since this was last set to `false`.
     #[pyo3(get, set)]
     has_spoken: bool,
 }
@@ -244,7 +244,7 @@ impl Conversation {
     }
 }
 
-/// Let a conversation take what the charge point has sent. Returns what it found.
+/// Process what the charge point has sent. Returns what it found.
 fn heard(
     slf: &Bound<'_, Conversation>,
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>),
@@ -265,7 +265,7 @@ fn step<R>(
     step_at(slf, moment, work)
 }
 
-/// Let a conversation work with what it shares. Returns its result, and what it found.
+/// Run a step of a conversation with its shared state. Returns its result, and what it found.
 fn step_at<R>(
     slf: &Bound<'_, Conversation>,
     (now, at_us): Moment,

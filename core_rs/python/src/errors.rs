@@ -18,7 +18,7 @@ pub fn bad_definition(error: &DefinitionError) -> PyErr {
 }
 
 pub fn unknown_word(what: &str, word: &str) -> PyErr {
-    PyValueError::new_err(format!("{what}: {word:?} is not an allowed word"))
+    PyValueError::new_err(format!("{what}: {word:?} is not an allowed value"))
 }
 
 pub fn out_of_range(what: &str) -> PyErr {
@@ -27,7 +27,7 @@ pub fn out_of_range(what: &str) -> PyErr {
 
 /// A fault of ours: such questions are refused when they are read.
 pub fn no_conversion(found: NoConversion) -> PyErr {
-    PyValueError::new_err(format!("profile {} is not in the unit of the answer", found.profile))
+    PyValueError::new_err(format!("profile {} has another unit than the answer", found.profile))
 }
 
 pub fn rejected(rejected: Rejected) -> PyErr {

@@ -132,10 +132,10 @@ pub fn meter_digest(sampled_values: &str, connector_id: i64, transaction_id: i64
     meter_values::digest(sampled_values, connector_id, transaction_id)
 }
 
-/// How many were answered, and the exceptions of some of them.
+/// The number of answers, and the exceptions that some of them raised.
 type Answered = (usize, Vec<PyErr>);
 
-/// Answer all. A connection that fails must not cost the others their answers.
+/// Answer all. If one connection fails, the others still get their answers.
 fn answer_all(
     py: Python<'_>,
     waiting: impl IntoIterator<Item = Waiting<Py<Conversation>>>,

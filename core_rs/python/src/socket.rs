@@ -14,7 +14,7 @@ pub struct Socket {
     pub connection: Connection<Py<PyAny>, PyErr>,
     pub sockets: Py<Sockets>,
     pub protocol: Option<Py<PyAny>>,
-    /// Takes the bytes; without it, the protocol does.
+    /// The conversation that gets the bytes; `None`: the protocol gets them.
     pub conversation: Option<Py<Conversation>>,
 }
 

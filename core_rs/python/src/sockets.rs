@@ -16,9 +16,9 @@ use crate::socket::Socket;
 #[pyclass(module = "app._core")]
 pub struct Sockets {
     connections: Connections<Py<Socket>>,
-    /// Has the event loop call a function soon.
+    /// The `call_soon` of the event loop.
     call_soon: Py<PyAny>,
-    /// Takes an exception that has cost one connection.
+    /// Called with an exception that ended one connection.
     failed: Py<PyAny>,
 }
 
@@ -42,7 +42,7 @@ impl Sockets {
         reader: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Socket>> {
         if descriptor < 0 {
-            return Err(PyOSError::new_err("no descriptor"));
+            return Err(PyOSError::new_err("the process has no free file descriptor"));
         }
         // SAFETY: the caller gives the descriptor away; `app._core.pyi` says so.
         let socket = core::Socket::new(unsafe { OwnedFd::from_raw_fd(descriptor) })?;
@@ -152,7 +152,7 @@ impl Host for PythonHost<'_, '_> {
     }
 
     fn panicked(&self) -> PyErr {
-        PyRuntimeError::new_err("the core has panicked")
+        PyRuntimeError::new_err("the core panicked")
     }
 
     fn ends_program(&self, error: &PyErr) -> bool {

@@ -121,7 +121,7 @@ pub fn resume_reading<H: Host>(host: &H, handle: &H::Handle) -> Result<(), H::Er
     settle_later(host, handle)
 }
 
-/// Do what the system says can be done.
+/// Read and send what the system says is possible.
 pub(crate) fn serve<H: Host>(
     host: &H,
     handle: &H::Handle,
@@ -134,7 +134,7 @@ pub(crate) fn serve<H: Host>(
     contain(host, handle, || read(host, handle, buffer))
 }
 
-/// Do what is pending: read, send, report a loss.
+/// Carry out what is pending: read, send, report a loss.
 pub(crate) fn settle<H: Host>(host: &H, handle: &H::Handle, buffer: &mut [u8]) -> Result<(), H::Error> {
     host.connection(handle, |connection| connection.is_pending = false);
     contain(host, handle, || {

@@ -43,7 +43,7 @@ impl<C> Connections<C> {
     /// Make an empty set.
     ///
     /// # Errors
-    /// The system has no descriptor left.
+    /// The process has no free file descriptor.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             poller: Poller::new(TURN)?,
@@ -200,7 +200,7 @@ fn with_buffer<H: Host, R>(host: &H, work: impl FnOnce(&mut [u8]) -> R) -> R {
     result
 }
 
-/// Do all, whether or not some fail; return the first error.
+/// Evaluate every result, even after an error; return the first error.
 fn all<E>(results: impl Iterator<Item = Result<(), E>>) -> Result<(), E> {
     let mut done = Ok(());
     for result in results {

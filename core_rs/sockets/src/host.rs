@@ -1,4 +1,4 @@
-//! What the connections need of the program around them. In the server that is Python.
+//! The interface between the connections and the program around them. In the server that is Python.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::{Connection, Connections};
 pub trait Host {
     /// How the program refers to one connection. It stays valid after the connection is gone.
     type Handle;
-    /// What has a connection before it is opened.
+    /// The transport that has a connection before it is opened.
     type Transport;
     /// An error of a socket or of a call of this trait.
     type Error: From<io::Error>;

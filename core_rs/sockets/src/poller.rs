@@ -32,7 +32,7 @@ impl Poller {
     /// Make a poller whose `look` finds at most `most` sockets.
     ///
     /// # Errors
-    /// The system has no descriptor left.
+    /// The process has no free file descriptor.
     pub fn new(most: usize) -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, events: Events::with_capacity(most) })
     }

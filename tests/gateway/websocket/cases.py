@@ -33,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Case:
-    """What a client sends, and what comes back. rest: sent by a client that has not been told yet."""
+    """Bytes that a client sends, and the expected answer. rest: sent before the answer has arrived."""
 
     name: str
     send: bytes
@@ -48,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server has to be set to."""
+    """The limits that a server must be configured with."""
 
     message_bytes: int
     fragments: int

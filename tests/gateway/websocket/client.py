@@ -88,7 +88,7 @@ class _Client:
         payload = await self._exactly(length)
         assert payload is not None
         opcode = first & 0x0F
-        # The words beside a close code are everybody's own.
+        # The reason next to a close code is free text.
         return Frame(opcode, payload[:2] if opcode == CLOSE else payload)
 
     async def _exactly(self, count: int) -> bytes | None:

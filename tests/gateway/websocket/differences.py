@@ -39,7 +39,7 @@ _LIMIT_FIRST: Final = Difference(
 _ANY_LENGTH: Final = "takes a length in every form, though RFC 6455 5.2 wants the shortest"
 _NO_FRAGMENT_LIMIT: Final = "has no limit for fragments: RFC 6455 10.4 asks for some limit, not for this one"
 _CLOSE_IN_MESSAGE: Final = Difference(
-    "takes a close between fragments for a fault, though RFC 6455 5.4 lets control frames stand there",
+    "refuses a close between fragments, though RFC 6455 5.4 allows control frames there",
     (frame_of("close", code=1002),),
 )
 _WHOLE_PAYLOADS: Final = Difference(
@@ -79,7 +79,7 @@ _WEBSOCKETS: Final = {
 
 DIFFERENCES: Final[dict[str, dict[str, Difference]]] = {
     "sockets": {},
-    "wire": {},
+    "transport": {},
     "websockets": _WEBSOCKETS,
     "websockets-sansio": {
         **_WEBSOCKETS,

@@ -1,4 +1,4 @@
-"""Fixtures of the tests over all routes: the edge with the real commands, and one of everything."""
+"""Fixtures of the tests over all routes: the api with the real commands, and one of everything."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.tenants.store import ApiKeyStore
-from tests.support.api import NOW, Edge, open_edge
+from tests.support.api import NOW, Api, open_api
 
 
 @dataclass(frozen=True)
-class Estate:
-    """A tenant that owns one of everything. values: what stands for each variable part of a path."""
+class OwnedResources:
+    """A tenant that owns one of everything. values: the value of each variable part of a path."""
 
     tenant: TenantRecord
     token: str
@@ -30,26 +30,26 @@ class Estate:
 
 
 @pytest.fixture
-async def edge(storage: Storage, redis_url: str, settings: Settings) -> AsyncIterator[Edge]:
+async def api(storage: Storage, redis_url: str, settings: Settings) -> AsyncIterator[Api]:
     """The API over the real store, Redis and commands."""
     generous = settings.model_copy(update={"login_failures_per_minute": 100_000})
-    async with open_edge(storage, redis_url, generous) as opened:
+    async with open_api(storage, redis_url, generous) as opened:
         yield opened
 
 
 @pytest.fixture
-async def estate(edge: Edge) -> Estate:
+async def owned(api: Api) -> OwnedResources:
     """A tenant with one of everything."""
-    return await make_estate(edge)
+    return await make_owned(api)
 
 
-async def make_estate(edge: Edge) -> Estate:
+async def make_owned(api: Api) -> OwnedResources:
     """Build one of everything for a new tenant."""
-    tenant = await edge.tenant()
-    token = await edge.key(tenant)
+    tenant = await api.tenant()
+    token = await api.key(tenant)
     identity = f"OWNED-{tenant.id}"
-    charge_point = await edge.charge_point(tenant, identity)
-    async with edge.services.storage.database.tenant(tenant.id) as work:
+    charge_point = await api.charge_point(tenant, identity)
+    async with api.services.storage.database.tenant(tenant.id) as work:
         await ConnectorStore(work).record_status(
             charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
         )
@@ -58,12 +58,12 @@ async def make_estate(edge: Edge) -> Estate:
         profile = await ChargingProfileStore(work).create(
             "Less in the evening peak", calendar=CalendarInput.example
         )
-    async with edge.services.storage.database.platform() as platform:
+    async with api.services.storage.database.platform() as platform:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
-    transaction = await edge.transaction(tenant, charge_point)
-    await edge.meter_value(tenant, charge_point)
-    await edge.orphan_record(tenant, charge_point)
-    command = await edge.command(tenant, charge_point, identity=identity)
+    transaction = await api.transaction(tenant, charge_point)
+    await api.meter_value(tenant, charge_point)
+    await api.orphan_record(tenant, charge_point)
+    command = await api.command(tenant, charge_point, identity=identity)
     values = {
         "slug": tenant.slug,
         "identity": identity,
@@ -74,4 +74,4 @@ async def make_estate(edge: Edge) -> Estate:
         "charging_profile_id": str(profile.id),
         "key_id": str(uuid.UUID(str(key.id))),
     }
-    return Estate(tenant, token, values)
+    return OwnedResources(tenant, token, values)

@@ -1,4 +1,4 @@
-"""`/docs` in a real browser: Swagger UI runs under its policy, and asks nobody but us."""
+"""`/docs` in a real browser: Swagger UI runs under its policy, and sends requests to this server only."""
 
 from collections.abc import Iterator
 

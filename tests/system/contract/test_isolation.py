@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.support.api import Edge
+from tests.support.api import Api
 from tests.support.operations import operations_of
-from tests.system.contract.conftest import Estate, make_estate
+from tests.system.contract.conftest import OwnedResources, make_owned
 
 
 def masked(text: str, values: dict[str, str]) -> str:
@@ -14,33 +14,33 @@ def masked(text: str, values: dict[str, str]) -> str:
     return text
 
 
-async def snapshot(edge: Edge, estate: Estate) -> dict[str, Any]:
+async def snapshot(api: Api, owned: OwnedResources) -> dict[str, Any]:
     """All that the owner sees of its own things."""
     seen = {}
-    for operation in operations_of(edge.app.openapi()):
+    for operation in operations_of(api.app.openapi()):
         if operation.method == "get" and not operation.of_platform and operation.path != "/v1/api-keys":
-            response = await edge.call("GET", operation.filled(estate.values), estate.token)
+            response = await api.call("GET", operation.filled(owned.values), owned.token)
             assert response.status_code == 200, operation
             seen[operation.path] = response.text
     return seen
 
 
-async def test_another_tenants_things_answer_404_on_every_route(edge: Edge, estate: Estate) -> None:
-    intruder = await edge.key(await edge.tenant())
-    before = await snapshot(edge, estate)
+async def test_another_tenants_things_answer_404_on_every_route(api: Api, owned: OwnedResources) -> None:
+    intruder = await api.key(await api.tenant())
+    before = await snapshot(api, owned)
     asked = 0
-    for operation in operations_of(edge.app.openapi()):
+    for operation in operations_of(api.app.openapi()):
         if operation.parameters:
-            path = operation.filled(estate.values)
-            response = await edge.call(operation.method, path, intruder, **operation.request())
+            path = operation.filled(owned.values)
+            response = await api.call(operation.method, path, intruder, **operation.request())
             assert response.status_code == 404, (operation.method, path, response.text)
             asked += 1
     assert asked >= 60
-    assert await snapshot(edge, estate) == before
+    assert await snapshot(api, owned) == before
 
 
-async def test_a_missing_thing_and_anothers_look_the_same(edge: Edge, estate: Estate) -> None:
-    intruder = await edge.key(await edge.tenant())
+async def test_a_missing_thing_and_anothers_look_the_same(api: Api, owned: OwnedResources) -> None:
+    intruder = await api.key(await api.tenant())
     missing = {
         "slug": "no-such-tenant",
         "identity": "NO-SUCH-1",
@@ -51,32 +51,32 @@ async def test_a_missing_thing_and_anothers_look_the_same(edge: Edge, estate: Es
         "charging_profile_id": "2147483647",
         "key_id": "00000000-0000-4000-8000-000000000000",
     }
-    for operation in operations_of(edge.app.openapi()):
+    for operation in operations_of(api.app.openapi()):
         if operation.parameters:
             answers = [
-                await edge.call(operation.method, operation.filled(values), intruder, **operation.request())
-                for values in (estate.values, missing)
+                await api.call(operation.method, operation.filled(values), intruder, **operation.request())
+                for values in (owned.values, missing)
             ]
             shown = [
                 masked(answer.text, values)
-                for answer, values in zip(answers, (estate.values, missing), strict=True)
+                for answer, values in zip(answers, (owned.values, missing), strict=True)
             ]
             assert shown[0] == shown[1], operation
 
 
-async def test_listings_show_the_callers_own_only(edge: Edge, estate: Estate) -> None:
-    other = await make_estate(edge)
-    for operation in operations_of(edge.app.openapi()):
+async def test_listings_show_the_callers_own_only(api: Api, owned: OwnedResources) -> None:
+    other = await make_owned(api)
+    for operation in operations_of(api.app.openapi()):
         if operation.method == "get" and not operation.parameters and not operation.of_platform:
-            response = await edge.call("GET", operation.path, other.token)
+            response = await api.call("GET", operation.path, other.token)
             assert response.status_code == 200
             assert len(response.json()["items"]) == 1, operation
-            for value in (estate.values["identity"], estate.values["id_tag"], estate.values["key_id"]):
+            for value in (owned.values["identity"], owned.values["id_tag"], owned.values["key_id"]):
                 assert value not in response.text
 
 
-async def test_filters_and_cursors_do_not_cross(edge: Edge, estate: Estate) -> None:
-    intruder = await edge.key(await edge.tenant())
+async def test_filters_and_cursors_do_not_cross(api: Api, owned: OwnedResources) -> None:
+    intruder = await api.key(await api.tenant())
     for path in ("/v1/transactions", "/v1/commands"):
-        response = await edge.call("GET", path, intruder, params={"charge_point": estate.values["identity"]})
+        response = await api.call("GET", path, intruder, params={"charge_point": owned.values["identity"]})
         assert response.json()["items"] == []

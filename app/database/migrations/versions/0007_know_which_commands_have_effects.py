@@ -16,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Go to this revision."""
+    # The default stays: servers of the version before record commands while the new ones start.
     op.add_column("commands", sa.Column("has_effects", sa.Boolean(), nullable=False, server_default="false"))
     # Commands that have ended are not asked any more.
     op.execute(
@@ -27,7 +28,6 @@ def upgrade() -> None:
                 or (action = 'RemoteStartTransaction' and payload -> 'chargingProfile' is not null))
         """
     )
-    op.alter_column("commands", "has_effects", server_default=None)
 
 
 def downgrade() -> None:

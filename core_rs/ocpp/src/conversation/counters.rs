@@ -9,12 +9,12 @@ pub struct Counters {
     counts: Counts,
 }
 
-/// The numbers.
+/// The counts since the last `take`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
-    /// Frames of charge points.
+    /// Frames received from charge points.
     pub frames_in: u64,
-    /// Frames to charge points.
+    /// Frames sent to charge points.
     pub frames_out: u64,
     /// CALLs that were answered, by action.
     pub answered: IndexMap<String, Durations>,
@@ -26,7 +26,7 @@ pub struct Durations {
     /// How many were at most as long as the bound at that place, and longer than the one before. The last bucket
     /// counts those that were longer than every bound.
     pub buckets: Vec<u64>,
-    /// All of them together.
+    /// The sum of all durations, in seconds.
     pub sum_s: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What a conversation finds, and tolerated departures as JSON.
+//! What a conversation finds, and tolerated deviations as JSON.
 
 use crate::link::Effect;
 use crate::protocol::value::write_string;
@@ -12,37 +12,37 @@ pub enum Found<'a> {
     Effect(Effect<'a>),
     /// A CALL was refused.
     Refused {
-        /// As it came.
+        /// The unique id, as it was received.
         unique_id: String,
-        /// If it could be read.
+        /// The action, if it could be read.
         action: Option<String>,
         /// What is wrong. The first one decides the code. Never empty.
         violations: Vec<Violation>,
-        /// A billing message is kept before its CALLERROR goes out.
+        /// A billing message that must be stored before its CALLERROR is sent.
         to_keep: Option<Kept<'a>>,
     },
     /// A WebSocket event that is not a message.
     Control(Event<'a>),
     /// Enough records wait in the queue: wake the writer.
     Recorded,
-    /// A departure outside of the frame itself was tolerated.
+    /// A deviation outside of the frame itself was tolerated.
     Tolerated(&'static str),
-    /// Too many frames: do not read before that moment, in monotonic seconds.
+    /// Too many frames: do not read before this time, in monotonic seconds.
     Slow(f64),
-    /// The frame is too big. The conversation takes nothing after it.
+    /// The frame is too big. The conversation ignores everything after it.
     TooBig,
-    /// A binary message that is not text. The conversation takes nothing after it.
+    /// A binary message that is not text. The conversation ignores everything after it.
     NotText,
-    /// The core failed at this text, by a fault of its own.
+    /// The core had an internal failure at this text.
     Failed(&'a str),
 }
 
 /// A billing message that was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kept<'a> {
-    /// As it came.
+    /// The message as it was received.
     pub raw: &'a str,
-    /// Its CALLERROR. Give it to `send` later.
+    /// The CALLERROR for it. Give it to `send` later.
     pub answer: String,
 }
 

@@ -1,4 +1,4 @@
-//! Frames that wait to be logged, in batches. To log every frame must cost next to nothing.
+//! Frames that wait to be logged, in batches. Logging every frame must cost almost nothing.
 //!
 //! A batch is read as runs: the frames that one connection had within a second. Each run becomes one row of
 //! the database, which costs far less than a row for each frame. Secrets are hidden and NUL, which `PostgreSQL`
@@ -34,9 +34,9 @@ pub struct Entry<'a> {
     pub direction: &'static str,
     /// The frame with its secrets; they are hidden here.
     pub text: &'a str,
-    /// What was tolerated in it, as JSON that `jsonb` can hold.
+    /// The deviations that were tolerated in the frame, as JSON that `jsonb` can hold.
     pub deviations: Option<&'a str>,
-    /// Unique for each socket.
+    /// The id of the connection, unique for each socket.
     pub connection_id: &'a str,
 }
 
@@ -50,7 +50,7 @@ pub struct Run<'a> {
     pub tenant_id: i64,
     /// The charge point.
     pub charge_point_id: i64,
-    /// Unique for each socket.
+    /// The id of the connection, unique for each socket.
     pub connection_id: &'a str,
     /// Time of the last frame: microseconds since 1970, UTC.
     pub last_at_us: i64,
@@ -61,13 +61,13 @@ pub struct Run<'a> {
 /// A frame of a run, its secrets hidden.
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedFrame<'a> {
-    /// When it was received or sent: microseconds since 1970, UTC.
+    /// When the frame was received or sent: microseconds since 1970, UTC.
     pub at_us: i64,
     /// `in` or `out`.
     pub direction: &'static str,
     /// The text, without NUL.
     pub text: &'a str,
-    /// What was tolerated in it, as JSON.
+    /// The deviations that were tolerated in the frame, as JSON.
     pub deviations: Option<&'a str>,
 }
 
@@ -153,7 +153,7 @@ impl FrameLog {
         std::mem::take(&mut self.shed)
     }
 
-    /// Remove and return the oldest batch; `None` when nothing waits.
+    /// Remove and return the oldest batch; `None` when no frame waits.
     #[must_use]
     pub fn take(&mut self) -> Option<FrameBatch> {
         let mut batch = self.batches.pop_front()?;
@@ -165,13 +165,13 @@ impl FrameLog {
 }
 
 impl FrameBatch {
-    /// How many frames it holds.
+    /// The number of frames in the batch.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether it holds no frame.
+    /// Whether the batch has no frame.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()

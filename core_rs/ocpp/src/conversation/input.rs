@@ -1,4 +1,4 @@
-//! What a conversation is made with, what it shares with others, and a CALL to send.
+//! The options of a conversation, the state that it shares with others, and a CALL to send.
 
 use super::Found;
 use super::counters::Counters;
@@ -7,7 +7,7 @@ use super::meter_queue::MeterQueue;
 use crate::protocol::Protocol;
 use crate::protocol::validate::Mode;
 
-/// What a conversation is made with.
+/// The options of a conversation.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The version that is spoken.
@@ -16,13 +16,13 @@ pub struct Options {
     pub tenant_id: i64,
     /// The charge point.
     pub charge_point_id: i64,
-    /// Unique for each socket.
+    /// The id of the connection, unique for each socket.
     pub connection_id: String,
-    /// How departures are taken.
+    /// Whether deviations are refused.
     pub mode: Mode,
     /// Most bytes of a frame.
     pub frame_bytes: usize,
-    /// The same for a charge point that is not registered yet.
+    /// Most bytes of a frame of a charge point that is not registered yet.
     pub unregistered_bytes: usize,
     /// Whether the charge point may compress its messages.
     pub inflates: bool,
@@ -32,37 +32,37 @@ pub struct Options {
     pub rate_per_s: f64,
     /// Frames at once after a pause.
     pub burst: u32,
-    /// The moment it begins, in monotonic seconds.
+    /// When the conversation begins, in monotonic seconds.
     pub now: f64,
 }
 
-/// What all conversations of a worker share, and the moment.
+/// The state that all conversations of a worker share, and the current time.
 pub struct Around<'s, T> {
-    /// Monotonic seconds.
+    /// The current time in monotonic seconds.
     pub now: f64,
-    /// Microseconds since 1970, UTC.
+    /// The current time in microseconds since 1970, UTC.
     pub at_us: i64,
-    /// Where frames are logged.
+    /// The buffer of the frame log.
     pub frames: &'s mut FrameLog,
-    /// Where records wait for their commit.
+    /// The queue of records that wait for their commit.
     pub meters: &'s mut MeterQueue<T>,
-    /// What is counted.
+    /// The counters of the frame path.
     pub counters: &'s mut Counters,
     /// Makes the owner that the queue gives back with the record.
     pub owner: &'s dyn Fn() -> T,
-    /// Takes what is found, in order.
+    /// Called with each thing that is found, in order.
     pub found: &'s mut dyn FnMut(Found<'_>),
 }
 
 /// A CALL of ours. `payload`: JSON text.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// For its answer.
+    /// The id that the answer repeats.
     pub unique_id: &'a str,
-    /// As the standard spells it.
+    /// The action, as the standard spells it.
     pub action: &'a str,
-    /// JSON text.
+    /// The payload as JSON text.
     pub payload: &'a str,
-    /// How long its answer may take.
+    /// How long the answer may take.
     pub timeout_s: f64,
 }

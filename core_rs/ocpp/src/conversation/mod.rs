@@ -28,12 +28,12 @@ use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
 
-/// Most fragments of one message. A peer that sends more only wants to keep us busy.
+/// Most fragments of one message. A peer that sends more is attacking or broken.
 const FRAGMENTS_LIMIT: usize = 1024;
 
 /// The state of one connection.
 ///
-/// What is found goes to the caller one by one, in order.
+/// The caller gets each thing that is found, in order.
 ///
 /// | what comes in | what happens |
 /// |---|---|
@@ -82,7 +82,7 @@ impl Conversation {
         }
     }
 
-    /// Take records and larger frames: the charge point is registered, or was when it made its records.
+    /// Accept records and larger frames, because the charge point is registered, or was when it made its records.
     pub fn register(&mut self) {
         self.is_registered = true;
     }
@@ -92,7 +92,7 @@ impl Conversation {
         self.is_closed = true;
     }
 
-    /// The link, to look at.
+    /// The link, for tests and metrics.
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.link
@@ -104,7 +104,7 @@ impl Conversation {
         self.is_recording
     }
 
-    /// Take bytes of the socket. `scratch` is overwritten.
+    /// Process bytes of the socket. `scratch` is overwritten.
     pub fn feed<T>(&mut self, mut data: &[u8], scratch: &mut Vec<u8>, around: &mut Around<'_, T>) {
         while let Some(event) = self.deframer.next(&mut data, scratch) {
             match event {
@@ -115,7 +115,7 @@ impl Conversation {
         }
     }
 
-    /// Take one text message. `deviation`: what had to be tolerated to get it.
+    /// Process one text message. `deviation`: what had to be tolerated to get it.
     pub fn text<T>(&mut self, text: &str, deviation: Option<&'static str>, around: &mut Around<'_, T>) {
         if self.is_closed {
             return;
@@ -146,7 +146,7 @@ impl Conversation {
         }
     }
 
-    /// Take one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated.
+    /// Process one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated.
     pub fn binary<T>(&mut self, data: &[u8], around: &mut Around<'_, T>) {
         if self.is_closed {
             return;
@@ -162,7 +162,7 @@ impl Conversation {
         }
     }
 
-    /// Send a CALL, or queue it behind the one that is out.
+    /// Send a CALL, or queue it behind the outstanding one.
     ///
     /// # Errors
     /// As `Link::call`.

@@ -243,7 +243,7 @@ fn a_peer_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
 }
 
 #[test]
-fn departures_are_written_as_json_that_jsonb_takes() {
+fn deviations_are_written_as_json_that_jsonb_takes() {
     let found = |raw: &str| Deviation { kind: "k", pointer: "/a".to_owned(), raw: raw.to_owned() };
     let dispatch = |deviations| Effect::Dispatch {
         unique_id: "1".into(),

@@ -1,6 +1,6 @@
 //! Frames of OCPP-J: message type, unique id, action, payload. OCPP-J 4.2
 //!
-//! A frame is read without what came before it. A CALL whose id can be read is never dropped: a broken one becomes
+//! A frame is read without regard to earlier frames. A CALL whose id can be read is never dropped: a broken one becomes
 //! a `Fault::Call` that says what to answer. Answers are never answered.
 
 pub mod direct;
@@ -27,27 +27,27 @@ pub const UNIQUE_ID_LIMIT: usize = 36;
 pub enum Message<'a> {
     /// `[2, id, action, payload]`
     Call {
-        /// Chosen by the sender.
+        /// The unique id, which the sender has chosen.
         unique_id: UniqueId<'a>,
-        /// As it was sent.
+        /// The action, as it was sent.
         action: Cow<'a, str>,
-        /// Of that action.
+        /// The payload of the request.
         payload: Payload<'a>,
     },
     /// `[3, id, payload]`
     CallResult {
-        /// Of the CALL that is answered.
+        /// The unique id of the CALL that is answered.
         unique_id: UniqueId<'a>,
-        /// Of the action of that CALL.
+        /// The payload of the response.
         payload: Payload<'a>,
     },
     /// `[4, id, code, description, details]`
     CallError {
-        /// Of the CALL that is answered.
+        /// The unique id of the CALL that is answered.
         unique_id: UniqueId<'a>,
-        /// As it was sent.
+        /// The error code, as it was sent.
         code: String,
-        /// Empty when none was given.
+        /// The description; empty when none was given.
         description: String,
     },
 }
@@ -55,7 +55,7 @@ pub enum Message<'a> {
 /// A payload, and whether it has been judged.
 #[derive(Debug, PartialEq)]
 pub enum Payload<'a> {
-    /// As it was read.
+    /// The payload as it was read, not judged yet.
     Read(Value<'a>),
     /// Read straight into its definition: strictly valid, without repairs.
     Valid(Value<'a>),
@@ -91,9 +91,9 @@ impl<'a> Payload<'a> {
 pub enum Fault {
     /// A CALL whose id is known: answer it with this violation.
     Call {
-        /// To echo.
+        /// The unique id, which the answer repeats.
         unique_id: UniqueId<'static>,
-        /// If it could be read.
+        /// The action, if it could be read.
         action: Option<String>,
         /// What is wrong.
         violation: Violation,
@@ -102,14 +102,14 @@ pub enum Fault {
     Answer(Violation),
     /// A message type that 1.6 does not have: to be ignored. OCPP-J 4.1.3
     UnknownMessageType,
-    /// Nothing to answer to.
+    /// A text that is not a frame, so that no answer is possible.
     Unreadable(Violation),
 }
 
 /// One frame and what follows it in the same text.
 #[derive(Debug, PartialEq)]
 pub struct Frame<'a> {
-    /// What was read.
+    /// The frame, or why it could not be read.
     pub message: Result<Message<'a>, Box<Fault>>,
     /// What was repaired.
     pub deviations: Vec<Deviation>,

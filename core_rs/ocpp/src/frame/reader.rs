@@ -201,7 +201,7 @@ impl FrameReader {
         Some(formation("element_count", format!("the frame must have {expected} elements")))
     }
 
-    /// Find the best answer to a text that is not JSON: its first elements may still be readable.
+    /// Find the best answer to a text that is not JSON. Its first elements may still be readable.
     fn recover(&mut self, text: &str, violation: Violation) -> Fault {
         let mut items = Reader::new(text, self.limits, true).leading_items(3).into_iter();
         let Some(Value::Number(message_type)) = items.next() else {

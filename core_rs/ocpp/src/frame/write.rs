@@ -7,9 +7,9 @@ use crate::protocol::value::{truncate, write_string};
 /// The id that a CALL and its answer share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UniqueId<'a> {
-    /// As text.
+    /// The id as text.
     pub text: Cow<'a, str>,
-    /// Whether it came as a JSON number. It is echoed as it came.
+    /// Whether the id was received as a JSON number. It is repeated in the same form.
     pub numeric: bool,
 }
 

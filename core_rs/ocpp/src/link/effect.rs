@@ -1,4 +1,4 @@
-//! What a link asks of its caller, and how a CALL of ours ends.
+//! The effects that a caller of a link must carry out, and how a CALL of ours ends.
 
 use std::borrow::Cow;
 
@@ -31,27 +31,27 @@ pub enum Effect<'a> {
     Send(String),
     /// A valid CALL: answer it with `Link::reply` or `Link::reply_error`.
     Dispatch {
-        /// For the answer.
+        /// The unique id, for the answer.
         unique_id: Cow<'a, str>,
-        /// As the definition spells it.
+        /// The action, as the definition spells it.
         action: &'static str,
-        /// Valid, repaired if necessary.
+        /// The payload: valid, and repaired if necessary.
         payload: Value<'a>,
         /// What was repaired.
         deviations: Vec<Deviation>,
     },
     /// The next `Send` is the CALL with this id.
     CallSent {
-        /// As given to `Link::call`.
+        /// The unique id, as given to `Link::call`.
         unique_id: String,
     },
     /// A CALL of ours has ended.
     Resolve(Resolution<'a>),
     /// A CALL was refused. Its CALLERROR is the `Send` that follows.
     Refused {
-        /// As it came.
+        /// The unique id, as it was received.
         unique_id: String,
-        /// If it could be read.
+        /// The action, if it could be read.
         action: Option<String>,
         /// What is wrong. The first one decides the code. Never empty.
         violations: Vec<Violation>,
@@ -68,13 +68,13 @@ pub enum Effect<'a> {
 /// The end of a CALL of ours.
 #[derive(Debug, PartialEq)]
 pub struct Resolution<'a> {
-    /// As given to `Link::call`.
+    /// The unique id, as given to `Link::call`.
     pub unique_id: String,
-    /// As given to `Link::call`.
+    /// The action, as given to `Link::call`.
     pub action: &'static str,
-    /// How it ended.
+    /// How the CALL ended.
     pub outcome: Outcome,
-    /// Whether it had timed out before.
+    /// Whether the CALL had timed out before.
     pub late: bool,
     /// The payload of a valid CALLRESULT.
     pub payload: Option<Value<'a>>,
@@ -101,7 +101,7 @@ impl Resolution<'_> {
     }
 }
 
-/// Why a CALL or an answer of ours was not taken.
+/// Why a CALL or an answer of ours was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rejected {
     /// The action does not exist or is not for this side to send.
@@ -118,7 +118,7 @@ pub(super) fn ignored<'a>(reason: &'static str, detail: &str) -> Effect<'a> {
     Effect::Ignored { reason, detail: detail.to_owned() }
 }
 
-/// One line that says where and what.
+/// Describe a violation in one line: its place and what is wrong.
 pub(super) fn describe(violation: &Violation) -> String {
     if violation.pointer.is_empty() {
         violation.detail.clone()

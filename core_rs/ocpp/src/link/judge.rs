@@ -14,7 +14,7 @@ use crate::protocol::violation::{Deviation, Violation};
 /// A judged payload.
 #[derive(Debug)]
 pub struct Judged<'a> {
-    /// As it was read and repaired.
+    /// The payload as it was read and repaired.
     pub payload: Value<'a>,
     /// What was found.
     pub report: Report,
@@ -25,11 +25,11 @@ pub struct Judged<'a> {
 pub struct JudgedFrame<'a> {
     /// `call`, `call_result`, `call_error` or `unreadable`.
     pub kind: &'static str,
-    /// If it could be read.
+    /// The unique id, if it could be read.
     pub unique_id: Option<String>,
-    /// Of a CALL, if it could be read.
+    /// The action of a CALL, if it could be read.
     pub action: Option<String>,
-    /// Of a CALL of a known action.
+    /// The payload of a CALL with a known action.
     pub payload: Option<Value<'a>>,
     /// What was found.
     pub report: Report,
@@ -58,7 +58,7 @@ pub fn payload_text<'a>(
     Judged { payload, report }
 }
 
-/// As `payload_text`, without making the payload if it is valid.
+/// Do as `payload_text`, but do not build the payload if it is valid.
 #[must_use]
 pub fn payload(
     protocol: &'static Protocol,
@@ -80,7 +80,7 @@ pub fn call(protocol: &'static Protocol, role: Role, action: &str, text: &str) -
     call_text(protocol, role, action, text).map(|judged| judged.report)
 }
 
-/// As `call`, with the payload.
+/// Do as `call`, and return the payload too.
 #[must_use]
 pub fn call_text<'a>(
     protocol: &'static Protocol,

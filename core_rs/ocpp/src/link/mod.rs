@@ -25,20 +25,20 @@ use crate::protocol::validate::Mode;
 use crate::protocol::violation::{Deviation, RAW_LIMIT, Violation};
 use crate::protocol::{Limits, Protocol};
 
-/// What a link is made with.
+/// The options of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The version that is spoken.
     pub protocol: &'static Protocol,
-    /// This side.
+    /// The side of the connection that the link is on.
     pub role: Role,
-    /// How departures of the other side are taken.
+    /// Whether deviations of the other side are refused.
     pub mode: Mode,
     /// Limits of each frame.
     pub limits: Limits,
     /// Most CALLs that wait behind the outstanding one.
     pub queue_limit: usize,
-    /// Whether a received `sampledValue` is given as JSON text (`Value::Raw`). It is judged all the same.
+    /// Whether a received `sampledValue` is given as JSON text (`Value::Raw`). It is judged in both cases.
     pub raw_sampled_values: bool,
 }
 

@@ -1,15 +1,15 @@
-//! How much of a frame is read.
+//! Limits on the size of a frame.
 
 /// Limits of one frame. A frame beyond them is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the text in bytes.
+    /// Most bytes of the text.
     pub bytes: usize,
-    /// Depth of nested arrays and objects. The frame's own array counts as one.
+    /// Greatest depth of nested arrays and objects. The frame's own array counts as one.
     pub depth: usize,
-    /// Items of one array.
+    /// Most items of one array.
     pub items: usize,
-    /// Members of one object.
+    /// Most members of one object.
     pub members: usize,
 }
 

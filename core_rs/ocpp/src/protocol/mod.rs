@@ -27,7 +27,7 @@ use error_table::{ErrorCode, ErrorTable};
 use schema::{MessageSchema, ObjectSchema, Schema};
 use symbols::Symbols;
 
-/// One version of OCPP: its definition, and what is made of it.
+/// One version of OCPP: its definition, and everything that is derived from it.
 pub struct Protocol {
     definition: &'static Definition,
     schema: Schema,
@@ -39,7 +39,7 @@ pub struct Protocol {
 impl Protocol {
     /// Make OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 2.
     ///
-    /// Call it once and hand the result on: each call reads the definition files and makes another one.
+    /// Call it once, and pass the result on. Each call reads the definition files again.
     ///
     /// # Panics
     /// When the embedded definition files contradict each other, which the tests of this crate rule out.
@@ -77,7 +77,7 @@ impl Protocol {
         &self.definition.version
     }
 
-    /// What the definition files say.
+    /// The definition, as the definition files state it.
     #[must_use]
     pub fn definition(&self) -> &'static Definition {
         self.definition

@@ -56,7 +56,7 @@ impl<T: Copy> Names<T> {
         Some(table)
     }
 
-    /// The meaning of a name.
+    /// Find the meaning of a name.
     #[inline(always)]
     pub(crate) fn find(&self, scanned: Scanned<'_>) -> Option<T> {
         let slot = self.slots.get(self.place(scanned.hash))?.as_ref()?;
@@ -122,7 +122,7 @@ fn padded(rest: &[u8]) -> u64 {
 pub(crate) struct Token {
     words: Words,
     masks: Words,
-    /// In bytes.
+    /// The length in bytes.
     pub(crate) length: usize,
 }
 
@@ -144,7 +144,7 @@ impl Token {
         Self { words: words(&bytes), masks: words(&mask), length: text.len() }
     }
 
-    /// Whether a text begins with it.
+    /// Whether a text begins with this token.
     #[inline(always)]
     pub(crate) fn begins(&self, words: Words) -> bool {
         let differs = |place: usize| (words[place] ^ self.words[place]) & self.masks[place];

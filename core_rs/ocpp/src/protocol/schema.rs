@@ -12,7 +12,7 @@ use crate::protocol::names::{Names, Scanned, Token};
 use crate::protocol::rules::Rule;
 use crate::protocol::symbols::{Symbol, Symbols};
 
-/// The field with most of a charge point's traffic. Only it may be kept in part, and given as text.
+/// The field that carries most of a charge point's traffic. It alone may be kept in part, and returned as text.
 pub(crate) const SAMPLED_VALUE: &str = "sampledValue";
 
 /// Every message of the protocol, ready to judge payloads.
@@ -59,15 +59,15 @@ pub struct ObjectSchema {
 pub struct FieldSchema {
     /// The name in frames.
     pub name: &'static str,
-    /// The same as a symbol.
+    /// The name as a symbol.
     pub symbol: Symbol,
     pub(crate) token: Token,
-    /// Its place in `ObjectSchema::fields`.
+    /// The index of the field in `ObjectSchema::fields`.
     pub(crate) place: usize,
-    /// Its bit in `ObjectSchema::required`.
+    /// The bit of the field in `ObjectSchema::required`.
     pub(crate) bit: u64,
     pub(crate) is_sampled_value: bool,
-    /// Whether it may be absent.
+    /// Whether the field may be absent.
     pub optional: bool,
     /// Set when the field is an array.
     pub many: Option<Items>,
@@ -77,7 +77,7 @@ pub struct FieldSchema {
 
 /// What one value must be. Lengths are in characters.
 pub enum Kind {
-    /// A string of at most so many characters.
+    /// A string; with a number: of at most that many characters.
     String(Option<usize>),
     /// An integer within bounds.
     Integer(Option<i64>, Option<i64>),
@@ -92,14 +92,14 @@ pub enum Kind {
     Boolean,
     /// An RFC 3339 date and time.
     DateTime,
-    /// One of a set.
+    /// One value of an enumeration.
     Enumeration(Arc<EnumerationSchema>),
     /// An object: index for `Schema::object`.
     Object(usize),
 }
 
 impl Kind {
-    /// Whether it is a string in JSON.
+    /// Whether the value is a string in JSON.
     #[inline(always)]
     pub(crate) fn is_string(&self) -> bool {
         matches!(self, Self::String(_) | Self::DateTime | Self::Enumeration(_))

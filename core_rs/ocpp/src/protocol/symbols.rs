@@ -1,4 +1,4 @@
-//! Every field name and enumeration value of a protocol, once, under a small number.
+//! Gives every field name and enumeration value of a protocol a small number.
 
 use std::hash::{Hash, Hasher};
 
@@ -23,7 +23,7 @@ impl Symbol {
         self.0.text
     }
 
-    /// Its place among the symbols of its protocol.
+    /// The index of the symbol among the symbols of its protocol.
     #[must_use]
     pub fn index(self) -> usize {
         self.0.index

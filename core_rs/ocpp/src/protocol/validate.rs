@@ -1,6 +1,6 @@
 //! One walk over a payload: judges it, and in tolerant mode repairs it in place. `scalar` judges single values.
 //!
-//! Strict mode: each departure from the definition is a violation with its error code (OCPP-J 4.2.3) and JSON
+//! Strict mode: each deviation from the definition is a violation with its error code (OCPP-J 4.2.3) and JSON
 //! pointer. Tolerant mode: what can be understood is repaired, the rest is kept as it came, and both are reported as
 //! deviations. Only what leaves no usable message is a violation. The walk also replaces known names and values by
 //! symbols.
@@ -12,21 +12,21 @@ use crate::protocol::schema::{FieldSchema, Kind, ObjectSchema, Schema};
 use crate::protocol::value::{Key, Member, Value};
 use crate::protocol::violation::{Deviation, Path, RAW_LIMIT, Violation};
 
-/// How departures from the standard are taken.
+/// Whether deviations from the standard are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Every departure is a violation. For all that we send.
+    /// Every deviation is a violation. Used for everything that we send.
     Strict,
-    /// Departures are repaired or kept. For what charge points send.
+    /// Deviations are repaired or kept. Used for what charge points send.
     Tolerant,
 }
 
-/// What was found.
+/// The result of judging a payload.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Broken rules in the order of the payload; the first one decides the error code.
     pub violations: Vec<Violation>,
-    /// Repaired or kept departures.
+    /// Repaired or kept deviations.
     pub deviations: Vec<Deviation>,
 }
 

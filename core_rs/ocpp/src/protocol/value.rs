@@ -12,7 +12,7 @@ use crate::protocol::symbols::Symbol;
 /// The name of an object's member.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Key<'a> {
-    /// As it was read.
+    /// The name as it was read.
     Text(Cow<'a, str>),
     /// A field of the definition. Only judging makes it.
     Symbol(Symbol),
@@ -51,7 +51,7 @@ pub enum Value<'a> {
     Raw(Cow<'a, str>),
     /// An array.
     Array(Vec<Value<'a>>),
-    /// An object, in the order it came. It may have duplicate names; `validate` refuses them.
+    /// An object, in the order in which it was received. It may have duplicate names; `validate` refuses them.
     Object(Vec<Member<'a>>),
 }
 

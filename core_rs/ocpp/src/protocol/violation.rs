@@ -1,4 +1,4 @@
-//! What can be wrong with a message: broken rules, and departures that were repaired or kept.
+//! The faults of a message: broken rules, and deviations that were repaired or kept.
 
 use crate::protocol::error_table::ErrorCode;
 
@@ -15,7 +15,7 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// One departure from the standard that was repaired, or kept as it came.
+/// One deviation from the standard that was repaired, or kept as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
     /// Stable name, e.g. `unknown_value`.
@@ -26,7 +26,7 @@ pub struct Deviation {
     pub raw: String,
 }
 
-/// How much of a departure's text is kept.
+/// How many bytes of a deviation's text are kept.
 pub const RAW_LIMIT: usize = 120;
 
 /// The path from the payload to a value. It becomes a JSON pointer only if something is wrong.

@@ -11,12 +11,12 @@ use crate::schedule::question::Question;
 use crate::schedule::stack::{cap_stack, transaction_stack};
 use crate::schedule::timeline::{NoConversion, Segment};
 
-/// What one connector adds.
+/// The share of one connector in the limit of the charge point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     /// `None`: no profile is in force, and the rate of the hardware is not known.
     pub limit: Option<Tenths>,
-    /// Of the period in force.
+    /// The number of phases of the period in force.
     pub number_phases: Option<u8>,
     /// `Profile`, `Hardware` or `Nothing`.
     pub source: Source,
@@ -85,7 +85,7 @@ pub(crate) fn composite(question: &Question) -> Result<Composite, NoConversion> 
     Ok(Composite { connectors, lines, ..composite })
 }
 
-/// `lines`: one for each connector, then that of the cap.
+/// Add up the lines. `lines`: one for each connector, then that of the cap.
 fn add_up(question: &Question, lines: &[Line], cap: usize) -> Composite {
     let hardware = question.hardware.in_unit(question.unit, question.supply);
     let mut outline = Outline::new(question.start_s, lines.iter().map(|line| line.pieces.len()).sum());

@@ -19,7 +19,7 @@ pub enum Source {
     Profile(usize),
     /// No profile is in force, so the greatest rate of the hardware holds (C10).
     Hardware,
-    /// The sum over the connectors. The number differs if the sum is made up differently.
+    /// The sum over the connectors. Two sums with different parts have different numbers.
     Connectors(u32),
     /// No connector has a transaction, so nothing is drawn.
     Idle,
@@ -32,9 +32,9 @@ pub enum Source {
 pub struct CompositePeriod {
     /// Seconds after the start of the answer.
     pub start_s: i64,
-    /// In the unit of the question; `None`: not known.
+    /// The limit in the unit of the question; `None`: not known.
     pub limit: Option<Tenths>,
-    /// Least of those that the periods in force name.
+    /// The lowest number of phases that a period in force names.
     pub number_phases: Option<u8>,
 }
 
@@ -43,7 +43,7 @@ pub struct CompositePeriod {
 pub struct Stretch {
     /// Seconds after the start of the answer.
     pub start_s: i64,
-    /// Place of its period in `Composite::periods`.
+    /// Index of its period in `Composite::periods`.
     pub period: usize,
     /// What set the limit.
     pub source: Source,
@@ -52,15 +52,15 @@ pub struct Stretch {
 /// A profile that led its stack in a stretch, but whose limit was not the lower one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Outbid {
-    /// Place in `Composite::stretches`.
+    /// Index of the stretch in `Composite::stretches`.
     pub stretch: usize,
-    /// Place in `Question::installed`.
+    /// Index of the profile in `Question::installed`.
     pub profile: usize,
-    /// What it would have allowed.
+    /// The limit of the profile.
     pub limit: Tenths,
 }
 
-/// The answer.
+/// A composite schedule, as the answer to a question.
 #[derive(Debug, Default)]
 pub struct Composite {
     /// The first one starts at 0, starts rise strictly, neighbours differ in limit or phases (C13).

@@ -23,7 +23,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Stable name.
+    /// The name of the reason, which never changes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,20 +39,20 @@ impl Reason {
 /// A profile in force that did not set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beaten {
-    /// Place in `Question::installed`.
+    /// Index of the profile in `Question::installed`.
     pub profile: usize,
     /// Its limit when it was first beaten in the stretch, in the unit of the question.
     pub limit: Tenths,
-    /// Why.
+    /// Why the profile did not set the limit.
     pub reason: Reason,
 }
 
 /// The profiles that did not set the limit of a stretch, the closest rivals first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rivals {
-    /// Each profile once.
+    /// The profiles; each is listed once.
     pub beaten: Vec<Beaten>,
-    /// How many more there are.
+    /// How many more profiles there are.
     pub unlisted: usize,
 }
 
@@ -86,7 +86,7 @@ pub fn explain(question: &Question, answer: &Composite, most: usize) -> Result<V
     Ok(listing.rivals)
 }
 
-/// No place in `Question::installed`.
+/// Means that no profile was listed yet.
 const NONE: u32 = u32::MAX;
 
 /// A profile that may be in force, and the reason that beats it.
@@ -97,7 +97,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// When it is in force.
+    /// The segments in which the profile is in force.
     pub fn segments(&self, question: &Question) -> Result<Vec<Segment>, NoConversion> {
         let mut segments = Vec::new();
         let profile = &question.installed[self.profile as usize].profile;

@@ -37,15 +37,15 @@ impl Unit {
 pub struct Tenths(i64);
 
 impl Tenths {
-    /// Nothing at all.
+    /// An amount of zero.
     pub const ZERO: Self = Self(0);
-    /// So many tenths.
+    /// Make an amount from its number of tenths.
     #[must_use]
     pub const fn new(tenths: i64) -> Self {
         Self(tenths)
     }
 
-    /// The count of tenths.
+    /// The number of tenths.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0

@@ -6,12 +6,12 @@
 
 use crate::schedule::timeline::{Segment, Span};
 
-/// From here to the next piece, this segment leads.
+/// A piece of the span: one segment leads in it, until the next piece begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// First second.
+    /// First second of the piece.
     pub start_s: i64,
-    /// Place in the segments; `None`: nothing is in force.
+    /// Index of the leading segment; `None`: nothing is in force.
     pub leader: Option<usize>,
 }
 
@@ -72,7 +72,7 @@ impl Line {
     }
 }
 
-/// Segments that have started, one for each rank.
+/// The segments that have started and wait, at most one for each rank.
 struct Waiting {
     /// By rank: place in the segments, where the bit is set.
     places: Vec<usize>,

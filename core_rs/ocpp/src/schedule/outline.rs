@@ -4,7 +4,7 @@ use crate::schedule::composite::{Composite, CompositePeriod, Outbid, Source, Str
 use crate::schedule::limit::Tenths;
 use crate::schedule::timeline::Segment;
 
-/// The limit from a moment on.
+/// A moment, and the limit from then on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Seconds since 1970.
@@ -59,7 +59,7 @@ impl Outline {
         }
     }
 
-    /// The schedule.
+    /// Return the finished schedule.
     pub fn finish(self) -> Composite {
         self.composite
     }

@@ -67,24 +67,24 @@ pub enum Kind {
 /// A limit that holds until the next period starts. OCPP 1.6 7.14
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
-    /// Seconds after the start of the schedule.
+    /// The start, in seconds after the start of the schedule.
     pub start_s: i64,
-    /// In the unit of the schedule, not negative.
+    /// The limit in the unit of the schedule; not negative.
     pub limit: Tenths,
-    /// 1 to 3.
+    /// The number of phases, 1 to 3.
     pub number_phases: Option<u8>,
 }
 
 /// Limits over time. OCPP 1.6 7.13
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Seconds since 1970, UTC.
+    /// The start, in seconds since 1970, UTC.
     pub start_s: Option<i64>,
-    /// Seconds; without it the last period never ends. 0: the schedule is never in force.
+    /// The length in seconds. Without it the last period never ends. 0: the schedule is never in force.
     pub duration_s: Option<i64>,
     /// Unit of the limits.
     pub unit: Unit,
-    /// By strictly rising start.
+    /// The periods, by strictly rising start.
     pub periods: Vec<Period>,
 }
 
@@ -95,17 +95,17 @@ pub struct Profile {
     pub id: i64,
     /// The transaction of a `TxProfile`.
     pub transaction_id: Option<i64>,
-    /// The highest one in force leads.
+    /// The stack level. The profile in force with the highest level leads.
     pub stack_level: i64,
-    /// What it limits.
+    /// The purpose: what the profile limits.
     pub purpose: Purpose,
-    /// What its times count from.
+    /// What the times of the schedule count from.
     pub kind: Kind,
     /// First second of its validity.
     pub valid_from_s: Option<i64>,
     /// First second after its validity.
     pub valid_to_s: Option<i64>,
-    /// Its limits.
+    /// The limits over time.
     pub schedule: Schedule,
 }
 

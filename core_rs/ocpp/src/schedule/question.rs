@@ -1,4 +1,4 @@
-//! What a composite schedule depends on: profiles, transactions, hardware, and the span of time.
+//! The input of a composite schedule: profiles, transactions, hardware, and the span of time.
 
 use crate::schedule::limit::{Supply, Tenths, Unit};
 use crate::schedule::profile::Installed;
@@ -45,30 +45,30 @@ pub struct Options {
     pub recurring_before_anchor: bool,
 }
 
-/// All that a composite schedule depends on.
+/// The complete input of a composite schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// As the charge point keeps them (`profile::kept`).
+    /// The profiles that the charge point keeps (`profile::kept`).
     pub installed: Vec<Installed>,
-    /// At most one for each connector.
+    /// The running transactions, at most one for each connector.
     pub transactions: Vec<Transaction>,
     /// Connector, or 0 for what the charge point as a whole draws.
     pub connector_id: u32,
-    /// Moment of receipt, seconds since 1970.
+    /// When the schedule starts, in seconds since 1970.
     pub start_s: i64,
-    /// Seconds, not negative. 0 asks for the one instant of the start (C11).
+    /// The length in seconds, not negative. 0 asks only for the limit at the start (C11).
     pub duration_s: i64,
     /// Unit of the answer.
     pub unit: Unit,
     /// Assume a transaction that starts at `start_s` if none runs.
     pub assume_transaction: bool,
-    /// Of each connector.
+    /// The highest rate of each connector.
     pub hardware: Hardware,
     /// How amperes and watts are converted.
     pub supply: Supply,
     /// Connectors of the charge point, from 1 on.
     pub number_of_connectors: u32,
-    /// Which reading of the standard.
+    /// How to read unclear points of the standard.
     pub options: Options,
 }
 

@@ -8,7 +8,7 @@ use crate::schedule::question::Question;
 /// Profiles by rising rank.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
-    /// Places in `Question::installed`.
+    /// Indices of the profiles in `Question::installed`.
     pub members: Vec<u32>,
     /// The moment at which relative schedules start.
     pub transaction_start_s: Option<i64>,

@@ -7,32 +7,32 @@ use crate::schedule::question::Question;
 /// A stretch of time in which one period of one profile is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// First second.
+    /// First second of the stretch.
     pub start_s: i64,
-    /// First second after it.
+    /// First second after the stretch.
     pub end_s: i64,
     /// The rank of the profile in its stack. The highest rank in force leads.
     pub rank: u32,
     /// Place of the profile in `Question::installed`.
     pub profile: u32,
-    /// In the unit of the answer.
+    /// The limit in the unit of the answer.
     pub limit: Tenths,
-    /// Of the period, if it says.
+    /// The number of phases, if the period names it.
     pub number_phases: Option<u8>,
 }
 
 /// The span of a question, and how to read limits in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    /// First second.
+    /// First second of the stretch.
     pub start_s: i64,
-    /// First second after it.
+    /// First second after the stretch.
     pub end_s: i64,
     /// Unit of the answer.
     pub unit: Unit,
     /// How amperes and watts are converted.
     pub supply: Supply,
-    /// C4.
+    /// Whether a recurring schedule holds before its first start (C4).
     pub recurring_before_anchor: bool,
 }
 
@@ -49,7 +49,7 @@ impl Span {
     }
 }
 
-/// Direct current, and a limit in the other unit.
+/// The error of a limit in the other unit with direct current, which cannot be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoConversion {
     /// Place of the profile in `Question::installed`.
@@ -60,7 +60,7 @@ pub struct NoConversion {
 struct Turns {
     first_s: i64,
     again: Option<Recurrency>,
-    /// It ends so long after each start.
+    /// Seconds from each start to its end.
     duration_s: i64,
 }
 

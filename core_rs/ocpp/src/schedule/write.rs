@@ -18,7 +18,7 @@ const MOST_STRETCHES: usize = 20_000;
 /// Why an answer was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoText {
-    /// Direct current, and a limit in the other unit.
+    /// A limit in the other unit with direct current, which cannot be converted.
     NoConversion(NoConversion),
     /// It would be longer than the caller wants.
     TooLong,

@@ -47,7 +47,8 @@ pub(super) fn admit(
     }
 }
 
-/// Place in the order of turns within a class: lower comes first. After it decide the time of plugging in and the id.
+/// The place in the order of turns within a class; a lower place is first. At equal places, the time of plugging in
+/// decides, then the id.
 ///
 /// | place | state of the session | among them |
 /// |---|---|---|
@@ -83,9 +84,9 @@ fn obstacle(problem: &Problem, state: &State, kept: &Kept, session: usize) -> Op
 
 /// Room that is kept free for sessions that have waited long.
 struct Kept {
-    /// For each row: what it had before this class.
+    /// For each row: the room that it had before this class.
     room: Vec<i64>,
-    /// For each row.
+    /// For each row: the amount that is kept.
     amounts: Vec<i64>,
     /// For each row: the first session that it is kept for.
     keepers: Vec<Option<usize>>,

@@ -22,7 +22,7 @@ pub const DEPTH_MAXIMUM: usize = 16;
 /// each step may cost another pass over all sessions below.
 pub const STEPS_MAXIMUM: usize = 32;
 
-/// One thing that is wrong with the input.
+/// One fault of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// A JSON pointer such as `/nodes/3/parent`.
@@ -115,7 +115,7 @@ fn names<'a>(kind: &str, ids: impl Iterator<Item = &'a str>, faults: &mut Faults
     found
 }
 
-/// Index of the node that each one draws from; 0 for a fault.
+/// Index of the node that feeds each one; 0 after a fault.
 fn wire<'a>(
     kind: &str,
     nodes: impl Iterator<Item = &'a String>,
@@ -186,7 +186,7 @@ fn check_steps(sessions: &[Session], faults: &mut Faults) {
 /// Find the parent of each node. Only the top has none, and the top has a limit.
 fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -> Vec<Option<usize>> {
     if site.nodes.is_empty() {
-        faults.add("/nodes".to_owned(), "too_short", "A site has at least one node.");
+        faults.add("/nodes".to_owned(), "too_short", "A site needs at least one node.");
     }
     let mut top = None;
     let mut parents = vec![None; site.nodes.len()];
@@ -250,7 +250,7 @@ fn check_ways_up(parents: &[Option<usize>], faults: &mut Faults) {
             depth = depth.map(|depth| depth + 1);
             ways[index] = Way::Known(depth);
             if depth == Some(DEPTH_MAXIMUM + 1) {
-                let detail = format!("More than {DEPTH_MAXIMUM} nodes are on the way to the top.");
+                let detail = format!("The path to the top has more than {DEPTH_MAXIMUM} nodes.");
                 faults.add(format!("/nodes/{index}/parent"), "too_deep", &detail);
             }
         }

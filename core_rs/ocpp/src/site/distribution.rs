@@ -1,14 +1,14 @@
-//! What comes out: a limit with its reason for each session, and the loading of each node.
+//! The result: a limit with its reason for each session, and the loading of each node.
 
 use super::check::Wiring;
 use super::problem::{Problem, State};
 
-/// A site's power, distributed.
+/// The distribution of a site's power.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distribution {
-    /// In the order of the sessions.
+    /// The share of each session, in the order of the sessions.
     pub shares: Vec<Share>,
-    /// In the order of the nodes, for `Quantity::ALL` each.
+    /// The loading of each node for `Quantity::ALL`, in the order of the nodes.
     pub loadings: Vec<[Loading; 4]>,
 }
 
@@ -17,29 +17,29 @@ pub struct Distribution {
 pub struct Share {
     /// Tenths of an ampere on each of its phases; 0: it does not charge.
     pub limit_a: i64,
-    /// Why it does not get more.
+    /// Why the session does not get more.
     pub reason: Reason,
 }
 
 /// Why a session does not get more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It cannot take more.
+    /// The session cannot take more.
     OwnMaximum,
     /// This limit is full, and no session of its class that draws from it has more for its weight.
     Limit(Place),
-    /// Its minimum does not fit here.
+    /// The minimum of the session does not fit here.
     Waiting(Place),
-    /// Its minimum would fit here, but the room is kept for a session that has waited longer.
+    /// The minimum of the session would fit here, but the room is kept for a session that has waited longer.
     KeptFor {
         /// The limit.
         place: Place,
         /// Index of that session.
         session: usize,
     },
-    /// It has just paused, and may charge again after some seconds.
+    /// The session has just paused, and may charge again after some seconds.
     Resting {
-        /// At least 1.
+        /// The remaining seconds, at least 1.
         remaining_s: u32,
     },
 }
@@ -71,18 +71,18 @@ impl Quantity {
     pub const ALL: [Self; 4] = [Self::L1, Self::L2, Self::L3, Self::Power];
 }
 
-/// How one quantity of a node is used: tenths of an ampere, or of a watt. Everything below the node counts.
+/// How one quantity of a node is used: tenths of an ampere, or of a watt. The nodes below it are included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loading {
     /// `None`: the node does not limit it.
     pub limit: Option<i64>,
-    /// Never given away.
+    /// The part that is never distributed.
     pub margin: i64,
     /// Drawn by loads that are not controlled.
     pub uncontrolled: i64,
     /// Kept for charge points that cannot be reached.
     pub reserved: i64,
-    /// Given to sessions.
+    /// The part that sessions get.
     pub allocated: i64,
 }
 

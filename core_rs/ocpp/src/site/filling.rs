@@ -19,7 +19,7 @@ pub(super) fn fill(problem: &Problem, state: &mut State, class: &[usize]) {
     let mut filling = Filling::new(problem, state, &growing);
     while let Some(Reverse((_, index))) = filling.queue.pop() {
         if filling.pools[index].stale {
-            filling.look_anew(index, state);
+            filling.look_again(index, state);
         } else {
             filling.close(problem, state, index);
         }
@@ -46,9 +46,9 @@ struct Pool {
 struct Filling {
     scale: i64,
     pools: Vec<Pool>,
-    /// For each row: its pool.
+    /// The pool of each row.
     pool_of: Vec<Option<usize>>,
-    /// For each session.
+    /// Whether each session is fixed.
     fixed: Vec<bool>,
     /// Pools by the step at which they are full, or an earlier one.
     queue: BinaryHeap<Reverse<(Turn, usize)>>,
@@ -76,7 +76,7 @@ impl Filling {
             }
         }
         for index in 0..filling.pools.len() {
-            filling.look_anew(index, state);
+            filling.look_again(index, state);
         }
         filling
     }
@@ -91,7 +91,7 @@ impl Filling {
     }
 
     /// Find when the row is full with the members that still grow. It leaves the queue if it never is.
-    fn look_anew(&mut self, index: usize, state: &State) {
+    fn look_again(&mut self, index: usize, state: &State) {
         let pool = &mut self.pools[index];
         let room = &mut pool.room;
         pool.members.retain(|member| {
@@ -137,7 +137,7 @@ impl Filling {
                 }
             }
         }
-        self.look_anew(index, state);
+        self.look_again(index, state);
     }
 }
 

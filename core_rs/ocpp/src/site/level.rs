@@ -27,7 +27,7 @@ impl Member {
         Self { session, coefficient, minimum, maximum, step, weight, rank }
     }
 
-    /// Its current at the level `time / scale`, before the steps of exactly this level.
+    /// The current of the session at the level `time / scale`, before the steps of exactly this level.
     pub fn current(&self, time: i64, scale: i64) -> i64 {
         let target = if self.weight == scale { time } else { ceiling(self.weight * time, scale) };
         if target <= self.minimum {
@@ -88,7 +88,7 @@ pub(super) struct Full {
     pub turn: Turn,
     /// The last whole time before it.
     pub time: i64,
-    /// What the row has left then: too little for this step.
+    /// The room of the row at that time: too little for this step.
     pub room: i64,
 }
 

@@ -18,7 +18,7 @@ pub struct Site {
 /// A main fuse, panel, feeder, charge point or connector: a place that limits what flows through it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Unique among the nodes.
+    /// The id, unique among the nodes.
     pub id: String,
     /// The node that feeds it; `None` for the one at the top.
     pub parent: Option<String>,
@@ -26,9 +26,9 @@ pub struct Node {
     pub limit_a: Option<[i64; 3]>,
     /// Limit of all phases together; `None`: it does not limit the power.
     pub limit_w: Option<i64>,
-    /// The part of each phase that is never given away.
+    /// The part of each phase that is never distributed.
     pub margin_a: i64,
-    /// The part of the power that is never given away.
+    /// The part of the power that is never distributed.
     pub margin_w: i64,
     /// What uncontrolled loads draw of each phase at this node, without those below it.
     pub uncontrolled_a: [i64; 3],
@@ -38,34 +38,34 @@ pub struct Node {
 /// its hardware can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reserve {
-    /// Unique among the reserves.
+    /// The id, unique among the reserves.
     pub id: String,
-    /// The node it draws from.
+    /// The node that feeds it.
     pub node: String,
-    /// On each of its phases.
+    /// The current on each of its phases.
     pub current_a: i64,
-    /// Terminals it draws from.
+    /// The terminals that the current flows through.
     pub phases: PhaseSet,
-    /// How they are wired.
+    /// How the terminals are wired to the grid.
     pub phase_rotation: PhaseRotation,
 }
 
-/// A car that wants to charge.
+/// A charging session that takes part in the distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Unique among the sessions. It decides the order of turns if all else is equal.
+    /// The id, unique among the sessions. It decides the order of turns if all else is equal.
     pub id: String,
-    /// The node it draws from.
+    /// The node that feeds it.
     pub node: String,
-    /// Terminals of the connector that it draws from, the same current on each.
+    /// The terminals of the connector that its current flows through; the same current flows through each.
     pub phases: PhaseSet,
-    /// How they are wired.
+    /// How the terminals are wired to the grid.
     pub phase_rotation: PhaseRotation,
     /// The least that it can charge with. With less it gets nothing. IEC 61851-1: 6 A.
     pub minimum_a: i64,
     /// The most that charge point, cable, car and foreign profiles allow.
     pub maximum_a: i64,
-    /// Its limit is a multiple of this.
+    /// The step: the limit is a multiple of it.
     pub step_a: i64,
     /// Its class. A higher class is served first.
     pub priority: u8,
@@ -115,13 +115,13 @@ pub enum Activity {
 /// The rules of taking turns, if not all minima fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Serve a class in full before the next one gets even its minima.
+    /// Serve a class in full before the next class gets its minima.
     pub strict_priority: bool,
     /// Seconds after which a charging session makes room for one that waits.
     pub quantum_s: u32,
-    /// Seconds that a session charges at least, unless the capacity shrinks; up to `quantum_s`.
+    /// Shortest time in seconds that a session charges, unless the capacity shrinks; up to `quantum_s`.
     pub minimum_on_s: u32,
-    /// Seconds that a session rests at least, to spare its contactor and the car.
+    /// Shortest time in seconds that a session is paused, to spare its contactor and the vehicle.
     pub minimum_off_s: u32,
 }
 

@@ -15,7 +15,7 @@ impl Phase {
     /// All three, in order.
     pub const ALL: [Self; 3] = [Self::L1, Self::L2, Self::L3];
 
-    /// 0, 1 or 2.
+    /// The index of the phase: 0, 1 or 2.
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
@@ -36,19 +36,19 @@ impl PhaseSet {
     /// L1, L2 and L3.
     pub const ALL: Self = Self([true; 3]);
 
-    /// Whether the phase is in it.
+    /// Whether the set has the phase.
     #[must_use]
     pub const fn contains(self, phase: Phase) -> bool {
         self.0[phase.index()]
     }
 
-    /// How many phases it has, 0 to 3.
+    /// The number of phases in the set, 0 to 3.
     #[must_use]
     pub fn count(self) -> i64 {
         self.iter().map(|_| 1).sum()
     }
 
-    /// Its phases, in order.
+    /// The phases of the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Phase> {
         Phase::ALL.into_iter().filter(move |phase| self.contains(*phase))
     }
@@ -83,7 +83,7 @@ pub enum PhaseRotation {
     Tsr,
     /// A single-phase or DC charge point: its phase is not given.
     NotApplicable,
-    /// Not known, or not yet.
+    /// The rotation is not known, or not known yet.
     Unknown,
 }
 

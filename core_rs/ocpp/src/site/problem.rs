@@ -108,9 +108,9 @@ fn classes(sessions: &[Session]) -> Vec<Vec<usize>> {
 pub(super) struct State {
     /// For each row: what sessions have together.
     pub used: Vec<i64>,
-    /// For each session.
+    /// The limit of each session so far.
     pub limits: Vec<i64>,
-    /// For each session.
+    /// The reason of each limit.
     pub reasons: Vec<Reason>,
     /// For each session: whether it has at least its minimum.
     pub admitted: Vec<bool>,
@@ -135,7 +135,7 @@ impl State {
         }
     }
 
-    /// What is left of a row.
+    /// The rest of the capacity of a row.
     pub fn room(&self, problem: &Problem, row: usize) -> i64 {
         problem.rows[row].capacity - self.used[row]
     }

@@ -1,4 +1,4 @@
-//! What comes out of a deframer, and the answers that RFC 6455 requires at once.
+//! The events of a deframer, and the answers that RFC 6455 requires at once.
 
 use super::fault::Fault;
 use super::head::CONTROL_LIMIT_BYTES;
@@ -11,7 +11,7 @@ pub type CloseCode = u16;
 /// Longest reason of a close frame.
 pub const CLOSE_REASON_LIMIT_BYTES: usize = CONTROL_LIMIT_BYTES - 2;
 
-/// One thing that the peer did. The contents are in the scratch buffer of [`super::Deframer::next`].
+/// An event: something that the peer did. The contents are in the scratch buffer of [`super::Deframer::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole text message.
@@ -20,13 +20,13 @@ pub enum Event<'a> {
     Binary(&'a [u8]),
     /// A ping: answer it with a pong of the same payload.
     Ping(&'a [u8]),
-    /// A pong, asked for or not.
+    /// A pong, requested or not.
     Pong(&'a [u8]),
     /// The peer closes, or answers our close. Nothing comes after it.
     Close {
         /// `None`: the frame was empty, which means 1005 (RFC 6455 7.1.5).
         code: Option<CloseCode>,
-        /// The peer's words; may be empty.
+        /// The reason that the peer gave; may be empty.
         reason: &'a str,
     },
     /// The peer broke a rule: close with its code, then the socket. Nothing comes after it.

@@ -1,4 +1,4 @@
-//! What a peer can do wrong, and how the connection is then closed.
+//! The rules that a peer can break, and how the connection is then closed.
 
 use super::event::CloseCode;
 
@@ -19,13 +19,13 @@ pub enum Fault {
     Masked,
     /// A length that is not in its shortest form (RFC 6455 5.2).
     LengthNotMinimal,
-    /// A length with its highest bit set (RFC 6455 5.2).
+    /// A length whose highest bit is set (RFC 6455 5.2).
     LengthOverflow,
     /// A continuation without an open message (RFC 6455 5.4).
     ContinuationOfNothing,
     /// A new message before the last one was finished (RFC 6455 5.4).
     MessageInMessage,
-    /// A close frame with one byte, which is half of a code (RFC 6455 5.5.1).
+    /// A close frame with one byte instead of a close code (RFC 6455 5.5.1).
     HalfCloseCode,
     /// A close code that must not be sent (RFC 6455 7.4).
     InvalidCloseCode,
@@ -61,21 +61,21 @@ impl Fault {
         }
     }
 
-    /// The reason to close with, for people.
+    /// The reason to close with, as text for people.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
             Self::ReservedBit => "reserved bit without an extension",
             Self::UnknownOpcode => "unknown opcode",
-            Self::FragmentedControl => "control frame in fragments",
+            Self::FragmentedControl => "fragmented control frame",
             Self::LongControl => "control frame of more than 125 bytes",
             Self::NotMasked => "frame without a mask",
             Self::Masked => "frame with a mask",
-            Self::LengthNotMinimal => "length not in its shortest form",
-            Self::LengthOverflow => "length with its highest bit set",
-            Self::ContinuationOfNothing => "continuation of nothing",
-            Self::MessageInMessage => "message within a message",
-            Self::HalfCloseCode => "close frame with half a code",
+            Self::LengthNotMinimal => "length that is not in its shortest form",
+            Self::LengthOverflow => "length whose highest bit is set",
+            Self::ContinuationOfNothing => "continuation frame without a message to continue",
+            Self::MessageInMessage => "new message before the end of a fragmented message",
+            Self::HalfCloseCode => "close frame with one byte instead of a close code",
             Self::InvalidCloseCode => "close code that must not be sent",
             Self::NotUtf8 => "text that is not UTF-8",
             Self::NotDeflated => "a compressed message that cannot be inflated",

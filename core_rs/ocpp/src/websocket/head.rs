@@ -27,7 +27,7 @@ pub enum Side {
     Client,
 }
 
-/// What the two sides have agreed on.
+/// The extensions that the two sides have negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) side: Side,
@@ -35,7 +35,7 @@ pub(super) struct Terms {
     pub(super) inflates: bool,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Opcode {
@@ -79,11 +79,11 @@ pub(super) struct Head {
     pub(super) payload_bytes: usize,
 }
 
-/// What could be read so far.
+/// The result of reading a head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Complete(Head),
-    /// That many bytes, from the first one on, are needed to read on.
+    /// The head is incomplete: this many bytes, from its first one, are needed to continue.
     Needs(usize),
 }
 

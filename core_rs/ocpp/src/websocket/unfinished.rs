@@ -6,10 +6,10 @@ use super::head::{Head, Opcode, Reading, Terms};
 use super::inflate::inflate;
 use super::mask::{self, Key};
 
-/// The parts of what is not complete. It exists only while something is incomplete.
+/// The received parts of an incomplete frame or message. Exists only while something is incomplete.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
-    /// An incomplete head or control frame, as it came, masked.
+    /// An incomplete head or control frame, as it was received, masked.
     raw: Vec<u8>,
     message: Option<Message>,
 }

@@ -1,4 +1,4 @@
-//! Frames for property tests: valid ones of every message, and small departures from them.
+//! Frames for property tests: valid ones of every message, and small changes of them.
 
 use ocpp_core::protocol::definition::{Field, FieldKind, Items, NamedType};
 use ocpp_core::protocol::schema::Direction;
@@ -111,7 +111,7 @@ fn string(max_length: Option<usize>) -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// A small departure, most often where a token begins or ends.
+/// A small change, most often where a token begins or ends.
 #[derive(Clone, Debug)]
 pub enum Mutation {
     /// Put a piece there.

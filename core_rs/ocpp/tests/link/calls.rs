@@ -224,7 +224,7 @@ fn another_call_under_an_answered_id_is_handled() {
 }
 
 #[test]
-fn an_answer_with_the_time_in_it_is_given_anew() {
+fn an_answer_with_the_time_in_it_is_given_again() {
     let mut link = central_system();
     let _ = link.receive(r#"[2,"h","Heartbeat",{}]"#, 0.0);
     let _ = link.reply("h", r#"{"currentTime":"2026-01-01T00:00:00Z"}"#);
@@ -282,7 +282,7 @@ fn the_same_link_serves_the_charge_point() {
 }
 
 #[test]
-fn a_departure_quotes_no_secret() {
+fn a_deviation_quotes_no_secret() {
     for text in [
         r#"[3,"u",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":12345678901234567890}]}]"#,
         r#"[2,"1","Heartbeat",{}][3,"u",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"12345678901234567890"}]}]"#,

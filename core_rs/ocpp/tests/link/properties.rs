@@ -249,7 +249,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What an observer of the wire knows about one CALL.
+/// The facts about one CALL that an observer of the connection knows.
 #[derive(Default)]
 struct Observed {
     sent: bool,

@@ -198,7 +198,7 @@ fn validity_begins_with_its_first_second_and_ends_before_its_last() {
 }
 
 #[test]
-fn what_is_left_of_a_recurring_schedule_is_dropped_when_it_starts_anew() {
+fn what_is_left_of_a_recurring_schedule_is_dropped_when_it_starts_again() {
     let steps = profile(1, Purpose::TxDefault, 0, &[(0, 6), (DAY_S - 600, 8), (DAY_S + 600, 10)]);
     let daily = again(Recurrency::Daily, steps, -DAY_S + 1200, 2 * DAY_S);
     assert_eq!(rows(&question(&[(0, daily)])), [(0, 60), (600, 80), (1200, 60)]);

@@ -62,7 +62,7 @@ struct Frame {
     code: Option<u16>,
 }
 
-/// A frame that the server owes.
+/// A frame that the server must send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub opcode: u8,
@@ -110,12 +110,12 @@ pub fn read() -> (Limits, Vec<Case>) {
 }
 
 impl Case {
-    /// What goes over the wire.
+    /// The bytes that are sent.
     pub fn bytes(&self) -> Vec<u8> {
         self.send.iter().flat_map(Frame::bytes).collect()
     }
 
-    /// What comes back.
+    /// The expected answers.
     pub fn answers(&self) -> Vec<Answer> {
         self.expect.iter().flat_map(|frame| vec![frame.answer(); frame.times.unwrap_or(1)]).collect()
     }

@@ -20,7 +20,7 @@ pub struct Origin {
     pub tenant_id: i64,
     /// The charge point.
     pub charge_point_id: i64,
-    /// When it arrived: microseconds since 1970, UTC.
+    /// When the message arrived: microseconds since 1970, UTC.
     pub received_at_us: i64,
 }
 
@@ -29,9 +29,9 @@ pub struct Origin {
 pub struct Waiting<T> {
     /// What the caller needs to answer.
     pub owner: T,
-    /// Of the CALL.
+    /// The unique id of the CALL.
     pub unique_id: UniqueId<'static>,
-    /// When it arrived, in monotonic seconds.
+    /// When the CALL arrived, in monotonic seconds.
     pub since: f64,
 }
 
@@ -52,7 +52,7 @@ struct Reading {
 /// One `MeterValues` of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct MeterRecord<'a> {
-    /// Where it belongs, and when it arrived.
+    /// Where the record belongs, and when it arrived.
     pub origin: Origin,
     /// `connectorId`.
     pub connector_id: i64,
@@ -79,7 +79,7 @@ pub struct MeterBatch<T> {
     records: Vec<Record>,
     readings: Vec<Reading>,
     texts: String,
-    /// One for each record; `None`: it is answered.
+    /// The CALL of each record; `None`: it is answered.
     waiting: Vec<Option<Waiting<T>>>,
 }
 
@@ -90,19 +90,19 @@ impl<T> Default for MeterBatch<T> {
 }
 
 impl<T> MeterBatch<T> {
-    /// How many records it holds.
+    /// The number of records in the batch.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether it holds nothing.
+    /// Whether the batch has no record.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The records one by one.
+    /// The records in their order.
     pub fn records(&self) -> impl Iterator<Item = MeterRecord<'_>> {
         self.records.iter().map(|record| MeterRecord {
             origin: record.origin,
@@ -118,7 +118,7 @@ impl<T> MeterBatch<T> {
         self.waiting.iter_mut().filter_map(Option::take)
     }
 
-    /// Remove and return what waits for the record at that place, if it is not answered yet.
+    /// Remove and return the CALL of the record at that place, if it is not answered yet.
     pub fn take_one(&mut self, place: usize) -> Option<Waiting<T>> {
         self.waiting.get_mut(place).and_then(Option::take)
     }
@@ -134,7 +134,8 @@ impl<T> MeterBatch<T> {
         self.waiting.iter().flatten().count()
     }
 
-    /// Take the valid payload of a `MeterValues`. Returns `false` and takes nothing if the caller must look closer.
+    /// Add the valid payload of a `MeterValues`. Returns `false` and adds nothing if the payload is unusual, so that
+    /// the caller must handle it.
     fn add(&mut self, origin: Origin, payload: &Value<'_>) -> bool {
         let (readings, texts) = (self.readings.len(), self.texts.len());
         if let Some((connector_id, transaction_id)) = self.add_readings(payload) {
@@ -162,18 +163,18 @@ impl<T> MeterBatch<T> {
     }
 }
 
-/// The outcome of an offer.
+/// The result of `MeterQueue::offer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Taken, and now there are as many as the writer waits for: wake it.
+    /// The record was added, and enough records wait now: wake the writer.
     Enough,
-    /// Taken, among others.
+    /// The record was added.
     Taken,
-    /// Not taken: the queue is full or closed, or the caller must look closer.
+    /// The record was not added: the queue is full or closed, or the payload is unusual.
     Refused,
 }
 
-/// Batches that wait, the oldest first.
+/// A queue of batches, the oldest first.
 #[derive(Debug)]
 pub struct MeterQueue<T> {
     batches: VecDeque<MeterBatch<T>>,
@@ -204,7 +205,7 @@ impl<T> MeterQueue<T> {
         self.records
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records == 0

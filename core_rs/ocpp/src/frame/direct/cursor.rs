@@ -18,7 +18,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
-    /// In bytes.
+    /// The position in bytes.
     pub(super) at: usize,
 }
 
@@ -170,7 +170,7 @@ impl<'a> Cursor<'a> {
         Some(flag)
     }
 
-    /// What was not read yet.
+    /// The rest of the text, which was not read yet.
     #[inline(always)]
     fn ahead(&self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()

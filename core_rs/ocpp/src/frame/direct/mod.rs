@@ -18,7 +18,7 @@ use crate::protocol::scalar;
 use crate::protocol::schema::{Direction, FieldSchema, Kind, MessageSchema, ObjectSchema, Schema};
 use crate::protocol::value::{Key, Member, Value};
 
-/// What a frame says before its payload.
+/// The part of a frame before its payload.
 #[derive(Clone, Copy, Debug)]
 pub enum Head<'h> {
     /// Of a CALL: the action as it was sent.
@@ -30,9 +30,9 @@ pub enum Head<'h> {
 /// What the payload of a frame must be, as the caller knows from the action or the outstanding CALL.
 #[derive(Clone, Copy)]
 pub struct Expected {
-    /// Of the protocol.
+    /// The schema of the protocol.
     pub schema: &'static Schema,
-    /// Its fields.
+    /// The fields of the payload.
     pub object: &'static ObjectSchema,
     /// Whether `sampledValue` is kept as the text it came as (`Value::Raw`).
     pub raw_sampled_values: bool,
@@ -47,7 +47,7 @@ impl Expected {
     }
 }
 
-/// Read a whole CALL or CALLRESULT. `None`: take the full path.
+/// Read a whole CALL or CALLRESULT. `None`: use the full reader.
 pub(crate) fn frame<'a>(
     text: &'a str,
     limits: Limits,
@@ -83,14 +83,14 @@ pub(crate) fn frame<'a>(
     (cursor.is_at_end() && !unique_id.is_empty()).then_some(message)
 }
 
-/// Read a payload alone, up to the end of the text. `None`: take the full path.
+/// Read a payload alone, up to the end of the text. `None`: use the full reader.
 pub(crate) fn payload(text: &str, limits: Limits, expected: Expected) -> Option<Value<'_>> {
     let mut cursor = Cursor::new(text);
     let payload = object_at(&mut cursor, limits, 1, expected)?;
     cursor.is_at_end().then_some(payload)
 }
 
-/// Whether a payload alone is strictly valid. `false`: take the full path.
+/// Whether a payload alone is strictly valid. `false`: use the full reader.
 pub(crate) fn is_valid(text: &str, limits: Limits, expected: Expected) -> bool {
     let Expected { schema, object, .. } = expected;
     let reader = Direct { schema, limits, raw_sampled_values: false };

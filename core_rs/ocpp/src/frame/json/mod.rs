@@ -9,12 +9,12 @@ mod strings;
 
 pub use self::reader::Reader;
 
-/// What is wrong with a text.
+/// A fault of a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The text ends too early.
     UnexpectedEnd,
-    /// A byte that has no place here.
+    /// A byte that is not allowed at this place.
     UnexpectedByte(u8),
     /// Not a number by RFC 8259.
     BadNumber,

@@ -1,7 +1,7 @@
 """Routing for documents: known paths are answered with bytes, FastAPI serves everything else.
 
-There are three ways to a document. `DocumentsFirst` answers before the application's middleware,
-`DocumentLookup` before the patterns of other routes, and `DocumentRoute` is the documented route behind both.
+There are two ways to a document. `DocumentsFirst` answers before the application's middleware, and
+`DocumentRoute` is the documented route behind it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.catalog.documents import Document
+from app.web.documents import Document
 
 _ALLOWED_METHODS = ("GET", "HEAD")
 
@@ -71,31 +71,6 @@ class DocumentRoute(APIRoute):
             await self.app(scope, receive, send)
             return
         await document.send(scope, send)
-
-
-class DocumentLookup(BaseRoute):
-    """A route that finds any document by one look-up, before the patterns of other routes are tried.
-
-    It takes GET and HEAD without a query, and leaves everything else to the documented routes behind it.
-    """
-
-    def __init__(self, documents: Mapping[str, Document]) -> None:
-        self._documents = documents
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a known path without a query."""
-        if (
-            scope["type"] == "http"
-            and not scope["query_string"]
-            and _route_path(scope) in self._documents
-            and scope["method"] in _ALLOWED_METHODS
-        ):
-            return Match.FULL, {}
-        return Match.NONE, {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the document."""
-        await self._documents[_route_path(scope)].send(scope, send)
 
 
 class DocumentsFirst(FastAPI):

@@ -20,7 +20,7 @@ RESET = '{"type":"Soft"}'
 _NUMBERS = count(1)
 
 
-class Site:
+class Cluster:
     """Two workers, and a tenant with charge points."""
 
     def __init__(
