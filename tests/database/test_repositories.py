@@ -118,8 +118,8 @@ async def test_a_charge_point_with_transactions_is_not_deleted(charge_point: Cha
 
 async def test_a_boot_is_kept_with_text_that_can_be_stored(charge_point: ChargePointRecords) -> None:
     facts = BootFacts(NOW, "Vendor\x00", "Model\ud800", firmware_version="1.0")
-    connection_batcher = charge_point.storage.connection_batcher
-    registration = await connection_batcher.record_boot(charge_point.tenant.id, charge_point.record.id, facts)
+    login_batcher = charge_point.storage.login_batcher
+    registration = await login_batcher.record_boot(charge_point.tenant.id, charge_point.record.id, facts)
     assert registration == ("Accepted", None)
     async with charge_point.database.tenant(charge_point.tenant.id) as work:
         stored = await ChargePointStore(work).get("CP-1")
@@ -129,7 +129,7 @@ async def test_a_boot_is_kept_with_text_that_can_be_stored(charge_point: ChargeP
 
 async def test_a_pending_credential_is_promoted_or_dropped(charge_point: ChargePointRecords) -> None:
     async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
-        login = await charge_point.storage.connection_batcher.find(charge_point.tenant.slug, "CP-1")
+        login = await charge_point.storage.login_batcher.find(charge_point.tenant.slug, "CP-1")
         assert login is not None
         return login.credential_hash, login.pending_credential_hash, login.pending_until
 
@@ -269,12 +269,10 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     async with database.platform() as platform:
         stranger = await TenantStore(platform).create(f"{charge_point.tenant.slug}-other", "Other")
     own = charge_point.record.id
-    await charge_point.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
-    assert await charge_point.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
+    await charge_point.storage.login_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
+    assert await charge_point.storage.login_batcher.next_epoch(stranger.id, own, NOW) is None
     assert (
-        await charge_point.storage.connection_batcher.record_boot(
-            stranger.id, own, BootFacts(NOW, "stolen", None)
-        )
+        await charge_point.storage.login_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
         is None
     )
     async with database.tenant(stranger.id) as work:

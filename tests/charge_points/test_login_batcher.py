@@ -8,7 +8,7 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from app.charge_points import connection_batcher as module
+from app.charge_points import login_batcher as module
 from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
@@ -27,7 +27,7 @@ async def stored(charge_point: ChargePointRecords) -> ChargePointRecord:
 
 async def test_logins_that_ask_together_each_get_their_own(make_charge_point: ChargePointMaker) -> None:
     stations = [await make_charge_point(f"CP-{number}") for number in range(5)]
-    batcher, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
+    batcher, slug = stations[0].storage.login_batcher, stations[0].tenant.slug
     asked = [
         (slug, "UNKNOWN"),
         ("nobody", "CP-1"),
@@ -53,7 +53,7 @@ async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
     charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
 ) -> None:
     other = await make_charge_point("CP-2")
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    batcher, tenant = charge_point.storage.login_batcher, charge_point.tenant.id
     ids = [charge_point.record.id, other.record.id, charge_point.record.id, 2**40, charge_point.record.id]
     epochs = await asyncio.gather(*(batcher.next_epoch(tenant, number, NOW) for number in ids))
     assert epochs == [1, 1, 2, None, 3]
@@ -66,7 +66,7 @@ async def test_boots_that_come_together_are_each_kept(
     other = await make_charge_point("CP-2")
     async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await ChargePointStore(work).update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    batcher, tenant = charge_point.storage.login_batcher, charge_point.tenant.id
     boots = [
         (charge_point.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
@@ -90,7 +90,7 @@ async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(
         LastSeen(*place, NOW),
         LastSeen(charge_point.tenant.id, 2**40, NOW),
     ]
-    await charge_point.storage.connection_batcher.record_last_seen(times)
+    await charge_point.storage.login_batcher.record_last_seen(times)
     record = await stored(charge_point)
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
@@ -99,7 +99,7 @@ async def test_a_locked_row_does_not_delay_the_others(
     charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
 ) -> None:
     other = await make_charge_point("CP-2")
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    batcher, tenant = charge_point.storage.login_batcher, charge_point.tenant.id
     async with charge_point.database.tenant(TenantId(tenant)) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
         held = asyncio.ensure_future(batcher.next_epoch(tenant, charge_point.record.id, NOW))
@@ -113,7 +113,7 @@ async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
     charge_point: ChargePointRecords, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT_S", 0.3)
-    hasty = await module.ConnectionBatcher.open(database_url)
+    hasty = await module.LoginBatcher.open(database_url)
     async with charge_point.database.tenant(charge_point.tenant.id) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
         with pytest.raises(StoreUnavailable):
@@ -141,14 +141,14 @@ class _PoolAfterARestart:
 async def test_a_connection_that_the_server_has_ended_costs_no_login(
     charge_point: ChargePointRecords,
 ) -> None:
-    pool = _PoolAfterARestart(charge_point.storage.connection_batcher._pool)
-    batcher = module.ConnectionBatcher(cast(Any, pool))
+    pool = _PoolAfterARestart(charge_point.storage.login_batcher._pool)
+    batcher = module.LoginBatcher(cast(Any, pool))
     assert await batcher.find(charge_point.tenant.slug, "CP-1") is not None
     assert not pool.given
 
 
 async def test_a_database_that_restarts_is_found_again(charge_point: ChargePointRecords) -> None:
-    batcher, slug = charge_point.storage.connection_batcher, charge_point.tenant.slug
+    batcher, slug = charge_point.storage.login_batcher, charge_point.tenant.slug
     assert await batcher.find(slug, "CP-1") is not None
     async with charge_point.database.platform() as work:
         ended = await work.connection.exec_driver_sql(
