@@ -12,7 +12,7 @@ from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, OrphanRecord, StopRecorded, TransactionRecord
+from app.transactions.records import TIME_UNREADABLE, StopRecorded, StoredOrphan, TransactionRecord
 from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
 from tests.support.store import NOW, ChargePointMaker, ChargePointRecords, reading
@@ -32,7 +32,7 @@ async def _stored(charge_point: ChargePointRecords, transaction_id: int) -> Tran
     return transaction
 
 
-async def _orphans(charge_point: ChargePointRecords) -> list[OrphanRecord]:
+async def _orphans(charge_point: ChargePointRecords) -> list[StoredOrphan]:
     async with charge_point.database.tenant(charge_point.tenant.id) as work:
         return await TransactionStore(work).orphan_records(100)
 
