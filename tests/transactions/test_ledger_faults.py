@@ -238,6 +238,7 @@ async def own_engine(engine_directory: Path) -> AsyncIterator[_OwnEngine]:
     await engine.stop()
 
 
+@pytest.mark.slow
 async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEngine) -> None:
     url = await own_engine.start()
     await migrate(url)
@@ -276,6 +277,7 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
     await storage.close()
 
 
+@pytest.mark.slow
 async def test_without_a_database_the_record_is_not_acknowledged_and_the_retry_is(
     own_engine: _OwnEngine,
 ) -> None:
