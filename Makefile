@@ -1,4 +1,4 @@
-# Everything a developer types. `make` alone explains itself.
+# All commands for developers. `make` alone lists them.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,12 +10,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
-# Which Python makes the virtual environment; without it the newest one that is new enough.
+# The Python that makes the virtual environment. Default: the newest one that is found, if it is new enough.
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
+# Two processes, each with engines of its own; the tests of one module share one. Nothing of it measures, so the
+# benchmark kit is built as everything else.
+PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,16 +36,20 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 .PHONY: test
 test: build lint rust-test counts pytest ## Everything: format, lints, types, layers, cargo test, counts, pytest
 
+.PHONY: check
+check: build lint ## Formats, lints, types, layers, fast tests: in less than two minutes
+	@$(PYTEST) -m "not slow" $(ARGS)
+
 .PHONY: bench
-bench: build load ## Measure for a few minutes, and write figures and plot to benchmarks/results
+bench: release load ## Measure for a few minutes, and write figures and plot to benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-full
-bench-full: build load ## Measure everything, in more rounds and sizes
+bench-full: release load ## Measure everything, in more rounds and sizes
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
 .PHONY: flamegraph
-flamegraph: build load ## Profile server (Python and native) and core (Rust) as flame graphs
+flamegraph: release load ## Profile server (Python and native) and core (Rust) as flame graphs
 	@$(BIN)/python -m benchmarks.flamegraph $(ARGS)
 
 .PHONY: load
@@ -52,6 +59,9 @@ load: check-rust ## Build the load generator: target/release/stationmaster-load
 .PHONY: build
 build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
 
+.PHONY: release
+release: $(STAMPS)/release ## The same, with the extension as figures and images have it
+
 .PHONY: lint
 lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files, dependencies
 	$(BIN)/ruff check .
@@ -59,11 +69,12 @@ lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layer
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest app._core
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.plain_english
 	@$(MAKE) fresh
 	@cat $(AUDIT)
 
 .PHONY: audit
-audit: build ## Ask what is known against the dependencies: vulnerabilities, licences, sources
+audit: build ## Check the dependencies: known vulnerabilities, licences, sources
 	@rm -f $(STAMPS)/audit-*
 	@$(MAKE) $(AUDIT)
 	@cat $(AUDIT)
@@ -87,15 +98,16 @@ fresh: check-rust
 		|| { echo "app/ocpp/v16.py is stale: run 'make generate'" >&2; exit 1; }
 
 .PHONY: generate
-generate: build ## Write the files that derive from others: types of the protocol, drawings of the documentation
+generate: build ## Write generated files: types of the protocol, drawings of the documentation
 	cargo run --quiet -p ocpp-core --example generate_python_types > app/ocpp/v16.py.new
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 	$(BIN)/python -m tests.smart_charging.drawings
+	$(BIN)/python -m tests.support.user_texts
 
 .PHONY: pytest
-pytest: build load ## The Python tests alone
-	$(BIN)/python -m pytest $(ARGS)
+pytest: build ## The Python tests alone
+	@$(PYTEST) $(ARGS)
 
 .PHONY: format
 format: build check-rust ## Format everything
@@ -112,7 +124,7 @@ fuzz: check-rust ## Fuzz each target for FUZZ_SECONDS (needs nightly Rust and ca
 	cargo +nightly fuzz run --fuzz-dir core_rs/fuzz deframe -- -max_total_time=$(FUZZ_SECONDS)
 
 .PHONY: clean
-clean: ## Remove what was built; data/ stays
+clean: ## Remove everything that was built; data/ is kept
 	rm -rf $(VENV) target core_rs/fuzz/target app/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find app tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -132,9 +144,9 @@ done; \
 	{ echo "$$python has no module venv: on Debian and Ubuntu install python3-venv" >&2; exit 1; }
 endef
 
-# Stamps say what is done; their prerequisites say when to do it again.
+# A stamp says that a step is done. Its prerequisites say when to do it again.
 
-# The audit is done once a day, and again when the dependencies change. Its answer is kept, and shown each time.
+# The audit runs once a day, and again if the dependencies change. Its output is kept, and shown each time.
 $(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core
 	@rm -f $(STAMPS)/audit-*
 	@$(BIN)/python -m tools.audit > $@ || { cat $@ >&2; exit 1; }
@@ -143,14 +155,24 @@ $(STAMPS)/python: pyproject.toml
 	@[ -x $(BIN)/python ] || { $(FIND_PYTHON); echo "Making $(VENV) with $$python"; "$$python" -m venv $(VENV); }
 	@echo "Installing the development tools"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 'maturin>=1.16,<2'
-	@# Python 3.11 puts an old one with known vulnerabilities there; nothing needs it.
+	@# Python 3.11 installs an old setuptools with known vulnerabilities. It is not needed.
 	@$(BIN)/python -m pip uninstall --quiet --quiet --yes setuptools
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
+# Builds the extension by the cargo profile $(1), and installs what the server needs.
+define BUILD_CORE
 	@$(MAKE) check-rust
 	@echo "Building the Rust extension and installing what the server needs"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked > $(STAMPS)/build.log 2>&1 \
+	@rm -f $(STAMPS)/core $(STAMPS)/release
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $(1) --locked > $(STAMPS)/build.log 2>&1 \
 		|| { cat $(STAMPS)/build.log >&2; exit 1; }
+	@touch $(STAMPS)/core
+endef
+
+$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
+	$(call BUILD_CORE,quick)
+
+$(STAMPS)/release: $(STAMPS)/python $(RUST_SOURCES)
+	$(call BUILD_CORE,release)
 	@touch $@

@@ -1,7 +1,7 @@
-"""Time: the clock as a parameter, and the standard's time texts (OCPP 1.6 3.15, RFC 3339).
+"""The clock as a parameter, and the time texts of the standard (OCPP 1.6 3.15, RFC 3339).
 
-The world's time is an aware UTC `datetime`, or microseconds since 1970 (`_us`) where each frame needs it;
-deadlines are monotonic seconds; the two never mix.
+World time is an aware UTC `datetime`, or microseconds since 1970 (`_us`) where every frame needs it.
+Deadlines are monotonic seconds. The two never mix.
 """
 
 import functools
@@ -11,46 +11,46 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
 from typing import Final, Protocol
 
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
-"""A clock that was never set begins in 1970 or 2000. A time before this one says nothing about order."""
+"""A clock that was never set starts in 1970 or 2000. A time before this one says nothing about order."""
 
 
 class Clock(Protocol):
-    """What everything asks for the time, so that tests can set it."""
+    """The source of time of all modules. Tests replace it."""
 
     def now(self) -> datetime:
-        """Return the present time, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
 
     def now_us(self) -> int:
-        """Return the same moment in microseconds since 1970."""
+        """Return the current time in microseconds since 1970."""
 
     def monotonic(self) -> float:
-        """Return seconds that only grow, for deadlines."""
+        """Return monotonic seconds, for deadlines."""
 
 
 class SystemClock:
     """The clock of the machine."""
 
     def now(self) -> datetime:
-        """Return the present time, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         return datetime.now(UTC)
 
     def now_us(self) -> int:
-        """Return the same moment in microseconds since 1970."""
+        """Return the current time in microseconds since 1970."""
         return time.time_ns() // 1000
 
     monotonic = staticmethod(time.monotonic)
-    """Return seconds that only grow, for deadlines; the same scale as the event loop's time."""
+    """Return monotonic seconds, for deadlines, on the scale of the event loop."""
 
 
 def utc_text(moment: datetime) -> str:
-    """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. No zone counts as UTC."""
+    """Return RFC 3339 UTC with milliseconds: `2026-01-01T00:00:00.000Z`. A naive time counts as UTC."""
     if moment.tzinfo is not UTC:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def utc_text_of(moment_us: int) -> str:
-    """Return the same text for microseconds since 1970; cheap, since each Heartbeat asks for it."""
+    """Return the same text for microseconds since 1970. It is cheap, because each Heartbeat needs it."""
     seconds, microseconds = divmod(moment_us, 1_000_000)
     return f"{_second_text(seconds)}.{microseconds // 1000:03}Z"
 
@@ -82,14 +82,14 @@ _TEXT = re.compile(
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read a charge point's time text tolerantly; the result is aware UTC, None when it cannot be read.
+    """Read the time text of a charge point tolerantly. Return aware UTC; None: it cannot be read.
 
-    Real chargers leave the zone out (taken as UTC), write `+02`, a space for the T, nanoseconds (cut to
-    microseconds) or the leap second `:60` (taken as the second that follows). The years 1 and 9999 count as
-    unreadable: they are the unset and the largest value of common date types, and infinite to PostgreSQL.
+    Real chargers omit the zone (read as UTC), write `+02`, a space for the T, nanoseconds (cut to
+    microseconds), or the leap second `:60` (read as the second after it). The years 1 and 9999 count as
+    unreadable: they are the unset and the largest value of common date types, and infinite in PostgreSQL.
     """
     try:
-        # Nearly every text takes this path; it is the C parser and costs a tenth of the pattern below.
+        # Nearly every text is read here, by the C parser. It costs a tenth of the pattern below.
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not UTC:
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

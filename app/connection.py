@@ -1,4 +1,4 @@
-"""One connection of a charge point, as capabilities know it. No socket here: that is in the gateway."""
+"""One connection of a charge point, as capabilities know it. Its socket belongs to the gateway."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,12 @@ class Connection:
         identity: the name of the charge point in its URL, decoded.
         connection_id: unique for each socket.
         epoch: issued by SQL at login; grows with each login of this charge point.
-        strict: whether deviations from the standard are refused, which are tolerated otherwise.
+        strict: whether departures from the standard are refused. Otherwise they are tolerated.
         remote: the address of the client.
         subprotocol: as negotiated, None if the client offered none.
-        accepted_before: whether it may hold billing records of a time when its registration was Accepted.
-        clock_skew_s: how far its clock is ahead of ours, as it last reported.
-        conversation: the core's part of the session, once there is one.
+        accepted_before: whether its registration is or was Accepted, so that it may have billing records.
+        clock_skew_s: its clock minus ours in seconds, at its last report.
+        conversation: the core's part of the session; None until the session begins.
     """
 
     tenant_id: TenantId

@@ -1,7 +1,7 @@
-"""The errors of both edges: `AppError` towards developers (REST), `CallFailed` towards charge points.
+"""The errors that leave the server: `AppError` to developers (REST), `CallFailed` to charge points (OCPP).
 
-Each class declares its wire shape once. A leaf: everything may import it, it imports nothing of the
-application.
+Each class declares once what its error looks like outside. Every module may import this one; it imports no
+other module of the application.
 """
 
 from collections.abc import Sequence
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
-"""Content-Type of `AppError.problem()`. RFC 9457"""
+"""Content-Type of `AppError.problem()` (RFC 9457)."""
 
 
 class AppError(Exception):
-    """A refusal or failure that the REST edge answers as `application/problem+json`.
+    """A refusal or failure that REST answers as `application/problem+json`.
 
-    code: stable snake_case name, part of the API; status: HTTP status; title: the same for each error of this
-    code; detail: what happened this time; field: the name or JSON pointer of the input at fault, if one is.
+    Args:
+        code: stable name in snake_case, part of the API.
+        status: HTTP status.
+        title: the same for all errors of this code.
+        detail: what happened this time.
+        field: the name or JSON pointer of the input at fault, if there is one.
     """
 
     def __init__(self, code: str, status: int, title: str, detail: str, field: str | None = None) -> None:
@@ -29,7 +33,7 @@ class AppError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to the answer."""
+        """The HTTP headers of the answer."""
         return {}
 
     def problem(self) -> dict[str, Any]:
@@ -47,14 +51,14 @@ class AppError(Exception):
 
 
 class NotFound(AppError):
-    """The resource does not exist, or belongs to another tenant. The two look the same on purpose."""
+    """The resource does not exist, or belongs to another tenant. Both look the same on purpose."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         super().__init__("not_found", 404, "Not found", detail, field)
 
 
 class Conflict(AppError):
-    """The request is fine, the present state forbids it: a name already taken, a command already finished."""
+    """The current state forbids a correct request: the name is taken, or the command has ended."""
 
     def __init__(self, detail: str, field: str | None = None) -> None:
         super().__init__("conflict", 409, "Conflict", detail, field)
@@ -62,7 +66,7 @@ class Conflict(AppError):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One broken rule. pointer: JSON pointer into the body, or a parameter's name; code: name of the rule."""
+    """One broken rule. pointer: JSON pointer into the body, or a parameter; code: name of the rule."""
 
     pointer: str
     code: str
@@ -70,12 +74,12 @@ class FieldViolation:
 
     @property
     def place(self) -> Literal["pointer", "parameter"]:
-        """Say what `pointer` is: every JSON pointer is empty or begins with a slash (RFC 6901)."""
+        """The kind of `pointer`: a JSON pointer is empty or begins with a slash (RFC 6901)."""
         return "pointer" if not self.pointer or self.pointer.startswith("/") else "parameter"
 
 
 class InvalidInput(AppError):
-    """The input breaks a rule; `violations` name each field at fault, `field` is the first of them."""
+    """The input breaks rules. `violations` name each field at fault; `field` is the first of them."""
 
     def __init__(self, violations: Sequence[FieldViolation], detail: str | None = None) -> None:
         first = violations[0] if violations else None
@@ -93,26 +97,26 @@ class InvalidInput(AppError):
 
 
 class Unauthorized(AppError):
-    """No credential, or one that is unknown, expired or revoked."""
+    """The credential is missing, unknown, expired or revoked."""
 
     def __init__(self, detail: str = "A valid API key is needed.") -> None:
         super().__init__("unauthorized", 401, "Unauthorized", detail)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Name the scheme, as RFC 9110 asks of a 401."""
+        """Name the authentication scheme, which RFC 9110 requires with a 401."""
         return {"WWW-Authenticate": 'Bearer realm="stationmaster"'}
 
 
 class Forbidden(AppError):
-    """The credential is good, but its scopes do not cover the request."""
+    """The credential is valid, but its scopes do not allow the request."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("forbidden", 403, "Forbidden", detail)
 
 
 class TooManyRequests(AppError):
-    """A limit was hit. retry_after_s: seconds after which a new try makes sense, at least 1."""
+    """A limit was reached. retry_after_s: seconds until the next try, at least 1."""
 
     def __init__(self, detail: str, retry_after_s: int = 1) -> None:
         super().__init__("too_many_requests", 429, "Too many requests", detail)
@@ -120,19 +124,19 @@ class TooManyRequests(AppError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Say when to come back."""
+        """Say when to try again."""
         return {"Retry-After": str(self.retry_after_s)}
 
 
 class Unavailable(AppError):
-    """A part the request needs is down; the same request may succeed later."""
+    """A part that the request needs is down. The same request may succeed later."""
 
     def __init__(self, detail: str, code: str = "unavailable") -> None:
         super().__init__(code, 503, "Service unavailable", detail)
 
     @property
     def headers(self) -> dict[str, str]:
-        """Say when to come back."""
+        """Say when to try again."""
         return {"Retry-After": "5"}
 
 
@@ -144,7 +148,7 @@ class StoreUnavailable(Unavailable):
 
 
 class CallFailed(Exception):
-    """A CALL is answered with a CALLERROR. code: an OCPP-J error code (OCPP-J 4.2.3), in 1.6 spelling."""
+    """The CALL is answered with a CALLERROR. code: an error code of OCPP-J 4.2.3, in the spelling of 1.6."""
 
     def __init__(self, code: str, description: str = "") -> None:
         super().__init__(f"{code}: {description}" if description else code)

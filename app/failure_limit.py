@@ -14,8 +14,8 @@ class FailureLimit:
 
     Args:
         per_minute: the size of a bucket, which fills up again within one minute.
-        most_keys: how many buckets are kept. The oldest is forgotten first: a peer with more addresses than
-            that gains one full bucket per address, which it has anyway.
+        most_keys: how many buckets are kept. The oldest is dropped first. A peer with more addresses gains
+            one full bucket for each address, which it has anyway.
     """
 
     def __init__(self, per_minute: int, most_keys: int) -> None:
@@ -30,7 +30,7 @@ class FailureLimit:
         """Return the seconds until the next attempt is allowed; 0.0 if it is allowed now.
 
         Args:
-            key: whose attempt it is.
+            key: the address, or other key, of the attempt.
             now: monotonic seconds.
         """
         bucket = self._buckets.get(key)

@@ -1,6 +1,7 @@
-"""Structured logging: event name constants with bound context, JSON or console. A leaf.
+"""Structured logging, as JSON or for a console: event names are constants, the context is bound.
 
-Context is bound by the caller (`tenant`, `charge_point`, `connection`, `message_id`). Payloads only at debug.
+The caller binds the context (`tenant`, `charge_point`, `connection`, `message_id`). Payloads are logged at
+the level debug only.
 """
 
 import logging
@@ -16,7 +17,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 def setup_logging(
     level: Literal["debug", "info", "warning", "error"], log_format: Literal["json", "console"]
 ) -> None:
-    """Send everything, the libraries' own records included, to standard error in one format."""
+    """Send all records, those of libraries included, to standard error in one format."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -27,7 +28,7 @@ def setup_logging(
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer(serializer=_dumps)
     else:
-        # Plain: the default one prints every local variable, secrets and whole batches included.
+        # The default formatter prints all local variables, including secrets and whole batches.
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -44,26 +45,26 @@ def setup_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    # uvicorn says so of each refused handshake although it was answered: no error of ours.
-    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
+    # uvicorn logs this for each refused handshake, although the handshake was answered.
+    logging.getLogger("uvicorn.error").addFilter(_is_not_a_refusal)
     root = logging.getLogger()
     root.handlers = [handler]
-    # Libraries are heard from warning on: their chatter is no event of ours.
+    # Libraries log from the level warning on. Their other records are not events of ours.
     root.setLevel(max(_LEVELS[level], logging.WARNING))
 
 
-def _is_no_refusal(record: logging.LogRecord) -> bool:
+def _is_not_a_refusal(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing handshake."
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of a module; `name` is kept as the field `module`."""
+    """Return the logger of a module. Its records have `name` in the field `module`."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return logger
 
 
 def masked(text: str | None) -> str | None:
-    """Return an id tag for the log: the last three characters only."""
+    """Return an id tag as the log shows it: only the last three characters."""
     return text if text is None else "***" + text[-3:]
 
 

@@ -48,7 +48,8 @@ from app.storage import Storage
 from app.tenants.key_ring import KeyRing
 from app.tenants.service import ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
-from app.transactions.service import TransactionService, delete_transactions_of_tenant
+from app.transactions.service import TransactionService
+from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication
 from app.web.health import HealthChecks

@@ -1,6 +1,6 @@
-"""Every metric of the server, declared once. A leaf; whoever measures imports the metric it sets.
+"""All metrics of the server, declared once. A module that measures imports its metrics from here.
 
-Names: `stationmaster_<what>_<unit>`; labels have few, closed values (never an identity, never an id tag).
+Names are `stationmaster_<what>_<unit>`. A label has few, fixed values: never an identity or an id tag.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 
 
 
 class CallSeconds(Collector):
-    """A histogram by action that takes many calls at once: to observe one costs as much as to answer it."""
+    """A histogram by action that adds many CALLs at once: observing one costs as much as answering it."""
 
     bounds_s = _SECONDS
 
@@ -23,24 +23,30 @@ class CallSeconds(Collector):
         REGISTRY.register(self)
 
     def add(self, action: str, counts: Sequence[int], sum_s: float) -> None:
-        """Add calls. counts: by the bound they fall under, and last those beyond all; sum_s: all together."""
+        """Add CALLs to the histogram of an action.
+
+        Args:
+            action: of the CALLs.
+            counts: CALLs by bucket, in the order of `bounds_s`; the last one is above all bounds.
+            sum_s: the sum of their seconds.
+        """
         before = self._counts.get(action, [0] * len(counts))
         self._counts[action] = [old + new for old, new in zip(before, counts, strict=True)]
         self._sums_s[action] = self._sums_s.get(action, 0.0) + sum_s
 
     def describe(self) -> Iterable[Metric]:
-        """Name the metric."""
+        """Return the metric without its values."""
         yield self._family()
 
     def collect(self) -> Iterable[Metric]:
-        """Give the histogram of each action."""
+        """Return the histogram of each action."""
         family = self._family()
         for action, counts in self._counts.items():
             family.add_metric([action], list(self._cumulative(counts)), self._sums_s[action])
         yield family
 
     def _family(self) -> HistogramMetricFamily:
-        text = "From a CALL's arrival to its answer."
+        text = "Time from the arrival of a CALL to its answer, by action."
         return HistogramMetricFamily("stationmaster_call_seconds", text, labels=["action"])
 
     def _cumulative(self, counts: Sequence[int]) -> Iterator[tuple[str, float]]:
@@ -50,8 +56,8 @@ class CallSeconds(Collector):
             yield "+Inf" if bound_s == float("inf") else str(bound_s), float(total)
 
 
-# The charge-point edge
-CONNECTIONS_OPEN = Gauge("stationmaster_connections_open", "Charge points connected to this worker.")
+# Connections of charge points
+CONNECTIONS_OPEN = Gauge("stationmaster_connections_open", "Charge points that are connected to this worker.")
 CONNECTIONS_OPENED = Counter("stationmaster_connections_opened", "WebSocket sessions that were accepted.")
 CONNECTIONS_CLOSED = Counter("stationmaster_connections_closed", "Sessions that ended.", ["reason"])
 LOGINS_REFUSED = Counter("stationmaster_logins_refused", "Handshakes that were refused.", ["reason"])
@@ -61,15 +67,22 @@ CALLS_RECEIVED = Counter("stationmaster_calls_received", "CALLs of charge points
 CALLS_REFUSED = Counter("stationmaster_calls_refused", "CALLs answered with a CALLERROR.", ["code"])
 CALL_SECONDS = CallSeconds()
 FRAMES_IGNORED = Counter("stationmaster_frames_ignored", "Frames that needed no answer.", ["reason"])
-DEVIATIONS = Counter("stationmaster_deviations", "Departures from the standard that were mended.", ["kind"])
-LIMITS_HIT = Counter("stationmaster_limits_hit", "How often a limit took effect.", ["limit"])
-LOOP_LAG_SECONDS = Gauge("stationmaster_loop_lag_seconds", "How late the event loop ran its last tick.")
+DEVIATIONS = Counter(
+    "stationmaster_deviations", "Departures from the standard that were tolerated.", ["kind"]
+)
+LIMITS_HIT = Counter("stationmaster_limits_hit", "How often a limit was reached.", ["limit"])
+LOOP_LAG_SECONDS = Gauge("stationmaster_loop_lag_seconds", "Delay of the last tick of the event loop.")
 
 # Commands
 COMMANDS_ISSUED = Counter("stationmaster_commands_issued", "Commands that were recorded.", ["action"])
-COMMANDS_FINISHED = Counter("stationmaster_commands_finished", "Commands by terminal state.", ["state"])
+COMMANDS_FINISHED = Counter(
+    "stationmaster_commands_finished", "Commands that ended, by final state.", ["state"]
+)
 COMMAND_SECONDS = Histogram(
-    "stationmaster_command_seconds", "From a CALL's sending to its result.", ["action"], buckets=_SECONDS
+    "stationmaster_command_seconds",
+    "Time from the sending of a CALL to its result, by action.",
+    ["action"],
+    buckets=_SECONDS,
 )
 
 # The ledger
@@ -80,10 +93,12 @@ LEDGER_BATCH_RECORDS = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 512),
 )
 LEDGER_COMMIT_SECONDS = Histogram(
-    "stationmaster_ledger_commit_seconds", "One group commit, from its first statement on.", buckets=_SECONDS
+    "stationmaster_ledger_commit_seconds",
+    "Duration of one group commit, from its first statement.",
+    buckets=_SECONDS,
 )
 LEDGER_WAITING = Gauge("stationmaster_ledger_waiting", "Records that wait for a group commit.")
-LEDGER_RETRIES = Counter("stationmaster_ledger_retries", "Group commits tried anew.", ["reason"])
+LEDGER_RETRIES = Counter("stationmaster_ledger_retries", "Group commits that were tried again.", ["reason"])
 LEDGER_FAILURES = Counter("stationmaster_ledger_failures", "Records that were not acknowledged.", ["reason"])
 
 # The frame log
@@ -93,12 +108,15 @@ FRAME_LOG_WRITTEN = Counter("stationmaster_frame_log_written", "Frames that the 
 # The live state
 REDIS_FAILURES = Counter("stationmaster_redis_failures", "Calls to Redis that failed.", ["operation"])
 PRESENCE_REPUBLISHED = Counter(
-    "stationmaster_presence_republished", "Owners written anew after Redis lost them."
+    "stationmaster_presence_republished", "Owners that were written again after Redis had lost them."
 )
 BUS_MESSAGES = Counter("stationmaster_bus_messages", "Envelopes on the command bus.", ["direction", "kind"])
 
-# The developer edge
+# The REST API
 API_REQUESTS = Counter("stationmaster_api_requests", "Requests of developers.", ["method", "route", "status"])
 API_SECONDS = Histogram(
-    "stationmaster_api_seconds", "One request of a developer.", ["method", "route"], buckets=_SECONDS
+    "stationmaster_api_seconds",
+    "Duration of one request of a developer.",
+    ["method", "route"],
+    buckets=_SECONDS,
 )

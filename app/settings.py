@@ -1,7 +1,7 @@
-"""The settings of a server process: read once from the environment, frozen, passed in and never imported.
+"""The settings of a server process. They are read once from the environment, frozen, and passed as arguments.
 
-Each field names its unit, and the reason for its default. `load_settings` is for the command line; tests
-build `Settings(...)` themselves.
+Each field names its unit and the reason for its default. The command line calls `load_settings`; tests build
+`Settings(...)` themselves.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ _PLAIN = ("database_url", "redis_url")
 
 
 class SettingsError(Exception):
-    """A setting is missing or bad. The text is one line and names the environment variable."""
+    """A setting is missing or wrong. The text is one line and names the environment variable."""
 
 
 class Settings(BaseSettings):
-    """Every knob. Environment: `STATIONMASTER_<FIELD>`, but plain `DATABASE_URL` and `REDIS_URL`."""
+    """All settings. Variables: `STATIONMASTER_<FIELD>`, except `DATABASE_URL` and `REDIS_URL`."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False
@@ -36,74 +36,74 @@ class Settings(BaseSettings):
     )
     # redis://, rediss:// or unix://; None starts a private Redis in the data directory.
     redis_url: str | None = Field(default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL"))
-    # Where the embedded engines and the generated pepper live; relative to the working directory.
+    # The directory of the embedded engines and the generated pepper; relative to the working directory.
     data_directory: Path = Path("data")
-    # Loopback: opening a machine to the network is a decision of the operator.
+    # Loopback, because opening a machine to the network is a decision of the operator.
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8080, ge=0, le=65535)
-    # Processes. One serves thousands of sockets; more is for more cores.
+    # Worker processes. One serves thousands of sockets; more of them use more cores.
     workers: int = Field(default=1, ge=1, le=256)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
-    # Secret mixed into each credential's hash, so that a stolen table cannot be searched. See
+    # A secret in the hash of each credential, so that a stolen table cannot be searched. See
     # `load_settings`.
     credential_pepper: str = Field(default="", repr=False)
 
-    # Bytes of one frame. StopTransaction may carry a long transactionData (OCPP 1.6 errata 3.89).
+    # Bytes of one frame. A StopTransaction may have a long transactionData (OCPP 1.6 errata 3.89).
     frame_limit_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
-    # Bytes of one frame while the charge point is not Accepted: it has no business yet that needs more.
+    # Bytes of one frame while the charge point is not Accepted: it sends nothing yet that needs more.
     frame_limit_unregistered_bytes: int = Field(default=16_384, ge=1024, le=16_777_216)
-    # Seconds to wait for the answer of a charge point: slow ones need up to half a minute.
+    # Seconds to wait for the answer of a charge point. Slow ones need up to half a minute.
     call_timeout_s: float = Field(default=30.0, gt=0, le=600)
-    # Commands that may wait for one charge point; more than this is a runaway client.
+    # Commands that may wait for one charge point. More of them mean that a client is out of control.
     command_queue_limit: int = Field(default=50, ge=1, le=10_000)
-    # Seconds a command may wait for its turn: what was wanted longer ago is seldom wanted still.
+    # Seconds that a command may wait to be sent. An older one is seldom still wanted.
     command_expiry_s: float = Field(default=300.0, gt=0, le=86_400)
-    # Upper bound of a command's own timeout, seconds.
+    # Seconds; the longest timeout that a command may ask for.
     command_timeout_limit_s: float = Field(default=600, gt=0, le=3600)
-    # CALLs of one charge point that may wait; then its socket is not read any more.
+    # CALLs of one charge point that may wait. At this number its socket is not read.
     inbound_queue_limit: int = Field(default=32, ge=1, le=10_000)
-    # CALLs per second of one charge point in the long run, and at once after a pause. A boot with 25
-    # connectors sends a burst of 27; an offline queue is replayed one by one.
+    # CALLs of one charge point: per second on average, and at once after a pause. A boot with 25 connectors
+    # sends a burst of 27; an offline queue is replayed one by one.
     rate_per_s: float = Field(default=20.0, gt=0)
     rate_burst: int = Field(default=200, ge=1)
-    # Connectors one charge point may create by reporting them; the largest real ones have a few dozen.
+    # Connectors that one charge point may create by reporting them. The largest have a few dozen.
     connectors_per_charge_point: int = Field(default=64, ge=1, le=10_000)
-    # Failed logins per minute and address, then HTTP 429: enough for a wrongly set-up site, useless for
+    # Failed logins per minute and address before HTTP 429: enough for a wrongly configured site, too few for
     # guessing.
     login_failures_per_minute: int = Field(default=10, ge=1)
-    # WebSocket pings, seconds: below the 60 s idle limit that mobile networks commonly have.
+    # Seconds between WebSocket pings: below the idle limit of 60 s that mobile networks commonly have.
     ping_interval_s: float = Field(default=30.0, gt=0, le=86_400)
     ping_timeout_s: float = Field(default=20.0, gt=0, le=86_400)
-    # Heartbeat interval given to charge points, seconds. Pings do the liveness; this is for their clock.
+    # Seconds; the heartbeat interval given to charge points. Pings check the connection; heartbeats set the
+    # clock of the charge point.
     heartbeat_interval_s: int = Field(default=300, ge=0, le=86_400)
 
-    # Seconds a worker counts as alive without renewal, and how often it renews: two renewals may fail.
+    # Seconds that a worker counts as alive without a renewal, and between renewals: two of them may fail.
     worker_lease_s: float = Field(default=15.0, gt=0, le=3600)
     worker_renewal_s: float = Field(default=5.0, gt=0, le=3600)
-    # Seconds without a sign of life from a worker's event loop, after which it is killed and replaced. Signs
-    # come every second; machines that are short of memory or of processors stall for some.
+    # Seconds without a heartbeat from the event loop of a worker before it is killed and replaced. Heartbeats
+    # come every second; a machine that is short of memory or processors stalls for some seconds.
     worker_silence_s: float = Field(default=30.0, ge=5, le=86_400)
 
-    # Longest wait for a durable commit, seconds, before CALLERROR InternalError: below the charge point's own
-    # timeout.
+    # Seconds to wait for a durable commit before CALLERROR InternalError. Charge points wait longer.
     durable_wait_s: float = Field(default=20.0, ge=0.1, le=600)
-    # Records of one group commit: bounds the time one transaction takes.
+    # Records of one group commit. It limits the time that one transaction takes.
     ledger_batch_limit: int = Field(default=512, ge=1, le=10_000)
-    # True: charge points may compress what they send (RFC 7692), each message by itself and within the limit
-    # of an uncompressed one. For expensive radio; it costs CPU here, and small frames hardly shrink.
+    # True: charge points may compress their messages (RFC 7692), each one separately and within the limit of
+    # an uncompressed one. It is meant for expensive radio: it costs CPU here, and small frames hardly shrink.
     websocket_compression: bool = False
-    # Frames kept in memory for the frame log; beyond it the log sheds, never the charge points.
+    # Frames kept in memory for the frame log. Beyond it the log drops frames; charge points are not affected.
     frame_log_buffer: int = Field(default=100_000, ge=1)
-    # Bytes of those frames together: large frames must not fill the memory before their number does.
+    # Bytes of all those frames, so that large frames cannot fill the memory.
     frame_log_buffer_bytes: int = Field(default=32_000_000, ge=1)
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
-    # True: an unknown identity gets 404 as OCPP-J 3.2 says; False: 401 like a bad password, so that nobody
-    # can probe.
+    # True: an unknown identity gets 404 (OCPP-J 3.2). False: it gets 401 like a wrong password, so that
+    # identities cannot be probed.
     reveal_unknown_identity: bool = False
-    # CIDRs of proxies whose X-Forwarded-For is believed; none by default, a client could forge it.
+    # CIDRs of proxies whose X-Forwarded-For is trusted. None by default, because a client could forge it.
     trusted_proxies: Annotated[list[str], NoDecode] = []
-    # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect; people walk
+    # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect. People walk
     # slowly.
     remote_start_window_s: float = Field(default=300, gt=0, le=86_400)
 
@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         return self
 
     def environment(self) -> dict[str, str]:
-        """Return these settings as environment variables, for worker processes."""
+        """Return these settings as environment variables for worker processes."""
         values: dict[str, str] = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
@@ -153,13 +153,13 @@ def variable_of(field: str) -> str:
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment; `overrides` (command line options) win over it.
+    """Read the settings from the environment. `overrides` (command line options) have precedence.
 
-    The pepper is required with a database of the operator's own, for it must be the same on each server. With
-    the embedded one it is generated once, into `data_directory/pepper`, mode 0600.
+    An external database requires a pepper, because it must be the same on each server. With the embedded
+    database the pepper is generated once, into `data_directory/pepper` with mode 0600.
 
     Raises:
-        SettingsError: a variable is missing or bad; the text names it.
+        SettingsError: a variable is missing or wrong; the text names it.
     """
     try:
         settings = Settings(**overrides)
@@ -184,7 +184,7 @@ def _one_line(error: ValidationError) -> str:
     parts = []
     for problem in error.errors(include_url=False, include_input=False):
         message = problem["msg"].removeprefix("Value error, ")
-        # A rule over several fields has no location and names its variables itself.
+        # A rule about several fields has no location; its message names the variables.
         parts.append(
             f"{variable_of(str(problem['loc'][0]).lower())}: {message}" if problem["loc"] else message
         )
@@ -206,7 +206,7 @@ def _generated_pepper(directory: Path) -> str:
 
 
 def _write_pepper(path: Path) -> None:
-    """Write it whole beside its place, then give it its name: a crash leaves no half of it, a rival wins."""
+    """Write a temporary file, then link it to `path`: a crash leaves no half file, the first writer wins."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".pepper-")
     try:
         with os.fdopen(descriptor, "w") as file:

@@ -1,4 +1,4 @@
-"""What one worker writes to PostgreSQL with: opened and closed together, handed out by `main`."""
+"""The database and the writers of one worker. They are opened and closed together."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,7 +15,7 @@ from app.transactions.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The database of a worker, and the writers that hold connections of their own."""
+    """The database of a worker, and the writers that have connections of their own."""
 
     database: Database
     ledger: Ledger
@@ -25,7 +25,7 @@ class Storage:
 
     @classmethod
     async def open(cls, url: str, settings: Settings, clock: Clock) -> Self:
-        """Connect, and begin to write in the background. The schema must be there already (`migrate`).
+        """Connect, and start the background writers. The schema must be migrated already (`migrate`).
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -40,7 +40,7 @@ class Storage:
         return cls(database, ledger, frame_log, batcher, open_command_steps(database))
 
     async def close(self) -> None:
-        """Commit what waits, flush the frame log, close the connections."""
+        """Commit all waiting records, flush the frame log, and close the connections."""
         await self.ledger.close()
         await self.frame_log.close()
         await self.command_steps.close()

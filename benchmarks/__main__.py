@@ -30,14 +30,14 @@ from benchmarks.host import Cores, host_facts
 from benchmarks.plan import FULL, QUICK, SHORT, Plan
 from benchmarks.plot import draw
 from benchmarks.report import markdown
-from benchmarks.rig import Site, running_site, scratch_directory
+from benchmarks.testbed import Testbed, running_testbed, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
-Measure = Callable[[Site, Cores, Plan, Path], Awaitable[dict[str, Any]]]
+Measure = Callable[[Testbed, Cores, Plan, Path], Awaitable[dict[str, Any]]]
 
 _SERVER_PARTS: dict[str, tuple[str, Measure]] = {
     "idle": ("memory of idle connections", idle.measure),
-    "wire": ("the byte path, beside other servers", wire.measure),
+    "wire": ("the byte path, compared with other servers", wire.measure),
     "durable": ("everything stored", durable.measure),
     "commands": ("commands, on one worker and across workers", commands.measure),
     "storm": ("the connection storm", storm.measure),
@@ -49,7 +49,7 @@ PARTS = ("micro", "schedules", *_SERVER_PARTS)
 
 
 def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -> None:
-    """Run the parts that are asked for. given: engines to use instead of private ones."""
+    """Run the chosen parts. given: engines to use instead of private ones."""
     options = _parse(arguments)
     plan: Plan = QUICK if options.quick else FULL if options.full else SHORT
     parts = options.only or list(PARTS)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     output.with_suffix(".svg").write_text(draw(results))
     output.with_suffix(".md").write_text(markdown(results))
     print(markdown(results))
-    print(f"written: {output}, and beside it .md and .svg")
+    print(f"written: {output}, and the same name with .md and .svg")
 
 
 def _micro(plan: Plan) -> dict[str, Any]:
@@ -94,28 +94,38 @@ def _schedules(plan: Plan) -> dict[str, Any]:
 async def _with_server(
     parts: Sequence[str], plan: Plan, cores: Cores, directory: Path, given: Engines | None
 ) -> dict[str, Any]:
-    """Run the parts that need a server, each with a fresh one of its own, all on the same engines."""
+    """Run the parts that need a server. Each part starts a new server; all use the same engines."""
     charge_points = plan.charge_points()
     results: dict[str, Any] = {}
-    async with running_site(directory, charge_points, given) as site:
+    async with running_testbed(directory, charge_points, given) as testbed:
         for name, (what, measure) in _SERVER_PARTS.items():
             if name in parts:
                 _say(what)
-                results[name] = await measure(site, cores, plan, directory)
+                results[name] = await measure(testbed, cores, plan, directory)
     return results
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: the kit works, no figures")
-    parser.add_argument("--full", action="store_true", help="more rounds and sizes, up to hours")
-    parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given several times")
-    parser.add_argument("--output", type=Path, help="where the JSON goes; report and plot lie beside it")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="tiny sizes, to check that the benchmarks run; the figures mean nothing",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="more rounds and larger sizes; it takes about an hour"
+    )
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", help="run only this part; may be given several times"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="file for the JSON; report and plot are written next to it"
+    )
     return parser.parse_args(arguments)
 
 
 def _default_output(quick: bool, only: list[str] | None) -> Path:
-    """Complete results are kept in the repository, others are local."""
+    """Return the file for the results. Complete results belong to the repository; others are local."""
     if quick or only:
         return RESULTS / "local" / f"{'quick' if quick else '-'.join(only or [])}.json"
     return RESULTS / "results.json"
@@ -126,6 +136,6 @@ def _say(what: str) -> None:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C: servers and engines must not outlive their benchmark.
+    # SIGTERM acts like Ctrl-C, so that servers and engines do not outlive their benchmark.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     main()

@@ -1,7 +1,7 @@
-"""What processes have used, by the kernel's own account: CPU time and memory. Linux only.
+"""Reads the CPU time and memory of processes from the kernel. Linux only.
 
-`/proc/PID/task/*/schedstat` counts nanoseconds on a CPU; `/proc/PID/stat` splits the same into user and
-system in clock ticks (10 ms), which is exact enough over seconds and serves as a check.
+`/proc/PID/task/*/schedstat` counts nanoseconds on a CPU. `/proc/PID/stat` splits the same time into user and
+system, in clock ticks of 10 ms. That is exact enough over seconds, and serves as a check.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class CpuUse:
-    """CPU time in seconds. exact_s: user and system together, from schedstat; the others in clock ticks."""
+    """CPU time in seconds. exact_s: user and system, from schedstat; the others have steps of 10 ms."""
 
     exact_s: float
     user_s: float
     system_s: float
 
     def since(self, earlier: "CpuUse") -> "CpuUse":
-        """Return what was used in between."""
+        """Return the CPU time used since an earlier reading."""
         return CpuUse(
             self.exact_s - earlier.exact_s, self.user_s - earlier.user_s, self.system_s - earlier.system_s
         )
@@ -31,7 +31,7 @@ class CpuUse:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes in RAM. resident: all pages; proportional: shared pages divided among those who share them."""
+    """Bytes in RAM. resident: all pages; proportional: a shared page is divided among its processes."""
 
     resident_bytes: int
     proportional_bytes: int
@@ -52,7 +52,7 @@ def family(root: int) -> list[int]:
 
 
 def cpu_use(processes: Iterable[int]) -> CpuUse:
-    """Return what living processes have used since their start, all threads together."""
+    """Return the CPU time of running processes since their start, of all threads together."""
     exact_ns, user, system = 0, 0, 0
     for process_id in processes:
         fields = _stat(process_id)
@@ -65,7 +65,7 @@ def cpu_use(processes: Iterable[int]) -> CpuUse:
 
 
 def memory(processes: Iterable[int]) -> Memory:
-    """Return what living processes hold in RAM."""
+    """Return the memory of running processes."""
     resident = proportional = 0
     for process_id in processes:
         for line in (_PROC / str(process_id) / "smaps_rollup").read_text().splitlines():
@@ -77,7 +77,7 @@ def memory(processes: Iterable[int]) -> Memory:
 
 
 def _stat(process_id: int) -> list[str] | None:
-    """The fields behind the command's name, which may hold blanks; the first is the state."""
+    """Return the fields after the name of the command, which may contain blanks. The first is the state."""
     try:
         return (_PROC / str(process_id) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -85,13 +85,13 @@ def _stat(process_id: int) -> list[str] | None:
 
 
 def parent(process_id: int) -> int | None:
-    """Return the parent of a process; None: the process is gone."""
+    """Return the parent of a process; None: the process has ended."""
     fields = _stat(process_id)
     return None if fields is None else int(fields[1])
 
 
 def _scheduled_ns(process_id: int) -> int:
-    """Of all threads; those that end meanwhile, and a process that does, count nothing."""
+    """Return the CPU time of all threads. Threads and processes that end meanwhile count as zero."""
     total = 0
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in (_PROC / str(process_id) / "task").iterdir():

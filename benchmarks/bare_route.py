@@ -1,7 +1,7 @@
-"""The yardstick of the catalog: a Starlette application with one route that returns fixed bytes.
+"""The reference for the catalog: a Starlette application whose routes return fixed bytes.
 
-As a process: `uvicorn --factory benchmarks.bare_route:application` with the bytes' files in
-`BARE_ROUTE_FILES`, as `path=file` separated by blanks.
+Run it with `uvicorn --factory benchmarks.bare_route:application`. `BARE_ROUTE_FILES` names the files with the
+bytes, as `path=file` separated by blanks.
 """
 
 import os
@@ -22,7 +22,7 @@ def make(documents: Mapping[str, bytes]) -> Starlette:
 
 
 def application() -> Starlette:
-    """Return the application of the environment."""
+    """Return the application that the environment describes."""
     pairs = (pair.split("=", 1) for pair in os.environ[VARIABLE].split())
     return make({path: Path(file).read_bytes() for path, file in pairs})
 

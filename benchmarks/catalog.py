@@ -1,7 +1,7 @@
-"""A cached catalog document beside a bare Starlette route that returns the same bytes, in one run, in turns.
+"""Compares a cached catalog document with a bare Starlette route that returns the same bytes, in turns.
 
-`asgi`: calls into the application, without a socket. `http`: keep-alive connections against two servers with
-the same uvicorn options, on the same core.
+`asgi`: calls of the applications, without a socket. `http`: keep-alive connections to two servers with the
+same uvicorn options, on the same core.
 """
 
 import sys
@@ -20,22 +20,22 @@ from benchmarks.accounting import family
 from benchmarks.host import Cores
 from benchmarks.http_load import HttpLoop
 from benchmarks.plan import Plan
-from benchmarks.rig import HOST, Site, free_port, pinned_process, running_server, wait_until_serving
 from benchmarks.summary import significant, summarize
+from benchmarks.testbed import HOST, Testbed, free_port, pinned_process, running_server, wait_until_serving
 
 PATHS = ("/v1/protocols/ocpp-16j", "/v1/protocols/ocpp-16j/messages/MeterValues")
 
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return requests per second of both, and the median of the ratios of neighbouring rounds."""
-    app = create_app(site.settings)
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return the requests per second of both, and the median of the ratios of neighbouring rounds."""
+    app = create_app(testbed.settings)
     documents = {path: await _body(app, path) for path in PATHS}
     bare = bare_route.make(documents)
     figures: dict[str, Any] = {}
     async with (
-        running_server(site, cores, directory) as server,
+        running_server(testbed, cores, directory) as server,
         _bare_server(documents, cores, directory) as (process, port),
     ):
         servers = {"catalog": (server.port, server.processes), "bare": (port, family(process))}
@@ -59,7 +59,7 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
 
 
 Round = Callable[[float], Awaitable[tuple[float, float]]]
-"""Runs for so many seconds; returns requests per second (of CPU time for `asgi`) and CPU us per request."""
+"""Runs for some seconds. It returns requests per second (of CPU time for `asgi`) and CPU us per request."""
 
 
 async def _alternate(plan: Plan, subjects: dict[str, Round]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def _alternate(plan: Plan, subjects: dict[str, Round]) -> dict[str, Any]:
             rate, cpu_us = await subjects[name](plan.catalog_round_s)
             rates[name].append(rate)
             cpu[name].append(cpu_us)
-        # Neither always goes first.
+        # The first one changes with each round.
         order.reverse()
     ratios = [ours / theirs for ours, theirs in zip(rates["catalog"], rates["bare"], strict=True)]
     return {
@@ -154,7 +154,7 @@ async def _bare_server(
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.bare_route:application"]
     options = ["--host", HOST, "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
-    # The same as the server's own, see `app.worker.make_config`.
+    # The same options as those of the server, see `app.server.worker.make_config`.
     options += ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--log-level", "warning"]
     environment = {bare_route.VARIABLE: " ".join(files)}
     with pinned_process([*command, *options], environment, cores, directory / "bare.log") as process:

@@ -1,8 +1,8 @@
-"""A command from REST to the charge point's socket and back, one at a time.
+"""Measures commands from REST to the socket of a charge point and back, one at a time.
 
-`same_worker`: the request comes in where the socket is. `across_workers`: the socket is on another server
-process of the same database and Redis, and the command travels over the bus. `fastapi_commits`: how far a
-bare program gets that commits as often, see `peers.fastapi_commits`.
+`same_worker`: the request arrives at the server that has the socket. `across_workers`: another server on the
+same database and Redis has the socket, and the command goes over the bus. `fastapi_commits`: a bare program
+that commits as often, see `peers.fastapi_commits`.
 """
 
 import subprocess
@@ -20,42 +20,42 @@ from benchmarks.host import Cores
 from benchmarks.http_load import HttpClient, HttpLoadError
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import (
+from benchmarks.rounds import Figures, summarize_rounds
+from benchmarks.testbed import (
     HOST,
     TENANT,
-    Site,
+    Testbed,
     free_port,
     identity,
     pinned_process,
     running_server,
     wait_until_serving,
 )
-from benchmarks.rounds import Figures, summarize_rounds
 
 _ACTION = "ClearCache"
-"""Has no effect that a charge point would have to report later; its answer is a status."""
+"""An action whose answer is a status, and which has no effect that is reported later."""
 _COMMAND = f"/v1/charge-points/{{identity}}/commands/{_ACTION}?wait=10"
 _BARE_LOG = "fastapi_commits.log"
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is asked. processes: whose CPU time counts; path: with the place of an identity in it."""
+    """A server that is measured. processes: those whose CPU time counts; path: contains `{identity}`."""
 
     port: int
     processes: list[int]
     path: str
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return latencies, and CPU time of each command in all server processes, PostgreSQL and Redis."""
-    token = await api_token(site)
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return the latencies, and the CPU time per command in server processes, PostgreSQL and Redis."""
+    token = await api_token(testbed)
     async with AsyncExitStack() as stack:
-        owner = await stack.enter_async_context(running_server(site, cores, directory))
-        other = await stack.enter_async_context(running_server(site, cores, directory))
-        fleet = await stack.enter_async_context(running_fleet(FleetPlan(owner.url, site.key)))
+        owner = await stack.enter_async_context(running_server(testbed, cores, directory))
+        other = await stack.enter_async_context(running_server(testbed, cores, directory))
+        fleet = await stack.enter_async_context(running_fleet(FleetPlan(owner.url, testbed.key)))
         await fleet.connect(plan.command_charge_points)
-        bare_port, bare = stack.enter_context(_running_bare(site, cores, directory))
+        bare_port, bare = stack.enter_context(_running_bare(testbed, cores, directory))
         await wait_until_serving(bare, bare_port, directory / _BARE_LOG)
         ours, theirs = [*owner.processes, *other.processes], family(bare.pid)
         subjects = {
@@ -66,11 +66,12 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         rounds: dict[str, list[Figures]] = {name: [] for name in subjects}
 
         async def round_of(subject: _Subject, commands: int) -> Figures:
-            # A connection of its own: the server closes one that idles while the others have their round.
+            # Each round has a new connection. The server would close one that is idle during the other
+            # rounds.
             async with HttpClient.connected(HOST, subject.port, token) as client:
-                return await _round(site, subject, client, commands, plan)
+                return await _round(testbed, subject, client, commands, plan)
 
-        # The first ones load code and fill pools.
+        # The first commands load code and fill pools.
         for subject in subjects.values():
             await round_of(subject, plan.command_charge_points)
         for _ in range(plan.command_rounds):
@@ -83,25 +84,33 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
     }
 
 
-async def api_token(site: Site) -> str:
-    """Return an API key of the benchmark's tenant."""
-    async with open_database(site.settings) as database:
+async def api_token(testbed: Testbed) -> str:
+    """Return an API key of the tenant of the benchmark."""
+    async with open_database(testbed.settings) as database:
         return await create_key(
-            database, site.settings.credential_pepper, tenant=TENANT, name="benchmark", scopes=TENANT_SCOPES
+            database,
+            testbed.settings.credential_pepper,
+            tenant=TENANT,
+            name="benchmark",
+            scopes=TENANT_SCOPES,
         )
 
 
 @contextmanager
-def _running_bare(site: Site, cores: Cores, directory: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def _running_bare(
+    testbed: Testbed, cores: Cores, directory: Path
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     port = free_port()
-    engines = {"DATABASE_URL": site.engines.database_url, "REDIS_URL": site.engines.redis_url}
+    engines = {"DATABASE_URL": testbed.engines.database_url, "REDIS_URL": testbed.engines.redis_url}
     command = [sys.executable, "-m", "benchmarks.peers.fastapi_commits", str(port)]
     with pinned_process(command, engines, cores, directory / _BARE_LOG) as process:
         yield port, process
 
 
-async def _round(site: Site, subject: _Subject, client: HttpClient, commands: int, plan: Plan) -> Figures:
-    before = [cpu_use(of) for of in (subject.processes, site.postgres_processes(), [site.redis])]
+async def _round(
+    testbed: Testbed, subject: _Subject, client: HttpClient, commands: int, plan: Plan
+) -> Figures:
+    before = [cpu_use(of) for of in (subject.processes, testbed.postgres_processes(), [testbed.redis])]
     took_ms = []
     for number in range(commands):
         path = subject.path.format(identity=identity(number % plan.command_charge_points))
@@ -110,7 +119,7 @@ async def _round(site: Site, subject: _Subject, client: HttpClient, commands: in
         took_ms.append((time.perf_counter() - started) * 1000.0)
         if answer["state"] != "accepted":
             raise HttpLoadError(f"a command ended as {answer}")
-    after = [cpu_use(of) for of in (subject.processes, site.postgres_processes(), [site.redis])]
+    after = [cpu_use(of) for of in (subject.processes, testbed.postgres_processes(), [testbed.redis])]
     used_us = [late.since(early).exact_s / commands * 1e6 for early, late in zip(before, after, strict=True)]
     took_ms.sort()
     return {

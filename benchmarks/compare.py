@@ -1,8 +1,8 @@
-"""`python -m benchmarks.compare A.json B.json`: what became worse or better from A to B, beyond noise.
+"""`python -m benchmarks.compare A.json B.json`: lists the figures that became worse or better from A to B.
 
-A figure has changed when no round of A reaches into the range of B's rounds and its median has moved by more
-than a threshold. Figures of one round say nothing about noise and are left out. Ends with 1 when something
-became worse, and with 2 when there is nothing to compare.
+A figure has changed if the range of its rounds in A does not overlap the range in B, and its median has moved
+by more than a threshold. Figures of one round say nothing about noise, and are left out. The exit code is 1
+if a figure became worse, and 2 if there is nothing to compare.
 """
 
 import argparse
@@ -17,15 +17,15 @@ from benchmarks.summary import Summary
 
 _THRESHOLD = 0.05
 _SAME_HOST = ("cpu", "cores", "kernel", "python", "filesystem")
-# Rates and shares; all other figures are costs.
+# Rates and ratios. All other figures are costs.
 _MORE_IS_BETTER = ("_per_s", "times_as_fast")
-# What describes a round rather than the server.
+# Figures that describe a round and not the server.
 _NEUTRAL = ("server_busy", "load_cpu_us", "load_busy", "overdue", "max_ms", "p999_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure that changed. ratio: median of B by that of A."""
+    """One figure that changed."""
 
     name: str
     before: Summary
@@ -34,7 +34,7 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """Median of B by that of A."""
+        """The median of B divided by that of A."""
         return self.after["median"] / self.before["median"]
 
     def __str__(self) -> str:
@@ -44,12 +44,15 @@ class Change:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the changes; returns the exit code."""
+    """Print the changes, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
     parser.add_argument("before", type=Path, metavar="A.json")
     parser.add_argument("after", type=Path, metavar="B.json")
     parser.add_argument(
-        "--threshold", type=float, default=_THRESHOLD, help="share that a median may move (default 0.05)"
+        "--threshold",
+        type=float,
+        default=_THRESHOLD,
+        help="the share by which a median may move (default 0.05)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -58,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"compare: {error}", file=sys.stderr)
         return 2
     for difference in different_hosts(before, after):
-        print(f"note   {difference}: times of different hosts do not compare")
+        print(f"note   {difference}: times of different hosts cannot be compared")
     for one, path, other in ((before, options.before, after), (after, options.after, before)):
-        if lonely := dict(_figures(one)).keys() - dict(_figures(other)).keys():
-            print(f"note   {len(lonely)} figures stand in {path} alone, such as {min(lonely)}")
+        if unmatched := dict(_figures(one)).keys() - dict(_figures(other)).keys():
+            print(f"note   {len(unmatched)} figures are only in {path}, for example {min(unmatched)}")
     found, compared = changes(before, after, options.threshold)
     if not compared:
-        print("compare: no figure of several rounds stands in both", file=sys.stderr)
+        print("compare: the files have no figure of several rounds in common", file=sys.stderr)
         return 2
     for change in found:
         print(change)
@@ -77,11 +80,12 @@ def _read(path: Path) -> dict[str, Any]:
     """Read results.
 
     Raises:
-        OSError, ValueError: there are none; the text says what is wrong.
+        OSError: the file cannot be read.
+        ValueError: it does not contain results.
     """
     found = json.loads(path.read_text())
     if not isinstance(found, dict) or not isinstance(found.get("host"), dict):
-        raise ValueError(f"{path} holds no results of `python -m benchmarks`")
+        raise ValueError(f"{path} does not contain results of `python -m benchmarks`")
     return found
 
 
@@ -111,7 +115,7 @@ def _change(name: str, before: Summary, after: Summary, threshold: float) -> Cha
 
 
 def _figures(node: Any, path: str = "") -> Iterator[tuple[str, Summary]]:
-    """All summaries of more than one round, by their path."""
+    """Yield all summaries of more than one round, with their paths."""
     if isinstance(node, dict):
         if {"median", "lowest", "highest", "rounds"} <= node.keys():
             if node["rounds"] > 1 and not path.endswith(_NEUTRAL):
@@ -125,7 +129,7 @@ def _figures(node: Any, path: str = "") -> Iterator[tuple[str, Summary]]:
 
 
 def _row_name(row: Any, index: int) -> int:
-    """A row keeps its name when others come before it: its number of sockets, or of rows."""
+    """Return a name that does not depend on other rows: the number of sockets, or of stored rows."""
     sizes = [row[key] for key in ("sockets", "rows") if key in row] if isinstance(row, dict) else []
     return sizes[0] if sizes else index
 

@@ -1,8 +1,7 @@
-"""Parse and validate from Python: the core beside the PyPI package `ocpp`, on the same frames in one run.
+"""Measures parsing and validation from Python: the core and the PyPI package `ocpp`, on the same frames.
 
-Two pairs, each doing the same on both sides:
-`payload`: text in, a validated payload out, as a handler takes it. `answer`: text in, text of a validated
-answer out, with a handler that does nothing.
+There are two pairs. `payload` reads a text and returns the validated payload that a handler gets. `answer`
+reads a text and returns the text of a validated answer, with a handler that does nothing.
 """
 
 import gc
@@ -36,18 +35,18 @@ Work = Callable[[list[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One way to do the work. run: handles each of the texts."""
+    """One implementation. run: handles all texts."""
 
     name: str
     run: Work
 
 
 def measure(plan: Plan) -> dict[str, Any]:
-    """Return CPU microseconds per frame of each subject, and how many times slower `ocpp` is."""
-    # Its own default is to validate in another thread, which costs more CPU; this is its faster way.
+    """Return CPU microseconds per frame of each subject, and how many times as slow `ocpp` is."""
+    # By default it validates in another thread, which costs more CPU. This is its faster way.
     default, ocpp.messages.ASYNC_VALIDATION = ocpp.messages.ASYNC_VALIDATION, False
     protocol = Protocol.v16()
-    # What was imported until now is of no interest to the collections during the measurement.
+    # Objects that exist already are excluded from garbage collections during the measurement.
     gc.collect()
     gc.freeze()
     found = {frame.name: _measure_frame(protocol, frame, plan) for frame in frames()}
@@ -120,7 +119,7 @@ def _answer(protocol: Protocol, action: str) -> Work:
 
 
 def _ocpp_payload(action: str) -> Work:
-    """What `ChargePoint.route_message` does before the handler, and then the package's dataclass."""
+    """Do what `ChargePoint.route_message` does before the handler, then make the dataclass of the package."""
     payload_class = getattr(call, action)
 
     def run(texts: list[str]) -> None:
@@ -158,7 +157,7 @@ class _Connection:
 
 
 def _ocpp_charge_point() -> Any:
-    """A charge point of the package, with handlers that do nothing but answer."""
+    """Make a charge point of the package, whose handlers only answer."""
     answers = {
         "Authorize": call_result.Authorize(id_tag_info={"status": "Accepted"}),
         "BootNotification": call_result.BootNotification("2026-03-01T08:00:00.000Z", 300, "Accepted"),
@@ -176,6 +175,6 @@ def _handler(action: str, answer: Any) -> Callable[..., Any]:
     def handle(self: Any, **_: Any) -> Any:
         return answer
 
-    # The package finds handlers by their names.
+    # The package finds a handler by its name.
     handle.__name__ = f"on_{action}"
     return handle

@@ -1,4 +1,4 @@
-"""Parse and validate in the Rust core alone: criterion, and instructions where valgrind is there."""
+"""Measures the Rust core alone: CPU time by criterion, and instructions if valgrind is installed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import frames
-from benchmarks.host import REPOSITORY
+from benchmarks.host import REPOSITORY, cargo_profile
 from benchmarks.summary import Summary, summarize
 
 _CARGO = ("cargo", "bench", "--package", "ocpp-measurements")
@@ -22,10 +22,10 @@ _FRAMES = "frames"
 
 
 def measure() -> dict[str, Any]:
-    """Return CPU nanoseconds, and instructions, of each frame of the corpus.
+    """Return CPU nanoseconds and instructions for each frame of the corpus.
 
     Raises:
-        RuntimeError: the benchmark does not build or fails; the text is the end of what it wrote.
+        RuntimeError: the benchmark does not build, or it fails; the text is the end of its output.
     """
     return {"unit": "CPU nanoseconds per frame", **_bench(_FRAMES), "instructions": _instructions()}
 
@@ -34,7 +34,7 @@ def measure_schedules() -> dict[str, Any]:
     """Return the figures of the core's other benchmarks: schedules and sites, by file and group.
 
     Raises:
-        RuntimeError: a benchmark does not build or fails; the text is the end of what it wrote.
+        RuntimeError: a benchmark does not build, or it fails; the text is the end of its output.
     """
     files = sorted((REPOSITORY / "core_rs" / "measurements" / "benches").glob("*.rs"))
     names = [file.stem for file in files if file.stem != _FRAMES]
@@ -44,12 +44,13 @@ def measure_schedules() -> dict[str, Any]:
 def _bench(name: str) -> dict[str, dict[str, Summary]]:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "CRITERION_HOME": home}
-        _run([*_CARGO, "--bench", name, "--", *_CRITERION], environment)
+        profile = () if cargo_profile() == "release" else (f"--profile={cargo_profile()}",)
+        _run([*_CARGO, *profile, "--bench", name, "--", *_CRITERION], environment)
         return {group.name: _group(group) for group in sorted(Path(home).iterdir()) if group.is_dir()}
 
 
 def _group(directory: Path) -> dict[str, Summary]:
-    """Summaries over criterion's samples, by frame."""
+    """Return summaries of the samples of criterion, by frame."""
     found = {}
     for path in sorted(directory.glob("*/new/sample.json")):
         sample = json.loads(path.read_text())
@@ -59,7 +60,7 @@ def _group(directory: Path) -> dict[str, Summary]:
 
 
 def _instructions() -> dict[str, int] | None:
-    """Instructions per frame: what twenty frames more cost, so that the start is not counted."""
+    """Return instructions per frame: the difference of two runs, so that the start is not counted."""
     if shutil.which("valgrind") is None:
         return None
     executable = bench_executable(dict(os.environ))
@@ -71,14 +72,15 @@ def _instructions() -> dict[str, int] | None:
 
 
 def bench_executable(environment: dict[str, str], profile_directory: str | None = None) -> str:
-    """Build the program that judges one frame so many times; returns its path.
+    """Build the program that judges one frame many times, and return its path.
 
-    profile_directory: a target directory of its own, for flags that would spoil the usual one.
+    profile_directory: a separate target directory, for flags that would invalidate the usual one.
 
     Raises:
         RuntimeError: it does not build.
     """
-    command = ["cargo", "build", "--release", "--package", "ocpp-measurements", "--message-format=json"]
+    command = ["cargo", "build", f"--profile={cargo_profile()}", "--package", "ocpp-measurements"]
+    command.append("--message-format=json")
     if profile_directory is not None:
         command.append(f"--target-dir={REPOSITORY / 'target' / profile_directory}")
     messages = [json.loads(line) for line in _run(command, environment).splitlines()]
@@ -90,7 +92,7 @@ def _collected(executable: str, name: str, count: int) -> int:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"Collected : (\d+)", result.stderr)
     if found is None:
-        raise ValueError(f"valgrind says nothing of instructions: {result.stderr[-300:]}")
+        raise ValueError(f"valgrind printed no number of instructions: {result.stderr[-300:]}")
     return int(found.group(1))
 
 

@@ -1,6 +1,7 @@
-"""Everything stored: answers after an fsynced commit, PostgreSQL and Redis on the other cores.
+"""Measures the server with storage: it answers after an fsynced commit. The engines have the other cores.
 
-Closed loops at several numbers of sockets; then, for latency, an open loop at half of the highest rate.
+Closed loops with several numbers of sockets come first; then, for latency, an open loop at half of the
+highest rate.
 """
 
 from pathlib import Path
@@ -11,16 +12,16 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, LoadError, Run, Scenario, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import TENANT, Testbed, age_log, running_server
 
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "transactions", "heartbeat", "mixed_day")
 _HALF: Scenario = "meter_values"
-"""The scenario whose latency at half of its highest rate is measured."""
+"""The scenario of the open loop."""
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
     """Return the figures by scenario and number of sockets.
 
     Raises:
@@ -31,16 +32,16 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
     }
     most = max(plan.durable_sockets)
     half: list[Figures] = []
-    stored_before, logged_before = await _stored(site), await _logged_frames(site)
+    stored_before, logged_before = await _stored(testbed), await _logged_frames(testbed)
     answers = meter_values = 0
-    await age_log(site, plan.log_mebibytes)
+    await age_log(testbed, plan.log_mebibytes)
     async with (
-        running_server(site, cores, directory) as server,
-        running_fleet(FleetPlan(server.url, site.key)) as fleet,
+        running_server(testbed, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, testbed.key)) as fleet,
     ):
-        subject = Measured(server, fleet, site)
+        subject = Measured(server, fleet, testbed)
         await fleet.connect(most)
-        # Rounds outside, so that what changes in the machine meanwhile meets every scenario.
+        # The rounds are the outer loop, so that changes of the machine affect all scenarios.
         for _ in range(plan.durable_rounds):
             for scenario, by_count in rounds.items():
                 for count, found in by_count.items():
@@ -55,9 +56,9 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
             half.append(figures)
             answers += totals["answers"]
             meter_values += totals["meter_values"]
-    stored = await _stored(site) - stored_before
+    stored = await _stored(testbed) - stored_before
     if stored != meter_values:
-        # A fast answer that stored nothing would be no result.
+        # A fast answer without a stored record is not a result.
         raise LoadError(f"{meter_values} MeterValues were answered, {stored} are stored")
     return {
         **{
@@ -66,23 +67,23 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         },
         "half_load": {"sockets": most, **summarize_rounds(half)},
         "stored_meter_values": stored,
-        # Each CALL and its answer; the few frames of the boots count as if they were of the load.
-        "logged_frames_share": significant((await _logged_frames(site) - logged_before) / (2 * answers)),
+        # Each CALL and its answer. The few frames of the boots are counted too.
+        "logged_frames_share": significant((await _logged_frames(testbed) - logged_before) / (2 * answers)),
     }
 
 
-async def _stored(site: Site) -> int:
-    return await _count(site, "count(*) from meter_values")
+async def _stored(testbed: Testbed) -> int:
+    return await _count(testbed, "count(*) from meter_values")
 
 
-async def _logged_frames(site: Site) -> int:
-    return await _count(site, "coalesce(sum(cardinality(texts)), 0)::bigint from frame_runs")
+async def _logged_frames(testbed: Testbed) -> int:
+    return await _count(testbed, "coalesce(sum(cardinality(texts)), 0)::bigint from frame_runs")
 
 
-async def _count(site: Site, what: str) -> int:
-    connection = await asyncpg.connect(site.engines.database_url)
+async def _count(testbed: Testbed, what: str) -> int:
+    connection = await asyncpg.connect(testbed.engines.database_url)
     try:
-        # Only our own constants stand in it.
+        # This text is made of our own constants only.
         count: int = await connection.fetchval(
             f"select {what} join tenants on tenants.id = tenant_id where slug = $1",
             TENANT,

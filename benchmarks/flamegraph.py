@@ -1,8 +1,8 @@
-"""`make flamegraph`: where the time goes, as flame graphs in `results/local/`.
+"""`make flamegraph`: draws flame graphs into `results/local/`, which show where time is spent.
 
-`flamegraph-python.svg`: the server's process under a closed loop of MeterValues, Python and native frames
-together (py-spy). `flamegraph-rust.svg`: the core alone on the same frame (perf, inferno). What is missing on
-this machine is named in one line, and the other one is still drawn.
+`flamegraph-python.svg`: the server under a closed loop of MeterValues, Python and native frames together
+(py-spy). `flamegraph-rust.svg`: the core alone on the same frame (perf, inferno). If a tool is missing, one
+line says so, and the other graph is still drawn.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import uvloop
 from benchmarks.core_rust import bench_executable
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, Scenario, running_fleet
-from benchmarks.rig import running_server, running_site, scratch_directory
+from benchmarks.testbed import running_server, running_testbed, scratch_directory
 
 _OUTPUT = Path(__file__).parent / "results" / "local"
 _SOCKETS = 64
@@ -31,14 +31,16 @@ _SAMPLES_PER_S = "499"
 
 
 class ToolError(Exception):
-    """A tool is missing or does not work here. The text is one line and says what to do."""
+    """A tool is missing or does not work. The text is one line and says what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw both; returns the exit code."""
+    """Draw both graphs, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.flamegraph", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="length of each profile (default 10)")
-    parser.add_argument("--stored", action="store_true", help="with the ledger: what a durable frame costs")
+    parser.add_argument(
+        "--stored", action="store_true", help="with the ledger, to see the cost of a durable frame"
+    )
     options = parser.parse_args(arguments)
     _OUTPUT.mkdir(parents=True, exist_ok=True)
     failed = False
@@ -68,12 +70,12 @@ async def _profile_server(command: list[str], seconds: int, stored: bool) -> Non
     cores = Cores()
     with cores.kept_off_server_core(), scratch_directory() as directory:
         async with (
-            running_site(directory, _SOCKETS) as site,
-            running_server(site, cores, directory, stored=stored) as server,
-            running_fleet(FleetPlan(server.url, site.key)) as fleet,
+            running_testbed(directory, _SOCKETS) as testbed,
+            running_server(testbed, cores, directory, stored=stored) as server,
+            running_fleet(FleetPlan(server.url, testbed.key)) as fleet,
         ):
             await fleet.connect(_SOCKETS)
-            # Behind a supervisor the worker is the last of the family.
+            # The worker is the last process of the server, after the supervisor.
             watched = [*command, "--pid", str(server.processes[-1])]
             profilers: list[subprocess.Popen[str]] = []
 
@@ -83,7 +85,7 @@ async def _profile_server(command: list[str], seconds: int, stored: bool) -> Non
             await fleet.run(Run(_FRAME, _SOCKETS, 1.0, seconds + 2.0), begin, lambda: None)
             said, _ = await asyncio.to_thread(profilers[0].communicate)
     if profilers[0].returncode != 0:
-        raise ToolError(f"py-spy: {_last_line(said)} (it has to be allowed to trace: root or CAP_SYS_PTRACE)")
+        raise ToolError(f"py-spy: {_last_line(said)} (it needs the right to trace: root or CAP_SYS_PTRACE)")
 
 
 def _draw_core(output: Path, seconds: int) -> None:
@@ -108,7 +110,7 @@ def _draw_core(output: Path, seconds: int) -> None:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it failed without a word"])[-1]
+    return (text.strip().splitlines() or ["it failed without a message"])[-1]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Does a frame cost the same when there is more of everything? MeterValues, durable, at one fixed rate.
+"""Measures how the cost of a frame grows with the system: durable MeterValues at one fixed rate.
 
-`sockets`: with more and more charge points connected, all of them sending. `rows`: with more and more meter
-values stored before. The rate is half of what the smallest size manages in a closed loop.
+`sockets`: more and more charge points are connected, and all of them send. `rows`: more and more meter values
+are stored already. The rate is half of what the smallest size reaches in a closed loop.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ import asyncpg
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import TENANT, Site, age_log, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import TENANT, Testbed, age_log, running_server
 
 _WARM_UP_S = 1.0
 _ROWS_AT_ONCE = 250_000
-# A year before the load's own: nothing of it is a repetition.
+# A year before the records of the load, so that the load does not repeat them.
 _FILL = """
     insert into meter_values
     select t.id, c.first_id + number % c.count, 1, null, '2023-01-01'::timestamptz + number * interval '1 s',
@@ -33,17 +33,17 @@ _FILL = """
 """
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return the figures at each size, and how many times as much the largest costs as the smallest."""
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return the figures at each size, and the cost at the largest relative to the smallest."""
     by_sockets: dict[int, list[Figures]] = {}
     by_rows: dict[int, list[Figures]] = {}
     smallest = plan.growth_sockets[0]
-    await age_log(site, plan.log_mebibytes)
+    await age_log(testbed, plan.log_mebibytes)
     async with (
-        running_server(site, cores, directory) as server,
-        running_fleet(FleetPlan(server.url, site.key, sources=4)) as fleet,
+        running_server(testbed, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, testbed.key, sources=4)) as fleet,
     ):
-        subject = Measured(server, fleet, site)
+        subject = Measured(server, fleet, testbed)
         await fleet.connect(smallest)
         closed, _ = await measure_round(
             subject, Run("meter_values", smallest, _WARM_UP_S, plan.growth_round_s)
@@ -56,7 +56,7 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
 
         filled = 0
         for rows in plan.growth_rows:
-            await _fill(site, filled, rows)
+            await _fill(testbed, filled, rows)
             filled = rows
             by_rows[rows] = await rounds(smallest)
         connected = smallest
@@ -73,19 +73,19 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
 
 
 def _times(by_size: dict[int, list[Figures]]) -> dict[str, float]:
-    """The median at the largest size by that at the smallest."""
+    """Return the median at the largest size divided by that at the smallest."""
     figures = [summarize_rounds(found) for found in by_size.values()]
     names = ("server_cpu_us", "postgres_cpu_us")
     return {name: significant(figures[-1][name]["median"] / figures[0][name]["median"], 3) for name in names}
 
 
-async def _fill(site: Site, first: int, end: int) -> None:
-    """Store meter values until there are `end` of ours."""
-    connection = await asyncpg.connect(site.engines.database_url)
+async def _fill(testbed: Testbed, first: int, end: int) -> None:
+    """Store the meter values with the numbers from `first` up to, but not including, `end`."""
+    connection = await asyncpg.connect(testbed.engines.database_url)
     try:
         for start in range(first, end, _ROWS_AT_ONCE):
             await connection.execute(_FILL, TENANT, start, min(end, start + _ROWS_AT_ONCE))
-        # What the filling leaves to be done later is not the load's.
+        # The work that the inserts leave for later must not count as the load's.
         await connection.execute("vacuum analyze meter_values")
         await connection.execute("checkpoint")
     finally:

@@ -1,4 +1,4 @@
-"""What the measurements ran on: facts that a reader needs to compare them with his own."""
+"""Describes the machine, so that readers can compare its figures with those of others."""
 
 import os
 import platform
@@ -29,8 +29,13 @@ _PACKAGES = (
 )
 
 
+def cargo_profile() -> str:
+    """Return the cargo profile that programs are built by: release, unless a test asks for another one."""
+    return os.environ.get("STATIONMASTER_BENCH_PROFILE", "release")
+
+
 def host_facts(directory: Path) -> dict[str, Any]:
-    """Return the facts of this machine. directory: on the disk that the database will use."""
+    """Return the facts of this machine. directory: one on the disk that the database will use."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -51,7 +56,7 @@ def host_facts(directory: Path) -> dict[str, Any]:
 
 
 class Cores:
-    """Which core the server gets and which everything else gets; the same one if there is only one."""
+    """Divides the cores: one for the server, the others for everything else. A single core is shared."""
 
     def __init__(self) -> None:
         usable = sorted(os.sched_getaffinity(0))
@@ -60,7 +65,7 @@ class Cores:
 
     @contextmanager
     def kept_off_server_core(self) -> Iterator[None]:
-        """This process, and what it starts meanwhile, leaves the server's core alone."""
+        """Keep this process, and those that it starts meanwhile, off the core of the server."""
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, self.others)
         try:
@@ -69,7 +74,7 @@ class Cores:
             os.sched_setaffinity(0, before)
 
     def facts(self) -> dict[str, Any]:
-        """Return how the cores were dealt out."""
+        """Return how the cores are divided."""
         return {"server": self.server, "load_generator_postgresql_redis": self.others}
 
 
@@ -102,7 +107,7 @@ def _output(*command: str) -> str | None:
 
 
 def _filesystem(directory: Path) -> str:
-    """The type of the file system; on one in memory a commit would cost nothing and prove nothing."""
+    """Return the type of the file system. On one in memory a commit would cost nothing."""
     path = str(directory.resolve())
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     around = [(len(mount[1]), mount[2]) for mount in mounts if path.startswith(mount[1])]
@@ -110,7 +115,7 @@ def _filesystem(directory: Path) -> str:
 
 
 def _fsync_ms(directory: Path) -> float:
-    """Median time of writing 8 KiB (a page of PostgreSQL) and making it durable."""
+    """Return the median time to write 8 KiB (a page of PostgreSQL) and make it durable."""
     path = directory / "fsync-probe"
     took: list[float] = []
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)

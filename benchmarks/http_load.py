@@ -1,4 +1,4 @@
-"""Cheap keep-alive HTTP clients: a closed loop with an answer of known length, and a plain one."""
+"""HTTP clients that cost little: a closed loop with an answer of known length, and a simple client."""
 
 import asyncio
 import json
@@ -12,11 +12,11 @@ from benchmarks.accounting import cpu_use
 
 
 class HttpLoadError(Exception):
-    """The server did something else than to send the document; the text says what."""
+    """The server did not answer as expected. The text says what it did."""
 
 
 class HttpSocket(asyncio.Protocol):
-    """One connection. `fetch` learns the length of the whole answer; `start` counts on it."""
+    """One connection. `fetch` stores the length of the answer, and `start` relies on it."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -43,13 +43,13 @@ class HttpSocket(asyncio.Protocol):
         """Return the body of the first answer.
 
         Raises:
-            HttpLoadError: it is not a 200.
+            HttpLoadError: its status is not 200.
         """
         self._write()
         return await self._first
 
     def start(self, on_answer: Callable[[], bool]) -> None:
-        """Ask again and again; on_answer says after each answer whether to go on."""
+        """Send requests one after the other. on_answer: is called after each answer; False ends the loop."""
         self._on_answer = on_answer
         self._missing = self._length
         self._write()
@@ -61,11 +61,11 @@ class HttpSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        # Not `isinstance`: the transports of uvloop are no subclasses.
+        # Not `isinstance`, because the transports of uvloop are not subclasses.
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes; read them only the first time."""
+        """Count bytes, and read only the first answer."""
         if self._on_answer is None:
             self._received += data
             self._read_first()
@@ -74,7 +74,7 @@ class HttpSocket(asyncio.Protocol):
         if self._missing > 0:
             return
         if self._missing < 0:
-            self.failure = HttpLoadError("an answer is longer than the first one was")
+            self.failure = HttpLoadError("an answer is longer than the first one")
             self._on_answer = None
         elif self._on_answer():
             self._missing = self._length
@@ -83,7 +83,7 @@ class HttpSocket(asyncio.Protocol):
             self._on_answer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits learns it."""
+        """Fail the request that waits."""
         self.failure = HttpLoadError(f"the server closed the connection: {exc}")
         if not self._first.done():
             self._first.set_exception(self.failure)
@@ -107,7 +107,7 @@ class HttpSocket(asyncio.Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpLoop:
-    """A closed loop of one request. token: an API key; body: what must come back, None takes anything."""
+    """A closed loop of one request. token: an API key; body: the expected answer, None: any."""
 
     port: int
     path: str
@@ -118,10 +118,10 @@ class HttpLoop:
     async def run(
         self, seconds: float, groups: Sequence[Callable[[], Iterable[int]]]
     ) -> tuple[float, list[float]]:
-        """Return requests per second, and CPU microseconds of a request in each group of processes.
+        """Return requests per second, and CPU microseconds per request for each group of processes.
 
         Raises:
-            HttpLoadError: an answer is no 200, or another one than the first.
+            HttpLoadError: the status is not 200, or an answer differs from the first one.
         """
         sockets = [await HttpSocket.open(self.port, self.path, self.token) for _ in range(self.connections)]
         count = 0
@@ -135,7 +135,7 @@ class HttpLoop:
         for socket in sockets:
             body = await socket.fetch()
             if self.body is not None and body != self.body:
-                raise HttpLoadError(f"{self.path} over HTTP has other bytes")
+                raise HttpLoadError(f"{self.path} has other bytes over HTTP")
             socket.start(answered)
         await asyncio.sleep(seconds / 10)
         started, first, before = time.perf_counter(), count, [cpu_use(group()) for group in groups]
@@ -152,7 +152,7 @@ class HttpLoop:
 
 
 class HttpClient:
-    """One keep-alive connection of a developer. Made by `connected`."""
+    """One keep-alive connection with an API key. `connected` makes it."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, token: str
@@ -164,7 +164,7 @@ class HttpClient:
     @classmethod
     @asynccontextmanager
     async def connected(cls, host: str, port: int, token: str) -> AsyncIterator[Self]:
-        """A connection with an API key, closed at the end."""
+        """Open a connection with an API key, and close it at the end."""
         reader, writer = await asyncio.open_connection(host, port)
         try:
             yield cls(reader, writer, f"{host}:{port}", token)
@@ -175,7 +175,7 @@ class HttpClient:
         """Return the JSON of the answer.
 
         Raises:
-            HttpLoadError: it is no success.
+            HttpLoadError: its status is not a success.
         """
         head = f"POST {path} HTTP/1.1\r\n{self._fields}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._writer.write(head.encode() + body)

@@ -1,4 +1,4 @@
-"""Memory of an idle connection: authenticated, booted, then silent; and of many over three workers."""
+"""Measures the memory of idle connections: logged in, booted, then silent; on one and on three workers."""
 
 import asyncio
 import resource
@@ -10,24 +10,24 @@ from benchmarks.accounting import memory
 from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, running_server
 from benchmarks.summary import significant, slope
+from benchmarks.testbed import Server, Testbed, running_server
 
 _WORKERS = 3
 _OTHER_DESCRIPTORS = 500
-"""What a process needs besides its charge points, and by how many one worker may get more than another."""
+"""Descriptors of a process in addition to its charge points, and the difference between two workers."""
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return the server's memory at several numbers of connections, and what one more costs.
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return the memory of the server at several numbers of connections, and the cost of one more.
 
-    A process has a limit on its descriptors (`ulimit -Hn`): steps beyond it are not taken, and `beyond_limit`
-    says which.
+    A process has a limit on its descriptors (`ulimit -Hn`). Steps above it are left out, and listed in
+    `beyond_limit`.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     most = limit - _OTHER_DESCRIPTORS if limit != resource.RLIM_INFINITY else max(plan.idle_steps)
     steps = [step for step in plan.idle_steps if step <= most]
-    points = await _one_worker(site, cores, plan, directory, steps)
+    points = await _one_worker(testbed, cores, plan, directory, steps)
     found = {
         "unit": "bytes of the server's processes",
         "descriptor_limit": limit,
@@ -35,16 +35,16 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         **_figures(points),
     }
     if 0 < plan.idle_per_worker <= most:
-        found["three_workers"] = await _three_workers(site, cores, plan, directory)
+        found["three_workers"] = await _three_workers(testbed, cores, plan, directory)
     return found
 
 
 async def _one_worker(
-    site: Site, cores: Cores, plan: Plan, directory: Path, steps: list[int]
+    testbed: Testbed, cores: Cores, plan: Plan, directory: Path, steps: list[int]
 ) -> list[dict[str, int]]:
     async with (
-        running_server(site, cores, directory) as server,
-        running_fleet(FleetPlan(server.url, site.key, sources=4)) as fleet,
+        running_server(testbed, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, testbed.key, sources=4)) as fleet,
     ):
         await asyncio.sleep(plan.idle_settle_s)
         points = [_point(server, 0)]
@@ -56,15 +56,15 @@ async def _one_worker(
     return points
 
 
-async def _three_workers(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Three server processes, and as many of the load: each has its own limit on descriptors."""
+async def _three_workers(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Measure three workers with three load generators. Each process has its own limit on descriptors."""
     each = plan.idle_per_worker
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running_server(site, cores, directory, workers=_WORKERS))
+        server = await stack.enter_async_context(running_server(testbed, cores, directory, workers=_WORKERS))
         await asyncio.sleep(plan.idle_settle_s)
         empty = _point(server, 0)
         for number in range(_WORKERS):
-            fleet_plan = FleetPlan(server.url, site.key, first=number * each, sources=4)
+            fleet_plan = FleetPlan(server.url, testbed.key, first=number * each, sources=4)
             fleet = await stack.enter_async_context(running_fleet(fleet_plan))
             await fleet.connect(each)
         await asyncio.sleep(plan.idle_settle_s)
@@ -73,8 +73,7 @@ async def _three_workers(site: Site, cores: Cores, plan: Plan, directory: Path) 
 
 def _figures(points: list[dict[str, int]]) -> dict[str, Any]:
     last, empty = points[-1], points[0]
-    # What the first connections cost once (code that is loaded, pools that fill) is not theirs: it is left
-    # out of the slope, and stays in the mean.
+    # The first connections load code and fill pools. This cost is left out of the slope, but not of the mean.
     later = points[1:]
     return {
         "points": points,

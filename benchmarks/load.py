@@ -1,6 +1,6 @@
-"""Drives the load generator (`benchmarks/load`, Rust): charge points that cost a few microseconds a frame.
+"""Drives the load generator (`benchmarks/load`, Rust), whose charge points cost some microseconds per frame.
 
-One process of it is one fleet; its orders and events are JSON lines, see `benchmarks/load/src/session.rs`.
+One process is one fleet. Its orders and events are JSON lines, see `benchmarks/load/src/session.rs`.
 """
 
 import asyncio
@@ -13,24 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.host import REPOSITORY
+from benchmarks.host import REPOSITORY, cargo_profile
 
 Scenario = Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day"]
 
 _AT_ONCE = 32
 _START_MS = 1_709_280_000_000
-"""2024-03-01: when the records of the first fleet begin; later fleets repeat none of them."""
+"""2024-03-01: the time of the first records of the first fleet. Later fleets begin later."""
 _APART_MS = 7_200_000
 _fleets = itertools.count()
 
 
 class LoadError(Exception):
-    """The server did something else than to answer, or the load generator cannot run; the text says what."""
+    """The server did not answer correctly, or the load generator cannot run. The text says what happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """Charge points of one process. sources: local addresses to connect from, 28 000 ports each."""
+    """The charge points of one process. sources: local addresses to connect from, with 28 000 ports each."""
 
     url: str
     password: str
@@ -54,29 +54,38 @@ class Run:
 
 
 def build() -> Path:
-    """Build the load generator and return it; nothing is done when it is fresh.
+    """Build the load generator if it is not up to date, and return its path.
 
     Raises:
-        LoadError: it does not build; the text holds the end of what cargo wrote.
+        LoadError: it does not build; the text is the end of the output of cargo.
     """
-    command = ["cargo", "build", "--release", "--quiet", "--locked", "--package", "stationmaster-load"]
+    profile = cargo_profile()
+    command = [
+        "cargo",
+        "build",
+        f"--profile={profile}",
+        "--quiet",
+        "--locked",
+        "--package",
+        "stationmaster-load",
+    ]
     try:
         result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     except FileNotFoundError:
-        raise LoadError("cargo is missing, which builds the load generator: see https://rustup.rs/") from None
+        raise LoadError("the load generator needs cargo, which is missing: see https://rustup.rs/") from None
     if result.returncode != 0:
         raise LoadError(f"{' '.join(command)}: {result.stderr[-2000:]}")
-    return REPOSITORY / "target" / "release" / "stationmaster-load"
+    return REPOSITORY / "target" / profile / "stationmaster-load"
 
 
 class Fleet:
-    """Charge points in a process of their own. Made by `running_fleet`."""
+    """Charge points in a process of their own. `running_fleet` makes it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def connect(self, count: int, *, first: int = 0, at_once: int = _AT_ONCE) -> dict[str, Any]:
-        """Connect and boot charge points; returns what that took.
+        """Connect and boot charge points, and return the figures of that.
 
         Raises:
             LoadError: one of them was refused.
@@ -90,7 +99,12 @@ class Fleet:
     async def run(
         self, run: Run, begun: Callable[[], None], ended: Callable[[], None]
     ) -> tuple[dict[str, Any], dict[str, int]]:
-        """Measure; returns the figures, and all answers of the run. begun, ended: called at these moments.
+        """Measure, and return the figures, and the counts of all answers of the run.
+
+        Args:
+            run: what to measure.
+            begun: is called when the measurement begins, after the warm-up.
+            ended: is called when it ends.
 
         Raises:
             LoadError: an answer is missing, wrong or an error.
@@ -130,13 +144,13 @@ class Fleet:
             raise LoadError(f"the load generator has ended: {await self._process.wait()}")
         event: dict[str, Any] = json.loads(line)
         if event["event"] != expected:
-            raise LoadError(f"the load generator says {event}")
+            raise LoadError(f"the load generator sent {event}")
         return event
 
 
 @asynccontextmanager
 async def running_fleet(plan: FleetPlan) -> AsyncIterator[Fleet]:
-    """A fleet without connections; they end with it.
+    """Start a fleet without connections, and end it with all its connections.
 
     Raises:
         LoadError: the load generator cannot be built.

@@ -13,7 +13,7 @@ class Plan:
     micro_round_s: float
     # Composite schedules of a city.
     schedule_connectors: int
-    # The byte path, beside other servers.
+    # The byte path, compared with other servers.
     wire_sockets: tuple[int, ...]
     wire_rounds: int
     wire_warm_up_s: float
@@ -39,11 +39,11 @@ class Plan:
     rest_round_s: float
     rest_filling_s: float
     rest_settle_s: float
-    # Idle connections, cumulative; and so many for each of three workers at once, 0: not measured.
+    # Idle connections, cumulative; and those of each of three workers, 0: not measured.
     idle_steps: tuple[int, ...]
     idle_settle_s: float
     idle_per_worker: int
-    # Cost as work grows: connected charge points, and meter values that are stored before.
+    # Cost as work grows: connected charge points, and meter values that are stored already.
     growth_sockets: tuple[int, ...]
     growth_rows: tuple[int, ...]
     growth_rounds: int

@@ -1,4 +1,4 @@
-"""The figures as one SVG, by hand: readable in light and dark, on a screen and in a README."""
+"""Draws the figures as one SVG, for light and dark pages."""
 
 import math
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ text{font:13px system-ui,sans-serif;fill:#1f2933}
 """
 
 Part = tuple[str, float]
-"""Style class and value of one piece of a bar."""
+"""The style class and value of one piece of a bar."""
 
 
 class _Sheet:
-    """SVG elements from the top down."""
+    """Collects SVG elements from top to bottom. y: where the next one goes."""
 
     def __init__(self) -> None:
         self._elements: list[str] = []
@@ -65,7 +65,7 @@ class _Sheet:
 
 
 def draw(results: dict[str, Any]) -> str:
-    """Return the SVG of whatever parts the results have."""
+    """Return the SVG of all parts in the results."""
     sheet = _Sheet()
     if "micro" in results:
         _draw_micro(sheet, results["micro"])
@@ -190,7 +190,9 @@ def _draw_idle(sheet: _Sheet, idle: dict[str, Any]) -> None:
 
 
 def _draw_catalog(sheet: _Sheet, catalog: dict[str, Any]) -> None:
-    sheet.heading("Cached catalog document: throughput, of a bare Starlette route's", [("ours", "percent")])
+    sheet.heading(
+        "Cached catalog document: throughput relative to a bare Starlette route", [("ours", "percent")]
+    )
     rows: list[tuple[str, list[Part], str]] = []
     for path, document in catalog["documents"].items():
         for way in ("asgi", "http"):
@@ -203,7 +205,7 @@ def _draw_catalog(sheet: _Sheet, catalog: dict[str, Any]) -> None:
 def _bars(
     sheet: _Sheet, rows: Sequence[tuple[str, Sequence[Part], str]], goal: float | None, goal_name: str
 ) -> None:
-    """Linear bars of one scale; room for the note behind the longest."""
+    """Draw bars of one linear scale, with room for a note after the longest."""
     longest = max(*(sum(value for _, value in parts) for _, parts, _ in rows), goal or 0.0)
     scale = (_RIGHT - _LEFT) * 0.66 / longest
     top = sheet.y

@@ -1,4 +1,4 @@
-"""The figures as Markdown, beside the goals of the project: for the terminal and for a file."""
+"""Writes the figures and the goals of the project as Markdown, for the terminal and for a file."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -24,10 +24,10 @@ GOALS = {
     "catalog_share": 0.9,
     "growth_times": 1.5,
 }
-"""What is to be reached: at most; but rates, `times_*`, `wire_times_ocpp` and `catalog_share` at least."""
+"""The goals: upper limits, except rates, `times_*`, `wire_times_ocpp` and `catalog_share`: lower limits."""
 
 _BUSY = 0.9
-"""A server that used less of its core waited for the load generator: its frames/s say nothing of it."""
+"""A server that used less of its core waited for the load generator. Then its frames/s say nothing."""
 
 _LOAD_COLUMNS = {
     "frames/s": ("frames_per_s", 0),
@@ -40,11 +40,11 @@ _LOAD_COLUMNS = {
     "Redis us": ("redis_cpu_us", 2),
     "load us": ("load_cpu_us", 1),
 }
-"""Heading: name of the figure, digits behind the point."""
+"""By heading: the name of the figure, and its number of decimals."""
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Return the report of whatever parts the results have."""
+    """Return the report of all parts in the results."""
     host = results["host"]
     changes = " with uncommitted changes" if host["uncommitted_changes"] else ""
     lines = [
@@ -55,7 +55,7 @@ def markdown(results: dict[str, Any]) -> str:
         f"commit {host['commit']}{changes}; {host['at']}.",
         "",
         f"Load average {host['load_average'][0]:.1f} before and {host['load_average_after'][0]:.1f} after. "
-        "Medians of rounds; CPU time in microseconds of each frame, connection, command or request. "
+        "Medians of rounds; CPU time in microseconds per frame, connection, command or request. "
         "benchmarks/README.md says how each was measured.",
     ]
     for part, describe in _PARTS.items():
@@ -65,7 +65,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A Markdown table with aligned columns: the first one to the left, numbers to the right."""
+    """Return a Markdown table with aligned columns: the first one to the left, the others to the right."""
     cells = [list(headings), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = [
@@ -147,15 +147,15 @@ def _wire(wire: dict[str, Any]) -> list[str]:
         "",
         *(f"- {name}: {about['does']}. Not: {about['does_not']}." for name, about in wire["servers"].items()),
         "",
-        f"Ours beside the others, meter_values: {ratios}.",
+        f"Ours relative to the others, meter_values: {ratios}.",
         "",
         f"Goals for meter_values: {GOALS['wire_frames_per_s']:.0f} frames/s, {GOALS['wire_us']:.0f} us, "
-        f"{GOALS['wire_times_ocpp']:.0f} times the package ocpp, no more CPU than picows.",
+        f"{GOALS['wire_times_ocpp']:.0f} times the package ocpp, at most the CPU of picows.",
     ]
 
 
 def _times_as_fast(theirs: dict[str, Any]) -> str:
-    """How many times as much ours does, if the other one was the limit and not the load generator."""
+    """Return how many times as fast ours is, unless the load generator was the limit."""
     if theirs["server_busy"]["median"] < _BUSY:
         return ""
     return f"{theirs['ours_times_as_fast']} times as many frames/s and "
@@ -177,7 +177,7 @@ def _durable(durable: dict[str, Any]) -> list[str]:
         "",
         f"{pairs:.0f} pairs of StartTransaction and StopTransaction/s. "
         f"{durable['stored_meter_values']} MeterValues were answered, and as many are stored. "
-        f"{durable['logged_frames_share']:.1%} of all frames are in the frame log, which sheds first.",
+        f"{durable['logged_frames_share']:.1%} of all frames are in the frame log; it drops some under load.",
         "",
         f"Goals: meter_values {GOALS['durable_frames_per_s']:.0f} frames/s with {GOALS['durable_us']:.0f} us "
         f"of the server and {GOALS['durable_postgres_us']:.0f} us of PostgreSQL; "
@@ -201,8 +201,8 @@ def _commands(commands: dict[str, Any]) -> list[str]:
         *_table(["", *columns], [[name, *_cells(commands[name], columns)] for name in names]),
         "",
         f"Goals for p99: {GOALS['command_p99_ms']:.0f} ms, across workers "
-        f"{GOALS['command_across_p99_ms']:.0f} ms. fastapi_commits is no peer but the floor: a bare FastAPI "
-        "route with one look into Redis and two commits, without authentication, validation or a socket.",
+        f"{GOALS['command_across_p99_ms']:.0f} ms. fastapi_commits is not a peer but a lower bound: a bare "
+        "FastAPI route with one read of Redis and two commits; no authentication, validation or socket.",
     ]
 
 
@@ -237,7 +237,7 @@ def _idle(idle: dict[str, Any]) -> list[str]:
         f"A process may have {idle['descriptor_limit']} descriptors.",
     ]
     if idle["beyond_limit"]:
-        lines.append(f"Not measured for want of descriptors: {idle['beyond_limit']} connections.")
+        lines.append(f"Not measured, because descriptors are limited: {idle['beyond_limit']} connections.")
     if "three_workers" in idle:
         last = idle["three_workers"]["points"][-1]
         lines.append(
@@ -271,7 +271,7 @@ def _catalog(catalog: dict[str, Any]) -> list[str]:
         if way != "bytes"
     ]
     return [
-        f"## Catalog beside a bare Starlette route (goal {GOALS['catalog_share']:.0%})",
+        f"## Catalog compared with a bare Starlette route (goal {GOALS['catalog_share']:.0%})",
         "",
         *_table(["", "share", "requests/s", "bare", "CPU us", "bare"], rows),
     ]
@@ -286,7 +286,7 @@ def _growth(growth: dict[str, Any]) -> list[str]:
         *_load_table(rows),
         "",
         *(
-            f"Largest beside smallest number of {size}: server {times[size]['server_cpu_us']} times, "
+            f"Largest relative to smallest number of {size}: server {times[size]['server_cpu_us']} times, "
             f"PostgreSQL {times[size]['postgres_cpu_us']} times; goal {GOALS['growth_times']}."
             for size in ("sockets", "rows")
         ),

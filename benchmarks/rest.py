@@ -1,6 +1,6 @@
-"""What a dashboard asks for again and again: lists and single resources of the REST API, one worker.
+"""Measures frequent reads of the REST API: lists and single resources, on one worker.
 
-Keep-alive connections in a closed loop, on a tenant with connected charge points and finished transactions.
+Keep-alive connections run a closed loop, on a tenant whose charge points have transactions.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from benchmarks.host import Cores
 from benchmarks.http_load import HttpLoop
 from benchmarks.load import FleetPlan, Run, running_fleet
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, identity, running_server
 from benchmarks.rounds import Figures, summarize_rounds
+from benchmarks.testbed import Server, Testbed, identity, running_server
 
 _CHARGE_POINTS = 64
 _BUSIEST_TRANSACTION = """
@@ -24,34 +24,34 @@ _BUSIEST_TRANSACTION = """
 """
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return requests per second, and CPU time of a request in the server and in PostgreSQL."""
-    token = await api_token(site)
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return requests per second, and CPU time per request in the server and in PostgreSQL."""
+    token = await api_token(testbed)
     async with (
-        running_server(site, cores, directory) as server,
-        running_fleet(FleetPlan(server.url, site.key)) as fleet,
+        running_server(testbed, cores, directory) as server,
+        running_fleet(FleetPlan(server.url, testbed.key)) as fleet,
     ):
         sockets = min(_CHARGE_POINTS, max(plan.durable_sockets))
         await fleet.connect(sockets)
-        # Leaves transactions, and connectors with a status, behind.
+        # This stores transactions, and connectors with a status.
         await fleet.run(Run("mixed_day", sockets, 0.0, plan.rest_filling_s), _nothing, _nothing)
-        # From here on nothing changes, so that all answers are alike.
+        # From here on nothing changes, so that all answers are the same.
         await fleet.hang_up()
         await asyncio.sleep(plan.rest_settle_s)
-        paths = await _paths(site)
+        paths = await _paths(testbed)
         rounds: dict[str, list[Figures]] = {name: [] for name in paths}
         for _ in range(plan.rest_rounds):
             for name, path in paths.items():
-                rounds[name].append(await _round(site, server, path, token, plan))
+                rounds[name].append(await _round(testbed, server, path, token, plan))
     return {
         "connections": plan.rest_connections,
         "paths": {name: {"path": paths[name], **summarize_rounds(found)} for name, found in rounds.items()},
     }
 
 
-async def _paths(site: Site) -> dict[str, str]:
-    """What is read, by name; the transaction is the one with the most meter values."""
-    connection = await asyncpg.connect(site.engines.database_url)
+async def _paths(testbed: Testbed) -> dict[str, str]:
+    """Return the paths to read, by name. The transaction is the one with the most meter values."""
+    connection = await asyncpg.connect(testbed.engines.database_url)
     try:
         transaction_id = await connection.fetchval(_BUSIEST_TRANSACTION)
     finally:
@@ -70,9 +70,9 @@ def _nothing() -> None:
     return
 
 
-async def _round(site: Site, server: Server, path: str, token: str, plan: Plan) -> Figures:
+async def _round(testbed: Testbed, server: Server, path: str, token: str, plan: Plan) -> Figures:
     loop = HttpLoop(server.port, path, plan.rest_connections, token)
-    groups = [lambda: server.processes, site.postgres_processes, lambda: [site.redis]]
+    groups = [lambda: server.processes, testbed.postgres_processes, lambda: [testbed.redis]]
     rate, used_us = await loop.run(plan.rest_round_s, groups)
     names = ("server_cpu_us", "postgres_cpu_us", "redis_cpu_us")
     return {"requests_per_s": rate, **dict(zip(names, used_us, strict=True))}

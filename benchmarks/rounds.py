@@ -1,4 +1,4 @@
-"""One round of load on one server: what was answered, how fast, and what each process used for it."""
+"""Measures one round of load on one server: answers, latencies, and the CPU time of each process."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -7,24 +7,24 @@ from typing import Any
 
 from benchmarks.accounting import CpuUse, cpu_use
 from benchmarks.load import Fleet, Run
-from benchmarks.rig import Server, Site
 from benchmarks.summary import summarize
+from benchmarks.testbed import Server, Testbed
 
 Figures = dict[str, float]
-"""Figures of one round, by name."""
+"""The figures of one round, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A server and the fleet that is connected to it. site: None for a server without engines."""
+    """A server and the fleet that is connected to it. testbed: None for a server without engines."""
 
     server: Server
     fleet: Fleet
-    site: Site | None
+    testbed: Testbed | None
 
 
 async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str, int]]:
-    """Run one measurement; returns its figures, and all answers, those outside of the measurement included.
+    """Run one measurement. Return its figures, and the counts of all answers, those of the warm-up included.
 
     Raises:
         LoadError: an answer is missing, wrong or an error.
@@ -36,7 +36,7 @@ async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str,
 
     load, totals = await subject.fleet.run(run, mark, mark)
     before, after = marks
-    # The processes' time is read a moment later than the answers are counted: as rates they fit together.
+    # CPU time is read a moment after the answers are counted, so both are used as rates.
     per_frame_us = 1e6 / load["frames_per_s"] / (after.at - before.at)
     server = after.server.since(before.server)
     figures: Figures = {
@@ -49,7 +49,7 @@ async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str,
         "load_cpu_us": load["cpu_us_per_frame"],
         "load_busy": load["cpu_share"],
     }
-    if subject.site is not None:
+    if subject.testbed is not None:
         figures["postgres_cpu_us"] = after.postgres.since(before.postgres).exact_s * per_frame_us
         figures["redis_cpu_us"] = after.redis.since(before.redis).exact_s * per_frame_us
     if run.rate_per_s is not None:
@@ -58,13 +58,13 @@ async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str,
 
 
 def summarize_rounds(rounds: Sequence[Figures]) -> dict[str, Any]:
-    """Return median and range of each figure."""
+    """Return the median and range of each figure."""
     return {name: summarize([figures[name] for figures in rounds]) for name in rounds[0]}
 
 
-def processes_of(site: Site | None) -> tuple[Iterable[int], Iterable[int]]:
-    """Return the processes of PostgreSQL and of Redis as they are now."""
-    return ((), ()) if site is None else (site.postgres_processes(), (site.redis,))
+def processes_of(testbed: Testbed | None) -> tuple[Iterable[int], Iterable[int]]:
+    """Return the current processes of PostgreSQL and Redis."""
+    return ((), ()) if testbed is None else (testbed.postgres_processes(), (testbed.redis,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +76,5 @@ class _Usage:
 
     @classmethod
     def now(cls, subject: Measured) -> "_Usage":
-        postgres, redis = processes_of(subject.site)
+        postgres, redis = processes_of(subject.testbed)
         return cls(time.perf_counter(), cpu_use(subject.server.processes), cpu_use(postgres), cpu_use(redis))

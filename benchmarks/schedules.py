@@ -1,4 +1,4 @@
-"""Composite schedules of a city, from Python: one call for all of its connectors, without the interpreter."""
+"""Measures the composite schedules of a city from Python: one call for all connectors."""
 
 import json
 import time
@@ -15,7 +15,7 @@ _KINDS = ("Daily", "Weekly")
 
 
 def measure(plan: Plan) -> dict[str, dict[str, Summary]]:
-    """Return CPU nanoseconds of the calling thread for all connectors together, by step."""
+    """Return the CPU nanoseconds of the calling thread for all connectors together, by step."""
     protocol, count = Protocol.v16(), plan.schedule_connectors
     texts = [_question(number) for number in range(count)]
     rounds: dict[str, list[float]] = {"read": [], "merge": [], "answer_with_reasons": []}
@@ -55,7 +55,7 @@ def _question(connector: int) -> str:
 
 
 def _installed(connector: int, number: int) -> dict[str, Any]:
-    """Caps, defaults and the transaction's own by turns; daily, weekly and absolute; in A and in W."""
+    """Return an installed profile. Its number decides on purpose, kind, recurrency and unit."""
     purpose = ("ChargePointMaxProfile", "TxProfile", "TxDefaultProfile", "TxDefaultProfile")[number % 4]
     unit, step = ("W", 690) if number % 3 == 0 else ("A", 1)
     hour = (connector + number * 7) % 24

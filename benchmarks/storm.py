@@ -1,6 +1,6 @@
-"""The connection storm: TCP, handshake, authentication, BootNotification, as many a second as go.
+"""Measures a connection storm: TCP, handshake, authentication and BootNotification, as fast as possible.
 
-After an outage all charge points come back at once. Beside it a bare FastAPI WebSocket accept, in turns; its
+After an outage all charge points come back at once. A bare FastAPI WebSocket route is measured in turns; its
 "boot" is an echo.
 """
 
@@ -14,29 +14,29 @@ from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, running_fleet
 from benchmarks.peers import PEERS
 from benchmarks.plan import Plan
-from benchmarks.rig import Site, running_peer, running_server
 from benchmarks.rounds import Figures, Measured, processes_of, summarize_rounds
+from benchmarks.testbed import Testbed, running_peer, running_server
 
 OURS = "stationmaster"
 BARE = "fastapi_echo"
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
-    """Return connections per second and CPU time for each of them."""
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+    """Return connections per second, and CPU time per connection."""
     rounds: dict[str, list[Figures]] = {OURS: [], BARE: []}
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running_server(site, cores, directory))
+        server = await stack.enter_async_context(running_server(testbed, cores, directory))
         peer = next(peer for peer in PEERS if peer.name == BARE)
         bare = await stack.enter_async_context(running_peer(peer, cores, directory))
         subjects: dict[str, Measured] = {}
-        for name, target, engines in ((OURS, server, site), (BARE, bare, None)):
-            fleet_plan = FleetPlan(target.url, site.key, expect=target.expect, sources=4)
+        for name, target, engines in ((OURS, server, testbed), (BARE, bare, None)):
+            fleet_plan = FleetPlan(target.url, testbed.key, expect=target.expect, sources=4)
             fleet = await stack.enter_async_context(running_fleet(fleet_plan))
             subjects[name] = Measured(target, fleet, engines)
         for _ in range(plan.storm_rounds):
             for name, subject in subjects.items():
                 rounds[name].append(await _storm(subject, plan))
-                # What the server does about those who left belongs to nobody's round.
+                # The work of the server after connections have closed must not count in the next round.
                 await asyncio.sleep(plan.storm_settle_s)
     return {
         "connections": plan.storm_connections,
@@ -46,10 +46,10 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
 
 
 async def _storm(subject: Measured, plan: Plan) -> Figures:
-    postgres, redis = processes_of(subject.site)
+    postgres, redis = processes_of(subject.testbed)
     before = [cpu_use(processes) for processes in (subject.server.processes, postgres, redis)]
     figures = await subject.fleet.connect(plan.storm_connections, at_once=plan.storm_at_once)
-    postgres, redis = processes_of(subject.site)
+    postgres, redis = processes_of(subject.testbed)
     after = [cpu_use(processes) for processes in (subject.server.processes, postgres, redis)]
     await subject.fleet.hang_up()
     used_us = [
@@ -64,6 +64,6 @@ async def _storm(subject: Measured, plan: Plan) -> Figures:
         "server_busy": used_us[0] / 1e6 * figures["connections_per_s"],
         "load_cpu_us": figures["cpu_us_per_connection"],
     }
-    if subject.site is not None:
+    if subject.testbed is not None:
         found |= {"postgres_cpu_us": used_us[1], "redis_cpu_us": used_us[2]}
     return found

@@ -1,4 +1,4 @@
-"""Medians and spreads of rounds. A single number from a noisy machine is no result."""
+"""Medians and ranges of rounds. A single number from a noisy machine is not a result."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class Summary(TypedDict):
-    """What a figure was over all rounds, in the unit of the figure."""
+    """A figure over all rounds, in the unit of the figure."""
 
     median: float
     lowest: float
@@ -15,7 +15,7 @@ class Summary(TypedDict):
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Return median and range of the rounds. values: at least one."""
+    """Return the median and range of the rounds. values: at least one."""
     return Summary(
         median=significant(median(values)),
         lowest=significant(min(values)),
@@ -25,7 +25,7 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def significant(value: float, digits: int = 4) -> float:
-    """Round to so many significant digits: more would only pretend."""
+    """Round to a number of significant digits."""
     return float(f"{value:.{digits}g}")
 
 

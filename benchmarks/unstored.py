@@ -1,7 +1,7 @@
-"""The server with a ledger that acknowledges at once, to see what the byte path costs without a database.
+"""Runs the server with a ledger that acknowledges at once, to measure the byte path without a database.
 
-`python -m benchmarks.unstored`, with the settings of the environment. The product has no such switch: this
-module puts stand-ins in the places of the ledger and the frame log before the application is built.
+`python -m benchmarks.unstored` uses the settings of the environment. The product has no such switch: this
+module replaces the ledger and the frame log before the application is built.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from app.transactions.records import (
 )
 
 KEEPS_FRAME_LOG = "BENCHMARK_FRAME_LOG"
-"""Environment variable: `on` leaves the frame log as it is."""
+"""Environment variable. `on`: the frame log is not replaced."""
 _transaction_ids = itertools.count(1)
 
 
 class AcknowledgingLedger(Ledger):
-    """Answers every record as if it were stored."""
+    """A ledger that answers every record as if it were stored."""
 
     def start(self) -> None:
-        """Need no writer."""
+        """Start nothing: this one does not write."""
         self._loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
-        """Answer what this turn of the event loop brings."""
+        """Answer the records that arrive in this turn of the event loop."""
         assert self._loop is not None
         self._loop.call_soon(self._acknowledge)
 
@@ -56,14 +56,14 @@ class AcknowledgingLedger(Ledger):
 
 
 class DiscardingFrameLog(FrameLog):
-    """Keeps no frame."""
+    """A frame log that drops all frames."""
 
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         super().__init__(url, settings=settings, clock=clock)
         self.buffer = FrameBuffer(0, 0)
 
     def start(self) -> None:
-        """Need no writer."""
+        """Start nothing: this one does not write."""
 
 
 def _answer(record: LedgerRecord) -> Any:
@@ -75,14 +75,14 @@ def _answer(record: LedgerRecord) -> Any:
 
 
 def main() -> None:
-    """Serve in this process until a signal."""
+    """Run the server in this process until a signal."""
     settings = load_settings()
     setattr(storage, "Ledger", AcknowledgingLedger)  # noqa: B010 - mypy forbids to assign to a class
     if os.environ.get(KEEPS_FRAME_LOG) != "on":
         setattr(storage, "FrameLog", DiscardingFrameLog)  # noqa: B010
     listener = asyncio.run(open_listener(settings))
     ours, theirs = socket.socketpair()
-    # `ours` stays open: its end would mean that the supervisor is gone.
+    # `ours` stays open. If it closed, the worker would take the supervisor for dead.
     with listener, ours, theirs:
         WorkerServer(make_config(settings), theirs).run(sockets=[listener.for_worker()])
 

@@ -1,8 +1,8 @@
-"""The byte path without a database: Stationmaster beside other servers, in one run, in turns.
+"""Measures the byte path without a database: Stationmaster and other servers, in one run, in turns.
 
-Closed loop: each charge point sends its next CALL when the last one is answered. Stationmaster validates and
-answers as always, but its ledger acknowledges at once (`benchmarks.unstored`); what the others do and do not
-is said in `benchmarks.peers`.
+In a closed loop each charge point sends its next CALL when the last one is answered. Stationmaster validates
+and answers as always, but its ledger acknowledges at once (`benchmarks.unstored`). `benchmarks.peers` says
+what the other servers do and do not do.
 """
 
 from contextlib import AsyncExitStack
@@ -14,9 +14,9 @@ from benchmarks.host import Cores
 from benchmarks.load import FleetPlan, Run, Scenario, running_fleet
 from benchmarks.peers import PEERS
 from benchmarks.plan import Plan
-from benchmarks.rig import Server, Site, running_peer, running_server
 from benchmarks.rounds import Figures, Measured, measure_round, summarize_rounds
 from benchmarks.summary import significant
+from benchmarks.testbed import Server, Testbed, running_peer, running_server
 
 OURS = "stationmaster"
 SCENARIOS: tuple[Scenario, ...] = ("meter_values", "heartbeat")
@@ -24,18 +24,18 @@ _DOES = "handshake with credentials, UTF-8, JSON, validation, duplicate check, h
 _DOES_NOT = "storage: the ledger acknowledges at once, frames are not logged"
 
 
-async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
+async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -> dict[str, Any]:
     """Return the figures by scenario, number of sockets and server."""
     rounds: dict[Scenario, dict[int, dict[str, list[Figures]]]] = {
         scenario: {count: {} for count in plan.wire_sockets} for scenario in SCENARIOS
     }
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(running_server(site, cores, directory, stored=False))
-        subjects = {OURS: await _connected(stack, ours, site, plan)}
+        ours = await stack.enter_async_context(running_server(testbed, cores, directory, stored=False))
+        subjects = {OURS: await _connected(stack, ours, testbed, plan)}
         for peer in PEERS:
             server = await stack.enter_async_context(running_peer(peer, cores, directory))
             subjects[peer.name] = await _connected(stack, server, None, plan)
-        # Rounds outside, so that what changes in the machine meanwhile meets every server.
+        # The rounds are the outer loop, so that changes of the machine affect all servers.
         for _ in range(plan.wire_rounds):
             for scenario, by_count in rounds.items():
                 for count, by_server in by_count.items():
@@ -47,21 +47,21 @@ async def measure(site: Site, cores: Cores, plan: Plan, directory: Path) -> dict
         "servers": {OURS: {"does": _DOES, "does_not": _DOES_NOT}}
         | {peer.name: {"does": peer.does, "does_not": peer.does_not} for peer in PEERS},
         **{
-            scenario: [{"sockets": count, **_beside(by_server)} for count, by_server in by_count.items()]
+            scenario: [{"sockets": count, **_compared(by_server)} for count, by_server in by_count.items()]
             for scenario, by_count in rounds.items()
         },
     }
 
 
-async def _connected(stack: AsyncExitStack, server: Server, site: Site | None, plan: Plan) -> Measured:
-    key = site.key if site else "none"
+async def _connected(stack: AsyncExitStack, server: Server, testbed: Testbed | None, plan: Plan) -> Measured:
+    key = testbed.key if testbed else "none"
     fleet = await stack.enter_async_context(running_fleet(FleetPlan(server.url, key, expect=server.expect)))
     await fleet.connect(max(plan.wire_sockets))
-    return Measured(server, fleet, site)
+    return Measured(server, fleet, testbed)
 
 
-def _beside(rounds: dict[str, list[Figures]]) -> dict[str, Any]:
-    """Figures of each server; of the others also how many times ours does as much, neighbouring rounds."""
+def _compared(rounds: dict[str, list[Figures]]) -> dict[str, Any]:
+    """Return the figures of each server, and those of ours relative to each other server."""
     found: dict[str, Any] = {name: summarize_rounds(figures) for name, figures in rounds.items()}
     for name, theirs in rounds.items():
         if name != OURS:

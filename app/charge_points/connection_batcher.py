@@ -1,8 +1,8 @@
-"""Comings and goings of charge points: login, number of the session, boot, last sign of life.
+"""Reads and writes what connections change at charge points: login, epoch, boot, last-seen time.
 
-After an outage thousands come at once. So what comes together is one statement on arrays, a transaction by
-itself, and no unit of work for each. A row that somebody else holds locked is passed over (`skip locked`) and
-written on its own: one row must not keep everybody waiting.
+After an outage thousands of charge points connect at the same time. So requests are collected, and each batch
+is one statement on arrays and one transaction. A row that another transaction has locked is skipped
+(`skip locked`), and then written by a statement of its own: the rest of the batch does not wait for it.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from typing import Any, Self
 
 import asyncpg
 
-from app.charge_points.records import BOOT_TEXTS, BootFacts, Login, Registration, SignOfLife
-from app.database.batcher import Batcher
+from app.batcher import Batcher
+from app.charge_points.records import BOOT_TEXTS, BootFacts, LastSeen, Login, Registration
 from app.database.failures import Failure, failure_of, translated_errors
 from app.database.text import clean_optional
 
 _BATCH = 500
-"""Charge points of one statement: some milliseconds of PostgreSQL."""
+"""The most charge points of one statement, which takes PostgreSQL some milliseconds."""
 
 _KINDS = 4
-"""Statements that may be under way at the same time: one of each kind."""
+"""The most batches that run at the same time: one of each kind."""
 
 _ALONE = 4
-"""Rows that may be waited for at the same time, because somebody holds them."""
+"""The most locked rows that are waited for at the same time."""
 
 _TIMEOUT_S = 10.0
 _CLOSE_S = 5.0
@@ -35,7 +35,7 @@ _FIND = """
         point.no_credential, point.heartbeat_interval_s
     from unnest($1::text[], $2::text[]) with ordinality as asked (slug, identity, place)
     join tenants as tenant on tenant.slug = asked.slug
-    -- A subquery, so that the planner uses the whole key: it might go through all of a tenant instead.
+    -- A subquery, so that the planner uses the whole key. It might read all rows of a tenant otherwise.
     cross join lateral (
         select * from charge_points where tenant_id = tenant.id and identity = asked.identity limit 1
     ) as point
@@ -45,10 +45,12 @@ _Row = tuple[Any, ...]
 
 
 class ConnectionBatcher:
-    """The record of one worker's comings and goings. Each method returns after its commit.
+    """The statements of one worker about the connections of charge points, in batches.
+
+    Each method returns after its commit.
 
     Raises:
-        StoreUnavailable: the database is away or too slow; what was asked for may be done or not.
+        StoreUnavailable: the database is away or too slow. The change may or may not be done.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
@@ -70,7 +72,7 @@ class ConnectionBatcher:
             + ", ".join(f"{name} = asked.{name}" for name in BOOT_TEXTS),
             "point.registration_status, point.heartbeat_interval_s",
         )
-        self._signs = _Update(
+        self._last_seen = _Update(
             pool,
             alone,
             {"at": "timestamptz", "skew_s": "double precision"},
@@ -80,20 +82,20 @@ class ConnectionBatcher:
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Return one that connects as it is needed."""
+        """Return a batcher that connects when it needs a connection."""
         pool = asyncpg.create_pool(
             url,
             min_size=0,
             max_size=_KINDS + _ALONE,
-            # Nothing here leaves a setting or a lock behind that would have to be reset.
-            reset=_leave_as_it_is,
+            # No statement here leaves a setting or a lock behind, so there is nothing to reset.
+            reset=_reset_nothing,
             timeout=_TIMEOUT_S,
             command_timeout=_TIMEOUT_S,
             max_cached_statement_lifetime=0,
             server_settings={
                 "application_name": "stationmaster connections",
                 "jit": "off",
-                # Each statement has the keys of its rows. A small table the planner would rather read whole.
+                # Each statement names the keys of its rows. The planner would read a small table whole.
                 "enable_seqscan": "off",
                 "synchronous_commit": "on",
             },
@@ -101,9 +103,9 @@ class ConnectionBatcher:
         return cls(await pool)
 
     async def close(self) -> None:
-        """Finish what is under way and disconnect."""
-        for gathering in (self._logins, self._epochs.gathering, self._boots.gathering, self._signs.gathering):
-            await gathering.drain()
+        """Run all requests that wait, then disconnect."""
+        for batcher in (self._logins, self._epochs.batcher, self._boots.batcher, self._last_seen.batcher):
+            await batcher.drain()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await self._pool.close()
@@ -111,25 +113,29 @@ class ConnectionBatcher:
             self._pool.terminate()
 
     async def find(self, tenant_slug: str, identity: str) -> Login | None:
-        """Return what is known of a charge point that wants in; None: no such tenant or charge point."""
+        """Return what a login needs to know; None: the tenant or the charge point does not exist."""
         return await self._logins.add((tenant_slug, identity))
 
     async def next_epoch(self, tenant_id: int, charge_point_id: int, at: datetime) -> int | None:
-        """Number a new session: higher than each before, whatever Redis remembers. None: it was deleted."""
+        """Return the epoch of a new session, which is higher than all before; None: it was deleted.
+
+        The number does not depend on what Redis remembers.
+        """
         found = await self._epochs.write((charge_point_id, tenant_id, at))
         return None if found is None else found[1]
 
     async def record_boot(
         self, tenant_id: int, charge_point_id: int, facts: BootFacts
     ) -> Registration | None:
-        """Keep what a BootNotification said (OCPP 1.6 4.2). None: the charge point was deleted meanwhile."""
+        """Store the facts of a BootNotification (OCPP 1.6 4.2). None: the charge point was deleted."""
         texts = [clean_optional(getattr(facts, name)) for name in BOOT_TEXTS]
         found = await self._boots.write((charge_point_id, tenant_id, facts.at, *texts))
         return None if found is None else Registration(found[1], found[2])
 
-    async def heard(self, signs: Sequence[SignOfLife]) -> None:
-        """Note when charge points were last heard."""
-        await self._signs.write_all([(s.charge_point_id, s.tenant_id, s.at, s.clock_skew_s) for s in signs])
+    async def record_last_seen(self, times: Sequence[LastSeen]) -> None:
+        """Store when charge points were last seen."""
+        rows = [(seen.charge_point_id, seen.tenant_id, seen.at, seen.clock_skew_s) for seen in times]
+        await self._last_seen.write_all(rows)
 
     async def _find(self, asked: list[tuple[str, str]]) -> list[Login | None]:
         found: list[Login | None] = [None] * len(asked)
@@ -139,9 +145,9 @@ class ConnectionBatcher:
 
 
 class _Update:
-    """One kind of change to charge points: of many in one statement, or of one that somebody holds locked.
+    """One kind of change to charge points: many rows in one statement, or one row that is locked.
 
-    Rows begin with the ids of charge point and tenant; answers begin with the id of the charge point.
+    A row begins with the ids of charge point and tenant. An answer begins with the id of the charge point.
     """
 
     def __init__(
@@ -152,12 +158,18 @@ class _Update:
         assignments: str,
         returning: str = "point.id",
     ) -> None:
-        """columns: name and type of what follows the ids; assignments: SQL on `point` and `asked`."""
+        """Build the two statements.
+
+        Args:
+            columns: name and SQL type of each value after the ids.
+            assignments: SQL that sets columns of `point` to values of `asked`.
+            returning: SQL of the columns that an answer has after the id.
+        """
         self._pool = pool
         self._alone = alone
         types = ["bigint", "bigint", *columns.values()]
         arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
-        # Only our own constants stand in it.
+        # This text is made of our own constants only.
         self._waiting = f"""
             update charge_points as point set {assignments}
             from unnest({arrays}) as asked (id, tenant_id, {", ".join(columns)}),
@@ -168,19 +180,19 @@ class _Update:
             where point.id = held.id returning point.id, {returning}
         """  # noqa: S608
         self._skipping = self._waiting.replace("for no key update", "for no key update skip locked")
-        self.gathering: Batcher[_Row, asyncpg.Record | None] = Batcher(self._write, _BATCH)
+        self.batcher: Batcher[_Row, asyncpg.Record | None] = Batcher(self._write, _BATCH)
 
     async def write(self, row: _Row) -> asyncpg.Record | None:
-        """Write one row, together with those of others; None: there is no such charge point."""
-        found = await self.gathering.add(row)
+        """Write one row in a batch with others; None: the charge point does not exist."""
+        found = await self.batcher.add(row)
         if found is None:
-            # There is no such row, or another transaction holds it locked.
+            # The row does not exist, or another transaction has locked it.
             found = await self._write_alone(row)
         return found
 
     async def write_all(self, rows: list[_Row]) -> None:
-        """Write many rows; there may be no such charge point."""
-        found = await asyncio.gather(*map(self.gathering.add, rows))
+        """Write many rows. A row whose charge point does not exist is skipped."""
+        found = await asyncio.gather(*map(self.batcher.add, rows))
         await asyncio.gather(
             *(self._write_alone(row) for row, one in zip(rows, found, strict=True) if one is None)
         )
@@ -189,15 +201,17 @@ class _Update:
         found: list[asyncpg.Record | None] = [None] * len(rows)
         left = list(enumerate(rows))
         while left:
-            # An update changes a row once, whatever it is joined to: who comes twice has a second turn.
-            turn: dict[int, int] = {}
-            again = []
+            # An UPDATE changes each row once, so duplicates go into a second statement.
+            place_of: dict[int, int] = {}
+            duplicates = []
             for place, row in left:
-                if turn.setdefault(row[0], place) != place:
-                    again.append((place, row))
-            for record in await _fetch(self._pool, self._skipping, [rows[place] for place in turn.values()]):
-                found[turn[record[0]]] = record
-            left = again
+                if place_of.setdefault(row[0], place) != place:
+                    duplicates.append((place, row))
+            for record in await _fetch(
+                self._pool, self._skipping, [rows[place] for place in place_of.values()]
+            ):
+                found[place_of[record[0]]] = record
+            left = duplicates
         return found
 
     async def _write_alone(self, row: _Row) -> asyncpg.Record | None:
@@ -209,19 +223,19 @@ async def _fetch(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) ->
     """Run a query whose arguments are the columns of the rows, as arrays."""
     async with translated_errors():
         try:
-            return await _ask(pool, query, rows)
+            return await _fetch_once(pool, query, rows)
         except Exception as error:
             if isinstance(error, TimeoutError) or failure_of(error) is not Failure.UNAVAILABLE:
                 raise
-        # The pool may give a connection that the server has just ended. All of this may be done twice.
-        return await _ask(pool, query, rows)
+        # The pool may hand out a connection that the server has just ended. Each query here may run twice.
+        return await _fetch_once(pool, query, rows)
 
 
-async def _ask(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) -> list[asyncpg.Record]:
+async def _fetch_once(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) -> list[asyncpg.Record]:
     async with pool.acquire() as connection:
         found: list[asyncpg.Record] = await connection.fetch(query, *zip(*rows, strict=True))
         return found
 
 
-async def _leave_as_it_is(connection: object) -> None:
+async def _reset_nothing(connection: object) -> None:
     pass

@@ -1,8 +1,8 @@
 """Machine credentials of charge points: the AuthorizationKey (OCPP-J 6.2, security whitepaper A01).
 
-A key has at least 128 bits of entropy, so a keyed hash is right and a slow one would only make a reconnect
-storm expensive. The stored form is `salt (16 bytes) || HMAC-SHA256(pepper, salt || key)`. Nothing here logs
-or raises a key.
+A key has at least 128 bits of entropy, so a keyed hash is enough. A slow hash would only make a storm of
+reconnects expensive. The stored form is `salt (16 bytes) || HMAC-SHA256(pepper, salt || key)`. No key
+appears in a log or an error.
 """
 
 import binascii
@@ -23,10 +23,10 @@ def generate_key() -> str:
 
 
 def key_bytes(text: str) -> bytes | None:
-    """Return the key that the value of an AuthorizationKey change stands for; None when it stands for none.
+    """Return the key that a value of AuthorizationKey means; None: the value has neither of the two forms.
 
-    32 to 40 hexadecimal characters are the key's bytes (OCPP-J errata 3.10); 16 to 20 characters of ASCII
-    are, as in the certification tool's TC_085, the bytes themselves.
+    32 to 40 hexadecimal characters encode the bytes of the key (OCPP-J errata 3.10). 16 to 20 characters of
+    ASCII are the bytes themselves, as in test case TC_085 of the certification tool.
     """
     if not text.isascii():
         return None
@@ -37,24 +37,27 @@ def key_bytes(text: str) -> bytes | None:
 
 
 class Credentials:
-    """Hashes keys and checks passwords. pepper: the server's secret; stored hashes are worthless without."""
+    """Hashes keys and checks passwords. pepper: the secret of the server, needed to compute a hash."""
 
     def __init__(self, pepper: str) -> None:
         self._pepper = pepper.encode()
-        self._nobody = self.hash(secrets.token_bytes(_KEY_BYTES))
+        self._unknown = self.hash(secrets.token_bytes(_KEY_BYTES))
 
     def hash(self, key: bytes) -> bytes:
-        """Return the form of a key that may be stored, 48 bytes, with a salt of its own."""
+        """Return the hash of a key with a new salt, 48 bytes, for storage."""
         salt = secrets.token_bytes(_SALT_BYTES)
         return salt + self._digest(salt, key)
 
     def matches(self, password: bytes, stored: bytes | None) -> bool:
-        """Tell whether a Basic auth password is the key behind `stored`; the same work in any case.
+        """Tell whether a password of Basic authentication is the key of a stored hash.
 
-        password: as it came, not decoded; either the key's bytes or the hexadecimal text of them. stored
-        None: no such credential, which takes as long as a wrong password does.
+        The work is the same in any case, so the time it takes says nothing.
+
+        Args:
+            password: the bytes as received: those of the key, or of its hexadecimal text.
+            stored: the hash; None: a credential is not set.
         """
-        reference = self._nobody if stored is None else stored
+        reference = self._unknown if stored is None else stored
         salt, expected = reference[:_SALT_BYTES], reference[_SALT_BYTES:]
         other_form = _from_hex(password) if len(password) in _HEX_CHARACTERS else None
         raw = hmac.compare_digest(self._digest(salt, password), expected)
@@ -67,5 +70,5 @@ class Credentials:
 
 
 def _from_hex(text: bytes) -> bytes | None:
-    # unhexlify alone would do, but its error takes longer than its success.
+    # unhexlify checks the digits too, but it takes longer to fail than to succeed.
     return binascii.unhexlify(text) if _HEX_DIGITS.issuperset(text) else None

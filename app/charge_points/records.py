@@ -1,4 +1,4 @@
-"""Charge points as the rest of the application sees them: frozen, named as the columns are."""
+"""Values about charge points. A field has the name of its column."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.ocpp.v16 import RegistrationStatus
 
 @dataclass(frozen=True, slots=True)
 class ChargePointRecord:
-    """One charge point. clock_skew_s: its clock minus ours; epoch: number of its newest session."""
+    """One charge point. clock_skew_s: its clock minus ours; epoch: the number of its newest session."""
 
     id: int
     tenant_id: int
@@ -41,7 +41,7 @@ class ChargePointRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewChargePointFacts:
-    """What an operator says of a new charge point. registration_status None: the tenant's default."""
+    """The input for a new charge point. registration_status None: the default of the tenant."""
 
     identity: str
     name: str | None
@@ -52,7 +52,7 @@ class NewChargePointFacts:
 
 @dataclass(frozen=True, slots=True)
 class BootFacts:
-    """What BootNotification says of a charge point (OCPP 1.6 6.3)."""
+    """The facts of a BootNotification (OCPP 1.6 6.3). at: when it arrived."""
 
     at: datetime
     vendor: str | None
@@ -67,11 +67,11 @@ class BootFacts:
 
 
 BOOT_TEXTS: Final = tuple(field.name for field in fields(BootFacts) if field.name != "at")
-"""Names of the texts in `BootFacts`, which are also columns of a charge point."""
+"""Names of the text fields of `BootFacts`, and of their columns in the table of charge points."""
 
 
-class SignOfLife(NamedTuple):
-    """When a charge point was last heard. clock_skew_s: by how much its clock is ahead; None: as before."""
+class LastSeen(NamedTuple):
+    """When a charge point was last seen. clock_skew_s: its clock minus ours; None: keep the stored value."""
 
     tenant_id: int
     charge_point_id: int
@@ -80,7 +80,7 @@ class SignOfLife(NamedTuple):
 
 
 class Registration(NamedTuple):
-    """What the operator has decided of a charge point. heartbeat_interval_s None: as for all others."""
+    """The operator's settings for a charge point. heartbeat_interval_s None: the default of the server."""
 
     status: RegistrationStatus
     heartbeat_interval_s: int | None
@@ -88,7 +88,7 @@ class Registration(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """All that a handshake needs to know, read in one query."""
+    """Everything that a handshake needs to know, read in one query."""
 
     tenant_id: int
     tenant_slug: str
@@ -120,7 +120,7 @@ class ConnectorRecord:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """One StatusNotification. reported_at: the charge point's time, or ours when it gave none."""
+    """One StatusNotification. reported_at: the charge point's time, or the arrival if it gave none."""
 
     connector_id: int
     status: str
@@ -134,7 +134,7 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class ChargePointFilter:
-    """identity_prefix: exact case."""
+    """Narrows a list of charge points. identity_prefix: in exact case."""
 
     identity_prefix: str | None = None
     registration_status: RegistrationStatus | None = None

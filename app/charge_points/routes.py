@@ -19,7 +19,7 @@ from app.charge_points.schemas import (
     NewChargePoint,
     charge_point_fields,
     connector_fields,
-    operators_part,
+    operator_fields,
 )
 from app.charge_points.service import ChargePointService, MintedCredential
 from app.errors import NotFound
@@ -46,7 +46,7 @@ from app.web.services import provided
 
 _TAG = Tag(
     "charge-points",
-    "Charge points: what you set, what they report, whether they are connected now.",
+    "Charge points: your settings, what they report, and whether they are connected now.",
 )
 router = api_router(prefix="/v1/charge-points", tags=[_TAG])
 
@@ -54,11 +54,11 @@ ChargePoints = Annotated[ChargePointService, Depends(provided(ChargePointService
 
 
 class ChargePointQuery(Paging):
-    """How to narrow the listing of charge points."""
+    """The query of the list of charge points."""
 
     prefix: Annotated[
         Identity | SkipJsonSchema[None],
-        Field(description="What the identity begins with, in this case."),
+        Field(description="The beginning of the identity, case-sensitive."),
     ] = None
     registration_status: RegistrationStatus | SkipJsonSchema[None] = None
 
@@ -71,8 +71,8 @@ async def list_charge_points(
     after = decode_cursor(query.cursor, TextKey)
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
     found = await charge_points.page(access.tenant_id, query.limit + 1, after, filters)
-    page, next_cursor = cut_page(found, query.limit, lambda seen: seen.row["identity"])
-    items = [charge_point_fields(seen.row, seen.connected_since) for seen in page]
+    page, next_cursor = cut_page(found, query.limit, lambda item: item.row["identity"])
+    items = [charge_point_fields(item.row, item.connected_since) for item in page]
     return encoded_page_response(encoded_page(items, next_cursor))
 
 
@@ -88,7 +88,7 @@ async def create_charge_point(
     charge_points: ChargePoints,
     body: Annotated[ChargePointCreate, Depends(json_body(ChargePointCreate))],
 ) -> Response:
-    """Create a charge point. Its password is in this answer and never shown again."""
+    """Create a charge point. Its password is in this answer, and is never shown again."""
     record, minted = await charge_points.create(access.tenant_id, NewChargePointFacts(**dict(body)))
     shown = NewChargePoint(
         charge_point=ChargePoint.of(record, None), credential=None if minted is None else _shown(minted)
@@ -104,9 +104,9 @@ async def get_charge_point(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
-    seen = await charge_points.get(access.tenant_id, identity)
-    fields = charge_point_fields(seen.row, seen.connected_since)
-    return encoded_response(encoded(fields), operators_part(fields), if_none_match=if_none_match)
+    found = await charge_points.get(access.tenant_id, identity)
+    fields = charge_point_fields(found.row, found.connected_since)
+    return encoded_response(encoded(fields), operator_fields(fields), if_none_match=if_none_match)
 
 
 @router.patch(
@@ -122,7 +122,7 @@ async def change_charge_point(
     body: Annotated[ChargePointChange, Depends(json_body(ChargePointChange))],
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a charge point (merge patch, RFC 7396). A new status counts from its next boot on."""
+    """Change a charge point (merge patch, RFC 7396). A new registration status applies from its next boot."""
 
     def compare(record: ChargePointRecord) -> None:
         require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
@@ -136,7 +136,7 @@ async def change_charge_point(
 async def delete_charge_point(
     access: WriteAccess, charge_points: ChargePoints, identity: IdentityPath
 ) -> Response:
-    """Delete a charge point and close its connection. One with billing records stays, as they do."""
+    """Delete a charge point and close its connection. It is kept if it has billing records."""
     await charge_points.delete(access.tenant_id, identity)
     return Response(status_code=204)
 
@@ -145,7 +145,7 @@ async def delete_charge_point(
 async def replace_credentials(
     access: WriteAccess, charge_points: ChargePoints, identity: IdentityPath
 ) -> Response:
-    """Generate a new password and show it this once. The old one ends at once, and so does its connection."""
+    """Generate a new password and show it once. The old password and its connection end at once."""
     return secret_response(_shown(await charge_points.replace_credential(access.tenant_id, identity)))
 
 
@@ -156,7 +156,7 @@ async def list_connectors(
     identity: IdentityPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """List the connectors a charge point has reported, 0 (the charge point itself) included."""
+    """List the connectors that a charge point has reported. Connector 0 is the charge point itself."""
     rows = await charge_points.connectors(access.tenant_id, identity)
     content = encoded({"items": [connector_fields(row) for row in rows]})
     return encoded_response(content, if_none_match=if_none_match)

@@ -1,11 +1,9 @@
-"""Shapes of REST requests and answers about charge points."""
+"""The shapes of REST requests and answers about charge points."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Self
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from app.charge_points.records import BOOT_TEXTS, ChargePointRecord
 from app.clock import utc_text
@@ -17,14 +15,14 @@ from app.web.rows import Fields, encoded, optional_time
 
 
 class ChargePoint(Resource):
-    """A charge point: what an operator set, what it reported, and whether it is connected now."""
+    """A charge point: the settings of the operator, what it reported, and whether it is connected now."""
 
     identity: str = Field(description="The last segment of its URL (OCPP-J 3.1.1).")
     name: str | None
-    registration_status: RegistrationStatus = Field(description="Answer to BootNotification.")
-    no_credential: bool = Field(description="True: it may connect without a credential. A risk you chose.")
+    registration_status: RegistrationStatus = Field(description="The answer to its BootNotification.")
+    no_credential: bool = Field(description="True: it may connect without a credential, at your risk.")
     has_credential: bool
-    heartbeat_interval_s: int | None = Field(description="Seconds; null: the server's default.")
+    heartbeat_interval_s: int | None = Field(description="In seconds. null: the default of the server.")
     vendor: str | None
     model: str | None
     serial_number: str | None
@@ -34,12 +32,12 @@ class ChargePoint(Resource):
     imsi: str | None
     meter_type: str | None
     meter_serial_number: str | None
-    connected: bool = Field(description="Whether a worker that is alive holds its socket now.")
+    connected: bool = Field(description="Whether it is connected to a running worker now.")
     connected_since: Instant | None = Field(description="Start of the present connection.")
     last_connected_at: Instant | None = Field(description="Start of the newest connection.")
     last_seen_at: Instant | None
     booted_at: Instant | None
-    clock_skew_s: float | None = Field(description="Its clock minus ours, seconds.")
+    clock_skew_s: float | None = Field(description="Its clock minus ours, in seconds.")
     created_at: Instant
     updated_at: Instant
 
@@ -71,7 +69,7 @@ class ChargePoint(Resource):
 
     @classmethod
     def of(cls, record: ChargePointRecord, connected_since: datetime | None) -> Self:
-        """Join the record and the live state. connected_since: None when it is not connected."""
+        """Join the record and the live state. connected_since: None if it is not connected."""
         return cls(
             has_credential=record.credential_hash is not None,
             connected=connected_since is not None,
@@ -95,19 +93,17 @@ CHARGE_POINT_LIVE_FIELDS = frozenset(
         "updated_at",
     }
 )
-"""What changes without an operator's hand: outside If-Match."""
+"""Fields that change without the operator. If-Match does not compare them."""
 
 
 class Credential(Resource):
-    """What a charge point needs to connect, shown this once."""
+    """Everything that a charge point needs to connect. It is shown once."""
 
-    username: str = Field(description="Basic authentication user: the identity (OCPP-J 6.2.2).")
+    username: str = Field(description="User name for Basic authentication: the identity (OCPP-J 6.2.2).")
     password: str = Field(
-        description="40 hexadecimal digits, as an AuthorizationKey is set. Shown this once."
+        description="40 hexadecimal digits, the form of an AuthorizationKey. It is shown once."
     )
-    path: str = Field(
-        description="Where the charge point connects to, below the server's ws:// or wss:// URL."
-    )
+    path: str = Field(description="The path to connect to, after the ws:// or wss:// address of the server.")
 
     example: ClassVar[Json] = {
         "username": "RDAM-0123",
@@ -117,10 +113,10 @@ class Credential(Resource):
 
 
 class NewChargePoint(Resource):
-    """A charge point just made, with its credential."""
+    """A new charge point with its credential."""
 
     charge_point: ChargePoint
-    credential: Credential | None = Field(description="null when it may connect without one.")
+    credential: Credential | None = Field(description="null if it may connect without one.")
 
     example: ClassVar[Json] = {"charge_point": ChargePoint.example, "credential": Credential.example}
 
@@ -158,23 +154,24 @@ class Connectors(Resource):
 
 
 HEARTBEAT_MAXIMUM_S = 86_400
-"""A charge point must be heard of daily at least (OCPP-J 5.3)."""
+"""A charge point must send something at least once a day (OCPP-J 5.3)."""
 
 
-HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="Seconds.")] | None
+HeartbeatInterval = Annotated[int, Field(ge=1, le=HEARTBEAT_MAXIMUM_S, description="In seconds.")] | None
 
 
 class ChargePointCreate(Input):
     """A new charge point. Its credential is generated."""
 
-    identity: Annotated[Identity, Field(description="Case-sensitive; never changes.")]
+    identity: Annotated[Identity, Field(description="It is case-sensitive, and never changes.")]
     name: Name | None = None
     registration_status: Annotated[
-        RegistrationStatus | None, Field(description="null: the tenant's default.")
+        RegistrationStatus | None, Field(description="null: the default of the tenant.")
     ] = None
     heartbeat_interval_s: HeartbeatInterval = None
     no_credential: Annotated[
-        bool, Field(description="True: anybody who knows the identity may connect. Private networks only.")
+        bool,
+        Field(description="True: everyone who knows the identity may connect. For private networks only."),
     ] = False
 
     example: ClassVar[Json] = {
@@ -185,7 +182,7 @@ class ChargePointCreate(Input):
 
 
 class ChargePointChange(Change):
-    """What may change of a charge point."""
+    """A change of a charge point."""
 
     name: Name | None = None
     registration_status: RegistrationStatus = "Accepted"
@@ -225,8 +222,8 @@ def charge_point_fields(row: Row, connected_since: datetime | None) -> Fields:
     }
 
 
-def operators_part(fields: Fields) -> bytes:
-    """Write what an operator set of a charge point: the half of its entity tag that If-Match compares."""
+def operator_fields(fields: Fields) -> bytes:
+    """Encode the members that an operator sets: the part of the entity tag that If-Match compares."""
     return encoded({name: fields[name] for name in fields if name not in CHARGE_POINT_LIVE_FIELDS})
 
 

@@ -1,4 +1,4 @@
-"""What the outside asks of charge points: listing, changing, credentials, and closing their connections."""
+"""The use cases of charge points: list, change, replace credentials, close connections."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from app.types import TenantId
 
 _EVICTION_WITHIN = timedelta(seconds=30)
 _EVICTED_AT_ONCE = 500
-"""Charge points that one round trip to Redis looks up."""
+"""The most charge points that one round trip to Redis looks up."""
 _LOG = get_logger(__name__)
 
 Found = TypeVar("Found")
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class MintedCredential:
-    """A new credential: what its owner is shown once, and what is stored of it."""
+    """A new credential. password: shown once; stored: its hash, which the database keeps."""
 
     tenant_slug: str
     identity: str
@@ -40,8 +40,8 @@ class MintedCredential:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenChargePoint:
-    """A charge point as it is stored, and since when it is connected; None: it is not."""
+class LiveChargePoint:
+    """A stored charge point with its live state. connected_since: None if it is not connected."""
 
     row: Row
     connected_since: datetime | None
@@ -53,7 +53,7 @@ async def existing_charge_point(
     """Return the charge point of this identity.
 
     Args:
-        to_change: Lock it, so that what is compared is what is changed.
+        to_change: Lock it, so that it cannot change between a comparison and an update.
 
     Raises:
         NotFound: the tenant has none.
@@ -62,10 +62,10 @@ async def existing_charge_point(
 
 
 def found_charge_point(found: Found | None) -> Found:
-    """Return what was found of a charge point.
+    """Return what a search for a charge point has found.
 
     Raises:
-        NotFound: nothing was found, so the tenant has none of this identity.
+        NotFound: it has found None: the tenant has no charge point of this identity.
     """
     if found is None:
         raise NotFound("There is no such charge point.", "identity")
@@ -84,29 +84,29 @@ class ChargePointService:
     tenants: TenantService
 
     def reads(self, tenant_id: TenantId) -> ChargePointReads:
-        """Return what reads the charge points of a tenant without a unit of work."""
+        """Return the reads of a tenant's charge points that need no unit of work."""
         return ChargePointReads(self.database.reads, tenant_id)
 
     async def page(
         self, tenant_id: TenantId, limit: int, after: str | None, filters: ChargePointFilter
-    ) -> list[SeenChargePoint]:
+    ) -> list[LiveChargePoint]:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
         rows = await self.reads(tenant_id).page(limit, after, filters)
         owners = await self.presence.find_many(tenant_id, [row["identity"] for row in rows])
         since = {identity: owner.connected_at for identity, owner in owners.items()}
-        return [SeenChargePoint(row, since.get(row["identity"])) for row in rows]
+        return [LiveChargePoint(row, since.get(row["identity"])) for row in rows]
 
-    async def get(self, tenant_id: TenantId, identity: str) -> SeenChargePoint:
+    async def get(self, tenant_id: TenantId, identity: str) -> LiveChargePoint:
         """Return one charge point with its live state.
 
         Raises:
             NotFound: the tenant has none of this identity.
         """
         row = found_charge_point(await self.reads(tenant_id).get(identity))
-        return SeenChargePoint(row, await self.connected_since(tenant_id, identity))
+        return LiveChargePoint(row, await self.connected_since(tenant_id, identity))
 
     async def connected_since(self, tenant_id: TenantId, identity: str) -> datetime | None:
-        """Return when the present connection began; None: the charge point is not connected."""
+        """Return when the current connection began; None: the charge point is not connected."""
         owner = await self.presence.find(tenant_id, identity)
         return None if owner is None else owner.connected_at
 
@@ -125,7 +125,7 @@ class ChargePointService:
 
         Raises:
             Conflict: the tenant has one of this identity.
-            Unauthorized: the tenant was deleted a moment ago.
+            Unauthorized: the tenant has just been deleted.
         """
         tenant = await self.tenants.own(tenant_id)
         minted = None if facts.no_credential else self._mint(tenant.slug, facts.identity)
@@ -181,7 +181,7 @@ class ChargePointService:
 
         Raises:
             NotFound: the tenant has no charge point of this identity.
-            Unauthorized: the tenant was deleted a moment ago.
+            Unauthorized: the tenant has just been deleted.
         """
         tenant = await self.tenants.own(tenant_id)
         minted = self._mint(tenant.slug, identity)
@@ -199,8 +199,8 @@ class ChargePointService:
     async def evict(self, tenant_id: TenantId, identities: Sequence[str]) -> None:
         """Close the connections of charge points whose credentials have ended.
 
-        If the worker that holds one cannot be reached, the change holds all the same: the session ends with
-        its socket.
+        A worker may be unreachable. Then its session ends with its socket; the new credential is valid all
+        the same.
         """
         for start in range(0, len(identities), _EVICTED_AT_ONCE):
             portion = identities[start : start + _EVICTED_AT_ONCE]
@@ -208,7 +208,7 @@ class ChargePointService:
                 await self._evict(owner)
 
     def _mint(self, tenant_slug: str, identity: str) -> MintedCredential:
-        """Make a random key of 160 bits (security whitepaper A01)."""
+        """Make a credential with a random key of 160 bits (security whitepaper A01)."""
         key = generate_key()
         raw = key_bytes(key)
         if raw is None:

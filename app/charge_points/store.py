@@ -1,46 +1,88 @@
-"""Charge points of one tenant: who they are, what they said at boot, how they log in."""
+"""SQL of charge points, their credentials and their connectors."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, bindparam, delete, func, insert, select, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables
-from app.charge_points.connector_store import OF_IDENTITY
-from app.charge_points.records import ChargePointFilter, ChargePointRecord
+from app.charge_points.records import ChargePointFilter, ChargePointRecord, ConnectorRecord, StatusReport
+from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Prepared, Row
-from app.database.repository import Repository, columns_of, like_prefix
+from app.database.repository import LARGEST_INT32, Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
+from app.database.text import clean_optional, clean_text
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.ocpp.v16 import RegistrationStatus
 from app.types import TenantId
 
-_TABLE = tables.charge_points
-_COLUMNS = columns_of(ChargePointRecord, _TABLE)
+_CHARGE_POINTS = tables.charge_points
+_CHARGE_POINT_COLUMNS = columns_of(ChargePointRecord, _CHARGE_POINTS)
+_CONNECTORS = tables.connectors
+_CONNECTOR_COLUMNS = columns_of(ConnectorRecord, _CONNECTORS)
 _CHANGEABLE = frozenset({"name", "registration_status", "no_credential", "heartbeat_interval_s"})
 
 
-ONE: Final = Statement(
-    select(*_COLUMNS).where(
-        _TABLE.c.tenant_id == bindparam("tenant_id"), _TABLE.c.identity == bindparam("identity")
+_BY_IDENTITY: Final = Statement(
+    select(*_CHARGE_POINT_COLUMNS).where(
+        _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
+        _CHARGE_POINTS.c.identity == bindparam("identity"),
     )
 )
-"""A charge point by its OCPP identity, compared exactly."""
+"""Selects a charge point by its OCPP identity, compared exactly."""
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
-    "after": _TABLE.c.identity > bindparam("after"),
-    "prefix": _TABLE.c.identity.like(bindparam("prefix")),
-    "registration_status": _TABLE.c.registration_status == bindparam("registration_status"),
+    "after": _CHARGE_POINTS.c.identity > bindparam("after"),
+    "prefix": _CHARGE_POINTS.c.identity.like(bindparam("prefix")),
+    "registration_status": _CHARGE_POINTS.c.registration_status == bindparam("registration_status"),
 }
 
 
-def page_values(limit: int, after: str | None, filters: ChargePointFilter) -> dict[str, Any]:
-    """What narrows a page of charge points, by name."""
+_RECORD_STATUS = text(
+    """
+    insert into connectors as known (tenant_id, charge_point_id, connector_id, status, error_code, info,
+        vendor_id, vendor_error_code, reported_at, received_at, effective_at)
+    select :tenant_id, :charge_point_id, :connector_id, :status, :error_code, :info,
+        :vendor_id, :vendor_error_code, :reported_at, :received_at, :effective_at
+    where exists (select from connectors
+                  where charge_point_id = :charge_point_id and connector_id = :connector_id)
+       or (select count(*) from connectors where charge_point_id = :charge_point_id) < :connector_limit
+    on conflict (charge_point_id, connector_id) do update set
+        status = excluded.status, error_code = excluded.error_code, info = excluded.info,
+        vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
+        reported_at = excluded.reported_at, received_at = excluded.received_at,
+        effective_at = excluded.effective_at
+    where excluded.effective_at >= known.effective_at and known.tenant_id = excluded.tenant_id
+    returning connector_id
+    """
+).bindparams(
+    bindparam("charge_point_id", type_=_CONNECTORS.c.charge_point_id.type),
+    *(
+        bindparam(column.name, type_=column.type)
+        for column in _CONNECTORS.c
+        if column.name != "charge_point_id"
+    ),
+)
+
+_CONNECTORS_BY_IDENTITY: Final = Statement(
+    select(*_CONNECTOR_COLUMNS)
+    .select_from(_CHARGE_POINTS.outerjoin(_CONNECTORS, _CONNECTORS.c.charge_point_id == _CHARGE_POINTS.c.id))
+    .where(
+        _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
+        _CHARGE_POINTS.c.identity == bindparam("identity"),
+    )
+    .order_by(_CONNECTORS.c.connector_id)
+)
+"""Selects the connectors of a charge point, by number. A charge point without any gives one row of nulls."""
+
+
+def _page_values(limit: int, after: str | None, filters: ChargePointFilter) -> dict[str, Any]:
+    """Return the parameters of a page of charge points, by name."""
     prefix = filters.identity_prefix
     return given(
         limit=limit,
@@ -51,15 +93,17 @@ def page_values(limit: int, after: str | None, filters: ChargePointFilter) -> di
 
 
 @cache
-def page_statement(names: frozenset[str]) -> Statement:
-    """A page of charge points in the order of their identity. names: of the values that narrow it."""
+def _page_statement(names: frozenset[str]) -> Statement:
+    """Return the statement of a page, in the order of identities. names: of its parameters."""
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
-    return Statement(statement.order_by(_TABLE.c.identity).limit(bindparam("limit", type_=Integer)))
+    statement = select(*_CHARGE_POINT_COLUMNS).where(
+        _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"), *conditions
+    )
+    return Statement(statement.order_by(_CHARGE_POINTS.c.identity).limit(bindparam("limit", type_=Integer)))
 
 
 class ChargePointStore(Repository):
-    """The charge points of one tenant. `charge_point_id` is the primary key, `identity` the OCPP name."""
+    """The charge points of one tenant. `charge_point_id`: primary key; `identity`: the name in OCPP."""
 
     async def create(
         self,
@@ -75,7 +119,7 @@ class ChargePointStore(Repository):
         Raises:
             Conflict: the tenant has one of this identity.
         """
-        statement = insert(_TABLE).values(
+        statement = insert(_CHARGE_POINTS).values(
             tenant_id=self.tenant_id,
             identity=identity,
             name=name,
@@ -86,7 +130,7 @@ class ChargePointStore(Repository):
             updated_at=func.now(),
         )
         try:
-            row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
+            row = (await self.connection.execute(statement.returning(*_CHARGE_POINT_COLUMNS))).one()
         except IntegrityError as error:
             if "uq_charge_points" not in str(error):
                 raise
@@ -96,10 +140,10 @@ class ChargePointStore(Repository):
     async def get(self, identity: str, *, to_change: bool = False) -> ChargePointRecord | None:
         """Return a charge point by its OCPP identity, compared exactly.
 
-        to_change: nobody else changes it until the end of this transaction.
+        to_change: lock it until the end of this transaction.
         """
-        statement = select(*_COLUMNS).where(
-            _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity
+        statement = select(*_CHARGE_POINT_COLUMNS).where(
+            _CHARGE_POINTS.c.tenant_id == self.tenant_id, _CHARGE_POINTS.c.identity == identity
         )
         if to_change:
             statement = statement.with_for_update(key_share=True)
@@ -110,28 +154,32 @@ class ChargePointStore(Repository):
         self, limit: int, after: str | None = None, filters: ChargePointFilter | None = None
     ) -> list[ChargePointRecord]:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
-        values = page_values(limit, after, filters or ChargePointFilter())
-        statement = page_statement(frozenset(values))
+        values = _page_values(limit, after, filters or ChargePointFilter())
+        statement = _page_statement(frozenset(values))
         rows = await self.connection.execute(statement.clause, {"tenant_id": self.tenant_id, **values})
         return [ChargePointRecord(*row) for row in rows]
 
     async def update(self, identity: str, **changes: Any) -> ChargePointRecord | None:
-        """Change name, registration_status, no_credential or heartbeat_interval_s; None: unknown."""
+        """Change name, registration_status, no_credential or heartbeat_interval_s; None: not found."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise TypeError(f"a charge point's {sorted(unknown)} cannot be changed")
-        statement = self._update().where(_TABLE.c.identity == identity).values(**changes)
-        row = (await self.connection.execute(statement.returning(*_COLUMNS))).one_or_none()
+        statement = self._update().where(_CHARGE_POINTS.c.identity == identity).values(**changes)
+        row = (await self.connection.execute(statement.returning(*_CHARGE_POINT_COLUMNS))).one_or_none()
         return ChargePointRecord(*row) if row is not None else None
 
     async def delete(self, identity: str) -> bool:
-        """Remove a charge point and its connectors, commands and configuration. False: there is none.
+        """Delete a charge point with its connectors, commands and configuration. False: it does not exist.
 
         Raises:
-            Conflict: it has transactions, or billing messages that fit none.
+            Conflict: it has transactions or orphan records.
         """
-        owned = select(_TABLE.c.id).where(_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.identity == identity)
-        statement = delete(_TABLE).where(_TABLE.c.id.in_(owned)).returning(_TABLE.c.id)
+        owned = select(_CHARGE_POINTS.c.id).where(
+            _CHARGE_POINTS.c.tenant_id == self.tenant_id, _CHARGE_POINTS.c.identity == identity
+        )
+        statement = (
+            delete(_CHARGE_POINTS).where(_CHARGE_POINTS.c.id.in_(owned)).returning(_CHARGE_POINTS.c.id)
+        )
         try:
             async with self.connection.begin_nested():
                 return (await self.connection.execute(statement)).one_or_none() is not None
@@ -139,7 +187,7 @@ class ChargePointStore(Repository):
             raise Conflict(f"The charge point {identity!r} has billing records; they are kept.") from None
 
     async def set_credential(self, charge_point_id: int, credential_hash: bytes | None) -> None:
-        """Replace the credential at once; a pending one is dropped."""
+        """Replace the credential at once, and drop a pending one."""
         await self.connection.execute(
             self._update(charge_point_id).values(
                 credential_hash=credential_hash, pending_credential_hash=None, pending_until=None
@@ -149,31 +197,87 @@ class ChargePointStore(Repository):
     async def set_pending_credential(
         self, charge_point_id: int, credential_hash: bytes, until: datetime
     ) -> None:
-        """Let a second credential log in as well until a time: the charge point may have taken it or not."""
+        """Allow a second credential until a time: the charge point may or may not have accepted it."""
         await self.connection.execute(
             self._update(charge_point_id).values(pending_credential_hash=credential_hash, pending_until=until)
         )
 
     async def promote_pending(self, charge_point_id: int, credential_hash: bytes) -> bool:
-        """Make this pending credential the only one. False: it is not the one that is pending."""
-        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash == credential_hash)
+        """Make this pending credential the only one. False: another one is pending, or none."""
+        statement = self._update(charge_point_id).where(
+            _CHARGE_POINTS.c.pending_credential_hash == credential_hash
+        )
         statement = statement.values(
             credential_hash=credential_hash, pending_credential_hash=None, pending_until=None
         )
-        return (await self.connection.execute(statement.returning(_TABLE.c.id))).one_or_none() is not None
+        return (
+            await self.connection.execute(statement.returning(_CHARGE_POINTS.c.id))
+        ).one_or_none() is not None
 
     async def drop_pending(self, charge_point_id: int, credential_hash: bytes) -> None:
-        """Forget this pending credential, if it is the one: the charge point refused it."""
-        statement = self._update(charge_point_id).where(_TABLE.c.pending_credential_hash == credential_hash)
+        """Drop this credential if it is the pending one: the charge point refused it."""
+        statement = self._update(charge_point_id).where(
+            _CHARGE_POINTS.c.pending_credential_hash == credential_hash
+        )
         await self.connection.execute(statement.values(pending_credential_hash=None, pending_until=None))
 
     def _update(self, charge_point_id: int | None = None) -> Any:
-        statement = update(_TABLE).where(_TABLE.c.tenant_id == self.tenant_id).values(updated_at=func.now())
-        return statement if charge_point_id is None else statement.where(_TABLE.c.id == charge_point_id)
+        statement = (
+            update(_CHARGE_POINTS)
+            .where(_CHARGE_POINTS.c.tenant_id == self.tenant_id)
+            .values(updated_at=func.now())
+        )
+        return (
+            statement if charge_point_id is None else statement.where(_CHARGE_POINTS.c.id == charge_point_id)
+        )
+
+
+class ConnectorStore(Repository):
+    """The connectors of one tenant's charge points."""
+
+    async def for_charge_point(self, charge_point_id: int) -> list[ConnectorRecord]:
+        """Return the connectors in the order of their number."""
+        statement = select(*_CONNECTOR_COLUMNS).where(
+            _CONNECTORS.c.tenant_id == self.tenant_id, _CONNECTORS.c.charge_point_id == charge_point_id
+        )
+        rows = await self.connection.execute(statement.order_by(_CONNECTORS.c.connector_id))
+        return [ConnectorRecord(*row) for row in rows]
+
+    async def record_status(self, charge_point_id: int, report: StatusReport, connector_limit: int) -> bool:
+        """Store a report unless the stored one is newer; create the connector if it is unknown.
+
+        A time in the future is replaced by the time of arrival. Otherwise one report with a wrong clock would
+        hide all later ones.
+
+        Args:
+            connector_limit: The most connectors that the charge point may have.
+
+        Returns:
+            Whether the report was stored: it is not older, and the limit is not reached.
+        """
+        if not 0 <= report.connector_id <= LARGEST_INT32:
+            return False
+        plausible = PLAUSIBLE_FROM <= report.reported_at <= report.received_at
+        values = {
+            "tenant_id": self.tenant_id,
+            "charge_point_id": charge_point_id,
+            "connector_id": report.connector_id,
+            "status": clean_text(report.status),
+            "error_code": clean_text(report.error_code),
+            "info": clean_optional(report.info),
+            "vendor_id": clean_optional(report.vendor_id),
+            "vendor_error_code": clean_optional(report.vendor_error_code),
+            "reported_at": report.reported_at,
+            "received_at": report.received_at,
+            "effective_at": report.reported_at if plausible else report.received_at,
+            # Connector 0 is the charge point itself and does not count.
+            "connector_limit": connector_limit + 1,
+        }
+        return (await self.connection.execute(_RECORD_STATUS, values)).one_or_none() is not None
 
 
 class ChargePointReads:
-    """Reads the charge points of one tenant, each read one prepared statement."""
+    """Reads the charge points of one tenant; each read is one prepared statement."""
 
     __slots__ = ("_reads", "_tenant_id")
 
@@ -183,17 +287,17 @@ class ChargePointReads:
 
     async def get(self, identity: str) -> Row | None:
         """Return a charge point by its OCPP identity."""
-        rows = await self._rows(ONE, identity=identity)
+        rows = await self._rows(_BY_IDENTITY, identity=identity)
         return rows[0] if rows else None
 
     async def page(self, limit: int, after: str | None, filters: ChargePointFilter) -> Sequence[Row]:
         """Return a page of charge points. after: identity of the last one seen."""
-        values = page_values(limit, after, filters)
-        return await self._rows(page_statement(frozenset(values)), **values)
+        values = _page_values(limit, after, filters)
+        return await self._rows(_page_statement(frozenset(values)), **values)
 
     async def connectors(self, identity: str) -> Sequence[Row] | None:
-        """Return the connectors in the order of their number; None: there is no such charge point."""
-        rows = await self._rows(OF_IDENTITY, identity=identity)
+        """Return the connectors in the order of their number; None: the charge point does not exist."""
+        rows = await self._rows(_CONNECTORS_BY_IDENTITY, identity=identity)
         if not rows:
             return None
         # A charge point without connectors is one row without a connector.
@@ -205,5 +309,5 @@ class ChargePointReads:
 
 async def identities_of_tenant(work: PlatformWork, tenant_id: TenantId) -> list[str]:
     """Return the identities of all charge points of a tenant."""
-    statement = select(_TABLE.c.identity).where(_TABLE.c.tenant_id == tenant_id)
+    statement = select(_CHARGE_POINTS.c.identity).where(_CHARGE_POINTS.c.tenant_id == tenant_id)
     return list((await work.connection.execute(statement)).scalars())

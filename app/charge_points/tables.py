@@ -1,4 +1,4 @@
-"""The tables of charge points. Only the store of this package and the migrations use them."""
+"""The tables of charge points and connectors. Only the store of this package and the migrations use them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -63,6 +63,6 @@ connectors = Table(
     Column("vendor_error_code", Text),
     time_column("reported_at"),
     time_column("received_at"),
-    # What orders the reports: reported_at where that is plausible, else received_at.
+    # The order of reports: reported_at if that is plausible, otherwise received_at.
     time_column("effective_at"),
 )

@@ -1,6 +1,6 @@
-"""The command `stationmaster`. Each subcommand imports what it needs when it runs, so that help is quick.
+"""The command `stationmaster`. A subcommand imports modules only when it runs, so that `--help` is quick.
 
-Errors are one line on standard error. The exit code is 2 for wrong settings and arguments, 1 for the rest.
+An error is one line on standard error. The exit code is 2 for wrong settings and arguments, otherwise 1.
 """
 
 import sys
@@ -36,7 +36,7 @@ register_tenant_commands(application)
 
 
 def main() -> None:
-    """Run the command line. What the caller can repair is one line, never a stack trace."""
+    """Run the command line. An error that the caller can repair is one line, never a stack trace."""
     try:
         code = application(standalone_mode=False)
     except Abort:
@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def _exit_code(error: Exception) -> int | None:
-    """Return 2 for a mistake of the caller, 1 for a refusal of the surroundings, None for a fault of ours."""
+    """Return 2 for a mistake of the caller, 1 for a failure of the environment, None for a defect of ours."""
     for module, name, code in _EXPECTED_ERRORS:
-        # An error can only be of a class whose module is loaded; importing the others takes seconds.
+        # The module of an error is loaded already. Importing the others would take seconds.
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(error, kind):
             return code

@@ -1,4 +1,4 @@
-"""Creates and lists tenants and API keys directly in the database, for the command line."""
+"""Creates and lists tenants and API keys for the command line, directly in the database."""
 
 import hmac
 from collections.abc import AsyncIterator, Sequence
@@ -41,10 +41,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
-    """Read `read,write`.
+    """Read a list of scopes such as `read,write`.
 
     Raises:
-        ArgumentError: there is no such scope; names --scopes.
+        ArgumentError: a scope is unknown, or the list is empty; names --scopes.
     """
     known: tuple[Scope, ...] = get_args(Scope)
     wanted = [part.strip() for part in text.split(",") if part.strip()]
@@ -58,14 +58,14 @@ async def create_tenant(database: Database, slug: str, name: str | None) -> Tena
     """Create a tenant.
 
     Raises:
-        Conflict: there is one of that name.
+        Conflict: the slug is taken.
     """
     async with database.platform() as work:
         return await TenantStore(work).create(slug, name or slug)
 
 
 async def list_tenants(database: Database) -> list[TenantRecord]:
-    """All tenants in the order of their slugs."""
+    """Return all tenants in the order of their slugs."""
     found: list[TenantRecord] = []
     async with database.platform() as work:
         while True:
@@ -84,12 +84,12 @@ async def create_key(
     scopes: Sequence[Scope],
     lifetime: timedelta | None = None,
 ) -> str:
-    """Create an API key and return its token, which nobody can read again.
+    """Create an API key and return its token, which cannot be read again.
 
-    tenant: slug; None makes a key of the platform.
+    tenant: its slug; None creates a key of the platform.
 
     Raises:
-        NotFound: there is no such tenant.
+        NotFound: the tenant does not exist.
     """
     minted = mint_key(pepper)
     now = datetime.now(UTC)
@@ -114,7 +114,7 @@ async def create_key(
 
 
 async def key_works(database: Database, pepper: str, token: str, tenant: str) -> bool:
-    """Whether a token that was kept still opens that tenant: same database, same pepper, not revoked."""
+    """Check whether a token is still valid for a tenant: same database, same pepper, not revoked."""
     parts = token.split("_")
     if len(parts) != 3:
         return False

@@ -1,7 +1,7 @@
-"""`stationmaster bench`: the load generator of the benchmarks, pointed at any deployment.
+"""`stationmaster bench`: runs the load generator of the benchmarks against any deployment.
 
-The generator is a program of its own (`benchmarks/load`, Rust) and no part of the package; this finds it,
-makes sure that its charge points exist, and says in a few lines what it found.
+The generator is a separate program (`benchmarks/load`, Rust) and not part of the package. This module finds
+it, creates the charge points that it needs, and prints the results.
 """
 
 import json
@@ -21,7 +21,7 @@ from app.simulator.rest import RestClient
 _PROGRAM = "stationmaster-load"
 _VARIABLE = "STATIONMASTER_LOAD"
 _ID_TAG = "BENCHMARK"
-# By this name a charge point is known to be made here.
+# The name of the charge points that are created here.
 _NAME = "Benchmark"
 _REMEMBER_EVERY = 50
 _LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
@@ -33,7 +33,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """One measurement. url: ws://host:port/ocpp/{tenant}; rate_per_s None: closed loop."""
+    """One measurement. url: ws://host:port/ocpp/{tenant}; rate_per_s None: each waits for its answer."""
 
     url: str
     scenario: str
@@ -47,11 +47,11 @@ class BenchOptions:
 
 
 def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
-    """Measure; returns the generator's JSON, and whether every CALL was answered as it should be.
+    """Measure. Return the JSON of the generator, and whether all answers were correct.
 
     Raises:
         BenchError: the generator is missing or refuses its arguments.
-        SimulatorError: the API refuses to make the charge points, or its key is another tenant's.
+        SimulatorError: the API refuses to create the charge points, or the key belongs to another tenant.
     """
     program = find_program()
     _provision(options)
@@ -68,10 +68,10 @@ def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
 
 
 def find_program() -> str:
-    """Return the load generator: of the environment, of PATH, or of the checkout that we run from.
+    """Return the path of the load generator: from the environment, from PATH, or in the checkout.
 
     Raises:
-        BenchError: there is none; says how to get it.
+        BenchError: it was not found; the text says how to get it.
     """
     built = Path(__file__).parents[2] / "target" / "release" / _PROGRAM
     named = os.environ.get(_VARIABLE)
@@ -87,7 +87,7 @@ def find_program() -> str:
 
 
 def summary_lines(found: dict[str, Any]) -> list[str]:
-    """Return what was found, for people."""
+    """Return the results as lines for people."""
     lines = [
         f"connected {figures['connections']}: {figures['connections_per_s']:.0f}/s, "
         f"p99 {figures['latency']['p99_ms']:.1f} ms"
@@ -109,12 +109,12 @@ def _round(figures: dict[str, Any]) -> str:
         f"p99 {latency['p99_ms']:.2f} ms, overdue {figures['overdue']}"
     )
     each = figures["frames_per_s"] / figures["sockets"]
-    # Otherwise the limit is easily taken for the speed of the server.
+    # Without this text the limit may be taken for the speed of the server.
     return text if figures["rate_per_s"] else f"{text}; {each:.0f}/s for each charge point, {_LIMIT}"
 
 
 def _provision(options: BenchOptions) -> None:
-    """Register the charge points whose passwords are not known here, and the id tag."""
+    """Create the id tag, and the charge points whose passwords are not known here."""
     file = CredentialFile(options.credentials)
     identities = [f"{options.prefix}-{number:05d}" for number in range(options.sockets)]
     unknown = [identity for identity in identities if file.password(identity) is None]
@@ -139,11 +139,11 @@ def _provision(options: BenchOptions) -> None:
 
 
 def _require_ours(identities: Sequence[str], names: Mapping[str, str | None]) -> None:
-    """Refuse to replace the password of a charge point that was not made here."""
+    """Refuse to replace the password of a charge point that was not created here."""
     for identity in identities:
         if names.get(identity, _NAME) != _NAME:
             raise BenchError(
-                f"charge point {identity} was not made by bench, which would replace its password: "
+                f"charge point {identity} was not created by bench, which would replace its password: "
                 f"choose another --prefix, or another tenant"
             )
 
@@ -157,7 +157,7 @@ def _password(api: RestClient, identity: str, names: Mapping[str, str | None]) -
 
 
 def print_results(found: dict[str, Any]) -> None:
-    """JSON on standard output, a few lines for people on standard error."""
+    """Print the JSON on standard output, and a few lines for people on standard error."""
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
     for line in summary_lines(found):
         sys.stderr.write(line + "\n")

@@ -1,4 +1,4 @@
-"""`make run`: a server with a tenant, an API key and a few simulated charge points, ready to look at."""
+"""`make run`: a server with a tenant, an API key and a few simulated charge points, to look at."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _KEY_FILE = "demo-api-key"
 
 
 async def run_demo(settings: Settings, count: int, console: Console) -> None:
-    """Run until Ctrl-C. A second start finds the data, the key and the charge points of the first."""
+    """Run the demo until Ctrl-C. A second start uses the data, the key and the charge points of the first."""
 
     async def show(server: RunningServer, stop: asyncio.Event) -> None:
         token = await _prepare_tenant(server.settings)
@@ -36,7 +36,9 @@ async def run_demo(settings: Settings, count: int, console: Console) -> None:
 
     async with stop_on_signals() as stop:
         await run_server(settings, stop, show)
-    console.print("Stopped; the data stays in", str(settings.data_directory), highlight=False, soft_wrap=True)
+    console.print(
+        "Stopped. The data is kept in", str(settings.data_directory), highlight=False, soft_wrap=True
+    )
 
 
 def _fleet_options(server: RunningServer, token: str, count: int) -> FleetOptions:
@@ -52,7 +54,7 @@ def _fleet_options(server: RunningServer, token: str, count: int) -> FleetOption
 
 
 async def _prepare_tenant(settings: Settings) -> str:
-    """The demo tenant exists; returns the token of its API key, the same one at each start."""
+    """Create the demo tenant if necessary. Return the token of its API key, the same at each start."""
     if settings.database_url is None:
         raise AssertionError("a running server has a database")
     database = await Database.open(settings.database_url)

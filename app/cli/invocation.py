@@ -1,6 +1,6 @@
-"""What all subcommands share: the settings, running a coroutine, checking names.
+"""The functions that all subcommands share: read settings, run a coroutine, check names.
 
-Imports of the application are inside the functions, so that `--help` and a mistyped option are quick.
+Modules of the application are imported inside functions, so that `--help` and a mistyped option are quick.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def load_settings(**overrides: Any) -> "Settings":
-    """Return the settings of the environment; options of the command line win."""
+    """Return the settings of the environment. Options of the command line have precedence."""
     from app import settings
     from app.logs import setup_logging
 
@@ -29,10 +29,10 @@ def load_settings(**overrides: Any) -> "Settings":
 
 
 def require_slug(text: str, option: str) -> str:
-    """Return the slug of a tenant.
+    """Check the slug of a tenant, and return it.
 
     Raises:
-        BadParameter: it is not a slug; names the option.
+        BadParameter: it is not a slug; the error names the option.
     """
     if not re.fullmatch(SLUG_PATTERN, text):
         raise typer.BadParameter("must be 1 to 40 of a-z, 0-9 and '-'", param_hint=option)
@@ -40,10 +40,10 @@ def require_slug(text: str, option: str) -> str:
 
 
 def require_prefix(text: str) -> str:
-    """Return the beginning of identities.
+    """Check the first part of identities, and return it.
 
     Raises:
-        BadParameter: an identity cannot begin like that.
+        BadParameter: it has other characters, or is too long.
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", text):
         raise typer.BadParameter("must be 1 to 30 of A-Z, a-z, 0-9, '_' and '-'", param_hint="--prefix")
@@ -51,7 +51,7 @@ def require_prefix(text: str) -> str:
 
 
 def with_database(settings: "Settings", work: "Callable[[Database], Awaitable[None]]") -> None:
-    """Run `work` on the database with its newest schema, whether or not a server runs on it."""
+    """Run `work` on the database with its newest schema, whether or not a server uses it."""
     from app.cli.administration import open_database
 
     async def open_and_work() -> None:
@@ -62,10 +62,10 @@ def with_database(settings: "Settings", work: "Callable[[Database], Awaitable[No
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end.
+    """Run a coroutine until it ends.
 
     Raises:
-        Abort: Ctrl-C.
+        Abort: it was interrupted by Ctrl-C.
     """
     try:
         return asyncio.run(work)

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from app.database.database import Database
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. [STATIONMASTER_HOST]")]
-PortOption = Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [STATIONMASTER_PORT]")]
-WorkersOption = Annotated[int | None, typer.Option(help="Processes. [STATIONMASTER_WORKERS]")]
+PortOption = Annotated[int | None, typer.Option(help="Port; 0: any free port. [STATIONMASTER_PORT]")]
+WorkersOption = Annotated[int | None, typer.Option(help="Worker processes. [STATIONMASTER_WORKERS]")]
 
 
 def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOption = None) -> None:
-    """Run the server; without DATABASE_URL or REDIS_URL it starts private engines."""
-    # Before the imports: a mistyped setting is reported at once.
+    """Run the server. Without DATABASE_URL or REDIS_URL it starts private engines."""
+    # Before the imports, so that a mistyped setting is reported at once.
     settings = load_settings(workers=workers, host=host, port=port)
     from app.server.running import RunningServer, run_server
     from app.server.signals import stop_on_signals
@@ -53,16 +53,16 @@ def demo(
 
 
 def migrate_db() -> None:
-    """Bring the database to the newest schema. `serve` does it too."""
+    """Migrate the database to the newest schema. `serve` does this too."""
 
     async def done(database: "Database") -> None:
-        typer.echo("The schema is the newest one.")
+        typer.echo("The database has the newest schema.")
 
     with_database(load_settings(), done)
 
 
 def register_server_commands(application: typer.Typer) -> None:
-    """Add these subcommands."""
+    """Add these subcommands to the application."""
     application.command()(serve)
     application.command()(demo)
     application.command("migrate-db")(migrate_db)

@@ -1,4 +1,4 @@
-"""The subcommands that play charge points: `simulate`, `simulate-site`, `bench`."""
+"""The subcommands that simulate charge points: `simulate`, `simulate-site`, `bench`."""
 
 import os
 import re
@@ -9,8 +9,10 @@ import typer
 
 from app.cli.invocation import require_prefix, require_slug, run
 
-# Opened at once, so that a day is not simulated in vain.
-_DRAWING = typer.Option(help="File to draw the day into.", metavar="<path>", lazy=False, encoding="utf-8")
+# The file is opened before the day is simulated, so that a wrong path fails at once.
+_DRAWING = typer.Option(
+    help="SVG file for a drawing of the day.", metavar="<path>", lazy=False, encoding="utf-8"
+)
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -28,28 +30,32 @@ def simulate(
         ),
     ] = None,
     api_url: Annotated[
-        str | None, typer.Option(help="Address of the REST API; default: the host and port of --url.")
+        str | None, typer.Option(help="URL of the REST API; default: the host and port of --url.")
     ] = None,
     seed: Annotated[str, typer.Option(help="The same seed gives the same fleet and the same drivers.")] = "1",
-    speed: Annotated[float, typer.Option(help="Virtual seconds for each real one, 0.1 to 10000.")] = 1.0,
+    speed: Annotated[float, typer.Option(help="Simulated seconds per real second, 0.1 to 10000.")] = 1.0,
     duration: Annotated[
-        str | None, typer.Option(help="Real time to run, such as 90s, 10m or 2h; default: until Ctrl-C.")
+        str | None,
+        typer.Option(help="How long to run in real time, for example 90s, 10m or 2h; default: until Ctrl-C."),
     ] = None,
     pace: Annotated[
-        Literal["brisk", "normal"], typer.Option(help="brisk: short stays, for people who watch.")
+        Literal["brisk", "normal"], typer.Option(help="brisk: short charging sessions, for people who watch.")
     ] = "normal",
     steady: Annotated[
-        bool, typer.Option("--steady", help="Charge points do not go offline by themselves.")
+        bool, typer.Option("--steady", help="Charge points never go offline by themselves.")
     ] = False,
-    prefix: Annotated[str, typer.Option(help="What identities begin with.")] = "SIM",
+    prefix: Annotated[str, typer.Option(help="The beginning of all identities.")] = "SIM",
     credentials: Annotated[
         Path | None, typer.Option(help="File for passwords; default: in the data directory.")
     ] = None,
     ledger: Annotated[
-        Path | None, typer.Option(help="Append each transaction message and its answer, as JSON lines.")
+        Path | None,
+        typer.Option(
+            help="File to which each transaction message and its answer are appended, as JSON lines."
+        ),
     ] = None,
 ) -> None:
-    """Drive virtual charge points through real sessions over real WebSockets."""
+    """Simulate charge points. Each one connects by WebSocket and charges like a real one."""
     from app.simulator.fleet import FleetOptions
 
     if not 0.1 <= speed <= 10_000:
@@ -76,10 +82,10 @@ def simulate(
 
 def simulate_site(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same day.")] = 1,
-    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours from midnight on.")] = 24,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="Hours to simulate, from midnight on.")] = 24,
     svg: Annotated[typer.FileTextWrite | None, _DRAWING] = None,
 ) -> None:
-    """Let the distributor steer a simulated site of 40 charge points for a day; no server is needed."""
+    """Simulate a day of a site with 40 charge points and power distribution. It needs no server."""
     from app.simulator.site import day, drawing, report
 
     simulated = day.run_day(seed, hours)
@@ -110,12 +116,14 @@ def bench(
     url: Annotated[str, typer.Argument(help="ws://host:port/ocpp/{tenant} of the deployment.")],
     scenario: Annotated[
         Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day", "storm"],
-        typer.Option(help="What the charge points send; storm: only connect and boot."),
+        typer.Option(help="The messages that charge points send; storm: they only connect and boot."),
     ] = "meter_values",
     sockets: Annotated[int, typer.Option(min=1, max=20_000, help="Charge points.")] = 64,
     rate: Annotated[
         float | None,
-        typer.Option(help="CALLs per second of all together; default: each waits for its answer."),
+        typer.Option(
+            help="CALLs per second of all charge points together; default: each one waits for its answer."
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round.")] = 10.0,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Rounds.")] = 3,
@@ -127,15 +135,15 @@ def bench(
             help="Key with the scopes read and write, to register charge points. [STATIONMASTER_API_KEY]",
         ),
     ] = None,
-    prefix: Annotated[str, typer.Option(help="What identities begin with.")] = "BENCH",
+    prefix: Annotated[str, typer.Option(help="The beginning of all identities.")] = "BENCH",
     credentials: Annotated[
         Path | None, typer.Option(help="File for passwords; default: in the data directory.")
     ] = None,
 ) -> None:
     """Measure a deployment with the load generator of the benchmarks.
 
-    It writes real records: give it a tenant of its own. Where each charge point waits for its answer, the
-    server's limit on CALLs per second (STATIONMASTER_RATE_PER_S) bounds the rate.
+    It writes real records, so give it a tenant of its own. Without --rate, the server's limit on CALLs per
+    second (STATIONMASTER_RATE_PER_S) bounds what is measured.
     """
     from app.cli.bench import BenchOptions, print_results, run_bench
 
@@ -159,7 +167,7 @@ def bench(
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in `90`, `90s`, `10m`, `2h` or `500ms`.
+    """Read `90`, `90s`, `10m`, `2h` or `500ms`, and return the seconds.
 
     Raises:
         BadParameter: it is not a duration, or it is zero.
@@ -174,7 +182,7 @@ def parse_duration(text: str) -> float:
 
 
 def register_simulation_commands(application: typer.Typer) -> None:
-    """Add these subcommands."""
+    """Add these subcommands to the application."""
     application.command()(simulate)
     application.command("simulate-site")(simulate_site)
     application.command()(bench)

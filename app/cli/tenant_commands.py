@@ -1,4 +1,4 @@
-"""The subcommands `tenant` and `key`: what an operator does without the REST API."""
+"""The subcommands `tenant` and `key`, for operators who do not use the REST API."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from app.cli.invocation import load_settings, require_slug, with_database
 if TYPE_CHECKING:
     from app.database.database import Database
 
-tenant_application = typer.Typer(help="The operators on this server.", no_args_is_help=True)
+tenant_application = typer.Typer(help="The tenants of this server.", no_args_is_help=True)
 key_application = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
@@ -25,7 +25,7 @@ def tenant_create(
     async def create(database: "Database") -> None:
         record = await create_tenant(database, require_slug(slug, "SLUG"), name)
         typer.echo(
-            f"Tenant {record.slug} is made; `stationmaster key create --tenant {record.slug}` is next."
+            f"Tenant {record.slug} is created. Next: `stationmaster key create --tenant {record.slug}`."
         )
 
     with_database(load_settings(), create)
@@ -45,19 +45,22 @@ def tenant_list() -> None:
 
 @key_application.command("create")
 def key_create(
-    tenant: Annotated[str | None, typer.Option(help="Slug of the tenant that it opens.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="A key of the platform, to manage tenants.")] = False,
+    tenant: Annotated[str | None, typer.Option(help="Slug of the tenant that the key is for.")] = None,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="Create a key of the platform, to manage tenants.")
+    ] = False,
     scopes: Annotated[
-        str | None, typer.Option(help="Of read, command, write, admin; default: all but admin.")
+        str | None,
+        typer.Option(help="Some of read, command, write, admin, with commas; default: all but admin."),
     ] = None,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
     expires_days: Annotated[
-        int | None, typer.Option(min=1, max=3650, help="Days until it ends; default: never.")
+        int | None, typer.Option(min=1, max=3650, help="Days until the key expires; default: never.")
     ] = None,
 ) -> None:
-    """Create an API key and print it on standard output, this once."""
+    """Create an API key and print it on standard output. It is shown once."""
     if admin == (tenant is not None):
-        raise typer.BadParameter("give one of --tenant and --admin", param_hint="--tenant")
+        raise typer.BadParameter("give either --tenant or --admin", param_hint="--tenant")
     from app.cli.administration import TENANT_SCOPES, create_key, parse_scopes
 
     chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)
@@ -68,13 +71,13 @@ def key_create(
         token = await create_key(
             database, settings.credential_pepper, tenant=tenant, name=name, scopes=chosen, lifetime=lifetime
         )
-        typer.echo("Keep this key; it is not shown again.", err=True)
+        typer.echo("Keep this key. It is not shown again.", err=True)
         typer.echo(token)
 
     with_database(settings, create)
 
 
 def register_tenant_commands(application: typer.Typer) -> None:
-    """Add these subcommands."""
+    """Add these subcommands to the application."""
     application.add_typer(tenant_application, name="tenant")
     application.add_typer(key_application, name="key")

@@ -1,1 +1,1 @@
-"""Configuration keys as charge points reported them."""
+"""The configuration keys that charge points have reported."""

@@ -1,4 +1,4 @@
-"""Configuration keys as the rest of the application sees them: frozen, named as the columns are."""
+"""Values about configuration keys. A field has the name of its column."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRecord:
-    """What a charge point last said of one of its configuration keys."""
+    """A configuration key, as its charge point last reported it."""
 
     charge_point_id: int
     key: str

@@ -1,4 +1,4 @@
-"""`/v1/charge-points/{identity}/configuration`: the configuration as the charge point last reported it."""
+"""`/v1/charge-points/{identity}/configuration`: the configuration that it last reported."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ async def get_configuration(
     identity: IdentityPath,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read the configuration as last reported. Send the command GetConfiguration to refresh it."""
+    """Read the configuration that was last reported. The command GetConfiguration refreshes it."""
     rows = await configurations.of_charge_point(access.tenant_id, identity)
     items = [ConfigurationKey.model_validate(row) for row in rows]
     return resource_response(Configuration(items=items), if_none_match=if_none_match)

@@ -1,4 +1,4 @@
-"""Shapes of REST requests and answers about configuration keys."""
+"""The shapes of REST requests and answers about configuration keys."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class ConfigurationKey(Resource):
-    """What a charge point last said of one configuration key."""
+    """A configuration key, as the charge point last reported it."""
 
     key: str
-    value: str | None = Field(description="null: never reported, or secret.")
+    value: str | None = Field(description="null: it was never reported, or it is secret.")
     readonly: bool | None
     reported_at: Instant
 
@@ -24,7 +24,7 @@ class ConfigurationKey(Resource):
 
 
 class Configuration(Resource):
-    """The known configuration of a charge point. Send GetConfiguration to refresh it."""
+    """The known configuration of a charge point. The command GetConfiguration refreshes it."""
 
     items: list[ConfigurationKey]
 

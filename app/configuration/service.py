@@ -1,4 +1,4 @@
-"""What the outside asks of the configuration of charge points."""
+"""The use case of configuration keys: read those of a charge point."""
 
 from dataclasses import dataclass
 

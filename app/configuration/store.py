@@ -1,4 +1,4 @@
-"""What charge points last said of their configuration keys."""
+"""SQL of the configuration keys of charge points."""
 
 from datetime import datetime
 
@@ -15,12 +15,12 @@ _COLUMNS = columns_of(ConfigurationRecord, _TABLE)
 
 
 class ConfigurationStore(Repository):
-    """The configuration view of one tenant's charge points. Keys keep the case the charge point uses."""
+    """The configuration keys of one tenant's charge points. A key keeps the case that it was reported in."""
 
     async def put(
         self, charge_point_id: int, key: str, value: str | None, readonly: bool | None, at: datetime
     ) -> None:
-        """Keep what was said of one key. readonly None leaves the known one."""
+        """Store the value of one key, unless a newer one is stored. readonly None: keep the stored one."""
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
             charge_point_id=charge_point_id,
@@ -42,7 +42,7 @@ class ConfigurationStore(Repository):
         )
 
     async def for_charge_point(self, charge_point_id: int) -> list[ConfigurationRecord]:
-        """Return the known keys in the order of their name."""
+        """Return the known keys in the order of their names."""
         statement = select(*_COLUMNS).where(
             _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.charge_point_id == charge_point_id
         )

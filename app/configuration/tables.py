@@ -1,11 +1,6 @@
-"""The tables of configuration keys. Only the store of this package and the migrations use them."""
+"""The table of configuration keys. Only the store of this package and the migrations use them."""
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Table,
-    Text,
-)
+from sqlalchemy import Boolean, Column, Table, Text
 
 from app.database.schema import charge_point_column, metadata, tenant_column, time_column
 

@@ -1,4 +1,4 @@
-"""Binary COPY of data that the core has encoded."""
+"""Binary COPY of rows that the core has encoded."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -13,13 +13,13 @@ async def copy_encoded(
     data: bytes,
     timeout_s: float | None = None,
 ) -> None:
-    """Write rows to a table, in the caller's transaction or in one of their own.
+    """Write rows to a table, in the transaction of the caller or in one of its own.
 
     Raises:
-        UniqueViolationError: a row is there already; nothing of the data was written.
+        UniqueViolationError: a row exists already. Then no row was written.
     """
-    # Not as `bytes`, which would count as a path, and not as a file, which a thread would read. The types do
-    # not know of this third way.
+    # asyncpg takes `bytes` for a path, and reads a file in a thread. It also accepts a memoryview, which its
+    # types do not say.
     source = cast(Any, memoryview(data))
     await connection.copy_to_table(
         table, source=source, columns=list(columns), format="binary", timeout=timeout_s

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL and units of work. It knows no table."""
+"""Connections to PostgreSQL, and units of work. No table is known here."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from app.database.unit_of_work import PlatformWork, TenantWork
 from app.errors import StoreUnavailable
 from app.types import TenantId
 
-# Connections of one worker besides those of ledger, frame log, reads, commands and attendance.
+# Connections of one worker, in addition to those of ledger, frame log, reads, commands and logins.
 _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -26,19 +26,19 @@ _PING_S = 2.0
 
 
 class Database:
-    """One worker's access to the record. Open it with `Database.open`."""
+    """The access of one worker to the database. Open it with `Database.open`."""
 
     def __init__(self, url: str, engine: AsyncEngine) -> None:
         self.url = url
-        """As asyncpg takes it."""
+        """The URL in the form that asyncpg accepts."""
         self.reads = open_reads(url)
-        """Connections that cannot write, for what is read again and again."""
+        """Connections that cannot write, for reads that are frequent."""
         self._engine = engine
         self._probe: asyncio.Task[bool] | None = None
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Connect, and make sure that a commit is durable. The schema must be there already (`migrate`).
+        """Connect, and check that a commit is durable. The schema must be migrated already (`migrate`).
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -58,54 +58,55 @@ class Database:
         """Close the connections."""
         await self.reads.close()
         if self._probe is not None:
-            # A connection that it still holds would outlive the pool. It may hang with the database.
+            # It may still hold a connection, which would outlive the pool. It may hang with the database.
             self._probe.cancel()
             await asyncio.wait({self._probe}, timeout=_PING_S)
         await self._engine.dispose()
 
     def prepared(self, purpose: str, **settings: str) -> Prepared:
-        """Return connections for one purpose, each statement a transaction by itself; the caller closes them.
+        """Return connections for one purpose. Each statement is a transaction; the caller closes them.
 
         Args:
-            purpose: Its name in the database's list of connections.
+            purpose: Its name in the list of connections of the database server.
             settings: Settings of the database server for these connections.
         """
         return Prepared(self.url, purpose, **settings)
 
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId | int) -> AsyncIterator[TenantWork]:
-        """One transaction on one tenant's rows: committed at the end, rolled back on an error.
+        """Open a transaction on the rows of one tenant: committed at the end, rolled back on an error.
 
         Raises:
-            StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
+            StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
         async with translated_errors(), self._engine.begin() as connection:
             yield TenantWork(connection, TenantId(tenant_id))
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformWork]:
-        """One transaction above the tenants: committed at the end, rolled back on an error.
+        """Open a transaction above the tenants: committed at the end, rolled back on an error.
 
         Raises:
-            StoreUnavailable: the database went away; nothing was committed that the caller may rely on.
+            StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
         async with translated_errors(), self._engine.begin() as connection:
             yield PlatformWork(connection)
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Check that the database answers.
 
         Raises:
-            StoreUnavailable: there was none.
+            StoreUnavailable: it did not answer in time.
         """
-        # Not cancelled: that would wait for a database that hangs. Whoever asks meanwhile waits for the same.
+        # The query is not cancelled, because that would wait for a database that hangs. Other callers wait
+        # for the same query.
         if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._ask())
+            self._probe = asyncio.create_task(self._answers())
         done, _ = await asyncio.wait({self._probe}, timeout=_PING_S)
         if not done or not self._probe.result():
             raise StoreUnavailable
 
-    async def _ask(self) -> bool:
+    async def _answers(self) -> bool:
         try:
             async with translated_errors(), self._engine.connect() as connection:
                 await connection.execute(text("select 1"))
@@ -120,32 +121,32 @@ def open_reads(url: str) -> Prepared:
 
 
 def plain_url(url: str) -> str:
-    """Return the URL as asyncpg takes it: `postgresql://...`, without SQLAlchemy's driver name."""
+    """Return the URL in the form of asyncpg: `postgresql://...`, without a driver name for SQLAlchemy."""
     scheme, rest = url.split("://", 1)
     return f"postgresql://{rest}" if scheme.startswith("postgres") else url
 
 
 def engine_url(url: str) -> str:
-    """Return the URL as SQLAlchemy takes it, with asyncpg as its driver."""
+    """Return the URL in the form of SQLAlchemy, with asyncpg as the driver."""
     parts = urlsplit(plain_url(url))
     query = dict(parse_qsl(parts.query))
-    # libpq's name for it; asyncpg understands it in its own URLs only.
+    # `sslmode` is the name in libpq. asyncpg understands it only in URLs of its own form.
     if "sslmode" in query:
         query["ssl"] = query.pop("sslmode")
     return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), ""))
 
 
 def make_engine(url: str) -> AsyncEngine:
-    """Return a pool of connections for the repositories."""
+    """Return the pool of connections for units of work."""
     return create_async_engine(
         engine_url(url),
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_SIZE,
         pool_timeout=_POOL_WAIT_S,
-        # The pool heals by itself after a restart of the database.
+        # After a restart of the database the pool replaces its connections by itself.
         pool_pre_ping=True,
         pool_use_lifo=True,
-        # The texts of errors go to the log; the values of rows do not.
+        # The texts of errors are logged. They must not contain the values of rows.
         hide_parameters=True,
         json_serializer=json_text,
         json_deserializer=orjson.loads,

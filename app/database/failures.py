@@ -1,4 +1,4 @@
-"""What a failure of the database means: come back later, try again, or the data is at fault."""
+"""Classifies failures of the database: try again at once, try later, or the data is at fault."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,29 +19,29 @@ DATABASE_ERRORS: Final = (
     asyncpg.InternalClientError,
     OSError,
 )
-"""What SQLAlchemy and asyncpg raise for a failure of the database."""
+"""The errors that SQLAlchemy and asyncpg raise for a failure of the database."""
 
-# SQLSTATE classes: connection, login refused, no such database (both while an operator works on it),
-# insufficient resources (disk full too), operator intervention, system error.
+# SQLSTATE classes: connection, login refused, unknown database (both occur while an operator works on it),
+# insufficient resources (also a full disk), operator intervention, system error.
 _TRANSIENT_CLASSES = ("08", "28", "3D", "53", "57", "58")
-# A read-only server (we are connected to a standby after a failover), a transaction that idled too long.
+# A read-only server (a standby, after a failover), and a transaction that was idle too long.
 _TRANSIENT_STATES = ("25006", "25P03")
 _RETRY_STATES = ("40001", "40P01", "55P03")
 
 
 class Failure(StrEnum):
-    """The kinds of failure, by what to do about them."""
+    """The kinds of failure. Each one says what to do."""
 
     CONFLICT = "conflict"
-    """Serialization failure or deadlock: the same work may pass at once."""
+    """Serialization failure or deadlock: try the same work again at once."""
     UNAVAILABLE = "unavailable"
-    """The database is away, full or stopping: reconnect, and try until the caller's time is up."""
+    """The database is away, full or stopping: reconnect, and try until the time of the caller is up."""
     DATA = "data"
-    """This very data cannot be stored."""
+    """This data cannot be stored: do not try again."""
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Classify an error of asyncpg or of SQLAlchemy; what is unknown counts as a fault of the data."""
+    """Classify an error of asyncpg or SQLAlchemy. An unknown error counts as `DATA`."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None)
         if error.connection_invalidated:
@@ -50,14 +50,14 @@ def failure_of(error: BaseException) -> Failure:
             return failure_of(error.orig.__cause__)
         return _of_state(state)
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        # Prepared before a migration; the next try prepares it anew.
+        # The statement was prepared before a migration. The next try prepares it again.
         return Failure.CONFLICT
     if isinstance(error, asyncpg.PostgresError):
         return _of_state(error.sqlstate)
     if isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError, PoolTimeout, EOFError)):
         return Failure.UNAVAILABLE
-    # asyncpg's client-side DataError is an InterfaceError as well; all other InterfaceErrors are the
-    # connection's.
+    # A DataError that asyncpg raises itself is an InterfaceError too. All other InterfaceErrors are about the
+    # connection.
     if isinstance(error, asyncpg.InterfaceError) and not isinstance(error, (asyncpg.DataError, ValueError)):
         return Failure.UNAVAILABLE
     return Failure.DATA
@@ -74,7 +74,7 @@ def _of_state(state: str | None) -> Failure:
 
 @asynccontextmanager
 async def translated_errors() -> AsyncIterator[None]:
-    """Translate the errors of the database inside the block; see `raise_translated`."""
+    """Translate errors of the database that the block raises; see `raise_translated`."""
     try:
         yield
     except DATABASE_ERRORS as error:
@@ -82,10 +82,10 @@ async def translated_errors() -> AsyncIterator[None]:
 
 
 def raise_translated(error: Exception) -> NoReturn:
-    """Raise an error of the database as what it means to a caller, or as it is.
+    """Raise an error of the application instead of an error of the database, or that error itself.
 
     Raises:
-        StoreUnavailable: it is away or too slow, or others were in the way; the caller may try again.
+        StoreUnavailable: the database is away or too slow, or there was a conflict; the caller may try again.
         InvalidInput: a value cannot be stored.
     """
     match failure_of(error):
@@ -97,7 +97,7 @@ def raise_translated(error: Exception) -> NoReturn:
 
 
 def _refuse_unstorable(error: BaseException) -> None:
-    """Turn what no column can hold (NUL characters, numbers beyond 64 bits) into a refusal of the input."""
+    """Raise InvalidInput for a value that no column can hold: NUL characters, numbers beyond 64 bits."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
     cause = getattr(getattr(error, "orig", None), "__cause__", None)
     if (state or "").startswith("22") or isinstance(cause, asyncpg.DataError | UnicodeError):

@@ -1,7 +1,7 @@
-"""Connections that run one prepared statement at a time, each a transaction by itself.
+"""Connections that run prepared statements, one at a time, each in a transaction of its own.
 
-A unit of work costs four round trips and several times as much in SQLAlchemy as the one statement in it.
-What is asked for all the time, and is one statement, goes this way.
+A unit of work costs four round trips, and several times as much CPU in SQLAlchemy as the statement itself.
+So a frequent request that needs one statement is run here.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Row(Protocol):
-    """A row as it comes: by the names of its record's fields, JSON columns as text."""
+    """A row as the driver returns it. Columns have the names of the record's fields; JSON is text."""
 
     def __getitem__(self, name: str, /) -> Any:
         """Return a column."""
@@ -31,27 +31,33 @@ class Row(Protocol):
 _CONNECTIONS = 8
 _STATEMENT_S = 30.0
 _TIMEOUT_S = _STATEMENT_S + 2.0
-"""How long we wait for the server to say what became of a statement."""
+"""How long we wait for the server to report the result of a statement."""
 _IDLE_S = 300.0
-"""How long a connection may have been idle: what stands between us and the server forgets it at some time."""
+"""The longest idle time of a connection: a proxy or firewall may drop idle connections."""
 _CLOSE_S = 5.0
 _ENDED = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
-    # What asyncpg makes of the last words of a server, when it reads them as the answer.
+    # asyncpg raises this when it takes the last message of a server for the answer.
     asyncpg.InternalClientError,
     ConnectionError,
 )
 
 
 class Prepared:
-    """The connections of one worker for one purpose. They are made as they are needed, and kept.
+    """The connections of one worker for one purpose. They are opened when needed, and kept.
 
-    No pool of asyncpg: what that does for each statement takes twice as long as the statement.
+    It does not use the pool of asyncpg, whose work for each statement takes twice as long as the statement.
     """
 
     def __init__(self, url: str, purpose: str, **settings: str) -> None:
-        """settings: of the server, for these connections."""
+        """Make the connections.
+
+        Args:
+            url: of the database, in the form of asyncpg.
+            purpose: its name in the list of connections of the database server.
+            settings: settings of the database server for these connections.
+        """
         self._url = url
         self._settings = {
             "application_name": f"stationmaster {purpose}",
@@ -65,7 +71,7 @@ class Prepared:
         self._is_closed = False
 
     async def close(self) -> None:
-        """Disconnect; who still asks is cut off."""
+        """Wait for running statements up to a limit, then disconnect."""
         self._is_closed = True
         try:
             async with asyncio.timeout(_CLOSE_S):
@@ -78,12 +84,12 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that may be run twice: when the connection ends meanwhile, it is.
+        """Run a statement that may run twice: it does if the connection ends meanwhile.
 
         Raises:
-            StoreUnavailable: the database is away or too slow; what was asked for may be done or not.
+            StoreUnavailable: the database is away or too slow. The change may or may not be done.
         """
-        # There may be other values.
+        # Other values are ignored.
         arguments = [values[name] for name in statement.names]
         try:
             return await self._fetch_twice(statement.text, arguments)
@@ -94,8 +100,8 @@ class Prepared:
         try:
             return await self._fetch(text, arguments)
         except _ENDED:
-            # The connection ended while it was idle, because the database was restarted for instance. The
-            # others that are idle have ended with it.
+            # The connection ended while it was idle, for example because the database was restarted. The
+            # other idle connections have ended too.
             self._end_idle()
             return await self._fetch(text, arguments)
 
@@ -108,7 +114,7 @@ class Prepared:
             try:
                 rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
             except TimeoutError:
-                # The server would have said so before: it is the network, and not of this connection alone.
+                # The server has a shorter timeout, so this is the network. Others are affected too.
                 connection.terminate()
                 self._end_idle()
                 raise
@@ -123,7 +129,7 @@ class Prepared:
         if connection.is_closed():
             self._open.discard(connection)
         elif is_given_up:
-            # The server is told to stop, and nothing else runs on it before: so it is the last to be taken.
+            # The server is told to stop, and the connection is not usable before. So it is taken last.
             self._idle.appendleft((connection, time.monotonic()))
         else:
             self._idle.append((connection, time.monotonic()))
@@ -133,7 +139,8 @@ class Prepared:
             connection.terminate()
 
     async def _take(self) -> Connection:
-        # The one used last: its plans are the most likely to be there, and the others' to be wanted no more.
+        # The connection that was used last is taken first: it is the most likely to have the plan already. So
+        # surplus connections become idle, and are closed.
         while self._idle:
             connection, since = self._idle.pop()
             if not connection.is_closed() and time.monotonic() - since < _IDLE_S:

@@ -1,4 +1,4 @@
-"""The base of stores that work inside a unit of work, and what they share."""
+"""The base class of stores that work inside a unit of work, and functions that they share."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -33,5 +33,5 @@ def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list
 
 
 def like_prefix(text: str) -> str:
-    """Return a LIKE pattern that matches what begins with the text."""
+    """Return a LIKE pattern that matches texts beginning with `text`."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

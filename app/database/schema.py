@@ -33,12 +33,12 @@ def time_column(name: str, nullable: bool = False) -> Column[object]:
 
 
 def tenant_column(nullable: bool = False) -> Column[object]:
-    """Return the column that says to whom a row belongs."""
+    """Return the column that names the tenant of a row."""
     return Column("tenant_id", BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=nullable)
 
 
 def charge_point_column(primary_key: bool = False, ondelete: str = "CASCADE") -> Column[object]:
-    """Return the column of rows that belong to a charge point."""
+    """Return the column that names the charge point of a row."""
     reference = ForeignKey("charge_points.id", ondelete=ondelete)
     return Column("charge_point_id", BigInteger, reference, nullable=False, primary_key=primary_key)
 

@@ -1,6 +1,6 @@
-"""Statements that are built and compiled once: to build one costs as much as to run it.
+"""Statements that are built and compiled once, because building one costs as much as running it.
 
-A listing that can be narrowed has one for each set of filters in use; those are few.
+A list with filters has one statement for each set of filters in use. These are few.
 """
 
 from typing import Any, Final
@@ -30,5 +30,5 @@ class Statement:
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """The values that are not None: None does not narrow."""
+    """Return the values that are not None, because a filter of None does not narrow."""
     return {name: value for name, value in values.items() if value is not None}

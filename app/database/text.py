@@ -1,7 +1,7 @@
-"""Text that PostgreSQL can hold: NUL characters and lone surrogates become U+FFFD.
+"""Makes text that PostgreSQL can store: NUL characters and lone surrogates become U+FFFD.
 
-Both are legal in JSON and impossible in `text` and `jsonb`: without this, one such message would fail for
-ever.
+Both are legal in JSON, but impossible in `text` and `jsonb`. Without this, such a message would fail at each
+try.
 """
 
 import re
@@ -14,17 +14,17 @@ _IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def clean_text(value: str) -> str:
-    """Return the text with what PostgreSQL cannot hold replaced."""
+    """Replace the characters that PostgreSQL cannot store."""
     return _IMPOSSIBLE.sub("\ufffd", value)
 
 
 def clean_optional(value: str | None) -> str | None:
-    """Return `clean_text` of a text, None of None."""
+    """Do as `clean_text`, and return None for None."""
     return None if value is None else _IMPOSSIBLE.sub("\ufffd", value)
 
 
 def clean_json(value: Any) -> Any:
-    """Return JSON with each text cleaned; dataclasses as objects, integers beyond 64 bits as texts."""
+    """Clean all texts in JSON. Dataclasses become objects, and integers beyond 64 bits become texts."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
@@ -41,7 +41,7 @@ def clean_json(value: Any) -> Any:
 def json_text(value: Any) -> str:
     """Return the JSON text of a value, safe for `jsonb`.
 
-    The common value is encoded as it is and only searched for the one escape that `jsonb` refuses.
+    Most values are encoded as they are. The text is then searched for the one escape that `jsonb` refuses.
     """
     try:
         text = orjson.dumps(value).decode()

@@ -1,6 +1,6 @@
-"""Units of work: one transaction on the rows of one tenant, or on those of the platform.
+"""Units of work: one transaction on the rows of one tenant, or above the tenants.
 
-A store takes its unit of work: `ChargePointStore(work)`.
+A store is made for a unit of work: `ChargePointStore(work)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +15,25 @@ from app.types import TenantId
 
 
 class TenantRows(Protocol):
-    """What reads the rows of one tenant: a unit of work, or connections with prepared statements."""
+    """The interface that reads rows of one tenant: a unit of work, or prepared statements."""
 
     @property
     def tenant_id(self) -> TenantId:
         """The tenant whose rows are read."""
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that selects."""
+        """Run a statement that only reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantReads:
-    """Reads the rows of one tenant without a unit of work, each statement a transaction by itself."""
+    """Reads the rows of one tenant without a unit of work. Each statement is a transaction."""
 
     reads: Prepared
     tenant_id: TenantId
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that selects."""
+        """Run a statement that only reads."""
         return await self.reads.rows(statement, values)
 
 
@@ -45,7 +45,7 @@ class TenantWork:
     tenant_id: TenantId
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement inside the transaction."""
+        """Run a statement in the transaction."""
         return (await self.connection.execute(statement.clause, dict(values))).mappings().all()
 
 

@@ -1,1 +1,1 @@
-"""The frame log: the messages of a connection, kept for people who look for a fault."""
+"""The frame log: the messages of connections, kept for people who look for a fault."""

@@ -1,7 +1,6 @@
-"""The frame log: what was on the wire, kept for people who look into a charge point's behaviour.
+"""Writes the frame log in the background.
 
-Best effort by design: it sheds under pressure, and never slows a charge point down. Nothing else depends on
-it.
+Under load it drops frames, so that it never delays a charge point. Nothing else depends on the log.
 """
 
 import asyncio
@@ -28,27 +27,27 @@ _COPY_TIMEOUT_S = 30.0
 
 
 class FrameLog:
-    """Copies the frames that conversations have noted to the table, a few times a second."""
+    """Copies frames from a buffer into the table, several times a second."""
 
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._clock = clock
         self.buffer = FrameBuffer(settings.frame_log_buffer, settings.frame_log_buffer_bytes)
-        """Where conversations put their frames."""
+        """The buffer that conversations put their frames into."""
         self._retention = timedelta(days=settings.frame_log_retention_days)
         self._connection: asyncpg.Connection[Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     def start(self) -> None:
-        """Begin to write in the background."""
+        """Start to write in the background."""
         self._task = asyncio.create_task(self._run(), name="frame-log")
 
     async def flush(self) -> None:
-        """Write all that was recorded so far; what cannot be written is dropped and counted."""
+        """Write all frames of the buffer. Frames that cannot be written are dropped and counted."""
         async with self._lock:
             FRAME_LOG_SHED.labels("buffer_full").inc(self.buffer.take_shed())
-            # What comes meanwhile is for the next time: under steady load this would not end.
+            # Frames that arrive meanwhile are left for the next call. Otherwise this might never end.
             left = len(self.buffer)
             while left > 0 and (taken := self.buffer.take()) is not None:
                 data, frames = taken
@@ -57,13 +56,13 @@ class FrameLog:
                     await self._copy(data)
                 except BaseException:
                     FRAME_LOG_SHED.labels("not_written").inc(frames)
-                    # Half a COPY may be under way on it.
+                    # An unfinished COPY may still run on this connection.
                     self._disconnect()
                     raise
                 FRAME_LOG_WRITTEN.inc(frames)
 
     async def purge(self) -> int:
-        """Delete runs of frames beyond the retention, in portions; return how many."""
+        """Delete runs of frames older than the retention, in portions. Return how many."""
         before = self._clock.now() - self._retention
         total = 0
         while True:
@@ -80,7 +79,7 @@ class FrameLog:
                 return total
 
     async def close(self) -> None:
-        """Write what is left if the database allows, and end."""
+        """Write the remaining frames if the database is available, and disconnect."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -106,7 +105,7 @@ class FrameLog:
                     purge_at += _PURGE_INTERVAL_S
                     await self.purge()
             except Exception as error:
-                # Whatever it is, the log must not end: frames are dropped, and the next ones may pass.
+                # The log must go on after any error. These frames are lost, but the next ones may be written.
                 _LOG.warning("frame_log_not_written", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(_RETRY_S)
 
@@ -126,7 +125,7 @@ class FrameLog:
                 timeout=10,
                 server_settings={
                     "application_name": "stationmaster frame log",
-                    # A crash may lose the last moments of this log; the ledger's connection is another one.
+                    # A crash may lose the last frames. The ledger has connections of its own.
                     "synchronous_commit": "off",
                 },
             )

@@ -1,4 +1,4 @@
-"""The frame log as the rest of the application sees them: frozen, named as the columns are."""
+"""Values about the frame log. A field has the name of its column."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +11,9 @@ Direction = Literal["in", "out"]
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One frame of the frame log; secrets are already out of `text`.
+    """One frame of the frame log. Secrets are removed from `text`.
 
-    run_at: when the last frame that was kept together with this one came.
+    run_at: the time of the last frame of its run, the row that it is stored in.
     """
 
     id: int
@@ -28,7 +28,7 @@ class FrameRecord:
 
 @dataclass(frozen=True, slots=True)
 class FrameFilter:
-    """action: finds the CALLs of that action; results carry no action."""
+    """Narrows a list of frames. action: finds CALLs only, because results do not have an action."""
 
     direction: Direction | None = None
     action: str | None = None

@@ -1,4 +1,4 @@
-"""`/v1/charge-points/{identity}/frames`: what went over the socket, for as long as the log keeps it."""
+"""`/v1/charge-points/{identity}/frames`: the frames of a charge point, as long as the log keeps them."""
 
 from typing import Annotated
 
@@ -20,21 +20,21 @@ from app.web.services import provided
 
 router = api_router(
     prefix="/v1/charge-points/{identity}/frames",
-    tags=[Tag("frames", "What was sent and received over the socket.")],
+    tags=[Tag("frames", "The messages that were sent to charge points and received from them.")],
 )
 
 Frames = Annotated[FrameLogService, Depends(provided(FrameLogService))]
 
 
 class FrameQuery(Paging):
-    """How to narrow the frame log. What is left out does not narrow."""
+    """The query of the list of frames."""
 
     direction: Annotated[
         Direction | SkipJsonSchema[None], Field(description="`in`: from the charge point.")
     ] = None
     action: Annotated[
         ActionText | SkipJsonSchema[None],
-        Field(description="CALLs of this action; answers bear no action."),
+        Field(description="Only CALLs of this action. Answers do not have an action."),
     ] = None
     from_at: Annotated[
         Time | SkipJsonSchema[None], Field(alias="from", description="At this time or later.")
@@ -49,8 +49,9 @@ async def list_frames(
     identity: IdentityPath,
     query: Annotated[FrameQuery, Query()],
 ) -> Response:
-    """List frames, the newest first; of two sockets that overlapped in time, one after the other. Secrets are
-    taken out before a frame is kept.
+    """List frames, the newest first. Secrets are removed before a frame is stored.
+
+    If two connections overlapped in time, their frames may not be in the order of time.
     """
     key = decode_cursor(query.cursor, NumberedMoment)
     filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)

@@ -1,4 +1,4 @@
-"""Shapes of REST requests and answers about the frame log."""
+"""The shapes of REST requests and answers about the frame log."""
 
 from typing import ClassVar
 
@@ -9,12 +9,12 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
 class Frame(Resource):
-    """One frame of the frame log. Secrets are out of `text`."""
+    """One frame of the frame log. Secrets are removed from `text`."""
 
     at: Instant
     direction: Direction = Field(description="`in`: from the charge point.")
     text: str
-    deviations: list[Json] | None = Field(description="Departures from the standard that were mended.")
+    deviations: list[Json] | None = Field(description="Departures from the standard that were tolerated.")
     connection_id: str
 
     example: ClassVar[Json] = {

@@ -1,4 +1,4 @@
-"""What the outside asks of the frame log."""
+"""The use cases of the frame log: read frames, delete those of a tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Reading the frame log. `frame_log` writes it in runs: a row has several frames of one connection."""
+"""SQL that reads the frame log. A row is a run: several frames of one connection."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,7 +54,7 @@ class FrameStore(Repository):
             .where(_RUN.c.tenant_id == self.tenant_id, _RUN.c.charge_point_id == charge_point_id)
         )
         if after is not None:
-            # By the run first: only so it can be found by the index.
+            # The condition on the run comes first, so that the index is used.
             statement = statement.where(_RUN.c.at <= after[0], tuple_(_RUN.c.at, _NUMBER) < tuple_(*after))
         statement = statement.where(*_conditions(filters or FrameFilter()))
         statement = statement.order_by(_RUN.c.at.desc(), _NUMBER.desc()).limit(limit)
@@ -66,7 +66,7 @@ def _conditions(filters: FrameFilter) -> list[Any]:
     if filters.direction is not None:
         conditions.append(_FRAME.c.direction == filters.direction)
     if filters.action is not None:
-        # A CALL begins with message type 2; its action is a JSON string of its own.
+        # A CALL begins with message type 2, and its action is a JSON string.
         conditions.append(_FRAME.c.text.regexp_match(r"^\s*\[\s*2\s*,"))
         conditions.append(_FRAME.c.text.like("%" + like_prefix(f'"{filters.action}"')))
     if filters.from_at is not None:

@@ -1,7 +1,7 @@
 """Writes to the database when charge points were last heard."""
 
 from app.charge_points.connection_batcher import ConnectionBatcher
-from app.charge_points.records import SignOfLife
+from app.charge_points.records import LastSeen
 from app.connection import Connection
 from app.errors import AppError
 from app.logs import get_logger
@@ -39,9 +39,9 @@ class LastSeenRecorder:
 
     async def _touch(self, heard: list[Connection]) -> bool:
         """Return False if the database was away: then perhaps nothing was written."""
-        signs = [SignOfLife(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
+        times = [LastSeen(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
-            await self._connection_batcher.heard(signs)
+            await self._connection_batcher.record_last_seen(times)
         except AppError as error:
             _LOG.warning("last_seen_not_written", detail=error.detail)
             return False

@@ -8,7 +8,7 @@ IdTagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid"]
 
 
 class IdTagKey(NamedTuple):
-    """What an id tag is found by. id_tag_key: the tag as `rules.fold_id_tag` returns it."""
+    """The key of an id tag. id_tag_key: the tag as `rules.fold_id_tag` returns it."""
 
     tenant_id: int
     id_tag_key: str
@@ -32,7 +32,7 @@ class IdTagRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewIdTag:
-    """What an operator says of a new id tag; the fields are those of `IdTagRecord`."""
+    """A new id tag as an operator describes it; the fields are those of `IdTagRecord`."""
 
     id_tag: str
     status: IdTagStatus = "Accepted"

@@ -1,7 +1,7 @@
-"""What the outside asks of id tags: to manage them, and whether one may charge."""
+"""Use cases of id tags: manage them, and tell whether one may charge."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ class IdTagService:
             Conflict: the tenant has this tag, perhaps in another case.
         """
         async with self.database.tenant(tenant_id) as work:
-            return await IdTagStore(work).create(**asdict(new))
+            return await IdTagStore(work).create(new)
 
     async def get(self, tenant_id: TenantId, id_tag: str) -> IdTagRecord:
         """Return one tag.

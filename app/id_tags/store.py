@@ -4,7 +4,7 @@ Whether a tag may charge is decided in `rules`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
@@ -14,7 +14,7 @@ from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of, like_prefix
 from app.errors import Conflict
 from app.id_tags import tables
-from app.id_tags.records import IdTagFilter, IdTagKey, IdTagRecord, IdTagStatus
+from app.id_tags.records import IdTagFilter, IdTagKey, IdTagRecord, NewIdTag
 from app.id_tags.rules import fold_id_tag
 
 _TABLE = tables.id_tags
@@ -40,16 +40,7 @@ _LOCK: Final = """
 class IdTagStore(Repository):
     """The id tags of one tenant; names are compared without regard to case."""
 
-    async def create(
-        self,
-        id_tag: str,
-        *,
-        status: IdTagStatus = "Accepted",
-        expires_at: datetime | None = None,
-        parent_id_tag: str | None = None,
-        max_active_transactions: int | None = None,
-        note: str | None = None,
-    ) -> IdTagRecord:
+    async def create(self, new: NewIdTag) -> IdTagRecord:
         """Create a tag.
 
         Raises:
@@ -57,22 +48,17 @@ class IdTagStore(Repository):
         """
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
-            id_tag=id_tag,
-            id_tag_key=fold_id_tag(id_tag),
-            status=status,
-            expires_at=expires_at,
-            parent_id_tag=parent_id_tag,
-            max_active_transactions=max_active_transactions,
-            note=note,
+            id_tag_key=fold_id_tag(new.id_tag),
             created_at=func.now(),
             updated_at=func.now(),
+            **asdict(new),
         )
         try:
             row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
         except IntegrityError as error:
             if "uq_id_tags" not in str(error):
                 raise
-            raise Conflict(f"The id tag {id_tag!r} exists already.", "id_tag") from None
+            raise Conflict(f"The id tag {new.id_tag!r} exists already.", "id_tag") from None
         return IdTagRecord(*row)
 
     async def get(self, id_tag: str, *, to_change: bool = False) -> IdTagRecord | None:

@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
+from app.batcher import Batcher
 from app.clock import Clock
-from app.database.batcher import Batcher
 from app.errors import Unavailable
 from app.live.connect import FAILURES
 from app.live.lease import WorkerLease

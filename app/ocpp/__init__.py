@@ -1,4 +1,4 @@
-"""The typed face of the Rust core, and the only importer of `app._core`."""
+"""The typed interface to the Rust core. No other module imports `app._core`."""
 
 from typing import Any, Literal
 
@@ -48,10 +48,10 @@ Side = Literal["central_system", "charge_point"]
 Direction = Literal["request", "response"]
 
 Effect = Send | Dispatch | CallSent | Resolve | Refused | Ignored
-"""An effect that a `Link` asks its caller to carry out, in order."""
+"""One thing that a `Link` asks of its caller. The caller does them in order."""
 
 Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | str | bytes
-"""Something that a `Conversation` asks its caller to carry out, in order."""
+"""One thing that a `Conversation` asks of its caller. The caller does them in order."""
 
 __all__ = [
     "CallSent",

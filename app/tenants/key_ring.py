@@ -1,7 +1,7 @@
-"""From a bearer token to the API key behind it: parse, find, compare in constant time, remember for seconds.
+"""Verifies API keys: parses a bearer token, finds its key, compares the secret, and caches for seconds.
 
-Tokens are `sm_<prefix>_<secret>`. The store has HMAC-SHA256(pepper, secret) only. The prefix is no secret: it
-finds the row, and names the key in listings and logs.
+A token is `sm_<prefix>_<secret>`. Only HMAC-SHA256(pepper, secret) is stored. The prefix is not secret: it
+finds the row, and names the key in lists and logs.
 """
 
 import hashlib
@@ -23,18 +23,18 @@ from app.types import TenantId
 from app.web.access import Principal
 
 CACHE_LIFETIME_S = 5.0
-"""Longest time that a revocation on another worker stays unseen."""
+"""The longest time until a revocation on another worker takes effect here."""
 CACHE_ENTRIES = 1024
 FAILURE_ADDRESSES = 4096
 USE_RECORDED_EVERY = timedelta(minutes=1)
-"""`last_used_at` is no finer than this, so that reads do not write."""
+"""The resolution of `last_used_at`, so that most requests do not write."""
 _TOKEN = re.compile(r"sm_(?P<prefix>[A-Za-z0-9]{4,32})_(?P<secret>[A-Za-z0-9]{16,128})", re.ASCII)
 _UNKNOWN_SECRET_HASH = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A token for its owner, and what the store keeps of it."""
+    """A new token, with its two parts that are stored."""
 
     token: str
     prefix: str
@@ -42,21 +42,21 @@ class MintedKey:
 
 
 def secret_hash(pepper: str, secret: str) -> bytes:
-    """HMAC-SHA256 of a secret with >= 128 bits of entropy: no slow hash is needed, a pepper is."""
+    """Return HMAC-SHA256 of a secret. It has >= 128 bits of entropy, so a slow hash is not needed."""
     return hmac.digest(pepper.encode(), secret.encode(), hashlib.sha256)
 
 
 def mint_key(pepper: str) -> MintedKey:
-    """Make a new token: 48 bits of prefix, 192 bits of secret."""
+    """Make a new token with 48 bits of prefix and 192 bits of secret."""
     prefix, secret = secrets.token_hex(6), secrets.token_hex(24)
     return MintedKey(f"sm_{prefix}_{secret}", prefix, secret_hash(pepper, secret))
 
 
 class KeyRing:
-    """Verifies tokens; believes what it verified for seconds, so that hot reads do not query each time.
+    """Verifies tokens. It caches keys for `CACHE_LIFETIME_S`, so that frequent requests need no query.
 
-    The secret is compared on each request. What is kept is the stored row, never a token; rows that are too
-    old to be believed still tell the keys in use from guesses.
+    The secret is compared at each request. The cache has stored rows, never a token. A row that is too old to
+    be trusted still tells a key in use from a guess.
     """
 
     def __init__(self, database: Database, clock: Clock, pepper: str, failures_per_minute: int) -> None:
@@ -67,11 +67,11 @@ class KeyRing:
         self._known: OrderedDict[str, tuple[float, ApiKeyRecord]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
-        """The caller behind a token. address: of the peer, for the limit on failures.
+        """Return the caller that a token belongs to. address: of the client, for the limit on failures.
 
         Raises:
-            Unauthorized: no token, or one that is unknown, expired or revoked.
-            TooManyRequests: this address failed too often; keys that were used here before are not affected.
+            Unauthorized: the token is missing, unknown, expired or revoked.
+            TooManyRequests: this address has failed too often. Keys that were used here before still work.
         """
         if token is None:
             raise Unauthorized
@@ -79,7 +79,7 @@ class KeyRing:
         prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
         given = secret_hash(self._pepper, secret)
         known = self._known.get(prefix)
-        # Who showed this very key before is no guesser, whatever others try from the same address.
+        # A key that was used here before is not a guess, whatever other clients try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._refuse_flood(address)
         kept = self._kept(prefix)
@@ -97,7 +97,7 @@ class KeyRing:
         return Principal(record.id, record.prefix, tenant_id, frozenset(record.scopes))
 
     def forget(self) -> None:
-        """Verify every key anew: one was revoked, or a tenant deleted, here."""
+        """Let every key be read again, because a key was revoked or a tenant was deleted here."""
         for prefix, (_, record) in self._known.items():
             self._known[prefix] = (float("-inf"), record)
 

@@ -1,4 +1,4 @@
-"""Tenants and API keys as the rest of the application sees them: frozen, named as the columns are."""
+"""Values about tenants and API keys. A field has the name of its column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.types import Scope
 
 @dataclass(frozen=True, slots=True)
 class TenantRecord:
-    """One tenant. default_registration: the status that a charge point gets when it is created."""
+    """One tenant. default_registration: the status of a new charge point."""
 
     id: int
     slug: str
@@ -23,7 +23,7 @@ class TenantRecord:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """One API key. tenant_id None: a platform administrator. secret_hash: HMAC-SHA256(pepper, secret)."""
+    """One API key. tenant_id None: a key of the platform; secret_hash: HMAC-SHA256(pepper, secret)."""
 
     id: UUID
     tenant_id: int | None
@@ -39,7 +39,7 @@ class ApiKeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewTenantFacts:
-    """What an administrator says of a new tenant. slug: `[a-z0-9-]{1,40}`."""
+    """The input for a new tenant. slug: `[a-z0-9-]{1,40}`."""
 
     slug: str
     name: str
@@ -49,7 +49,7 @@ class NewTenantFacts:
 
 @dataclass(frozen=True, slots=True)
 class NewApiKeyFacts:
-    """What the maker of a new API key says of it. expires_at None: it never expires."""
+    """The input for a new API key. expires_at None: it never expires."""
 
     name: str
     scopes: Sequence[Scope]

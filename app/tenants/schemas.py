@@ -1,4 +1,4 @@
-"""Shapes of REST requests and answers about tenants and API keys."""
+"""The shapes of REST requests and answers about tenants and API keys."""
 
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -14,10 +14,14 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 class Tenant(Resource):
     """An operator with charge points, tags, transactions and keys of its own."""
 
-    slug: str = Field(description="Name in URLs; charge points connect to /ocpp/{slug}/{identity}.")
+    slug: str = Field(description="The name in URLs. Charge points connect to /ocpp/{slug}/{identity}.")
     name: str
-    strict_protocol: bool = Field(description="Refuse what tolerance would mend.")
-    default_registration: RegistrationStatus = Field(description="What a new charge point gets.")
+    strict_protocol: bool = Field(
+        description="True: departures from the standard are refused, not tolerated."
+    )
+    default_registration: RegistrationStatus = Field(
+        description="The registration status of a new charge point."
+    )
     created_at: Instant
 
     example: ClassVar[Json] = {
@@ -30,11 +34,13 @@ class Tenant(Resource):
 
 
 class ApiKey(Resource):
-    """A key without its secret, which is nowhere stored."""
+    """An API key without its secret, which is not stored."""
 
     id: UUID
     name: str
-    prefix: str = Field(description="The readable middle of the token: sm_{prefix}_{secret}.")
+    prefix: str = Field(
+        description="The middle part of the token, which is not secret: sm_{prefix}_{secret}."
+    )
     scopes: list[Scope]
     expires_at: Instant | None
     revoked_at: Instant | None
@@ -54,9 +60,9 @@ class ApiKey(Resource):
 
 
 class NewApiKey(ApiKey):
-    """A key just made, with the token that is shown this once."""
+    """A new API key with its token, which is shown once."""
 
-    token: str = Field(description="Send it as `Authorization: Bearer ...`. It is shown this once only.")
+    token: str = Field(description="Send it as `Authorization: Bearer ...`. It is shown only once.")
 
     example: ClassVar[Json] = {**ApiKey.example, "token": "sm_3f9c2a7d41be_<48 hexadecimal digits>"}
 
@@ -64,7 +70,7 @@ class NewApiKey(ApiKey):
 class TenantCreate(Input):
     """A new tenant."""
 
-    slug: Annotated[Slug, Field(description="Name in URLs; it never changes.")]
+    slug: Annotated[Slug, Field(description="The name in URLs. It never changes.")]
     name: Name
     strict_protocol: bool = False
     default_registration: RegistrationStatus = "Accepted"
@@ -78,7 +84,7 @@ class TenantCreate(Input):
 
 
 class TenantChange(Change):
-    """What may change of a tenant."""
+    """A change of a tenant."""
 
     name: Name = ""
     strict_protocol: bool = False

@@ -1,4 +1,4 @@
-"""What the outside asks of tenants and of API keys."""
+"""The use cases of tenants and API keys."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,15 +16,15 @@ from app.types import TenantId
 
 AfterDelete = Callable[[], Awaitable[None]]
 DeleteOfTenant = Callable[[PlatformWork, TenantId], Awaitable[AfterDelete | None]]
-"""Deletes what a capability keeps of a tenant, and returns what it has to do after the commit."""
+"""Deletes the rows of a tenant in one capability. It returns what to do after the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantService:
     """The use cases of tenants.
 
-    deletions: called in this order when a tenant is deleted, for what the database does not delete by
-    itself; `main` adds those of the other capabilities.
+    deletions: functions that delete the rows of a tenant that the database does not delete by itself, in the
+        order of their calls. `main` adds those of the other capabilities.
     """
 
     database: Database
@@ -35,7 +35,7 @@ class TenantService:
         """Return the tenant of a caller.
 
         Raises:
-            Unauthorized: it was deleted a moment ago, and its keys with it.
+            Unauthorized: the tenant has just been deleted, together with its keys.
         """
         async with self.database.platform() as work:
             tenant = await TenantStore(work).get(tenant_id)
@@ -52,7 +52,7 @@ class TenantService:
         """Return the tenant of this slug.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the tenant does not exist.
         """
         async with self.database.platform() as work:
             return await _existing_tenant(work, slug)
@@ -80,7 +80,7 @@ class TenantService:
             compare: Called with the locked record before it changes; what it raises cancels the change.
 
         Raises:
-            NotFound: there is no such tenant.
+            NotFound: the tenant does not exist.
         """
         async with self.database.platform() as work:
             record = await _existing_tenant(work, slug, to_change=True)
@@ -90,10 +90,10 @@ class TenantService:
         return record
 
     async def delete(self, slug: str) -> None:
-        """Delete a tenant with everything it has, billing records included.
+        """Delete a tenant with everything that it has, including billing records.
 
         Raises:
-            NotFound: there is no such tenant.
+            NotFound: the tenant does not exist.
         """
         async with self.database.platform() as work:
             tenant = await _existing_tenant(work, slug)
@@ -115,7 +115,7 @@ class ApiKeyService:
     pepper: str
 
     async def list(self, tenant_id: int | None) -> list[ApiKeyRecord]:
-        """Return all keys, the oldest first, the revoked ones included."""
+        """Return all keys, the oldest first, including revoked ones."""
         async with self.database.platform() as work:
             return await ApiKeyStore(work).list(tenant_id)
 
@@ -123,7 +123,7 @@ class ApiKeyService:
         """Return one key.
 
         Raises:
-            NotFound: the tenant, or the platform, has no such key.
+            NotFound: the tenant, or the platform, does not have this key.
         """
         for record in await self.list(tenant_id):
             if record.id == key_id:
@@ -131,10 +131,10 @@ class ApiKeyService:
         raise NotFound("There is no such API key.", "key_id")
 
     async def create(self, tenant_id: int | None, facts: NewApiKeyFacts) -> tuple[ApiKeyRecord, str]:
-        """Create a key, and return it with its token, which is not stored.
+        """Create a key. Return it with its token, which is not stored.
 
         Raises:
-            InvalidInput: it would have expired already.
+            InvalidInput: the time of expiry is in the past.
         """
         now = self.clock.now()
         if facts.expires_at is not None and facts.expires_at <= now:
@@ -157,10 +157,10 @@ class ApiKeyService:
         return stored, minted.token
 
     async def revoke(self, tenant_id: int | None, key_id: uuid.UUID) -> None:
-        """End a key; a second time changes nothing.
+        """Revoke a key. A second call changes nothing.
 
         Raises:
-            NotFound: the tenant, or the platform, has no such key.
+            NotFound: the tenant, or the platform, does not have this key.
         """
         record = await self.get(tenant_id, key_id)
         async with self.database.platform() as work:

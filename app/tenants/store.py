@@ -1,4 +1,4 @@
-"""SQL of tenants and API keys. Both lie above the tenants: the stores take a platform's unit of work."""
+"""SQL of tenants and API keys. The stores need a unit of work above the tenants."""
 
 from datetime import datetime
 from typing import Any
@@ -56,11 +56,11 @@ class TenantStore:
         return TenantRecord(*row)
 
     async def get(self, tenant_id: int) -> TenantRecord | None:
-        """Return a tenant by its key."""
+        """Return a tenant by its primary key."""
         return await self._one(_TENANTS.c.id == tenant_id)
 
     async def by_slug(self, slug: str, *, to_change: bool = False) -> TenantRecord | None:
-        """Return a tenant by the name it has in addresses.
+        """Return a tenant by its name in URLs.
 
         to_change: lock it until the end of this transaction.
         """
@@ -74,7 +74,7 @@ class TenantStore:
         return [TenantRecord(*row) for row in await self.connection.execute(statement)]
 
     async def update(self, slug: str, **changes: Any) -> TenantRecord | None:
-        """Change name, strict_protocol or default_registration; None: there is no such tenant."""
+        """Change name, strict_protocol or default_registration; None: it does not exist."""
         _refuse_unknown(changes)
         if not changes:
             return await self.by_slug(slug)
@@ -85,7 +85,7 @@ class TenantStore:
         return TenantRecord(*row) if row is not None else None
 
     async def delete(self, slug: str) -> bool:
-        """Delete a tenant and what the database deletes with it. False: there is none."""
+        """Delete a tenant and the rows that the database deletes with it. False: it does not exist."""
         statement = delete(_TENANTS).where(_TENANTS.c.slug == slug).returning(_TENANTS.c.id)
         return (await self.connection.execute(statement)).one_or_none() is not None
 
@@ -104,13 +104,13 @@ def _refuse_unknown(changes: dict[str, Any]) -> None:
 
 
 class ApiKeyStore:
-    """The API keys of all tenants and of the platform. Only hashes of secrets are stored."""
+    """The API keys of all tenants and of the platform. Secrets are stored only as hashes."""
 
     def __init__(self, work: PlatformWork) -> None:
         self.connection = work.connection
 
     async def create(self, key: ApiKeyRecord) -> ApiKeyRecord:
-        """Store a key for the tenant it names, or for the platform (tenant_id None)."""
+        """Store a key of a tenant, or of the platform (tenant_id None)."""
         statement = insert(_KEYS).values(
             id=key.id,
             tenant_id=key.tenant_id,
@@ -124,23 +124,23 @@ class ApiKeyStore:
         return ApiKeyRecord(*(await self.connection.execute(statement.returning(*_KEY_COLUMNS))).one())
 
     async def find_by_prefix(self, prefix: str) -> ApiKeyRecord | None:
-        """Return the key that a token's prefix names; the caller compares the secret."""
+        """Return the key with the prefix of a token. The caller compares the secret."""
         statement = select(*_KEY_COLUMNS).where(_KEYS.c.prefix == prefix)
         row = (await self.connection.execute(statement)).one_or_none()
         return ApiKeyRecord(*row) if row is not None else None
 
     async def list(self, tenant_id: int | None) -> list[ApiKeyRecord]:
-        """Return the keys of a tenant, or the platform's own (None), the oldest first."""
+        """Return the keys of a tenant, or of the platform (None), the oldest first."""
         statement = select(*_KEY_COLUMNS).where(_KEYS.c.tenant_id.is_not_distinct_from(tenant_id))
         rows = await self.connection.execute(statement.order_by(_KEYS.c.created_at, _KEYS.c.id))
         return [ApiKeyRecord(*row) for row in rows]
 
     async def revoke(self, key_id: UUID, at: datetime) -> bool:
-        """End a key. False: there is no such key, or it was revoked before."""
+        """Revoke a key. False: it does not exist, or was revoked before."""
         statement = update(_KEYS).where(_KEYS.c.id == key_id, _KEYS.c.revoked_at.is_(None))
         revoked = statement.values(revoked_at=at).returning(_KEYS.c.id)
         return (await self.connection.execute(revoked)).one_or_none() is not None
 
     async def touch(self, key_id: UUID, at: datetime) -> None:
-        """Record that a key was used; callers do this at most once a minute for each key."""
+        """Store when a key was used. Callers do this at most once a minute for each key."""
         await self.connection.execute(update(_KEYS).where(_KEYS.c.id == key_id).values(last_used_at=at))

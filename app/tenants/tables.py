@@ -25,7 +25,7 @@ tenants = Table(
     Column("name", Text, nullable=False),
     Column("strict_protocol", Boolean, nullable=False, server_default=text("false")),
     Column("default_registration", Text, nullable=False, server_default=text("'Accepted'")),
-    # The next number for a stored charging profile; numbers are never given twice.
+    # The next number for a stored charging profile. A number is never used again.
     Column("next_charging_profile_id", BigInteger, nullable=False, server_default=text("1")),
     time_column("created_at"),
     CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),

@@ -2,7 +2,7 @@
 
 Theory of operation. Records wait in a queue. A writer takes all that waits, writes it in one transaction, and
 answers after the COMMIT (which PostgreSQL has fsynced by then). Records that arrive meanwhile are the next
-batch: there is no artificial delay, and a record becomes cheaper as the load grows. The second writer begins
+batch. Nothing is delayed on purpose, and a record becomes cheaper as the load grows. The second writer begins
 as soon as as many records wait as are being written, so that it prepares some while PostgreSQL commits
 others. It takes no record of a charge point of which the first one is writing something: a stop must not
 overtake its start, nor a repetition what it repeats, and after a reconnect both may be here.

@@ -55,7 +55,7 @@ class TransactionStart:
 
 
 class StartKey(NamedTuple):
-    """What makes two starts the same; `rules.start_key` returns it. Unique in the table."""
+    """The key by which a repeated start is recognized; `rules.start_key` returns it. Unique in the table."""
 
     tenant_id: int
     charge_point_id: int
@@ -66,7 +66,7 @@ class StartKey(NamedTuple):
 
     @property
     def tag(self) -> IdTagKey:
-        """What the id tag of the start is found by."""
+        """The key of its id tag."""
         return IdTagKey(self.tenant_id, self.id_tag_key)
 
 
@@ -122,7 +122,7 @@ class TransactionStop:
 
 
 class Ending(NamedTuple):
-    """What a stop says of the end of a transaction, in the form in which it is stored."""
+    """The end of a transaction as a stop reports it, in the form in which it is stored."""
 
     stopped_at: datetime
     meter_stop_wh: int
@@ -156,7 +156,7 @@ StopOutcome = Literal["closed", "repeated", "conflict", "orphan"]
 
 @dataclass(frozen=True, slots=True)
 class StopRecorded:
-    """What became of a stop. transaction_id: the transaction it was matched to, None for an orphan."""
+    """The durable answer to a stop. transaction_id: the transaction it was matched to, None for an orphan."""
 
     outcome: StopOutcome
     id_tag_info: Json | None

@@ -170,7 +170,7 @@ def _is_over(transaction: RunningTransaction, start: TransactionStart) -> bool:
 
 
 class StopDecision(NamedTuple):
-    """What follows from a stop. transaction: the one it is about; id_tag_info: of the answer.
+    """The decision on a stop. transaction: the one it is about; id_tag_info: of the answer.
 
     closing: the end to write, if the stop closes its transaction; orphan_kind: why the message is kept as an
     orphan, if it is; samples_at: where its transactionData belongs, None if it is not stored again.
@@ -185,13 +185,13 @@ class StopDecision(NamedTuple):
 
     @property
     def answer(self) -> StopRecorded:
-        """What the ledger answers."""
+        """The answer of the ledger."""
         number = None if self.transaction is None else self.transaction.id
         return StopRecorded(self.outcome, self.id_tag_info, number)
 
 
 def names_a_transaction(stop: TransactionStop) -> bool:
-    """Tell whether the transactionId of a stop is valid; -1 and 0 stand for none (OCPP 1.6 errata 3.18)."""
+    """Tell whether the transactionId of a stop is valid; -1 and 0 mean none (OCPP 1.6 errata 3.18)."""
     return stop.transaction_id > 0
 
 

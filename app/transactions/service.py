@@ -1,16 +1,13 @@
-"""What the outside asks of transactions: to read them, their meter values, and what fits none."""
+"""Use cases of transactions: read them, their meter values, and the messages that fit none."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete
-
 from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
 from app.database.database import Database
-from app.database.unit_of_work import PlatformWork, TenantReads
+from app.database.unit_of_work import TenantReads
 from app.errors import NotFound
-from app.transactions import tables
 from app.transactions.records import (
     MeterValueFilter,
     MeterValueRecord,
@@ -111,9 +108,3 @@ class TransactionService:
 
     def _store(self, tenant_id: TenantId) -> TransactionStore:
         return TransactionStore(TenantReads(self.database.reads, tenant_id))
-
-
-async def delete_transactions_of_tenant(work: PlatformWork, tenant_id: TenantId) -> None:
-    """Delete the billing records of a tenant, in the unit of work that deletes the tenant."""
-    for table in (tables.meter_values, tables.orphan_records, tables.transactions):
-        await work.connection.execute(delete(table).where(table.c.tenant_id == tenant_id))

@@ -1,4 +1,4 @@
-"""Servers to compare with, each a module to run: `python -m benchmarks.peers.<name> PORT`."""
+"""The servers to compare with. Each is a module: `python -m benchmarks.peers.<name> PORT`."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One server. does, does_not: what it does with a frame, and what of ours it leaves out."""
+    """One server. does: its work for a frame; does_not: work of ours that it leaves out."""
 
     name: str
     module: str
@@ -21,7 +21,7 @@ PEERS = (
         "benchmarks.peers.ocpp_server",
         "result",
         "the package ocpp on websockets, uvloop: JSON, JSON Schema validation, handler, CALLRESULT",
-        "authentication, storage, frame log, duplicate check, mending",
+        "authentication, storage, frame log, duplicate check, tolerance",
     ),
     Peer(
         "fastapi_echo",
@@ -38,4 +38,4 @@ PEERS = (
         "UTF-8 check, JSON, OCPP, HTTP routes, authentication, storage",
     ),
 )
-"""What runs beside Stationmaster in the part `wire`."""
+"""The servers that are compared with Stationmaster in the part `wire`."""

@@ -1,7 +1,8 @@
-"""A bare FastAPI route that does what no command can do without: it looks into Redis, commits a row, commits
-a change of it. No authentication, no validation, no socket.
+"""A bare FastAPI route with the least work of a command: it reads Redis, commits a row, and commits a change.
 
-`DATABASE_URL` and `REDIS_URL` name the engines; argument: the port.
+It has no authentication, validation or socket.
+
+`DATABASE_URL` and `REDIS_URL` name the engines. The argument is the port.
 """
 
 import os
@@ -38,7 +39,7 @@ application = FastAPI(lifespan=_engines)
 
 @application.post("/commands")
 async def command(request: Request) -> dict[str, Any]:
-    """Store, change, answer."""
+    """Store a row, change it, and answer."""
     payload = (await request.body()).decode()
     database, redis = request.app.state.database, request.app.state.redis
     await redis.get("owner")

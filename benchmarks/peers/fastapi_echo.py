@@ -1,4 +1,4 @@
-"""A bare FastAPI WebSocket route that sends back what it gets."""
+"""A bare FastAPI WebSocket route that sends each text back."""
 
 import sys
 

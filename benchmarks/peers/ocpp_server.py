@@ -1,4 +1,4 @@
-"""A central system with the PyPI package `ocpp` on `websockets`: answers, and stores nothing."""
+"""A central system with the PyPI package `ocpp` on `websockets`. It answers, and stores nothing."""
 
 import itertools
 import logging
@@ -19,7 +19,7 @@ _ACCEPTED: dict[str, str] = {"status": "Accepted"}
 
 
 class CentralSystem(ChargePoint):  # type: ignore[misc]
-    """The peer of one charge point."""
+    """The central system's side of one connection."""
 
     @on("BootNotification")
     def on_boot_notification(self, **_: Any) -> Any:
@@ -39,7 +39,7 @@ class CentralSystem(ChargePoint):  # type: ignore[misc]
 
 
 async def serve_charge_point(connection: ServerConnection) -> None:
-    """Answer until the charge point leaves."""
+    """Answer until the charge point disconnects."""
     assert connection.request is not None
     try:
         await CentralSystem(connection.request.path.rpartition("/")[2], connection).start()
@@ -51,7 +51,7 @@ async def main() -> None:
     """Serve on the port of the command line."""
     # By default it validates in another thread, which costs more CPU.
     ocpp.messages.ASYNC_VALIDATION = False
-    # It logs each frame.
+    # Otherwise the package logs each frame.
     logging.getLogger("ocpp").setLevel(logging.WARNING)
     options: dict[str, Any] = {"subprotocols": [Subprotocol("ocpp1.6")], "compression": None}
     async with serve(serve_charge_point, "127.0.0.1", int(sys.argv[1]), backlog=4096, **options) as server:

@@ -1,4 +1,4 @@
-"""A bare picows server that sends back what it gets."""
+"""A bare picows server that sends each text back."""
 
 import asyncio
 import sys

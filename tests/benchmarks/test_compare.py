@@ -75,9 +75,9 @@ def test_the_exit_code_says_whether_something_became_worse(
 @pytest.mark.parametrize(
     ("after", "complaint"),
     [
-        (json.dumps({"host": _HOST, "durable": {}}), "no figure of several rounds stands in both"),
-        ("[]", "holds no results"),
-        ("{}", "holds no results"),
+        (json.dumps({"host": _HOST, "durable": {}}), "no figure of several rounds in common"),
+        ("[]", "does not contain results"),
+        ("{}", "does not contain results"),
         ("{", "compare: "),
     ],
 )
@@ -95,5 +95,5 @@ def test_figures_of_one_run_alone_are_named(tmp_path: Path, capsys: pytest.Captu
     for name, run in (("a.json", _BEFORE), ("b.json", more)):
         (tmp_path / name).write_text(json.dumps(run))
     assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 0
-    assert "1 figures stand in" in (said := capsys.readouterr().out)
+    assert "1 figures are only in" in (said := capsys.readouterr().out)
     assert "idle.cost" in said

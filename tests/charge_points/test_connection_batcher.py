@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.charge_points import connection_batcher as module
-from app.charge_points.records import BootFacts, ChargePointRecord, SignOfLife
+from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
@@ -79,21 +79,19 @@ async def test_boots_that_come_together_are_each_kept(station: Station, make_sta
     assert (await stored(other)).firmware_version == "2"
 
 
-async def test_a_sign_of_life_never_goes_back_and_keeps_a_known_skew(station: Station) -> None:
+async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(station: Station) -> None:
     place = (station.tenant.id, station.record.id)
-    signs = [
-        SignOfLife(*place, NOW + _HOUR, 1.5),
-        SignOfLife(*place, NOW),
-        SignOfLife(station.tenant.id, 2**40, NOW),
+    times = [
+        LastSeen(*place, NOW + _HOUR, 1.5),
+        LastSeen(*place, NOW),
+        LastSeen(station.tenant.id, 2**40, NOW),
     ]
-    await station.storage.connection_batcher.heard(signs)
+    await station.storage.connection_batcher.record_last_seen(times)
     record = await stored(station)
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
 
-async def test_a_row_that_somebody_holds_keeps_nobody_else_waiting(
-    station: Station, make_station: StationMaker
-) -> None:
+async def test_a_locked_row_does_not_delay_the_others(station: Station, make_station: StationMaker) -> None:
     other = await make_station("CP-2")
     attendance, tenant = station.storage.connection_batcher, station.tenant.id
     async with station.database.tenant(TenantId(tenant)) as work:

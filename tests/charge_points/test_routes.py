@@ -5,10 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord

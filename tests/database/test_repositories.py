@@ -10,16 +10,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.records import BootFacts, ChargePointFilter, SignOfLife, StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
 from app.database.database import Database
 from app.errors import Conflict, InvalidInput
 from app.frame_log.store import FrameStore
-from app.id_tags.records import IdTagFilter
+from app.id_tags.records import IdTagFilter, NewIdTag
 from app.id_tags.service import IdTagService
 from app.id_tags.store import IdTagStore
 from app.settings import Settings
@@ -198,7 +197,7 @@ async def test_connectors_are_created_on_sight_up_to_the_limit(station: Station,
 async def test_id_tags_are_one_in_any_case(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
         tags = IdTagStore(work)
-        created = await tags.create("Abc", note="card", max_active_transactions=2)
+        created = await tags.create(NewIdTag("Abc", note="card", max_active_transactions=2))
         assert await tags.get("aBC") == created
         assert [tag.id_tag for tag in await tags.page(9)] == ["Abc", "TAG-1"]
         assert [tag.id_tag for tag in await tags.page(9, "abc")] == ["TAG-1"]
@@ -212,13 +211,13 @@ async def test_id_tags_are_one_in_any_case(station: Station) -> None:
         assert await tags.update("abc", note=None) is None
     with pytest.raises(Conflict, match="tag-1"):
         async with station.database.tenant(station.tenant.id) as work:
-            await IdTagStore(work).create("tag-1")
+            await IdTagStore(work).create(NewIdTag("tag-1"))
 
 
 async def test_authorize_answers_in_wire_form(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR)
-        await IdTagStore(work).create("ONE", max_active_transactions=1)
+        await IdTagStore(work).create(NewIdTag("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR))
+        await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
     start = station.storage.ledger.start_transaction
     await start(station.start(id_tag="one"))
     ask = partial(IdTagService(station.database).authorize, TenantId(station.tenant.id))
@@ -264,7 +263,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     async with database.platform() as platform:
         stranger = await TenantStore(platform).create(f"{station.tenant.slug}-other", "Other")
     own = station.record.id
-    await station.storage.connection_batcher.heard([SignOfLife(stranger.id, own, NOW)])
+    await station.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
     assert await station.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
     assert (
         await station.storage.connection_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
@@ -308,7 +307,7 @@ async def test_a_tag_of_another_tenant_authorizes_nothing(station: Station) -> N
     async with database.platform() as platform:
         stranger = await TenantStore(platform).create(f"{station.tenant.slug}-tags", "Other")
     async with database.tenant(stranger.id) as work:
-        await IdTagStore(work).create("FOREIGN")
+        await IdTagStore(work).create(NewIdTag("FOREIGN"))
     answer = await station.storage.ledger.start_transaction(station.start(id_tag="FOREIGN"))
     assert answer.id_tag_info == {"status": "Invalid"}
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.frame_log.store import FrameStore
 from app.tenants.store import TenantStore
 from app.transactions.store.reading import TransactionStore

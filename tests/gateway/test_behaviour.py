@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import parse_time
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.store.reading import TransactionStore
@@ -28,8 +28,8 @@ def reading(value: Any = "1", at: str = "2026-01-01T10:30:00Z", **more: Any) -> 
 async def charger(station: Station) -> RawClient:
     await station.register("CP1")
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("TAG")
-        await IdTagStore(work).create("GONE", status="Blocked")
+        await IdTagStore(work).create(NewIdTag("TAG"))
+        await IdTagStore(work).create(NewIdTag("GONE", status="Blocked"))
     return await station.connect("CP1")
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.database.database import Database
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
@@ -154,7 +155,7 @@ async def test_every_server_gives_the_answers_of_the_wire(
     app = apps.setdefault("default", apps.get("default") or create_app(settings))
     station = Station(0, app, database, tenant, settings)
     async with database.tenant(tenant.id) as work:
-        await IdTagStore(work).create("TAG")
+        await IdTagStore(work).create(NewIdTag("TAG"))
     ours = await transcripts(app, settings, station, "wire")
     theirs = await transcripts(app, settings, station, server)
     for name in CONVERSATIONS:

@@ -1,4 +1,4 @@
-"""What an id tag may do, decided without a database."""
+"""The rules of id tags, without a database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import uvicorn
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
@@ -102,7 +102,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             await ConnectorStore(work).record_status(
                 point.id, StatusReport(1, "Available", "NoError", now, now), 64
             )
-            await IdTagStore(work).create("B4A63CDF")
+            await IdTagStore(work).create(NewIdTag("B4A63CDF"))
             profile = await ChargingProfileStore(work).create(
                 "Less in the evening peak", calendar=CalendarInput.example
             )

@@ -14,6 +14,7 @@ from app.clock import Clock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
 from app.database.text import json_text
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.storage import Storage
@@ -118,7 +119,7 @@ def make_station(storage: Storage, tenant: TenantRecord) -> StationMaker:
 async def station(make_station: StationMaker, database: Database, tenant: TenantRecord) -> Station:
     """A charge point, and the accepted tag TAG-1."""
     async with database.tenant(tenant.id) as work:
-        await IdTagStore(work).create("TAG-1")
+        await IdTagStore(work).create(NewIdTag("TAG-1"))
     return await make_station("CP-1")
 
 

@@ -119,7 +119,9 @@ async def test_a_wrong_tenant_is_refused_before_anything_is_changed(deployment: 
 async def test_a_charge_point_that_bench_did_not_make_keeps_its_password(deployment: Deployment) -> None:
     before = await deployment.charge_points()
     foreign = dataclasses.replace(deployment.options, prefix="CABLE")
-    text = r"^charge point CABLE-00000 was not made by bench, .*: choose another --prefix, or another tenant$"
+    text = (
+        r"^charge point CABLE-00000 was not created by bench, .*: choose another --prefix, or another tenant$"
+    )
     with pytest.raises(BenchError, match=text):
         await asyncio.to_thread(run_bench, foreign)
     assert await deployment.charge_points() == before

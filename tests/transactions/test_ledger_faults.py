@@ -241,8 +241,8 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
     acknowledged: dict[int, int] = {}
     half = asyncio.Event()
 
-    async def charge(lane: int) -> None:
-        for number in range(lane * 1000, lane * 1000 + 25):
+    async def charge(car: int) -> None:
+        for number in range(car * 1000, car * 1000 + 25):
             answer = await storage.ledger.start_transaction(station.start(meter_start_wh=number))
             acknowledged[number] = answer.transaction_id
             await storage.ledger.meter_values(
@@ -257,7 +257,7 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
         await own_engine.stop()
         assert await own_engine.start() == url
 
-    await asyncio.gather(kill(), *(charge(lane) for lane in range(10)))
+    await asyncio.gather(kill(), *(charge(car) for car in range(10)))
     async with database.tenant(tenant.id) as work:
         stored = {row.meter_start_wh: row.id for row in await TransactionStore(work).page(1000)}
         values = await TransactionStore(work).meter_values_of_charge_point(record.id, 1000)

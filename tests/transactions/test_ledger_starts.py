@@ -10,6 +10,7 @@ import pytest
 
 from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
@@ -126,10 +127,10 @@ async def test_a_start_with_unreadable_time_is_known_again(station: Station) -> 
 )
 async def test_no_start_is_refused(station: Station, tag: str, status: str) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("BLOCKED", status="Blocked")
-        await IdTagStore(work).create("INVALID", status="Invalid")
-        await IdTagStore(work).create("EXPIRED", expires_at=NOW - timedelta(days=1))
-        await IdTagStore(work).create("FULL", max_active_transactions=0)
+        await IdTagStore(work).create(NewIdTag("BLOCKED", status="Blocked"))
+        await IdTagStore(work).create(NewIdTag("INVALID", status="Invalid"))
+        await IdTagStore(work).create(NewIdTag("EXPIRED", expires_at=NOW - timedelta(days=1)))
+        await IdTagStore(work).create(NewIdTag("FULL", max_active_transactions=0))
     answer = await station.storage.ledger.start_transaction(station.start(id_tag=tag))
     assert answer.id_tag_info["status"] == status
     assert answer.transaction_id > 0
@@ -139,7 +140,9 @@ async def test_expiry_is_judged_by_our_time_online_and_by_the_reported_time_for_
     station: Station,
 ) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
+        await IdTagStore(work).create(
+            NewIdTag("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
+        )
     ledger = station.storage.ledger
     late = NOW + timedelta(hours=2)
     online = await ledger.start_transaction(station.start(id_tag="TEMP", started_at=late, received_at=late))
@@ -157,7 +160,7 @@ async def test_a_limited_tag_is_accepted_once_under_a_race(
     storage: Storage, tenant: TenantRecord, make_station: StationMaker, second_ledger: Ledger
 ) -> None:
     async with storage.database.tenant(tenant.id) as work:
-        await IdTagStore(work).create("ONE", max_active_transactions=1)
+        await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
     stations = [await make_station(f"RACE-{number}") for number in range(50)]
     ledgers = [storage.ledger, second_ledger]
     answers = await asyncio.gather(
@@ -174,7 +177,7 @@ async def test_a_limited_tag_is_accepted_once_under_a_race(
 
 async def test_a_stopped_transaction_frees_its_tag(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("ONE", max_active_transactions=1)
+        await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
     ledger = station.storage.ledger
     first = await ledger.start_transaction(station.start(id_tag="ONE"))
     await ledger.stop_transaction(station.stop(first.transaction_id))
@@ -184,7 +187,7 @@ async def test_a_stopped_transaction_frees_its_tag(station: Station) -> None:
 
 async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(station: Station) -> None:
     async with station.database.tenant(station.tenant.id) as work:
-        await IdTagStore(work).create("ONE", max_active_transactions=1)
+        await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
     ledger = station.storage.ledger
     await ledger.start_transaction(station.start(id_tag="ONE"))
     later = NOW + timedelta(minutes=1)

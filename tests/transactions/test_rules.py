@@ -1,4 +1,4 @@
-"""What starts and stops mean, decided without a database."""
+"""The rules of starts and stops, without a database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -108,8 +108,10 @@ def test_a_start_with_an_unknown_tag_is_judged_invalid_and_kept() -> None:
         pytest.param(NOW + 2 * HOUR, NOW + 2 * HOUR, "Expired", (), id="online, after the end"),
         pytest.param(NOW + 9 * HOUR, NOW, "Accepted", (), id="a clock that runs ahead"),
         pytest.param(NOW - 5 * MINUTE, NOW, "Accepted", (), id="five minutes are online"),
-        pytest.param(datetime(1970, 1, 1, tzinfo=UTC), NOW + 2 * HOUR, "Expired", (), id="1970 is no time"),
-        pytest.param(datetime(2000, 1, 1, tzinfo=UTC), NOW, "Accepted", (), id="2000 is no time"),
+        pytest.param(
+            datetime(1970, 1, 1, tzinfo=UTC), NOW + 2 * HOUR, "Expired", (), id="1970 is not a time"
+        ),
+        pytest.param(datetime(2000, 1, 1, tzinfo=UTC), NOW, "Accepted", (), id="2000 is not a time"),
     ],
 )
 def test_a_tag_is_judged_by_our_time_and_that_of_a_replay_by_the_reported_one(

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from app.charge_points import tables as charge_point_tables
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import ChargePointRecord, ConnectorRecord, StatusReport
 from app.charge_points.schemas import (
     ChargePoint,
@@ -21,7 +20,7 @@ from app.charge_points.schemas import (
     charge_point_fields,
     connector_fields,
 )
-from app.charge_points.store import ChargePointStore
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import MeterValueRecord, TransactionRecord

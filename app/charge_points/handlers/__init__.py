@@ -1,4 +1,4 @@
-"""Answers to messages about the charge point itself: one module per action."""
+"""Answers to messages about the charge point itself, one module for each action."""
 
 from functools import partial
 

@@ -1,6 +1,6 @@
-"""BootNotification (OCPP 1.6 4.2): who the charge point is, and whether it may work.
+"""BootNotification (OCPP 1.6 4.2): the facts of a charge point, and whether it may operate.
 
-The registration is durable and decided by the operator; a reconnect without a boot keeps it (OCPP-J 5.4).
+The operator decides on the registration, and it is stored. A reconnect without a boot keeps it (OCPP-J 5.4).
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from app.ocpp import v16
 from app.ocpp.v16 import RegistrationStatus
 
 RETRY_INTERVAL_S: Final = 60
-"""After Pending or Rejected a charge point comes again after this time: soon enough for a waiting person."""
+"""Seconds until a Pending or Rejected charge point asks again: short enough for a person who waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class BootServices:
-    """What this handler uses. heartbeat_interval_s: for charge points without an interval of their own."""
+    """The dependencies of this handler. heartbeat_interval_s: for charge points that have none set."""
 
     connection_batcher: ConnectionBatcher
     clock: Clock
@@ -29,7 +29,7 @@ class BootServices:
 async def handle(
     services: BootServices, connection: Connection, request: v16.BootNotificationRequest
 ) -> v16.BootNotificationResponse:
-    """Keep what the charge point says of itself and answer with its registration, as it stands now."""
+    """Store the facts of the charge point, and answer with its current registration."""
     now = services.clock.now()
     facts = BootFacts(
         at=now,
@@ -57,7 +57,7 @@ async def handle(
 def _registered(
     default_interval_s: int, connection: Connection, known: Registration | None
 ) -> RegistrationStatus:
-    """Bring the connection up to date with its record; one that was deleted meanwhile is Rejected."""
+    """Copy the registration to the connection, and return it; a deleted charge point is Rejected."""
     if known is None:
         connection.registration_status = "Rejected"
         return "Rejected"

@@ -1,4 +1,4 @@
-"""Heartbeat (OCPP 1.6 4.6): the time. That the charge point lives, the session has noted already."""
+"""Heartbeat (OCPP 1.6 4.6): the time. The session has already stored when the charge point was last seen."""
 
 from app.clock import Clock, utc_text_of
 from app.connection import Connection
@@ -6,5 +6,5 @@ from app.ocpp import v16
 
 
 def handle(clock: Clock, connection: Connection, request: v16.HeartbeatRequest) -> v16.HeartbeatResponse:
-    """Tell the time, in UTC."""
+    """Answer with the time, in UTC."""
     return {"currentTime": utc_text_of(clock.now_us())}

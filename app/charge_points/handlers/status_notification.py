@@ -1,9 +1,9 @@
-"""StatusNotification (OCPP 1.6 4.9): the newest state of a connector; 0 is the charge point itself."""
+"""StatusNotification (OCPP 1.6 4.9): the newest state of a connector. 0 is the charge point itself."""
 
 from dataclasses import dataclass
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
+from app.charge_points.store import ConnectorStore
 from app.clock import Clock, parse_time
 from app.connection import Connection
 from app.database.database import Database
@@ -12,7 +12,7 @@ from app.ocpp import v16
 
 @dataclass(frozen=True, slots=True)
 class StatusServices:
-    """What this handler uses. connector_limit: how many connectors one charge point may have."""
+    """The dependencies of this handler. connector_limit: the most connectors that a charge point may have."""
 
     database: Database
     clock: Clock
@@ -22,12 +22,12 @@ class StatusServices:
 async def handle(
     services: StatusServices, connection: Connection, request: v16.StatusNotificationRequest
 ) -> v16.StatusNotificationResponse:
-    """Keep the state unless a newer one is known; a connector nobody knew is created, up to a limit."""
+    """Store the state unless the stored one is newer; create an unknown connector, up to the limit."""
     received_at = services.clock.now()
     timestamp = request.get("timestamp")
     reported_at = parse_time(timestamp) if timestamp is not None else None
     if reported_at is not None:
-        # Shown to the operator; stored times are never corrected by it.
+        # For the operator to see. Stored times are never corrected by it.
         connection.clock_skew_s = (reported_at - received_at).total_seconds()
     report = StatusReport(
         connector_id=request["connectorId"],

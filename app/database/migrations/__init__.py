@@ -1,4 +1,4 @@
-"""The schema and its history. `migrate` brings a database to the present; it runs as often as one likes."""
+"""The history of the schema. `migrate` updates a database to the newest revision, and may run again."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from app.database.database import engine_url
 from app.database.failures import Failure, failure_of
 from app.errors import StoreUnavailable
 
-# Any number, the same in each process: only one migrates at a time.
+# Any number that is the same in each process. Only one process migrates at a time.
 _LOCK = 7_216_042_713
 
 
 async def migrate(url: str) -> None:
-    """Bring the schema to the newest revision. Safe to run from several processes at once.
+    """Update the schema to the newest revision. Several processes may call this at the same time.
 
     Raises:
         StoreUnavailable: the database cannot be reached.
@@ -36,7 +36,7 @@ async def migrate(url: str) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """Return alembic's configuration for an open connection."""
+    """Return the configuration of Alembic for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection

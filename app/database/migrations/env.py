@@ -1,4 +1,4 @@
-"""Alembic's entry: always online, on the connection that `migrate` opened."""
+"""The script that Alembic runs. It uses the connection that `migrate` has opened."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""REST operations of tenants and API keys."""
+"""The REST operations of tenants and API keys."""

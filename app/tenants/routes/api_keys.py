@@ -1,7 +1,7 @@
-"""API keys: `/v1/api-keys` of the caller's tenant or of the platform, `/v1/tenants/{slug}/api-keys` of any.
+"""API keys: `/v1/api-keys` of the caller's tenant or the platform, `/v1/tenants/{slug}/api-keys` of any.
 
-A token is shown when its key is made and never again. To rotate one: make the next, move over, revoke the
-first.
+A token is shown once, when its key is created. To rotate a key: create a new one, use it everywhere, then
+revoke the old one.
 """
 
 import uuid
@@ -24,7 +24,9 @@ from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-_TAG = Tag("api-keys", "Keys: hashed, scoped, expiring. A token is shown once.")
+_TAG = Tag(
+    "api-keys", "API keys with scopes and an expiry. Secrets are stored as hashes; a token is shown once."
+)
 router = api_router(tags=[_TAG])
 
 ApiKeys = Annotated[ApiKeyService, Depends(provided(ApiKeyService))]
@@ -34,14 +36,14 @@ KeyBody = Annotated[ApiKeyCreate, Depends(json_body(ApiKeyCreate))]
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Whose keys an operation is about: a tenant's, or the platform's own (tenant_id None)."""
+    """The owner of the keys of an operation: a tenant, or the platform (tenant_id None)."""
 
     keys: ApiKeyService
     tenant_id: int | None
     path: str
 
     async def page(self, paging: Paging) -> Response:
-        """List the keys, the oldest first. They are few, so the page is cut from all of them."""
+        """List the keys, the oldest first. All of them are read, because they are few."""
         after = decode_cursor(paging.cursor, uuid.UUID)
         rows = await self.keys.list(self.tenant_id)
         if after is not None:
@@ -51,7 +53,7 @@ class KeyOwner:
         return page_response(Page[ApiKey](items=items, next_cursor=next_cursor))
 
     async def create(self, body: ApiKeyCreate) -> Response:
-        """Create a key and show its token, this once."""
+        """Create a key, and show its token once."""
         facts = NewApiKeyFacts(body.name, body.scopes, body.expires_at)
         stored, token = await self.keys.create(self.tenant_id, facts)
         shown = NewApiKey(**ApiKey.model_validate(stored).model_dump(), token=token)
@@ -63,18 +65,18 @@ class KeyOwner:
         return resource_response(ApiKey.model_validate(record), if_none_match=if_none_match)
 
     async def revoke(self, key_id: uuid.UUID) -> Response:
-        """End a key."""
+        """Revoke a key."""
         await self.keys.revoke(self.tenant_id, key_id)
         return Response(status_code=204)
 
 
 async def own_keys(access: AdminAccess, keys: ApiKeys) -> KeyOwner:
-    """Return the keys of the caller's tenant; of the platform, for a key of the platform."""
+    """Return the owner of the caller's own key: its tenant, or the platform."""
     return KeyOwner(keys, access.tenant_id, "/v1/api-keys")
 
 
 async def keys_of_tenant(access: PlatformAccess, keys: ApiKeys, tenants: Tenants, slug: SlugPath) -> KeyOwner:
-    """Return the keys of any tenant, for an administrator of the platform."""
+    """Return a tenant as the owner of keys, for an administrator of the platform."""
     tenant = await tenants.get(slug)
     return KeyOwner(keys, tenant.id, f"/v1/tenants/{slug}/api-keys")
 
@@ -85,7 +87,7 @@ TenantKeys = Annotated[KeyOwner, Depends(keys_of_tenant)]
 
 @router.get("/v1/api-keys", response_model=Page[ApiKey], responses=problems())
 async def list_api_keys(owner: OwnKeys, paging: PagingQuery) -> Response:
-    """List your tenant's keys, the revoked ones included."""
+    """List the keys of your tenant, including revoked ones."""
     return await owner.page(paging)
 
 
@@ -97,25 +99,25 @@ async def list_api_keys(owner: OwnKeys, paging: PagingQuery) -> Response:
     openapi_extra=body_of(ApiKeyCreate),
 )
 async def create_api_key(owner: OwnKeys, body: KeyBody) -> Response:
-    """Make a key for your tenant. The token is in this answer and never shown again."""
+    """Create a key for your tenant. The token is in this answer, and is never shown again."""
     return await owner.create(body)
 
 
 @router.get("/v1/api-keys/{key_id}", response_model=ApiKey, responses=problems(304, 404))
 async def get_api_key(owner: OwnKeys, key_id: KeyIdPath, if_none_match: IfNoneMatch = None) -> Response:
-    """Read one of your tenant's keys, without its secret."""
+    """Read one key of your tenant, without its secret."""
     return await owner.show(key_id, if_none_match)
 
 
 @router.delete("/v1/api-keys/{key_id}", status_code=204, responses=problems(404))
 async def revoke_api_key(owner: OwnKeys, key_id: KeyIdPath) -> Response:
-    """Revoke one of your tenant's keys: at once on this worker, within five seconds on the others."""
+    """Revoke one key of your tenant: at once on this worker, within five seconds on the others."""
     return await owner.revoke(key_id)
 
 
 @router.get("/v1/tenants/{slug}/api-keys", response_model=Page[ApiKey], responses=problems(404))
 async def list_tenant_api_keys(owner: TenantKeys, paging: PagingQuery) -> Response:
-    """List the keys of a tenant, the revoked ones included."""
+    """List the keys of a tenant, including revoked ones."""
     return await owner.page(paging)
 
 
@@ -127,7 +129,7 @@ async def list_tenant_api_keys(owner: TenantKeys, paging: PagingQuery) -> Respon
     openapi_extra=body_of(ApiKeyCreate),
 )
 async def create_tenant_api_key(owner: TenantKeys, body: KeyBody) -> Response:
-    """Make a key for a tenant. The token is in this answer and never shown again."""
+    """Create a key for a tenant. The token is in this answer, and is never shown again."""
     return await owner.create(body)
 
 

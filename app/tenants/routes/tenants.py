@@ -1,4 +1,4 @@
-"""`/v1/tenants`: the operators on this platform. Keys of the platform with the scope `admin` only."""
+"""`/v1/tenants`: the tenants of this platform. It needs a key of the platform with the scope `admin`."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
-_TAG = Tag("tenants", "Operators on this platform. For keys of the platform.")
+_TAG = Tag("tenants", "The operators on this platform. It needs a key of the platform.")
 router = api_router(prefix="/v1/tenants", tags=[_TAG])
 
 Tenants = Annotated[TenantService, Depends(provided(TenantService))]
@@ -51,7 +51,7 @@ async def create_tenant(
     tenants: Tenants,
     body: Annotated[TenantCreate, Depends(json_body(TenantCreate))],
 ) -> Response:
-    """Create a tenant. Give it a key next, at `/v1/tenants/{slug}/api-keys`."""
+    """Create a tenant. Then create a key for it at `/v1/tenants/{slug}/api-keys`."""
     facts = NewTenantFacts(body.slug, body.name, body.strict_protocol, body.default_registration)
     record = await tenants.create(facts)
     return resource_response(
@@ -80,7 +80,7 @@ async def change_tenant(
     body: Annotated[TenantChange, Depends(json_body(TenantChange))],
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a tenant (merge patch, RFC 7396). Open connections keep the settings they began with."""
+    """Change a tenant (merge patch, RFC 7396). Open connections keep their old settings."""
 
     def compare(record: TenantRecord) -> None:
         require_match(if_match, entity_tag(Tenant.model_validate(record)))
@@ -90,6 +90,6 @@ async def change_tenant(
 
 @router.delete("/{slug}", status_code=204, responses=problems(404))
 async def delete_tenant(access: PlatformAccess, tenants: Tenants, slug: SlugPath) -> Response:
-    """Delete a tenant with everything it has: charge points, tags, transactions, keys. It is final."""
+    """Delete a tenant with its charge points, tags, transactions and keys. This cannot be undone."""
     await tenants.delete(slug)
     return Response(status_code=204)

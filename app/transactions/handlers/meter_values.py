@@ -32,7 +32,7 @@ def _answer(_: None) -> v16.MeterValuesResponse:
 
 
 def readings_of(meter_values: Sequence[v16.MeterValue], received_at_us: int) -> list[MeterReading]:
-    """Turn `meterValue` or `transactionData` into readings, at their arrival where the time is unreadable."""
+    """Return the readings of `meterValue` or `transactionData`, at their arrival if a time is unreadable."""
     return [_reading(element, received_at_us) for element in meter_values]
 
 

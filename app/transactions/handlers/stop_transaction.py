@@ -45,7 +45,7 @@ def _answer(recorded: StopRecorded) -> v16.StopTransactionResponse:
 
 
 def _raw(request: v16.StopTransactionRequest) -> Json:
-    """The request as it came; the link gives its samples as JSON text."""
+    """Return the request as it came. Its samples are JSON text in the request."""
     raw: Json = dict(request)
     if "transactionData" in raw:
         raw["transactionData"] = [

@@ -86,7 +86,7 @@ class TransactionName(NamedTuple):
 
 
 class UnnamedStop(NamedTuple):
-    """What the transaction of a stop without valid transactionId is searched by.
+    """The search for the transaction of a stop without valid transactionId.
 
     named_id: what it names, as text; is_timeless: its time was not readable; id_tag_key None: it bears no
     tag.

@@ -58,7 +58,7 @@ _FRAGMENTS: Final = {
 _LATE: Final = _all(
     _WHOLE_FRAMES,
     [
-        "what is wrong in a first byte needs no second one",
+        "a wrong first byte is refused before the second one comes",
         "a ping that is too long needs no payload",
         "fails within a frame, at the end of the bad character",
         "fails within a frame, at the first byte that cannot be",
@@ -94,7 +94,7 @@ DIFFERENCES: Final[dict[str, dict[str, Difference]]] = {
     },
     "wsproto": {
         **_FRAGMENTS,
-        "what is wrong in a first byte needs no second one": _WHOLE_FRAMES,
+        "a wrong first byte is refused before the second one comes": _WHOLE_FRAMES,
         "a message that is too big needs no payload": _WHOLE_PAYLOADS,
         "a last fragment that is too big needs no payload": _WHOLE_PAYLOADS,
         "a message of 2^63 - 1 bytes needs no payload": replace(_WHOLE_PAYLOADS, endless=True),

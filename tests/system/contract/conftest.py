@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.charge_points.connector_store import ConnectorStore
 from app.charge_points.records import StatusReport
+from app.charge_points.store import ConnectorStore
 from app.configuration.store import ConfigurationStore
+from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
@@ -52,7 +53,7 @@ async def make_estate(edge: Edge) -> Estate:
         await ConnectorStore(work).record_status(
             charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
         )
-        await IdTagStore(work).create(f"TAG-{tenant.id}")
+        await IdTagStore(work).create(NewIdTag(f"TAG-{tenant.id}"))
         await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
         profile = await ChargingProfileStore(work).create(
             "Less in the evening peak", calendar=CalendarInput.example

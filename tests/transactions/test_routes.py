@@ -1,4 +1,4 @@
-"""What belongs to no transaction: meter values of a charge point, and billing messages without a place."""
+"""Records without transaction: meter values of a charge point, and billing messages that fit none."""
 
 from datetime import timedelta
 from typing import Any

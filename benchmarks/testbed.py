@@ -1,7 +1,7 @@
-"""What is measured against: real engines, the real server in a process on its own core, charge points.
+"""Starts what benchmarks need: real engines, charge points in the database, and servers on their own core.
 
-The engines and the server live in a directory on the disk of the repository, which is removed at the end: on
-a file system in memory an fsync would cost nothing.
+The files of engines and servers are in a directory on the disk of the repository, which is removed at the
+end. On a file system in memory an fsync would cost nothing.
 """
 
 import asyncio
@@ -53,8 +53,11 @@ _ID_TAGS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Engines with a migrated database and charge points in it. postgres, redis: their first processes."""
+class Testbed:
+    """Engines, and a migrated database with charge points.
+
+    key: the password of all charge points; postgres, redis: the first processes of the engines.
+    """
 
     key: str
     postgres: int
@@ -63,13 +66,13 @@ class Site:
     settings: Settings
 
     def postgres_processes(self) -> list[int]:
-        """Return the postmaster and its backends as they are now."""
+        """Return the current processes of PostgreSQL."""
         return family(self.postgres)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that accepts connections. url: what an identity is appended to; processes: all of its own."""
+    """A running server. url: for charge points, without the identity; processes: all its processes."""
 
     port: int
     url: str
@@ -79,10 +82,10 @@ class Server:
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
-    """A directory on the disk of the repository, gone at the end."""
+    """Make a directory on the disk of the repository, and remove it at the end."""
     _LOCAL.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="run-", dir=_LOCAL))
-    # The engines run as another user when we are root, and must be able to walk through.
+    # If we are root, the engines run as another user, who must be able to pass through this directory.
     directory.chmod(0o711)
     try:
         yield directory
@@ -91,12 +94,12 @@ def scratch_directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def running_site(
+async def running_testbed(
     directory: Path, charge_points: int, given: Engines | None = None
-) -> AsyncIterator[Site]:
-    """Engines, schema, and `charge_points` charge points (`BENCH-00000`...), each with an id tag of its name.
+) -> AsyncIterator[Testbed]:
+    """Start engines with a schema and charge points (`BENCH-00000`...). Each has an id tag of its name.
 
-    given: engines that run already, with a migrated database; otherwise private ones are started.
+    given: engines that run already. Otherwise private ones are started.
     """
     settings = Settings(
         database_url=given.database_url if given else None,
@@ -104,7 +107,7 @@ async def running_site(
         data_directory=directory / "data",
         credential_pepper=_PEPPER,
         log_level="warning",
-        # A closed loop sends as fast as it is answered; the limits on one charge point would be hit.
+        # A closed loop sends as fast as it is answered, and would reach the limits of one charge point.
         rate_per_s=1_000_000.0,
         rate_burst=1_000_000,
     )
@@ -115,16 +118,16 @@ async def running_site(
         await migrate(engines.database_url)
         key = await _provision(settings, charge_points)
         postgres, redis = await _engine_processes(engines)
-        yield Site(key, postgres, redis, engines, settings)
+        yield Testbed(key, postgres, redis, engines, settings)
 
 
-async def age_log(site: Site, mebibytes: int) -> None:
-    """Let PostgreSQL's write-ahead log be that of a database that has run for a while.
+async def age_log(testbed: Testbed, mebibytes: int) -> None:
+    """Fill the write-ahead log of PostgreSQL, as in a database that has run for a while.
 
-    Such a one uses the segments of its log again. A new one has to make each, full of zeros and synced, and
-    every commit waits for that.
+    Such a database uses the segments of its log again. A new database has to create each segment, filled with
+    zeros and synced, and all commits wait for that.
     """
-    connection = await asyncpg.connect(site.engines.database_url)
+    connection = await asyncpg.connect(testbed.engines.database_url)
     try:
         for _ in range(mebibytes):
             await connection.execute("select pg_logical_emit_message(false, 'age', repeat('x', 1048576))")
@@ -135,17 +138,17 @@ async def age_log(site: Site, mebibytes: int) -> None:
 
 @asynccontextmanager
 async def running_server(
-    site: Site, cores: Cores, directory: Path, *, workers: int = 1, stored: bool = True
+    testbed: Testbed, cores: Cores, directory: Path, *, workers: int = 1, stored: bool = True
 ) -> AsyncIterator[Server]:
-    """`stationmaster serve` on the server's core; its workers inherit it.
+    """Run `stationmaster serve` on the core of the server, with all its workers.
 
-    stored: False composes it with a ledger that acknowledges at once, see `benchmarks.unstored`.
+    stored: False replaces its ledger by one that acknowledges at once, see `benchmarks.unstored`.
 
     Raises:
-        RuntimeError: it does not start; the text holds the end of what it wrote.
+        RuntimeError: it does not start; the text is the end of its output.
     """
     port = free_port()
-    settings = site.settings.model_copy(update={"port": port, "workers": workers})
+    settings = testbed.settings.model_copy(update={"port": port, "workers": workers})
     command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
     if not stored:
         command = [sys.executable, "-m", "benchmarks.unstored"]
@@ -157,7 +160,7 @@ async def running_server(
 
 @asynccontextmanager
 async def running_peer(peer: Peer, cores: Cores, directory: Path) -> AsyncIterator[Server]:
-    """One of the servers to compare with, on the server's core."""
+    """Run one of the servers to compare with, on the core of the server."""
     port = free_port()
     log = directory / f"{peer.name}.log"
     with pinned_process([sys.executable, "-m", peer.module, str(port)], {}, cores, log) as process:
@@ -171,7 +174,7 @@ def identity(number: int) -> str:
 
 
 async def _provision(settings: Settings, count: int) -> str:
-    """Create the tenant, and the charge points, all with one key; return the key."""
+    """Create the tenant and the charge points, all with the same key. Return the key."""
     key = generate_key()
     stored = Credentials(settings.credential_pepper).hash(bytes.fromhex(key))
     database = await Database.open(str(settings.database_url))
@@ -182,7 +185,7 @@ async def _provision(settings: Settings, count: int) -> str:
         await database.close()
     connection = await asyncpg.connect(settings.database_url)
     try:
-        # Tens of thousands, one by one, would take longer than to measure them.
+        # Creating tens of thousands one by one would take longer than the measurement.
         for statement, *arguments in (
             (_CHARGE_POINTS, tenant.id, count - 1, stored),
             (_ID_TAGS, tenant.id, count - 1),
@@ -214,13 +217,13 @@ async def _engine_processes(engines: Engines) -> tuple[int, int]:
 def pinned_process(
     command: list[str], environment: Mapping[str, str], cores: Cores, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process on the server's core, ended by SIGTERM. log: gets what it writes."""
+    """Run a process on the core of the server, and end it by SIGTERM. log: the file for its output."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        # It has not started a thread yet, let alone a worker: everything in it inherits this.
+        # It has not started a thread or worker yet, so all of them inherit this.
         os.sched_setaffinity(process.pid, {cores.server})
         yield process
     finally:
@@ -236,10 +239,10 @@ async def wait_until_serving(process: subprocess.Popen[bytes], port: int, log: P
     """Wait until a server answers.
 
     Raises:
-        RuntimeError: it does not; the text holds the end of its log.
+        RuntimeError: it does not answer in time; the text has the end of its log.
     """
     deadline = time.monotonic() + _START_LIMIT_S
-    # Another process: there is no event to wait for.
+    # Another process sends no event, so this polls.
     while not is_serving(port):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server does not start: {_tail(log)}")
@@ -251,7 +254,7 @@ def _tail(log: Path) -> str:
 
 
 def is_serving(port: int) -> bool:
-    """Say whether an HTTP server answers on the port."""
+    """Check whether an HTTP server answers on the port."""
     try:
         with create_connection((HOST, port), timeout=5.0) as connection:
             connection.sendall(b"GET /v1/protocols HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -261,7 +264,7 @@ def is_serving(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is free."""
     with socket(AF_INET, SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

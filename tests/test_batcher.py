@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.database.batcher import Batcher
+from app.batcher import Batcher
 
 
 class Work:
