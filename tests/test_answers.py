@@ -1,4 +1,4 @@
-"""What a handler may wait for is in its type, and a session acts on the type alone."""
+"""The type of a handler says what it may wait for, and a session acts on the type alone."""
 
 import asyncio
 import inspect
