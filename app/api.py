@@ -21,7 +21,7 @@ from app.web.problems import install_error_handlers
 
 
 def api_routers(protocol: Protocol) -> list[APIRouter]:
-    """Return every router of `/v1` that needs a key, in the order in which the documentation shows them."""
+    """Return all routers of `/v1` that need a key, in the order of the documentation."""
     return [
         charge_points.router,
         configuration.router,

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from app.answers import Handler
 from app.api import install_api
 from app.catalog.catalog import load_catalog
-from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.charge_points.credentials import Credentials
@@ -45,15 +44,16 @@ from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
-from app.tenants.key_ring import KeyRing
-from app.tenants.service import ApiKeyService, TenantService
+from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
 from app.transactions.service import TransactionService
 from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
 from app.web.access import Authentication
+from app.web.document_routes import DocumentsFirst, documents_of
 from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
+from app.web.tokens import TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def application() -> FastAPI:
-    """What the server's workers import: the application with the settings of the environment."""
+    """Return the application with the settings of the environment. Workers of the server call this."""
     settings = load_settings()
     setup_logging(settings.log_level, settings.log_format)
     return create_app(settings)
@@ -190,9 +190,9 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
     database, clock, settings = parts.storage.database, parts.clock, parts.settings
     protocol = parts.protocol
     pepper = settings.credential_pepper
-    keys = KeyRing(database, clock, pepper, settings.login_failures_per_minute)
+    tokens = TokenVerifier(ApiKeyLookup(database), clock, pepper, settings.login_failures_per_minute)
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    tenants = TenantService(database, keys)
+    tenants = TenantService(database, tokens)
     charge_points = ChargePointService(
         database, parts.presence, parts.bus, clock, Credentials(pepper), tenants
     )
@@ -201,9 +201,9 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         [delete_transactions_of_tenant, frames.delete_of_tenant, charge_points.delete_of_tenant]
     )
     return ServiceRegistry(
-        Authentication(keys.authenticate, address),
+        Authentication(tokens.authenticate, address),
         tenants,
-        ApiKeyService(database, keys, clock, pepper),
+        ApiKeyService(database, tokens, clock, pepper),
         charge_points,
         ConfigurationService(database),
         IdTagService(database),

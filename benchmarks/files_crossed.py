@@ -173,6 +173,7 @@ class _ChargePoint:
 
     socket: ClientConnection
     transaction_id: int = 0
+    meter_wh: int = 0
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Send a CALL and return the payload of its result."""
@@ -185,13 +186,14 @@ class _ChargePoint:
         return result
 
     async def start_transaction(self) -> None:
-        """Start a transaction on connector 1."""
-        payload = {"connectorId": 1, "idTag": _ID_TAG, "meterStart": 0, "timestamp": _now()}
+        """Start a transaction on connector 1. Another register makes each one new, not a repetition."""
+        self.meter_wh += 1
+        payload = {"connectorId": 1, "idTag": _ID_TAG, "meterStart": self.meter_wh, "timestamp": _now()}
         self.transaction_id = (await self.call("StartTransaction", payload))["transactionId"]
 
     async def stop_transaction(self) -> None:
         """Stop it."""
-        payload = {"transactionId": self.transaction_id, "meterStop": 1, "timestamp": _now()}
+        payload = {"transactionId": self.transaction_id, "meterStop": self.meter_wh, "timestamp": _now()}
         await self.call("StopTransaction", payload)
 
     async def accept_all(self) -> None:

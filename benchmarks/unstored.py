@@ -17,8 +17,7 @@ from app.ocpp import FrameBuffer
 from app.server.listener import open_listener
 from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
-from app.transactions.batch_writer import answered
-from app.transactions.ledger import Ledger
+from app.transactions.ledger import Ledger, answered
 from app.transactions.records import (
     LedgerRecord,
     StopRecorded,

@@ -1,4 +1,4 @@
-"""What many ask for at once is done together: batches, their order, their failures."""
+"""Requests of many callers are done together: batches, their order, their failures."""
 
 import asyncio
 

@@ -2,5 +2,5 @@
 
 `entry` reads the facts of a protocol from `entries/*.toml`, `definition` reads what the core describes, and
 `catalog` joins the two. `routes` serves the result as JSON, `pages` as HTML; the page of a message is made by
-`pages.rendering`. `judgement` judges frames and payloads. `documents` and `document_routes` send bytes.
+`pages.rendering`. `judgement` judges frames and payloads.
 """

@@ -20,10 +20,10 @@ from app.database.text import clean_optional
 _BATCH = 500
 """The most charge points of one statement, which takes PostgreSQL some milliseconds."""
 
-_KINDS = 4
+_BATCHES = 4
 """The most batches that run at the same time: one of each kind."""
 
-_ALONE = 4
+_SINGLE_ROWS = 4
 """The most locked rows that are waited for at the same time."""
 
 _TIMEOUT_S = 10.0
@@ -56,17 +56,17 @@ class ConnectionBatcher:
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
         self._logins: Batcher[tuple[str, str], Login | None] = Batcher(self._find, _BATCH)
-        alone = asyncio.Semaphore(_ALONE)
+        single_rows = asyncio.Semaphore(_SINGLE_ROWS)
         self._epochs = _Update(
             pool,
-            alone,
+            single_rows,
             {"at": "timestamptz"},
             "epoch = point.epoch + 1, connected_at = asked.at, last_seen_at = asked.at",
             "point.epoch",
         )
         self._boots = _Update(
             pool,
-            alone,
+            single_rows,
             {"at": "timestamptz", **dict.fromkeys(BOOT_TEXTS, "text")},
             "booted_at = asked.at, last_seen_at = asked.at, updated_at = now(), "
             + ", ".join(f"{name} = asked.{name}" for name in BOOT_TEXTS),
@@ -74,7 +74,7 @@ class ConnectionBatcher:
         )
         self._last_seen = _Update(
             pool,
-            alone,
+            single_rows,
             {"at": "timestamptz", "skew_s": "double precision"},
             "last_seen_at = greatest(point.last_seen_at, asked.at), "
             "clock_skew_s = coalesce(asked.skew_s, point.clock_skew_s)",
@@ -86,7 +86,7 @@ class ConnectionBatcher:
         pool = asyncpg.create_pool(
             url,
             min_size=0,
-            max_size=_KINDS + _ALONE,
+            max_size=_BATCHES + _SINGLE_ROWS,
             # No statement here leaves a setting or a lock behind, so there is nothing to reset.
             reset=_reset_nothing,
             timeout=_TIMEOUT_S,
@@ -153,7 +153,7 @@ class _Update:
     def __init__(
         self,
         pool: "asyncpg.Pool[Any]",
-        alone: asyncio.Semaphore,
+        single_rows: asyncio.Semaphore,
         columns: dict[str, str],
         assignments: str,
         returning: str = "point.id",
@@ -166,11 +166,11 @@ class _Update:
             returning: SQL of the columns that an answer has after the id.
         """
         self._pool = pool
-        self._alone = alone
+        self._single_rows = single_rows
         types = ["bigint", "bigint", *columns.values()]
         arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 1))
         # This text is made of our own constants only.
-        self._waiting = f"""
+        self._waiting_sql = f"""
             update charge_points as point set {assignments}
             from unnest({arrays}) as asked (id, tenant_id, {", ".join(columns)}),
                 lateral (
@@ -179,7 +179,7 @@ class _Update:
                 ) as held
             where point.id = held.id returning point.id, {returning}
         """  # noqa: S608
-        self._skipping = self._waiting.replace("for no key update", "for no key update skip locked")
+        self._skipping_sql = self._waiting_sql.replace("for no key update", "for no key update skip locked")
         self.batcher: Batcher[_Row, asyncpg.Record | None] = Batcher(self._write, _BATCH)
 
     async def write(self, row: _Row) -> asyncpg.Record | None:
@@ -187,14 +187,14 @@ class _Update:
         found = await self.batcher.add(row)
         if found is None:
             # The row does not exist, or another transaction has locked it.
-            found = await self._write_alone(row)
+            found = await self._write_single(row)
         return found
 
     async def write_all(self, rows: list[_Row]) -> None:
         """Write many rows. A row whose charge point does not exist is skipped."""
         found = await asyncio.gather(*map(self.batcher.add, rows))
         await asyncio.gather(
-            *(self._write_alone(row) for row, one in zip(rows, found, strict=True) if one is None)
+            *(self._write_single(row) for row, one in zip(rows, found, strict=True) if one is None)
         )
 
     async def _write(self, rows: list[_Row]) -> list[asyncpg.Record | None]:
@@ -208,15 +208,15 @@ class _Update:
                 if place_of.setdefault(row[0], place) != place:
                     duplicates.append((place, row))
             for record in await _fetch(
-                self._pool, self._skipping, [rows[place] for place in place_of.values()]
+                self._pool, self._skipping_sql, [rows[place] for place in place_of.values()]
             ):
                 found[place_of[record[0]]] = record
             left = duplicates
         return found
 
-    async def _write_alone(self, row: _Row) -> asyncpg.Record | None:
-        async with self._alone:
-            return next(iter(await _fetch(self._pool, self._waiting, [row])), None)
+    async def _write_single(self, row: _Row) -> asyncpg.Record | None:
+        async with self._single_rows:
+            return next(iter(await _fetch(self._pool, self._waiting_sql, [row])), None)
 
 
 async def _fetch(pool: "asyncpg.Pool[Any]", query: str, rows: Sequence[_Row]) -> Iterable[asyncpg.Record]:

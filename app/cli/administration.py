@@ -12,10 +12,10 @@ from app.errors import AppError, NotFound
 from app.server.migration import bring_up_to_date
 from app.server.running import running_engines
 from app.settings import Settings
-from app.tenants.key_ring import mint_key, secret_hash
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.types import Scope
+from app.web.tokens import mint_key, secret_hash
 
 TENANT_SCOPES: tuple[Scope, ...] = ("read", "command", "write")
 _PAGE = 200

@@ -65,7 +65,7 @@ class Prepared:
             "statement_timeout": f"{int(_STATEMENT_S * 1000)}",
             **settings,
         }
-        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._open: set[Connection] = set()
         self._idle: deque[tuple[Connection, float]] = deque()
         self._is_closed = False
@@ -76,7 +76,7 @@ class Prepared:
         try:
             async with asyncio.timeout(_CLOSE_S):
                 for _ in range(_CONNECTIONS):
-                    await self._turns.acquire()
+                    await self._slots.acquire()
                 for connection in self._open:
                     await connection.close()
         except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
@@ -108,9 +108,9 @@ class Prepared:
     async def _fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         if self._is_closed:
             raise asyncpg.InterfaceError("the connections are closed")
-        async with self._turns:
-            connection = await self._take()
-            is_given_up = False
+        async with self._slots:
+            connection = await self._acquire()
+            is_cancelled = False
             try:
                 rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
             except TimeoutError:
@@ -119,16 +119,16 @@ class Prepared:
                 self._end_idle()
                 raise
             except asyncio.CancelledError:
-                is_given_up = True
+                is_cancelled = True
                 raise
             finally:
-                self._put_back(connection, is_given_up)
+                self._release(connection, is_cancelled)
             return rows
 
-    def _put_back(self, connection: Connection, is_given_up: bool) -> None:
+    def _release(self, connection: Connection, is_cancelled: bool) -> None:
         if connection.is_closed():
             self._open.discard(connection)
-        elif is_given_up:
+        elif is_cancelled:
             # The server is told to stop, and the connection is not usable before. So it is taken last.
             self._idle.appendleft((connection, time.monotonic()))
         else:
@@ -138,7 +138,7 @@ class Prepared:
         for connection, _ in self._idle:
             connection.terminate()
 
-    async def _take(self) -> Connection:
+    async def _acquire(self) -> Connection:
         # The connection that was used last is taken first: it is the most likely to have the plan already. So
         # surplus connections become idle, and are closed.
         while self._idle:

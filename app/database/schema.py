@@ -23,7 +23,7 @@ TIME = TIMESTAMP(timezone=True)
 CHARGE_POINTS: Final = table(
     "charge_points", column("id", BigInteger), column("tenant_id", BigInteger), column("identity", Text)
 )
-"""What rows of other capabilities are joined with: their charge point, shown by its identity."""
+"""The charge points, to join rows of other capabilities with: these are shown with its identity."""
 REGISTRATION_STATUS_VALUES = "in ('Accepted', 'Pending', 'Rejected')"
 
 

@@ -1,12 +1,13 @@
-"""Finds the handler of a valid CALL of a charge point, and decides whether the charge point may call it."""
+"""The handlers of the CALLs of charge points, by action, and who may call before its registration."""
 
 from collections.abc import Mapping
-from typing import Final
+from functools import partial
+from typing import Final, NoReturn
 
-from app.answers import Answer, Handler
+from app.answers import Handler
 from app.connection import Connection
 from app.errors import CallFailed
-from app.ocpp import Dispatch, Protocol, messages_of
+from app.ocpp import Protocol, messages_of
 
 NOT_SUPPORTED: Final = frozenset(
     {
@@ -22,9 +23,9 @@ NOT_SUPPORTED: Final = frozenset(
 
 
 class Dispatcher:
-    """The handlers by action. It refuses calls that the registration of a charge point does not allow."""
+    """The handler of each action, and the check of charge points whose registration is not Accepted."""
 
-    __slots__ = ("_billing_actions", "_handlers")
+    __slots__ = ("_billing_actions", "handlers")
 
     def __init__(self, protocol: Protocol, handlers: Mapping[str, Handler]) -> None:
         """handlers: by action, those of all capabilities.
@@ -36,25 +37,23 @@ class Dispatcher:
         known = {message["action"] for message in messages}
         if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
             raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
-        self._handlers = dict(handlers)
+        refused: dict[str, Handler] = {action: partial(_refuse, action) for action in NOT_SUPPORTED}
+        self.handlers = {**handlers, **refused}
+        """One handler for each action of the protocol."""
         self._billing_actions = frozenset(message["action"] for message in messages if message["billing"])
 
-    def answer(self, connection: Connection, call: Dispatch) -> Answer:
-        """Start the handler of a CALL.
+    def require_registered(self, connection: Connection, action: str) -> None:
+        """Check that a charge point whose registration is not Accepted may call an action.
+
+        It may send BootNotification (OCPP-J errata 3.8), and billing records of a time when it was accepted.
 
         Raises:
-            CallFailed: the CALL gets a CALLERROR. A future or coroutine in the answer may raise it, too.
+            CallFailed: SecurityError.
         """
-        action = call.action
-        if connection.registration_status != "Accepted":
-            self._assert_allowed(connection, action)
-        handler = self._handlers.get(action)
-        if handler is None:
-            raise CallFailed("NotSupported", f"{action} is not supported.")
-        return handler(connection, call.payload)
-
-    def _assert_allowed(self, connection: Connection, action: str) -> None:
-        """Before Accepted: BootNotification (OCPP-J errata 3.8), and billing records of an accepted time."""
         if action == "BootNotification" or (action in self._billing_actions and connection.accepted_before):
             return
         raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
+
+
+def _refuse(action: str, connection: Connection, request: object) -> NoReturn:
+    raise CallFailed("NotSupported", f"{action} is not supported.")

@@ -205,10 +205,12 @@ class Session:
             self._resume(_QUEUE_FULL)
         if not isinstance(item, Dispatch):
             return self._record_refused(item)
-        services = self._services
+        services, connection = self._services, self.connection
         started = services.clock.monotonic()
         try:
-            answer = services.dispatcher.answer(self.connection, item)
+            if connection.registration_status != "Accepted":
+                services.dispatcher.require_registered(connection, item.action)
+            answer = services.dispatcher.handlers[item.action](connection, item.payload)
         except Exception as error:
             self._reply_error(item, error)
         else:

@@ -3,16 +3,17 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from app.clock import Clock
 from app.database.database import Database
 from app.database.unit_of_work import PlatformWork
 from app.errors import FieldViolation, InvalidInput, NotFound, Unauthorized
-from app.tenants.key_ring import KeyRing, mint_key
 from app.tenants.records import ApiKeyRecord, NewApiKeyFacts, NewTenantFacts, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.types import TenantId
+from app.web.tokens import StoredKey, TokenVerifier, mint_key
 
 AfterDelete = Callable[[], Awaitable[None]]
 DeleteOfTenant = Callable[[PlatformWork, TenantId], Awaitable[AfterDelete | None]]
@@ -28,7 +29,7 @@ class TenantService:
     """
 
     database: Database
-    keys: KeyRing
+    tokens: TokenVerifier
     deletions: list[DeleteOfTenant] = field(default_factory=list)
 
     async def own(self, tenant_id: TenantId) -> TenantRecord:
@@ -99,7 +100,7 @@ class TenantService:
             tenant = await _existing_tenant(work, slug)
             afterwards = [await delete(work, TenantId(tenant.id)) for delete in self.deletions]
             await TenantStore(work).delete(slug)
-        self.keys.forget()
+        self.tokens.forget()
         for after_delete in afterwards:
             if after_delete is not None:
                 await after_delete()
@@ -110,7 +111,7 @@ class ApiKeyService:
     """The use cases of API keys: those of one tenant, or of the platform (tenant_id None)."""
 
     database: Database
-    keys: KeyRing
+    tokens: TokenVerifier
     clock: Clock
     pepper: str
 
@@ -165,7 +166,36 @@ class ApiKeyService:
         record = await self.get(tenant_id, key_id)
         async with self.database.platform() as work:
             await ApiKeyStore(work).revoke(record.id, self.clock.now())
-        self.keys.forget()
+        self.tokens.forget()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyLookup:
+    """The API keys of all tenants and of the platform, for the verification of tokens."""
+
+    database: Database
+
+    async def find(self, prefix: str) -> StoredKey | None:
+        """Return the key of this prefix, whether or not it is usable."""
+        async with self.database.platform() as work:
+            record = await ApiKeyStore(work).find_by_prefix(prefix)
+        if record is None:
+            return None
+        return StoredKey(
+            id=record.id,
+            prefix=record.prefix,
+            secret_hash=record.secret_hash,
+            tenant_id=None if record.tenant_id is None else TenantId(record.tenant_id),
+            scopes=frozenset(record.scopes),
+            expires_at=record.expires_at,
+            revoked_at=record.revoked_at,
+            last_used_at=record.last_used_at,
+        )
+
+    async def touch(self, key_id: uuid.UUID, at: datetime) -> None:
+        """Record that a key was used."""
+        async with self.database.platform() as work:
+            await ApiKeyStore(work).touch(key_id, at)
 
 
 async def _existing_tenant(work: PlatformWork, slug: str, *, to_change: bool = False) -> TenantRecord:

@@ -1,11 +1,17 @@
-"""Write one batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
+"""One batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
 
 Records of any kind share one transaction. Each step is one statement for all of them, so that a batch costs
 about as many round trips as a single record.
 """
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
+
+import asyncpg
 
 from app.commands.records import EndedTransaction
 from app.commands.store import effects
@@ -13,7 +19,9 @@ from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
 from app.id_tags.rules import is_limited
 from app.id_tags.store import find_id_tags, lock_id_tags
+from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
+from app.settings import Settings
 from app.transactions import rules
 from app.transactions.records import (
     Closing,
@@ -23,13 +31,65 @@ from app.transactions.records import (
     MeterReadings,
     StartKey,
     StoppableTransaction,
-    StopRecorded,
     TransactionStart,
     TransactionStarted,
     TransactionStop,
 )
-from app.transactions.store import orphans, starts, stops
-from app.transactions.store.meter_values import MeterWrites
+from app.transactions.store import meter_values, orphans, starts, stops
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+
+class BatchConnection:
+    """A connection of the ledger's own. It is opened for the first batch, and again after it has ended."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.opened: Connection | None = None
+        self._url = url
+        self._wait_s = settings.durable_wait_s
+        self._window = timedelta(seconds=settings.remote_start_window_s)
+
+    def terminate(self) -> None:
+        """End the connection at once, not by `close`, which would wait for a server that does not answer."""
+        connection, self.opened = self.opened, None
+        if connection is not None:
+            connection.terminate()
+
+    async def commit(self, records: Sequence[LedgerRecord], queued: MeterBatch | None) -> list[LedgerAnswer]:
+        """Commit a batch as `write_batch` does, up to the time after which nothing waits for it."""
+        begun = time.perf_counter()
+        connection = await self._connected()
+        # Ending the connection ends whatever hangs, in a lock or in a dead network; cancelling would first
+        # ask the server for a ROLLBACK, and hang in that.
+        guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
+        try:
+            answers = await write_batch(connection, records, self._window, queued)
+        finally:
+            guard.cancel()
+        LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
+        metered = 0 if queued is None else len(queued)
+        LEDGER_BATCH_RECORDS.observe(len(records) + metered)
+        LEDGER_RECORDS.labels(MeterReadings.__name__).inc(metered)
+        for kind, count in Counter(map(type, records)).items():
+            LEDGER_RECORDS.labels(kind.__name__).inc(count)
+        return answers
+
+    async def _connected(self) -> Connection:
+        if self.opened is None or self.opened.is_closed():
+            self.opened = await asyncpg.connect(
+                self._url,
+                timeout=_CONNECT_TIMEOUT_S,
+                max_cached_statement_lifetime=0,
+                server_settings={
+                    "application_name": "stationmaster ledger",
+                    # Whatever the database or the role says: an answer means a flushed commit.
+                    "synchronous_commit": "on",
+                    "jit": "off",
+                    "statement_timeout": f"{int(self._wait_s * 1000)}",
+                    "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
+                },
+            )
+        return self.opened
 
 
 async def write_batch(
@@ -46,27 +106,31 @@ async def write_batch(
         remote_start_window: How long before a start its remote start may have been created.
         queued: MeterValues that the core has queued. Their answers are not made here.
     """
-    meters = MeterWrites(queued, [record for record in records if type(record) is MeterReadings])
+    readings = [record for record in records if type(record) is MeterReadings]
     others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
     answers: list[LedgerAnswer] = [None] * len(records)
-    if not others and meters.is_one_statement:
-        await meters.write(connection)
+    if queued is not None and not records:
+        # One statement needs no transaction around it.
+        await meter_values.insert_queued(connection, queued)
         return answers
+    of_stops: list[MeterReadings] = []
     async with connection.transaction():
         # Starts first: a stop or a sample in the same batch may belong to one of them.
-        new = {place: item for place, item in others if isinstance(item, TransactionStart)}
-        if new:
+        if new := {place: item for place, item in others if isinstance(item, TransactionStart)}:
             started = await _write_starts(connection, list(new.values()), remote_start_window)
             for place, answer in zip(new, started, strict=True):
                 answers[place] = answer
-        ended = {place: item for place, item in others if isinstance(item, TransactionStop)}
-        if ended:
-            stopped = await _write_stops(connection, list(ended.values()), meters)
-            for place, outcome in zip(ended, stopped, strict=True):
-                answers[place] = outcome
-        await meters.write(connection)
-        invalid = [orphans.invalid_orphan(item) for _, item in others if isinstance(item, InvalidRecord)]
-        await orphans.insert_orphans(connection, invalid)
+        if ended := {place: item for place, item in others if isinstance(item, TransactionStop)}:
+            decisions = await _write_stops(connection, list(ended.values()))
+            for (place, stop), decision in zip(ended.items(), decisions, strict=True):
+                answers[place] = decision.answer
+                of_stops.extend(_readings_of_stop(stop, decision))
+        if queued is not None:
+            await meter_values.insert_queued(connection, queued)
+        if readings or of_stops:
+            await meter_values.insert_readings(connection, readings, of_stops)
+        if invalid := [item for _, item in others if isinstance(item, InvalidRecord)]:
+            await orphans.insert_orphans(connection, [orphans.invalid_orphan(item) for item in invalid])
     return answers
 
 
@@ -116,7 +180,8 @@ async def _insert_starts(
 
     numbers = await starts.insert_starts(connection, judged, commands)
     led_to = {commands[key]: number for key, number in numbers.items() if key in commands}
-    await effects.set_started(connection, led_to)
+    if led_to:
+        await effects.set_started(connection, led_to)
     await _join_waiting_stops(connection, {number: new[key] for key, number in numbers.items()})
     infos = {item.key: item.id_tag_info for item in judged}
     return {key: TransactionStarted(number, infos[key], False) for key, number in numbers.items()}
@@ -129,27 +194,47 @@ async def _join_waiting_stops(connection: Connection, started: Mapping[int, Tran
     charge_points = {start.charge_point_id for start in started.values()}
     waiting = await orphans.find_waiting_stops(connection, charge_points)
     joined = rules.match_waiting_stops(started, waiting)
-    await _close(connection, [item.closing for item in joined])
-    await orphans.join_stops(connection, joined)
+    if joined:
+        await _close(connection, [item.closing for item in joined])
+        await orphans.join_stops(connection, joined)
 
 
 async def _write_stops(
-    connection: Connection, reported: Sequence[TransactionStop], meters: MeterWrites
-) -> list[StopRecorded]:
-    """Record stops, give their transactionData to `meters`, and return their answers in the same order."""
+    connection: Connection, reported: Sequence[TransactionStop]
+) -> list[rules.StopDecision]:
+    """Record stops without their transactionData, and return what was decided, in the same order."""
     transactions = await _find_transactions(connection, reported)
     tags = await _find_stop_tags(connection, reported)
     decisions = rules.decide_stops(reported, transactions, tags)
-    kept = []
-    for stop, decision in zip(reported, decisions, strict=True):
-        if decision.samples_at is not None:
-            meters.add_stop(stop, decision.samples_at)
-        if decision.orphan_kind is not None:
-            payload, number = rules.stop_payload(stop), decision.answer.transaction_id
-            kept.append(orphans.stop_orphan(stop, payload, decision.orphan_kind, number))
-    await _close(connection, [item.closing for item in decisions if item.closing is not None])
-    await orphans.insert_orphans(connection, kept)
-    return [decision.answer for decision in decisions]
+    closings = [decision.closing for decision in decisions if decision.closing is not None]
+    if closings:
+        await _close(connection, closings)
+    kept = [
+        orphans.stop_orphan(
+            stop, rules.stop_payload(stop), decision.orphan_kind, decision.answer.transaction_id
+        )
+        for stop, decision in zip(reported, decisions, strict=True)
+        if decision.orphan_kind is not None
+    ]
+    if kept:
+        await orphans.insert_orphans(connection, kept)
+    return decisions
+
+
+def _readings_of_stop(stop: TransactionStop, decision: rules.StopDecision) -> list[MeterReadings]:
+    """Return the transactionData of a stop at the place where it belongs, if it is to be stored."""
+    if decision.samples_at is None or not stop.transaction_data:
+        return []
+    return [
+        MeterReadings(
+            stop.tenant_id,
+            stop.charge_point_id,
+            decision.samples_at.connector_id,
+            decision.samples_at.transaction_id,
+            stop.received_at_us,
+            stop.transaction_data,
+        )
+    ]
 
 
 async def _find_transactions(

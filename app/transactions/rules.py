@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from app.clock import PLAUSIBLE_FROM
+from app.clock import PLAUSIBLE_FROM, parse_time
 from app.commands.records import CommandState, RemoteStart
 from app.database.text import clean_text
 from app.id_tags.records import IdTagKey, IdTagRecord
@@ -55,6 +55,15 @@ _UNREADABLE_KEY = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE_KEY_BYTES = 6
 # Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
 _ONLINE_WITHIN = timedelta(minutes=5)
+
+
+def reported_time(text: object, received_at: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """Return the time that a charge point reported, or that of its arrival with a flag if it is unreadable.
+
+    A billing record is never refused for its time (OCPP 1.6 4.8, 4.10).
+    """
+    moment = parse_time(text) if isinstance(text, str) else None
+    return (received_at, (TIME_UNREADABLE,)) if moment is None else (moment, ())
 
 
 # Starts

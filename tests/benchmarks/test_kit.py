@@ -55,7 +55,7 @@ def test_summaries_are_medians_with_their_range() -> None:
 
 @pytest.fixture(scope="module")
 def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a quick run writes."""
+    """Run a quick benchmark, and return its results."""
     output = tmp_path_factory.mktemp("benchmarks") / "quick.json"
     kit.main(["--quick", "--output", str(output)], given=Engines(database_url, redis_url))
     written: dict[str, Any] = json.loads(output.read_text())

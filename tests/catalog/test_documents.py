@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from starlette.middleware.base import RequestResponseEndpoint
 
 from app.catalog.catalog import Catalog
-from app.catalog.documents import Document, json_document
+from app.web.documents import Document, json_document
 from tests.support.catalog import ROOT, build_application
 
 PATHS = [

@@ -27,14 +27,14 @@ async def stored(station: Station) -> ChargePointRecord:
 
 async def test_logins_that_ask_together_each_get_their_own(make_station: StationMaker) -> None:
     stations = [await make_station(f"CP-{number}") for number in range(5)]
-    attendance, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
+    batcher, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
     asked = [
-        (slug, "NOBODY"),
+        (slug, "UNKNOWN"),
         ("nobody", "CP-1"),
         *((slug, s.record.identity) for s in stations),
         (slug, "CP-3"),
     ]
-    found = await asyncio.gather(*(attendance.find(*names) for names in asked))
+    found = await asyncio.gather(*(batcher.find(*names) for names in asked))
     assert [login and login.charge_point_id for login in found] == [
         None,
         None,
@@ -53,9 +53,9 @@ async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
     station: Station, make_station: StationMaker
 ) -> None:
     other = await make_station("CP-2")
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
+    batcher, tenant = station.storage.connection_batcher, station.tenant.id
     ids = [station.record.id, other.record.id, station.record.id, 2**40, station.record.id]
-    epochs = await asyncio.gather(*(attendance.next_epoch(tenant, number, NOW) for number in ids))
+    epochs = await asyncio.gather(*(batcher.next_epoch(tenant, number, NOW) for number in ids))
     assert epochs == [1, 1, 2, None, 3]
     assert (await stored(station)).connected_at == NOW
 
@@ -64,14 +64,14 @@ async def test_boots_that_come_together_are_each_kept(station: Station, make_sta
     other = await make_station("CP-2")
     async with station.database.tenant(station.tenant.id) as work:
         await ChargePointStore(work).update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
+    batcher, tenant = station.storage.connection_batcher, station.tenant.id
     boots = [
         (station.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
         (station.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
-        (2**40, BootFacts(NOW, "Nobody", "C")),
+        (2**40, BootFacts(NOW, "Unknown", "C")),
     ]
-    answers = await asyncio.gather(*(attendance.record_boot(tenant, *boot) for boot in boots))
+    answers = await asyncio.gather(*(batcher.record_boot(tenant, *boot) for boot in boots))
     assert answers == [("Accepted", None), ("Pending", 7), ("Accepted", None), None]
     record = await stored(station)
     assert (record.vendor, record.model, record.iccid) == ("Last", None, "89")
@@ -93,12 +93,12 @@ async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(station: 
 
 async def test_a_locked_row_does_not_delay_the_others(station: Station, make_station: StationMaker) -> None:
     other = await make_station("CP-2")
-    attendance, tenant = station.storage.connection_batcher, station.tenant.id
+    batcher, tenant = station.storage.connection_batcher, station.tenant.id
     async with station.database.tenant(TenantId(tenant)) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
-        held = asyncio.ensure_future(attendance.next_epoch(tenant, station.record.id, NOW))
+        held = asyncio.ensure_future(batcher.next_epoch(tenant, station.record.id, NOW))
         async with asyncio.timeout(20):
-            assert await attendance.next_epoch(tenant, other.record.id, NOW) == 1
+            assert await batcher.next_epoch(tenant, other.record.id, NOW) == 1
         assert not held.done()
     assert await held == 1
 
@@ -122,7 +122,7 @@ class _EndedConnection:
 
 
 class _PoolAfterARestart:
-    """Gives out a connection that the server has ended and nobody has noticed yet, then good ones."""
+    """Gives out a connection that the server has just ended, then good ones."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -134,17 +134,18 @@ class _PoolAfterARestart:
 
 async def test_a_connection_that_the_server_has_ended_costs_no_login(station: Station) -> None:
     pool = _PoolAfterARestart(station.storage.connection_batcher._pool)
-    attendance = module.ConnectionBatcher(cast(Any, pool))
-    assert await attendance.find(station.tenant.slug, "CP-1") is not None
+    batcher = module.ConnectionBatcher(cast(Any, pool))
+    assert await batcher.find(station.tenant.slug, "CP-1") is not None
     assert not pool.given
 
 
 async def test_a_database_that_restarts_is_found_again(station: Station) -> None:
-    attendance, slug = station.storage.connection_batcher, station.tenant.slug
-    assert await attendance.find(slug, "CP-1") is not None
+    batcher, slug = station.storage.connection_batcher, station.tenant.slug
+    assert await batcher.find(slug, "CP-1") is not None
     async with station.database.platform() as work:
-        await work.connection.exec_driver_sql(
+        ended = await work.connection.exec_driver_sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'stationmaster attendance' and datname = current_database()"
+            " where application_name = 'stationmaster connections' and datname = current_database()"
         )
-    assert await attendance.find(slug, "CP-1") is not None
+        assert ended.scalars().all() == [True]
+    assert await batcher.find(slug, "CP-1") is not None

@@ -1,4 +1,4 @@
-"""Connections for one statement at a time: few, made anew when they end, and clogged by nothing."""
+"""Connections that run one statement at a time: few, opened again when they end, and never blocked."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -148,7 +148,7 @@ async def transcripts(
     return found
 
 
-@pytest.mark.parametrize("server", [name for name in SERVERS if name != "wire"])
+@pytest.mark.parametrize("server", [name for name in SERVERS if name != "ours"])
 async def test_every_server_gives_the_answers_of_the_wire(
     database: Database, tenant: TenantRecord, settings: Settings, apps: dict[str, FastAPI], server: str
 ) -> None:
@@ -156,7 +156,7 @@ async def test_every_server_gives_the_answers_of_the_wire(
     station = Station(0, app, database, tenant, settings)
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG"))
-    ours = await transcripts(app, settings, station, "wire")
+    ours = await transcripts(app, settings, station, "ours")
     theirs = await transcripts(app, settings, station, server)
     for name in CONVERSATIONS:
         end = f"close {ENDS[name]}" if name in ENDS else None
@@ -166,7 +166,7 @@ async def test_every_server_gives_the_answers_of_the_wire(
     assert theirs == ours
 
 
-@pytest.mark.parametrize(("server", "taken_over"), [("wire", 1), ("wire under TLS", 0)])
+@pytest.mark.parametrize(("server", "taken_over"), [("ours", 1), ("ours under TLS", 0)])
 async def test_the_core_has_the_sockets_that_are_plain(
     database: Database,
     tenant: TenantRecord,

@@ -17,7 +17,7 @@ class Account:
 
 
 async def open_account(database: Database, settings: Settings, tenant: TenantRecord) -> Account:
-    """Make the key."""
+    """Create the tenant and the key, and return them."""
     token = await create_key(
         database,
         settings.credential_pepper,

@@ -1,4 +1,4 @@
-"""The developer edge under test: the API alone, over the real store and the real Redis."""
+"""The REST API alone, on the real database and the real Redis."""
 
 import itertools
 import uuid
@@ -26,12 +26,12 @@ from app.live.presence import Owner, Presence
 from app.main import WorkerParts, command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.types import ChargePointId, Scope, TenantId, WorkerId
 from app.web.services import ServiceRegistry
+from app.web.tokens import mint_key
 from tests.support.protocol import OCPP16
 from tests.support.recorded import put_command
 
@@ -41,7 +41,7 @@ _NUMBERS = itertools.count(1)
 
 
 class SetClock:
-    """A clock that stands until it is moved."""
+    """A clock that a test moves."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._now = now
@@ -63,7 +63,7 @@ class SetClock:
 
 @dataclass
 class Edge:
-    """One application, and what tests need to set a scene for it."""
+    """One application, with methods that prepare its data."""
 
     services: WorkerParts
     clock: SetClock
@@ -73,7 +73,7 @@ class Edge:
     tenants: dict[str, TenantRecord] = field(default_factory=dict)
 
     async def tenant(self) -> TenantRecord:
-        """A new tenant."""
+        """Create a tenant."""
         slug = f"operator-{next(_NUMBERS)}"
         async with self.services.storage.database.platform() as work:
             return await TenantStore(work).create(slug, f"Operator {slug}")
@@ -81,7 +81,7 @@ class Edge:
     async def key(
         self, tenant: TenantRecord | None, *scopes: Scope, expires_at: datetime | None = None
     ) -> str:
-        """The token of a new key; of the platform, without a tenant."""
+        """Create a key, and return its token. Without a tenant it is a key of the platform."""
         minted = mint_key(self.services.settings.credential_pepper)
         record = ApiKeyRecord(
             id=uuid.uuid4(),
@@ -100,19 +100,19 @@ class Edge:
         return minted.token
 
     async def call(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
-        """Send one request, with the bearer token if there is one."""
+        """Send one request, with the token if one is given."""
         headers = dict(options.pop("headers", {}))
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         return await self.client.request(method, path, headers=headers, **options)
 
     async def charge_point(self, tenant: TenantRecord, identity: str = "RDAM-1") -> ChargePointId:
-        """A new charge point; its primary key."""
+        """Create a charge point, and return its primary key."""
         async with self.services.storage.database.tenant(tenant.id) as work:
             return ChargePointId((await ChargePointStore(work).create(identity)).id)
 
     async def connect(self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str) -> Owner:
-        """Say that a worker, this one, holds the socket of a charge point."""
+        """Publish that this worker has the socket of a charge point."""
         owner = Owner(
             tenant_id=TenantId(tenant.id),
             charge_point_id=charge_point_id,
@@ -128,7 +128,7 @@ class Edge:
         return owner
 
     async def transaction(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> int:
-        """A transaction as the ledger would have written it; its id."""
+        """Store a transaction as the ledger does, and return its id."""
         transaction_id = next(_NUMBERS)
         values = {
             "id": transaction_id,
@@ -149,7 +149,7 @@ class Edge:
         return transaction_id
 
     async def meter_value(self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any) -> None:
-        """A meter value of no transaction, as the ledger would have written it."""
+        """Store a meter value without a transaction, as the ledger does."""
         values = {
             "tenant_id": tenant.id,
             "charge_point_id": charge_point_id,
@@ -168,7 +168,7 @@ class Edge:
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> None:
-        """A stop of an unknown transaction, as the ledger would have written it."""
+        """Store the stop of an unknown transaction, as the ledger does."""
         values = {
             "tenant_id": tenant.id,
             "charge_point_id": charge_point_id,
@@ -187,7 +187,7 @@ class Edge:
     async def command(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> CommandRecord:
-        """A command as it stands in the record, queued."""
+        """Store a queued command, and return it."""
         record = CommandRecord(
             id=uuid.uuid4(),
             tenant_id=tenant.id,
@@ -207,17 +207,17 @@ class Edge:
 
 
 class _Unconcerned:
-    """A listener for take-overs, of which these tests have none."""
+    """A listener for take-overs. These tests have none."""
 
     def stale(self, owner: Owner) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def build_app(services: ServiceRegistry) -> FastAPI:
-    """The API alone, as the composition root installs it."""
+    """Make the application with the API alone, as `app.main` does."""
     app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     install_api(app, OCPP16)
@@ -228,7 +228,7 @@ def build_app(services: ServiceRegistry) -> FastAPI:
 async def open_edge(
     storage: Storage, redis_url: str, settings: Settings, commands: CommandService | None = None
 ) -> AsyncIterator[Edge]:
-    """The whole edge, open. commands: in place of the real ones."""
+    """Open the API with its database and Redis. commands: replace the real ones."""
     clock = SetClock()
     redis: Redis = open_redis(redis_url)
     worker = WorkerId(f"worker-{next(_NUMBERS)}")

@@ -15,7 +15,7 @@ from tests.support.scripted_commands import ScriptedCommands
 
 @pytest.fixture
 def scripted(storage: Storage) -> ScriptedCommands:
-    """Commands that answer as a test tells them."""
+    """Return commands whose answers a test sets."""
     return ScriptedCommands(storage.database)
 
 
@@ -23,7 +23,7 @@ def scripted(storage: Storage) -> ScriptedCommands:
 async def edge(
     storage: Storage, redis_url: str, settings: Settings, scripted: ScriptedCommands
 ) -> AsyncIterator[Edge]:
-    """The API over the real store and Redis; commands are scripted."""
+    """Open the API on the real database and Redis, with scripted commands."""
     generous = settings.model_copy(update={"login_failures_per_minute": 1000})
     async with open_edge(storage, redis_url, generous, scripted) as opened:
         yield opened
@@ -31,25 +31,25 @@ async def edge(
 
 @pytest.fixture
 async def operator(edge: Edge) -> TenantRecord:
-    """A tenant of the test's own."""
+    """Create a tenant for the test."""
     return await edge.tenant()
 
 
 @pytest.fixture
 async def token(edge: Edge, operator: TenantRecord) -> str:
-    """A key of that tenant with every scope."""
+    """Create a key of that tenant with all scopes."""
     return await edge.key(operator)
 
 
 @pytest.fixture
 async def platform_token(edge: Edge) -> str:
-    """A key of the platform."""
+    """Create a key of the platform."""
     return await edge.key(None, "admin")
 
 
 @pytest.fixture
 async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
-    """RDAM-1, a charge point of that tenant."""
+    """Create RDAM-1, a charge point of that tenant."""
     return await edge.charge_point(operator)
 
 
@@ -57,6 +57,6 @@ async def charge_point(edge: Edge, operator: TenantRecord) -> ChargePointId:
 async def queued(
     edge: Edge, operator: TenantRecord, charge_point: ChargePointId, scripted: ScriptedCommands
 ) -> CommandRecord:
-    """What every issued command is answered with."""
+    """Set the answer of all commands to a new one, and return it."""
     scripted.outcome = await edge.command(operator, charge_point)
     return scripted.outcome

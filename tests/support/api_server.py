@@ -1,4 +1,4 @@
-"""The whole server in a thread of its own, with a real socket: what a client that is not ours sees."""
+"""Runs the whole server in a thread with a real socket, for clients that are not ours."""
 
 import asyncio
 import threading
@@ -23,10 +23,10 @@ from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
-from app.tenants.key_ring import mint_key
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.records import InvalidRecord, MeterReading, MeterReadings, TransactionStart
+from app.web.tokens import mint_key
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
 
@@ -35,7 +35,7 @@ _START_TIMEOUT_S = 30.0
 
 
 class _Server(uvicorn.Server):
-    """Tells another thread when it listens."""
+    """A server that tells another thread when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -48,7 +48,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def running_server(settings: Settings) -> Iterator[str]:
-    """Run the whole server; gives its base URL."""
+    """Run the whole server, and yield its base URL."""
     app = create_app(settings)
     with serving(uvicorn.Config(app, port=0, loop="asyncio", log_config=None, access_log=False)) as url:
         yield url
@@ -56,7 +56,7 @@ def running_server(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def serving(config: uvicorn.Config) -> Iterator[str]:
-    """Serve an application on a free port; gives its base URL."""
+    """Serve an application on a free port, and yield its base URL."""
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
@@ -72,14 +72,14 @@ def serving(config: uvicorn.Config) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Things:
-    """A tenant's key, and the names of one of everything it owns, by the variable parts of paths."""
+    """A key of a tenant, and the names of one resource of each kind, by the variable parts of paths."""
 
     token: str
     names: dict[str, str]
 
 
 def make_platform_key(settings: Settings) -> str:
-    """The token of a new key of the platform."""
+    """Create a key of the platform, and return its token."""
 
     async def make(storage: Storage) -> str:
         return (await _key(storage.database, settings, None))[0]
@@ -88,7 +88,7 @@ def make_platform_key(settings: Settings) -> str:
 
 
 def make_things(settings: Settings, slug: str) -> Things:
-    """A new tenant with one of everything, straight in the database."""
+    """Create a tenant with one resource of each kind, directly in the database."""
 
     async def make(storage: Storage) -> Things:
         database = storage.database

@@ -1,7 +1,7 @@
-"""Servers that can run the application, by name.
+"""The servers that can run the application, by name.
 
-In the first the core has the sockets; in the second our byte path keeps the transport of the loop; the others
-know only ASGI.
+With `ours` the core has the sockets. With `ours under TLS` our byte path uses the transport of the loop. The
+others know only ASGI.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Serving = Callable[[FastAPI, Settings], AbstractAsyncContextManager[int]]
 
 
 def _announcing(app: FastAPI, started: asyncio.Event) -> Any:
-    """The application; it tells when it is ready."""
+    """Wrap the application, so that it tells when it is ready."""
 
     async def announcing(scope: Any, receive: Any, send: Any) -> None:
         async def send_and_tell(message: Any) -> None:
@@ -68,7 +68,7 @@ async def _granian(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
     started = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    # It has no types.
+    # The package has no types.
     server: Any = Server(_announcing(app, started), port=port, interface=Interfaces.ASGI, log_enabled=False)
     task = asyncio.create_task(server.serve())
     try:
@@ -81,7 +81,7 @@ async def _granian(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
 
 
 async def _accepting(port: int) -> None:
-    """Wait for a server that listens from a thread of its own."""
+    """Wait for a server that runs in another thread."""
     async with asyncio.timeout(WAIT_S):
         while True:
             with contextlib.suppress(ConnectionRefusedError):
@@ -103,15 +103,15 @@ async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
 
 
 def client_context() -> ssl.SSLContext:
-    """What a charge point needs to trust the server under TLS."""
+    """Return the TLS settings of a charge point that trusts the server."""
     context = ssl.create_default_context()
     _AUTHORITY.configure_trust(context)
     return context
 
 
 SERVERS: Final[dict[str, Serving]] = {
-    "wire": serve,
-    "wire under TLS": _under_tls,
+    "ours": serve,
+    "ours under TLS": _under_tls,
     "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
     "wsproto": partial(serve, http="httptools", ws="wsproto"),
     "hypercorn": _hypercorn,
@@ -119,10 +119,10 @@ SERVERS: Final[dict[str, Serving]] = {
 }
 
 NOT_UTF_8: Final = {
-    # They end the connection of who sends text that is not UTF-8, and do not say why.
+    # These end the connection without a reason if a text is not UTF-8.
     "wsproto": "the end",
     "hypercorn": "the end",
-    # Its WebSocket layer reports an error like any other, and the close frame that follows has no code.
+    # Its WebSocket layer reports a general error, and the close frame after it has no code.
     "granian": "close without a code",
 }
-"""How a conversation ends that the wire ends with 1007, where that is not the same."""
+"""How a server ends a connection that our byte path ends with 1007, if it does not do the same."""

@@ -1,4 +1,4 @@
-"""The pages on a port of their own, and a browser to look at them; without one the tests are skipped."""
+"""Serves the pages on a port, and starts a browser. Without a browser the tests are skipped."""
 
 import asyncio
 import socket
@@ -17,12 +17,12 @@ from tests.support.protocol import OCPP16
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address() -> AsyncIterator[str]:
-    """Where the pages are served: `http://127.0.0.1:port`."""
+    """Serve the pages, and return their base URL: `http://127.0.0.1:port`."""
     listener = socket.create_server(("127.0.0.1", 0))
     application = build_application(load_catalog({"v16": OCPP16}))
     server = uvicorn.Server(uvicorn.Config(application, log_level="error", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    # The socket listens already: what comes before the server is ready waits in its queue.
+    # The socket listens already, so requests wait in its queue until the server is ready.
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     await serving

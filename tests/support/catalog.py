@@ -1,4 +1,4 @@
-"""The catalog's routes in an application of their own: no database, no Redis, no key."""
+"""An application with only the routes of the catalog: no database, Redis or key."""
 
 from collections.abc import AsyncIterator
 
@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI
 
 from app.catalog.catalog import Catalog, ProtocolCatalog, load_catalog
-from app.catalog.document_routes import DocumentsFirst, documents_of
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
+from app.web.document_routes import DocumentsFirst, documents_of
 from app.web.problems import install_error_handlers
 from tests.support.protocol import OCPP16
 
@@ -17,9 +17,9 @@ ROOT = "/v1/protocols/ocpp-16j"
 
 
 def build_application(catalog: Catalog, *, documents_first: bool = True) -> FastAPI:
-    """An application that serves this catalog, as the composition root puts it in.
+    """Return an application that serves this catalog, as `app.main` does.
 
-    documents_first: answer documents before the application's own middleware; else by its routes alone.
+    documents_first: answer documents before the middleware of the application; otherwise only by its routes.
     """
     routes = [*catalog_routes(catalog), *page_routes(catalog)]
     application = DocumentsFirst(documents_of(routes) if documents_first else {})
@@ -40,13 +40,13 @@ def protocol(catalog: Catalog) -> ProtocolCatalog:
 
 @pytest.fixture(scope="session", params=[True, False], ids=["documents first", "routes alone"])
 def application(catalog: Catalog, request: pytest.FixtureRequest) -> FastAPI:
-    """Both ways to a document: no test may tell them apart."""
+    """Run a test with both ways to answer a document. Both must behave the same."""
     return build_application(catalog, documents_first=bool(request.param))
 
 
 @pytest.fixture
 async def client(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that asks for nothing but what a test says: no Accept-Encoding of its own."""
+    """Return a client that sends only the headers of a test, so no Accept-Encoding by default."""
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://catalog", headers={"Accept-Encoding": ""}

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own debugging protocol: open a page, ask it, take its picture."""
+"""Drives a headless Chromium by its debugging protocol: opens pages, evaluates, takes pictures."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ _START_TIMEOUT_S = 40.0
 
 
 def find_chromium() -> str | None:
-    """The browser's path, or None where none is installed."""
+    """Return the path of the browser; None: none is installed."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -41,7 +41,7 @@ class Tab:
         self.events: list[dict[str, Any]] = []
 
     async def command(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send one command and wait for its result; events that come meanwhile are kept."""
+        """Send one command, and wait for its result. Events that arrive meanwhile are kept."""
         self._last_id += 1
         await self._connection.send(json.dumps({"id": self._last_id, "method": method, "params": parameters}))
         while True:
@@ -55,7 +55,7 @@ class Tab:
     async def open(
         self, url: str, *, width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light"
     ) -> None:
-        """Load a page and wait until it and its style sheet are there. width, height: CSS pixels."""
+        """Load a page, and wait for it and its style sheet. width, height: in CSS pixels."""
         for domain in ("Page", "Runtime", "Log"):
             await self.command(f"{domain}.enable")
         phone = width < 600
@@ -74,18 +74,18 @@ class Tab:
             self.events.append(json.loads(await self._connection.recv()))
 
     async def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
+        """Return the value of a JavaScript expression in the page."""
         answer = await self.command("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def complaints(self) -> list[str]:
-        """What the browser logged as warning or error: blocked by policy, not found, failed script."""
+        """Return the warnings and errors in the log: blocked by policy, not found, failed script."""
         entries = [event["params"]["entry"] for event in self.events if event["method"] == "Log.entryAdded"]
         return [f"{entry['level']}: {entry['text']}" for entry in entries if entry["level"] != "verbose"]
 
     async def picture(self) -> bytes:
-        """The whole page as PNG."""
+        """Return a picture of the whole page as PNG."""
         answer = await self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(answer["data"])
 
@@ -98,7 +98,7 @@ class Chromium:
 
     @asynccontextmanager
     async def tab(self) -> AsyncIterator[Tab]:
-        """A fresh page, closed at the end."""
+        """Open a new page, and close it at the end."""
         async with connect(self._address, max_size=None) as connection:
             browser = Tab(connection)
             target = (await browser.command("Target.createTarget", url="about:blank"))["targetId"]
@@ -110,9 +110,9 @@ class Chromium:
     @classmethod
     @asynccontextmanager
     async def launch(cls, executable: str, profile: Path) -> AsyncIterator[Self]:
-        """Start a browser of its own on an empty profile, and end it.
+        """Start a browser with an empty profile, and end it.
 
-        profile: a folder that does not hold a profile yet.
+        profile: a folder without a profile.
         """
         process = await asyncio.create_subprocess_exec(
             executable,
@@ -129,7 +129,7 @@ class Chromium:
                     assert line, "the browser ended before it listened"
                     if "DevTools listening on " in line:
                         break
-            # Somebody must take what the browser says, or it stands still when the pipe is full.
+            # The output of the browser must be read, or it blocks when the pipe is full.
             drain = asyncio.create_task(process.stderr.read())
             yield cls(line.rpartition("DevTools listening on ")[2].strip())
             process.terminate()

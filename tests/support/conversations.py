@@ -1,4 +1,4 @@
-"""Conversations of tests, and what they have logged."""
+"""Makes conversations for tests, and reads what they have logged."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ FRAME_BYTES = 262_144
 
 
 def new_conversation(**given: Any) -> Conversation:
-    """Return a registered conversation of a charge point; what is given takes the place of what is usual."""
+    """Return a registered conversation of a charge point. given: arguments that replace the usual ones."""
     usual: dict[str, Any] = {
         "protocol": OCPP16,
         "tenant_id": 1,
@@ -36,13 +36,13 @@ def new_conversation(**given: Any) -> Conversation:
 
 
 def logged(frames: FrameBuffer) -> list[tuple[str, str, Any]]:
-    """Return direction, text and deviations of all frames in a buffer, which is empty then."""
+    """Empty a buffer, and return direction, text and deviations of its frames."""
     taken = frames.take()
     return [] if taken is None else [frame for columns in _rows(taken[0]) for frame in _run(columns)]
 
 
 def _rows(data: bytes) -> list[list[bytes | None]]:
-    """Read PostgreSQL's binary COPY: a head of 19 bytes, rows, and -1 for their end."""
+    """Read the binary COPY of PostgreSQL: a header of 19 bytes, the rows, and -1 as their end."""
     place = 19
     rows: list[list[bytes | None]] = []
     while (count := _number(data, place, 2)) >= 0:
@@ -64,7 +64,7 @@ def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
     directions, texts = _array(names["directions"]), _array(names["texts"])
     deviations = [None] * len(texts) if names["deviations"] is None else _array(names["deviations"])
     return [
-        # The first byte is the version of `jsonb`.
+        # The first byte of a `jsonb` is its version.
         (
             (direction or b"").decode(),
             (text or b"").decode(),
@@ -75,7 +75,7 @@ def _run(columns: list[bytes | None]) -> list[tuple[str, str, Any]]:
 
 
 def _array(data: bytes | None) -> list[bytes | None]:
-    """Read an array: a head of 20 bytes, of which the 13th to 16th say how many elements there are."""
+    """Read an array: a header of 20 bytes, whose 13th to 16th are the number of elements, then these."""
     assert data is not None
     place = 20
     found: list[bytes | None] = []

@@ -1,4 +1,4 @@
-"""One PostgreSQL and one Redis for the run, and a fresh database for each module.
+"""One PostgreSQL and one Redis for the whole run, and a new database for each module.
 
 The engines are the embedded ones, started as `make run` starts them; the environment's URLs do not matter.
 """
@@ -32,8 +32,8 @@ _NUMBERS = itertools.count(1)
 @contextmanager
 def _private_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="stationmaster-test-"))
-    # As root the engines run as another user, who must get through. pytest's own tmp_path would be closed
-    # again by whatever pytest starts next.
+    # If we are root, the engines run as another user, who must be able to enter. The tmp_path of pytest would
+    # be closed again by the next pytest.
     directory.chmod(0o711)
     try:
         yield directory
@@ -43,14 +43,14 @@ def _private_directory() -> Iterator[Path]:
 
 @pytest.fixture
 def engine_directory() -> Iterator[Path]:
-    """A data directory for a test that starts embedded engines of its own; use this, not `tmp_path`."""
+    """Make a data directory for a test that starts its own embedded engines. Use it instead of `tmp_path`."""
     with _private_directory() as directory:
         yield directory
 
 
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Engines]:
-    """A private PostgreSQL and Redis, empty, for the whole run."""
+    """Start a private PostgreSQL and Redis, both empty, for the whole run."""
     with _private_directory() as directory, asyncio.Runner() as runner:
         settings = Settings(database_url=None, redis_url=None, data_directory=directory)
         context = start_embedded(settings)
@@ -63,7 +63,7 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture(scope="session")
 def template(engines: Engines) -> str:
-    """Name of a database with the newest schema and nothing in it."""
+    """Create an empty database with the newest schema, and return its name."""
 
     async def make() -> None:
         await execute(engines.database_url, f"create database {_TEMPLATE}")
@@ -75,7 +75,7 @@ def template(engines: Engines) -> str:
 
 @pytest.fixture(scope="module")
 def database_url(engines: Engines, template: str) -> Iterator[str]:
-    """A database of the module's own, migrated and empty."""
+    """Create a database for the module, migrated and empty, and return its URL."""
     name = f"test_{next(_NUMBERS)}"
     asyncio.run(execute(engines.database_url, f"create database {name} template {template}"))
     yield with_database(engines.database_url, name)
@@ -84,7 +84,7 @@ def database_url(engines: Engines, template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def redis_url(engines: Engines) -> str:
-    """The Redis of the run, empty when the module begins."""
+    """Empty the Redis of the run, and return its URL."""
     with Redis.from_url(engines.redis_url) as client:
         client.flushall()
     return engines.redis_url
@@ -92,13 +92,13 @@ def redis_url(engines: Engines) -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of the machine; tests that need another time bring their own."""
+    """Return the clock of the machine. A test that needs another time makes its own."""
     return SystemClock()
 
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Settings that name the test's engines."""
+    """Return settings with the engines of the test."""
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
@@ -109,7 +109,7 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def storage(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
-    """The storage of a worker, open, with its ledger running."""
+    """Open the storage of a worker, with a running ledger."""
     opened = await Storage.open(database_url, settings, clock)
     yield opened
     await opened.close()
@@ -117,13 +117,13 @@ async def storage(database_url: str, settings: Settings, clock: Clock) -> AsyncI
 
 @pytest.fixture
 async def database(storage: Storage) -> Database:
-    """The database of that storage."""
+    """Return the database of that storage."""
     return storage.database
 
 
 @pytest.fixture
 async def tenant(database: Database) -> TenantRecord:
-    """A tenant of the test's own."""
+    """Create a tenant for the test."""
     slug = f"tenant-{next(_NUMBERS)}"
     async with database.platform() as work:
         return await TenantStore(work).create(slug, f"Tenant {slug}")

@@ -1,4 +1,4 @@
-"""A real server on a port of its own, in the test's event loop, and charge points to connect to it."""
+"""Runs a real server in the event loop of the test, and connects charge points to it."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from app.tenants.records import TenantRecord
 from tests.support.raw_client import RawClient
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")
-"""The key of every charge point of these tests: no text, as the standard's own example is none."""
+"""The key of all charge points of these tests. It is not text, like the example in the standard."""
 
 
 class _Server(uvicorn.Server):
@@ -43,25 +43,25 @@ class Station:
 
     @property
     def services(self) -> WorkerParts:
-        """What the application itself uses."""
+        """The storage of the application."""
         services: WorkerParts = self.app.state.services.get(WorkerParts)
         return services
 
     @property
     def endpoint(self) -> ChargePointEndpoint:
-        """Where charge points connect."""
+        """Return the URL for charge points."""
         (route,) = (route for route in self.app.router.routes if isinstance(route, ChargePointRoute))
         assert isinstance(route.endpoint, ChargePointEndpoint)
         return route.endpoint
 
     async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
-        """Create a charge point that knows KEY."""
+        """Create a charge point with KEY as its key."""
         facts.setdefault("credential_hash", Credentials(self.settings.credential_pepper).hash(KEY))
         async with self.database.tenant(self.tenant.id) as work:
             return await ChargePointStore(work).create(identity, **facts)
 
     async def attempt(self, identity: str, **options: Any) -> RawClient:
-        """Try to connect; `response` of the result shows how it went."""
+        """Try to connect. `response` of the result shows the answer."""
         options.setdefault("user", identity)
         return await RawClient.open(self.port, f"/ocpp/{self.tenant.slug}/{identity}", **options)
 
@@ -72,12 +72,12 @@ class Station:
         return client
 
     async def flush(self) -> None:
-        """Write the frame log of the server down."""
+        """Flush the frame log of the server."""
         await self.services.storage.frame_log.flush()
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something of the server that cannot be waited for otherwise; fail after 20 seconds."""
+    """Wait until a condition is true, for which there is no event. Fail after 20 seconds."""
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - there is nothing to subscribe to
             await asyncio.sleep(0.01)
@@ -85,7 +85,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @contextlib.asynccontextmanager
 async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterator[int]:
-    """Run an application under uvicorn on a free port. changes: of the options that the gateway wants."""
+    """Run an application under uvicorn on a free port. changes: to the options of the gateway."""
     listener = socket.create_server(("127.0.0.1", 0))
     options = {**server_options(settings), "loop": "none", **changes}
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))

@@ -1,4 +1,4 @@
-"""A Redis to kill, a clock to set, owners and sessions to move about."""
+"""Replacements for tests of the live state: a Redis to kill, a clock to set, owners and sessions."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 class SetClock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.passed_s = 0.0
@@ -34,19 +34,19 @@ class SetClock:
         self.passed_s += seconds
 
     def now(self) -> datetime:
-        """Return the world's time."""
+        """Return the current time of this clock."""
         return NOON + timedelta(seconds=self.passed_s)
 
     def now_us(self) -> int:
         return microseconds_of(self.now())
 
     def monotonic(self) -> float:
-        """Return seconds that only grow."""
+        """Return monotonic seconds."""
         return 1000.0 + self.passed_s
 
 
 class RedisServer:
-    """A Redis of the test's own, without persistence: what is killed comes back empty."""
+    """A Redis without persistence, so that it is empty after a kill."""
 
     def __init__(self, directory: Path) -> None:
         self._socket = directory / "redis.sock"
@@ -62,7 +62,7 @@ class RedisServer:
             client.ping()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -70,11 +70,11 @@ class RedisServer:
             self._socket.unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """Let it stand still: connections stay open, nothing is answered."""
+        """Stop the process: connections stay open, but nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue the process."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -83,7 +83,7 @@ class RedisServer:
 
 
 def owner(worker: str, epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -> Owner:
-    """An owner; what does not matter is filled in."""
+    """Make an owner. Fields that do not matter are filled in."""
     return Owner(
         tenant_id=TENANT,
         charge_point_id=ChargePointId(charge_point_id),
@@ -98,7 +98,7 @@ def owner(worker: str, epoch: int, identity: str = "RDAM-1", charge_point_id: in
 
 
 def connection(epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -> Connection:
-    """A connection; what does not matter is filled in."""
+    """Make a connection. Fields that do not matter are filled in."""
     return Connection(
         tenant_id=TENANT,
         tenant_slug="tenant",
@@ -118,7 +118,7 @@ def connection(epoch: int, identity: str = "RDAM-1", charge_point_id: int = 7) -
 
 @dataclass(eq=False)
 class RecordingSession:
-    """A session without a socket: keeps what it is told. on_evict: what the gateway would do on the close."""
+    """A session without a socket, which records its calls. on_evict: is called at an eviction."""
 
     connection: Connection
     on_evict: Callable[["RecordingSession"], None] = lambda session: None
@@ -126,17 +126,17 @@ class RecordingSession:
     evicted: bool = False
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
-        """Keep a CALL."""
+        """Record a CALL."""
         self.issued.append((command_id, action, payload_text))
 
     def withdraw(self, command_id: CommandId) -> bool:
-        """Take a CALL back."""
+        """Cancel a CALL."""
         before = len(self.issued)
         self.issued = [call for call in self.issued if call[0] != command_id]
         return len(self.issued) < before
 
     def evict(self, reason: str) -> None:
-        """Note the eviction."""
+        """Record the eviction."""
         if not self.evicted:
             self.evicted = True
             self.on_evict(self)
@@ -144,15 +144,15 @@ class RecordingSession:
 
 @dataclass
 class RecordingListener:
-    """Keeps what presence found out late."""
+    """Records the take-overs that presence reports."""
 
     stale_owners: list[Owner] = field(default_factory=list)
     displaced_owners: list[tuple[Owner, Owner]] = field(default_factory=list)
 
     def stale(self, owner: Owner) -> None:
-        """Note one of ours that was replaced."""
+        """Record a session of this worker that was replaced."""
         self.stale_owners.append(owner)
 
     def displaced(self, previous: Owner, by: Owner) -> None:
-        """Note one of theirs that was replaced."""
+        """Record a session of another worker that was replaced."""
         self.displaced_owners.append((previous, by))

@@ -1,4 +1,4 @@
-"""Fixtures of the live state: clients, and a Redis that may be killed."""
+"""Fixtures of the live state: clients, and a Redis that a test may kill."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.support.workers import running_workers
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """A client of the run's Redis, which is empty."""
+    """Return a client of the Redis of the run, which is empty."""
     async with open_redis(redis_url) as client:
         await client.flushall()
         yield client
@@ -26,8 +26,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """A running Redis of the test's own."""
-    # Not tmp_path: the name of a socket must be short.
+    """Start a Redis for the test."""
+    # Not in tmp_path, because the path of a socket must be short.
     with TemporaryDirectory(prefix="sm-") as directory:
         started = RedisServer(Path(directory))
         started.start()
@@ -37,7 +37,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
-    """A client of the Redis that may be killed."""
+    """Return a client of the Redis that a test may kill."""
     async with open_redis(server.url) as client:
         yield client
 
@@ -46,7 +46,7 @@ async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
 async def site(
     redis_url: str, redis: Redis, storage: Storage, settings: Settings, tenant: TenantRecord
 ) -> AsyncIterator[Site]:
-    """Two workers on the run's Redis."""
+    """Start two workers on the Redis of the run."""
     clock = SetClock()
     async with running_workers(redis_url, storage, clock, settings, "a", "b") as workers:
         yield Site(workers, storage, tenant, clock)
@@ -56,7 +56,7 @@ async def site(
 async def fragile_site(
     server: RedisServer, storage: Storage, settings: Settings, tenant: TenantRecord
 ) -> AsyncIterator[Site]:
-    """Two workers on a Redis that may be killed."""
+    """Start two workers on the Redis that a test may kill."""
     clock = SetClock()
     async with running_workers(server.url, storage, clock, settings, "a", "b") as workers:
         yield Site(workers, storage, tenant, clock)

@@ -1,4 +1,4 @@
-"""Systematic changes of a valid payload: one change at one place each, named, without saying who is right.
+"""Makes systematic changes of a valid payload: each is one named change at one place. It judges nothing.
 
 Pointers are JSON pointers with `*` for an array index, so that one name covers every item.
 """
@@ -26,7 +26,7 @@ WRONG_TYPES: dict[str, Any] = {
 
 
 class Mutation(NamedTuple):
-    """One change: where, which, and the payload that came of it."""
+    """One change: its place, its name, and the changed payload."""
 
     steps: Steps
     name: str
@@ -34,12 +34,12 @@ class Mutation(NamedTuple):
 
     @property
     def pointer(self) -> str:
-        """Where, as a JSON pointer with `*` for an index."""
+        """The place as a JSON pointer, with `*` for each index."""
         return "".join("/*" if isinstance(step, int) else f"/{step}" for step in self.steps)
 
 
 def full_payload(fields: tuple[Field, ...]) -> dict[str, Any]:
-    """The valid payload that has every field, each array with one item."""
+    """Return a valid payload with all fields, and one item in each array."""
     return {field.name: [_value(field)] if field.many else _value(field) for field in fields}
 
 
@@ -59,7 +59,7 @@ def _value(field: Field) -> Any:
 
 
 def mutations(payload: dict[str, Any], fields: tuple[Field, ...]) -> Iterator[Mutation]:
-    """All changes of `payload`, whose definition is `fields`."""
+    """Yield all changes of `payload`, whose definition is `fields`."""
     for name, value in WRONG_TYPES.items():
         yield Mutation((), name, value)
     for steps, name, value in _of_object(payload, fields, ()):
@@ -87,7 +87,7 @@ def _of_object(
 
 def _of_type(field: Field, steps: Steps) -> Iterator[tuple[Steps, str, Any]]:
     for name, wrong in WRONG_TYPES.items():
-        # Whether a text is a time is another question than its type; `_of_value` asks it.
+        # `_of_value` tests whether a text is a time; its type is correct.
         if not (field.kind == "dateTime" and name == "is text"):
             yield steps, name, wrong
 
@@ -107,7 +107,7 @@ def _of_value(value: Any, field: Field, steps: Steps) -> Iterator[tuple[Steps, s
                 yield steps, f"is {number}", number
         case "dateTime":
             for text in ("", "yesterday", "2025-02-30T00:00:00Z", "2025-03-14 09:00"):
-                yield steps, "is no date and time", text
+                yield steps, "is not a date and time", text
             yield steps, "has an offset", "2025-03-14T09:00:00.5+05:30"
 
 
@@ -141,7 +141,7 @@ def _of_integer(field: Field, steps: Steps) -> Iterator[tuple[Steps, str, Any]]:
 
 
 def changed(payload: dict[str, Any], steps: Steps, value: Any) -> Any:
-    """A copy of `payload` with `value` at the end of `steps`; `REMOVED` takes the member away."""
+    """Return a copy of `payload` with `value` at the end of `steps`; `REMOVED` removes the member."""
     copied: Any = copy.deepcopy(payload)
     parent = copied
     for step in steps[:-1]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. text: what the document says of it."""
+    """One method of one path. text: its description in the document."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Operation:
 
     @property
     def scope(self) -> str:
-        """The one scope it needs."""
+        """The scope that it needs."""
         ((scope,),) = [
             list(scopes) for alternative in self.text["security"] for scopes in alternative.values()
         ]
@@ -29,26 +29,26 @@ class Operation:
 
     @property
     def parameters(self) -> list[str]:
-        """Names of the variable parts of the path."""
+        """The names of the variable parts of the path."""
         return re.findall(r"\{(\w+)\}", self.path)
 
     @property
     def of_platform(self) -> bool:
-        """Whether it is for keys of the platform."""
+        """Whether it needs a key of the platform."""
         return self.path.startswith("/v1/tenants")
 
     def filled(self, values: dict[str, str]) -> str:
-        """The path with each variable part replaced."""
+        """Return the path with its variable parts filled in."""
         return re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]], safe=""), self.path)
 
     def request(self) -> dict[str, Any]:
-        """A valid body, as the document shows it; nothing where it takes none."""
+        """Return the example of a body in the document; empty if the operation has none."""
         body = self.text.get("requestBody")
         return {} if body is None else {"json": body["content"]["application/json"]["example"]}
 
 
 def operations_of(document: dict[str, Any]) -> list[Operation]:
-    """Every operation that needs a key, in the order of the document."""
+    """Return all operations that need a key, in the order of the document."""
     return [
         Operation(method, path, text)
         for path, item in document["paths"].items()

@@ -1,4 +1,4 @@
-"""A story of requests about charging profiles and their answers, and the ledger of that."""
+"""A sequence of requests about charging profiles with their answers, and the profile ledger of it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def profile(number: int, purpose: str = "TxDefaultProfile", level: int = 0, **ch
 
 
 class Story:
-    """Requests to one charge point and its answers, and the transactions in the meantime."""
+    """Requests to one charge point, its answers, and the transactions meanwhile."""
 
     def __init__(self) -> None:
         self.commands: list[ProfileCommandRecord] = []
@@ -36,7 +36,7 @@ class Story:
     def send(
         self, action: str, payload: Json, status: str | None = "Accepted", **changes: Any
     ) -> ProfileCommandRecord:
-        """status None: no answer came."""
+        """Add a request and its answer. status None: the charge point did not answer."""
         state: CommandState = "timed_out"
         if status is not None:
             state = "accepted" if status == "Accepted" else "rejected"

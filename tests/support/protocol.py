@@ -29,7 +29,7 @@ def invented_protocol() -> Protocol:
 
 @dataclass(frozen=True)
 class Field:
-    """One field, its type followed to the end.
+    """One field with its resolved type.
 
     kind: `string`, `integer`, `decimal`, `boolean`, `dateTime`, `anyURI`, `enum` or `object`.
     values: of an enum. fields: of an object.
@@ -50,7 +50,7 @@ class Field:
 
 
 def fields_of(action: str, direction: Direction) -> tuple[Field, ...]:
-    """The fields of one payload, in the order of the standard."""
+    """Return the fields of one payload, in the order of the standard."""
     return tuple(_field(entry) for entry in MESSAGES[action][direction]["fields"])
 
 

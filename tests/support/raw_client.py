@@ -1,4 +1,4 @@
-"""A charge point made of bytes: it sends exactly what a test says, and shows exactly what came back."""
+"""A charge point that sends exactly the bytes of a test, and returns exactly the bytes of the server."""
 
 import asyncio
 import json
@@ -21,16 +21,16 @@ _opened: list["RawClient"] = []
 
 
 async def close_all() -> None:
-    """Drop every connection that a test has left open."""
+    """Close all connections that a test has left open."""
     for client in _opened:
         await client.close()
     _opened.clear()
-    # An aborted transport ends in the next round of the loop.
+    # An aborted transport ends in the next turn of the loop.
     await asyncio.sleep(0)
 
 
 def frame_bytes(payload: bytes, first_byte: int = 0x80 | TEXT) -> bytes:
-    """A frame as a charge point sends it, masked with zeros. first_byte: flags and opcode."""
+    """Make a frame of a charge point, masked with zeros. first_byte: flags and opcode."""
     if len(payload) < 126:
         length = bytes([0x80 | len(payload)])
     elif len(payload) < 65536:
@@ -50,7 +50,7 @@ class Response:
 
     @property
     def problem(self) -> dict[str, Any]:
-        """The body as problem document."""
+        """Return the body as a problem document."""
         assert self.headers["content-type"] == "application/problem+json"
         document: dict[str, Any] = json.loads(self.body)
         assert document["status"] == self.status
@@ -79,10 +79,10 @@ class RawClient:
         behind: bytes = b"",
         tls: ssl.SSLContext | None = None,
     ) -> Self:
-        """Connect and shake hands.
+        """Connect, and do the handshake.
 
-        headers: override or, with None, leave out. extra: raw header lines. behind: what follows the request
-        at once, in the same segment.
+        headers: replace others; None leaves one out. extra: raw header lines. behind: bytes after the
+        request, in the same segment.
         """
         fields: dict[str, str | None] = {**UPGRADE, "Sec-WebSocket-Protocol": subprotocol}
         if password is not None:
@@ -120,7 +120,7 @@ class RawClient:
         return frame
 
     async def text(self) -> str:
-        """Return the next text frame, pings left aside."""
+        """Return the next text frame, and skip pings."""
         while True:
             opcode, payload = await self.frame()
             if opcode == TEXT:
@@ -128,7 +128,7 @@ class RawClient:
             assert opcode in (PING, PONG), (opcode, payload)
 
     async def close_code(self) -> int:
-        """Read up to the close frame, or the end, and return the code (1006 without one)."""
+        """Read up to the close frame or the end, and return the code (1006 without one)."""
         while True:
             try:
                 opcode, payload = await self.frame()
@@ -142,7 +142,7 @@ class RawClient:
         return await asyncio.wait_for(self._frame(), WAIT_S)
 
     async def close(self) -> None:
-        """Drop the TCP connection, as a power cut would."""
+        """Abort the TCP connection, like a power cut."""
         self.writer.transport.abort()
 
     async def _frame(self) -> tuple[int, bytes]:

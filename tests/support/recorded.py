@@ -1,4 +1,4 @@
-"""Rows as the application would have left them, for tests that begin in the middle."""
+"""Stores rows as the application does, for tests that begin in the middle."""
 
 from dataclasses import asdict
 
@@ -10,7 +10,7 @@ from app.database.unit_of_work import TenantWork
 
 
 async def put_command(work: TenantWork, command: CommandRecord) -> CommandRecord:
-    """Put a command into the record as it is, in whatever state; return it."""
+    """Store a command in any state, and return it."""
     values = asdict(command)
     # Of the charge point.
     del values["identity"]

@@ -1,4 +1,4 @@
-"""Commands that answer as a test tells them: what the API makes of each outcome, without any charge point."""
+"""Commands whose outcome a test sets, to see what the API makes of it, without a charge point."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class Issued:
 
 
 class ScriptedCommands(CommandService):
-    """Answers with `outcome`, or raises it; `final` is what waiting and cancelling give."""
+    """Returns `outcome`, or raises it. `final`: the result of waiting and cancelling."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -1,4 +1,4 @@
-"""The server as an operator runs it: `stationmaster serve`, on the engines of the tests."""
+"""Runs the server as an operator does: `stationmaster serve`, on the engines of the tests."""
 
 import asyncio
 import base64
@@ -30,25 +30,25 @@ class Served:
     process: asyncio.subprocess.Process
 
     def websocket_url(self, tenant: str, identity: str) -> str:
-        """Where a charge point connects."""
+        """Return the URL for a charge point."""
         return f"ws{self.url.removeprefix('http')}/ocpp/{tenant}/{quote(identity)}"
 
     def workers(self) -> list[int]:
-        """Process ids of the workers: the children of the process that they are forked from."""
+        """Return the process ids of the workers: the children of the fork server."""
         return [worker for forking in _children(self.process.pid) for worker in _children(forking)]
 
     def kill_workers(self) -> None:
-        """SIGKILL every worker; the supervisor starts new ones."""
+        """Send SIGKILL to all workers. The supervisor starts new ones."""
         for pid in self.workers():
             os.kill(pid, signal.SIGKILL)
 
     def hang_workers(self) -> None:
-        """SIGSTOP every worker; the supervisor kills those who stay silent, and starts new ones."""
+        """Send SIGSTOP to all workers. The supervisor kills them and starts new ones."""
         for pid in self.workers():
             os.kill(pid, signal.SIGSTOP)
 
     async def kill(self) -> None:
-        """SIGKILL the whole server, supervisor first so that nobody restarts a worker."""
+        """Send SIGKILL to the whole server: first to the supervisor, which would start new workers."""
         workers = self.workers()
         self.process.kill()
         await self.process.wait()
@@ -65,7 +65,7 @@ def _children(process: int) -> list[int]:
 
 @asynccontextmanager
 async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Served]:
-    """Run a server on a free port; stop it in good order at the end, if it still runs."""
+    """Run a server on a free port. At the end stop it by SIGTERM, if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -98,7 +98,7 @@ async def _announced_url(process: asyncio.subprocess.Process) -> str:
 
 
 class Operator:
-    """A tenant's developer: the REST API with a key."""
+    """A client of the REST API with a key of a tenant."""
 
     def __init__(self, url: str, token: str) -> None:
         self._client = httpx.AsyncClient(
@@ -112,25 +112,25 @@ class Operator:
         await self._client.aclose()
 
     async def get(self, path: str, **query: Any) -> Any:
-        """GET, and the JSON of a 200."""
+        """Send a GET, and return the JSON of a 200."""
         response = await self._client.get(f"/v1{path}", params=query)
         assert response.status_code == 200, response.text
         return response.json()
 
     async def post(self, path: str, body: Any) -> Any:
-        """POST, and the JSON of a success."""
+        """Send a POST, and return the JSON of a success."""
         response = await self._client.post(f"/v1{path}", json=body)
         assert response.is_success, response.text
         return response.json()
 
     async def delete(self, path: str) -> Any:
-        """DELETE, and the JSON of a success."""
+        """Send a DELETE, and return the JSON of a success."""
         response = await self._client.delete(f"/v1{path}")
         assert response.is_success, response.text
         return response.json()
 
     async def register(self, identity: str) -> str:
-        """Register a charge point; its key as 40 hex characters."""
+        """Create a charge point, and return its key as 40 hexadecimal characters."""
         made = await self.post("/charge-points", {"identity": identity})
         password: str = made["credential"]["password"]
         return password

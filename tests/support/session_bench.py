@@ -1,4 +1,4 @@
-"""A session with everything around it replaced by lists: what unit tests of sessions stand on."""
+"""A session for unit tests. Everything around it is replaced by lists."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,8 +19,7 @@ from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
-from app.transactions.batch_writer import answered
-from app.transactions.ledger import Ledger
+from app.transactions.ledger import Ledger, answered
 from app.transactions.records import InvalidRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
@@ -40,7 +39,7 @@ LIMITS = SessionLimits(
 
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -57,7 +56,7 @@ class ManualClock:
 
 @dataclass
 class ListTransport:
-    """Keeps what was written, in order."""
+    """A transport that records what is written, in order."""
 
     sent: list[str] = field(default_factory=list)
     closed: tuple[int, str] | None = None
@@ -79,7 +78,7 @@ class ListTransport:
 
 @dataclass
 class FakeLedger:
-    """Commits at once, or not at all."""
+    """A ledger that commits at once, or not at all."""
 
     kept: list[InvalidRecord] = field(default_factory=list)
     readings: list[MeterReadings] = field(default_factory=list)
@@ -95,7 +94,7 @@ class FakeLedger:
         asyncio.get_running_loop().call_soon(self.write_meters)
 
     def write_meters(self) -> None:
-        """Settle what waits in the queue."""
+        """Commit the records of the queue."""
         self.sent_before_commit.append(list(self.sent))
         while (batch := self.meters.take()) is not None:
             if not self.available:
@@ -123,7 +122,7 @@ class FakeFrameLog:
 
     @property
     def rows(self) -> list[tuple[str, str, Any]]:
-        """Direction, text and deviations of what was logged since the last time."""
+        """Return direction, text and deviations of the frames that were logged since the last call."""
         return logged(self.buffer)
 
 
@@ -137,7 +136,7 @@ class FakeStorage:
 
 @dataclass
 class FakeCommands:
-    """Keeps what sessions say of our CALLs."""
+    """Records what sessions report about our CALLs."""
 
     events: list[tuple[str, str]] = field(default_factory=list)
     resolves: list[Resolve] = field(default_factory=list)
@@ -156,7 +155,7 @@ def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
 
 
 class Bench:
-    """One session and all it touches."""
+    """One session and everything that it uses."""
 
     def __init__(
         self,
@@ -205,7 +204,7 @@ class Bench:
         self.session = Session(self.connection, self.transport, self.services, is_framed=False)
 
     async def receive(self, *texts: str) -> list[str]:
-        """Take texts, let everything settle, return what was sent since."""
+        """Receive texts, wait until all is done, and return what was sent since."""
         before = len(self.transport.sent)
         for text in texts:
             self.session.receive_text(text)
@@ -213,14 +212,14 @@ class Bench:
         return self.transport.sent[before:]
 
     def close_code(self) -> int | None:
-        """The code the session closed with."""
+        """The code that the session closed with."""
         return self.transport.closed[0] if self.transport.closed else None
 
     def is_reading(self) -> bool:
-        """Whether the session wants more messages."""
+        """Whether the session reads messages."""
         return self.transport.reading
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of the deviations in the frame log."""
+        """The kinds of the deviations in the frame log."""
         return [found["kind"] for _, _, found_all in self.storage.frame_log.rows for found in found_all or []]

@@ -1,4 +1,4 @@
-"""What the store's tests share: a charge point, and records with sensible fields."""
+"""A charge point and records with sensible fields, for tests of stores."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def reading(at: datetime, sampled_values: list[Any]) -> MeterReading:
-    """A reading as the link gives it: samples as JSON text."""
+    """Make a reading as the link does: samples are JSON text."""
     return MeterReading(microseconds_of(at), json_text(sampled_values))
 
 
@@ -117,7 +117,7 @@ def make_station(storage: Storage, tenant: TenantRecord) -> StationMaker:
 
 @pytest.fixture
 async def station(make_station: StationMaker, database: Database, tenant: TenantRecord) -> Station:
-    """A charge point, and the accepted tag TAG-1."""
+    """Create a charge point, and the accepted tag TAG-1."""
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG-1"))
     return await make_station("CP-1")
@@ -125,7 +125,7 @@ async def station(make_station: StationMaker, database: Database, tenant: Tenant
 
 @pytest.fixture
 async def second_ledger(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Ledger]:
-    """The ledger of another worker on the same database."""
+    """Start the ledger of another worker on the same database."""
     ledger = Ledger(database_url, settings=settings, clock=clock)
     ledger.start()
     yield ledger

@@ -17,14 +17,14 @@ LONGEST_FREE_TEXT = 80
 MOST_ITEMS = 3
 
 actions = st.sampled_from(sorted(MESSAGES))
-"""Every action."""
+"""Draws an action."""
 
 directions: st.SearchStrategy[Direction] = st.sampled_from(("request", "response"))
-"""Request or response."""
+"""Draws a direction."""
 
 
 def payloads(action: str, direction: Direction) -> st.SearchStrategy[Payload]:
-    """Valid payloads of one message, optional fields sometimes absent."""
+    """Draw valid payloads of one message. Optional fields are sometimes absent."""
     return _objects(fields_of(action, direction))
 
 
@@ -68,13 +68,13 @@ def _single(field: Field) -> st.SearchStrategy[Any]:
 
 
 def texts(max_length: int | None) -> st.SearchStrategy[str]:
-    """Any text of up to so many characters, control characters and emoji included; no lone surrogates."""
+    """Draw texts of up to `max_length` characters, control characters and emoji included."""
     longest = LONGEST_FREE_TEXT if max_length is None else min(max_length, LONGEST_FREE_TEXT)
     return st.text(st.characters(exclude_categories=["Cs"]), max_size=longest)
 
 
 def decimals(*, tenths: bool) -> st.SearchStrategy[float | int]:
-    """Numbers as JSON has them; with `tenths`, at most one digit stands behind the point."""
+    """Draw numbers of JSON. tenths: with at most one decimal."""
     whole = st.integers(-100_000, 1_000_000)
     if tenths:
         return whole | whole.map(lambda number: number / 10)
@@ -82,7 +82,7 @@ def decimals(*, tenths: bool) -> st.SearchStrategy[float | int]:
 
 
 def date_times() -> st.SearchStrategy[str]:
-    """RFC 3339 in its variety: fractions, offsets, `Z`. OCPP 1.6 3.15"""
+    """Draw times in all forms of RFC 3339: fractions, offsets, `Z` (OCPP 1.6 3.15)."""
     moments = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat())
     fractions = st.sampled_from(("", ".5", ".123", ".000001"))
     zones = st.sampled_from(("Z", "+00:00", "+05:30", "-08:00"))

@@ -1,7 +1,7 @@
-"""Charge points that keep a ledger: every transaction message they sent and every answer they got.
+"""Charge points that record every transaction message that they sent, and every answer.
 
-Like real ones they send one message at a time, in order, and send it again after each lost connection
-until it is answered. Now and then they behave as if an answer had been lost, and ask again.
+Like real ones they send one message at a time, in order, and send it again after each lost connection until
+it is answered. Sometimes they act as if an answer had been lost, and send it again.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Message:
-    """One transaction message and all answers to it. `tries` counts the times it was put on a wire."""
+    """One transaction message and all answers to it. `tries`: how often it was sent."""
 
     action: str
     payload: dict[str, Any]
@@ -44,7 +44,7 @@ class LedgeredChargePoint:
     _minute: int = 0
 
     async def charge(self, served: Callable[[], Served], sessions: int, progress: Callable[[], None]) -> None:
-        """Charge so many times, whatever happens to the server meanwhile."""
+        """Charge several times, whatever happens to the server meanwhile."""
         meter = 0
         for _ in range(sessions):
             start = await self._deliver(
@@ -83,7 +83,7 @@ class LedgeredChargePoint:
                 message.tries += 1
                 message.answers.append(await self._ask(socket, action, payload))
             except InvalidStatus as refusal:
-                # 503: the store is not up yet. Any other refusal would be for good.
+                # 503: the database is not available yet. Any other refusal would be final.
                 if refusal.response.status_code != 503:
                     raise
                 await self._hang_up()
@@ -92,7 +92,7 @@ class LedgeredChargePoint:
         return message.answers[0]
 
     async def _ask(self, socket: ClientConnection, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """One CALL under a new id; a CALLERROR counts as no answer, as the standard says (errata 3.2)."""
+        """Send one CALL with a new id. A CALLERROR does not count as an answer (errata 3.2)."""
         unique_id = str(UUID(int=self.random.getrandbits(128)))
         await socket.send(json.dumps([2, unique_id, action, payload]))
         async with asyncio.timeout(_ANSWER_S):
@@ -114,7 +114,7 @@ class LedgeredChargePoint:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.transport.abort()
-        # Back-off of a charge point, short: it paces retries, nothing depends on its length.
+        # A short pause between retries. No test depends on its length.
         await asyncio.sleep(self.random.uniform(0.02, 0.2))
 
     def _time(self) -> str:

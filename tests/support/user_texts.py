@@ -1,4 +1,4 @@
-"""Collects every text that a user can see, so that people can review them in one file.
+"""Collects all texts that a user can see, so that people can review them in one file.
 
 `python -m tests.support.user_texts` writes the file; a test compares it with what the program says today.
 """
@@ -113,7 +113,7 @@ def _name_of(function: ast.expr) -> str:
 
 
 def _texts_of(value: ast.expr) -> Iterator[str]:
-    """Yield the sentences in an argument; `{...}` stands for what is filled in. Single words are codes."""
+    """Yield the sentences in an argument; `{...}` means a value that is filled in. Single words are codes."""
     if isinstance(value, ast.JoinedStr):
         text = "".join(
             str(part.value) if isinstance(part, ast.Constant) else "{...}" for part in value.values

@@ -24,11 +24,11 @@ from app.types import ChargePointId, CommandId, TenantId, WorkerId
 from tests.support.protocol import OCPP16
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
-"""From action and payload to the payload of the result; None: the charge point keeps silent."""
+"""Returns the payload of a result for action and payload; None: the charge point does not answer."""
 
 
 class Worker:
-    """One worker. Its loops of renewal and reaping do not run; tests call `renew` and `reap`."""
+    """One worker. Its periodic tasks do not run; tests call `renew` and `reap`."""
 
     def __init__(self, name: str, redis_url: str, storage: Storage, clock: Clock, settings: Settings) -> None:
         self.name = WorkerId(name)
@@ -59,7 +59,7 @@ class Worker:
         await self.bus.start(self.receivers)
 
     async def stop(self) -> None:
-        """End as a process does on SIGTERM: what charge points have said is no longer taken."""
+        """End like a process at SIGTERM: messages of charge points are not accepted any longer."""
         await asyncio.gather(*(charger.leave() for charger in self._chargers))
         await self.commands.close()
         await self.bus.close()
@@ -77,7 +77,7 @@ class Worker:
 
 
 class Charger:
-    """A charge point and its session in one: the link is real, the socket is a list."""
+    """A charge point and its session in one. The link is real, the socket is a list."""
 
     def __init__(self, worker: Worker, record: ChargePointRecord, epoch: int, answer: Answer) -> None:
         self.worker = worker
@@ -115,11 +115,11 @@ class Charger:
         self._apply(self._link.call(command_id, action, payload_text, now, timeout_s))
 
     def withdraw(self, command_id: CommandId) -> bool:
-        """Take a CALL out of the queue."""
+        """Remove a CALL from the queue."""
         return self._link.cancel(command_id)
 
     def evict(self, reason: str) -> None:
-        """Note the eviction."""
+        """Record the eviction."""
         self.evicted = True
 
     def say(self, text: str) -> None:
@@ -127,11 +127,11 @@ class Charger:
         self._apply(self._link.receive(text, self.worker.clock.monotonic()))
 
     def reply(self, number: int, payload: dict[str, Any]) -> None:
-        """Answer a CALL that was received, the first one is 0."""
+        """Answer a CALL that was received. The first one has the number 0."""
         self.say(json.dumps([3, self.received[number][0], payload]))
 
     def expire(self) -> None:
-        """Let the link look at the clock."""
+        """Let the link time out CALLs."""
         self._apply(self._link.expire(self.worker.clock.monotonic()))
 
     async def disconnect(self) -> None:
@@ -140,16 +140,16 @@ class Charger:
         await self.worker.registry.leave(self)
 
     async def reported(self) -> None:
-        """Wait until everything that happened is recorded."""
+        """Wait until all events are recorded."""
         await self._reports.join()
         await self.worker.commands.settle()
 
     def vanish(self) -> None:
-        """What a SIGKILL of the worker leaves: nothing is reported any more."""
+        """Act like a worker after SIGKILL: nothing is reported any longer."""
         self._reporter.cancel()
 
     async def leave(self) -> None:
-        """Report nothing any more, and have no unit of work under way."""
+        """Stop reporting, and wait until its task has ended."""
         self.vanish()
         await asyncio.wait({self._reporter})
 
@@ -182,12 +182,12 @@ class Charger:
 
 
 def accept(action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The charge point agrees with everything."""
+    """Accept everything."""
     return {"status": "Accepted"}
 
 
 def silence(action: str, payload: dict[str, Any]) -> None:
-    """The charge point answers nothing by itself."""
+    """Answer nothing."""
 
 
 @asynccontextmanager

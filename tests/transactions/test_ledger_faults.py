@@ -65,7 +65,7 @@ async def test_a_deadlock_is_tried_again(station: Station, monkeypatch: pytest.M
             raise failures.pop()
         return await write_batch(*arguments)
 
-    monkeypatch.setattr("app.transactions.batch_writer.write_batch", failing)
+    monkeypatch.setattr("app.transactions.batch.write_batch", failing)
     answer = await station.storage.ledger.start_transaction(station.start())
     assert not answer.repeated
     assert failures == []
@@ -76,13 +76,13 @@ async def test_a_database_that_became_read_only_is_left_for_a_new_connection(sta
     # They take turns.
     for number, _ in enumerate(ledger._writers):
         await ledger.start_transaction(station.start(meter_start_wh=number))
-    before = [writer.connection for writer in ledger._writers]
+    before = [writer.connection.opened for writer in ledger._writers]
     for connection in before:
         assert connection is not None
         await connection.execute("set default_transaction_read_only = on")
     last = await ledger.start_transaction(station.start(connector_id=2))
     assert not last.repeated
-    assert [writer.connection for writer in ledger._writers] != before
+    assert [writer.connection.opened for writer in ledger._writers] != before
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ class _Held:
         self.begun: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.sign = asyncio.Event()
         self._write_batch = ledger_batch.write_batch
-        monkeypatch.setattr("app.transactions.batch_writer.write_batch", self._write)
+        monkeypatch.setattr("app.transactions.batch.write_batch", self._write)
 
     async def _write(self, connection: Any, records: Any, *others: Any) -> Any:
         self.begun.put_nowait(records)

@@ -117,7 +117,7 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
             raise asyncpg.DataError("cannot be stored")
         return await write_batch(connection, records, window, queued)
 
-    monkeypatch.setattr("app.transactions.batch_writer.write_batch", failing)
+    monkeypatch.setattr("app.transactions.batch.write_batch", failing)
     for number in (11, 12, 13, 14):
         socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
     answers = {answer[1]: answer for answer in await socket.answered(4)}
@@ -216,7 +216,7 @@ async def test_a_defect_costs_its_batch_and_not_the_writer(
     # One for each writer.
     for number in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr("app.transactions.batch_writer._resolve", failing)
+            patch.setattr("app.transactions.ledger._resolve", failing)
             socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             with pytest.raises(StoreUnavailable):
                 await ledger.start_transaction(station.start())

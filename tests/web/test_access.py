@@ -9,9 +9,10 @@ import pytest
 from app.errors import TooManyRequests, Unauthorized
 from app.settings import Settings
 from app.storage import Storage
-from app.tenants.key_ring import CACHE_LIFETIME_S, KeyRing, mint_key, secret_hash
 from app.tenants.records import TenantRecord
+from app.tenants.service import ApiKeyLookup
 from app.tenants.store import ApiKeyStore
+from app.web.tokens import CACHE_LIFETIME_S, TokenVerifier, mint_key, secret_hash
 from tests.support.api import NOW, Edge, SetClock, open_edge
 from tests.support.scripted_commands import ScriptedCommands
 
@@ -167,28 +168,32 @@ async def test_a_key_in_use_outlasts_the_failures_of_its_neighbours(
     edge: Edge, operator: TenantRecord, token: str
 ) -> None:
     clock = SetClock()
-    ring = KeyRing(edge.services.storage.database, clock, edge.services.settings.credential_pepper, 1)
-    await ring.authenticate(token, "192.0.2.1")
+    verifier = TokenVerifier(
+        ApiKeyLookup(edge.services.storage.database), clock, edge.services.settings.credential_pepper, 1
+    )
+    await verifier.authenticate(token, "192.0.2.1")
     with pytest.raises(Unauthorized):
-        await ring.authenticate(mint_key("x").token, "192.0.2.1")
+        await verifier.authenticate(mint_key("x").token, "192.0.2.1")
     clock.advance(CACHE_LIFETIME_S + 1)
-    assert (await ring.authenticate(token, "192.0.2.1")).tenant_id == operator.id
-    ring.forget()
-    assert (await ring.authenticate(token, "192.0.2.1")).tenant_id == operator.id
+    assert (await verifier.authenticate(token, "192.0.2.1")).tenant_id == operator.id
+    verifier.forget()
+    assert (await verifier.authenticate(token, "192.0.2.1")).tenant_id == operator.id
     guess = token[:-1] + ("0" if token[-1] != "0" else "1")
     with pytest.raises(TooManyRequests):
-        await ring.authenticate(guess, "192.0.2.1")
+        await verifier.authenticate(guess, "192.0.2.1")
 
 
-async def test_the_memory_of_the_key_ring_is_bounded(edge: Edge, operator: TenantRecord) -> None:
-    ring = KeyRing(edge.services.storage.database, SetClock(), edge.services.settings.credential_pepper, 1)
+async def test_the_memory_of_the_verifier_is_bounded(edge: Edge, operator: TenantRecord) -> None:
+    verifier = TokenVerifier(
+        ApiKeyLookup(edge.services.storage.database), SetClock(), edge.services.settings.credential_pepper, 1
+    )
     with pytest.raises(Unauthorized):
-        await ring.authenticate(mint_key("x").token, "192.0.2.1")
+        await verifier.authenticate(mint_key("x").token, "192.0.2.1")
     with pytest.raises(TooManyRequests):
-        await ring.authenticate(mint_key("x").token, "192.0.2.1")
+        await verifier.authenticate(mint_key("x").token, "192.0.2.1")
     for number in range(5000):
-        ring._limit.failed((f"address-{number}",), 0.0)
-    assert len(ring._limit) <= 4096
+        verifier._limit.failed((f"address-{number}",), 0.0)
+    assert len(verifier._limit) <= 4096
 
 
 async def test_a_platform_key_has_no_charge_points(edge: Edge) -> None:

@@ -37,7 +37,7 @@ async def test_a_database_that_hangs_is_no_reason_to_wait(
 
     monkeypatch.setattr("app.database.database._PING_S", 0.05)
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_ask", hang)
+        patch.setattr(database, "_answers", hang)
         answers = await asyncio.gather(*(edge.call("GET", "/health") for _ in range(3)))
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert asked == 1

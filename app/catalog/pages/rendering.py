@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from app.catalog import schemas
 from app.catalog.catalog import PAGE_ROOT, Catalog, ProtocolCatalog
-from app.catalog.documents import Document, Headers
 from app.catalog.pages.drawing import draw_flow
 from app.catalog.unknown_names import near_names
+from app.web.documents import Document, Headers
 
 HTML = b"text/html; charset=utf-8"
 STYLE_PATH = "/assets/console.css"

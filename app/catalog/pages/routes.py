@@ -7,9 +7,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from app.catalog.catalog import PAGE_ROOT, Catalog
-from app.catalog.document_routes import DocumentLookup, DocumentRoute, documents_of
-from app.catalog.documents import Document, DocumentResponse
 from app.catalog.pages.rendering import PAGE_HEADERS, Pages
+from app.web.document_routes import DocumentLookup, DocumentRoute, documents_of
+from app.web.documents import Document, DocumentResponse
 
 
 def page_routes(catalog: Catalog) -> list[BaseRoute]:

@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute
 from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
 from app.catalog.definition import Way
-from app.catalog.document_routes import DocumentRoute
-from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.entry import Direction
 from app.catalog.routes.answers import TAG, answers, refusal
 from app.catalog.unknown_names import UnknownName, hint, near_names
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import Protocol
+from app.web.document_routes import DocumentRoute
+from app.web.documents import Document, DocumentResponse, json_document
 
 # There are few filters, but any number of texts: the newest lists are kept, the others are made again.
 _KEPT_LISTS = 256

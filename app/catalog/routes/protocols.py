@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
-from app.catalog.document_routes import DocumentLookup, DocumentRoute, documents_of
-from app.catalog.documents import Document, DocumentResponse, json_document
 from app.catalog.routes.answers import TAG, answers
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import validate_route
 from app.catalog.unknown_names import UnknownName
+from app.web.document_routes import DocumentLookup, DocumentRoute, documents_of
+from app.web.documents import Document, DocumentResponse, json_document
 
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
 

@@ -55,8 +55,6 @@ async def find_remote_starts(
 
 async def set_started(connection: Connection, transaction_ids: Mapping[UUID, int]) -> None:
     """Record which transaction each remote start led to. transaction_ids: by the command's id."""
-    if not transaction_ids:
-        return
     effects = [
         json_text({"observed": "transaction_started", "transactionId": transaction_id})
         for transaction_id in transaction_ids.values()
@@ -68,5 +66,4 @@ async def set_stopped(
     connection: Connection, ended: Sequence[EndedTransaction], states: Collection[CommandState]
 ) -> None:
     """Record on the remote stops in one of the states that the transaction they name has ended."""
-    if ended:
-        await connection.execute(_SET_STOPPED, *zip(*ended, strict=True), list(states))
+    await connection.execute(_SET_STOPPED, *zip(*ended, strict=True), list(states))

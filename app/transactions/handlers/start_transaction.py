@@ -9,9 +9,9 @@ from app.answers import Recording
 from app.clock import Clock
 from app.connection import Connection
 from app.ocpp import v16
-from app.transactions.handlers.reported_time import reported_time
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStart, TransactionStarted
+from app.transactions.rules import reported_time
 
 
 def handle(

@@ -9,9 +9,9 @@ from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.ocpp import v16
 from app.transactions.handlers.meter_values import readings_of
-from app.transactions.handlers.reported_time import reported_time
 from app.transactions.ledger import Ledger
 from app.transactions.records import StopRecorded, TransactionStop
+from app.transactions.rules import reported_time
 from app.types import Json
 
 

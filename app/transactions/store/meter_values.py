@@ -4,7 +4,7 @@ A COPY has no `on conflict`, and cannot find a transaction by time. So all other
 that holds a sample which is stored already (a retry), go another way: as JSON, through an INSERT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import asyncpg
@@ -14,7 +14,7 @@ from app.clock import moment_of
 from app.database.copying import copy_encoded
 from app.database.prepared import Connection
 from app.ocpp import MeterBatch, meter_digest
-from app.transactions.records import MeterReading, MeterReadings, SamplePlace, TransactionStop
+from app.transactions.records import MeterReading, MeterReadings
 
 # A sample that names no transaction belongs to the one that ran on its connector when it was taken (OCPP 1.6
 # errata 3.16). SQL decides which one that is, not `rules`: charge points send such samples between sessions
@@ -49,49 +49,30 @@ _INSERT: Final = """
 """
 
 
-class MeterWrites:
-    """The readings of one batch: they are collected, then written together."""
+async def insert_queued(connection: Connection, queued: MeterBatch) -> None:
+    """Insert the MeterValues that the core has queued; all of them name a valid transactionId.
 
-    __slots__ = ("_others", "_queued")
+    A sample that is stored already stays as it is.
+    """
+    try:
+        await _copy(connection, queued)
+    except asyncpg.UniqueViolationError:
+        await insert_readings(connection, [readings_of(record) for record in queued.records()])
 
-    def __init__(self, queued: MeterBatch | None, records: Sequence[MeterReadings]) -> None:
-        """Begin with the MeterValues of the batch.
 
-        Args:
-            queued: Those that the core has queued; all of them name a valid transactionId.
-            records: The others, whatever they name.
-        """
-        self._queued = queued
-        self._others: list[Any] = [_as_json(record) for record in records]
+async def insert_readings(
+    connection: Connection, reported: Iterable[MeterReadings], of_stops: Iterable[MeterReadings] = ()
+) -> None:
+    """Insert readings; a sample that is stored already stays as it is.
 
-    @property
-    def is_one_statement(self) -> bool:
-        """Whether `write` needs no transaction around it."""
-        return not self._others
-
-    def add_stop(self, stop: TransactionStop, place: SamplePlace) -> None:
-        """Add the transactionData of a StopTransaction."""
-        if stop.transaction_data:
-            readings = MeterReadings(
-                stop.tenant_id,
-                stop.charge_point_id,
-                place.connector_id,
-                place.transaction_id,
-                stop.received_at_us,
-                stop.transaction_data,
-            )
-            self._others.append(_as_json(readings, "stop"))
-
-    async def write(self, connection: Connection) -> None:
-        """Insert the collected readings; a sample that is stored already stays as it is."""
-        if self._queued is not None:
-            try:
-                await _copy(connection, self._queued)
-            except asyncpg.UniqueViolationError:
-                records = map(readings_of, self._queued.records())
-                await _insert(connection, [_as_json(record) for record in records])
-        if self._others:
-            await _insert(connection, self._others)
+    Args:
+        connection: Of the batch.
+        reported: Readings of MeterValues, whatever transaction they name.
+        of_stops: The transactionData of stops, at the place where it belongs.
+    """
+    periodic = [_as_json(record, "periodic") for record in reported]
+    records = periodic + [_as_json(record, "stop") for record in of_stops]
+    await connection.execute(_INSERT, orjson.dumps(records).decode())
 
 
 def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -> MeterReadings:
@@ -111,7 +92,7 @@ async def _copy(connection: Connection, queued: MeterBatch) -> None:
         await copying
 
 
-def _as_json(record: MeterReadings, context: str = "periodic") -> dict[str, Any]:
+def _as_json(record: MeterReadings, context: str) -> dict[str, Any]:
     connector_id, reported = record.connector_id, record.transaction_id or 0
     return {
         "tenant_id": record.tenant_id,
@@ -132,7 +113,3 @@ def _as_json(record: MeterReadings, context: str = "periodic") -> dict[str, Any]
             for reading in record.readings
         ],
     }
-
-
-async def _insert(connection: Connection, records: list[Any]) -> None:
-    await connection.execute(_INSERT, orjson.dumps(records).decode())

@@ -95,8 +95,7 @@ def stop_orphan(stop: TransactionStop, payload: Json, kind: OrphanKind, transact
 
 async def insert_orphans(connection: Connection, orphans: Sequence[Orphan]) -> None:
     """Insert rows; a row that is there already stays as it is."""
-    if orphans:
-        await connection.execute(_INSERT, *zip(*map(astuple, orphans), strict=True))
+    await connection.execute(_INSERT, *zip(*map(astuple, orphans), strict=True))
 
 
 async def find_waiting_stops(connection: Connection, charge_point_ids: Collection[int]) -> list[WaitingStop]:
@@ -110,8 +109,6 @@ async def find_waiting_stops(connection: Connection, charge_point_ids: Collectio
 
 async def join_stops(connection: Connection, joined: Sequence[JoinedStop]) -> None:
     """Note on waiting stops, and on their samples, which transaction they belong to."""
-    if not joined:
-        return
     stops = [item.stop for item in joined]
     transaction_ids = [item.closing.transaction.id for item in joined]
     await connection.execute(_JOIN, [stop.id for stop in stops], transaction_ids)

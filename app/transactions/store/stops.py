@@ -134,9 +134,8 @@ async def find_candidates(
 
 async def close_transactions(connection: Connection, closings: Sequence[Closing]) -> None:
     """Write the ends of transactions."""
-    if closings:
-        rows = [_closing_row(closing) for closing in closings]
-        await connection.execute(_CLOSE, *zip(*rows, strict=True))
+    rows = [_closing_row(closing) for closing in closings]
+    await connection.execute(_CLOSE, *zip(*rows, strict=True))
 
 
 def _stoppable(row: asyncpg.Record) -> StoppableTransaction:

@@ -79,7 +79,7 @@ _WEBSOCKETS: Final = {
 
 DIFFERENCES: Final[dict[str, dict[str, Difference]]] = {
     "sockets": {},
-    "wire": {},
+    "transport": {},
     "websockets": _WEBSOCKETS,
     "websockets-sansio": {
         **_WEBSOCKETS,

@@ -38,7 +38,7 @@ class Implementation:
 
 IMPLEMENTATIONS: Final = {
     "sockets": Implementation(http=ChargePointHttpProtocol, lags=False, has_sockets=True),
-    "wire": Implementation(http=ChargePointHttpProtocol, lags=False),
+    "transport": Implementation(http=ChargePointHttpProtocol, lags=False),
     "websockets-sansio": Implementation(),
     "websockets": Implementation("websockets"),
     "wsproto": Implementation("wsproto", silent=True),

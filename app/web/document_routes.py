@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.catalog.documents import Document
+from app.web.documents import Document
 
 _ALLOWED_METHODS = ("GET", "HEAD")
 

@@ -1,7 +1,7 @@
-"""Verifies API keys: parses a bearer token, finds its key, compares the secret, and caches for seconds.
+"""Makes and verifies bearer tokens of API keys: parses a token, finds its key, and compares the secret.
 
-A token is `sm_<prefix>_<secret>`. Only HMAC-SHA256(pepper, secret) is stored. The prefix is not secret: it
-finds the row, and names the key in lists and logs.
+A token is `sm_<prefix>_<secret>`. Only HMAC-SHA256(pepper, secret) is stored, by `tenants`. The prefix is not
+secret: it finds the key, and names it in lists and logs.
 """
 
 import hashlib
@@ -10,16 +10,15 @@ import re
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
+from typing import Protocol
+from uuid import UUID
 
 from app.clock import Clock
-from app.database.database import Database
 from app.errors import TooManyRequests, Unauthorized
 from app.failure_limit import FailureLimit
-from app.tenants.records import ApiKeyRecord
-from app.tenants.store import ApiKeyStore
-from app.types import TenantId
+from app.types import Scope, TenantId
 from app.web.access import Principal
 
 CACHE_LIFETIME_S = 5.0
@@ -41,6 +40,34 @@ class MintedKey:
     secret_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What is stored of a key, as far as a token is verified with it. tenant_id None: of the platform."""
+
+    id: UUID
+    prefix: str
+    secret_hash: bytes
+    tenant_id: TenantId | None
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def is_usable(self, now: datetime) -> bool:
+        """Tell whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class StoredKeys(Protocol):
+    """The keys that are stored."""
+
+    async def find(self, prefix: str) -> StoredKey | None:
+        """Return the key of this prefix, whether or not it is usable."""
+
+    async def touch(self, key_id: UUID, at: datetime) -> None:
+        """Record that a key was used."""
+
+
 def secret_hash(pepper: str, secret: str) -> bytes:
     """Return HMAC-SHA256 of a secret. It has >= 128 bits of entropy, so a slow hash is not needed."""
     return hmac.digest(pepper.encode(), secret.encode(), hashlib.sha256)
@@ -52,19 +79,19 @@ def mint_key(pepper: str) -> MintedKey:
     return MintedKey(f"sm_{prefix}_{secret}", prefix, secret_hash(pepper, secret))
 
 
-class KeyRing:
+class TokenVerifier:
     """Verifies tokens. It caches keys for `CACHE_LIFETIME_S`, so that frequent requests need no query.
 
-    The secret is compared at each request. The cache has stored rows, never a token. A row that is too old to
+    The secret is compared at each request. The cache has stored keys, never a token. A key that is too old to
     be trusted still tells a key in use from a guess.
     """
 
-    def __init__(self, database: Database, clock: Clock, pepper: str, failures_per_minute: int) -> None:
-        self._database = database
+    def __init__(self, keys: StoredKeys, clock: Clock, pepper: str, failures_per_minute: int) -> None:
+        self._keys = keys
         self._clock = clock
         self._pepper = pepper
         self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
-        self._known: OrderedDict[str, tuple[float, ApiKeyRecord]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
         """Return the caller that a token belongs to. address: of the client, for the limit on failures.
@@ -78,28 +105,27 @@ class KeyRing:
         match = _TOKEN.fullmatch(token)
         prefix, secret = ("", "") if match is None else (match["prefix"], match["secret"])
         given = secret_hash(self._pepper, secret)
-        known = self._known.get(prefix)
+        known = self._cache.get(prefix)
         # A key that was used here before is not a guess, whatever other clients try from the same address.
         if known is None or not hmac.compare_digest(given, known[1].secret_hash):
             self._refuse_flood(address)
-        kept = self._kept(prefix)
-        record = kept or (None if match is None else await self._find(prefix))
-        expected = _UNKNOWN_SECRET_HASH if record is None else record.secret_hash
-        usable = record is not None and self._usable(record)
+        kept = self._fresh(prefix)
+        key = kept or (None if match is None else await self._keys.find(prefix))
+        expected = _UNKNOWN_SECRET_HASH if key is None else key.secret_hash
+        usable = key is not None and key.is_usable(self._clock.now())
         if not usable:
-            self._known.pop(prefix, None)
-        if not hmac.compare_digest(given, expected) or record is None or not usable:
+            self._cache.pop(prefix, None)
+        if not hmac.compare_digest(given, expected) or key is None or not usable:
             self._limit.failed((address,), self._clock.monotonic())
             raise Unauthorized
         if kept is None:
-            await self._remember(record)
-        tenant_id = None if record.tenant_id is None else TenantId(record.tenant_id)
-        return Principal(record.id, record.prefix, tenant_id, frozenset(record.scopes))
+            await self._remember(key)
+        return Principal(key.id, key.prefix, key.tenant_id, key.scopes)
 
     def forget(self) -> None:
         """Let every key be read again, because a key was revoked or a tenant was deleted here."""
-        for prefix, (_, record) in self._known.items():
-            self._known[prefix] = (float("-inf"), record)
+        for prefix, (_, key) in self._cache.items():
+            self._cache[prefix] = (float("-inf"), key)
 
     def _refuse_flood(self, address: str) -> None:
         wait_s = self._limit.retry_after_s((address,), self._clock.monotonic())
@@ -108,26 +134,17 @@ class KeyRing:
                 "Too many requests without a valid API key from this address.", max(1, ceil(wait_s))
             )
 
-    def _usable(self, record: ApiKeyRecord) -> bool:
-        expired = record.expires_at is not None and record.expires_at <= self._clock.now()
-        return record.revoked_at is None and not expired
-
-    def _kept(self, prefix: str) -> ApiKeyRecord | None:
-        entry = self._known.get(prefix)
+    def _fresh(self, prefix: str) -> StoredKey | None:
+        entry = self._cache.get(prefix)
         if entry is None or self._clock.monotonic() - entry[0] > CACHE_LIFETIME_S:
             return None
         return entry[1]
 
-    async def _find(self, prefix: str) -> ApiKeyRecord | None:
-        async with self._database.platform() as work:
-            return await ApiKeyStore(work).find_by_prefix(prefix)
-
-    async def _remember(self, record: ApiKeyRecord) -> None:
+    async def _remember(self, key: StoredKey) -> None:
         now = self._clock.now()
-        if record.last_used_at is None or now - record.last_used_at >= USE_RECORDED_EVERY:
-            async with self._database.platform() as work:
-                await ApiKeyStore(work).touch(record.id, now)
-        self._known[record.prefix] = (self._clock.monotonic(), record)
-        self._known.move_to_end(record.prefix)
-        while len(self._known) > CACHE_ENTRIES:
-            self._known.popitem(last=False)
+        if key.last_used_at is None or now - key.last_used_at >= USE_RECORDED_EVERY:
+            await self._keys.touch(key.id, now)
+        self._cache[key.prefix] = (self._clock.monotonic(), key)
+        self._cache.move_to_end(key.prefix)
+        while len(self._cache) > CACHE_ENTRIES:
+            self._cache.popitem(last=False)
