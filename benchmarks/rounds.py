@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.accounting import CpuUse, cpu_use
-from benchmarks.load import Fleet, Run
+from benchmarks.load import Fleet, LoadError, Run
 from benchmarks.summary import summarize
 from benchmarks.testbed import Server, Testbed
 
@@ -27,7 +27,7 @@ async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str,
     """Run one measurement. Return its figures, and the counts of all answers, those of the warm-up included.
 
     Raises:
-        LoadError: an answer is missing, wrong or an error.
+        LoadError: an answer is missing, wrong or an error, or none came.
     """
     marks: list[_Usage] = []
 
@@ -36,6 +36,8 @@ async def measure_round(subject: Measured, run: Run) -> tuple[Figures, dict[str,
 
     load, totals = await subject.fleet.run(run, mark, mark)
     before, after = marks
+    if not load["frames_per_s"]:
+        raise LoadError(f"no answer came within {run.seconds} s")
     # CPU time is read a moment after the answers are counted, so both are used as rates.
     per_frame_us = 1e6 / load["frames_per_s"] / (after.at - before.at)
     server = after.server.since(before.server)
