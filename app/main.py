@@ -181,7 +181,7 @@ def command_effects(settings: Settings) -> CommandEffects:
 
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
     """Return the handlers of all messages of charge points, by action."""
-    boot = BootServices(storage.connection_batcher, clock, settings.heartbeat_interval_s)
+    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s)
     status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
     return {
         **charge_point_handlers(boot, status),

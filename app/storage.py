@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from app.charge_points.connection_batcher import ConnectionBatcher
+from app.charge_points.login_batcher import LoginBatcher
 from app.clock import Clock
 from app.commands.store.commands import open_command_steps
 from app.database.database import Database
@@ -20,7 +20,7 @@ class Storage:
     database: Database
     ledger: Ledger
     frame_log: FrameLog
-    connection_batcher: ConnectionBatcher
+    login_batcher: LoginBatcher
     command_steps: Prepared
 
     @classmethod
@@ -36,7 +36,7 @@ class Storage:
         frame_log = FrameLog(database.url, settings=settings, clock=clock)
         ledger.start()
         frame_log.start()
-        batcher = await ConnectionBatcher.open(database.url)
+        batcher = await LoginBatcher.open(database.url)
         return cls(database, ledger, frame_log, batcher, open_command_steps(database))
 
     async def close(self) -> None:
@@ -44,5 +44,5 @@ class Storage:
         await self.ledger.close()
         await self.frame_log.close()
         await self.command_steps.close()
-        await self.connection_batcher.close()
+        await self.login_batcher.close()
         await self.database.close()

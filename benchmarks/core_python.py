@@ -46,7 +46,7 @@ def measure(plan: Plan) -> dict[str, Any]:
     # By default it validates in another thread, which costs more CPU. This is its faster way.
     default, ocpp.messages.ASYNC_VALIDATION = ocpp.messages.ASYNC_VALIDATION, False
     protocol = Protocol.v16()
-    # What was imported until now is of no interest to the collections during the measurement.
+    # Objects that exist already are excluded from garbage collections during the measurement.
     gc.collect()
     gc.freeze()
     found = {frame.name: _measure_frame(protocol, frame, plan) for frame in frames()}

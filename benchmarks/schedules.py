@@ -15,7 +15,7 @@ _KINDS = ("Daily", "Weekly")
 
 
 def measure(plan: Plan) -> dict[str, dict[str, Summary]]:
-    """Return CPU nanoseconds of the calling thread for all connectors together, by step."""
+    """Return the CPU nanoseconds of the calling thread for all connectors together, by step."""
     protocol, count = Protocol.v16(), plan.schedule_connectors
     texts = [_question(number) for number in range(count)]
     rounds: dict[str, list[float]] = {"read": [], "merge": [], "answer_with_reasons": []}

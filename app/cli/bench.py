@@ -47,7 +47,7 @@ class BenchOptions:
 
 
 def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
-    """Measure. Return the JSON of the generator, and whether all answers were correct.
+    """Run the measurement. Return the JSON of the generator, and whether all answers were correct.
 
     Raises:
         BenchError: the generator is missing or refuses its arguments.

@@ -1,6 +1,8 @@
 """The rules of commands: their states, what a caller may ask for, and how a CALL ended. Pure values.
 
-`TRANSITIONS` is the state machine. The store derives its guards from it.
+`TRANSITIONS` is the state machine. The store derives its guards from it. A command ends in time in three
+places: `expired` by `owner.CommandOwner.withdraw_overdue` if it was not sent; `timed_out` by the core's link
+(`Session.expire_calls`) if its answer did not come; either one by `reaper` if its worker died.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ One way to run SQL for each need:
 - One statement that runs all the time: a `Statement`, compiled once, on `Prepared` connections. A reader
   takes them with its tenant: `TransactionStore(TenantReads(database.reads, tenant_id))`.
 - Requests of many callers at once: a batcher (`app.batcher`), and one statement over `unnest` arrays for each
-  batch: `app.charge_points.connection_batcher`.
+  batch: `app.charge_points.login_batcher`.
 - Records that are acknowledged after their commit: the ledger's group commit on asyncpg connections of its
   own, one statement over `unnest` arrays for each step of a batch: `app.transactions.batch`.
 - Many rows of a hot path: a binary COPY of rows that the core has encoded (`copy_encoded`): meter values and

@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass, field
 
 from app import metrics
-from app.charge_points.connection_batcher import ConnectionBatcher
 from app.charge_points.credentials import Credentials
+from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import Login
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock
@@ -74,7 +74,7 @@ class Admission:
     def __init__(
         self,
         database: Database,
-        logins: ConnectionBatcher,
+        logins: LoginBatcher,
         credentials: Credentials,
         clock: Clock,
         settings: Settings,

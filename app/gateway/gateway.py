@@ -46,7 +46,7 @@ class Gateway:
     def __init__(self, parts: GatewayParts) -> None:
         settings = parts.settings
         self._registry = parts.registry
-        self._last_seen = LastSeenRecorder(parts.storage.connection_batcher)
+        self._last_seen = LastSeenRecorder(parts.storage.login_batcher)
         deadlines = CallDeadlines()
         counters = Counters(CALL_SECONDS.bounds_s)
         self.services = _session_services(parts, deadlines, counters)
@@ -57,7 +57,7 @@ class Gateway:
             protocol=parts.protocol,
             admission=Admission(
                 parts.storage.database,
-                parts.storage.connection_batcher,
+                parts.storage.login_batcher,
                 parts.credentials,
                 parts.clock,
                 settings,

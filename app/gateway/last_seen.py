@@ -1,6 +1,6 @@
 """Writes to the database when charge points were last heard."""
 
-from app.charge_points.connection_batcher import ConnectionBatcher
+from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import LastSeen
 from app.connection import Connection
 from app.errors import AppError
@@ -15,8 +15,8 @@ _PORTION = 500
 class LastSeenRecorder:
     """Writes last-seen times: many in one statement, and only those that have changed."""
 
-    def __init__(self, connection_batcher: ConnectionBatcher) -> None:
-        self._connection_batcher = connection_batcher
+    def __init__(self, login_batcher: LoginBatcher) -> None:
+        self._login_batcher = login_batcher
         self._written: dict[str, int] = {}
 
     async def write(self, connections: list[Connection]) -> None:
@@ -41,7 +41,7 @@ class LastSeenRecorder:
         """Return False if the database was away: then perhaps nothing was written."""
         times = [LastSeen(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
-            await self._connection_batcher.record_last_seen(times)
+            await self._login_batcher.record_last_seen(times)
         except AppError as error:
             _LOG.warning("last_seen_not_written", detail=error.detail)
             return False

@@ -44,7 +44,7 @@ class Departure:
 
     @property
     def difference(self) -> float | None:
-        """Return by how much the reported limit is above ours; None without both."""
+        """Return by how much the reported limit is above ours; None if one of them is None."""
         if self.ours is None or self.reported is None:
             return None
         return round(self.reported - self.ours, 1)

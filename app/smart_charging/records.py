@@ -39,7 +39,7 @@ class ProfileContent:
 
 @dataclass(frozen=True, slots=True)
 class NewInstallation:
-    """A request to have a stored profile on a charge point. For the rest: InstallationRecord."""
+    """A request to have a stored profile on a charge point. Other fields: InstallationRecord."""
 
     charging_profile_id: int
     charge_point_id: int

@@ -198,7 +198,7 @@ class ConnectorScheduleService:
         Raises:
             NotFound: the tenant has no such charge point.
             InvalidInput: the schedule cannot be computed.
-            Conflict, TooManyRequests, Unavailable: as `Commands.issue`.
+            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)

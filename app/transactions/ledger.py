@@ -65,7 +65,7 @@ class Ledger:
         self._batch_limit = settings.ledger_batch_limit
         self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT, self.wake)
         """MeterValues that conversations have put here."""
-        self._waiting: deque[Entry] = deque()
+        self._waiting: deque[WaitingRecord] = deque()
         self._writers = [BatchWriter(url, settings=settings, clock=clock) for _ in range(_WRITERS)]
         self._awake = asyncio.Event()
         self._closing = False
@@ -142,7 +142,7 @@ class Ledger:
             LIMITS_HIT.labels("ledger_queue").inc()
             raise StoreUnavailable("Too many records wait for the database.")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting.append(Entry(record, future, self._clock.monotonic() + self._wait_s))
+        self._waiting.append(WaitingRecord(record, future, self._clock.monotonic() + self._wait_s))
         self._awake.set()
         return future
 
@@ -167,11 +167,11 @@ class Ledger:
     def _being_written(self) -> int:
         return sum(map(len, self._writers))
 
-    def _take_entries(self) -> "list[Entry]":
+    def _take_entries(self) -> "list[WaitingRecord]":
         """Take a batch from the queue, but no record of a charge point of which one is being written."""
         busy = {entry.record.charge_point_id for writer in self._writers for entry in writer.entries}
-        taken: list[Entry] = []
-        left: list[Entry] = []
+        taken: list[WaitingRecord] = []
+        left: list[WaitingRecord] = []
         while self._waiting and len(taken) < self._batch_limit:
             entry = self._waiting.popleft()
             (left if entry.record.charge_point_id in busy else taken).append(entry)
@@ -191,7 +191,7 @@ class Ledger:
 
 
 @dataclass(slots=True)
-class Entry:
+class WaitingRecord:
     """A record, who waits for its answer, and until when (monotonic seconds)."""
 
     record: LedgerRecord
@@ -222,7 +222,7 @@ class BatchWriter:
         self.connection = BatchConnection(url, settings)
         self._clock = clock
         self._wait_s = settings.durable_wait_s
-        self.entries: list[Entry] = []
+        self.entries: list[WaitingRecord] = []
         """The records that are being written."""
         self.meters: MeterBatch | None = None
         """The queued MeterValues that are being written."""
@@ -254,7 +254,7 @@ class BatchWriter:
         if self.meters is not None:
             refuse_overdue(self.meters, self._clock, self._wait_s)
 
-    async def _settle(self, entries: list[Entry], meters: MeterBatch | None) -> None:
+    async def _settle(self, entries: list[WaitingRecord], meters: MeterBatch | None) -> None:
         conflicts = 0
         pause_s = _FIRST_PAUSE_S
         while entries or meters is not None:
@@ -284,7 +284,7 @@ class BatchWriter:
                     answered(meters.acknowledge(self._clock.monotonic(), self._clock.now_us()))
                 return
 
-    async def _bisect(self, entries: list[Entry], error: Exception) -> None:
+    async def _bisect(self, entries: list[WaitingRecord], error: Exception) -> None:
         """Find the record that cannot be stored, so that it fails alone."""
         if len(entries) == 1:
             [entry] = entries
@@ -298,15 +298,15 @@ class BatchWriter:
         await self._settle(entries[:middle], None)
         await self._settle(entries[middle:], None)
 
-    def _singly(self, meters: MeterBatch) -> list[Entry]:
+    def _singly(self, meters: MeterBatch) -> list[WaitingRecord]:
         """Give each record of a batch an entry of its own, so that one that fails fails alone."""
         loop = asyncio.get_running_loop()
-        entries: list[Entry] = []
+        entries: list[WaitingRecord] = []
         deadline = self._clock.monotonic() + self._wait_s
         for place, record in enumerate(meters.records()):
             future: asyncio.Future[Any] = loop.create_future()
             future.add_done_callback(partial(self._settle_one, meters, place))
-            entries.append(Entry(readings_of(record), future, deadline))
+            entries.append(WaitingRecord(readings_of(record), future, deadline))
         return entries
 
     def _settle_one(self, meters: MeterBatch, place: int, future: "asyncio.Future[Any]") -> None:
@@ -344,7 +344,7 @@ def answered(outcome: tuple[int, list[Exception]]) -> int:
     return count
 
 
-def _resolve(entries: list[Entry], answers: list[LedgerAnswer]) -> None:
+def _resolve(entries: list[WaitingRecord], answers: list[LedgerAnswer]) -> None:
     for entry, answer in zip(entries, answers, strict=True):
         if not entry.future.done():
             entry.future.set_result(answer)

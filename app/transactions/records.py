@@ -324,7 +324,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class OrphanRecord:
+class StoredOrphan:
     """A stored billing message that fits no transaction. transaction_id: what it was joined to."""
 
     id: int

@@ -11,7 +11,7 @@ from app.errors import NotFound
 from app.transactions.records import (
     MeterValueFilter,
     MeterValueRecord,
-    OrphanRecord,
+    StoredOrphan,
     TransactionFilter,
     TransactionRecord,
 )
@@ -86,7 +86,7 @@ class TransactionService:
 
     async def orphan_records(
         self, tenant_id: TenantId, identity: str, limit: int, after: int | None
-    ) -> list[OrphanRecord]:
+    ) -> list[StoredOrphan]:
         """Return the billing messages of a charge point that fit no transaction, the newest first.
 
         Args:

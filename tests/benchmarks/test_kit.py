@@ -62,6 +62,7 @@ def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
     return written | {"svg": output.with_suffix(".svg").read_text()}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert set(results["micro"]["python"]["frames"]) == {found.name for found in frames()}
@@ -89,6 +90,7 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert results["host"]["cpu"]
 
 
+@pytest.mark.slow
 def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     # Our own text.
     assert ElementTree.fromstring(results["svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
@@ -97,6 +99,7 @@ def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     assert re.search(r"^\| meter_values, 2 sockets, picows_echo +\| ", report, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:
     partial = {name: results[name] for name in ("host", "cores", "idle")}
     assert "Idle connections" in draw(partial)

@@ -147,7 +147,7 @@ async def test_a_boot_between_read_and_change_is_no_conflict(
     path = f"{PATH}/RDAM-1"
     tag = (await api.call("GET", path, token)).headers["etag"]
     facts = BootFacts(at=NOW, vendor="Acme", model="Duo")
-    assert await api.services.storage.connection_batcher.record_boot(operator.id, key, facts) is not None
+    assert await api.services.storage.login_batcher.record_boot(operator.id, key, facts) is not None
     assert (await api.call("GET", path, token, headers={"If-None-Match": tag})).status_code == 200
     changed = await api.call("PATCH", path, token, json={"name": "Gate"}, headers={"If-Match": tag})
     assert changed.status_code == 200

@@ -22,7 +22,7 @@ from tests.support.store import NOW, ChargePointRecords, make_command
 _HOUR = timedelta(hours=1)
 
 
-def new_command(charge_point: ChargePointRecords, **changes: Any) -> NewCommand:
+def new_command(records: ChargePointRecords, **changes: Any) -> NewCommand:
     command = NewCommand(
         id=uuid4(),
         identity="CP-1",
@@ -32,7 +32,7 @@ def new_command(charge_point: ChargePointRecords, **changes: Any) -> NewCommand:
         deadline_at=NOW + timedelta(seconds=60),
         timeout_s=30.0,
         issued_by="test",
-        owner=SessionOwner(charge_point.record.id, "w1", 7),
+        owner=SessionOwner(records.record.id, "w1", 7),
         idempotency_key=None,
         request_digest=b"1",
         has_effects=False,
@@ -41,13 +41,13 @@ def new_command(charge_point: ChargePointRecords, **changes: Any) -> NewCommand:
 
 
 @asynccontextmanager
-async def steps_of(charge_point: ChargePointRecords, way: str) -> AsyncIterator[CommandSteps]:
+async def steps_of(records: ChargePointRecords, way: str) -> AsyncIterator[CommandSteps]:
     """The steps of commands, each by itself or all in one unit of work: the same statements."""
-    tenant_id = TenantId(charge_point.tenant.id)
+    tenant_id = TenantId(records.tenant.id)
     if way == "alone":
-        yield CommandSteps(charge_point.storage.command_steps.rows, tenant_id)
+        yield CommandSteps(records.storage.command_steps.rows, tenant_id)
         return
-    async with charge_point.database.tenant(tenant_id) as work:
+    async with records.database.tenant(tenant_id) as work:
         yield CommandSteps(work.rows, work.tenant_id)
 
 
@@ -61,13 +61,13 @@ ways = pytest.mark.parametrize("way", ["alone", "in a unit of work"])
 
 
 @ways
-async def test_a_command_is_recorded_for_its_session(charge_point: ChargePointRecords, way: str) -> None:
-    command = new_command(charge_point, payload={"b": 1, "a": "\x00"}, credential_hash=b"2")
-    async with steps_of(charge_point, way) as steps:
+async def test_a_command_is_recorded_for_its_session(records: ChargePointRecords, way: str) -> None:
+    command = new_command(records, payload={"b": 1, "a": "\x00"}, credential_hash=b"2")
+    async with steps_of(records, way) as steps:
         recorded = (await record(steps, command)).command
     assert recorded is not None
     expected = make_command(
-        charge_point,
+        records,
         id=command.id,
         payload={"a": "\ufffd", "b": 1},
         worker="w1",
@@ -76,12 +76,9 @@ async def test_a_command_is_recorded_for_its_session(charge_point: ChargePointRe
         credential_hash=b"2",
     )
     assert recorded == expected
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         assert await CommandStore(work).get(command.id) == expected
-    assert (
-        await read_command(charge_point.database.reads, TenantId(charge_point.tenant.id), command.id)
-        == expected
-    )
+    assert await read_command(records.database.reads, TenantId(records.tenant.id), command.id) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,20 +86,20 @@ async def test_a_command_is_recorded_for_its_session(charge_point: ChargePointRe
 )
 @ways
 async def test_without_a_session_of_its_own_a_command_is_offline(
-    charge_point: ChargePointRecords, way: str, owner: SessionOwner | None
+    records: ChargePointRecords, way: str, owner: SessionOwner | None
 ) -> None:
-    command = new_command(charge_point, owner=owner, credential_hash=b"2")
-    async with steps_of(charge_point, way) as steps:
+    command = new_command(records, owner=owner, credential_hash=b"2")
+    async with steps_of(records, way) as steps:
         found = await record(steps, command, queue_limit=0)
     assert found.command == make_command(
-        charge_point, id=command.id, state="offline", finished_at=NOW, request_digest=b"1"
+        records, id=command.id, state="offline", finished_at=NOW, request_digest=b"1"
     )
 
 
 @ways
-async def test_a_command_ends_once(charge_point: ChargePointRecords, way: str) -> None:
-    command = new_command(charge_point)
-    async with steps_of(charge_point, way) as steps:
+async def test_a_command_ends_once(records: ChargePointRecords, way: str) -> None:
+    command = new_command(records)
+    async with steps_of(records, way) as steps:
         recorded = (await record(steps, command)).command
         assert recorded is not None
         assert await steps.sent(command.id, SentFacts("w1", 7, NOW))
@@ -111,7 +108,7 @@ async def test_a_command_ends_once(charge_point: ChargePointRecords, way: str) -
         assert await steps.finish(command.id, End("accepted", {"status": "Accepted"}), NOW) is None
         assert not await steps.sent(command.id, SentFacts("w2", 8, NOW))
     assert ended == replace(recorded, state="timed_out", sent_at=NOW, finished_at=NOW + _HOUR)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         assert await CommandStore(work).get(command.id) == ended
         assert await CommandStore(work).late(command.id, {"status": "Accepted\x00"})
         assert not await CommandStore(work).late(command.id, {"status": "Rejected"})
@@ -121,12 +118,12 @@ async def test_a_command_ends_once(charge_point: ChargePointRecords, way: str) -
 
 @ways
 async def test_an_end_says_when_it_was_sent_if_that_is_not_recorded_yet(
-    charge_point: ChargePointRecords, way: str
+    records: ChargePointRecords, way: str
 ) -> None:
-    command = new_command(charge_point)
+    command = new_command(records)
     sent = SentFacts("w2", 8, NOW + _HOUR)
     end = End("call_error", {"a": 1}, {"code": "x", "description": ""}, sent)
-    async with steps_of(charge_point, way) as steps:
+    async with steps_of(records, way) as steps:
         recorded = (await record(steps, command)).command
         assert recorded is not None
         ended = await steps.finish(command.id, end, NOW + 2 * _HOUR)
@@ -145,45 +142,43 @@ async def test_an_end_says_when_it_was_sent_if_that_is_not_recorded_yet(
 
 @ways
 async def test_an_idempotency_key_gives_the_first_command_again(
-    charge_point: ChargePointRecords, way: str
+    records: ChargePointRecords, way: str
 ) -> None:
-    first = new_command(charge_point, idempotency_key="once")
-    again = new_command(charge_point, idempotency_key="once", request_digest=b"2")
-    async with steps_of(charge_point, way) as steps:
+    first = new_command(records, idempotency_key="once")
+    again = new_command(records, idempotency_key="once", request_digest=b"2")
+    async with steps_of(records, way) as steps:
         recorded = (await record(steps, first)).command
         # Whatever else would refuse it.
         limits: dict[str, Any] = {"refusing": ["Accepted"], "queue_limit": 1}
         assert await record(steps, again, **limits) == Recorded("Accepted", True, None)
         assert await steps.known(again) == await steps.known(first) == recorded is not None
-        assert await steps.known(new_command(charge_point)) is None
+        assert await steps.known(new_command(records)) is None
 
 
-async def test_what_was_recorded_is_not_recorded_twice(charge_point: ChargePointRecords) -> None:
+async def test_what_was_recorded_is_not_recorded_twice(records: ChargePointRecords) -> None:
     """The answer of the database was lost, and so it was asked again."""
-    command = new_command(charge_point)
-    async with steps_of(charge_point, "alone") as steps:
+    command = new_command(records)
+    async with steps_of(records, "alone") as steps:
         recorded = (await record(steps, command)).command
         assert (await record(steps, command)).command is None
         assert await steps.known(command) == recorded is not None
 
 
 @ways
-async def test_what_may_not_be_is_not_recorded(charge_point: ChargePointRecords, way: str) -> None:
-    async with steps_of(charge_point, way) as steps:
-        assert (
-            await steps.record(new_command(charge_point, identity="CP-2"), refusing=[], queue_limit=9) is None
-        )
-        assert await record(steps, new_command(charge_point), refusing=["Rejected", "Accepted"]) == (
+async def test_what_may_not_be_is_not_recorded(records: ChargePointRecords, way: str) -> None:
+    async with steps_of(records, way) as steps:
+        assert await steps.record(new_command(records, identity="CP-2"), refusing=[], queue_limit=9) is None
+        assert await record(steps, new_command(records), refusing=["Rejected", "Accepted"]) == (
             "Accepted",
             False,
             None,
         )
-        first, second = new_command(charge_point), new_command(charge_point)
+        first, second = new_command(records), new_command(records)
         assert (await record(steps, first, queue_limit=1)).command is not None
         assert await record(steps, second, queue_limit=1) == ("Accepted", True, None)
         assert await steps.sent(first.id, SentFacts("w1", 7, NOW))
         assert (await record(steps, second, queue_limit=1)).command is not None
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         assert {command.id for command in await CommandStore(work).page(9)} == {first.id, second.id}
 
 
@@ -192,17 +187,17 @@ _PROFILE: dict[str, Any] = {"idTag": "T", "chargingProfile": {}}
 
 @pytest.mark.parametrize("action", [message["action"] for message in messages_of(OCPP16, "central_system")])
 async def test_by_itself_ends_only_what_changes_nothing_else(
-    charge_point: ChargePointRecords, settings: Settings, action: str
+    records: ChargePointRecords, settings: Settings, action: str
 ) -> None:
     effects = {"ChangeConfiguration", "GetConfiguration", "SetChargingProfile", "ClearChargingProfile"}
     triggers = command_effects(settings).triggers
     command, start = (
         new_command(
-            charge_point, action=action, payload=payload, has_effects=has_effects(triggers, action, payload)
+            records, action=action, payload=payload, has_effects=has_effects(triggers, action, payload)
         )
         for payload in ({"type": "Soft"}, _PROFILE)
     )
-    steps = CommandSteps(charge_point.storage.command_steps.rows, TenantId(charge_point.tenant.id))
+    steps = CommandSteps(records.storage.command_steps.rows, TenantId(records.tenant.id))
     for each, alone in (
         (command, action not in effects),
         (start, action not in effects | {"RemoteStartTransaction"}),

@@ -14,9 +14,9 @@ from tests.support.store import NOW, ChargePointRecords, make_command
 _HOUR = timedelta(hours=1)
 
 
-async def test_commands_are_listed_the_newest_first(charge_point: ChargePointRecords) -> None:
-    made = [make_command(charge_point, created_at=NOW + number * _HOUR) for number in range(4)]
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_commands_are_listed_the_newest_first(records: ChargePointRecords) -> None:
+    made = [make_command(records, created_at=NOW + number * _HOUR) for number in range(4)]
+    async with records.database.tenant(records.tenant.id) as work:
         for command in made:
             await put_command(work, command)
         newest = await CommandStore(work).page(2)
@@ -49,22 +49,20 @@ async def test_commands_are_listed_the_newest_first(charge_point: ChargePointRec
     ],
 )
 async def test_the_reaper_ends_what_no_worker_ends(
-    charge_point: ChargePointRecords, changes: dict[str, Any], state: str
+    records: ChargePointRecords, changes: dict[str, Any], state: str
 ) -> None:
-    command = make_command(charge_point, **changes)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    command = make_command(records, **changes)
+    async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)
-    async with charge_point.database.platform() as platform:
+    async with records.database.platform() as platform:
         reaped = await LostCommandStore(platform).end(["alive"], NOW)
         again = await LostCommandStore(platform).end(["alive"], NOW)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await CommandStore(work).get(command.id)
     assert stored is not None
     assert stored.state == state
-    expected = [(command.id, charge_point.tenant.id, state)] if state != command.state else []
-    own = [
-        (item.id, item.tenant_id, item.state) for item in reaped if item.tenant_id == charge_point.tenant.id
-    ]
+    expected = [(command.id, records.tenant.id, state)] if state != command.state else []
+    own = [(item.id, item.tenant_id, item.state) for item in reaped if item.tenant_id == records.tenant.id]
     assert own == expected
     assert again == []
 
@@ -85,30 +83,30 @@ async def test_the_reaper_ends_what_no_worker_ends(
     ],
 )
 async def test_without_knowing_who_lives_only_what_is_overdue_ends(
-    charge_point: ChargePointRecords, changes: dict[str, Any], state: str
+    records: ChargePointRecords, changes: dict[str, Any], state: str
 ) -> None:
-    command = make_command(charge_point, **changes)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    command = make_command(records, **changes)
+    async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)
-    async with charge_point.database.platform() as platform:
+    async with records.database.platform() as platform:
         reaped = await LostCommandStore(platform).end(None, NOW)
-    own = [item.state for item in reaped if item.tenant_id == charge_point.tenant.id]
+    own = [item.state for item in reaped if item.tenant_id == records.tenant.id]
     assert own == ([state] if state != command.state else [])
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await CommandStore(work).get(command.id)
     assert stored is not None
     assert stored.state == state
 
 
-async def test_a_remote_start_without_effect_is_noted(charge_point: ChargePointRecords) -> None:
+async def test_a_remote_start_without_effect_is_noted(records: ChargePointRecords) -> None:
     fields: dict[str, Any] = {"action": "RemoteStartTransaction", "state": "accepted"}
-    old = make_command(charge_point, finished_at=NOW - timedelta(seconds=301), **fields)
-    new = make_command(charge_point, finished_at=NOW - timedelta(seconds=299), **fields)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    old = make_command(records, finished_at=NOW - timedelta(seconds=301), **fields)
+    new = make_command(records, finished_at=NOW - timedelta(seconds=299), **fields)
+    async with records.database.tenant(records.tenant.id) as work:
         for command in (old, new):
             await put_command(work, command)
-    async with charge_point.database.platform() as platform:
+    async with records.database.platform() as platform:
         assert await LostCommandStore(platform).note_no_effect(NOW, 300) == 1
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         effects = [await CommandStore(work).get(command.id) for command in (old, new)]
     assert [effect and effect.effect for effect in effects] == [{"observed": "none"}, None]

@@ -27,7 +27,7 @@ from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.store.reading import TransactionStore
 from app.types import TenantId
 from tests.support.recorded import put_command
-from tests.support.store import NOW, ChargePointMaker, ChargePointRecords, make_command
+from tests.support.store import NOW, ChargePointRecords, RecordsMaker, make_command
 
 _HOUR = timedelta(hours=1)
 
@@ -56,14 +56,12 @@ async def test_tenants_are_created_found_changed_and_deleted(database: Database)
         assert await TenantStore(work).update("acme", name="x") is None
 
 
-async def test_a_deleted_tenant_takes_everything_with_it(charge_point: ChargePointRecords) -> None:
-    started = await charge_point.storage.ledger.start_transaction(charge_point.start())
-    await charge_point.storage.ledger.meter_values(
-        charge_point.readings("1", transaction_id=started.transaction_id)
-    )
-    async with charge_point.database.platform() as work:
-        assert await TenantStore(work).delete(charge_point.tenant.id)
-    async with charge_point.database.tenant(charge_point.tenant.id) as tenant_work:
+async def test_a_deleted_tenant_takes_everything_with_it(records: ChargePointRecords) -> None:
+    started = await records.storage.ledger.start_transaction(records.start())
+    await records.storage.ledger.meter_values(records.readings("1", transaction_id=started.transaction_id))
+    async with records.database.platform() as work:
+        assert await TenantStore(work).delete(records.tenant.id)
+    async with records.database.tenant(records.tenant.id) as tenant_work:
         assert await TransactionStore(tenant_work).page(10) == []
         assert await ChargePointStore(tenant_work).page(10) == []
 
@@ -83,10 +81,10 @@ async def test_keys_are_found_by_prefix_and_revoked_once(database: Database, ten
         assert await ApiKeyStore(work).list(tenant.id) == [own]
 
 
-async def test_charge_points_are_created_found_changed_and_deleted(charge_point: ChargePointRecords) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_charge_points_are_created_found_changed_and_deleted(records: ChargePointRecords) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         points = ChargePointStore(work)
-        assert await points.get("CP-1") == charge_point.record
+        assert await points.get("CP-1") == records.record
         assert await points.get("cp-1") is None
         changed = await points.update("CP-1", name="Yard", heartbeat_interval_s=60)
         assert changed is not None
@@ -104,52 +102,52 @@ async def test_charge_points_are_created_found_changed_and_deleted(charge_point:
         assert await points.delete("CP-2")
         assert not await points.delete("CP-2")
     with pytest.raises(Conflict, match="CP-1"):
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             await ChargePointStore(work).create("CP-1")
 
 
-async def test_a_charge_point_with_transactions_is_not_deleted(charge_point: ChargePointRecords) -> None:
-    await charge_point.storage.ledger.start_transaction(charge_point.start())
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_a_charge_point_with_transactions_is_not_deleted(records: ChargePointRecords) -> None:
+    await records.storage.ledger.start_transaction(records.start())
+    async with records.database.tenant(records.tenant.id) as work:
         with pytest.raises(Conflict):
             await ChargePointStore(work).delete("CP-1")
         assert await ChargePointStore(work).get("CP-1") is not None
 
 
-async def test_a_boot_is_kept_with_text_that_can_be_stored(charge_point: ChargePointRecords) -> None:
+async def test_a_boot_is_kept_with_text_that_can_be_stored(records: ChargePointRecords) -> None:
     facts = BootFacts(NOW, "Vendor\x00", "Model\ud800", firmware_version="1.0")
-    connection_batcher = charge_point.storage.connection_batcher
-    registration = await connection_batcher.record_boot(charge_point.tenant.id, charge_point.record.id, facts)
+    login_batcher = records.storage.login_batcher
+    registration = await login_batcher.record_boot(records.tenant.id, records.record.id, facts)
     assert registration == ("Accepted", None)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await ChargePointStore(work).get("CP-1")
     assert stored is not None
     assert (stored.vendor, stored.model, stored.booted_at) == ("Vendor\ufffd", "Model\ufffd", NOW)
 
 
-async def test_a_pending_credential_is_promoted_or_dropped(charge_point: ChargePointRecords) -> None:
+async def test_a_pending_credential_is_promoted_or_dropped(records: ChargePointRecords) -> None:
     async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
-        login = await charge_point.storage.connection_batcher.find(charge_point.tenant.slug, "CP-1")
+        login = await records.storage.login_batcher.find(records.tenant.slug, "CP-1")
         assert login is not None
         return login.credential_hash, login.pending_credential_hash, login.pending_until
 
     points: Any
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         points = ChargePointStore(work)
-        await points.set_credential(charge_point.record.id, b"old")
-        assert not await points.promote_pending(charge_point.record.id, b"new")
-        await points.set_pending_credential(charge_point.record.id, b"new", NOW + _HOUR)
+        await points.set_credential(records.record.id, b"old")
+        assert not await points.promote_pending(records.record.id, b"new")
+        await points.set_pending_credential(records.record.id, b"new", NOW + _HOUR)
     assert await credentials() == (b"old", b"new", NOW + _HOUR)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        await ChargePointStore(work).drop_pending(charge_point.record.id, b"older")
-        assert not await ChargePointStore(work).promote_pending(charge_point.record.id, b"older")
+    async with records.database.tenant(records.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(records.record.id, b"older")
+        assert not await ChargePointStore(work).promote_pending(records.record.id, b"older")
     assert await credentials() == (b"old", b"new", NOW + _HOUR)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        await ChargePointStore(work).drop_pending(charge_point.record.id, b"new")
+    async with records.database.tenant(records.tenant.id) as work:
+        await ChargePointStore(work).drop_pending(records.record.id, b"new")
     assert await credentials() == (b"old", None, None)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        await ChargePointStore(work).set_pending_credential(charge_point.record.id, b"new", NOW + _HOUR)
-        assert await ChargePointStore(work).promote_pending(charge_point.record.id, b"new")
+    async with records.database.tenant(records.tenant.id) as work:
+        await ChargePointStore(work).set_pending_credential(records.record.id, b"new", NOW + _HOUR)
+        assert await ChargePointStore(work).promote_pending(records.record.id, b"new")
     assert await credentials() == (b"new", None, None)
 
 
@@ -164,28 +162,28 @@ async def test_a_pending_credential_is_promoted_or_dropped(charge_point: ChargeP
     ],
 )
 async def test_an_older_status_does_not_overwrite(
-    charge_point: ChargePointRecords, first: datetime, second: datetime, status: str
+    records: ChargePointRecords, first: datetime, second: datetime, status: str
 ) -> None:
     received = NOW + 2 * _HOUR
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         for number, (at, name) in enumerate([(first, "Available"), (second, "Charging")]):
             report = StatusReport(1, name, "NoError", at, received + timedelta(seconds=number))
             if first > received and number == 0:
                 report = replace(report, received_at=NOW)
-            await ConnectorStore(work).record_status(charge_point.record.id, report, 64)
-        [stored] = await ConnectorStore(work).for_charge_point(charge_point.record.id)
+            await ConnectorStore(work).record_status(records.record.id, report, 64)
+        [stored] = await ConnectorStore(work).for_charge_point(records.record.id)
     assert stored.status == status
 
 
 async def test_connectors_are_created_on_sight_up_to_the_limit(
-    charge_point: ChargePointRecords, settings: Settings
+    records: ChargePointRecords, settings: Settings
 ) -> None:
     limit = settings.connectors_per_charge_point
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
 
         async def report(connector_id: int, status: str = "Available") -> bool:
             return await ConnectorStore(work).record_status(
-                charge_point.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW), 64
+                records.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW), 64
             )
 
         assert all([await report(number) for number in range(limit + 1)])
@@ -193,13 +191,13 @@ async def test_connectors_are_created_on_sight_up_to_the_limit(
         assert await report(limit, "Faulted")
         assert not await report(-1)
         assert not await report(2**31)
-        stored = await ConnectorStore(work).for_charge_point(charge_point.record.id)
+        stored = await ConnectorStore(work).for_charge_point(records.record.id)
     assert [connector.connector_id for connector in stored] == list(range(limit + 1))
     assert stored[-1].status == "Faulted"
 
 
-async def test_id_tags_are_one_in_any_case(charge_point: ChargePointRecords) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_id_tags_are_one_in_any_case(records: ChargePointRecords) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         tags = IdTagStore(work)
         created = await tags.create(NewIdTag("Abc", note="card", max_active_transactions=2))
         assert await tags.get("aBC") == created
@@ -214,36 +212,34 @@ async def test_id_tags_are_one_in_any_case(charge_point: ChargePointRecords) -> 
         assert not await tags.delete("abc")
         assert await tags.update("abc", note=None) is None
     with pytest.raises(Conflict, match="tag-1"):
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             await IdTagStore(work).create(NewIdTag("tag-1"))
 
 
-async def test_authorize_answers_in_wire_form(charge_point: ChargePointRecords) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_authorize_answers_in_wire_form(records: ChargePointRecords) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("GROUPED", parent_id_tag="PARENT", expires_at=NOW + _HOUR))
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    start = charge_point.storage.ledger.start_transaction
-    await start(charge_point.start(id_tag="one"))
-    ask = partial(IdTagService(charge_point.database).authorize, TenantId(charge_point.tenant.id))
-    assert (await start(charge_point.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
+    start = records.storage.ledger.start_transaction
+    await start(records.start(id_tag="one"))
+    ask = partial(IdTagService(records.database).authorize, TenantId(records.tenant.id))
+    assert (await start(records.start(id_tag="tag-1"))).id_tag_info == {"status": "Accepted"}
     assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
     grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
     assert await ask("GROUPED", NOW) == {"status": "Accepted", **grouped}
     assert await ask("GROUPED", NOW + _HOUR) == {"status": "Expired", **grouped}
     assert await ask("ONE", NOW) == {"status": "Accepted"}
-    assert (await start(charge_point.start(id_tag="ONE", connector_id=2))).id_tag_info[
-        "status"
-    ] == "ConcurrentTx"
+    assert (await start(records.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
 
 
-async def test_the_newest_configuration_value_stays(charge_point: ChargePointRecords) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_the_newest_configuration_value_stays(records: ChargePointRecords) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         put = ConfigurationStore(work).put
-        await put(charge_point.record.id, "HeartbeatInterval", "60", True, NOW)
-        await put(charge_point.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
-        await put(charge_point.record.id, "HeartbeatInterval", "30", False, NOW)
-        await put(charge_point.record.id, "heartbeatInterval", None, None, NOW)
-        stored = await ConfigurationStore(work).for_charge_point(charge_point.record.id)
+        await put(records.record.id, "HeartbeatInterval", "60", True, NOW)
+        await put(records.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
+        await put(records.record.id, "HeartbeatInterval", "30", False, NOW)
+        await put(records.record.id, "heartbeatInterval", None, None, NOW)
+        stored = await ConfigurationStore(work).for_charge_point(records.record.id)
     assert [(row.key, row.value, row.readonly) for row in stored] == [
         ("HeartbeatInterval", "90\ufffd", True),
         ("heartbeatInterval", None, None),
@@ -251,30 +247,28 @@ async def test_the_newest_configuration_value_stays(charge_point: ChargePointRec
 
 
 async def test_no_tenant_sees_or_changes_the_rows_of_another(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+    records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
-    database = charge_point.database
-    started = await charge_point.storage.ledger.start_transaction(charge_point.start())
+    database = records.database
+    started = await records.storage.ledger.start_transaction(records.start())
     number = started.transaction_id
-    await charge_point.storage.ledger.meter_values(charge_point.readings("1", transaction_id=number))
-    await charge_point.storage.ledger.stop_transaction(charge_point.stop(-1, stopped_at=NOW - _HOUR))
-    command = make_command(charge_point, idempotency_key="key")
+    await records.storage.ledger.meter_values(records.readings("1", transaction_id=number))
+    await records.storage.ledger.stop_transaction(records.stop(-1, stopped_at=NOW - _HOUR))
+    command = make_command(records, idempotency_key="key")
     report = StatusReport(1, "Available", "NoError", NOW, NOW)
-    async with database.tenant(charge_point.tenant.id) as work:
+    async with database.tenant(records.tenant.id) as work:
         transaction = await TransactionStore(work).get(number)
         await put_command(work, command)
-        await ConnectorStore(work).record_status(charge_point.record.id, report, 64)
-        await ConfigurationStore(work).put(charge_point.record.id, "Key", "1", None, NOW)
+        await ConnectorStore(work).record_status(records.record.id, report, 64)
+        await ConfigurationStore(work).put(records.record.id, "Key", "1", None, NOW)
     assert transaction is not None
     async with database.platform() as platform:
-        stranger = await TenantStore(platform).create(f"{charge_point.tenant.slug}-other", "Other")
-    own = charge_point.record.id
-    await charge_point.storage.connection_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
-    assert await charge_point.storage.connection_batcher.next_epoch(stranger.id, own, NOW) is None
+        stranger = await TenantStore(platform).create(f"{records.tenant.slug}-other", "Other")
+    own = records.record.id
+    await records.storage.login_batcher.record_last_seen([LastSeen(stranger.id, own, NOW)])
+    assert await records.storage.login_batcher.next_epoch(stranger.id, own, NOW) is None
     assert (
-        await charge_point.storage.connection_batcher.record_boot(
-            stranger.id, own, BootFacts(NOW, "stolen", None)
-        )
+        await records.storage.login_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
         is None
     )
     async with database.tenant(stranger.id) as work:
@@ -301,7 +295,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert await FrameStore(work).page(own, 9) == []
     foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"
-    async with database.tenant(charge_point.tenant.id) as work:
+    async with database.tenant(records.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")
         [connector] = await ConnectorStore(work).for_charge_point(own)
         [setting] = await ConfigurationStore(work).for_charge_point(own)
@@ -310,40 +304,38 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     assert (connector.status, setting.value) == ("Available", "1")
 
 
-async def test_a_tag_of_another_tenant_authorizes_nothing(charge_point: ChargePointRecords) -> None:
-    database = charge_point.database
+async def test_a_tag_of_another_tenant_authorizes_nothing(records: ChargePointRecords) -> None:
+    database = records.database
     async with database.platform() as platform:
-        stranger = await TenantStore(platform).create(f"{charge_point.tenant.slug}-tags", "Other")
+        stranger = await TenantStore(platform).create(f"{records.tenant.slug}-tags", "Other")
     async with database.tenant(stranger.id) as work:
         await IdTagStore(work).create(NewIdTag("FOREIGN"))
-    answer = await charge_point.storage.ledger.start_transaction(charge_point.start(id_tag="FOREIGN"))
+    answer = await records.storage.ledger.start_transaction(records.start(id_tag="FOREIGN"))
     assert answer.id_tag_info == {"status": "Invalid"}
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "\ud800"])
-async def test_text_that_cannot_be_stored_is_refused_as_input(
-    charge_point: ChargePointRecords, name: str
-) -> None:
+async def test_text_that_cannot_be_stored_is_refused_as_input(records: ChargePointRecords, name: str) -> None:
     with pytest.raises(InvalidInput):
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             await ChargePointStore(work).update("CP-1", name=name)
 
 
-async def test_a_number_that_cannot_be_stored_is_refused_as_input(charge_point: ChargePointRecords) -> None:
+async def test_a_number_that_cannot_be_stored_is_refused_as_input(records: ChargePointRecords) -> None:
     with pytest.raises(InvalidInput):
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             await IdTagStore(work).update("TAG-1", max_active_transactions=2**80)
 
 
-async def test_an_error_rolls_the_work_back(charge_point: ChargePointRecords) -> None:
+async def test_an_error_rolls_the_work_back(records: ChargePointRecords) -> None:
     async def fail_after_a_change() -> None:
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             await ChargePointStore(work).update("CP-1", name="half")
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail_after_a_change()
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")
     assert point is not None
     assert point.name is None

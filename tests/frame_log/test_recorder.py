@@ -48,21 +48,21 @@ async def frame_log(database_url: str, settings: Settings, set_clock: _SetClock)
     await log.close()
 
 
-async def _frames(charge_point: ChargePointRecords, **filters: Any) -> list[FrameRecord]:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        return await FrameStore(work).page(charge_point.record.id, 100, None, FrameFilter(**filters))
+async def _frames(records: ChargePointRecords, **filters: Any) -> list[FrameRecord]:
+    async with records.database.tenant(records.tenant.id) as work:
+        return await FrameStore(work).page(records.record.id, 100, None, FrameFilter(**filters))
 
 
 def _record(
     log: FrameLog,
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
     text: str,
     direction: Any = "in",
     at: datetime | None = None,
 ) -> None:
     """Let a conversation log one frame."""
     clock = _SetClock(at or datetime.now(UTC))
-    conversation = new_conversation(**charge_point.place, frames=log.buffer, clock=clock)
+    conversation = new_conversation(**records.place, frames=log.buffer, clock=clock)
     if direction == "in":
         conversation.text(text)
     else:
@@ -70,31 +70,31 @@ def _record(
 
 
 async def test_frames_are_read_the_newest_first(
-    charge_point: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock
+    records: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock
 ) -> None:
     texts = ['[2,"1","Heartbeat",{}]', '[3,"1",{}]', '[2, "2", "MeterValues", {}]']
     for text, direction in zip(texts, ("in", "out", "in"), strict=True):
-        _record(frame_log, charge_point, text, direction, at=set_clock.at)
+        _record(frame_log, records, text, direction, at=set_clock.at)
         set_clock.at += timedelta(seconds=1)
     await frame_log.flush()
-    found = await _frames(charge_point)
+    found = await _frames(records)
     assert [frame.text for frame in found] == texts[::-1]
-    assert [frame.text for frame in await _frames(charge_point, direction="out")] == [texts[1]]
-    assert [frame.text for frame in await _frames(charge_point, action="MeterValues")] == [texts[2]]
+    assert [frame.text for frame in await _frames(records, direction="out")] == [texts[1]]
+    assert [frame.text for frame in await _frames(records, action="MeterValues")] == [texts[2]]
     late = NOW + timedelta(seconds=1)
-    assert [frame.text for frame in await _frames(charge_point, from_at=late)] == texts[:0:-1]
-    assert [frame.text for frame in await _frames(charge_point, to_at=late)] == texts[:1]
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    assert [frame.text for frame in await _frames(records, from_at=late)] == texts[:0:-1]
+    assert [frame.text for frame in await _frames(records, to_at=late)] == texts[:1]
+    async with records.database.tenant(records.tenant.id) as work:
         after = (found[0].run_at, found[0].id)
-        assert await FrameStore(work).page(charge_point.record.id, 1, after) == found[1:2]
+        assert await FrameStore(work).page(records.record.id, 1, after) == found[1:2]
 
 
 async def test_frames_that_were_kept_together_are_read_one_by_one(
-    charge_point: ChargePointRecords, frame_log: FrameLog
+    records: ChargePointRecords, frame_log: FrameLog
 ) -> None:
     clock = _SetClock()
     one, other = (
-        new_conversation(**charge_point.place, frames=frame_log.buffer, connection_id=name, clock=clock)
+        new_conversation(**records.place, frames=frame_log.buffer, connection_id=name, clock=clock)
         for name in "ab"
     )
     for text, conversation, after_ms in (
@@ -107,89 +107,85 @@ async def test_frames_that_were_kept_together_are_read_one_by_one(
         clock.at = NOW + timedelta(milliseconds=after_ms)
         conversation.send(text)
     await frame_log.flush()
-    found = await _frames(charge_point)
+    found = await _frames(records)
     assert [frame.text for frame in found] == ["5", "4", "3", "2", "1"]
     assert len({frame.id for frame in found}) == 5
     paged, after = [], None
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        while page := await FrameStore(work).page(charge_point.record.id, 1, after):
+    async with records.database.tenant(records.tenant.id) as work:
+        while page := await FrameStore(work).page(records.record.id, 1, after):
             paged += page
             after = (page[0].run_at, page[0].id)
     assert paged == found
     middle = NOW + timedelta(milliseconds=700)
-    assert [frame.text for frame in await _frames(charge_point, to_at=middle)] == ["2", "1"]
-    assert [frame.text for frame in await _frames(charge_point, from_at=middle)] == ["5", "4", "3"]
-    assert [frame.text for frame in await _frames(charge_point, from_at=middle, to_at=middle)] == []
+    assert [frame.text for frame in await _frames(records, to_at=middle)] == ["2", "1"]
+    assert [frame.text for frame in await _frames(records, from_at=middle)] == ["5", "4", "3"]
+    assert [frame.text for frame in await _frames(records, from_at=middle, to_at=middle)] == []
 
 
-async def test_deviations_are_kept_with_the_frame(
-    charge_point: ChargePointRecords, frame_log: FrameLog
-) -> None:
-    _record(frame_log, charge_point, '[2,"1","heartbeat",{}]')
+async def test_deviations_are_kept_with_the_frame(records: ChargePointRecords, frame_log: FrameLog) -> None:
+    _record(frame_log, records, '[2,"1","heartbeat",{}]')
     await frame_log.flush()
-    [frame] = await _frames(charge_point)
+    [frame] = await _frames(records)
     assert frame.deviations == [{"kind": "action_spelling", "pointer": "", "raw": "heartbeat"}]
 
 
-async def test_what_cannot_be_stored_is_replaced(
-    charge_point: ChargePointRecords, frame_log: FrameLog
-) -> None:
+async def test_what_cannot_be_stored_is_replaced(records: ChargePointRecords, frame_log: FrameLog) -> None:
     for text in ("a", "b\x00", '[2,"1","HEARTBEAT",{}]\x00'):
-        _record(frame_log, charge_point, text)
+        _record(frame_log, records, text)
     await frame_log.flush()
-    found = await _frames(charge_point)
+    found = await _frames(records)
     assert sorted(frame.text for frame in found) == ['[2,"1","HEARTBEAT",{}]\ufffd', "a", "b\ufffd"]
     assert {one["kind"] for frame in found for one in frame.deviations or ()} >= {"trailing_nul"}
 
 
-async def test_a_full_buffer_sheds(charge_point: ChargePointRecords, frame_log: FrameLog) -> None:
+async def test_a_full_buffer_sheds(records: ChargePointRecords, frame_log: FrameLog) -> None:
     for number in range(9):
-        _record(frame_log, charge_point, str(number))
+        _record(frame_log, records, str(number))
     await frame_log.flush()
-    assert sorted(frame.text for frame in await _frames(charge_point)) == list("01234")
+    assert sorted(frame.text for frame in await _frames(records)) == list("01234")
 
 
 async def test_a_flush_leaves_what_comes_meanwhile_to_the_next_one(
-    charge_point: ChargePointRecords, frame_log: FrameLog, monkeypatch: pytest.MonkeyPatch
+    records: ChargePointRecords, frame_log: FrameLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy, copies = frame_log._copy, []
 
     async def copy_and_record(data: bytes) -> None:
         copies.append(data)
-        _record(frame_log, charge_point, f"during {len(copies)}")
+        _record(frame_log, records, f"during {len(copies)}")
         await copy(data)
 
     monkeypatch.setattr(frame_log, "_copy", copy_and_record)
-    _record(frame_log, charge_point, "before")
+    _record(frame_log, records, "before")
     for count in (1, 2):
         async with asyncio.timeout(10):
             await frame_log.flush()
         assert (len(copies), len(frame_log.buffer)) == (count, 1)
-    assert {frame.text for frame in await _frames(charge_point)} == {"before", "during 1"}
+    assert {frame.text for frame in await _frames(records)} == {"before", "during 1"}
 
 
 async def test_old_frames_are_purged(
-    charge_point: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
+    records: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
 ) -> None:
-    _record(frame_log, charge_point, "old", at=set_clock.at)
+    _record(frame_log, records, "old", at=set_clock.at)
     set_clock.at += timedelta(days=settings.frame_log_retention_days)
-    _record(frame_log, charge_point, "new", at=set_clock.at)
+    _record(frame_log, records, "new", at=set_clock.at)
     await frame_log.flush()
     set_clock.at += timedelta(seconds=1)
     assert await frame_log.purge() >= 1
-    assert [frame.text for frame in await _frames(charge_point)] == ["new"]
+    assert [frame.text for frame in await _frames(records)] == ["new"]
 
 
-async def test_the_log_writes_in_the_background_and_at_its_end(charge_point: ChargePointRecords) -> None:
-    _record(charge_point.storage.frame_log, charge_point, "last")
-    await charge_point.storage.frame_log.close()
-    assert [frame.text for frame in await _frames(charge_point)] == ["last"]
+async def test_the_log_writes_in_the_background_and_at_its_end(records: ChargePointRecords) -> None:
+    _record(records.storage.frame_log, records, "last")
+    await records.storage.frame_log.close()
+    assert [frame.text for frame in await _frames(records)] == ["last"]
 
 
 async def test_a_lost_connection_costs_frames_and_no_more(
-    charge_point: ChargePointRecords, frame_log: FrameLog, database_url: str
+    records: ChargePointRecords, frame_log: FrameLog, database_url: str
 ) -> None:
-    _record(frame_log, charge_point, "before")
+    _record(frame_log, records, "before")
     await frame_log.flush()
     connection = await asyncpg.connect(database_url)
     await connection.execute(
@@ -197,26 +193,26 @@ async def test_a_lost_connection_costs_frames_and_no_more(
         " where application_name = 'stationmaster frame log'"
     )
     await connection.close()
-    _record(frame_log, charge_point, "perhaps lost")
+    _record(frame_log, records, "perhaps lost")
     # Whether the loss is noticed before the next write is up to the network.
     with contextlib.suppress(
         asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError
     ):
         await frame_log.flush()
-    _record(frame_log, charge_point, "after")
+    _record(frame_log, records, "after")
     await frame_log.flush()
-    texts = {frame.text for frame in await _frames(charge_point)}
+    texts = {frame.text for frame in await _frames(records)}
     assert {"before", "after"} <= texts
 
 
 async def test_large_frames_are_shed_before_they_fill_the_memory(
-    database_url: str, charge_point: ChargePointRecords, settings: Settings, set_clock: _SetClock
+    database_url: str, records: ChargePointRecords, settings: Settings, set_clock: _SetClock
 ) -> None:
     small = settings.model_copy(update={"frame_log_buffer_bytes": 200})
     log = FrameLog(database_url, settings=small, clock=set_clock)
     for text in ("a" * 150, "b" * 60, "c" * 10):
-        _record(log, charge_point, text)
+        _record(log, records, text)
     await log.flush()
-    _record(log, charge_point, "d" * 100)
+    _record(log, records, "d" * 100)
     await log.close()
-    assert {frame.text[0] for frame in await _frames(charge_point)} == {"a", "c", "d"}
+    assert {frame.text[0] for frame in await _frames(records)} == {"a", "c", "d"}

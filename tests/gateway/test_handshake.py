@@ -303,7 +303,7 @@ async def test_without_the_store_a_login_is_asked_to_come_again(
         raise StoreUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(server.services.storage.connection_batcher, "find", unavailable)
+        patch.setattr(server.services.storage.login_batcher, "find", unavailable)
         response = (await server.attempt("CP1", password=KEY)).response
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0

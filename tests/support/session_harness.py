@@ -129,7 +129,7 @@ class FakeFrameLog:
 @dataclass
 class FakeStorage:
     database: None = None
-    connection_batcher: None = None
+    login_batcher: None = None
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 

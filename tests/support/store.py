@@ -87,10 +87,10 @@ class ChargePointRecords:
         return [sampled for row in rows for sampled in row.sampled_values]
 
 
-def make_command(charge_point: ChargePointRecords, **changes: Any) -> CommandRecord:
+def make_command(records: ChargePointRecords, **changes: Any) -> CommandRecord:
     fields: dict[str, Any] = {
         "id": uuid4(),
-        "identity": charge_point.record.identity,
+        "identity": records.record.identity,
         "action": "Reset",
         "payload": {"type": "Soft"},
         "state": "queued",
@@ -99,14 +99,14 @@ def make_command(charge_point: ChargePointRecords, **changes: Any) -> CommandRec
         "timeout_s": 30.0,
         "issued_by": "test",
     }
-    return CommandRecord(**charge_point.place, **(fields | changes))
+    return CommandRecord(**records.place, **(fields | changes))
 
 
-ChargePointMaker = Callable[[str], Awaitable[ChargePointRecords]]
+RecordsMaker = Callable[[str], Awaitable[ChargePointRecords]]
 
 
 @pytest.fixture
-def make_charge_point(storage: Storage, tenant: TenantRecord) -> ChargePointMaker:
+def make_records(storage: Storage, tenant: TenantRecord) -> RecordsMaker:
     async def make(identity: str) -> ChargePointRecords:
         async with storage.database.tenant(tenant.id) as work:
             record = await ChargePointStore(work).create(identity)
@@ -116,13 +116,11 @@ def make_charge_point(storage: Storage, tenant: TenantRecord) -> ChargePointMake
 
 
 @pytest.fixture
-async def charge_point(
-    make_charge_point: ChargePointMaker, database: Database, tenant: TenantRecord
-) -> ChargePointRecords:
+async def records(make_records: RecordsMaker, database: Database, tenant: TenantRecord) -> ChargePointRecords:
     """Create a charge point, and the accepted tag TAG-1."""
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG-1"))
-    return await make_charge_point("CP-1")
+    return await make_records("CP-1")
 
 
 @pytest.fixture

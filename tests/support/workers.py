@@ -68,7 +68,7 @@ class Worker:
 
     async def connect(self, storage: Storage, record: ChargePointRecord, answer: Answer) -> "Charger":
         """Let a charge point log in here."""
-        epoch = await storage.connection_batcher.next_epoch(record.tenant_id, record.id, self.clock.now())
+        epoch = await storage.login_batcher.next_epoch(record.tenant_id, record.id, self.clock.now())
         assert epoch is not None
         charger = Charger(self, record, epoch, answer)
         self._chargers.append(charger)

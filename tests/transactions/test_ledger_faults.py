@@ -24,11 +24,11 @@ from app.transactions import batch as ledger_batch
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStarted
 from app.transactions.store.reading import TransactionStore
-from tests.support.store import ChargePointMaker, ChargePointRecords
+from tests.support.store import ChargePointRecords, RecordsMaker
 
 
-async def _ids(charge_point: ChargePointRecords) -> list[int]:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def _ids(records: ChargePointRecords) -> list[int]:
+    async with records.database.tenant(records.tenant.id) as work:
         return [row.id for row in await TransactionStore(work).page(10_000)]
 
 
@@ -40,11 +40,11 @@ async def _ids(charge_point: ChargePointRecords) -> list[int]:
     ],
 )
 async def test_a_record_that_cannot_be_stored_fails_alone(
-    charge_point: ChargePointRecords, poison: dict[str, Any]
+    records: ChargePointRecords, poison: dict[str, Any]
 ) -> None:
-    ledger = charge_point.storage.ledger
-    starts = [charge_point.start(meter_start_wh=number) for number in range(20)]
-    bad = charge_point.start()
+    ledger = records.storage.ledger
+    starts = [records.start(meter_start_wh=number) for number in range(20)]
+    bad = records.start()
     for name, value in poison.items():
         object.__setattr__(bad, name, value)
     answers = await asyncio.gather(
@@ -55,11 +55,11 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
     assert isinstance(failure, CallFailed)
     assert failure.code == "InternalError"
     assert all(isinstance(answer, TransactionStarted) for answer in answers)
-    assert len(await _ids(charge_point)) == 20
+    assert len(await _ids(records)) == 20
 
 
 async def test_a_deadlock_is_tried_again(
-    charge_point: ChargePointRecords, monkeypatch: pytest.MonkeyPatch
+    records: ChargePointRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_batch = ledger_batch.write_batch
     failures = [asyncpg.DeadlockDetectedError("deadlock"), asyncpg.SerializationError("serialization")]
@@ -70,30 +70,30 @@ async def test_a_deadlock_is_tried_again(
         return await write_batch(*arguments)
 
     monkeypatch.setattr("app.transactions.batch.write_batch", failing)
-    answer = await charge_point.storage.ledger.start_transaction(charge_point.start())
+    answer = await records.storage.ledger.start_transaction(records.start())
     assert not answer.repeated
     assert failures == []
 
 
 async def test_a_database_that_became_read_only_is_left_for_a_new_connection(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
     # They take turns.
     for number, _ in enumerate(ledger._writers):
-        await ledger.start_transaction(charge_point.start(meter_start_wh=number))
+        await ledger.start_transaction(records.start(meter_start_wh=number))
     before = [writer.connection.opened for writer in ledger._writers]
     for connection in before:
         assert connection is not None
         await connection.execute("set default_transaction_read_only = on")
-    last = await ledger.start_transaction(charge_point.start(connector_id=2))
+    last = await ledger.start_transaction(records.start(connector_id=2))
     assert not last.repeated
     assert [writer.connection.opened for writer in ledger._writers] != before
 
 
 @asynccontextmanager
 async def _impatient(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> AsyncIterator[Ledger]:
     ledger = Ledger(
         database_url, settings=settings.model_copy(update={"durable_wait_s": 0.5}), clock=SystemClock()
@@ -106,44 +106,44 @@ async def _impatient(
 
 
 async def test_a_blocked_table_costs_time_and_no_truth(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> None:
     blocker = await asyncpg.connect(database_url)
-    async with _impatient(charge_point, database_url, settings) as ledger:
+    async with _impatient(records, database_url, settings) as ledger:
         async with blocker.transaction():
             await blocker.execute("lock table transactions in access exclusive mode")
             with pytest.raises(StoreUnavailable):
-                await ledger.start_transaction(charge_point.start())
-        answer = await ledger.start_transaction(charge_point.start())
+                await ledger.start_transaction(records.start())
+        answer = await ledger.start_transaction(records.start())
     await blocker.close()
-    assert await _ids(charge_point) == [answer.transaction_id]
+    assert await _ids(records) == [answer.transaction_id]
 
 
-async def test_a_cancelled_record_is_still_stored(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
-    task = asyncio.ensure_future(ledger.start_transaction(charge_point.start()))
+async def test_a_cancelled_record_is_still_stored(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    task = asyncio.ensure_future(ledger.start_transaction(records.start()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (await ledger.start_transaction(charge_point.start())).repeated
+    assert (await ledger.start_transaction(records.start())).repeated
 
 
 async def test_closing_settles_what_waits(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> None:
     ledger = Ledger(database_url, settings=settings, clock=SystemClock())
     ledger.start()
     waiting = [
-        asyncio.ensure_future(ledger.start_transaction(charge_point.start(meter_start_wh=number)))
+        asyncio.ensure_future(ledger.start_transaction(records.start(meter_start_wh=number)))
         for number in range(10)
     ]
     await asyncio.sleep(0)
     await ledger.close()
     answers = await asyncio.gather(*waiting)
-    assert sorted(answer.transaction_id for answer in answers) == sorted(await _ids(charge_point))
+    assert sorted(answer.transaction_id for answer in answers) == sorted(await _ids(records))
     with pytest.raises(StoreUnavailable):
-        await ledger.start_transaction(charge_point.start())
+        await ledger.start_transaction(records.start())
 
 
 class _Held:
@@ -162,21 +162,21 @@ class _Held:
 
 
 async def test_closing_takes_a_batch_that_is_smaller_than_the_one_under_way(
-    charge_point: ChargePointRecords,
-    make_charge_point: ChargePointMaker,
+    records: ChargePointRecords,
+    make_records: RecordsMaker,
     database_url: str,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held = _Held(monkeypatch)
-    other = await make_charge_point("CP-2")
+    other = await make_records("CP-2")
     ledger = Ledger(database_url, settings=settings, clock=SystemClock())
     ledger.start()
     async with asyncio.timeout(10):
-        starts = [charge_point.start(meter_start_wh=number) for number in range(4)]
+        starts = [records.start(meter_start_wh=number) for number in range(4)]
         waiting = [asyncio.ensure_future(ledger.start_transaction(start)) for start in starts]
         await held.begun.get()
-        for start in (charge_point.start(meter_start_wh=5), other.start()):
+        for start in (records.start(meter_start_wh=5), other.start()):
             waiting.append(asyncio.ensure_future(ledger.start_transaction(start)))
         await asyncio.sleep(0)
         closing = asyncio.ensure_future(ledger.close())
@@ -187,17 +187,17 @@ async def test_closing_takes_a_batch_that_is_smaller_than_the_one_under_way(
 
 
 async def test_nothing_overtakes_a_record_of_the_same_charge_point(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker, monkeypatch: pytest.MonkeyPatch
+    records: ChargePointRecords, make_records: RecordsMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = charge_point.storage.ledger
-    running = [await ledger.start_transaction(charge_point.start(connector_id=number)) for number in (1, 2)]
-    other = await make_charge_point("CP-2")
+    ledger = records.storage.ledger
+    running = [await ledger.start_transaction(records.start(connector_id=number)) for number in (1, 2)]
+    other = await make_records("CP-2")
     held = _Held(monkeypatch)
     async with asyncio.timeout(10):
-        stop = asyncio.ensure_future(ledger.stop_transaction(charge_point.stop(-1)))
+        stop = asyncio.ensure_future(ledger.stop_transaction(records.stop(-1)))
         await held.begun.get()
         # From a new connection, while the first try is not committed yet.
-        again = asyncio.ensure_future(ledger.stop_transaction(charge_point.stop(-1)))
+        again = asyncio.ensure_future(ledger.stop_transaction(records.stop(-1)))
         start = asyncio.ensure_future(ledger.start_transaction(other.start()))
         assert [record.charge_point_id for record in await held.begun.get()] == [other.record.id]
         held.sign.set()
@@ -238,6 +238,7 @@ async def own_engine(engine_directory: Path) -> AsyncIterator[_OwnEngine]:
     await engine.stop()
 
 
+@pytest.mark.slow
 async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEngine) -> None:
     url = await own_engine.start()
     await migrate(url)
@@ -247,16 +248,16 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
         tenant = await TenantStore(platform).create("killed", "Killed")
     async with database.tenant(tenant.id) as work:
         record = await ChargePointStore(work).create("CP-1")
-    charge_point = ChargePointRecords(storage, tenant, record)
+    records = ChargePointRecords(storage, tenant, record)
     acknowledged: dict[int, int] = {}
     half = asyncio.Event()
 
     async def charge(car: int) -> None:
         for number in range(car * 1000, car * 1000 + 25):
-            answer = await storage.ledger.start_transaction(charge_point.start(meter_start_wh=number))
+            answer = await storage.ledger.start_transaction(records.start(meter_start_wh=number))
             acknowledged[number] = answer.transaction_id
             await storage.ledger.meter_values(
-                charge_point.readings(str(number), transaction_id=answer.transaction_id)
+                records.readings(str(number), transaction_id=answer.transaction_id)
             )
             if len(acknowledged) == 100:
                 half.set()
@@ -276,6 +277,7 @@ async def test_a_killed_database_loses_no_acknowledged_record(own_engine: _OwnEn
     await storage.close()
 
 
+@pytest.mark.slow
 async def test_without_a_database_the_record_is_not_acknowledged_and_the_retry_is(
     own_engine: _OwnEngine,
 ) -> None:
@@ -288,23 +290,23 @@ async def test_without_a_database_the_record_is_not_acknowledged_and_the_retry_i
         tenant = await TenantStore(platform).create("away", "Away")
     async with database.tenant(tenant.id) as work:
         record = await ChargePointStore(work).create("CP-1")
-    charge_point = ChargePointRecords(storage, tenant, record)
-    async with _impatient(charge_point, url, patient) as ledger:
+    records = ChargePointRecords(storage, tenant, record)
+    async with _impatient(records, url, patient) as ledger:
         await own_engine.stop()
         with pytest.raises(StoreUnavailable):
-            await ledger.start_transaction(charge_point.start())
+            await ledger.start_transaction(records.start())
         with pytest.raises(StoreUnavailable):
             async with database.tenant(tenant.id) as work:
                 await ChargePointStore(work).get("CP-1")
         await own_engine.start()
-        await storage.ledger.start_transaction(charge_point.start())
-        assert (await ledger.start_transaction(charge_point.start())).repeated
-    assert len(await _ids(charge_point)) == 1
+        await storage.ledger.start_transaction(records.start())
+        assert (await ledger.start_transaction(records.start())).repeated
+    assert len(await _ids(records)) == 1
     await storage.close()
 
 
 async def test_a_database_that_does_not_flush_is_refused(
-    database_url: str, settings: Settings, make_charge_point: ChargePointMaker
+    database_url: str, settings: Settings, make_records: RecordsMaker
 ) -> None:
     connection = await asyncpg.connect(database_url)
     name = await connection.fetchval("select current_database()")

@@ -12,18 +12,16 @@ from app.types import Json
 from tests.support.store import NOW, ChargePointRecords, reading
 
 
-async def _all(charge_point: ChargePointRecords) -> list[MeterValueRecord]:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        return await TransactionStore(work).meter_values_of_charge_point(charge_point.record.id, 1000)
+async def _all(records: ChargePointRecords) -> list[MeterValueRecord]:
+    async with records.database.tenant(records.tenant.id) as work:
+        return await TransactionStore(work).meter_values_of_charge_point(records.record.id, 1000)
 
 
-async def test_readings_are_read_in_the_order_of_their_time(charge_point: ChargePointRecords) -> None:
-    number = (await charge_point.storage.ledger.start_transaction(charge_point.start())).transaction_id
+async def test_readings_are_read_in_the_order_of_their_time(records: ChargePointRecords) -> None:
+    number = (await records.storage.ledger.start_transaction(records.start())).transaction_id
     late = [reading(NOW + timedelta(minutes=9 - n), [{"value": str(n)}]) for n in range(3)]
-    await charge_point.storage.ledger.meter_values(
-        charge_point.readings(transaction_id=number, readings=late)
-    )
-    assert await charge_point.values_of(number) == [{"value": "2"}, {"value": "1"}, {"value": "0"}]
+    await records.storage.ledger.meter_values(records.readings(transaction_id=number, readings=late))
+    assert await records.values_of(number) == [{"value": "2"}, {"value": "1"}, {"value": "0"}]
 
 
 @pytest.mark.parametrize(
@@ -35,59 +33,59 @@ async def test_readings_are_read_in_the_order_of_their_time(charge_point: Charge
     ],
 )
 async def test_readings_that_name_their_transaction_are_read_with_it(
-    charge_point: ChargePointRecords, started_at: datetime, sampled_at: datetime
+    records: ChargePointRecords, started_at: datetime, sampled_at: datetime
 ) -> None:
-    ledger = charge_point.storage.ledger
-    number = (await ledger.start_transaction(charge_point.start(started_at=started_at))).transaction_id
+    ledger = records.storage.ledger
+    number = (await ledger.start_transaction(records.start(started_at=started_at))).transaction_id
     sample = reading(sampled_at, [{"value": "1"}])
-    await ledger.meter_values(charge_point.readings(transaction_id=number, readings=[sample]))
-    await ledger.stop_transaction(charge_point.stop(number))
-    assert await charge_point.values_of(number) == [{"value": "1"}]
+    await ledger.meter_values(records.readings(transaction_id=number, readings=[sample]))
+    await ledger.stop_transaction(records.stop(number))
+    assert await records.values_of(number) == [{"value": "1"}]
 
 
-async def test_repeated_readings_are_stored_once(charge_point: ChargePointRecords) -> None:
-    readings = charge_point.readings("1", "2", transaction_id=7)
-    ledger = charge_point.storage.ledger
+async def test_repeated_readings_are_stored_once(records: ChargePointRecords) -> None:
+    readings = records.readings("1", "2", transaction_id=7)
+    ledger = records.storage.ledger
     await asyncio.gather(*(ledger.meter_values(readings) for _ in range(10)))
     await ledger.meter_values(readings)
-    assert len(await _all(charge_point)) == 2
+    assert len(await _all(records)) == 2
 
 
-async def test_readings_of_one_time_with_other_content_are_all_kept(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
+async def test_readings_of_one_time_with_other_content_are_all_kept(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
     for value in ("1", "2"):
-        await ledger.meter_values(charge_point.readings(value, transaction_id=7))
-    await ledger.meter_values(charge_point.readings("1", transaction_id=7, connector_id=2))
-    await ledger.meter_values(charge_point.readings("1", transaction_id=8))
-    assert len(await _all(charge_point)) == 4
+        await ledger.meter_values(records.readings(value, transaction_id=7))
+    await ledger.meter_values(records.readings("1", transaction_id=7, connector_id=2))
+    await ledger.meter_values(records.readings("1", transaction_id=8))
+    assert len(await _all(records)) == 4
 
 
 @pytest.mark.parametrize("number", [None, 0, -1])
 async def test_readings_without_valid_id_find_the_transaction_by_time(
-    charge_point: ChargePointRecords, number: int | None
+    records: ChargePointRecords, number: int | None
 ) -> None:
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
     began = NOW + timedelta(minutes=2)
-    running = (await ledger.start_transaction(charge_point.start(started_at=began))).transaction_id
-    await ledger.stop_transaction(charge_point.stop(running, stopped_at=NOW + timedelta(minutes=3)))
+    running = (await ledger.start_transaction(records.start(started_at=began))).transaction_id
+    await ledger.stop_transaction(records.stop(running, stopped_at=NOW + timedelta(minutes=3)))
     for _ in range(2):
-        await ledger.meter_values(charge_point.readings("1", "2", "3", "4", transaction_id=number))
-    assert [row.transaction_id for row in await _all(charge_point)] == [number, running, running, number]
+        await ledger.meter_values(records.readings("1", "2", "3", "4", transaction_id=number))
+    assert [row.transaction_id for row in await _all(records)] == [number, running, running, number]
 
 
-async def test_readings_of_the_main_meter_belong_to_no_transaction(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
-    await ledger.start_transaction(charge_point.start())
-    await ledger.meter_values(charge_point.readings("1", connector_id=0))
-    assert [row.transaction_id for row in await _all(charge_point)] == [None]
+async def test_readings_of_the_main_meter_belong_to_no_transaction(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    await ledger.start_transaction(records.start())
+    await ledger.meter_values(records.readings("1", connector_id=0))
+    assert [row.transaction_id for row in await _all(records)] == [None]
 
 
-async def test_a_start_and_its_first_readings_may_share_a_batch(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
+async def test_a_start_and_its_first_readings_may_share_a_batch(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
     started, _ = await asyncio.gather(
-        ledger.start_transaction(charge_point.start()), ledger.meter_values(charge_point.readings("1"))
+        ledger.start_transaction(records.start()), ledger.meter_values(records.readings("1"))
     )
-    assert [row.transaction_id for row in await _all(charge_point)] == [started.transaction_id]
+    assert [row.transaction_id for row in await _all(records)] == [started.transaction_id]
 
 
 @pytest.mark.parametrize(
@@ -100,35 +98,35 @@ async def test_a_start_and_its_first_readings_may_share_a_batch(charge_point: Ch
         pytest.param([{"value": "é 电 🔌"}], id="text beyond ASCII"),
     ],
 )
-async def test_content_is_kept_as_it_came(charge_point: ChargePointRecords, sampled: list[Json]) -> None:
-    readings = charge_point.readings(transaction_id=5, readings=[reading(NOW, sampled)])
+async def test_content_is_kept_as_it_came(records: ChargePointRecords, sampled: list[Json]) -> None:
+    readings = records.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     for _ in range(2):
-        await charge_point.storage.ledger.meter_values(readings)
-    [row] = await _all(charge_point)
+        await records.storage.ledger.meter_values(readings)
+    [row] = await _all(records)
     assert row.sampled_values == sampled
 
 
 async def test_what_json_allows_and_the_database_does_not_is_replaced(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
     sampled: list[Any] = [{"value": "1\x002\ud800"}]
-    await charge_point.storage.ledger.meter_values(
-        charge_point.readings(transaction_id=5, readings=[reading(NOW, sampled)])
+    await records.storage.ledger.meter_values(
+        records.readings(transaction_id=5, readings=[reading(NOW, sampled)])
     )
-    [row] = await _all(charge_point)
+    [row] = await _all(records)
     assert row.sampled_values == [{"value": "1\ufffd2\ufffd"}]
 
 
-async def test_meter_values_without_readings_are_answered(charge_point: ChargePointRecords) -> None:
-    await charge_point.storage.ledger.meter_values(charge_point.readings())
-    assert await _all(charge_point) == []
+async def test_meter_values_without_readings_are_answered(records: ChargePointRecords) -> None:
+    await records.storage.ledger.meter_values(records.readings())
+    assert await _all(records) == []
 
 
-async def test_pages_follow_each_other(charge_point: ChargePointRecords) -> None:
-    number = (await charge_point.storage.ledger.start_transaction(charge_point.start())).transaction_id
-    await charge_point.storage.ledger.meter_values(charge_point.readings(*"abcde", transaction_id=number))
+async def test_pages_follow_each_other(records: ChargePointRecords) -> None:
+    number = (await records.storage.ledger.start_transaction(records.start())).transaction_id
+    await records.storage.ledger.meter_values(records.readings(*"abcde", transaction_id=number))
     seen: list[MeterValueRecord] = []
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         transaction = await TransactionStore(work).get(number)
         assert transaction is not None
         while True:
@@ -140,17 +138,17 @@ async def test_pages_follow_each_other(charge_point: ChargePointRecords) -> None
     assert [row.sampled_values[0]["value"] for row in seen] == list("abcde")
 
 
-async def test_a_refused_message_is_kept_once_with_its_text(charge_point: ChargePointRecords) -> None:
+async def test_a_refused_message_is_kept_once_with_its_text(records: ChargePointRecords) -> None:
     record = InvalidRecord(
-        **charge_point.place,
+        **records.place,
         action="StopTransaction",
         payload={"transactionId": "x\x00"},
         raw='[2,"1","StopTransaction",{"transactionId":"x\x00"}]',
         received_at=NOW,
     )
     for _ in range(2):
-        await charge_point.storage.ledger.keep_invalid(record)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        await records.storage.ledger.keep_invalid(record)
+    async with records.database.tenant(records.tenant.id) as work:
         [kept] = await TransactionStore(work).orphan_records(10)
     assert (kept.kind, kept.action) == ("invalid", "StopTransaction")
     assert kept.raw == record.raw.replace("\x00", "\ufffd")

@@ -24,11 +24,11 @@ SAMPLES = '[{"value":"1.5","measurand":"Voltage"},{"measurand":"Frequency","valu
 
 
 class Socket:
-    """Connections of the charge_point's charge point, one for each CALL, that keep their answers."""
+    """Connections of one charge point, one for each CALL, that keep their answers."""
 
-    def __init__(self, ledger: Ledger, charge_point: ChargePointRecords) -> None:
+    def __init__(self, ledger: Ledger, records: ChargePointRecords) -> None:
         self._ledger = ledger
-        self._place = charge_point.place
+        self._place = records.place
         self.transport: Any = self
         self.answers: list[Any] = []
         self._changed = asyncio.Event()
@@ -56,59 +56,59 @@ class Socket:
 
 
 @pytest.fixture
-def socket(charge_point: ChargePointRecords) -> Socket:
-    return Socket(charge_point.storage.ledger, charge_point)
+def socket(records: ChargePointRecords) -> Socket:
+    return Socket(records.storage.ledger, records)
 
 
-async def _stored(charge_point: ChargePointRecords, database_url: str) -> list[asyncpg.Record]:
+async def _stored(records: ChargePointRecords, database_url: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(database_url)
     try:
         return await connection.fetch(
             "select * from meter_values where charge_point_id = $1 order by sampled_values::text",
-            charge_point.record.id,
+            records.record.id,
         )
     finally:
         await connection.close()
 
 
 async def test_readings_are_stored_as_they_came_and_then_answered(
-    socket: Socket, charge_point: ChargePointRecords, database_url: str
+    socket: Socket, records: ChargePointRecords, database_url: str
 ) -> None:
     socket.send("m1")
     assert socket.answers == []
     assert await socket.answered(1) == [[3, "m1", {}]]
-    [row] = await _stored(charge_point, database_url)
+    [row] = await _stored(records, database_url)
     assert (row["sampled_values"], row["transaction_id"], row["context"]) == (SAMPLES, 7, "periodic")
 
 
 async def test_a_sample_that_comes_again_is_answered_and_stored_once(
-    socket: Socket, charge_point: ChargePointRecords, database_url: str
+    socket: Socket, records: ChargePointRecords, database_url: str
 ) -> None:
     socket.send("m1")
     await socket.answered(1)
-    again = Socket(charge_point.storage.ledger, charge_point)
+    again = Socket(records.storage.ledger, records)
     again.send("m2")
     again.send("m3", samples=SAMPLES.replace("1.5", "1.6"))
     assert await again.answered(2) == [[3, "m2", {}], [3, "m3", {}]]
-    rows = await _stored(charge_point, database_url)
+    rows = await _stored(records, database_url)
     assert [row["sampled_values"] for row in rows] == [SAMPLES, SAMPLES.replace("1.5", "1.6")]
 
 
 async def test_the_same_sample_by_either_way_is_one(
-    socket: Socket, charge_point: ChargePointRecords, database_url: str
+    socket: Socket, records: ChargePointRecords, database_url: str
 ) -> None:
     socket.send("m1")
     await socket.answered(1)
-    (record,) = await _stored(charge_point, database_url)
+    (record,) = await _stored(records, database_url)
     at_us = 1_767_225_600_000_000
     readings = [MeterReading(at_us, SAMPLES)]
-    other = charge_point.readings(transaction_id=7, connector_id=1, received_at_us=at_us, readings=readings)
-    await charge_point.storage.ledger.meter_values(other)
-    assert await _stored(charge_point, database_url) == [record]
+    other = records.readings(transaction_id=7, connector_id=1, received_at_us=at_us, readings=readings)
+    await records.storage.ledger.meter_values(other)
+    assert await _stored(records, database_url) == [record]
 
 
 async def test_a_record_that_cannot_be_stored_fails_alone(
-    socket: Socket, charge_point: ChargePointRecords, database_url: str, monkeypatch: pytest.MonkeyPatch
+    socket: Socket, records: ChargePointRecords, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_batch = ledger_batch.write_batch
 
@@ -123,7 +123,7 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
     answers = {answer[1]: answer for answer in await socket.answered(4)}
     assert answers.pop("m13") == [4, "m13", "InternalError", "The record cannot be stored.", {}]
     assert answers == {unique_id: [3, unique_id, {}] for unique_id in ("m11", "m12", "m14")}
-    assert len(await _stored(charge_point, database_url)) == 3
+    assert len(await _stored(records, database_url)) == 3
 
 
 @asynccontextmanager
@@ -138,13 +138,13 @@ async def _impatient(database_url: str, settings: Settings) -> AsyncIterator[Led
 
 
 async def test_who_waits_too_long_is_told_to_come_again(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> None:
     refused = metrics.CALLS_REFUSED.labels("InternalError")
     before = refused._value.get()
     blocker = await asyncpg.connect(database_url)
     async with _impatient(database_url, settings) as ledger:
-        socket = Socket(ledger, charge_point)
+        socket = Socket(ledger, records)
         async with blocker.transaction():
             await blocker.execute("lock table meter_values in access exclusive mode")
             for number in range(3):
@@ -155,26 +155,26 @@ async def test_who_waits_too_long_is_told_to_come_again(
             socket.send(f"again{number}", samples=f'[{{"value":"{number}"}}]')
         assert {answer[0] for answer in (await socket.answered(6))[3:]} == {3}
     await blocker.close()
-    assert len(await _stored(charge_point, database_url)) == 3
+    assert len(await _stored(records, database_url)) == 3
 
 
 async def test_what_waits_is_written_before_the_ledger_ends(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> None:
     async with _impatient(database_url, settings) as ledger:
-        socket = Socket(ledger, charge_point)
+        socket = Socket(ledger, records)
         socket.send("m1")
     assert socket.answers == [[3, "m1", {}]]
-    assert len(await _stored(charge_point, database_url)) == 1
+    assert len(await _stored(records, database_url)) == 1
 
 
 async def test_the_end_waits_for_both_writers_and_leaves_none_waiting(
-    charge_point: ChargePointRecords, database_url: str, settings: Settings
+    records: ChargePointRecords, database_url: str, settings: Settings
 ) -> None:
     blocker = await asyncpg.connect(database_url)
     ledger = Ledger(database_url, settings=settings, clock=SystemClock())
     ledger.start()
-    socket = Socket(ledger, charge_point)
+    socket = Socket(ledger, records)
     async with blocker.transaction():
         await blocker.execute("lock table meter_values in access exclusive mode")
         for number in range(3):
@@ -192,13 +192,13 @@ async def test_the_end_waits_for_both_writers_and_leaves_none_waiting(
 
 
 async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
-    socket: Socket, charge_point: ChargePointRecords
+    socket: Socket, records: ChargePointRecords
 ) -> None:
     class Broken:
         def write(self, answer: str | bytes) -> None:
             raise RuntimeError("a defect")
 
-    broken = Socket(charge_point.storage.ledger, charge_point)
+    broken = Socket(records.storage.ledger, records)
     broken.transport = Broken()
     broken.send("m0", samples='[{"value":"0"}]')
     socket.send("m1")
@@ -206,9 +206,9 @@ async def test_a_connection_that_fails_does_not_cost_the_others_their_answers(
 
 
 async def test_a_defect_costs_its_batch_and_not_the_writer(
-    socket: Socket, charge_point: ChargePointRecords, monkeypatch: pytest.MonkeyPatch
+    socket: Socket, records: ChargePointRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
 
     def failing(*_: object) -> None:
         raise RuntimeError("a defect")
@@ -219,7 +219,7 @@ async def test_a_defect_costs_its_batch_and_not_the_writer(
             patch.setattr("app.transactions.ledger._resolve", failing)
             socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             with pytest.raises(StoreUnavailable):
-                await ledger.start_transaction(charge_point.start())
+                await ledger.start_transaction(records.start())
             assert (await socket.answered(number + 1))[-1][2] == "InternalError"
     for number in range(2, 5):
         socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
@@ -227,15 +227,15 @@ async def test_a_defect_costs_its_batch_and_not_the_writer(
 
 
 async def test_a_sample_without_a_readable_time_is_stored_once_too(
-    charge_point: ChargePointRecords, database_url: str
+    records: ChargePointRecords, database_url: str
 ) -> None:
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
     at_us = 1_767_225_600_000_000
     for later_s, text in enumerate(("then", "then", "now", "then")):
         arrival_us = at_us + later_s * 1_000_000
         readings = [MeterReading(arrival_us, SAMPLES, text)]
         await ledger.meter_values(
-            charge_point.readings(transaction_id=7, received_at_us=arrival_us, readings=readings)
+            records.readings(transaction_id=7, received_at_us=arrival_us, readings=readings)
         )
-    rows = await _stored(charge_point, database_url)
+    rows = await _stored(records, database_url)
     assert [(row["sampled_at"] == row["received_at"]) for row in rows] == [True, True]

@@ -18,16 +18,16 @@ from app.transactions.ledger import Ledger
 from app.transactions.records import TIME_UNREADABLE, TransactionFilter, TransactionStart
 from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
-from tests.support.store import NOW, ChargePointMaker, ChargePointRecords
+from tests.support.store import NOW, ChargePointRecords, RecordsMaker
 
 
-async def _count(charge_point: ChargePointRecords) -> int:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def _count(records: ChargePointRecords) -> int:
+    async with records.database.tenant(records.tenant.id) as work:
         return len(await TransactionStore(work).page(1000))
 
 
-async def test_a_start_gets_a_positive_id_and_the_tags_status(charge_point: ChargePointRecords) -> None:
-    answer = await charge_point.storage.ledger.start_transaction(charge_point.start())
+async def test_a_start_gets_a_positive_id_and_the_tags_status(records: ChargePointRecords) -> None:
+    answer = await records.storage.ledger.start_transaction(records.start())
     assert answer.transaction_id > 0
     assert answer.id_tag_info == {"status": "Accepted"}
     assert not answer.repeated
@@ -42,15 +42,15 @@ async def test_a_start_gets_a_positive_id_and_the_tags_status(charge_point: Char
     ],
 )
 async def test_a_repeated_start_gets_the_stored_answer(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    ledger = charge_point.storage.ledger
-    first = await ledger.start_transaction(charge_point.start())
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    ledger = records.storage.ledger
+    first = await ledger.start_transaction(records.start())
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).update("TAG-1", status="Blocked")
-    second = await ledger.start_transaction(charge_point.start(**change))
+    second = await ledger.start_transaction(records.start(**change))
     assert second == replace(first, repeated=True)
-    assert await _count(charge_point) == 1
+    assert await _count(records) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,42 +63,42 @@ async def test_a_repeated_start_gets_the_stored_answer(
     ],
 )
 async def test_another_start_is_another_transaction(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    ledger = charge_point.storage.ledger
-    first = await ledger.start_transaction(charge_point.start())
-    second = await ledger.start_transaction(charge_point.start(**change))
+    ledger = records.storage.ledger
+    first = await ledger.start_transaction(records.start())
+    second = await ledger.start_transaction(records.start(**change))
     assert second.transaction_id != first.transaction_id
     assert not second.repeated
 
 
-async def test_equal_starts_of_one_batch_are_one_transaction(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
-    answers = await asyncio.gather(*(ledger.start_transaction(charge_point.start()) for _ in range(20)))
+async def test_equal_starts_of_one_batch_are_one_transaction(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    answers = await asyncio.gather(*(ledger.start_transaction(records.start()) for _ in range(20)))
     assert len({answer.transaction_id for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
-    assert await _count(charge_point) == 1
+    assert await _count(records) == 1
 
 
 async def test_equal_starts_on_two_workers_are_one_transaction(
-    charge_point: ChargePointRecords, second_ledger: Ledger
+    records: ChargePointRecords, second_ledger: Ledger
 ) -> None:
-    ledgers = [charge_point.storage.ledger, second_ledger]
+    ledgers = [records.storage.ledger, second_ledger]
     for number in range(30):
-        start = charge_point.start(meter_start_wh=number)
+        start = records.start(meter_start_wh=number)
         answers = await asyncio.gather(*(ledger.start_transaction(start) for ledger in ledgers))
         assert answers[0].transaction_id == answers[1].transaction_id
         assert sorted(answer.repeated for answer in answers) == [False, True]
-    assert await _count(charge_point) == 30
+    assert await _count(records) == 30
 
 
 async def test_starts_with_unreadable_times_are_told_apart_by_their_text(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
 
     def start(text: str) -> TransactionStart:
-        return charge_point.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
+        return records.start(flags=(TIME_UNREADABLE,), raw={"timestamp": text})
 
     first, second, again = [
         await ledger.start_transaction(start(text)) for text in ("26/11/2026", "27/11/2026", "26/11/2026")
@@ -107,16 +107,14 @@ async def test_starts_with_unreadable_times_are_told_apart_by_their_text(
     assert (again.transaction_id, again.repeated) == (first.transaction_id, True)
 
 
-async def test_a_start_with_unreadable_time_is_known_again(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
+async def test_a_start_with_unreadable_time_is_known_again(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
     flags = (TIME_UNREADABLE,)
-    first = await ledger.start_transaction(charge_point.start(flags=flags))
+    first = await ledger.start_transaction(records.start(flags=flags))
     later = NOW + timedelta(minutes=2)
-    second = await ledger.start_transaction(
-        charge_point.start(flags=flags, started_at=later, received_at=later)
-    )
+    second = await ledger.start_transaction(records.start(flags=flags, started_at=later, received_at=later))
     assert second == replace(first, repeated=True)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await TransactionStore(work).get(first.transaction_id)
     assert stored is not None
     assert stored.flags == flags
@@ -133,50 +131,48 @@ async def test_a_start_with_unreadable_time_is_known_again(charge_point: ChargeP
         ("FULL", "ConcurrentTx"),
     ],
 )
-async def test_no_start_is_refused(charge_point: ChargePointRecords, tag: str, status: str) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_no_start_is_refused(records: ChargePointRecords, tag: str, status: str) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("BLOCKED", status="Blocked"))
         await IdTagStore(work).create(NewIdTag("INVALID", status="Invalid"))
         await IdTagStore(work).create(NewIdTag("EXPIRED", expires_at=NOW - timedelta(days=1)))
         await IdTagStore(work).create(NewIdTag("FULL", max_active_transactions=0))
-    answer = await charge_point.storage.ledger.start_transaction(charge_point.start(id_tag=tag))
+    answer = await records.storage.ledger.start_transaction(records.start(id_tag=tag))
     assert answer.id_tag_info["status"] == status
     assert answer.transaction_id > 0
 
 
 async def test_expiry_is_judged_by_our_time_online_and_by_the_reported_time_for_a_replay(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).create(
             NewIdTag("TEMP", expires_at=NOW + timedelta(hours=1), parent_id_tag="GROUP")
         )
-    ledger = charge_point.storage.ledger
+    ledger = records.storage.ledger
     late = NOW + timedelta(hours=2)
-    online = await ledger.start_transaction(
-        charge_point.start(id_tag="TEMP", started_at=late, received_at=late)
-    )
-    replayed = await ledger.start_transaction(charge_point.start(id_tag="TEMP", received_at=late))
+    online = await ledger.start_transaction(records.start(id_tag="TEMP", started_at=late, received_at=late))
+    replayed = await ledger.start_transaction(records.start(id_tag="TEMP", received_at=late))
     expected = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "GROUP"}
     assert online.id_tag_info == {"status": "Expired", **expected}
     assert replayed.id_tag_info == {"status": "Accepted", **expected}
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await TransactionStore(work).get(replayed.transaction_id)
     assert stored is not None
     assert stored.flags == ("replayed",)
 
 
 async def test_a_limited_tag_is_accepted_once_under_a_race(
-    storage: Storage, tenant: TenantRecord, make_charge_point: ChargePointMaker, second_ledger: Ledger
+    storage: Storage, tenant: TenantRecord, make_records: RecordsMaker, second_ledger: Ledger
 ) -> None:
     async with storage.database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    stations = [await make_charge_point(f"RACE-{number}") for number in range(50)]
+    stations = [await make_records(f"RACE-{number}") for number in range(50)]
     ledgers = [storage.ledger, second_ledger]
     answers = await asyncio.gather(
         *(
-            ledgers[number % 2].start_transaction(charge_point.start(id_tag="ONE"))
-            for number, charge_point in enumerate(stations)
+            ledgers[number % 2].start_transaction(records.start(id_tag="ONE"))
+            for number, records in enumerate(stations)
         )
     )
     statuses = [answer.id_tag_info["status"] for answer in answers]
@@ -185,26 +181,26 @@ async def test_a_limited_tag_is_accepted_once_under_a_race(
     assert len({answer.transaction_id for answer in answers}) == 50
 
 
-async def test_a_stopped_transaction_frees_its_tag(charge_point: ChargePointRecords) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_a_stopped_transaction_frees_its_tag(records: ChargePointRecords) -> None:
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    ledger = charge_point.storage.ledger
-    first = await ledger.start_transaction(charge_point.start(id_tag="ONE"))
-    await ledger.stop_transaction(charge_point.stop(first.transaction_id))
-    again = await ledger.start_transaction(charge_point.start(id_tag="ONE", connector_id=2))
+    ledger = records.storage.ledger
+    first = await ledger.start_transaction(records.start(id_tag="ONE"))
+    await ledger.stop_transaction(records.stop(first.transaction_id))
+    again = await ledger.start_transaction(records.start(id_tag="ONE", connector_id=2))
     assert again.id_tag_info["status"] == "Accepted"
 
 
 async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
-    ledger = charge_point.storage.ledger
-    await ledger.start_transaction(charge_point.start(id_tag="ONE"))
+    ledger = records.storage.ledger
+    await ledger.start_transaction(records.start(id_tag="ONE"))
     later = NOW + timedelta(minutes=1)
     again = await ledger.start_transaction(
-        charge_point.start(id_tag="ONE", started_at=later, received_at=later, meter_start_wh=2000)
+        records.start(id_tag="ONE", started_at=later, received_at=later, meter_start_wh=2000)
     )
     assert again.id_tag_info["status"] == "Accepted"
 
@@ -224,19 +220,17 @@ async def test_a_later_start_on_the_same_connector_frees_the_tag_of_a_lost_stop(
     ],
 )
 async def test_odd_starts_are_kept_and_known_again(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    ledger = charge_point.storage.ledger
-    first = await ledger.start_transaction(charge_point.start(**change))
-    assert await ledger.start_transaction(charge_point.start(**change)) == replace(first, repeated=True)
+    ledger = records.storage.ledger
+    first = await ledger.start_transaction(records.start(**change))
+    assert await ledger.start_transaction(records.start(**change)) == replace(first, repeated=True)
 
 
-def _remote_start(
-    charge_point: ChargePointRecords, created_at: datetime = NOW, **changes: Any
-) -> CommandRecord:
+def _remote_start(records: ChargePointRecords, created_at: datetime = NOW, **changes: Any) -> CommandRecord:
     fields: dict[str, Any] = {
         "id": uuid4(),
-        "identity": charge_point.record.identity,
+        "identity": records.record.identity,
         "action": "RemoteStartTransaction",
         "payload": {"idTag": "tag-1", "connectorId": 1},
         "state": "accepted",
@@ -245,11 +239,11 @@ def _remote_start(
         "timeout_s": 30.0,
         "issued_by": "test",
     }
-    return CommandRecord(**charge_point.place, **(fields | changes))
+    return CommandRecord(**records.place, **(fields | changes))
 
 
-async def _insert(charge_point: ChargePointRecords, command: CommandRecord) -> UUID:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def _insert(records: ChargePointRecords, command: CommandRecord) -> UUID:
+    async with records.database.tenant(records.tenant.id) as work:
         return (await put_command(work, command)).id
 
 
@@ -268,11 +262,11 @@ async def _insert(charge_point: ChargePointRecords, command: CommandRecord) -> U
     ],
 )
 async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
-    charge_point: ChargePointRecords, changes: dict[str, Any], linked: bool
+    records: ChargePointRecords, changes: dict[str, Any], linked: bool
 ) -> None:
-    command_id = await _insert(charge_point, _remote_start(charge_point, **changes))
-    answer = await charge_point.storage.ledger.start_transaction(charge_point.start())
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    command_id = await _insert(records, _remote_start(records, **changes))
+    answer = await records.storage.ledger.start_transaction(records.start())
+    async with records.database.tenant(records.tenant.id) as work:
         command = await CommandStore(work).get(command_id)
         transaction = await TransactionStore(work).get(answer.transaction_id)
     assert command is not None
@@ -282,26 +276,26 @@ async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
     assert (command.effect == effect) is linked
 
 
-async def test_the_newest_remote_start_is_linked_and_only_once(charge_point: ChargePointRecords) -> None:
-    older = await _insert(charge_point, _remote_start(charge_point, NOW - timedelta(seconds=20)))
-    newer = await _insert(charge_point, _remote_start(charge_point, NOW - timedelta(seconds=10)))
-    ledger = charge_point.storage.ledger
-    answers = [await ledger.start_transaction(charge_point.start(meter_start_wh=n)) for n in (1, 2, 3)]
-    await ledger.start_transaction(charge_point.start(meter_start_wh=1))
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def test_the_newest_remote_start_is_linked_and_only_once(records: ChargePointRecords) -> None:
+    older = await _insert(records, _remote_start(records, NOW - timedelta(seconds=20)))
+    newer = await _insert(records, _remote_start(records, NOW - timedelta(seconds=10)))
+    ledger = records.storage.ledger
+    answers = [await ledger.start_transaction(records.start(meter_start_wh=n)) for n in (1, 2, 3)]
+    await ledger.start_transaction(records.start(meter_start_wh=1))
+    async with records.database.tenant(records.tenant.id) as work:
         stored = {row.id: row for row in await TransactionStore(work).page(10)}
     commands = [stored[answer.transaction_id].remote_start_command_id for answer in answers]
     assert commands == [newer, older, None]
 
 
-async def test_transactions_are_found_by_filter(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
-    first = await ledger.start_transaction(charge_point.start())
-    second = await ledger.start_transaction(charge_point.start(connector_id=2, id_tag="TAG-9"))
-    await ledger.stop_transaction(charge_point.stop(first.transaction_id))
+async def test_transactions_are_found_by_filter(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    first = await ledger.start_transaction(records.start())
+    second = await ledger.start_transaction(records.start(connector_id=2, id_tag="TAG-9"))
+    await ledger.stop_transaction(records.stop(first.transaction_id))
 
     async def found(**fields: Any) -> list[int]:
-        async with charge_point.database.tenant(charge_point.tenant.id) as work:
+        async with records.database.tenant(records.tenant.id) as work:
             return [
                 row.id for row in await TransactionStore(work).page(10, None, TransactionFilter(**fields))
             ]

@@ -12,56 +12,54 @@ from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, OrphanRecord, StopRecorded, TransactionRecord
+from app.transactions.records import TIME_UNREADABLE, StopRecorded, StoredOrphan, TransactionRecord
 from app.transactions.store.reading import TransactionStore
 from tests.support.recorded import put_command
-from tests.support.store import NOW, ChargePointMaker, ChargePointRecords, reading
+from tests.support.store import NOW, ChargePointRecords, RecordsMaker, reading
 
 _END_VALUES = [{"value": "9000", "context": "Transaction.End"}]
 _END = reading(NOW + timedelta(hours=1), _END_VALUES)
 
 
-async def _started(charge_point: ChargePointRecords, **changes: Any) -> int:
-    return (await charge_point.storage.ledger.start_transaction(charge_point.start(**changes))).transaction_id
+async def _started(records: ChargePointRecords, **changes: Any) -> int:
+    return (await records.storage.ledger.start_transaction(records.start(**changes))).transaction_id
 
 
-async def _stored(charge_point: ChargePointRecords, transaction_id: int) -> TransactionRecord:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def _stored(records: ChargePointRecords, transaction_id: int) -> TransactionRecord:
+    async with records.database.tenant(records.tenant.id) as work:
         transaction = await TransactionStore(work).get(transaction_id)
     assert transaction is not None
     return transaction
 
 
-async def _orphans(charge_point: ChargePointRecords) -> list[OrphanRecord]:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+async def _orphans(records: ChargePointRecords) -> list[StoredOrphan]:
+    async with records.database.tenant(records.tenant.id) as work:
         return await TransactionStore(work).orphan_records(100)
 
 
-async def test_a_stop_closes_its_transaction(charge_point: ChargePointRecords) -> None:
-    number = await _started(charge_point)
-    answer = await charge_point.storage.ledger.stop_transaction(
-        charge_point.stop(number, id_tag="tag-1", transaction_data=(_END,))
+async def test_a_stop_closes_its_transaction(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    answer = await records.storage.ledger.stop_transaction(
+        records.stop(number, id_tag="tag-1", transaction_data=(_END,))
     )
     assert answer == StopRecorded("closed", {"status": "Accepted"}, number)
-    stored = await _stored(charge_point, number)
+    stored = await _stored(records, number)
     assert (stored.stopped_at, stored.meter_stop_wh) == (NOW + timedelta(hours=1), 9000)
     assert stored.stop_reason == "Local"
     assert stored.stop_id_tag == "tag-1"
     assert stored.stop_raw == {"transactionId": number, "meterStop": 9000, "idTag": "tag-1"}
     assert stored.flags == ()
-    assert await charge_point.values_of(number) == _END_VALUES
-    assert await _orphans(charge_point) == []
+    assert await records.values_of(number) == _END_VALUES
+    assert await _orphans(records) == []
 
 
 async def test_a_stop_without_tag_is_answered_without_tag_information(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    number = await _started(charge_point)
-    answer = await charge_point.storage.ledger.stop_transaction(
-        charge_point.stop(number, reason="EVDisconnected")
-    )
+    number = await _started(records)
+    answer = await records.storage.ledger.stop_transaction(records.stop(number, reason="EVDisconnected"))
     assert answer == StopRecorded("closed", None, number)
-    assert (await _stored(charge_point, number)).stop_reason == "EVDisconnected"
+    assert (await _stored(records, number)).stop_reason == "EVDisconnected"
 
 
 @pytest.mark.parametrize(
@@ -73,17 +71,17 @@ async def test_a_stop_without_tag_is_answered_without_tag_information(
     ],
 )
 async def test_a_repeated_stop_gets_the_stored_answer(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    number = await _started(charge_point)
-    stop = charge_point.stop(number, id_tag="tag-1", transaction_data=(_END,))
-    first = await charge_point.storage.ledger.stop_transaction(stop)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    number = await _started(records)
+    stop = records.stop(number, id_tag="tag-1", transaction_data=(_END,))
+    first = await records.storage.ledger.stop_transaction(stop)
+    async with records.database.tenant(records.tenant.id) as work:
         await IdTagStore(work).update("TAG-1", status="Blocked")
-    second = await charge_point.storage.ledger.stop_transaction(replace(stop, **change))
+    second = await records.storage.ledger.stop_transaction(replace(stop, **change))
     assert second == StopRecorded("repeated", first.id_tag_info, number)
-    assert await charge_point.values_of(number) == _END_VALUES
-    assert await _orphans(charge_point) == []
+    assert await records.values_of(number) == _END_VALUES
+    assert await _orphans(records) == []
 
 
 @pytest.mark.parametrize(
@@ -96,94 +94,94 @@ async def test_a_repeated_stop_gets_the_stored_answer(
     ],
 )
 async def test_another_stop_is_kept_as_a_conflict(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    number = await _started(charge_point)
-    stop = charge_point.stop(number, id_tag="TAG-1", transaction_data=(_END,))
-    await charge_point.storage.ledger.stop_transaction(stop)
-    before = await _stored(charge_point, number)
+    number = await _started(records)
+    stop = records.stop(number, id_tag="TAG-1", transaction_data=(_END,))
+    await records.storage.ledger.stop_transaction(stop)
+    before = await _stored(records, number)
     other = replace(stop, **change)
     for _ in range(2):
-        answer = await charge_point.storage.ledger.stop_transaction(other)
+        answer = await records.storage.ledger.stop_transaction(other)
         assert answer == StopRecorded("conflict", {"status": "Accepted"}, number)
-    assert await _stored(charge_point, number) == before
-    [orphan] = await _orphans(charge_point)
+    assert await _stored(records, number) == before
+    [orphan] = await _orphans(records)
     assert (orphan.kind, orphan.transaction_id) == ("stop_conflict", number)
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**63 - 1, 0, -1, -(2**63)])
 async def test_a_stop_of_an_unknown_transaction_is_kept_once(
-    charge_point: ChargePointRecords, number: int
+    records: ChargePointRecords, number: int
 ) -> None:
-    stop = charge_point.stop(number, transaction_data=(_END,))
+    stop = records.stop(number, transaction_data=(_END,))
     for _ in range(2):
-        assert await charge_point.storage.ledger.stop_transaction(stop) == StopRecorded("orphan", None)
-    [orphan] = await _orphans(charge_point)
+        assert await records.storage.ledger.stop_transaction(stop) == StopRecorded("orphan", None)
+    [orphan] = await _orphans(records)
     assert orphan.kind == "stop_unknown_transaction"
     assert orphan.payload["transactionId"] == number
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        [values] = await TransactionStore(work).meter_values_of_charge_point(charge_point.record.id, 10)
+    async with records.database.tenant(records.tenant.id) as work:
+        [values] = await TransactionStore(work).meter_values_of_charge_point(records.record.id, 10)
     assert (values.context, values.transaction_id) == ("stop", number)
 
 
 async def test_a_stop_does_not_reach_the_transaction_of_another_charge_point(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+    records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
-    number = await _started(charge_point)
-    other = await make_charge_point("CP-2")
+    number = await _started(records)
+    other = await make_records("CP-2")
     assert (await other.storage.ledger.stop_transaction(other.stop(number))).outcome == "orphan"
-    assert (await _stored(charge_point, number)).stopped_received_at is None
+    assert (await _stored(records, number)).stopped_received_at is None
 
 
 @pytest.mark.parametrize("number", [-1, 0])
 @pytest.mark.parametrize("id_tag", [None, "tag-1"])
 async def test_a_stop_without_valid_id_closes_the_newest_open_transaction(
-    charge_point: ChargePointRecords, number: int, id_tag: str | None
+    records: ChargePointRecords, number: int, id_tag: str | None
 ) -> None:
-    older = await _started(charge_point)
-    newer = await _started(charge_point, connector_id=2, started_at=NOW + timedelta(minutes=1))
-    future = await _started(charge_point, connector_id=3, started_at=NOW + timedelta(hours=9))
-    stop = charge_point.stop(number, id_tag=id_tag)
-    assert (await charge_point.storage.ledger.stop_transaction(stop)).transaction_id == newer
-    again = await charge_point.storage.ledger.stop_transaction(stop)
+    older = await _started(records)
+    newer = await _started(records, connector_id=2, started_at=NOW + timedelta(minutes=1))
+    future = await _started(records, connector_id=3, started_at=NOW + timedelta(hours=9))
+    stop = records.stop(number, id_tag=id_tag)
+    assert (await records.storage.ledger.stop_transaction(stop)).transaction_id == newer
+    again = await records.storage.ledger.stop_transaction(stop)
     assert (again.outcome, again.transaction_id) == ("repeated", newer)
     for open_one in (older, future):
-        assert (await _stored(charge_point, open_one)).stopped_received_at is None
+        assert (await _stored(records, open_one)).stopped_received_at is None
 
 
-async def test_a_stop_without_valid_id_needs_the_same_tag(charge_point: ChargePointRecords) -> None:
-    number = await _started(charge_point)
-    answer = await charge_point.storage.ledger.stop_transaction(charge_point.stop(-1, id_tag="OTHER"))
+async def test_a_stop_without_valid_id_needs_the_same_tag(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    answer = await records.storage.ledger.stop_transaction(records.stop(-1, id_tag="OTHER"))
     assert answer.outcome == "orphan"
-    assert (await _stored(charge_point, number)).stopped_received_at is None
+    assert (await _stored(records, number)).stopped_received_at is None
 
 
 async def test_a_repeated_stop_without_valid_id_and_time_leaves_other_transactions_open(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    other = await _started(charge_point)
-    newer = await _started(charge_point, connector_id=2, started_at=NOW + timedelta(minutes=1))
+    other = await _started(records)
+    newer = await _started(records, connector_id=2, started_at=NOW + timedelta(minutes=1))
     for minutes in (10, 20):
         at = NOW + timedelta(minutes=minutes)
-        stop = charge_point.stop(-1, stopped_at=at, received_at=at, flags=(TIME_UNREADABLE,))
-        assert (await charge_point.storage.ledger.stop_transaction(stop)).transaction_id == newer
-    assert (await _stored(charge_point, other)).stopped_received_at is None
+        stop = records.stop(-1, stopped_at=at, received_at=at, flags=(TIME_UNREADABLE,))
+        assert (await records.storage.ledger.stop_transaction(stop)).transaction_id == newer
+    assert (await _stored(records, other)).stopped_received_at is None
 
 
-async def test_a_start_joins_the_stop_that_came_first(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
-    stop = charge_point.stop(-1, id_tag="TAG-1", reason="PowerLoss", transaction_data=(_END,))
+async def test_a_start_joins_the_stop_that_came_first(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    stop = records.stop(-1, id_tag="TAG-1", reason="PowerLoss", transaction_data=(_END,))
     assert (await ledger.stop_transaction(stop)).outcome == "orphan"
-    number = await _started(charge_point, received_at=NOW + timedelta(hours=2))
-    stored = await _stored(charge_point, number)
+    number = await _started(records, received_at=NOW + timedelta(hours=2))
+    stored = await _stored(records, number)
     assert (stored.stopped_at, stored.meter_stop_wh) == (stop.stopped_at, 9000)
     assert stored.stop_reason == "PowerLoss"
     assert stored.flags == ("replayed", "stop_came_first")
-    assert await charge_point.values_of(number) == _END_VALUES
-    [orphan] = await _orphans(charge_point)
+    assert await records.values_of(number) == _END_VALUES
+    [orphan] = await _orphans(records)
     assert orphan.transaction_id == number
     assert await ledger.stop_transaction(stop) == StopRecorded("repeated", None, number)
-    assert await charge_point.values_of(number) == _END_VALUES
+    assert await records.values_of(number) == _END_VALUES
 
 
 @pytest.mark.parametrize(
@@ -195,19 +193,19 @@ async def test_a_start_joins_the_stop_that_came_first(charge_point: ChargePointR
     ],
 )
 async def test_a_start_leaves_a_stop_that_cannot_be_its_own(
-    charge_point: ChargePointRecords, change: dict[str, Any]
+    records: ChargePointRecords, change: dict[str, Any]
 ) -> None:
-    await charge_point.storage.ledger.stop_transaction(charge_point.stop(-1, id_tag="TAG-1"))
-    number = await _started(charge_point, **change)
-    assert (await _stored(charge_point, number)).stopped_received_at is None
+    await records.storage.ledger.stop_transaction(records.stop(-1, id_tag="TAG-1"))
+    number = await _started(records, **change)
+    assert (await _stored(records, number)).stopped_received_at is None
 
 
-async def test_a_waiting_stop_is_joined_once(charge_point: ChargePointRecords) -> None:
-    await charge_point.storage.ledger.stop_transaction(charge_point.stop(0))
-    first = await _started(charge_point)
-    second = await _started(charge_point, meter_start_wh=1001)
-    assert (await _stored(charge_point, first)).stopped_received_at is not None
-    assert (await _stored(charge_point, second)).stopped_received_at is None
+async def test_a_waiting_stop_is_joined_once(records: ChargePointRecords) -> None:
+    await records.storage.ledger.stop_transaction(records.stop(0))
+    first = await _started(records)
+    second = await _started(records, meter_start_wh=1001)
+    assert (await _stored(records, first)).stopped_received_at is not None
+    assert (await _stored(records, second)).stopped_received_at is None
 
 
 @pytest.mark.parametrize(
@@ -219,76 +217,76 @@ async def test_a_waiting_stop_is_joined_once(charge_point: ChargePointRecords) -
     ],
 )
 async def test_odd_stops_close_with_a_flag(
-    charge_point: ChargePointRecords, change: dict[str, Any], flags: tuple[str, ...]
+    records: ChargePointRecords, change: dict[str, Any], flags: tuple[str, ...]
 ) -> None:
-    number = await _started(charge_point)
-    answer = await charge_point.storage.ledger.stop_transaction(charge_point.stop(number, **change))
+    number = await _started(records)
+    answer = await records.storage.ledger.stop_transaction(records.stop(number, **change))
     assert answer.outcome == "closed"
-    assert (await _stored(charge_point, number)).flags == flags
+    assert (await _stored(records, number)).flags == flags
 
 
-async def test_a_repeated_stop_with_unreadable_time_is_known_again(charge_point: ChargePointRecords) -> None:
-    number = await _started(charge_point)
-    stop = charge_point.stop(number, flags=(TIME_UNREADABLE,))
-    await charge_point.storage.ledger.stop_transaction(stop)
+async def test_a_repeated_stop_with_unreadable_time_is_known_again(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    stop = records.stop(number, flags=(TIME_UNREADABLE,))
+    await records.storage.ledger.stop_transaction(stop)
     again = replace(stop, stopped_at=NOW + timedelta(hours=5))
-    assert (await charge_point.storage.ledger.stop_transaction(again)).outcome == "repeated"
+    assert (await records.storage.ledger.stop_transaction(again)).outcome == "repeated"
 
 
 async def test_equal_stops_at_once_on_two_workers_close_once(
-    charge_point: ChargePointRecords, second_ledger: Ledger
+    records: ChargePointRecords, second_ledger: Ledger
 ) -> None:
-    ledgers = [charge_point.storage.ledger, second_ledger]
+    ledgers = [records.storage.ledger, second_ledger]
     for number in range(20):
-        transaction_id = await _started(charge_point, meter_start_wh=number)
-        stop = charge_point.stop(transaction_id)
+        transaction_id = await _started(records, meter_start_wh=number)
+        stop = records.stop(transaction_id)
         answers = await asyncio.gather(*(ledger.stop_transaction(stop) for ledger in ledgers * 2))
         outcomes = sorted(answer.outcome for answer in answers)
         assert outcomes == ["closed", "repeated", "repeated", "repeated"]
 
 
 async def test_equal_stops_without_valid_id_at_once_on_two_workers_close_one_transaction(
-    charge_point: ChargePointRecords, second_ledger: Ledger
+    records: ChargePointRecords, second_ledger: Ledger
 ) -> None:
-    ledgers = [charge_point.storage.ledger, second_ledger]
+    ledgers = [records.storage.ledger, second_ledger]
     for number in range(20):
-        older = await _started(charge_point, meter_start_wh=number)
-        newer = await _started(charge_point, meter_start_wh=number, connector_id=2)
+        older = await _started(records, meter_start_wh=number)
+        newer = await _started(records, meter_start_wh=number, connector_id=2)
         # Another register in each round, or it would repeat the stop of the round before.
-        stop = charge_point.stop(-1, meter_stop_wh=9000 + number)
+        stop = records.stop(-1, meter_stop_wh=9000 + number)
         answers = await asyncio.gather(*(ledger.stop_transaction(stop) for ledger in ledgers))
         assert sorted(answer.outcome for answer in answers) == ["closed", "repeated"]
         assert {answer.transaction_id for answer in answers} == {newer}
-        await charge_point.storage.ledger.stop_transaction(charge_point.stop(older))
+        await records.storage.ledger.stop_transaction(records.stop(older))
 
 
 async def test_two_different_stops_in_one_batch_are_one_close_and_one_conflict(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    number = await _started(charge_point)
-    ledger = charge_point.storage.ledger
+    number = await _started(records)
+    ledger = records.storage.ledger
     answers = await asyncio.gather(
-        *(ledger.stop_transaction(charge_point.stop(number, meter_stop_wh=wh)) for wh in (5000, 6000))
+        *(ledger.stop_transaction(records.stop(number, meter_stop_wh=wh)) for wh in (5000, 6000))
     )
     assert [answer.outcome for answer in answers] == ["closed", "conflict"]
-    assert (await _stored(charge_point, number)).meter_stop_wh == 5000
+    assert (await _stored(records, number)).meter_stop_wh == 5000
 
 
-async def test_a_start_and_its_stop_may_share_a_batch(charge_point: ChargePointRecords) -> None:
-    ledger = charge_point.storage.ledger
+async def test_a_start_and_its_stop_may_share_a_batch(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
     start, stop = await asyncio.gather(
-        ledger.start_transaction(charge_point.start()), ledger.stop_transaction(charge_point.stop(-1))
+        ledger.start_transaction(records.start()), ledger.stop_transaction(records.stop(-1))
     )
     assert stop == StopRecorded("closed", None, start.transaction_id)
 
 
 async def test_a_stop_is_the_effect_of_the_remote_stop_that_asked_for_it(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    number = await _started(charge_point)
+    number = await _started(records)
     command = CommandRecord(
         id=uuid4(),
-        **charge_point.place,
+        **records.place,
         identity="CP-1",
         action="RemoteStopTransaction",
         payload={"transactionId": number},
@@ -298,18 +296,18 @@ async def test_a_stop_is_the_effect_of_the_remote_stop_that_asked_for_it(
         timeout_s=30.0,
         issued_by="test",
     )
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)
-    await charge_point.storage.ledger.stop_transaction(charge_point.stop(number))
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    await records.storage.ledger.stop_transaction(records.stop(number))
+    async with records.database.tenant(records.tenant.id) as work:
         stored = await CommandStore(work).get(command.id)
     assert stored is not None
     assert stored.effect == {"observed": "transaction_stopped", "transactionId": number}
 
 
-async def test_text_that_cannot_be_stored_is_replaced(charge_point: ChargePointRecords) -> None:
-    number = await _started(charge_point)
-    stop = charge_point.stop(
+async def test_text_that_cannot_be_stored_is_replaced(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    stop = records.stop(
         number,
         id_tag="A\x00",
         reason="\ud800",
@@ -317,8 +315,8 @@ async def test_text_that_cannot_be_stored_is_replaced(charge_point: ChargePointR
         transaction_data=(reading(NOW, [{"value": "\x00", "unit": "\ud800"}]),),
     )
     for outcome in ("closed", "repeated"):
-        assert (await charge_point.storage.ledger.stop_transaction(stop)).outcome == outcome
-    stored = await _stored(charge_point, number)
+        assert (await records.storage.ledger.stop_transaction(stop)).outcome == outcome
+    stored = await _stored(records, number)
     assert stored.stop_raw is not None
     assert stored.stop_raw["vendor\ufffd"] == ["\ufffd", "\ufffd"]
-    assert await charge_point.values_of(number) == [{"value": "\ufffd", "unit": "\ufffd"}]
+    assert await records.values_of(number) == [{"value": "\ufffd", "unit": "\ufffd"}]

@@ -6,7 +6,7 @@ The operator decides on the registration, and it is stored. A reconnect without 
 from dataclasses import dataclass
 from typing import Final
 
-from app.charge_points.connection_batcher import ConnectionBatcher
+from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
 from app.clock import Clock, utc_text
 from app.connection import Connection
@@ -21,7 +21,7 @@ RETRY_INTERVAL_S: Final = 60
 class BootServices:
     """The dependencies of this handler. heartbeat_interval_s: for charge points that have none set."""
 
-    connection_batcher: ConnectionBatcher
+    login_batcher: LoginBatcher
     clock: Clock
     heartbeat_interval_s: int
 
@@ -43,9 +43,7 @@ async def handle(
         meter_type=request.get("meterType"),
         meter_serial_number=request.get("meterSerialNumber"),
     )
-    known = await services.connection_batcher.record_boot(
-        connection.tenant_id, connection.charge_point_id, facts
-    )
+    known = await services.login_batcher.record_boot(connection.tenant_id, connection.charge_point_id, facts)
     status = _registered(services.heartbeat_interval_s, connection, known)
     return {
         "status": status,

@@ -23,7 +23,7 @@ _LARGEST_NUMBER = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class CurrentProfile:
-    """A stored profile at one time. profiles: its OCPP profiles. For the rest: ChargingProfileRecord."""
+    """A stored profile at one time. profiles: its OCPP profiles. Other fields: ChargingProfileRecord."""
 
     id: int
     description: str
@@ -78,7 +78,7 @@ def ocpp_ids(record: ChargingProfileRecord) -> range:
 
 
 def accept_content(protocol: Protocol, content: ProfileContent, now: datetime) -> ProfileContent:
-    """Return what a caller wants stored in the form in which it is stored.
+    """Check the content of a request, and return it in the form in which it is stored.
 
     protocol: the version of OCPP whose rules count.
     content: the numbers of its charging profile are decimals, so that they are judged as they were written.

@@ -21,7 +21,7 @@ from app.transactions.records import (
     TIME_UNREADABLE,
     MeterValueFilter,
     MeterValueRecord,
-    OrphanRecord,
+    StoredOrphan,
     TransactionFilter,
     TransactionRecord,
 )
@@ -43,7 +43,7 @@ _VALUE_COLUMNS = columns_of(
     _VALUES,
     sampled_values_json=cast(_VALUES.c.sampled_values, Text).label("sampled_values_json"),
 )
-_ORPHAN_COLUMNS = columns_of(OrphanRecord, _ORPHANS, payload=cast(_ORPHANS.c.payload, Text).label("payload"))
+_ORPHAN_COLUMNS = columns_of(StoredOrphan, _ORPHANS, payload=cast(_ORPHANS.c.payload, Text).label("payload"))
 _SLACK = timedelta(days=1)
 
 
@@ -149,7 +149,7 @@ class TransactionStore:
 
     async def orphan_records(
         self, limit: int, after: int | None = None, charge_point_id: int | None = None
-    ) -> list[OrphanRecord]:
+    ) -> list[StoredOrphan]:
         """Return billing messages that fit no transaction, the newest first.
 
         Args:
@@ -175,9 +175,9 @@ class TransactionStore:
         return await self._source.rows(statement, {"tenant_id": self._source.tenant_id, **values})
 
 
-def _orphan(row: Row) -> OrphanRecord:
+def _orphan(row: Row) -> StoredOrphan:
     names = ("id", "tenant_id", "charge_point_id", "kind", "action", "raw", "received_at", "transaction_id")
-    return OrphanRecord(payload=orjson.loads(row["payload"]), **{name: row[name] for name in names})
+    return StoredOrphan(payload=orjson.loads(row["payload"]), **{name: row[name] for name in names})
 
 
 def _page_values(limit: int, after: int | None, filters: TransactionFilter) -> dict[str, Any]:

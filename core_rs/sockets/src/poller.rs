@@ -49,7 +49,7 @@ impl Poller {
     /// Stop watching a socket.
     ///
     /// # Errors
-    /// It was not watched.
+    /// The socket was not watched.
     pub fn remove(&self, socket: &Socket) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&socket.as_raw_fd()))
     }

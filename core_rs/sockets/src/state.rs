@@ -29,7 +29,7 @@ enum State<T, E> {
     Gone,
 }
 
-/// What a lost connection leaves behind.
+/// The parts of a lost connection that are still needed.
 pub(crate) struct Remains<T> {
     pub(crate) socket: Socket,
     pub(crate) place: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Loss<E> {
     pub(crate) error: Option<E>,
 }
 
-/// What a send has done, and what follows from it.
+/// The result of a send, and what follows from it.
 #[derive(Default)]
 pub(crate) struct Sent {
     /// An empty buffer, which a later write can use.

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-/// What the connections of one worker did since the last `take`.
+/// Counts what the connections of one worker did since the last `take`.
 #[derive(Debug)]
 pub struct Counters {
     bounds_s: Vec<f64>,

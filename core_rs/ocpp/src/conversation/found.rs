@@ -5,7 +5,7 @@ use crate::protocol::value::write_string;
 use crate::protocol::violation::{Deviation, Violation};
 use crate::websocket::Event;
 
-/// What the caller has to do or to know.
+/// Something that the caller has to do or to know.
 #[derive(Debug, PartialEq)]
 pub enum Found<'a> {
     /// An effect of the link, other than a refusal. A `Send` is logged already.
@@ -16,7 +16,7 @@ pub enum Found<'a> {
         unique_id: String,
         /// The action, if it could be read.
         action: Option<String>,
-        /// What is wrong. The first one decides the code. Never empty.
+        /// The broken rules; the first one decides the code. Never empty.
         violations: Vec<Violation>,
         /// A billing message that must be stored before its CALLERROR is sent.
         to_keep: Option<Kept<'a>>,

@@ -111,7 +111,7 @@ pub enum Fault {
 pub struct Frame<'a> {
     /// The frame, or why it could not be read.
     pub message: Result<Message<'a>, Box<Fault>>,
-    /// What was repaired.
+    /// The deviations that were repaired.
     pub deviations: Vec<Deviation>,
     /// The frame's own text: the same text twice is the same frame.
     pub text: &'a str,

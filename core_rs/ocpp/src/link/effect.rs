@@ -24,7 +24,7 @@ pub enum Outcome {
     NotSent,
 }
 
-/// What the caller has to do or to know, in order.
+/// Something that the caller has to do or to know.
 #[derive(Debug, PartialEq)]
 pub enum Effect<'a> {
     /// Write this text to the socket.
@@ -37,7 +37,7 @@ pub enum Effect<'a> {
         action: &'static str,
         /// The payload: valid, and repaired if necessary.
         payload: Value<'a>,
-        /// What was repaired.
+        /// The deviations that were repaired.
         deviations: Vec<Deviation>,
     },
     /// The next `Send` is the CALL with this id.
@@ -53,7 +53,7 @@ pub enum Effect<'a> {
         unique_id: String,
         /// The action, if it could be read.
         action: Option<String>,
-        /// What is wrong. The first one decides the code. Never empty.
+        /// The broken rules; the first one decides the code. Never empty.
         violations: Vec<Violation>,
     },
     /// A frame was dropped.
@@ -82,7 +82,7 @@ pub struct Resolution<'a> {
     pub error_code: Option<ErrorCode>,
     /// The description of a CALLERROR, or what is wrong with the result.
     pub error_description: Option<String>,
-    /// What was repaired.
+    /// The deviations that were repaired.
     pub deviations: Vec<Deviation>,
 }
 

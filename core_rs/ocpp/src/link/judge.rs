@@ -16,7 +16,7 @@ use crate::protocol::violation::{Deviation, Violation};
 pub struct Judged<'a> {
     /// The payload as it was read and repaired.
     pub payload: Value<'a>,
-    /// What was found.
+    /// The violations and deviations.
     pub report: Report,
 }
 
@@ -31,7 +31,7 @@ pub struct JudgedFrame<'a> {
     pub action: Option<String>,
     /// The payload of a CALL with a known action.
     pub payload: Option<Value<'a>>,
-    /// What was found.
+    /// The violations and deviations.
     pub report: Report,
 }
 

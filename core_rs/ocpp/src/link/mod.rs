@@ -200,7 +200,7 @@ impl Link {
         self.calls.queued()
     }
 
-    /// What the payload behind a head must be; `None` when the head leads nowhere.
+    /// The expected payload after a head; `None` when the head belongs to no known message.
     fn expected(&self, head: Head<'_>) -> Option<Expected> {
         match head {
             Head::Call(action) => {

@@ -166,7 +166,7 @@ pub(crate) fn boolean(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_
     }
 }
 
-/// In tolerant mode, any other value becomes its JSON text. The raw text of a number loses nothing.
+/// In tolerant mode, replace a value of another type by its JSON text. The raw text of a number loses nothing.
 #[inline(always)]
 fn make_string(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_>) {
     if walk.mode == Mode::Strict || matches!(value, Value::String(_) | Value::Null) {
@@ -187,7 +187,7 @@ fn parse_integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-/// In tolerant mode, the integer that is meant by `12.0`, `"12"` or, rounded, `12.4`.
+/// Return, in tolerant mode, the integer that is meant by `12.0`, `"12"` or, rounded, `12.4`.
 fn repair_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i64> {
     if walk.mode == Mode::Strict {
         return None;

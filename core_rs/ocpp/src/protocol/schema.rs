@@ -48,7 +48,7 @@ pub enum Direction {
 
 /// The fields of one object.
 pub struct ObjectSchema {
-    /// In the order of the standard; at most 64.
+    /// The fields in the order of the standard; at most 64.
     pub fields: Vec<FieldSchema>,
     /// Bit i is set if field i is required.
     pub required: u64,
@@ -71,11 +71,11 @@ pub struct FieldSchema {
     pub optional: bool,
     /// Set when the field is an array.
     pub many: Option<Items>,
-    /// What one value must be.
+    /// The type of one value.
     pub kind: Kind,
 }
 
-/// What one value must be. Lengths are in characters.
+/// The type of one value. Lengths are in characters.
 pub enum Kind {
     /// A string; with a number: of at most that many characters.
     String(Option<usize>),

@@ -22,7 +22,7 @@ pub struct Deviation {
     pub kind: &'static str,
     /// JSON pointer into the payload; empty for the frame as a whole.
     pub pointer: String,
-    /// What was found there, as JSON text, cut to `RAW_LIMIT` bytes.
+    /// The value that was found there, as JSON text, cut to `RAW_LIMIT` bytes.
     pub raw: String,
 }
 

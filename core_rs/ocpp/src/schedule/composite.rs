@@ -12,7 +12,7 @@ use crate::schedule::question::Question;
 use crate::schedule::stack::{Stack, cap_stack, transaction_stack};
 use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
 
-/// What set a limit.
+/// The source of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The profile in that place of `Question::installed`.
@@ -45,7 +45,7 @@ pub struct Stretch {
     pub start_s: i64,
     /// Index of its period in `Composite::periods`.
     pub period: usize,
-    /// What set the limit.
+    /// The source of the limit.
     pub source: Source,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Outbid {
 pub struct Composite {
     /// The first one starts at 0, starts rise strictly, neighbours differ in limit or phases (C13).
     pub periods: Vec<CompositePeriod>,
-    /// In order of time. Each period has at least one.
+    /// The stretches in order of time. Each period has at least one.
     pub stretches: Vec<Stretch>,
     pub(crate) outbid: Vec<Outbid>,
     /// With connector 0: the connectors that are added up.

@@ -10,15 +10,15 @@ use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
 /// Why a profile in force did not set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It led its stack, but another limit is lower, or is equal and that of the transaction.
+    /// The profile led its stack, but another limit is lower, or is equal and that of the transaction.
     HigherLimit,
     /// One of the same purpose and a higher stack level is in force. OCPP 1.6 3.13.2
     LowerStackLevel,
-    /// It is a default, and the transaction's own profile is in force. OCPP 1.6 3.13.1
+    /// The profile is a default, and the transaction's own profile is in force. OCPP 1.6 3.13.1
     TxProfileLeads,
-    /// It is a default for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
+    /// The profile is a default for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
     ShadowedOnConnector,
-    /// It is a default, and with `Options::strict_tx_override` the transaction's own profile keeps it out.
+    /// The profile is a default, and with `Options::strict_tx_override` the transaction's own profile keeps it out.
     TxProfileInstalled,
 }
 
@@ -41,7 +41,7 @@ impl Reason {
 pub struct Beaten {
     /// Index of the profile in `Question::installed`.
     pub profile: usize,
-    /// Its limit when it was first beaten in the stretch, in the unit of the question.
+    /// The limit of the profile when it was first beaten in the stretch, in the unit of the question.
     pub limit: Tenths,
     /// Why the profile did not set the limit.
     pub reason: Reason,
@@ -170,7 +170,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    /// `beaten` is only called for what is listed.
+    /// List a rival of a stretch. `beaten` is called only if the rival is listed.
     fn add(&mut self, stretch: usize, beaten: impl FnOnce() -> Beaten) {
         let rivals = &mut self.rivals[stretch];
         if rivals.beaten.len() < self.most {

@@ -26,7 +26,7 @@ pub(crate) struct Piece {
 pub(crate) struct Line {
     /// Sorted by start.
     pub segments: Vec<Segment>,
-    /// In order of time, the first one at the start of the span. Leaders of neighbours differ.
+    /// The pieces in order of time, the first one at the start of the span. Leaders of neighbours differ.
     pub pieces: Vec<Piece>,
 }
 
@@ -74,7 +74,7 @@ impl Line {
 
 /// The segments that have started and wait, at most one for each rank.
 struct Waiting {
-    /// By rank: place in the segments, where the bit is set.
+    /// The index of the waiting segment of each rank; valid where the bit is set.
     places: Vec<usize>,
     bits: Vec<u64>,
 }

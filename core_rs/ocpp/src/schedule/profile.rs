@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::schedule::limit::{Tenths, Unit};
 
-/// What a profile limits. OCPP 1.6 7.10
+/// The purpose of a profile: what it limits. OCPP 1.6 7.10
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The charge point as a whole.
@@ -53,7 +53,7 @@ impl Recurrency {
     }
 }
 
-/// What the times of a schedule count from. OCPP 1.6 7.9
+/// The moment that the times of a schedule count from. OCPP 1.6 7.9
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `startSchedule`; without it, the start of the transaction (7.13).
@@ -99,7 +99,7 @@ pub struct Profile {
     pub stack_level: i64,
     /// The purpose: what the profile limits.
     pub purpose: Purpose,
-    /// What the times of the schedule count from.
+    /// The moment that the times of the schedule count from.
     pub kind: Kind,
     /// First second of its validity.
     pub valid_from_s: Option<i64>,

@@ -17,7 +17,7 @@ pub(crate) struct Stack {
 /// Why a `TxDefaultProfile` of a connector does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Silenced {
-    /// It is for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
+    /// The profile is for all connectors, and this connector has its own at the same level. OCPP 1.6 3.13.1
     Shadowed,
     /// The transaction has a `TxProfile`, and `Options::strict_tx_override` is set (C2).
     Overridden,

@@ -20,7 +20,7 @@ const MOST_STRETCHES: usize = 20_000;
 pub enum NoText {
     /// A limit in the other unit with direct current, which cannot be converted.
     NoConversion(NoConversion),
-    /// It would be longer than the caller wants.
+    /// The answer would be longer than the caller wants.
     TooLong,
 }
 

@@ -12,7 +12,7 @@ pub struct Distribution {
     pub loadings: Vec<[Loading; 4]>,
 }
 
-/// What one session may draw.
+/// The limit of one session, and why it is not higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// Tenths of an ampere on each of its phases; 0: it does not charge.
@@ -53,7 +53,7 @@ pub struct Place {
     pub quantity: Quantity,
 }
 
-/// What a node limits.
+/// A quantity that a node limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     /// Current of phase L1.

@@ -67,9 +67,9 @@ pub struct Session {
     pub maximum_a: i64,
     /// The step: the limit is a multiple of it.
     pub step_a: i64,
-    /// Its class. A higher class is served first.
+    /// The class of the session. A higher class is served first.
     pub priority: u8,
-    /// Its share within its class, relative to the other sessions.
+    /// The weight of the session within its class, relative to the other sessions.
     pub weight: i64,
     /// Whether it charges now.
     pub activity: Activity,
@@ -104,11 +104,11 @@ impl Session {
 /// What a session does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// It has charged without interruption for that many seconds.
+    /// The session has charged without interruption for that many seconds.
     Charging(u32),
-    /// It charged, and has waited again for that many seconds.
+    /// The session charged, and has waited again for that many seconds.
     Paused(u32),
-    /// It has not charged yet.
+    /// The session has not charged yet.
     New,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Ask {
     pub maximum: i64,
     pub step: i64,
     pub weight: i64,
-    /// Its place in the order of ids, which decides if all else is equal.
+    /// The place of the session in the order of ids, which decides if all else is equal.
     pub rank: u32,
 }
 

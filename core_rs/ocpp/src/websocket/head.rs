@@ -13,9 +13,9 @@ const COMPRESSED: u8 = 0x40;
 const OPCODE: u8 = 0x0F;
 const CONTROL: u8 = 0x08;
 
-/// In the length's place: the length follows in 2 bytes.
+/// A value in the place of the length: the length follows in 2 bytes.
 pub(super) const LENGTH_IN_2: u8 = 126;
-/// In the length's place: the length follows in 8 bytes.
+/// A value in the place of the length: the length follows in 8 bytes.
 pub(super) const LENGTH_IN_8: u8 = 127;
 
 /// Which side of the connection this is. Only what clients send is masked (RFC 6455 5.1).

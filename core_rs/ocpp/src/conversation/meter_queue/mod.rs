@@ -27,7 +27,7 @@ pub struct Origin {
 /// A connection that waits for the answer to a CALL.
 #[derive(Debug)]
 pub struct Waiting<T> {
-    /// What the caller needs to answer.
+    /// The object by which the caller answers.
     pub owner: T,
     /// The unique id of the CALL.
     pub unique_id: UniqueId<'static>,

@@ -6,7 +6,7 @@ use crate::protocol::names::{Scanned, scan, words};
 use crate::protocol::plain_run::plain_run;
 use crate::protocol::schema::{FieldSchema, ObjectSchema};
 
-/// What comes next in an object.
+/// The next part of an object.
 pub(super) enum Next {
     /// A member of that field: the cursor is at its value, or in it if that is a string.
     Member(&'static FieldSchema),
@@ -177,7 +177,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// As `Cursor::member`, in any form and order.
+/// Do as `Cursor::member`, for members in any form and order.
 #[cold]
 #[inline(never)]
 fn searched_member(

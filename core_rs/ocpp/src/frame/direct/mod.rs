@@ -21,13 +21,13 @@ use crate::protocol::value::{Key, Member, Value};
 /// The part of a frame before its payload.
 #[derive(Clone, Copy, Debug)]
 pub enum Head<'h> {
-    /// Of a CALL: the action as it was sent.
+    /// The action of a CALL, as it was sent.
     Call(&'h str),
-    /// Of a CALLRESULT: the unique id.
+    /// The unique id of a CALLRESULT.
     CallResult(&'h str),
 }
 
-/// What the payload of a frame must be, as the caller knows from the action or the outstanding CALL.
+/// The expected payload of a frame. The caller knows it from the action or the outstanding CALL.
 #[derive(Clone, Copy)]
 pub struct Expected {
     /// The schema of the protocol.
@@ -110,7 +110,7 @@ fn object_at<'a>(
     Some(Value::Object(members))
 }
 
-/// What was read, and the place of what follows.
+/// The value that was read, and the position after it.
 type Read<T> = Option<(T, usize)>;
 
 struct Direct {

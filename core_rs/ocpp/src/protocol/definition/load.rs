@@ -53,7 +53,7 @@ pub enum DefinitionError {
     Malformed {
         /// The table, or the file when it could not be read at all.
         table: String,
-        /// What the TOML reader reports.
+        /// The error text of the TOML reader.
         reason: String,
     },
     /// A feature file without `[profile]`.

@@ -66,7 +66,7 @@ pub struct Message {
     pub summary: String,
     /// Whether money depends on it, so that it is acknowledged only after it is durable.
     pub billing: bool,
-    /// What the receiver answers to bad input, and what the sender does then.
+    /// How the receiver answers bad input, and how the sender reacts.
     pub error_behaviour: String,
     /// Names of the rules across fields that a request must keep; `rules` implements them.
     pub rules: Vec<String>,
@@ -85,7 +85,7 @@ pub struct Message {
 pub struct Field {
     /// Name in frames, e.g. `connectorId`.
     pub name: String,
-    /// What one value must be; of each element when `many` is set.
+    /// The type of the value; of each element when `many` is set.
     pub kind: FieldKind,
     /// Whether the field may be absent.
     pub optional: bool,
@@ -104,7 +104,7 @@ pub struct Items {
     pub max: Option<usize>,
 }
 
-/// What one value must be.
+/// The type of one value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldKind {
     /// A JSON string.
@@ -192,7 +192,7 @@ pub struct ErrorEntry {
     pub also_received_as: Vec<String>,
 }
 
-/// What may be done with a configuration key over OCPP.
+/// The access to a configuration key over OCPP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 pub enum Access {
     /// `GetConfiguration` only.
@@ -226,7 +226,7 @@ pub struct ConfigurationKey {
     pub profile: String,
     /// Whether a charge point that supports the profile must have it.
     pub required: bool,
-    /// What may be done with it.
+    /// The access to the key.
     pub access: Access,
     /// Type of the value inside the string that is sent: `boolean`, `integer`, `string` or `CSL`.
     #[serde(rename = "type")]

@@ -8,26 +8,26 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from app.charge_points import connection_batcher as module
+from app.charge_points import login_batcher as module
 from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
-from tests.support.store import NOW, ChargePointMaker, ChargePointRecords
+from tests.support.store import NOW, ChargePointRecords, RecordsMaker
 
 _HOUR = timedelta(hours=1)
 
 
-async def stored(charge_point: ChargePointRecords) -> ChargePointRecord:
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
-        record = await ChargePointStore(work).get(charge_point.record.identity)
+async def stored(records: ChargePointRecords) -> ChargePointRecord:
+    async with records.database.tenant(records.tenant.id) as work:
+        record = await ChargePointStore(work).get(records.record.identity)
     assert record is not None
     return record
 
 
-async def test_logins_that_ask_together_each_get_their_own(make_charge_point: ChargePointMaker) -> None:
-    stations = [await make_charge_point(f"CP-{number}") for number in range(5)]
-    batcher, slug = stations[0].storage.connection_batcher, stations[0].tenant.slug
+async def test_logins_that_ask_together_each_get_their_own(make_records: RecordsMaker) -> None:
+    stations = [await make_records(f"CP-{number}") for number in range(5)]
+    batcher, slug = stations[0].storage.login_batcher, stations[0].tenant.slug
     asked = [
         (slug, "UNKNOWN"),
         ("nobody", "CP-1"),
@@ -38,7 +38,7 @@ async def test_logins_that_ask_together_each_get_their_own(make_charge_point: Ch
     assert [login and login.charge_point_id for login in found] == [
         None,
         None,
-        *(charge_point.record.id for charge_point in stations),
+        *(records.record.id for records in stations),
         stations[3].record.id,
     ]
     assert found[2] is not None
@@ -50,59 +50,59 @@ async def test_logins_that_ask_together_each_get_their_own(make_charge_point: Ch
 
 
 async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+    records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
-    other = await make_charge_point("CP-2")
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
-    ids = [charge_point.record.id, other.record.id, charge_point.record.id, 2**40, charge_point.record.id]
+    other = await make_records("CP-2")
+    batcher, tenant = records.storage.login_batcher, records.tenant.id
+    ids = [records.record.id, other.record.id, records.record.id, 2**40, records.record.id]
     epochs = await asyncio.gather(*(batcher.next_epoch(tenant, number, NOW) for number in ids))
     assert epochs == [1, 1, 2, None, 3]
-    assert (await stored(charge_point)).connected_at == NOW
+    assert (await stored(records)).connected_at == NOW
 
 
 async def test_boots_that_come_together_are_each_kept(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+    records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
-    other = await make_charge_point("CP-2")
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    other = await make_records("CP-2")
+    async with records.database.tenant(records.tenant.id) as work:
         await ChargePointStore(work).update("CP-2", registration_status="Pending", heartbeat_interval_s=7)
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
+    batcher, tenant = records.storage.login_batcher, records.tenant.id
     boots = [
-        (charge_point.record.id, BootFacts(NOW, "First", "A")),
+        (records.record.id, BootFacts(NOW, "First", "A")),
         (other.record.id, BootFacts(NOW, "Other", "B", firmware_version="2")),
-        (charge_point.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
+        (records.record.id, BootFacts(NOW + _HOUR, "Last", None, iccid="89")),
         (2**40, BootFacts(NOW, "Unknown", "C")),
     ]
     answers = await asyncio.gather(*(batcher.record_boot(tenant, *boot) for boot in boots))
     assert answers == [("Accepted", None), ("Pending", 7), ("Accepted", None), None]
-    record = await stored(charge_point)
+    record = await stored(records)
     assert (record.vendor, record.model, record.iccid) == ("Last", None, "89")
     assert (record.booted_at, record.last_seen_at) == (NOW + _HOUR, NOW + _HOUR)
     assert (await stored(other)).firmware_version == "2"
 
 
 async def test_a_last_seen_time_never_goes_back_and_keeps_a_known_skew(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    place = (charge_point.tenant.id, charge_point.record.id)
+    place = (records.tenant.id, records.record.id)
     times = [
         LastSeen(*place, NOW + _HOUR, 1.5),
         LastSeen(*place, NOW),
-        LastSeen(charge_point.tenant.id, 2**40, NOW),
+        LastSeen(records.tenant.id, 2**40, NOW),
     ]
-    await charge_point.storage.connection_batcher.record_last_seen(times)
-    record = await stored(charge_point)
+    await records.storage.login_batcher.record_last_seen(times)
+    record = await stored(records)
     assert (record.last_seen_at, record.clock_skew_s) == (NOW + _HOUR, 1.5)
 
 
 async def test_a_locked_row_does_not_delay_the_others(
-    charge_point: ChargePointRecords, make_charge_point: ChargePointMaker
+    records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:
-    other = await make_charge_point("CP-2")
-    batcher, tenant = charge_point.storage.connection_batcher, charge_point.tenant.id
-    async with charge_point.database.tenant(TenantId(tenant)) as work:
+    other = await make_records("CP-2")
+    batcher, tenant = records.storage.login_batcher, records.tenant.id
+    async with records.database.tenant(TenantId(tenant)) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
-        held = asyncio.ensure_future(batcher.next_epoch(tenant, charge_point.record.id, NOW))
+        held = asyncio.ensure_future(batcher.next_epoch(tenant, records.record.id, NOW))
         async with asyncio.timeout(20):
             assert await batcher.next_epoch(tenant, other.record.id, NOW) == 1
         assert not held.done()
@@ -110,15 +110,15 @@ async def test_a_locked_row_does_not_delay_the_others(
 
 
 async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
-    charge_point: ChargePointRecords, monkeypatch: pytest.MonkeyPatch, database_url: str
+    records: ChargePointRecords, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     monkeypatch.setattr(module, "_TIMEOUT_S", 0.3)
-    hasty = await module.ConnectionBatcher.open(database_url)
-    async with charge_point.database.tenant(charge_point.tenant.id) as work:
+    hasty = await module.LoginBatcher.open(database_url)
+    async with records.database.tenant(records.tenant.id) as work:
         await ChargePointStore(work).get("CP-1", to_change=True)
         with pytest.raises(StoreUnavailable):
-            await hasty.next_epoch(charge_point.tenant.id, charge_point.record.id, NOW)
-    assert await hasty.next_epoch(charge_point.tenant.id, charge_point.record.id, NOW) == 1
+            await hasty.next_epoch(records.tenant.id, records.record.id, NOW)
+    assert await hasty.next_epoch(records.tenant.id, records.record.id, NOW) == 1
     await hasty.close()
 
 
@@ -139,18 +139,18 @@ class _PoolAfterARestart:
 
 
 async def test_a_connection_that_the_server_has_ended_costs_no_login(
-    charge_point: ChargePointRecords,
+    records: ChargePointRecords,
 ) -> None:
-    pool = _PoolAfterARestart(charge_point.storage.connection_batcher._pool)
-    batcher = module.ConnectionBatcher(cast(Any, pool))
-    assert await batcher.find(charge_point.tenant.slug, "CP-1") is not None
+    pool = _PoolAfterARestart(records.storage.login_batcher._pool)
+    batcher = module.LoginBatcher(cast(Any, pool))
+    assert await batcher.find(records.tenant.slug, "CP-1") is not None
     assert not pool.given
 
 
-async def test_a_database_that_restarts_is_found_again(charge_point: ChargePointRecords) -> None:
-    batcher, slug = charge_point.storage.connection_batcher, charge_point.tenant.slug
+async def test_a_database_that_restarts_is_found_again(records: ChargePointRecords) -> None:
+    batcher, slug = records.storage.login_batcher, records.tenant.slug
     assert await batcher.find(slug, "CP-1") is not None
-    async with charge_point.database.platform() as work:
+    async with records.database.platform() as work:
         ended = await work.connection.exec_driver_sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = 'stationmaster connections' and datname = current_database()"

@@ -44,7 +44,7 @@ _FIND = """
 _Row = tuple[Any, ...]
 
 
-class ConnectionBatcher:
+class LoginBatcher:
     """The statements of one worker about the connections of charge points, in batches.
 
     Each method returns after its commit.
