@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.support.engines",
     "tests.support.live_fixtures",
     "tests.support.processes",
+    "tests.support.server",
     "tests.support.store",
     "tests.support.tools",
 ]

@@ -2,8 +2,8 @@
 
 import itertools
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -216,12 +216,27 @@ class _Unconcerned:
         """Do nothing."""
 
 
-def build_app(services: ServiceRegistry) -> FastAPI:
-    """Make the application with the API alone, as `app.main` does."""
+def build_app() -> FastAPI:
+    """Make the application with the API alone, as `app.main` does, without services."""
     app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.services = services
     install_api(app, OCPP16)
     return app
+
+
+_UNUSED_APPS: list[FastAPI] = []
+"""Applications of tests that have ended. FastAPI analyses each route at its first request, which takes
+longer than most tests."""
+
+
+@contextmanager
+def _app_with(services: ServiceRegistry) -> Iterator[FastAPI]:
+    """Give an application these services for the time of one test."""
+    app = _UNUSED_APPS.pop() if _UNUSED_APPS else build_app()
+    app.state.services = services
+    try:
+        yield app
+    finally:
+        _UNUSED_APPS.append(app)
 
 
 @asynccontextmanager
@@ -246,10 +261,10 @@ async def open_api(
             owner = CommandOwner(context, Registry(presence, bus, clock))
             commands = CommandService(context, owner, presence)
         services = WorkerParts(OCPP16, storage, presence, commands, bus, clock, settings)
-        app = build_app(compose_services(services))
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-            yield Api(services, clock, delivered, client, app)
+        with _app_with(compose_services(services)) as app:
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+                yield Api(services, clock, delivered, client, app)
     finally:
         await bus.close()
         await presence.close()

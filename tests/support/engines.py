@@ -99,10 +99,20 @@ def clock() -> Clock:
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Return settings with the engines of the test."""
+    return _settings(database_url, redis_url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def server_settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings for a server that the tests of a module share."""
+    return _settings(database_url, redis_url, tmp_path_factory.mktemp("data"))
+
+
+def _settings(database_url: str, redis_url: str, directory: Path) -> Settings:
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
-        data_directory=tmp_path,
+        data_directory=directory,
         credential_pepper="pepper of the tests",
     )
 

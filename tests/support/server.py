@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
 from app.settings import Settings
@@ -85,6 +86,13 @@ async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Serv
             process.terminate()
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await process.wait()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(server_settings: Settings) -> AsyncIterator[Served]:
+    """Run one server with one worker for all tests of a module."""
+    async with serving(server_settings) as running:
+        yield running
 
 
 async def _announced_url(process: asyncio.subprocess.Process) -> str:

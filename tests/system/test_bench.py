@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from app.simulator.rest import RestClient
 from app.tenants.records import TenantRecord
 from benchmarks.load import build
 from tests.support.account import open_account
-from tests.support.server import serving
+from tests.support.server import Served
 
 
 @pytest.fixture(scope="module")
@@ -47,28 +46,27 @@ def options(tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch) -> Be
 
 @pytest.mark.timeout(180)
 async def test_a_deployment_is_measured_and_charge_points_are_registered_once(
-    database: Database, settings: Settings, tenant: TenantRecord, options: BenchOptions
+    served: Served, database: Database, settings: Settings, tenant: TenantRecord, options: BenchOptions
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with serving(settings) as server:
-        url = f"{server.url.replace('http://', 'ws://')}/ocpp/{account.slug}"
-        options = dataclasses.replace(options, url=url, api_key=account.token)
-        found, clean = await asyncio.to_thread(run_bench, options)
-        assert (clean, found["failures"]["examples"]) == (True, [])
-        assert [figures["sockets"] for figures in found["rounds"]] == [3, 3]
-        assert all(figures["answers"] > 0 for figures in found["rounds"])
-        assert summary_lines(found)[0].startswith("connected 3: ")
+    url = f"{served.url.replace('http://', 'ws://')}/ocpp/{account.slug}"
+    options = dataclasses.replace(options, url=url, api_key=account.token)
+    found, clean = await asyncio.to_thread(run_bench, options)
+    assert (clean, found["failures"]["examples"]) == (True, [])
+    assert [figures["sockets"] for figures in found["rounds"]] == [3, 3]
+    assert all(figures["answers"] > 0 for figures in found["rounds"])
+    assert summary_lines(found)[0].startswith("connected 3: ")
 
-        # The passwords are known now: no key is needed any more.
-        again = dataclasses.replace(options, api_key=None, scenario="storm", rounds=1, rate_per_s=None)
-        found, clean = await asyncio.to_thread(run_bench, again)
-        assert (clean, found["connections"][0]["connections"]) == (True, 3)
+    # The passwords are known now: no key is needed any more.
+    again = dataclasses.replace(options, api_key=None, scenario="storm", rounds=1, rate_per_s=None)
+    found, clean = await asyncio.to_thread(run_bench, again)
+    assert (clean, found["connections"][0]["connections"]) == (True, 3)
 
-        (options.credentials).write_text('{"passwords": {"BENCH-00000": "00000000"}}')
-        wrong = dataclasses.replace(again, sockets=1)
-        found, clean = await asyncio.to_thread(run_bench, wrong)
-        assert (clean, found["failures"]["refused"]) == (False, 1)
-        assert "401" in summary_lines(found)[-1]
+    (options.credentials).write_text('{"passwords": {"BENCH-00000": "00000000"}}')
+    wrong = dataclasses.replace(again, sockets=1)
+    found, clean = await asyncio.to_thread(run_bench, wrong)
+    assert (clean, found["failures"]["refused"]) == (False, 1)
+    assert "401" in summary_lines(found)[-1]
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,14 @@ class Deployment:
 
 @pytest.fixture
 async def deployment(
-    database: Database, settings: Settings, tenant: TenantRecord, options: BenchOptions
-) -> AsyncIterator[Deployment]:
+    served: Served, database: Database, settings: Settings, tenant: TenantRecord, options: BenchOptions
+) -> Deployment:
     account = await open_account(database, settings, tenant)
     async with database.tenant(tenant.id) as work:
         await ChargePointStore(work).create("BENCH-00000", name="Benchmark", credential_hash=b"made by bench")
         await ChargePointStore(work).create("CABLE-00000", name="Car park", credential_hash=b"made by hand")
-    async with serving(settings) as server:
-        url = f"{server.url.replace('http://', 'ws://')}/ocpp/{account.slug}"
-        yield Deployment(dataclasses.replace(options, url=url, api_key=account.token), database, tenant)
+    url = f"{served.url.replace('http://', 'ws://')}/ocpp/{account.slug}"
+    return Deployment(dataclasses.replace(options, url=url, api_key=account.token), database, tenant)
 
 
 async def test_a_wrong_tenant_is_refused_before_anything_is_changed(deployment: Deployment) -> None:

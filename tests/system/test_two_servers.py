@@ -2,15 +2,35 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app.database.database import Database
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.account import open_account
-from tests.support.server import ClientConnection, Operator, connecting, serving
+from tests.support.server import ClientConnection, Operator, Served, connecting, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two servers that go on after a test; a worker of the first may hang for five seconds."""
+
+    first: Served
+    second: Served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(server_settings: Settings) -> AsyncIterator[Pair]:
+    hanging = server_settings.model_copy(update={"worker_silence_s": 5.0})
+    async with serving(hanging) as first, serving(server_settings) as second:
+        yield Pair(first, second)
 
 
 async def _answer(socket: ClientConnection, payload: dict[str, Any]) -> list[Any]:
@@ -32,16 +52,13 @@ async def _goes_on(
     assert (await lost)["state"] == "connection_lost"
 
 
-@pytest.mark.timeout(180)
 async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_death(
-    database: Database, settings: Settings, tenant: TenantRecord
+    pair: Pair, database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with (
-        serving(settings) as first,
-        serving(settings) as second,
-        Operator(second.url, account.token) as operator,
-    ):
+    second = pair.second
+    # The first server is killed, so it is the test's own.
+    async with serving(settings) as first, Operator(second.url, account.token) as operator:
         key = await operator.register("CP-1")
         async with connecting(first, account.slug, "CP-1", key) as socket:
             command = asyncio.create_task(operator.command("CP-1", "Reset", {"type": "Soft"}))
@@ -59,16 +76,12 @@ async def test_a_command_finds_the_socket_on_the_other_server_and_outlives_its_d
                 await _goes_on(newer, operator, "CP-1", lost)
 
 
-@pytest.mark.timeout(180)
 async def test_a_worker_that_hangs_leaves_behind_what_a_dead_one_does(
-    database: Database, settings: Settings, tenant: TenantRecord
+    pair: Pair, database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with (
-        serving(settings.model_copy(update={"worker_silence_s": 5.0})) as first,
-        serving(settings) as second,
-        Operator(second.url, account.token) as operator,
-    ):
+    first, second = pair.first, pair.second
+    async with Operator(second.url, account.token) as operator:
         key = await operator.register("CP-3")
         async with connecting(first, account.slug, "CP-3", key) as socket:
             lost = asyncio.create_task(operator.command("CP-3", "Reset", {"type": "Hard"}, wait_s=60))
@@ -80,16 +93,12 @@ async def test_a_worker_that_hangs_leaves_behind_what_a_dead_one_does(
                 await _goes_on(newer, operator, "CP-3", lost)
 
 
-@pytest.mark.timeout(180)
 async def test_the_newest_connection_wins_on_whichever_server_it_comes_in(
-    database: Database, settings: Settings, tenant: TenantRecord
+    pair: Pair, database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:
     account = await open_account(database, settings, tenant)
-    async with (
-        serving(settings) as first,
-        serving(settings) as second,
-        Operator(first.url, account.token) as operator,
-    ):
+    first, second = pair.first, pair.second
+    async with Operator(first.url, account.token) as operator:
         key = await operator.register("CP-2")
         older = await connecting(first, account.slug, "CP-2", key)
         async with connecting(second, account.slug, "CP-2", key) as newer:
@@ -101,7 +110,6 @@ async def test_the_newest_connection_wins_on_whichever_server_it_comes_in(
             assert (await command)["state"] == "accepted"
 
 
-@pytest.mark.timeout(180)
 async def test_a_command_finds_the_worker_of_one_server(
     database: Database, settings: Settings, tenant: TenantRecord
 ) -> None:

@@ -29,10 +29,9 @@ from app.transactions.store.reading import TransactionStore
 from app.web.pagination import Page
 from app.web.resources import Resource
 from app.web.rows import encoded, encoded_page
-from app.web.services import ServiceRegistry
 from tests.support.api import NOW, Api, build_app
 
-DOCUMENT = build_app(ServiceRegistry()).openapi()
+DOCUMENT = build_app().openapi()
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 integers = st.integers(-(2**63), 2**63 - 1)
