@@ -169,6 +169,7 @@ def test_the_full_payload_and_the_example_of_every_message_are_valid_for_both() 
                 assert official_accepts(schema_name(action, direction), text), (action, direction)
 
 
+@pytest.mark.slow
 def test_generated_payloads_and_their_changes_get_the_official_verdict() -> None:
     accepted: list[bool] = []
 

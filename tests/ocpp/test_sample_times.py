@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def queued(text: str) -> Any:
     return None if batch is None else batch.records()[0][-1][0][0]
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(times())
 def test_what_the_core_takes_it_reads_as_the_handler_would(text: str) -> None:

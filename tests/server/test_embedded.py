@@ -159,6 +159,7 @@ async def test_a_stale_process_file_does_not_prevent_the_start(engine_directory:
             assert (await _count(engines.database_url, engines.redis_url))[0] == 2
 
 
+@pytest.mark.slow
 async def test_an_engine_that_dies_is_started_again(engine_directory: Path) -> None:
     async with start_embedded(_settings(engine_directory)) as engines:
         redis = Redis.from_url(engines.redis_url)

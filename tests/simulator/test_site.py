@@ -85,6 +85,7 @@ def test_the_command_prints_the_figures_and_draws(tmp_path: Path) -> None:
     assert file.read_text().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_the_documentation_shows_the_day_as_it_is() -> None:
     day = run_day()
     hint = "run 'make generate'"

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +86,7 @@ def holding(profiles: list[Json], moment: datetime) -> Limit | None:
     return found[0] if found else None
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(calendars(CHANGING_ZONES), moments.filter(lambda moment: moment.year > 2024))
 def test_re_issued_at_each_change_it_follows_the_clocks_minute_by_minute(

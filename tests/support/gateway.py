@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +19,11 @@ from app.gateway.gateway import server_options
 from app.main import WorkerParts
 from app.settings import Settings
 from app.tenants.records import TenantRecord
+from tests.support.prompt_server import PromptServer
 from tests.support.raw_client import RawClient
 
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff00112233")
 """The key of all charge points of these tests. It is not text, like the example in the standard."""
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @dataclass
@@ -88,7 +83,7 @@ async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterat
     """Run an application under uvicorn on a free port. changes: to the options of the gateway."""
     listener = socket.create_server(("127.0.0.1", 0))
     options = {**server_options(settings), "loop": "none", **changes}
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **options))
+    server = PromptServer(uvicorn.Config(app, log_config=None, access_log=False, **options))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         assert not task.done(), task.result()
@@ -96,6 +91,6 @@ async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterat
     try:
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.ending.set()
         await task
         listener.close()

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from app.gateway.transport import ByteTransport, Receiver
 from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer, text_frame
 from tests.gateway.websocket.cases import Limits, frame_bytes, read_limits
+from tests.support.prompt_server import PromptServer
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,6 @@ IMPLEMENTATIONS: Final = {
 """By name. To compare another one, add it here."""
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def serving(implementation: Implementation, limits: Limits) -> AsyncIterator[int]:
     """Serve the echo on a port of its own, and yield the port."""
@@ -74,12 +69,12 @@ async def serving(implementation: Implementation, limits: Limits) -> AsyncIterat
         )
         config.load()
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-        server = _Server(config)
+        server = PromptServer(config)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield listening.getsockname()[1]
         finally:
-            server.should_exit = True
+            server.ending.set()
             await running
             sockets.close()
 
