@@ -1,4 +1,4 @@
-"""A uvicorn that runs beside the test, in its event loop."""
+"""A uvicorn server that runs in the event loop of the test, and ends without waiting."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import uvicorn
 
 
 class PromptServer(uvicorn.Server):
-    """A server that ends at once when it is told to. uvicorn's own looks ten times a second, and pauses."""
+    """A server that ends as soon as `ending` is set. uvicorn itself looks ten times a second, and waits."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
