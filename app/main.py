@@ -27,6 +27,7 @@ from app.commands.reaper import CommandReaper
 from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
+from app.database.partitions import PartitionKeeper
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, parse_networks
@@ -145,6 +146,7 @@ async def _start_worker(
     stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
     for task in (
+        PartitionKeeper(storage.database.url, clock),
         CommandReaper(context, owner, presence),
         ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
     ):

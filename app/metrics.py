@@ -102,6 +102,11 @@ LEDGER_COMMIT_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 LEDGER_WAITING = Gauge("stationmaster_ledger_waiting", "Records that wait for a group commit.")
+TRANSACTION_IDS_USED = Gauge(
+    "stationmaster_transaction_ids_used_ratio",
+    "Share of its transaction ids that a tenant has used, from 90 % on. After the last no start is stored.",
+    ["tenant_id"],
+)
 LEDGER_RETRIES = Counter("stationmaster_ledger_retries", "Group commits that were tried again.", ["reason"])
 LEDGER_FAILURES = Counter(
     "stationmaster_ledger_failures",

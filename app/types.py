@@ -1,6 +1,6 @@
 """Types that all packages share: identifiers, patterns of names, scopes, JSON."""
 
-from typing import Any, Final, Literal, NewType
+from typing import Any, Final, Literal, NamedTuple, NewType
 
 SLUG_PATTERN: Final = r"[a-z0-9-]{1,40}"
 """The name of a tenant, or of a protocol, in URLs. Like each pattern here it has no anchors."""
@@ -17,6 +17,14 @@ TenantId = NewType("TenantId", int)
 
 ChargePointId = NewType("ChargePointId", int)
 """Primary key of a charge point, unique over all tenants. Its name in OCPP is the `identity`."""
+
+
+class ChargePointKey(NamedTuple):
+    """A charge point and its tenant: what rows of charge points are found by."""
+
+    tenant_id: int
+    charge_point_id: int
+
 
 WorkerId = NewType("WorkerId", str)
 """Id of one server process, from its start to its end."""

@@ -174,10 +174,11 @@ class _Update:
             update charge_points as point set {assignments}
             from unnest({arrays}) as asked (id, tenant_id, {", ".join(columns)}),
                 lateral (
-                    select id from charge_points where id = asked.id and tenant_id = asked.tenant_id
+                    select tenant_id, id from charge_points
+                    where tenant_id = asked.tenant_id and id = asked.id
                     for no key update
                 ) as held
-            where point.id = held.id returning point.id, {returning}
+            where point.tenant_id = held.tenant_id and point.id = held.id returning point.id, {returning}
         """  # noqa: S608
         self._skipping_sql = self._waiting_sql.replace("for no key update", "for no key update skip locked")
         self.batcher: Batcher[_Row, asyncpg.Record | None] = Batcher(self._write, _BATCH)

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Integer, and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -50,14 +50,16 @@ _RECORD_STATUS = text(
     select :tenant_id, :charge_point_id, :connector_id, :status, :error_code, :info,
         :vendor_id, :vendor_error_code, :reported_at, :received_at, :effective_at
     where exists (select from connectors
-                  where charge_point_id = :charge_point_id and connector_id = :connector_id)
-       or (select count(*) from connectors where charge_point_id = :charge_point_id) < :connector_limit
-    on conflict (charge_point_id, connector_id) do update set
+                  where tenant_id = :tenant_id and charge_point_id = :charge_point_id
+                      and connector_id = :connector_id)
+       or (select count(*) from connectors
+           where tenant_id = :tenant_id and charge_point_id = :charge_point_id) < :connector_limit
+    on conflict (tenant_id, charge_point_id, connector_id) do update set
         status = excluded.status, error_code = excluded.error_code, info = excluded.info,
         vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
         reported_at = excluded.reported_at, received_at = excluded.received_at,
         effective_at = excluded.effective_at
-    where excluded.effective_at >= known.effective_at and known.tenant_id = excluded.tenant_id
+    where excluded.effective_at >= known.effective_at
     returning connector_id
     """
 ).bindparams(
@@ -69,9 +71,14 @@ _RECORD_STATUS = text(
     ),
 )
 
+_OF_CHARGE_POINT: Final = and_(
+    _CONNECTORS.c.tenant_id == _CHARGE_POINTS.c.tenant_id,
+    _CONNECTORS.c.charge_point_id == _CHARGE_POINTS.c.id,
+)
+
 _CONNECTORS_BY_IDENTITY: Final = Statement(
     select(*_CONNECTOR_COLUMNS)
-    .select_from(_CHARGE_POINTS.outerjoin(_CONNECTORS, _CONNECTORS.c.charge_point_id == _CHARGE_POINTS.c.id))
+    .select_from(_CHARGE_POINTS.outerjoin(_CONNECTORS, _OF_CHARGE_POINT))
     .where(
         _CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"),
         _CHARGE_POINTS.c.identity == bindparam("identity"),

@@ -19,6 +19,7 @@ from app.charge_points.records import BOOT_TEXTS
 from app.database.schema import (
     REGISTRATION_STATUS_VALUES,
     charge_point_column,
+    charge_point_reference,
     metadata,
     tenant_column,
     time_column,
@@ -27,8 +28,8 @@ from app.database.schema import (
 charge_points = Table(
     "charge_points",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
     tenant_column(),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("identity", Text, nullable=False),
     Column("name", Text),
     Column("registration_status", Text, nullable=False),
@@ -65,4 +66,5 @@ connectors = Table(
     time_column("received_at"),
     # The order of reports: reported_at if that is plausible, otherwise received_at.
     time_column("effective_at"),
+    charge_point_reference(),
 )

@@ -125,6 +125,14 @@ class RemoteStart:
     created_at: datetime
 
 
+class StartedTransaction(NamedTuple):
+    """A transaction that has just begun, and the RemoteStartTransaction that led to it."""
+
+    tenant_id: int
+    command_id: UUID
+    transaction_id: int
+
+
 class EndedTransaction(NamedTuple):
     """A transaction that has just ended, for the RemoteStopTransaction that asked for its end."""
 

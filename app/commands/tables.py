@@ -14,7 +14,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from app.database.schema import charge_point_column, metadata, tenant_column, time_column
+from app.database.schema import (
+    charge_point_column,
+    charge_point_reference,
+    metadata,
+    tenant_column,
+    time_column,
+)
 
 CARRIES_CHARGING_PROFILE = (
     "action in ('SetChargingProfile', 'ClearChargingProfile')"
@@ -26,8 +32,8 @@ CARRIES_CHARGING_PROFILE = (
 commands = Table(
     "commands",
     metadata,
-    Column("id", UUID(as_uuid=True), primary_key=True),
     tenant_column(),
+    Column("id", UUID(as_uuid=True), primary_key=True),
     charge_point_column(),
     Column("action", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
@@ -51,12 +57,14 @@ commands = Table(
     Column("has_effects", Boolean, nullable=False, server_default=text("false")),
     # Of a command with a charging profile: since when no answer to it, late or not, can matter any more.
     time_column("superseded_at", nullable=True),
+    charge_point_reference(),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),
-    Index("ix_commands_charge_point", "charge_point_id", "created_at"),
+    Index("ix_commands_charge_point", "tenant_id", "charge_point_id", "created_at"),
     Index("ix_commands_open", "deadline_at", postgresql_where=text("state in ('queued', 'sent')")),
     Index(
         "ix_commands_without_effect",
+        "tenant_id",
         "charge_point_id",
         "created_at",
         postgresql_where=text(
@@ -65,6 +73,7 @@ commands = Table(
     ),
     Index(
         "ix_commands_charging_profiles",
+        "tenant_id",
         "charge_point_id",
         "sent_at",
         postgresql_where=text(f"superseded_at is null and ({CARRIES_CHARGING_PROFILE})"),

@@ -35,9 +35,9 @@ class ConfigurationStore(Repository):
             changes["readonly"] = new.readonly
         await self.connection.execute(
             statement.on_conflict_do_update(
-                index_elements=["charge_point_id", "key"],
+                index_elements=["tenant_id", "charge_point_id", "key"],
                 set_=changes,
-                where=(_TABLE.c.tenant_id == self.tenant_id) & (_TABLE.c.reported_at <= new.reported_at),
+                where=_TABLE.c.reported_at <= new.reported_at,
             )
         )
 

@@ -2,7 +2,13 @@
 
 from sqlalchemy import Boolean, Column, Table, Text
 
-from app.database.schema import charge_point_column, metadata, tenant_column, time_column
+from app.database.schema import (
+    charge_point_column,
+    charge_point_reference,
+    metadata,
+    tenant_column,
+    time_column,
+)
 
 configuration = Table(
     "configuration",
@@ -13,4 +19,5 @@ configuration = Table(
     Column("value", Text),
     Column("readonly", Boolean),
     time_column("reported_at"),
+    charge_point_reference(),
 )

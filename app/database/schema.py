@@ -5,8 +5,20 @@ from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Text, column, table
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    column,
+    table,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.sql.expression import ColumnElement
 
 import app
 
@@ -24,7 +36,14 @@ CHARGE_POINTS: Final = table(
     "charge_points", column("id", BigInteger), column("tenant_id", BigInteger), column("identity", Text)
 )
 """The charge points, to join rows of other capabilities with: these are shown with its identity."""
-REGISTRATION_STATUS_VALUES = "in ('Accepted', 'Pending', 'Rejected')"
+
+
+def is_charge_point_of(rows: Table) -> ColumnElement[bool]:
+    """Return the condition that joins rows with the charge point that they belong to."""
+    return and_(CHARGE_POINTS.c.tenant_id == rows.c.tenant_id, CHARGE_POINTS.c.id == rows.c.charge_point_id)
+
+
+REGISTRATION_STATUS_VALUES: Final = "in ('Accepted', 'Pending', 'Rejected')"
 
 
 def time_column(name: str, nullable: bool = False) -> Column[object]:
@@ -32,15 +51,22 @@ def time_column(name: str, nullable: bool = False) -> Column[object]:
     return Column(name, TIME, nullable=nullable)
 
 
-def tenant_column(nullable: bool = False) -> Column[object]:
-    """Return the column that names the tenant of a row."""
-    return Column("tenant_id", BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=nullable)
+def tenant_column(primary_key: bool = True, nullable: bool = False) -> Column[object]:
+    """Return the column that names the tenant of a row. It is the first one of the primary key."""
+    reference = ForeignKey("tenants.id", ondelete="CASCADE")
+    return Column("tenant_id", BigInteger, reference, primary_key=primary_key, nullable=nullable)
 
 
-def charge_point_column(primary_key: bool = False, ondelete: str = "CASCADE") -> Column[object]:
+def charge_point_column(primary_key: bool = False) -> Column[object]:
     """Return the column that names the charge point of a row."""
-    reference = ForeignKey("charge_points.id", ondelete=ondelete)
-    return Column("charge_point_id", BigInteger, reference, nullable=False, primary_key=primary_key)
+    return Column("charge_point_id", BigInteger, nullable=False, primary_key=primary_key)
+
+
+def charge_point_reference(ondelete: str = "CASCADE") -> ForeignKeyConstraint:
+    """Return the constraint that a row belongs to a charge point of its tenant."""
+    return ForeignKeyConstraint(
+        ["tenant_id", "charge_point_id"], ["charge_points.tenant_id", "charge_points.id"], ondelete=ondelete
+    )
 
 
 def collect_tables() -> MetaData:

@@ -13,6 +13,7 @@ import asyncpg
 from app.clock import Clock
 from app.database.copying import copy_encoded
 from app.database.failures import Failure, failure_of
+from app.database.partitions import FRAME_RUNS, drop_partitions
 from app.logs import get_logger
 from app.metrics import FRAME_LOG_SHED, FRAME_LOG_WRITTEN
 from app.ocpp import FrameBuffer
@@ -22,7 +23,6 @@ _LOG = get_logger("frame_log")
 _INTERVAL_S = 0.25
 _RETRY_S = 2.0
 _PURGE_INTERVAL_S = 3600.0
-_PURGE_RUNS = 20_000
 _COPY_TIMEOUT_S = 30.0
 
 
@@ -62,21 +62,9 @@ class FrameLog:
                 FRAME_LOG_WRITTEN.inc(frames)
 
     async def purge(self) -> int:
-        """Delete runs of frames older than the retention, in portions. Return how many."""
-        before = self._clock.now() - self._retention
-        total = 0
-        while True:
-            connection = await self._connected()
-            status = await connection.execute(
-                "delete from frame_runs where ctid = any("
-                "array(select ctid from frame_runs where at < $1 limit $2))",
-                before,
-                _PURGE_RUNS,
-            )
-            count = int(status.rsplit(" ", 1)[1])
-            total += count
-            if count < _PURGE_RUNS:
-                return total
+        """Drop the days that are older than the retention. Return how many that were."""
+        connection = await self._connected()
+        return await drop_partitions(connection, FRAME_RUNS, self._clock.now() - self._retention)
 
     async def close(self) -> None:
         """Write the remaining frames if the database is available, and disconnect."""

@@ -1,6 +1,6 @@
 """The table of the frame log. Only the store of this package and the migrations use them."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from app.database.schema import metadata, time_column
@@ -20,7 +20,6 @@ frame_runs = Table(
     Column("directions", ARRAY(Text), nullable=False),
     Column("texts", ARRAY(Text), nullable=False),
     Column("deviations", ARRAY(JSONB(none_as_null=True))),
-    Index("ix_frame_runs_charge_point", "charge_point_id", "at"),
-    # The purge selects rows by time alone.
-    Index("ix_frame_runs_at", "at", postgresql_using="brin"),
+    PrimaryKeyConstraint("tenant_id", "charge_point_id", "at", "id"),
+    postgresql_partition_by="RANGE (at)",
 )

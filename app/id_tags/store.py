@@ -56,7 +56,7 @@ class IdTagStore(Repository):
         try:
             row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
         except IntegrityError as error:
-            if "uq_id_tags" not in str(error):
+            if "pk_id_tags" not in str(error):
                 raise
             raise Conflict(f"The id tag {new.id_tag!r} exists already.", "id_tag") from None
         return IdTagRecord(*row)

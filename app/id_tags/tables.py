@@ -6,7 +6,6 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 from app.database.schema import metadata, tenant_column, time_column
@@ -16,7 +15,7 @@ id_tags = Table(
     metadata,
     tenant_column(),
     Column("id_tag", Text, nullable=False),
-    Column("id_tag_key", Text, nullable=False),
+    Column("id_tag_key", Text, primary_key=True),
     Column("status", Text, nullable=False),
     time_column("expires_at", nullable=True),
     Column("parent_id_tag", Text),
@@ -24,6 +23,5 @@ id_tags = Table(
     Column("note", Text),
     time_column("created_at"),
     time_column("updated_at"),
-    UniqueConstraint("tenant_id", "id_tag_key"),
     CheckConstraint("status in ('Accepted', 'Blocked', 'Expired', 'Invalid')", name="status"),
 )

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from app.commands import tables as command_tables
 from app.database.repository import LARGEST_INT32, Repository, columns_of
-from app.database.schema import CHARGE_POINTS
+from app.database.schema import CHARGE_POINTS, is_charge_point_of
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.smart_charging import tables
@@ -218,7 +218,7 @@ class InstallationStore(Repository):
         await self.connection.execute(delete(_INSTALLATIONS).where(*self._is(installation)))
 
     def _select(self, *conditions: Any) -> Select[Any]:
-        joined = _INSTALLATIONS.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _INSTALLATIONS.c.charge_point_id)
+        joined = _INSTALLATIONS.join(CHARGE_POINTS, is_charge_point_of(_INSTALLATIONS))
         statement = select(*_INSTALLATION_COLUMNS).select_from(joined)
         return statement.where(_INSTALLATIONS.c.tenant_id == self.tenant_id, *conditions)
 
@@ -325,7 +325,8 @@ _TAKE = text(
         for update skip locked
     )
     update charging_profile_installations as taken set refresh_at = :again_at
-    from pending join charge_points on charge_points.id = pending.charge_point_id
+    from pending join charge_points
+        on charge_points.tenant_id = pending.tenant_id and charge_points.id = pending.charge_point_id
     where taken.tenant_id = pending.tenant_id and taken.charging_profile_id = pending.charging_profile_id
         and taken.charge_point_id = pending.charge_point_id
     returning taken.tenant_id, taken.charging_profile_id, taken.charge_point_id, charge_points.identity,

@@ -14,19 +14,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.database.schema import charge_point_column, metadata, tenant_column, time_column
+from app.database.schema import (
+    charge_point_column,
+    charge_point_reference,
+    metadata,
+    tenant_column,
+    time_column,
+)
 
 charging_profiles = Table(
     "charging_profiles",
     metadata,
     tenant_column(),
-    Column("id", Integer, nullable=False, autoincrement=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("description", Text, nullable=False),
     Column("charging_profile", JSONB(none_as_null=True)),
     Column("calendar", JSONB(none_as_null=True)),
     time_column("created_at"),
     time_column("updated_at"),
-    PrimaryKeyConstraint("tenant_id", "id"),
     CheckConstraint("num_nonnulls(charging_profile, calendar) = 1", name="form"),
 )
 
@@ -45,12 +50,13 @@ charging_profile_installations = Table(
     # When to check it: at a clock change, after a change of the stored profile, after a failed try.
     time_column("refresh_at", nullable=True),
     PrimaryKeyConstraint("tenant_id", "charging_profile_id", "charge_point_id"),
+    charge_point_reference(),
     ForeignKeyConstraint(
         ["tenant_id", "charging_profile_id"],
         ["charging_profiles.tenant_id", "charging_profiles.id"],
         ondelete="CASCADE",
     ),
-    Index("ix_charging_profile_installations_charge_point", "charge_point_id"),
+    Index("ix_charging_profile_installations_charge_point", "tenant_id", "charge_point_id"),
     Index(
         "ix_charging_profile_installations_due",
         "refresh_at",

@@ -37,7 +37,7 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", UUID(as_uuid=True), primary_key=True),
-    tenant_column(nullable=True),
+    tenant_column(primary_key=False, nullable=True),
     Column("name", Text, nullable=False),
     Column("prefix", Text, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),

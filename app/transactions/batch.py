@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from app.commands.records import EndedTransaction
+from app.commands.records import EndedTransaction, StartedTransaction
 from app.commands.store import effects
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
@@ -31,11 +31,13 @@ from app.transactions.records import (
     MeterReadings,
     StartKey,
     StoppableTransaction,
+    TransactionKey,
     TransactionStart,
     TransactionStarted,
     TransactionStop,
 )
 from app.transactions.store import meter_values, orphans, starts, stops
+from app.transactions.store.transaction_ids import TransactionIds
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -43,10 +45,11 @@ _CONNECT_TIMEOUT_S: Final = 5.0
 class BatchConnection:
     """A connection of the ledger's own. It is opened for the first batch, and again after it has ended."""
 
-    def __init__(self, url: str, settings: Settings) -> None:
+    def __init__(self, url: str, settings: Settings, ids: TransactionIds) -> None:
         self.opened: Connection | None = None
         self._url = url
         self._wait_s = settings.durable_wait_s
+        self._ids = ids
         self._window = timedelta(seconds=settings.remote_start_window_s)
 
     def terminate(self) -> None:
@@ -63,7 +66,7 @@ class BatchConnection:
         # ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
         try:
-            answers = await write_batch(connection, records, self._window, queued)
+            answers = await write_batch(connection, records, self._ids, self._window, queued)
         finally:
             guard.cancel()
         LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
@@ -95,6 +98,7 @@ class BatchConnection:
 async def write_batch(
     connection: Connection,
     records: Sequence[LedgerRecord],
+    ids: TransactionIds,
     remote_start_window: timedelta,
     queued: MeterBatch | None = None,
 ) -> list[LedgerAnswer]:
@@ -103,6 +107,7 @@ async def write_batch(
     Args:
         connection: Outside of a transaction.
         records: Records of any kind.
+        ids: The free transaction ids of this worker.
         remote_start_window: How long before a start its remote start may have been created.
         queued: MeterValues that the core has queued. Their answers are not made here.
     """
@@ -114,10 +119,12 @@ async def write_batch(
         await meter_values.insert_queued(connection, queued)
         return answers
     of_stops: list[MeterReadings] = []
+    if needed := Counter(record.tenant_id for record in records if isinstance(record, TransactionStart)):
+        await ids.reserve(connection, needed)
     async with connection.transaction():
         # Starts first: a stop or a sample in the same batch may belong to one of them.
         if new := {place: item for place, item in others if isinstance(item, TransactionStart)}:
-            started = await _write_starts(connection, list(new.values()), remote_start_window)
+            started = await _write_starts(connection, list(new.values()), ids, remote_start_window)
             for place, answer in zip(new, started, strict=True):
                 answers[place] = answer
         if ended := {place: item for place, item in others if isinstance(item, TransactionStop)}:
@@ -135,14 +142,14 @@ async def write_batch(
 
 
 async def _write_starts(
-    connection: Connection, reported: Sequence[TransactionStart], window: timedelta
+    connection: Connection, reported: Sequence[TransactionStart], ids: TransactionIds, window: timedelta
 ) -> list[TransactionStarted]:
     """Record starts, and return their answers in the same order."""
     keys = [rules.start_key(start) for start in reported]
     answers = await starts.find_starts(connection, dict.fromkeys(keys))
     new = {key: start for key, start in zip(keys, reported, strict=True) if key not in answers}
     if new:
-        inserted = await _insert_starts(connection, new, window)
+        inserted = await _insert_starts(connection, new, ids, window)
         answers |= inserted
         # Another ledger was faster with these: its row has the answer.
         lost = [key for key in new if key not in inserted]
@@ -161,7 +168,10 @@ async def _write_starts(
 
 
 async def _insert_starts(
-    connection: Connection, new: Mapping[StartKey, TransactionStart], window: timedelta
+    connection: Connection,
+    new: Mapping[StartKey, TransactionStart],
+    ids: TransactionIds,
+    window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
     """Judge new starts, insert them, and join what led to them and what came before them."""
     tag_keys = sorted({key.tag for key in new})
@@ -173,25 +183,33 @@ async def _insert_starts(
         running = await starts.find_running(connection, limited)
     judged = rules.judge_starts(new, tags, running)
 
-    charge_points = {start.charge_point_id for start in new.values()}
+    charge_points = {start.charge_point for start in new.values()}
     oldest = min(start.received_at for start in new.values()) - window
     remote = await effects.find_remote_starts(connection, charge_points, oldest, rules.AWAITS_EFFECT)
     commands = rules.match_remote_starts(judged, remote, window)
 
-    numbers = await starts.insert_starts(connection, judged, commands)
-    led_to = {commands[key]: number for key, number in numbers.items() if key in commands}
+    free = {key: ids.take(key.tenant_id) for key in new}
+    numbers = await starts.insert_starts(connection, judged, commands, free)
+    led_to = [
+        StartedTransaction(key.tenant_id, commands[key], number)
+        for key, number in numbers.items()
+        if key in commands
+    ]
     if led_to:
         await effects.set_started(connection, led_to)
-    await _join_waiting_stops(connection, {number: new[key] for key, number in numbers.items()})
+    started = {TransactionKey(key.tenant_id, number): new[key] for key, number in numbers.items()}
+    await _join_waiting_stops(connection, started)
     infos = {item.key: item.id_tag_info for item in judged}
     return {key: TransactionStarted(number, infos[key], False) for key, number in numbers.items()}
 
 
-async def _join_waiting_stops(connection: Connection, started: Mapping[int, TransactionStart]) -> None:
-    """Close those of the new transactions whose stop is here already. started: by transactionId."""
+async def _join_waiting_stops(
+    connection: Connection, started: Mapping[TransactionKey, TransactionStart]
+) -> None:
+    """Close those of the new transactions whose stop is here already."""
     if not started:
         return
-    charge_points = {start.charge_point_id for start in started.values()}
+    charge_points = {start.charge_point for start in started.values()}
     waiting = await orphans.find_waiting_stops(connection, charge_points)
     joined = rules.match_waiting_stops(started, waiting)
     if joined:
@@ -255,15 +273,19 @@ async def _find_transactions(
         }
         locked = await stops.lock_transactions(connection, names) if names else {}
         # Another ledger may have stopped one before it was locked: then the choice is another one.
-        if all(locked.get(item.id) == item for item in found):
+        if all(locked.get(item.key) == item for item in found):
             break
     of_unnamed = iter(chosen)
     return [
-        rules.transaction_of(stop, [locked[stop.transaction_id]] if stop.transaction_id in locked else [])
+        rules.transaction_of(stop, [one] if (one := locked.get(_named(stop))) is not None else [])
         if rules.names_a_transaction(stop)
         else next(of_unnamed)
         for stop in reported
     ]
+
+
+def _named(stop: TransactionStop) -> TransactionKey:
+    return TransactionKey(stop.tenant_id, stop.transaction_id)
 
 
 async def _choose(

@@ -40,6 +40,7 @@ from app.transactions.records import (
     TransactionStop,
 )
 from app.transactions.store.meter_values import readings_of
+from app.transactions.store.transaction_ids import TransactionIds
 
 _LOG = get_logger("ledger")
 
@@ -66,7 +67,8 @@ class Ledger:
         self.meters = MeterQueue(settings.ledger_batch_limit, _QUEUE_LIMIT, self.wake)
         """MeterValues that conversations have put here."""
         self._waiting: deque[WaitingRecord] = deque()
-        self._writers = [BatchWriter(url, settings=settings, clock=clock) for _ in range(_WRITERS)]
+        ids = TransactionIds()
+        self._writers = [BatchWriter(url, ids, settings=settings, clock=clock) for _ in range(_WRITERS)]
         self._awake = asyncio.Event()
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -218,8 +220,8 @@ class WaitingRecord:
 class BatchWriter:
     """Writes one batch at a time."""
 
-    def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
-        self.connection = BatchConnection(url, settings)
+    def __init__(self, url: str, ids: TransactionIds, *, settings: Settings, clock: Clock) -> None:
+        self.connection = BatchConnection(url, settings, ids)
         self._clock = clock
         self._wait_s = settings.durable_wait_s
         self.entries: list[WaitingRecord] = []

@@ -15,7 +15,7 @@ import orjson
 
 from app.clock import microseconds_of
 from app.id_tags.records import IdTagKey
-from app.types import Json
+from app.types import ChargePointKey, Json
 
 TIME_UNREADABLE = "time_unreadable"
 """Flag: the time was not readable. The time of arrival is stored instead, which no retry is known by."""
@@ -52,6 +52,18 @@ class TransactionStart:
     reservation_id: int | None = None
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
+
+    @property
+    def charge_point(self) -> ChargePointKey:
+        """The charge point that it came from."""
+        return ChargePointKey(self.tenant_id, self.charge_point_id)
+
+
+class TransactionKey(NamedTuple):
+    """A stored transaction: its id is unique within its tenant only."""
+
+    tenant_id: int
+    id: int
 
 
 class StartKey(NamedTuple):
@@ -149,6 +161,11 @@ class StoppableTransaction(NamedTuple):
     ending: Ending | None = None
     id_tag_info: Json | None = None
     named_id: str | None = None
+
+    @property
+    def key(self) -> TransactionKey:
+        """The key of its row."""
+        return TransactionKey(self.tenant_id, self.id)
 
 
 StopOutcome = Literal["closed", "repeated", "conflict", "orphan"]

@@ -31,6 +31,7 @@ from app.transactions.records import (
     StopOutcome,
     StoppableTransaction,
     StopRecorded,
+    TransactionKey,
     TransactionStart,
     TransactionStop,
     WaitingStop,
@@ -269,19 +270,19 @@ def decide_stops(
         transactions: What `transaction_of` says of each of them.
         tags: The id tags that the stops name, as far as they are known.
     """
-    closed: dict[int, Closing] = {}
+    closed: dict[TransactionKey, Closing] = {}
     decisions = []
     for stop, transaction in zip(stops, transactions, strict=True):
         if transaction is None:
             place = SamplePlace(stop.transaction_id, 0)
             decision = StopDecision("orphan", None, None, None, "stop_unknown_transaction", place)
-        elif transaction.id in closed:
-            closing = closed[transaction.id]
+        elif transaction.key in closed:
+            closing = closed[transaction.key]
             decision = _decide_again(stop, transaction, closing.ending, closing.id_tag_info)
         elif transaction.ending is not None:
             decision = _decide_again(stop, transaction, transaction.ending, transaction.id_tag_info)
         else:
-            closing = closed[transaction.id] = _closing(stop, transaction, tags)
+            closing = closed[transaction.key] = _closing(stop, transaction, tags)
             place = SamplePlace(transaction.id, transaction.connector_id)
             decision = StopDecision("closed", transaction, closing.id_tag_info, closing, None, place)
         decisions.append(decision)
@@ -353,21 +354,21 @@ def _folded(id_tag: str | None) -> str | None:
 
 
 def match_waiting_stops(
-    started: Mapping[int, TransactionStart], waiting: Sequence[WaitingStop]
+    started: Mapping[TransactionKey, TransactionStart], waiting: Sequence[WaitingStop]
 ) -> list[JoinedStop]:
     """Return the waiting stops that end new transactions: the first that fits, each of them once.
 
     Args:
-        started: The new starts by their transactionId.
+        started: The new starts by the key of their transaction.
         waiting: Stops without transaction, in the order of their time.
     """
     free = list(waiting)
     joined = []
-    for transaction_id, start in started.items():
+    for key, start in started.items():
         stop = next((stop for stop in free if may_have_ended(stop, start)), None)
         if stop is not None:
             free.remove(stop)
-            joined.append(JoinedStop(stop, _late_closing(transaction_id, start, stop)))
+            joined.append(JoinedStop(stop, _late_closing(key.id, start, stop)))
     return joined
 
 

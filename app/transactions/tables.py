@@ -7,7 +7,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    Sequence,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -15,20 +15,26 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, UUID
 
-from app.database.schema import charge_point_column, metadata, tenant_column, time_column
+from app.database.schema import (
+    charge_point_column,
+    charge_point_reference,
+    metadata,
+    tenant_column,
+    time_column,
+)
 
-transaction_id_seq = Sequence(
-    "transaction_id_seq", metadata=metadata, data_type=Integer, start=1, maxvalue=2**31 - 1
+# The next transactionId of each tenant. An id is never given twice.
+transaction_ids = Table(
+    "transaction_ids", metadata, tenant_column(), Column("next_id", BigInteger, nullable=False)
 )
 
 
 transactions = Table(
     "transactions",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
     tenant_column(),
-    # A charge point with transactions cannot be deleted: they are billing records.
-    charge_point_column(ondelete="NO ACTION"),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    charge_point_column(),
     # bigint: what a charge point reports must fit, however odd it is.
     Column("connector_id", BigInteger, nullable=False),
     Column("id_tag", Text, nullable=False),
@@ -49,6 +55,8 @@ transactions = Table(
     Column("stop_raw", JSONB(none_as_null=True)),
     Column("flags", ARRAY(Text, as_tuple=True), nullable=False, server_default=text("'{}'")),
     Column("remote_start_command_id", UUID(as_uuid=True)),
+    # A charge point with transactions cannot be deleted: they are billing records.
+    charge_point_reference(ondelete="NO ACTION"),
     UniqueConstraint(
         "tenant_id",
         "charge_point_id",
@@ -58,8 +66,7 @@ transactions = Table(
         "meter_start_wh",
         name="uq_transactions_start",
     ),
-    Index("ix_transactions_charge_point", "charge_point_id", "started_at"),
-    Index("ix_transactions_page", "tenant_id", "id"),
+    Index("ix_transactions_charge_point", "tenant_id", "charge_point_id", "started_at"),
     Index(
         "ix_transactions_open_tag",
         "tenant_id",
@@ -83,17 +90,17 @@ meter_values = Table(
     # The text as it came: `jsonb` would take it apart for each row, and nothing looks into it.
     Column("sampled_values", JSON, nullable=False),
     Column("digest", BigInteger, nullable=False),
-    UniqueConstraint("charge_point_id", "sampled_at", "digest", name="uq_meter_values_sample"),
+    PrimaryKeyConstraint("tenant_id", "charge_point_id", "sampled_at", "digest"),
+    postgresql_partition_by="RANGE (sampled_at)",
 )
 
 
 orphan_records = Table(
     "orphan_records",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
     tenant_column(),
-    # As with transactions: a stop that fits none is for billing all the same.
-    charge_point_column(ondelete="NO ACTION"),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    charge_point_column(),
     Column("kind", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
@@ -103,6 +110,8 @@ orphan_records = Table(
     time_column("stopped_at", nullable=True),
     Column("transaction_id", Integer),
     Column("digest", BigInteger, nullable=False),
-    UniqueConstraint("charge_point_id", "digest"),
+    # As with transactions: a stop that fits none is for billing all the same.
+    charge_point_reference(ondelete="NO ACTION"),
+    UniqueConstraint("tenant_id", "charge_point_id", "digest"),
     CheckConstraint("kind in ('stop_unknown_transaction', 'stop_conflict', 'invalid')", name="kind"),
 )

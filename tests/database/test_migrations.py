@@ -122,3 +122,48 @@ async def test_a_database_of_a_newer_version_is_left_alone(old_url: str) -> None
     tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
     assert [table["tablename"] for table in tables] == ["alembic_version"]
     await connection.close()
+
+
+_OLD_ROWS = """
+    insert into tenants (slug, name, created_at) values ('t', 'T', now()), ('u', 'U', now());
+    insert into charge_points (tenant_id, identity, registration_status, created_at, updated_at)
+        values (1, 'CP-1', 'Accepted', now(), now()), (2, 'CP-1', 'Accepted', now(), now());
+    insert into connectors (tenant_id, charge_point_id, connector_id, status, error_code, reported_at,
+        received_at, effective_at) values (1, 1, 1, 'Available', 'NoError', now(), now(), now());
+    insert into id_tags (tenant_id, id_tag, id_tag_key, status, created_at, updated_at)
+        values (1, 'TAG', 'tag', 'Accepted', now(), now());
+    insert into transactions (id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
+        started_key, started_received_at, meter_start_wh, id_tag_info)
+        select number, 1 + number % 2, 1 + number % 2, 1, 'TAG', 'tag', now(), now(), now(), number, '{}'
+        from generate_series(1, 9) as number;
+    insert into meter_values
+        select 1, 1, 1, 2, moment, now(), 'periodic', '[]', 7
+        from unnest('{1970-01-01Z, 2026-05-01Z, 2999-01-01Z}'::timestamptz[]) as moment;
+    insert into orphan_records (tenant_id, charge_point_id, kind, action, payload, received_at, digest)
+        values (2, 2, 'invalid', 'StartTransaction', '{}', now(), 3);
+    insert into frame_runs values (1, 1, 1, 'c', now(), '{}', '{}', '{}', null);
+"""
+_KEPT_TABLES = (
+    "charge_points", "connectors", "id_tags", "transactions", "meter_values", "orphan_records", "frame_runs",
+)  # fmt: skip
+
+
+async def _rows_of(connection: "asyncpg.Connection[Any]") -> dict[str, list[str]]:
+    """Return the rows of each table as JSON, because its columns may come in another order."""
+    query = "select to_json(found)::text from {} as found order by 1"
+    return {table: [row[0] for row in await connection.fetch(query.format(table))] for table in _KEPT_TABLES}
+
+
+async def test_keys_by_tenant_keep_every_row_and_go_on_counting(old_url: str) -> None:
+    await _go_to(old_url, "0007", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute(_OLD_ROWS)
+    before = await _rows_of(connection)
+    await _go_to(old_url, "0008", command.upgrade)
+    assert await _rows_of(connection) == before
+    counted = await connection.fetch("select * from transaction_ids order by tenant_id")
+    assert [tuple(row) for row in counted] == [(1, 9), (2, 10)]
+    await _go_to(old_url, "0007", command.downgrade)
+    assert await _rows_of(connection) == before
+    assert await connection.fetchval("select nextval('transaction_id_seq')") == 10
+    await connection.close()

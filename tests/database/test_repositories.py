@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
 from app.charge_points.store import ChargePointStore, ConnectorStore
@@ -271,14 +271,20 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         await records.storage.login_batcher.record_boot(stranger.id, own, BootFacts(NOW, "stolen", None))
         is None
     )
+    later = replace(report, status="Faulted", reported_at=NOW + _HOUR, received_at=NOW + _HOUR)
+    # A reference bears the tenant, so PostgreSQL itself refuses a row at a charge point of another one.
+    with pytest.raises(IntegrityError):
+        async with database.tenant(stranger.id) as work:
+            await ConnectorStore(work).record_status(own, later, 64)
+    with pytest.raises(IntegrityError):
+        async with database.tenant(stranger.id) as work:
+            await ConfigurationStore(work).put(own, "Key", "stolen", None, NOW + _HOUR)
     async with database.tenant(stranger.id) as work:
         assert await ChargePointStore(work).get("CP-1") is None
         assert await ChargePointStore(work).update("CP-1", name="stolen") is None
         assert not await ChargePointStore(work).delete("CP-1")
         await ChargePointStore(work).set_credential(own, b"stolen")
         assert await ConnectorStore(work).for_charge_point(own) == []
-        later = replace(report, status="Faulted", reported_at=NOW + _HOUR, received_at=NOW + _HOUR)
-        assert not await ConnectorStore(work).record_status(own, later, 64)
         assert await IdTagStore(work).get("TAG-1") is None
         assert await TransactionStore(work).get(number) is None
         assert await TransactionStore(work).page(9) == []
@@ -291,7 +297,6 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert not await CommandSteps(work.rows, work.tenant_id).sent(command.id, SentFacts("stolen", 1, NOW))
         assert not await CommandStore(work).late(command.id, {})
         assert await ConfigurationStore(work).for_charge_point(own) == []
-        await ConfigurationStore(work).put(own, "Key", "stolen", None, NOW + _HOUR)
         assert await FrameStore(work).page(own, 9) == []
     foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"

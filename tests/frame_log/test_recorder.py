@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.clock import microseconds_of
+from app.database.partitions import make_partitions_of
 from app.frame_log.recorder import FrameLog
 from app.frame_log.records import FrameFilter, FrameRecord
 from app.frame_log.store import FrameStore
@@ -165,13 +166,21 @@ async def test_a_flush_leaves_what_comes_meanwhile_to_the_next_one(
 
 
 async def test_old_frames_are_purged(
-    records: ChargePointRecords, frame_log: FrameLog, set_clock: _SetClock, settings: Settings
+    records: ChargePointRecords,
+    frame_log: FrameLog,
+    set_clock: _SetClock,
+    settings: Settings,
+    database_url: str,
 ) -> None:
+    # A day from now on has a partition of its own.
+    set_clock.at = datetime.now(UTC) + timedelta(days=2)
+    await make_partitions_of(database_url, set_clock.at)
     _record(frame_log, records, "old", at=set_clock.at)
     set_clock.at += timedelta(days=settings.frame_log_retention_days)
+    await make_partitions_of(database_url, set_clock.at)
     _record(frame_log, records, "new", at=set_clock.at)
     await frame_log.flush()
-    set_clock.at += timedelta(seconds=1)
+    set_clock.at += timedelta(days=1)
     assert await frame_log.purge() >= 1
     assert [frame.text for frame in await _frames(records)] == ["new"]
 

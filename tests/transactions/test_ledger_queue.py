@@ -112,10 +112,10 @@ async def test_a_record_that_cannot_be_stored_fails_alone(
 ) -> None:
     write_batch = ledger_batch.write_batch
 
-    async def failing(connection: Any, records: Any, window: Any, queued: Any = None) -> Any:
+    async def failing(connection: Any, records: Any, ids: Any, window: Any, queued: Any = None) -> Any:
         if queued is not None or any('"13"' in repr(record) for record in records):
             raise asyncpg.DataError("cannot be stored")
-        return await write_batch(connection, records, window, queued)
+        return await write_batch(connection, records, ids, window, queued)
 
     monkeypatch.setattr("app.transactions.batch.write_batch", failing)
     for number in (11, 12, 13, 14):

@@ -19,6 +19,7 @@ from app.transactions.records import (
     StartKey,
     StoppableTransaction,
     StopRecorded,
+    TransactionKey,
     TransactionStart,
     TransactionStop,
     WaitingStop,
@@ -447,13 +448,16 @@ def test_a_waiting_stop_may_have_ended_a_start_that_fits(changes: dict[str, Any]
 
 def test_a_late_start_is_closed_by_the_first_waiting_stop_that_fits_and_each_is_taken_once() -> None:
     later = replace(WAITING, id=4)
-    starts = {50: START, 51: replace(START, meter_start_wh=1001), 52: replace(START, meter_start_wh=1002)}
+    meters = (1000, 1001, 1002)
+    starts = {
+        TransactionKey(1, number): replace(START, meter_start_wh=wh) for number, wh in enumerate(meters, 50)
+    }
     joined = rules.match_waiting_stops(starts, [WAITING, later])
     assert [(item.stop.id, item.closing.transaction.id) for item in joined] == [(3, 50), (4, 51)]
 
 
 def test_a_joined_stop_closes_as_it_came_and_without_answer() -> None:
-    [joined] = rules.match_waiting_stops({50: replace(START, connector_id=2)}, [WAITING])
+    [joined] = rules.match_waiting_stops({TransactionKey(1, 50): replace(START, connector_id=2)}, [WAITING])
     closing = joined.closing
     assert closing.transaction == StoppableTransaction(50, 1, 7, 2, "tag-1", NOW, 1000)
     assert (closing.ending, closing.received_at) == (WAITING.ending, WAITING.received_at)
@@ -463,5 +467,5 @@ def test_a_joined_stop_closes_as_it_came_and_without_answer() -> None:
 
 def test_a_joined_stop_keeps_the_flags_that_it_waited_with() -> None:
     waiting = replace(WAITING, ending=ENDING._replace(flags=(TIME_UNREADABLE,)))
-    [joined] = rules.match_waiting_stops({50: START}, [waiting])
+    [joined] = rules.match_waiting_stops({TransactionKey(1, 50): START}, [waiting])
     assert joined.closing.flags == (TIME_UNREADABLE, "stop_came_first")

@@ -19,7 +19,7 @@ from app.commands.rules import Actor, sources
 from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of
-from app.database.schema import CHARGE_POINTS
+from app.database.schema import CHARGE_POINTS, is_charge_point_of
 from app.database.statements import Statement
 from app.database.text import json_text
 from app.ocpp.v16 import RegistrationStatus
@@ -41,12 +41,13 @@ _RETURNED: Final = ", ".join(
 )
 _RECORDED: Final = ", ".join(f"recorded.{name}" for name in _STORED)
 _IDENTITY: Final = (
-    "(select identity from charge_points where charge_points.id = commands.charge_point_id) as identity"
+    "(select identity from charge_points where charge_points.tenant_id = commands.tenant_id"
+    " and charge_points.id = commands.charge_point_id) as identity"
 )
 
 
 def _select(*conditions: Any) -> Select[Any]:
-    joined = _TABLE.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    joined = _TABLE.join(CHARGE_POINTS, is_charge_point_of(_TABLE))
     statement = select(*_COLUMNS).select_from(joined)
     return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
 
@@ -67,7 +68,8 @@ _RECORD: Final = Statement(
             select count(*) as length from (
                 select from (
                     select state from commands
-                    where charge_point_id = (select id from point)
+                    where tenant_id = cast(:tenant_id as bigint)
+                        and charge_point_id = (select id from point)
                         and created_at > cast(:none_waits_since as timestamptz)
                     -- Keeps the planner from the index of all open commands: there may be a great many.
                     offset 0

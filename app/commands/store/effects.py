@@ -4,29 +4,30 @@ The ledger's batch calls these with its own connection: one statement for all re
 remote start led to which transaction is decided in `transactions.rules`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
-from app.commands.records import CommandState, EndedTransaction, RemoteStart
+from app.commands.records import CommandState, EndedTransaction, RemoteStart, StartedTransaction
 from app.database.prepared import Connection
 from app.database.text import json_text
+from app.types import ChargePointKey
 
 _FIND_REMOTE_STARTS: Final = """
     select id, tenant_id, charge_point_id, payload ->> 'idTag' as id_tag,
         payload ->> 'connectorId' as connector_id, created_at
     from commands
-    where charge_point_id = any($1::bigint[]) and created_at >= $2
-        and action = 'RemoteStartTransaction' and effect is null and state = any($3::text[])
-    order by id
+    where (tenant_id, charge_point_id) in (select * from unnest($1::bigint[], $2::bigint[]))
+        and created_at >= $3 and action = 'RemoteStartTransaction' and effect is null
+        and state = any($4::text[])
+    order by tenant_id, id
     for update
 """
 
 _SET_EFFECTS: Final = """
     update commands set effect = new.effect::jsonb
-    from unnest($1::uuid[], $2::text[]) as new (id, effect)
-    where commands.id = new.id
+    from unnest($1::bigint[], $2::uuid[], $3::text[]) as new (tenant_id, id, effect)
+    where commands.tenant_id = new.tenant_id and commands.id = new.id
 """
 
 # An UPDATE that finds its own rows: a transaction is named by its id, so there is nothing to choose, and to
@@ -44,22 +45,27 @@ _SET_STOPPED: Final = """
 
 async def find_remote_starts(
     connection: Connection,
-    charge_point_ids: Collection[int],
+    charge_points: Collection[ChargePointKey],
     created_since: datetime,
     states: Collection[CommandState],
 ) -> list[RemoteStart]:
     """Return the remote starts without effect that are in one of the states, locked until the commit."""
-    rows = await connection.fetch(_FIND_REMOTE_STARTS, list(charge_point_ids), created_since, list(states))
+    keys = zip(*charge_points, strict=True)
+    rows = await connection.fetch(_FIND_REMOTE_STARTS, *keys, created_since, list(states))
     return [RemoteStart(*row.values()) for row in rows]
 
 
-async def set_started(connection: Connection, transaction_ids: Mapping[UUID, int]) -> None:
-    """Record which transaction each remote start led to. transaction_ids: by the command's id."""
-    effects = [
-        json_text({"observed": "transaction_started", "transactionId": transaction_id})
-        for transaction_id in transaction_ids.values()
+async def set_started(connection: Connection, started: Sequence[StartedTransaction]) -> None:
+    """Record which transaction each remote start led to."""
+    rows = [
+        (
+            item.tenant_id,
+            item.command_id,
+            json_text({"observed": "transaction_started", "transactionId": item.transaction_id}),
+        )
+        for item in started
     ]
-    await connection.execute(_SET_EFFECTS, list(transaction_ids), effects)
+    await connection.execute(_SET_EFFECTS, *zip(*rows, strict=True))
 
 
 async def set_stopped(

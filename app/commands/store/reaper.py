@@ -16,7 +16,7 @@ _GRACE_S = 10.0
 _LOST = text(
     """
     with lost as (
-        select id,
+        select tenant_id, id,
             case when worker is not null and worker <> all (cast(:alive as text[])) then 'connection_lost'
                  when state = 'queued' then 'expired'
                  else 'timed_out' end as ending
@@ -29,7 +29,7 @@ _LOST = text(
         for update skip locked
     )
     update commands set state = lost.ending, finished_at = :at
-    from lost where commands.id = lost.id
+    from lost where commands.tenant_id = lost.tenant_id and commands.id = lost.id
     returning commands.id, commands.tenant_id, commands.state
     """
 )

@@ -1,5 +1,6 @@
 """The history of the schema. `migrate` updates a database to the newest revision, and may run again."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -9,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.database.database import engine_url
+from app.database.database import engine_url, plain_url
 from app.database.failures import Failure, failure_of
+from app.database.partitions import make_partitions_of
 from app.errors import StoreUnavailable
 
 # Any number that is the same in each process. Only one process migrates at a time.
@@ -18,7 +20,9 @@ _LOCK = 7_216_042_713
 
 
 async def migrate(url: str) -> None:
-    """Update the schema to the newest revision. Several processes may call this at the same time.
+    """Update the schema to the newest revision, and make the partitions that come next.
+
+    Several processes may call this at the same time.
 
     Raises:
         StoreUnavailable: the database cannot be reached.
@@ -27,6 +31,7 @@ async def migrate(url: str) -> None:
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
+        await make_partitions_of(plain_url(url), datetime.now(UTC))
     except (DBAPIError, OSError) as error:
         if failure_of(error) is Failure.UNAVAILABLE:
             raise StoreUnavailable() from error

@@ -42,7 +42,8 @@ _INSERT: Final = """
         on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
     where not reading.is_timeless or not exists (
         select from meter_values as known
-        where known.charge_point_id = record.charge_point_id and known.digest = reading.digest
+        where known.tenant_id = record.tenant_id and known.charge_point_id = record.charge_point_id
+            and known.digest = reading.digest
             and known.sampled_at between reading.sampled_at - interval '1 day' and reading.sampled_at
     )
     on conflict do nothing

@@ -19,7 +19,7 @@ from app.transactions.records import (
     TransactionStop,
     WaitingStop,
 )
-from app.types import Json
+from app.types import ChargePointKey, Json
 
 _INSERT: Final = """
     insert into orphan_records (tenant_id, charge_point_id, kind, action, payload, raw, received_at,
@@ -36,24 +36,25 @@ _INSERT: Final = """
 _FIND_WAITING_STOPS: Final = """
     select id, tenant_id, charge_point_id, payload, received_at, stopped_at
     from orphan_records
-    where charge_point_id = any($1::bigint[]) and kind = 'stop_unknown_transaction'
-        and transaction_id is null
+    where (tenant_id, charge_point_id) in (select * from unnest($1::bigint[], $2::bigint[]))
+        and kind = 'stop_unknown_transaction' and transaction_id is null
     order by stopped_at, id
     for update
 """
 
 _JOIN: Final = """
     update orphan_records set transaction_id = joined.transaction_id
-    from unnest($1::bigint[], $2::int[]) as joined (id, transaction_id)
-    where orphan_records.id = joined.id
+    from unnest($1::bigint[], $2::bigint[], $3::int[]) as joined (tenant_id, id, transaction_id)
+    where orphan_records.tenant_id = joined.tenant_id and orphan_records.id = joined.id
 """
 
 # The transactionData of a stop that waited was stored under the id that the stop named.
 _JOIN_METER_VALUES: Final = """
     update meter_values set transaction_id = joined.transaction_id
-    from unnest($1::bigint[], $2::timestamptz[], $3::int[]) as joined (charge_point_id, received_at,
-        transaction_id)
-    where meter_values.charge_point_id = joined.charge_point_id and meter_values.context = 'stop'
+    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::int[])
+        as joined (tenant_id, charge_point_id, received_at, transaction_id)
+    where meter_values.tenant_id = joined.tenant_id and meter_values.charge_point_id = joined.charge_point_id
+        and meter_values.context = 'stop'
         and meter_values.received_at = joined.received_at and meter_values.transaction_id <= 0
 """
 
@@ -98,23 +99,26 @@ async def insert_orphans(connection: Connection, orphans: Sequence[Orphan]) -> N
     await connection.execute(_INSERT, *zip(*map(astuple, orphans), strict=True))
 
 
-async def find_waiting_stops(connection: Connection, charge_point_ids: Collection[int]) -> list[WaitingStop]:
+async def find_waiting_stops(
+    connection: Connection, charge_points: Collection[ChargePointKey]
+) -> list[WaitingStop]:
     """Return the stops of some charge points that no transaction fitted, in the order of their time.
 
     They are locked until the commit.
     """
-    rows = await connection.fetch(_FIND_WAITING_STOPS, list(charge_point_ids))
+    rows = await connection.fetch(_FIND_WAITING_STOPS, *zip(*charge_points, strict=True))
     return [_waiting_stop(row) for row in rows]
 
 
 async def join_stops(connection: Connection, joined: Sequence[JoinedStop]) -> None:
     """Note on waiting stops, and on their samples, which transaction they belong to."""
     stops = [item.stop for item in joined]
+    tenants = [stop.tenant_id for stop in stops]
     transaction_ids = [item.closing.transaction.id for item in joined]
-    await connection.execute(_JOIN, [stop.id for stop in stops], transaction_ids)
+    await connection.execute(_JOIN, tenants, [stop.id for stop in stops], transaction_ids)
     places = [stop.charge_point_id for stop in stops]
     times = [stop.received_at for stop in stops]
-    await connection.execute(_JOIN_METER_VALUES, places, times, transaction_ids)
+    await connection.execute(_JOIN_METER_VALUES, tenants, places, times, transaction_ids)
 
 
 def _waiting_stop(row: asyncpg.Record) -> WaitingStop:

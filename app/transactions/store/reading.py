@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
-from app.database.schema import CHARGE_POINTS
+from app.database.schema import CHARGE_POINTS, is_charge_point_of
 from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
@@ -48,7 +48,7 @@ _SLACK = timedelta(days=1)
 
 
 def _select_transactions(*conditions: Any) -> Select[Any]:
-    joined = _TABLE.join(CHARGE_POINTS, CHARGE_POINTS.c.id == _TABLE.c.charge_point_id)
+    joined = _TABLE.join(CHARGE_POINTS, is_charge_point_of(_TABLE))
     statement = select(*_COLUMNS).select_from(joined)
     return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
 

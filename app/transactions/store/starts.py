@@ -31,14 +31,14 @@ _INSERT: Final = """
     insert into transactions (id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
         started_key, started_received_at, meter_start_wh, reservation_id, id_tag_info, flags,
         remote_start_command_id)
-    select nextval('transaction_id_seq'), tenant_id, charge_point_id, connector_id, id_tag, id_tag_key,
+    select id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key,
         started_at, started_key, received_at, meter_start_wh, reservation_id, id_tag_info::jsonb,
         string_to_array(flags, ','), command_id
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::text[], $12::text[],
-            $13::uuid[])
+            $13::uuid[], $14::int[])
         as new (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key,
-            received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id)
+            received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id, id)
     order by tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
     on conflict do nothing
     returning id, tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
@@ -67,14 +67,22 @@ async def find_running(connection: Connection, tags: Sequence[IdTagKey]) -> list
 
 
 async def insert_starts(
-    connection: Connection, starts: Sequence[JudgedStart], commands: Mapping[StartKey, UUID]
+    connection: Connection,
+    starts: Sequence[JudgedStart],
+    commands: Mapping[StartKey, UUID],
+    ids: Mapping[StartKey, int],
 ) -> dict[StartKey, int]:
     """Insert new starts, and return their transaction ids.
 
-    A start that another ledger has inserted meanwhile is left out. commands: the remote starts that led to
-    some of them.
+    A start that another ledger has inserted meanwhile is left out.
+
+    Args:
+        connection: Of the batch.
+        starts: The new starts.
+        commands: The remote starts that led to some of them.
+        ids: A free transaction id for each of them.
     """
-    parameters = [_row(judged, commands.get(judged.key)) for judged in starts]
+    parameters = [_row(judged, commands.get(judged.key), ids[judged.key]) for judged in starts]
     rows = await connection.fetch(_INSERT, *zip(*parameters, strict=True))
     numbers = {}
     for row in rows:
@@ -83,7 +91,7 @@ async def insert_starts(
     return numbers
 
 
-def _row(judged: JudgedStart, command_id: UUID | None) -> tuple[object, ...]:
+def _row(judged: JudgedStart, command_id: UUID | None, transaction_id: int) -> tuple[object, ...]:
     start = judged.start
     return (
         start.tenant_id,
@@ -99,4 +107,5 @@ def _row(judged: JudgedStart, command_id: UUID | None) -> tuple[object, ...]:
         json_text(judged.id_tag_info),
         ",".join(judged.flags),
         command_id,
+        transaction_id,
     )

@@ -15,6 +15,7 @@ from app.transactions.records import (
     Closing,
     Ending,
     StoppableTransaction,
+    TransactionKey,
     TransactionStop,
 )
 
@@ -31,7 +32,7 @@ _LOCK: Final = f"""
     select {_COLUMNS}
     from transactions
     where (tenant_id, charge_point_id, id) in (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]))
-    order by id
+    order by tenant_id, id
     for update
 """
 
@@ -70,10 +71,11 @@ _CLOSE: Final = """
         meter_stop_wh = ended.meter_stop_wh, stop_reason = ended.reason, stop_id_tag = ended.id_tag,
         stop_id_tag_info = ended.id_tag_info::jsonb, stop_raw = ended.raw::jsonb,
         flags = flags || string_to_array(ended.new_flags, ',')
-    from unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[],
-            $7::text[], $8::text[], $9::text[])
-        as ended (id, stopped_at, received_at, meter_stop_wh, reason, id_tag, id_tag_info, raw, new_flags)
-    where transactions.id = ended.id
+    from unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::text[])
+        as ended (tenant_id, id, stopped_at, received_at, meter_stop_wh, reason, id_tag, id_tag_info, raw,
+            new_flags)
+    where transactions.tenant_id = ended.tenant_id and transactions.id = ended.id
 """
 
 
@@ -116,10 +118,11 @@ def search_of(stop: TransactionStop, ending: Ending, tag: IdTagKey | None) -> Un
 
 async def lock_transactions(
     connection: Connection, names: Iterable[TransactionName]
-) -> dict[int, StoppableTransaction]:
-    """Return those of the named transactions that exist, by id, locked until the commit."""
+) -> dict[TransactionKey, StoppableTransaction]:
+    """Return those of the named transactions that exist, locked until the commit."""
     rows = await connection.fetch(_LOCK, *zip(*names, strict=True))
-    return {row["id"]: _stoppable(row) for row in rows}
+    found = [_stoppable(row) for row in rows]
+    return {item.key: item for item in found}
 
 
 async def find_candidates(
@@ -163,7 +166,7 @@ def _closing_row(closing: Closing) -> tuple[object, ...]:
     # The readings are rows of their own; a second copy of them would only be in the way.
     raw = {key: value for key, value in closing.raw.items() if key != "transactionData"}
     return (
-        closing.transaction.id,
+        *closing.transaction.key,
         ending.stopped_at,
         closing.received_at,
         ending.meter_stop_wh,

@@ -1,0 +1,181 @@
+"""Partitions of the two tables that grow with time: one for each month or day, made ahead of it.
+
+The first partition holds everything before the others, the default one what a clock dates later than all of
+them. So a row always has a place, and the same row always the same one.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+import asyncpg
+
+from app.clock import Clock
+from app.logs import get_logger
+from app.tasks import PeriodicTask
+
+# Names of tables cannot be parameters. They come from `PARTITIONED` and from the catalog of PostgreSQL.
+# ruff: noqa: S608
+
+_UPPER_BOUND = re.compile(r" TO \('([^']+)'\)$")
+_LOG = get_logger(__name__)
+
+_PERIOD_S: Final = 3600.0
+_CONNECT_TIMEOUT_S: Final = 10.0
+_LOCK_TIMEOUT_S: Final = 5
+# Any number that is the same in each process: one of them makes partitions at a time.
+_LOCK: Final = 7_216_042_714
+
+_LIST: Final = """
+    select relname, pg_get_expr(relpartbound, pg_class.oid) as bound
+    from pg_inherits join pg_class on pg_class.oid = inhrelid
+    where inhparent = $1::text::regclass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionedTable:
+    """A table with a partition for each period.
+
+    column: the time by which its rows are divided; ahead: how far into the future there are partitions.
+    """
+
+    name: str
+    column: str
+    period: Literal["month", "day"]
+    ahead: timedelta
+
+
+METER_VALUES: Final = PartitionedTable("meter_values", "sampled_at", "month", timedelta(days=62))
+FRAME_RUNS: Final = PartitionedTable("frame_runs", "at", "day", timedelta(days=3))
+PARTITIONED: Final = (METER_VALUES, FRAME_RUNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition that ends before `until`. None: the default one."""
+
+    name: str
+    until: datetime | None
+
+
+def next_bound(table: PartitionedTable, bound: datetime) -> datetime:
+    """Return where the period ends that begins at a bound."""
+    if table.period == "day":
+        return bound + timedelta(days=1)
+    return (bound.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def missing_periods(
+    table: PartitionedTable, partitions: Sequence[Partition], now: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the periods that still need a partition, each as its bounds, without a gap."""
+    since = max(partition.until for partition in partitions if partition.until is not None)
+    while since <= now + table.ahead:
+        until = next_bound(table, since)
+        yield since, until
+        since = until
+
+
+class PartitionKeeper:
+    """Makes partitions ahead of their time, for as long as a worker runs."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+        self._loop: PeriodicTask | None = None
+
+    def start(self) -> None:
+        """Look for missing partitions every hour in the background."""
+        self._loop = PeriodicTask(self._make_and_pause, "partitions")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
+
+    async def _make_and_pause(self) -> float:
+        # The start of the server has made those of the next days.
+        await asyncio.sleep(_PERIOD_S)
+        try:
+            await make_partitions_of(self._url, self._clock.now())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _LOG.warning("partitions_not_made", error=str(error))
+        return 0.0
+
+
+async def make_partitions_of(url: str, now: datetime) -> None:
+    """Make the partitions that are missing in a database."""
+    connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        await make_partitions(connection, now)
+    finally:
+        await connection.close(timeout=_CONNECT_TIMEOUT_S)
+
+
+async def make_partitions(connection: "asyncpg.Connection[Any]", now: datetime) -> None:
+    """Make the partitions that are missing. connection: outside of a transaction."""
+    async with _alone(connection):
+        for table in PARTITIONED:
+            for since, until in missing_periods(table, await partitions_of(connection, table), now):
+                await _make(connection, table, since, until)
+
+
+async def drop_partitions(
+    connection: "asyncpg.Connection[Any]", table: PartitionedTable, before: datetime
+) -> int:
+    """Drop the partitions that end at a time or earlier, with all their rows. Return how many."""
+    async with _alone(connection):
+        ended = [
+            partition.name
+            for partition in await partitions_of(connection, table)
+            if partition.until is not None and partition.until <= before
+        ]
+        for name in ended:
+            await connection.execute(f"drop table {name}")
+    return len(ended)
+
+
+async def partitions_of(connection: "asyncpg.Connection[Any]", table: PartitionedTable) -> list[Partition]:
+    """Return the partitions of a table."""
+    rows = await connection.fetch(_LIST, table.name)
+    return [Partition(row["relname"], _until(row["bound"])) for row in rows]
+
+
+def _until(bound: str) -> datetime | None:
+    found = _UPPER_BOUND.search(bound)
+    return None if found is None else datetime.fromisoformat(found[1]).astimezone(UTC)
+
+
+async def _make(
+    connection: "asyncpg.Connection[Any]", table: PartitionedTable, since: datetime, until: datetime
+) -> None:
+    """Make one partition, with the rows of its period that are in the default one."""
+    default = next(one.name for one in await partitions_of(connection, table) if one.until is None)
+    name = f"{table.name}_{since:%Y_%m_%d}"
+    await connection.execute(f"create table {name} (like {table.name} including all)")
+    await connection.execute(
+        f"with early as ("
+        f"delete from {default} where {table.column} >= $1 and {table.column} < $2 returning *)"
+        f" insert into {name} select * from early",
+        since,
+        until,
+    )
+    await connection.execute(
+        f"alter table {table.name} attach partition {name}"
+        f" for values from ('{since.isoformat()}') to ('{until.isoformat()}')"
+    )
+
+
+@asynccontextmanager
+async def _alone(connection: "asyncpg.Connection[Any]") -> AsyncIterator[None]:
+    """Run in a transaction of its own, one process at a time, and wait for no lock for long."""
+    async with connection.transaction():
+        await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT_S}s'; set local timezone = 'UTC'")
+        await connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+        yield

@@ -1,0 +1,68 @@
+"""Partitions are made ahead of their time, without a gap, and a row always has the same place."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.database import partitions
+from app.database.partitions import FRAME_RUNS, METER_VALUES, Partition
+
+NOW = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
+_INSERT = """
+    insert into meter_values (tenant_id, charge_point_id, connector_id, sampled_at, received_at, context,
+        sampled_values, digest)
+    values (1, 1, 1, $1, now(), 'periodic', '[]', 5) on conflict do nothing returning tableoid::regclass::text
+"""
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    opened = await asyncpg.connect(database_url)
+    yield opened
+    await opened.execute("delete from meter_values where tenant_id = 1 and charge_point_id = 1")
+    await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "until", "expected"),
+    [
+        (
+            METER_VALUES,
+            datetime(2026, 12, 1, tzinfo=UTC),
+            [(2026, 12, 1), (2027, 1, 1), (2027, 2, 1), (2027, 3, 1)],
+        ),
+        (METER_VALUES, datetime(2027, 4, 1, tzinfo=UTC), []),
+        (FRAME_RUNS, datetime(2027, 1, 2, tzinfo=UTC), [(2027, 1, 2), (2027, 1, 3)]),
+    ],
+)
+def test_missing_periods_follow_each_other(table: Any, until: datetime, expected: list[Any]) -> None:
+    known = [Partition("before", datetime(2020, 1, 1, tzinfo=UTC)), Partition("last", until)]
+    found = list(partitions.missing_periods(table, [*known, Partition("other", None)], NOW))
+    assert [(since.year, since.month, since.day) for since, _ in found] == expected
+    assert [since for since, _ in found[1:]] == [until for _, until in found[:-1]]
+
+
+async def test_what_is_dated_later_moves_into_its_month_and_a_retry_finds_it(
+    connection: "asyncpg.Connection[Any]", database_url: str
+) -> None:
+    now = datetime.now(UTC)
+    far = now + timedelta(days=400)
+    assert await connection.fetchval(_INSERT, far) == "meter_values_other"
+    await partitions.make_partitions_of(database_url, far)
+    place = await connection.fetchval("select tableoid::regclass::text from meter_values where digest = 5")
+    assert place == f"meter_values_{far:%Y_%m}_01"
+    assert await connection.fetchval(_INSERT, far) is None
+    before = len(await partitions.partitions_of(connection, METER_VALUES))
+    await partitions.make_partitions_of(database_url, far)
+    assert len(await partitions.partitions_of(connection, METER_VALUES)) == before
+
+
+@pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+async def test_a_sample_of_a_dead_clock_is_stored_once(
+    connection: "asyncpg.Connection[Any]", moment: datetime
+) -> None:
+    assert await connection.fetchval(_INSERT, moment) == "meter_values_before"
+    assert await connection.fetchval(_INSERT, moment) is None
