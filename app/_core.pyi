@@ -195,7 +195,11 @@ class Send:
 
 @final
 class Dispatch:
-    """A valid CALL of the other side. Answer it with `Link.reply` or `Link.reply_error`."""
+    """A CALL of the other side. Answer it with `Link.reply` or `Link.reply_error`.
+
+    It is valid or repaired. A billing message comes however damaged it is: then `payload` has what can be
+    read of it. text: a billing message as it came.
+    """
 
     @property
     def unique_id(self) -> str: ...
@@ -205,6 +209,8 @@ class Dispatch:
     def payload(self) -> _Json: ...
     @property
     def deviations(self) -> list[Deviation]: ...
+    @property
+    def text(self) -> str | None: ...
 
 @final
 class CallSent:
@@ -238,11 +244,7 @@ class Resolve:
 
 @final
 class Refused:
-    """A CALL was refused; the CALLERROR is the `Send` that follows. For logs and metrics.
-
-    If a `Conversation` refuses a billing message, the CALLERROR is in `answer`. Store `raw`, the message as
-    it came, before you send `answer` by `Conversation.send`.
-    """
+    """A CALL was refused; the CALLERROR is the `Send` that follows. For logs and metrics."""
 
     @property
     def unique_id(self) -> str: ...
@@ -252,10 +254,6 @@ class Refused:
     def code(self) -> str: ...
     @property
     def violations(self) -> list[Violation]: ...
-    @property
-    def raw(self) -> str | None: ...
-    @property
-    def answer(self) -> str | None: ...
 
 @final
 class Ignored:

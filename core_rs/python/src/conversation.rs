@@ -11,7 +11,6 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::clock::{Clock, Moment};
 use crate::counters::Counters;
-use crate::effects::Refusal;
 use crate::frame_log::FrameBuffer;
 use crate::link::mode;
 use crate::meter_queue::MeterQueue;
@@ -326,9 +325,6 @@ fn object<'py>(
     let (kind, until, text) = match found {
         Found::Effect(Effect::Send(text)) => return Ok(written(py, &text, is_framed).into_bound(py)),
         Found::Effect(effect) => return effects::effect_object(py, protocol, effect),
-        Found::Refused { unique_id, action, violations, to_keep } => {
-            return effects::refused(py, protocol, Refusal { unique_id, action, violations, to_keep });
-        }
         Found::Control(event) => return control_object(py, &event),
         Found::Recorded => unreachable!("the writer of records is woken at once"),
         Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_owned())),

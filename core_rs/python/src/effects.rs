@@ -1,6 +1,5 @@
 //! Effects, violations and deviations as frozen Python classes.
 
-use ocpp_core::conversation::Kept;
 use ocpp_core::link::{self, Outcome};
 use ocpp_core::protocol::{self, violation};
 use pyo3::prelude::*;
@@ -83,6 +82,7 @@ pub struct Dispatch {
     action: &'static str,
     payload: Py<PyAny>,
     deviations: Py<PyList>,
+    text: Option<String>,
 }
 
 #[pyclass(frozen, get_all, module = "app._core")]
@@ -108,8 +108,6 @@ pub struct Refused {
     action: Option<String>,
     code: &'static str,
     violations: Py<PyList>,
-    raw: Option<String>,
-    answer: Option<String>,
 }
 
 #[pyclass(frozen, get_all, module = "app._core")]
@@ -134,40 +132,33 @@ pub fn effect_object<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     Ok(match effect {
         link::Effect::Send(text) => Bound::new(py, Send { text })?.into_any(),
-        link::Effect::Dispatch { unique_id, action, payload, deviations: found } => {
+        link::Effect::Dispatch { unique_id, action, payload, deviations: found, text } => {
             let unique_id = unique_id.into_owned();
             let payload = convert::value(py, &protocol.symbols, &payload)?.unbind();
             let deviations = deviations(py, found)?;
-            Bound::new(py, Dispatch { unique_id, action, payload, deviations })?.into_any()
+            let text = text.map(str::to_owned);
+            Bound::new(py, Dispatch { unique_id, action, payload, deviations, text })?.into_any()
         }
         link::Effect::CallSent { unique_id } => Bound::new(py, CallSent { unique_id })?.into_any(),
         link::Effect::Resolve(resolution) => Bound::new(py, resolve(py, protocol, resolution)?)?.into_any(),
         link::Effect::Refused { unique_id, action, violations: found } => {
-            let refusal = Refusal { unique_id, action, violations: found, to_keep: None };
-            refused(py, protocol, refusal)?
+            refused(py, protocol, unique_id, action, found)?
         }
         link::Effect::Ignored { reason, detail } => Bound::new(py, Ignored { reason, detail })?.into_any(),
     })
 }
 
-/// A refused CALL. `to_keep`: of a billing message of a conversation.
-pub struct Refusal<'a> {
-    pub unique_id: String,
-    pub action: Option<String>,
-    pub violations: Vec<violation::Violation>,
-    pub to_keep: Option<Kept<'a>>,
-}
-
-pub fn refused<'py>(
+/// A refused CALL.
+fn refused<'py>(
     py: Python<'py>,
     protocol: &Protocol,
-    refusal: Refusal<'_>,
+    unique_id: String,
+    action: Option<String>,
+    found: Vec<violation::Violation>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let Refusal { unique_id, action, violations: found, to_keep } = refusal;
     let code = found.first().map_or("", |first| protocol.core.spelling(first.code));
     let violations = violations(py, protocol.core, found)?;
-    let (raw, answer) = to_keep.map(|kept| (kept.raw.to_owned(), kept.answer)).unzip();
-    Ok(Bound::new(py, Refused { unique_id, action, code, violations, raw, answer })?.into_any())
+    Ok(Bound::new(py, Refused { unique_id, action, code, violations })?.into_any())
 }
 
 fn resolve(py: Python<'_>, protocol: &Protocol, resolution: link::Resolution<'_>) -> PyResult<Resolve> {

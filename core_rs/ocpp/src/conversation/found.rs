@@ -2,25 +2,14 @@
 
 use crate::link::Effect;
 use crate::protocol::value::write_string;
-use crate::protocol::violation::{Deviation, Violation};
+use crate::protocol::violation::Deviation;
 use crate::websocket::Event;
 
 /// Something that the caller has to do or to know.
 #[derive(Debug, PartialEq)]
 pub enum Found<'a> {
-    /// An effect of the link, other than a refusal. A `Send` is logged already.
+    /// An effect of the link. A `Send` is logged already.
     Effect(Effect<'a>),
-    /// A CALL was refused.
-    Refused {
-        /// The unique id, as it was received.
-        unique_id: String,
-        /// The action, if it could be read.
-        action: Option<String>,
-        /// The broken rules; the first one decides the code. Never empty.
-        violations: Vec<Violation>,
-        /// A billing message that must be stored before its CALLERROR is sent.
-        to_keep: Option<Kept<'a>>,
-    },
     /// A WebSocket event that is not a message.
     Control(Event<'a>),
     /// Enough records wait in the queue: wake the writer.
@@ -35,15 +24,6 @@ pub enum Found<'a> {
     NotText,
     /// The core had an internal failure at this text.
     Failed(&'a str),
-}
-
-/// A billing message that was refused.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Kept<'a> {
-    /// The message as it was received.
-    pub raw: &'a str,
-    /// The CALLERROR for it. Give it to `send` later.
-    pub answer: String,
 }
 
 /// Write what was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.

@@ -13,8 +13,8 @@ pub mod meter_queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use self::found::Found;
 use self::found::deviations_json;
-pub use self::found::{Found, Kept};
 pub use self::input::{Around, Call, Options};
 
 use crate::conversation::frame_log::Entry;
@@ -39,8 +39,7 @@ const FRAGMENTS_LIMIT: usize = 1024;
 /// |---|---|
 /// | a plain valid `MeterValues`, registered, no other CALL in flight | it waits in the queue; `acknowledge` answers it |
 /// | any other valid CALL | it is dispatched; `reply` or `reply_error` answers it |
-/// | a refused billing message | `Found::Refused` with `to_keep`; the caller sends its CALLERROR later |
-/// | another refused message | `Found::Refused`, then its CALLERROR |
+/// | a refused CALL | `Effect::Refused`, then its CALLERROR |
 /// | a frame that is too big, or binary and not text | the conversation is closed and takes nothing after it |
 ///
 /// CALLs are answered in their order (OCPP 1.6 3.7): while a dispatched CALL waits, those behind it are dispatched
@@ -142,7 +141,7 @@ impl Conversation {
         let deviations = deviations_json(deviation, &effects);
         self.log(text, "in", deviations.as_deref(), around);
         if !self.record(&effects, around) {
-            self.hand_on(effects, text, around);
+            self.hand_on(effects, around);
         }
     }
 
@@ -169,7 +168,7 @@ impl Conversation {
     pub fn call<T>(&mut self, call: &Call<'_>, around: &mut Around<'_, T>) -> Result<(), Rejected> {
         let Call { unique_id, action, payload, timeout_s } = *call;
         let effects = self.link.call(unique_id, action, payload, around.now, timeout_s)?;
-        self.hand_on(effects, "", around);
+        self.hand_on(effects, around);
         Ok(())
     }
 
@@ -233,7 +232,7 @@ impl Conversation {
     /// Time out the outstanding CALL if its deadline has passed, and send the next one.
     pub fn expire<T>(&mut self, around: &mut Around<'_, T>) {
         let effects = self.link.expire(around.now);
-        self.hand_on(effects, "", around);
+        self.hand_on(effects, around);
     }
 
     /// Remove a CALL from the queue. Returns whether it was there.
@@ -245,7 +244,7 @@ impl Conversation {
     pub fn disconnect<T>(&mut self, around: &mut Around<'_, T>) {
         self.is_closed = true;
         let effects = self.link.disconnect();
-        self.hand_on(effects, "", around);
+        self.hand_on(effects, around);
     }
 
     fn receive<'a>(&mut self, text: &'a str, now: f64) -> Vec<Effect<'a>> {
@@ -256,7 +255,7 @@ impl Conversation {
 
     /// Put a plain valid `MeterValues` straight into the queue. Returns whether that was done.
     fn record<T>(&mut self, effects: &[Effect<'_>], around: &mut Around<'_, T>) -> bool {
-        let [Effect::Dispatch { unique_id, action: METER_VALUES, payload, deviations }] = effects else {
+        let [Effect::Dispatch { unique_id, action: METER_VALUES, payload, deviations, .. }] = effects else {
             return false;
         };
         // Answers keep the order of their CALLs, and one connection cannot fill the queue.
@@ -281,24 +280,9 @@ impl Conversation {
         true
     }
 
-    fn hand_on<'a, T>(&mut self, effects: Vec<Effect<'a>>, text: &'a str, around: &mut Around<'_, T>) {
-        let mut effects = effects.into_iter();
-        while let Some(effect) = effects.next() {
+    fn hand_on<T>(&mut self, effects: Vec<Effect<'_>>, around: &mut Around<'_, T>) {
+        for effect in effects {
             match effect {
-                Effect::Refused { unique_id, action, violations } => {
-                    let Some(Effect::Send(answer)) = effects.next() else {
-                        unreachable!("the link sends a CALLERROR behind each refusal")
-                    };
-                    let to_keep = self
-                        .is_billing(action.as_deref())
-                        .then(|| Kept { raw: text, answer: answer.clone() });
-                    let is_kept = to_keep.is_some();
-                    (around.found)(Found::Refused { unique_id, action, violations, to_keep });
-                    if !is_kept {
-                        self.send(&answer, around);
-                        (around.found)(Found::Effect(Effect::Send(answer)));
-                    }
-                }
                 Effect::Send(text) => {
                     self.send(&text, around);
                     (around.found)(Found::Effect(Effect::Send(text)));
@@ -306,12 +290,6 @@ impl Conversation {
                 other => (around.found)(Found::Effect(other)),
             }
         }
-    }
-
-    /// Whether money depends on the message with that action.
-    fn is_billing(&self, action: Option<&str>) -> bool {
-        let message = action.and_then(|action| self.options.protocol.message(action));
-        message.is_some_and(|message| message.is_billing)
     }
 
     fn logged<T>(&mut self, effect: Effect<'static>, around: &mut Around<'_, T>) -> String {

@@ -91,9 +91,10 @@ fn short(found: &Found<'_>) -> String {
         Found::Effect(Effect::Dispatch { action, .. }) => format!("dispatch {action}"),
         Found::Effect(Effect::Send(text)) => format!("send {text}"),
         Found::Effect(Effect::Ignored { reason, .. }) => format!("ignored {reason}"),
+        Found::Effect(Effect::Refused { violations, .. }) => {
+            format!("refused {}", violations[0].code.as_str())
+        }
         Found::Effect(other) => format!("{other:?}"),
-        Found::Refused { to_keep: Some(kept), .. } => format!("keep {}, then {}", kept.raw, kept.answer),
-        Found::Refused { violations, .. } => format!("refused {}", violations[0].code.as_str()),
         Found::Control(event) => format!("{event:?}"),
         other => format!("{other:?}"),
     }
@@ -191,12 +192,19 @@ fn a_charge_point_that_is_not_registered_records_nothing_and_sends_small_frames(
 }
 
 #[test]
-fn a_refused_billing_message_is_to_be_kept_before_its_error_goes_out() {
-    let mut bench = Bench::new(Mode::Tolerant);
-    let text = r#"[2,"s1","StartTransaction",{"connectorId":1}]"#;
-    let [found] = &bench.text(text)[..] else { panic!("one thing is found") };
-    assert!(found.starts_with(&format!("keep {text}, then [4,\"s1\",\"ProtocolError\"")), "{found}");
-    assert_eq!(bench.logged(), 1, "the answer is logged when it goes out");
+fn a_billing_message_is_dispatched_however_damaged_it_is() {
+    let mut bench = Bench::new(Mode::Strict);
+    for payload in [
+        r#"{"connectorId":1}"#,
+        "[]",
+        "null",
+        "7",
+        r#"{"meterStart":NaN,"idTag":"A"#,
+        r#"{"idTag":"a","idTag":"b"}"#,
+    ] {
+        let text = format!(r#"[2,"s1","StartTransaction",{payload}]"#);
+        assert_eq!(bench.text(&text), ["dispatch StartTransaction"], "{text}");
+    }
     let found = bench.text(r#"[2,"a1","Authorize",{}]"#);
     assert_eq!(found[0], "refused ProtocolError");
     assert!(found[1].starts_with("send [4,"), "{found:?}");
@@ -250,6 +258,7 @@ fn deviations_are_written_as_json_that_jsonb_takes() {
         action: "Heartbeat",
         payload: crate::protocol::value::Value::Null,
         deviations,
+        text: None,
     };
     assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);
     let json = deviations_json(Some("binary_frame"), &[dispatch(vec![found("\"\0")])]);

@@ -13,7 +13,7 @@ mod write;
 use std::borrow::Cow;
 
 use self::direct::Expected;
-pub use self::reader::read;
+pub use self::reader::{read, salvage};
 pub use self::write::{UniqueId, write_call, write_call_error, write_call_result};
 use crate::protocol::validate::{Mode, Report, validate};
 use crate::protocol::value::Value;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::direct::{self, Expected, Head};
-use super::json::{Fault as JsonFault, Reader, Repair, SyntaxError};
+use super::json::{self, Fault as JsonFault, Reader, Repair, SyntaxError};
 use super::{Fault, Frame, Message, Payload, UNIQUE_ID_LIMIT, UniqueId};
 use crate::protocol::Limits;
 use crate::protocol::error_table::ErrorCode;
@@ -38,6 +38,30 @@ pub fn read<'a>(
         return Frame { message: Ok(message), deviations: Vec::new(), text, rest: "" };
     }
     FrameReader { mode, limits, deviations: Vec::new() }.read(text)
+}
+
+/// Read what can be read of a damaged CALL, if `is_wanted` for its action; `None`: it is no such CALL.
+#[must_use]
+pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool) -> Option<Frame<'_>> {
+    let (value, repairs) = json::salvage(text, limits);
+    let Some(Value::Array(items)) = value else { return None };
+    let mut items = items.into_iter();
+    if !matches!(items.next()?, Value::Number("2") | Value::String(Cow::Borrowed("2"))) {
+        return None;
+    }
+    let unique_id = unique_id(items.next()).ok()?;
+    let Some(Value::String(action)) = items.next() else { return None };
+    if !is_wanted(&action) {
+        return None;
+    }
+    let mut reader = FrameReader { mode: Mode::Lenient, limits, deviations: Vec::new() };
+    reader.note("damaged", "");
+    for repair in &repairs {
+        reader.note_repair(repair, text);
+    }
+    let payload = items.find(|item| matches!(item, Value::Object(_))).unwrap_or(Value::Null);
+    let message = Ok(Message::Call { unique_id, action, payload: Payload::Read(payload) });
+    Some(Frame { message, deviations: reader.deviations, text, rest: "" })
 }
 
 struct FrameReader {

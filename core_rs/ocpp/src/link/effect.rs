@@ -39,6 +39,8 @@ pub enum Effect<'a> {
         payload: Value<'a>,
         /// The deviations that were repaired.
         deviations: Vec<Deviation>,
+        /// The frame as it was received, if it is a billing message: it is evidence.
+        text: Option<&'a str>,
     },
     /// The next `Send` is the CALL with this id.
     CallSent {

@@ -20,7 +20,7 @@ use self::text_hash::text_hash;
 use crate::frame::direct::{Expected, Head};
 use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId};
 use crate::protocol::error_table::ErrorCode;
-use crate::protocol::schema::{Direction, Kind, MessageSchema, ObjectSchema};
+use crate::protocol::schema::{Direction, MessageSchema};
 use crate::protocol::validate::Mode;
 use crate::protocol::violation::{Deviation, RAW_LIMIT, Violation};
 use crate::protocol::{Limits, Protocol};
@@ -50,10 +50,11 @@ pub struct Options {
 /// | what comes in | what goes out |
 /// |---|---|
 /// | valid CALL | `Dispatch` |
-/// | CALL that breaks a rule | `Refused`, then the CALLERROR as `Send` |
-/// | CALL with the id and text of an answered one | the same answer as `Send`, then `Ignored` |
+/// | billing message that breaks a rule | `Dispatch` of what can be read of it |
+/// | other CALL that breaks a rule | `Refused`, then the CALLERROR as `Send` |
+/// | billing message with the id and text of an answered one | the same answer as `Send`, then `Ignored` |
 /// | CALL with the id and text of one in flight | `Ignored` |
-/// | CALL with the id of one in flight, other text | `Refused`, then the CALLERROR as `Send` |
+/// | CALL with the id of one in flight, other text, no billing message | `Refused`, then the CALLERROR as `Send` |
 /// | CALLRESULT or CALLERROR for the outstanding CALL | `Resolve`, then the next queued CALL |
 /// | the same for a CALL that has timed out | `Resolve` with `late` |
 /// | any other answer, unknown message type, unreadable text | `Ignored` |
@@ -66,7 +67,7 @@ pub struct Link {
 
 struct ReceivedCall<'a> {
     unique_id: UniqueId<'a>,
-    text_hash: u64,
+    text: &'a str,
     deviations: Vec<Deviation>,
 }
 
@@ -87,6 +88,7 @@ impl Link {
         for _ in 0..FRAMES_IN_ONE_TEXT {
             let expected = |head| self.expected(head);
             let frame = frame::read(rest, self.options.limits, self.options.mode, expected);
+            let frame = self.salvaged(frame);
             rest = frame.rest;
             self.take(frame, now, &mut effects);
             if rest.is_empty() {
@@ -141,7 +143,8 @@ impl Link {
         }
         let call = self.answers.take(place);
         let answer = frame::write_call_result(&call.unique_id, payload);
-        if may_be_repeated(protocol.payload(message, Direction::Response)) {
+        // Anything else takes effect again: firmware may use one id for everything, and then a repeated status is news.
+        if message.is_billing {
             self.answers.remember(call, answer.clone());
         }
         Ok(Effect::Send(answer))
@@ -215,6 +218,19 @@ impl Link {
         }
     }
 
+    /// A damaged billing message as far as it can be read: no part of it that counts is refused.
+    fn salvaged<'a>(&self, frame: Frame<'a>) -> Frame<'a> {
+        let Err(fault) = &frame.message else { return frame };
+        if !matches!(**fault, Fault::Call { .. } | Fault::Unreadable(_)) {
+            return frame;
+        }
+        let is_billing = |action: &str| {
+            let message = self.options.protocol.schema().message_loosely(action);
+            message.is_some_and(|found| found.is_billing && self.options.role.peer().may_send(found.sender))
+        };
+        frame::salvage(frame.text, self.options.limits, is_billing).unwrap_or(frame)
+    }
+
     fn payload_of(&self, message: &MessageSchema, direction: Direction) -> Expected {
         let raw_sampled_values = self.options.raw_sampled_values;
         Expected { raw_sampled_values, ..Expected::of(self.options.protocol, message, direction) }
@@ -224,7 +240,7 @@ impl Link {
         let Frame { message, deviations, text, .. } = frame;
         match message {
             Ok(Message::Call { unique_id, action, payload }) => {
-                let call = ReceivedCall { unique_id, text_hash: text_hash(text), deviations };
+                let call = ReceivedCall { unique_id, text, deviations };
                 self.take_call(call, &action, payload, effects);
             }
             Ok(Message::CallResult { unique_id, payload }) => {
@@ -246,26 +262,34 @@ impl Link {
         payload: Payload<'a>,
         effects: &mut Vec<Effect<'a>>,
     ) {
-        if let Some(repeat) = self.answers.repeat_of(&call.unique_id, call.text_hash) {
-            return self.take_repeat(&repeat, &call.unique_id, action, effects);
+        let text_hash = text_hash(call.text);
+        let found = self.find_message(action, &mut call.deviations);
+        let is_billing = found.as_ref().is_ok_and(|message| message.is_billing);
+        match self.answers.repeat_of(&call.unique_id, text_hash) {
+            // Firmware that numbers nothing: its billing messages are answered one after the other all the same.
+            Some(Repeat::OtherInFlight) if is_billing => {}
+            Some(repeat) => return self.take_repeat(&repeat, &call.unique_id, action, effects),
+            None => {}
         }
-        let message = match self.find_message(action, &mut call.deviations) {
+        let message = match found {
             Ok(message) => message,
             Err(violation) => {
                 return self.refuse(&call.unique_id, Some(action.to_owned()), vec![violation], effects);
             }
         };
-        let (payload, report) =
-            payload.judge(self.payload_of(message, Direction::Request), self.options.mode);
+        // Nothing worth money is refused, also where strictness is asked for.
+        let mode = if is_billing { Mode::Lenient } else { self.options.mode };
+        let (payload, report) = payload.judge(self.payload_of(message, Direction::Request), mode);
         if !report.violations.is_empty() {
             let action = Some(message.action.to_owned());
             return self.refuse(&call.unique_id, action, report.violations, effects);
         }
         call.deviations.extend(report.deviations);
-        let ReceivedCall { unique_id: key, text_hash, deviations } = call;
+        let ReceivedCall { unique_id: key, text, deviations } = call;
         let unique_id = key.text.clone();
         self.answers.add(InFlight { unique_id: key.into_owned(), text_hash, message });
-        effects.push(Effect::Dispatch { unique_id, action: message.action, payload, deviations });
+        let text = is_billing.then_some(text);
+        effects.push(Effect::Dispatch { unique_id, action: message.action, payload, deviations, text });
     }
 
     fn take_repeat(
@@ -300,7 +324,8 @@ impl Link {
     ) -> Result<&'static MessageSchema, Violation> {
         let Options { protocol, role, mode, .. } = self.options;
         let message = protocol.message(action).or_else(|| {
-            let meant = protocol.schema().message_loosely(action).filter(|_| mode == Mode::Tolerant)?;
+            let meant = protocol.schema().message_loosely(action);
+            let meant = meant.filter(|meant| mode != Mode::Strict || meant.is_billing)?;
             let raw = action.to_owned();
             deviations.push(Deviation { kind: "action_spelling", pointer: String::new(), raw });
             Some(meant)
@@ -390,10 +415,4 @@ impl Link {
 
 fn unknown_unique_id<'a>() -> Effect<'a> {
     ignored("unknown_unique_id", "no CALL with this id waits for an answer")
-}
-
-/// Whether a repeat may get the same answer. Not if the answer carries the time of day: it would be stale, and
-/// a new answer does no harm.
-fn may_be_repeated(response: &ObjectSchema) -> bool {
-    !response.fields.iter().any(|field| matches!(field.kind, Kind::DateTime))
 }

@@ -20,7 +20,7 @@ pub(crate) fn string(walk: &mut Walk<'_>, limit: Option<usize>, value: &mut Valu
             Mode::Strict => {
                 property(walk, path, "too_long", format!("expected at most {limit} characters"));
             }
-            Mode::Tolerant => walk.deviation("too_long", path, value.to_json(RAW_LIMIT)),
+            Mode::Tolerant | Mode::Lenient => walk.deviation("too_long", path, value.to_json(RAW_LIMIT)),
         }
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn date_time(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<
     }
     match walk.mode {
         Mode::Strict => property(walk, path, "bad_date_time", "not a date and time by RFC 3339".to_owned()),
-        Mode::Tolerant => walk.deviation("bad_date_time", path, value.to_json(RAW_LIMIT)),
+        Mode::Tolerant | Mode::Lenient => walk.deviation("bad_date_time", path, value.to_json(RAW_LIMIT)),
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn integer(
                 None => return refuse_integer(walk, text, path),
             },
         },
-        Value::String(text) if walk.mode == Mode::Tolerant => match repair_integer(walk, text.trim(), path) {
+        Value::String(text) if walk.mode != Mode::Strict => match repair_integer(walk, text.trim(), path) {
             Some(number) => number,
             None => return walk.wrong_type(path, "an integer"),
         },
@@ -90,7 +90,7 @@ pub(crate) fn integer(
     if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
         match walk.mode {
             Mode::Strict => property(walk, path, "out_of_range", "outside the allowed range".to_owned()),
-            Mode::Tolerant => walk.deviation("out_of_range", path, number.to_string()),
+            Mode::Tolerant | Mode::Lenient => walk.deviation("out_of_range", path, number.to_string()),
         }
     }
     *value = Value::Integer(number);
@@ -104,7 +104,7 @@ pub(crate) fn decimal(
     value: &mut Value<'_>,
     path: &Path<'_>,
 ) {
-    if let (Value::String(Cow::Borrowed(text)), Mode::Tolerant) = (&*value, walk.mode) {
+    if let (Value::String(Cow::Borrowed(text)), false) = (&*value, walk.mode == Mode::Strict) {
         let text: &str = text;
         if text.parse::<f64>().is_ok_and(f64::is_finite) {
             walk.deviation("number_as_string", path, value.to_json(RAW_LIMIT));
@@ -120,7 +120,7 @@ pub(crate) fn decimal(
     let Some((reason, detail)) = decimal_fault(text, number, tenths, min) else { return };
     match walk.mode {
         Mode::Strict => property(walk, path, reason, detail.to_owned()),
-        Mode::Tolerant => walk.deviation(reason, path, (*text).to_owned()),
+        Mode::Tolerant | Mode::Lenient => walk.deviation(reason, path, (*text).to_owned()),
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn boolean(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_
         _ => None,
     };
     match meant {
-        Some(meant) if walk.mode == Mode::Tolerant => {
+        Some(meant) if walk.mode != Mode::Strict => {
             walk.deviation("not_a_boolean", path, value.to_json(RAW_LIMIT));
             *value = Value::Boolean(meant);
         }
@@ -212,7 +212,7 @@ fn round_to_integer(text: &str) -> Option<i64> {
 
 fn refuse_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) {
     let is_integral = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_integral || walk.mode == Mode::Tolerant {
+    if is_integral || walk.mode != Mode::Strict {
         property(walk, path, "out_of_range", "does not fit 64 bits".to_owned());
     } else {
         walk.wrong_type(path, "an integer");

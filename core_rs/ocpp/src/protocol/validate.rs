@@ -19,6 +19,9 @@ pub enum Mode {
     Strict,
     /// Deviations are repaired or kept. Used for what charge points send.
     Tolerant,
+    /// As `Tolerant`, and what cannot be repaired is left out: nothing is a violation. Used for billing messages, of
+    /// which every part that can be read counts.
+    Lenient,
 }
 
 /// The result of judging a payload.
@@ -61,9 +64,19 @@ impl<'s> Walk<'s> {
         match payload {
             Value::Object(_) => {}
             Value::Null => *payload = Value::Object(Vec::new()),
-            Value::Array(items) if items.is_empty() && self.mode == Mode::Tolerant => {
+            Value::Array(items) if items.is_empty() && self.mode != Mode::Strict => {
                 self.deviation("payload_is_array", &Path::ROOT, "[]".to_owned());
                 *payload = Value::Object(Vec::new());
+            }
+            _ if self.mode == Mode::Lenient => {
+                self.deviation("not_an_object", &Path::ROOT, payload.to_json(RAW_LIMIT));
+                *payload = match payload {
+                    Value::Array(items) => items.swap_remove(0),
+                    _ => Value::Null,
+                };
+                if !matches!(payload, Value::Object(_)) {
+                    *payload = Value::Object(Vec::new());
+                }
             }
             _ => {
                 let detail = "the payload must be an object".to_owned();
@@ -76,6 +89,9 @@ impl<'s> Walk<'s> {
     }
 
     fn object(&mut self, object: &'s ObjectSchema, members: &mut Vec<Member<'_>>, path: &Path<'_>) {
+        if self.mode == Mode::Lenient {
+            self.keep_last_of_duplicates(object, members, path);
+        }
         let mut seen = 0_u64;
         let mut expected = 0;
         members.retain_mut(|(key, value)| {
@@ -84,7 +100,7 @@ impl<'s> Walk<'s> {
             };
             expected = place + 1;
             let field = &object.fields[place];
-            if matches!(value, Value::Null) && self.mode == Mode::Tolerant {
+            if matches!(value, Value::Null) && self.mode != Mode::Strict {
                 self.deviation("null_field", &path.name(field.name), "null".to_owned());
                 return false;
             }
@@ -93,12 +109,46 @@ impl<'s> Walk<'s> {
             }
             seen |= 1 << place;
             *key = Key::Symbol(field.symbol);
-            self.field(field, value, &path.name(field.name));
-            true
+            self.usable_field(field, value, &path.name(field.name))
         });
         if object.required & !seen != 0 {
             self.missing(object, seen, path);
         }
+    }
+
+    /// Judge a field. Returns whether it stays: one that cannot be used is left out of a billing message.
+    #[inline(always)]
+    fn usable_field(&mut self, field: &'s FieldSchema, value: &mut Value<'_>, path: &Path<'_>) -> bool {
+        let before = self.report.violations.len();
+        self.field(field, value, path);
+        if self.mode != Mode::Lenient || self.report.violations.len() == before {
+            return true;
+        }
+        self.report.violations.truncate(before);
+        self.deviation("field_dropped", path, value.to_json(RAW_LIMIT));
+        false
+    }
+
+    /// Of members with the same name the last one counts, as most readers of JSON have it.
+    fn keep_last_of_duplicates(
+        &mut self,
+        object: &ObjectSchema,
+        members: &mut Vec<Member<'_>>,
+        path: &Path<'_>,
+    ) {
+        let mut left = [0_u8; 64];
+        let place_of = |key: &Key<'_>| object.find(key.as_str(), 0);
+        for (key, _) in members.iter() {
+            if let Some(place) = place_of(key) {
+                left[place] = left[place].saturating_add(1);
+            }
+        }
+        members.retain(|(key, value)| {
+            let Some(place) = place_of(key).filter(|place| left[*place] > 1) else { return true };
+            left[place] -= 1;
+            self.deviation("duplicate_field", &path.name(key.as_str()), value.to_json(RAW_LIMIT));
+            false
+        });
     }
 
     fn unknown_member(&mut self, name: &str, value: &Value<'_>, path: &Path<'_>) -> bool {
@@ -109,7 +159,7 @@ impl<'s> Walk<'s> {
                 self.violation(ErrorCode::FormationViolation, &path, "unknown_field", detail);
                 true
             }
-            Mode::Tolerant => {
+            Mode::Tolerant | Mode::Lenient => {
                 self.deviation("unknown_field", &path, value.to_json(RAW_LIMIT));
                 false
             }
@@ -126,8 +176,13 @@ impl<'s> Walk<'s> {
     fn missing(&mut self, object: &ObjectSchema, seen: u64, path: &Path<'_>) {
         for (place, field) in object.fields.iter().enumerate() {
             if object.required & !seen & (1 << place) != 0 {
+                let path = path.name(field.name);
+                if self.mode == Mode::Lenient {
+                    self.deviation("missing_field", &path, String::new());
+                    continue;
+                }
                 let detail = "a required field is missing".to_owned();
-                self.violation(ErrorCode::ProtocolError, &path.name(field.name), "missing", detail);
+                self.violation(ErrorCode::ProtocolError, &path, "missing", detail);
             }
         }
     }
@@ -137,7 +192,7 @@ impl<'s> Walk<'s> {
         let Some(bounds) = field.many else {
             return self.single(&field.kind, value, path);
         };
-        if !matches!(value, Value::Array(_)) && self.mode == Mode::Tolerant {
+        if !matches!(value, Value::Array(_)) && self.mode != Mode::Strict {
             // Huawei sends a lone meterValue without its array (lbbrhzn/ocpp issue 1144).
             self.deviation("not_an_array", path, value.to_json(RAW_LIMIT));
             *value = Value::Array(vec![std::mem::replace(value, Value::Null)]);
@@ -145,8 +200,8 @@ impl<'s> Walk<'s> {
         let Value::Array(items) = value else {
             return self.wrong_type(path, "an array");
         };
-        if field.is_sampled_value && self.mode == Mode::Tolerant {
-            self.salvage(&field.kind, items, path);
+        if self.mode == Mode::Lenient || (field.is_sampled_value && self.mode == Mode::Tolerant) {
+            self.salvage(&field.kind, field.is_sampled_value, items, path);
         } else {
             for (index, item) in items.iter_mut().enumerate() {
                 self.single(&field.kind, item, &path.index(index));
@@ -157,7 +212,10 @@ impl<'s> Walk<'s> {
 
     /// Keep the usable items and drop the others with a deviation: one bad sample must not cost the others, and
     /// the raw frame keeps it. (`lbbrhzn/ocpp` issues 1627, 1969.)
-    fn salvage(&mut self, kind: &'s Kind, items: &mut Vec<Value<'_>>, path: &Path<'_>) {
+    fn salvage(&mut self, kind: &'s Kind, whole: bool, items: &mut Vec<Value<'_>>, path: &Path<'_>) {
+        // A sample without its value says nothing: it is usable as a whole or not at all.
+        let mode = if whole { Mode::Tolerant } else { self.mode };
+        let mode = std::mem::replace(&mut self.mode, mode);
         let mut index = 0;
         items.retain_mut(|item| {
             let path = path.index(index);
@@ -171,6 +229,7 @@ impl<'s> Walk<'s> {
             }
             usable
         });
+        self.mode = mode;
     }
 
     fn single(&mut self, kind: &'s Kind, value: &mut Value<'_>, path: &Path<'_>) {
@@ -198,7 +257,7 @@ impl<'s> Walk<'s> {
         };
         match self.mode {
             Mode::Strict => self.violation(ErrorCode::OccurenceConstraintViolation, path, reason, detail),
-            Mode::Tolerant => self.deviation(reason, path, count.to_string()),
+            Mode::Tolerant | Mode::Lenient => self.deviation(reason, path, count.to_string()),
         }
     }
 

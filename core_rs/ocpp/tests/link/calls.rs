@@ -7,6 +7,7 @@ use ocpp_core::protocol::validate::Mode;
 
 use crate::ocpp16::ocpp16;
 
+const METERED: &str = r#"[2,"m","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":[]}]"#;
 const AUTHORIZE: &str = r#"[2,"a","Authorize",{"idTag":"A"}]"#;
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
 
@@ -185,11 +186,11 @@ fn a_result_that_breaks_the_definition_ends_the_call_and_is_not_answered() {
 }
 
 #[test]
-fn a_repeat_gets_the_same_answer() {
+fn a_repeated_billing_message_gets_the_same_answer() {
     let mut link = central_system();
-    let _ = link.receive(AUTHORIZE, 0.0);
-    let Ok(Effect::Send(answer)) = link.reply("a", ACCEPTED) else { panic!("a valid reply") };
-    let effects = link.receive(AUTHORIZE, 1.0);
+    let _ = link.receive(METERED, 0.0);
+    let Ok(Effect::Send(answer)) = link.reply("m", "{}") else { panic!("a valid reply") };
+    let effects = link.receive(METERED, 1.0);
     assert_eq!(sent(&effects), [answer.as_str()]);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Dispatch { .. })));
 }
@@ -224,12 +225,34 @@ fn another_call_under_an_answered_id_is_handled() {
 }
 
 #[test]
-fn an_answer_with_the_time_in_it_is_given_again() {
+fn anything_else_under_an_answered_id_takes_effect_again() {
     let mut link = central_system();
-    let _ = link.receive(r#"[2,"h","Heartbeat",{}]"#, 0.0);
-    let _ = link.reply("h", r#"{"currentTime":"2026-01-01T00:00:00Z"}"#);
-    let effects = link.receive(r#"[2,"h","Heartbeat",{}]"#, 300.0);
-    assert!(matches!(effects.as_slice(), [Effect::Dispatch { .. }]));
+    let status =
+        r#"[2,"s","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]"#;
+    let heartbeat = r#"[2,"h","Heartbeat",{}]"#;
+    let now = r#"{"currentTime":"2026-01-01T00:00:00Z"}"#;
+    for (text, id, answer) in [(status, "s", "{}"), (AUTHORIZE, "a", ACCEPTED), (heartbeat, "h", now)] {
+        for _ in 0..3 {
+            let effects = link.receive(text, 0.0);
+            assert!(matches!(effects.as_slice(), [Effect::Dispatch { .. }]), "{text}");
+            assert!(link.reply(id, answer).is_ok(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn billing_messages_under_one_id_are_answered_one_after_the_other() {
+    let mut link = central_system();
+    let stop =
+        r#"[2,"m","StopTransaction",{"transactionId":1,"meterStop":1,"timestamp":"2026-01-01T00:00:00Z"}]"#;
+    for text in [METERED, stop] {
+        let effects = link.receive(text, 0.0);
+        assert!(matches!(effects.as_slice(), [Effect::Dispatch { .. }]), "{text}");
+    }
+    let info = r#"{"idTagInfo":{"status":"Accepted"}}"#;
+    assert!(link.reply("m", info).is_err(), "the first one is answered first");
+    assert!(link.reply("m", "{}").is_ok());
+    assert!(link.reply("m", info).is_ok());
 }
 
 #[test]

@@ -5,9 +5,11 @@
 //! surrogates.
 
 mod reader;
+mod salvage;
 mod strings;
 
 pub use self::reader::Reader;
+pub use self::salvage::salvage;
 
 /// A fault of a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,8 @@ pub struct SyntaxError {
 /// One place that was repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
-    /// Stable name: `missing_value`, `stray_comma`, `control_character`, `lone_surrogate`.
+    /// Stable name: `missing_value`, `stray_comma`, `control_character`, `lone_surrogate`; of a damaged text also
+    /// `bare_word`, `bracket`, `cut_off`, `name`, `string`, `surplus`, `too_deep`.
     pub kind: &'static str,
     /// Byte offset in the text.
     pub offset: usize,

@@ -1,0 +1,187 @@
+//! Reads what can be read of a text that is no JSON. For billing messages: a damaged one is kept as far as possible.
+//!
+//! Whatever is broken costs only itself: a bare word or a bad number becomes a string with its text, a missing comma or
+//! value is supplied, brackets that are not closed end with the text, and surplus items are left out.
+
+use super::Repair;
+use super::reader::Reader;
+use crate::protocol::Limits;
+use crate::protocol::value::{Key, Value};
+use std::borrow::Cow;
+
+/// Most repairs that are listed.
+const LISTED: usize = 64;
+
+/// Bytes that end a bare word.
+const DELIMITERS: &[u8] = b",:[]{}\" \n\r\t";
+
+/// Read the value that `text` begins with, and return it with what was repaired; `None`: there is none.
+#[must_use]
+pub fn salvage(text: &str, limits: Limits) -> (Option<Value<'_>>, Vec<Repair>) {
+    let mut salvager = Salvager { reader: Reader::new(text, limits, true), limits, repairs: Vec::new() };
+    let value = salvager.value(1);
+    salvager.repairs.extend(salvager.reader.take_repairs());
+    (value, salvager.repairs)
+}
+
+struct Salvager<'a> {
+    reader: Reader<'a>,
+    limits: Limits,
+    repairs: Vec<Repair>,
+}
+
+impl<'a> Salvager<'a> {
+    fn value(&mut self, depth: usize) -> Option<Value<'a>> {
+        match self.reader.peek()? {
+            b'"' => Some(Value::String(self.string())),
+            b'{' | b'[' if depth > self.limits.depth => {
+                self.skip();
+                None
+            }
+            b'{' => Some(self.object(depth)),
+            b'[' => Some(self.array(depth)),
+            _ => self.word(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Value<'a> {
+        let mut members: Vec<(Key<'a>, Value<'a>)> = Vec::new();
+        self.reader.at += 1;
+        loop {
+            match self.reader.peek() {
+                None => break self.repair("cut_off"),
+                Some(b'}') => break self.reader.at += 1,
+                Some(b']') => break self.repair("bracket"),
+                Some(b',' | b':') => self.reader.at += 1,
+                Some(b'[' | b'{') => {
+                    self.repair("name");
+                    let _ = self.value(depth + 1);
+                }
+                Some(_) => {
+                    let Some(name) = self.name() else { continue };
+                    let value = self.member_value(depth);
+                    if members.len() < self.limits.members {
+                        members.push((Key::Text(name), value));
+                    } else {
+                        self.repair("surplus");
+                    }
+                }
+            }
+        }
+        Value::Object(members)
+    }
+
+    fn array(&mut self, depth: usize) -> Value<'a> {
+        let mut items = Vec::new();
+        self.reader.at += 1;
+        loop {
+            match self.reader.peek() {
+                None => break self.repair("cut_off"),
+                Some(b']') => break self.reader.at += 1,
+                Some(b'}') => break self.repair("bracket"),
+                Some(b',' | b':') => self.reader.at += 1,
+                Some(_) => {
+                    let Some(item) = self.value(depth + 1) else { continue };
+                    if items.len() < self.limits.items {
+                        items.push(item);
+                    } else {
+                        self.repair("surplus");
+                    }
+                }
+            }
+        }
+        Value::Array(items)
+    }
+
+    /// The name of a member, in quotes or bare.
+    fn name(&mut self) -> Option<Cow<'a, str>> {
+        if self.reader.peek() == Some(b'"') {
+            return Some(self.string());
+        }
+        match self.word()? {
+            Value::String(text) => Some(text),
+            Value::Number(text) => Some(Cow::Borrowed(text)),
+            _ => None,
+        }
+    }
+
+    fn member_value(&mut self, depth: usize) -> Value<'a> {
+        if self.reader.peek() != Some(b':') {
+            self.repair("missing_value");
+            return Value::Null;
+        }
+        self.reader.at += 1;
+        match self.reader.peek() {
+            None | Some(b',' | b'}' | b']') => {
+                self.repair("missing_value");
+                Value::Null
+            }
+            Some(_) => self.value(depth + 1).unwrap_or(Value::Null),
+        }
+    }
+
+    /// A string; one that is broken ends with the next quotation mark, or with the text.
+    fn string(&mut self) -> Cow<'a, str> {
+        let start = self.reader.at;
+        if let Ok(text) = self.reader.string() {
+            return text;
+        }
+        self.reader.at = start;
+        self.repair("string");
+        let inside = &self.reader.text[start + 1..];
+        let length = inside.find('"').unwrap_or(inside.len());
+        self.reader.at = (start + 1 + length + 1).min(self.reader.text.len());
+        Cow::Borrowed(&inside[..length])
+    }
+
+    /// A number or literal as it should be, or the text of something else. Goes on by one byte at least.
+    fn word(&mut self) -> Option<Value<'a>> {
+        let start = self.reader.at;
+        let rest = &self.reader.bytes[start..];
+        let length = rest.iter().position(|byte| DELIMITERS.contains(byte)).unwrap_or(rest.len());
+        if length == 0 {
+            self.repair("bracket");
+            self.reader.at += 1;
+            return None;
+        }
+        self.reader.at = start + length;
+        let word = &self.reader.text[start..start + length];
+        let mut alone = Reader::new(word, self.limits, false);
+        match alone.value() {
+            Ok(value) if alone.peek().is_none() => Some(value),
+            _ => {
+                self.reader.at = start;
+                self.repair("bare_word");
+                self.reader.at = start + length;
+                Some(Value::String(Cow::Borrowed(word)))
+            }
+        }
+    }
+
+    /// Leave out what is nested too deeply, up to the bracket that closes it.
+    fn skip(&mut self) {
+        self.repair("too_deep");
+        let mut open = 0_usize;
+        while let Some(byte) = self.reader.peek() {
+            match byte {
+                b'"' => {
+                    let _ = self.string();
+                    continue;
+                }
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                _ => {}
+            }
+            self.reader.at += 1;
+            if open == 0 {
+                return;
+            }
+        }
+    }
+
+    fn repair(&mut self, kind: &'static str) {
+        if self.repairs.len() < LISTED {
+            self.repairs.push(Repair { kind, offset: self.reader.at });
+        }
+    }
+}
