@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from app.connection import Connection
+from app.ocpp import Dispatch
 
 Result = TypeVar("Result")
 Response = TypeVar("Response", bound=Mapping[str, object], covariant=True)
@@ -36,3 +37,6 @@ Answer = Payload | Waiting
 
 Handler = Callable[[Connection, Any], Answer]
 """Answers one action: (connection, request) -> answer. The request is the TypedDict of the action."""
+
+RecordHandler = Callable[[Connection, Dispatch], Recording[Any, Payload]]
+"""Records one billing action: (connection, call) -> record and answer. The request may lack any field."""

@@ -169,6 +169,7 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
         clock=parts.clock,
         settings=settings,
         handlers=message_handlers(parts.storage, parts.clock, settings),
+        record_handlers=transaction_handlers(parts.storage.ledger, parts.clock),
     )
 
 
@@ -182,13 +183,12 @@ def command_effects(settings: Settings) -> CommandEffects:
 
 
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
-    """Return the handlers of all messages of charge points, by action."""
+    """Return the handlers of the messages of charge points that record no money, by action."""
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s)
     status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
     return {
         **charge_point_handlers(boot, status),
         **id_tag_handlers(IdTagService(storage.database), clock),
-        **transaction_handlers(storage.ledger, clock),
     }
 
 

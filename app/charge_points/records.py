@@ -120,13 +120,18 @@ class ConnectorRecord:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """One StatusNotification. reported_at: the charge point's time, or the arrival if it gave none."""
+    """One StatusNotification.
+
+    reported_at: the charge point's time, or the arrival if it gave none; epoch: of the connection that
+    brought it. Of two reports the one that arrived later counts, whatever their times say.
+    """
 
     connector_id: int
     status: str
     error_code: str
     reported_at: datetime
     received_at: datetime
+    epoch: int
     info: str | None = None
     vendor_id: str | None = None
     vendor_error_code: str | None = None

@@ -11,7 +11,6 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables
 from app.charge_points.records import ChargePointFilter, ChargePointRecord, ConnectorRecord, StatusReport
-from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Prepared, Row
 from app.database.repository import LARGEST_INT32, Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
@@ -46,9 +45,9 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 _RECORD_STATUS = text(
     """
     insert into connectors as known (tenant_id, charge_point_id, connector_id, status, error_code, info,
-        vendor_id, vendor_error_code, reported_at, received_at, effective_at)
+        vendor_id, vendor_error_code, reported_at, received_at, epoch)
     select :tenant_id, :charge_point_id, :connector_id, :status, :error_code, :info,
-        :vendor_id, :vendor_error_code, :reported_at, :received_at, :effective_at
+        :vendor_id, :vendor_error_code, :reported_at, :received_at, :epoch
     where exists (select from connectors
                   where tenant_id = :tenant_id and charge_point_id = :charge_point_id
                       and connector_id = :connector_id)
@@ -58,8 +57,8 @@ _RECORD_STATUS = text(
         status = excluded.status, error_code = excluded.error_code, info = excluded.info,
         vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
         reported_at = excluded.reported_at, received_at = excluded.received_at,
-        effective_at = excluded.effective_at
-    where excluded.effective_at >= known.effective_at
+        epoch = excluded.epoch
+    where excluded.epoch >= known.epoch
     returning connector_id
     """
 ).bindparams(
@@ -260,11 +259,10 @@ class ConnectorStore(Repository):
             connector_limit: The most connectors that the charge point may have.
 
         Returns:
-            Whether the report was stored: it is not older, and the limit is not reached.
+            Whether the report was stored: no later connection has reported, and the limit is not reached.
         """
         if not 0 <= report.connector_id <= LARGEST_INT32:
             return False
-        plausible = PLAUSIBLE_FROM <= report.reported_at <= report.received_at
         values = {
             "tenant_id": self.tenant_id,
             "charge_point_id": charge_point_id,
@@ -276,7 +274,7 @@ class ConnectorStore(Repository):
             "vendor_error_code": clean_optional(report.vendor_error_code),
             "reported_at": report.reported_at,
             "received_at": report.received_at,
-            "effective_at": report.reported_at if plausible else report.received_at,
+            "epoch": report.epoch,
             # Connector 0 is the charge point itself and does not count.
             "connector_limit": connector_limit + 1,
         }

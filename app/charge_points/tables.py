@@ -64,7 +64,7 @@ connectors = Table(
     Column("vendor_error_code", Text),
     time_column("reported_at"),
     time_column("received_at"),
-    # The order of reports: reported_at if that is plausible, otherwise received_at.
-    time_column("effective_at"),
+    # Reports count in the order of their arrival: of the connection that brought the last one.
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     charge_point_reference(),
 )

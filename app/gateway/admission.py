@@ -20,8 +20,8 @@ from app.gateway.limiter import LoginLimiter, client_address, parse_networks
 from app.gateway.path import Address, PathRefused, parse_path
 from app.logs import get_logger
 from app.settings import Settings
-from app.transactions.records import TransactionFilter
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import TransactionFilter
 
 _LOG = get_logger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final, NoReturn
 
-from app.answers import Handler
+from app.answers import Answer, Handler, RecordHandler
 from app.connection import Connection
 from app.errors import CallFailed
-from app.ocpp import Protocol, messages_of
+from app.ocpp import Dispatch, Protocol, messages_of
 
 NOT_SUPPORTED: Final = frozenset(
     {
@@ -25,34 +25,51 @@ NOT_SUPPORTED: Final = frozenset(
 class Dispatcher:
     """The handler of each action, and the check of charge points whose registration is not Accepted."""
 
-    __slots__ = ("_billing_actions", "handlers")
+    __slots__ = ("handlers", "record_handlers")
 
-    def __init__(self, protocol: Protocol, handlers: Mapping[str, Handler]) -> None:
-        """handlers: by action, those of all capabilities.
+    def __init__(
+        self,
+        protocol: Protocol,
+        handlers: Mapping[str, Handler],
+        record_handlers: Mapping[str, RecordHandler],
+    ) -> None:
+        """handlers, record_handlers: by action, those of all capabilities. The second ones record money.
 
         Raises:
-            RuntimeError: an action of the protocol has no handler and no place in NOT_SUPPORTED, or both.
+            RuntimeError: an action has no handler, or several, or a handler of the other kind.
         """
         messages = messages_of(protocol, "charge_point")
-        known = {message["action"] for message in messages}
-        if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
-            raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
+        billing = {message["action"] for message in messages if message["billing"]}
+        others = {message["action"] for message in messages} - billing
+        odd = (others ^ (set(handlers) ^ NOT_SUPPORTED)) | (billing ^ set(record_handlers))
+        if odd:
+            raise RuntimeError(f"actions with no handler, or with two: {', '.join(sorted(odd))}")
         refused: dict[str, Handler] = {action: partial(_refuse, action) for action in NOT_SUPPORTED}
         self.handlers = {**handlers, **refused}
-        """One handler for each action of the protocol."""
-        self._billing_actions = frozenset(message["action"] for message in messages if message["billing"])
+        """One handler for each action that records no money."""
+        self.record_handlers = dict(record_handlers)
+        """One handler for each billing action."""
 
-    def require_registered(self, connection: Connection, action: str) -> None:
-        """Check that a charge point whose registration is not Accepted may call an action.
+    def answer(self, connection: Connection, call: Dispatch) -> Answer:
+        """Return what the handler of a CALL answers.
 
-        It may send BootNotification (OCPP-J errata 3.8), and billing records of a time when it was accepted.
+        A charge point that is not Accepted may send BootNotification (OCPP-J errata 3.8), and what it has to
+        tell about transactions, unless it is Rejected and never was accepted.
 
         Raises:
-            CallFailed: SecurityError.
+            CallFailed: SecurityError, or what the handler raises.
         """
-        if action == "BootNotification" or (action in self._billing_actions and connection.accepted_before):
-            return
-        raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
+        if call.text is not None:
+            if connection.registration_status == "Rejected" and not connection.accepted_before:
+                raise _not_registered(connection)
+            return self.record_handlers[call.action](connection, call)
+        if connection.registration_status != "Accepted" and call.action != "BootNotification":
+            raise _not_registered(connection)
+        return self.handlers[call.action](connection, call.payload)
+
+
+def _not_registered(connection: Connection) -> CallFailed:
+    return CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
 
 
 def _refuse(action: str, connection: Connection, request: object) -> NoReturn:

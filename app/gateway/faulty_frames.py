@@ -1,7 +1,6 @@
-"""Frames that cannot be handled: what is kept of them, how they are answered, how many a peer may send."""
+"""Frames that cannot be handled: how they are answered, and how many a peer may send."""
 
 from collections import deque
-from typing import Any
 
 import orjson
 
@@ -24,23 +23,6 @@ class UnreadableWindow:
         """Count one more frame. Return True if the limit is reached. now: monotonic seconds."""
         self._moments.append(now)
         return len(self._moments) == UNREADABLE_LIMIT and now - self._moments[0] <= UNREADABLE_WINDOW_S
-
-
-def payload_of(raw: str) -> Any:
-    """Return the payload of a CALL that broke a rule. None: not JSON, or nested too deeply to be written."""
-    try:
-        frame = orjson.loads(raw)
-        payload = frame[3] if isinstance(frame, list) and len(frame) > 3 else None
-        orjson.dumps(payload)
-    except (ValueError, TypeError):
-        return None
-    return payload
-
-
-def as_internal_error(answer: str) -> str:
-    """Return the same CALLERROR with InternalError, so that the charge point tries again."""
-    frame = orjson.loads(answer)
-    return orjson.dumps([frame[0], frame[1], "InternalError", "not kept", {}]).decode()
 
 
 def internal_error_for(text: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import close_codes
-from app.answers import Handler
+from app.answers import Handler, RecordHandler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
@@ -28,7 +28,7 @@ from app.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """The collaborators of the gateway. handlers: by action, those of all capabilities."""
+    """The collaborators of the gateway. handlers, record_handlers: by action, those of all capabilities."""
 
     protocol: Protocol
     storage: Storage
@@ -38,6 +38,7 @@ class GatewayParts:
     clock: Clock
     settings: Settings
     handlers: Mapping[str, Handler]
+    record_handlers: Mapping[str, RecordHandler]
 
 
 class Gateway:
@@ -113,7 +114,7 @@ def _session_services(parts: GatewayParts, deadlines: CallDeadlines, counters: C
     return SessionServices(
         ledger=parts.storage.ledger,
         frame_log=parts.storage.frame_log,
-        dispatcher=Dispatcher(parts.protocol, parts.handlers),
+        dispatcher=Dispatcher(parts.protocol, parts.handlers, parts.record_handlers),
         commands=parts.commands,
         clock=parts.clock,
         limits=_limits_of(parts.settings),

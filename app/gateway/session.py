@@ -15,13 +15,12 @@ from app import close_codes, metrics
 from app.answers import Payload, Recording, Waiting
 from app.connection import Connection
 from app.errors import AppError, CallFailed
-from app.gateway.faulty_frames import UnreadableWindow, as_internal_error, internal_error_for, payload_of
+from app.gateway.faulty_frames import UnreadableWindow, internal_error_for
 from app.gateway.serial_queue import SerialQueue, Work
 from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
-from app.transactions.records import InvalidRecord
 from app.types import CommandId
 
 _LOG = get_logger(__name__)
@@ -66,7 +65,7 @@ class Session:
         self._conversation = new_conversation(connection, services, is_framed=is_framed, inflates=inflates)
         self._transport = transport
         self._services = services
-        self._inbound: SerialQueue[Dispatch | Refused] = SerialQueue(self._answer_call)
+        self._inbound: SerialQueue[Dispatch] = SerialQueue(self._answer_call)
         self._results: SerialQueue[CallSent | Resolve] = SerialQueue(self._report_command)
         self._unreadable: UnreadableWindow | None = None
         self._recorded: asyncio.Future[None] | None = None
@@ -107,8 +106,6 @@ class Session:
                 self._results.push(found)
             case Refused():
                 metrics.CALLS_REFUSED.labels(found.code).inc()
-                if found.answer is not None:
-                    self._enqueue(found)
             case Ignored():
                 self._count_ignored(found)
             case Notice():
@@ -187,7 +184,7 @@ class Session:
             case "failed":
                 self._core_failed(notice.text or "")
 
-    def _enqueue(self, item: Dispatch | Refused) -> None:
+    def _enqueue(self, item: Dispatch) -> None:
         if self._conversation.is_recording:
             # A record came earlier, and has to be answered earlier.
             self._conversation.await_record()
@@ -197,20 +194,16 @@ class Session:
         if len(self._inbound) >= self._services.limits.inbound_queue and not self._pauses & _QUEUE_FULL:
             self._pause(_QUEUE_FULL, "inbound_queue")
 
-    def _answer_call(self, item: Dispatch | Refused) -> Work | None:
+    def _answer_call(self, item: Dispatch) -> Work | None:
         """Answer one CALL of the charge point. Return the rest of the work if the answer has to wait."""
         if self._closed:
             return None
         if self._pauses & _QUEUE_FULL and len(self._inbound) * 2 <= self._services.limits.inbound_queue:
             self._resume(_QUEUE_FULL)
-        if not isinstance(item, Dispatch):
-            return self._record_refused(item)
         services, connection = self._services, self.connection
         started = services.clock.monotonic()
         try:
-            if connection.registration_status != "Accepted":
-                services.dispatcher.require_registered(connection, item.action)
-            answer = services.dispatcher.handlers[item.action](connection, item.payload)
+            answer = services.dispatcher.answer(connection, item)
         except Exception as error:
             self._reply_error(item, error)
         else:
@@ -270,27 +263,6 @@ class Session:
         """Answer a message on which the core panicked. It costs this message, not the connection."""
         _LOG.error("core_failed", **self._log_context())
         if (answer := internal_error_for(text)) is not None:
-            self._send(answer)
-
-    async def _record_refused(self, item: Refused) -> None:
-        """Store a refused billing message durably, then send its CALLERROR."""
-        connection = self.connection
-        raw, answer = item.raw or "", item.answer or ""
-        record = InvalidRecord(
-            connection.tenant_id,
-            connection.charge_point_id,
-            item.action or "",
-            payload_of(raw),
-            raw,
-            self._services.clock.now(),
-        )
-        try:
-            await self._services.ledger.keep_invalid(record)
-        except Exception:
-            # It is not stored, so the error must not sound final: the charge point should send it again.
-            _LOG.exception("invalid_record_not_kept", action=item.action, **self._log_context())
-            answer = as_internal_error(answer)
-        if not self._closed:
             self._send(answer)
 
     def _report_command(self, effect: CallSent | Resolve) -> Work | None:

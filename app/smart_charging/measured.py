@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from app.smart_charging.drawing import Measured
-from app.transactions.records import MeterValueRecord
+from app.transactions.stored_records import MeterValueRecord
 from app.types import Json
 
 _MEASURANDS = {"A": "Current.Import", "W": "Power.Active.Import"}

@@ -39,8 +39,8 @@ from app.smart_charging.rules.stored_profiles import (
     require_same_form,
 )
 from app.smart_charging.store import ChargingProfileStore, InstallationStore
-from app.transactions.records import MeterValueFilter, MeterValueRecord
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import MeterValueFilter, MeterValueRecord
 from app.types import Json, TenantId
 
 _MOST_SAMPLES = 10_000

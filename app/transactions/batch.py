@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -22,13 +23,13 @@ from app.id_tags.store import find_id_tags, lock_id_tags
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
-from app.transactions import rules
 from app.transactions.records import (
     Closing,
-    InvalidRecord,
+    DamagedRecord,
     LedgerAnswer,
     LedgerRecord,
     MeterReadings,
+    SessionsOver,
     StartKey,
     StoppableTransaction,
     TransactionKey,
@@ -36,7 +37,10 @@ from app.transactions.records import (
     TransactionStarted,
     TransactionStop,
 )
-from app.transactions.store import meter_values, orphans, starts, stops
+from app.transactions.rules import starts as start_rules
+from app.transactions.rules import stops as stop_rules
+from app.transactions.rules.registers import register_of
+from app.transactions.store import meter_values, orphans, sessions, starts, stops
 from app.transactions.store.transaction_ids import TransactionIds
 
 _CONNECT_TIMEOUT_S: Final = 5.0
@@ -136,8 +140,10 @@ async def write_batch(
             await meter_values.insert_queued(connection, queued)
         if readings or of_stops:
             await meter_values.insert_readings(connection, readings, of_stops)
-        if invalid := [item for _, item in others if isinstance(item, InvalidRecord)]:
-            await orphans.insert_orphans(connection, [orphans.invalid_orphan(item) for item in invalid])
+        if over := [item for _, item in others if isinstance(item, SessionsOver)]:
+            await _presume_ended(connection, [sessions.over_of(item) for item in over])
+        if damaged := [item for _, item in others if isinstance(item, DamagedRecord)]:
+            await orphans.insert_orphans(connection, [orphans.damaged_orphan(item) for item in damaged])
     return answers
 
 
@@ -145,24 +151,33 @@ async def _write_starts(
     connection: Connection, reported: Sequence[TransactionStart], ids: TransactionIds, window: timedelta
 ) -> list[TransactionStarted]:
     """Record starts, and return their answers in the same order."""
-    keys = [rules.start_key(start) for start in reported]
-    answers = await starts.find_starts(connection, dict.fromkeys(keys))
-    new = {key: start for key, start in zip(keys, reported, strict=True) if key not in answers}
+    keys = [start_rules.start_key(start) for start in reported]
+    stored = await starts.find_starts(connection, dict.fromkeys(keys))
+    answers: dict[StartKey, TransactionStarted] = {}
+    new: dict[StartKey, TransactionStart] = {}
+    # The first of several equal starts in one batch makes the row; the others are repetitions of it.
+    for key, start in zip(keys, reported, strict=True):
+        known = stored.get(key)
+        if known is not None and start_rules.is_repetition(start, known):
+            answers[key] = TransactionStarted(known.transaction_id, known.id_tag_info, True)
+        elif key not in answers:
+            new.setdefault(key, start)
     if new:
-        inserted = await _insert_starts(connection, new, ids, window)
-        answers |= inserted
+        numbers = {key: stored[key].number + 1 for key in new if key in stored}
+        answers |= await _insert_starts(connection, new, numbers, ids, window)
         # Another ledger was faster with these: its row has the answer.
-        lost = [key for key in new if key not in inserted]
+        lost = [key for key in new if key not in answers]
         if lost:
-            answers |= await starts.find_starts(connection, lost)
-    # The first of several equal starts in one batch made the row; the others are repetitions of it.
+            found = await starts.find_starts(connection, lost)
+            answers |= {
+                key: TransactionStarted(known.transaction_id, known.id_tag_info, True)
+                for key, known in found.items()
+            }
     seen: set[StartKey] = set()
     ordered = []
     for key in keys:
         answer = answers[key]
-        ordered.append(
-            TransactionStarted(answer.transaction_id, answer.id_tag_info, True) if key in seen else answer
-        )
+        ordered.append(replace(answer, repeated=True) if key in seen else answer)
         seen.add(key)
     return ordered
 
@@ -170,6 +185,7 @@ async def _write_starts(
 async def _insert_starts(
     connection: Connection,
     new: Mapping[StartKey, TransactionStart],
+    numbers: Mapping[StartKey, int],
     ids: TransactionIds,
     window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
@@ -181,37 +197,53 @@ async def _insert_starts(
     if limited:
         await lock_id_tags(connection, limited)
         running = await starts.find_running(connection, limited)
-    judged = rules.judge_starts(new, tags, running)
+    judged = start_rules.judge_starts(new, numbers, tags, running)
 
     charge_points = {start.charge_point for start in new.values()}
     oldest = min(start.received_at for start in new.values()) - window
-    remote = await effects.find_remote_starts(connection, charge_points, oldest, rules.AWAITS_EFFECT)
-    commands = rules.match_remote_starts(judged, remote, window)
+    remote = await effects.find_remote_starts(connection, charge_points, oldest, start_rules.AWAITS_EFFECT)
+    commands = start_rules.match_remote_starts(judged, remote, window)
 
     free = {key: ids.take(key.tenant_id) for key in new}
-    numbers = await starts.insert_starts(connection, judged, commands, free)
+    inserted = await starts.insert_starts(connection, judged, commands, free)
     led_to = [
         StartedTransaction(key.tenant_id, commands[key], number)
-        for key, number in numbers.items()
+        for key, number in inserted.items()
         if key in commands
     ]
     if led_to:
         await effects.set_started(connection, led_to)
-    started = {TransactionKey(key.tenant_id, number): new[key] for key, number in numbers.items()}
-    await _join_waiting_stops(connection, started)
+    started = {TransactionKey(key.tenant_id, number): new[key] for key, number in inserted.items()}
+    if started:
+        await _presume_ended(connection, [sessions.over_by_start(*item) for item in started.items()])
+        await _join_waiting_stops(connection, started)
     infos = {item.key: item.id_tag_info for item in judged}
-    return {key: TransactionStarted(number, infos[key], False) for key, number in numbers.items()}
+    return {key: TransactionStarted(number, infos[key], False) for key, number in inserted.items()}
+
+
+async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) -> None:
+    """Mark open transactions that are over, with the last register that their samples show."""
+    marked = await sessions.presume_ended(connection, over)
+    if not marked:
+        return
+    samples = await sessions.last_samples(connection, marked)
+    registers = []
+    for item in marked:
+        shown = samples.get(TransactionKey(item.tenant_id, item.id))
+        register = None if shown is None else register_of(shown)
+        last_wh = item.meter_start_wh if register is None else register
+        if last_wh is not None:
+            registers.append((item.tenant_id, item.id, last_wh))
+    if registers:
+        await sessions.set_registers(connection, registers)
 
 
 async def _join_waiting_stops(
     connection: Connection, started: Mapping[TransactionKey, TransactionStart]
 ) -> None:
     """Close those of the new transactions whose stop is here already."""
-    if not started:
-        return
-    charge_points = {start.charge_point for start in started.values()}
-    waiting = await orphans.find_waiting_stops(connection, charge_points)
-    joined = rules.match_waiting_stops(started, waiting)
+    waiting = await orphans.find_waiting_stops(connection, started.values(), stop_rules.STOP_WAITS)
+    joined = stop_rules.match_waiting_stops(started, waiting)
     if joined:
         await _close(connection, [item.closing for item in joined])
         await orphans.join_stops(connection, joined)
@@ -219,17 +251,17 @@ async def _join_waiting_stops(
 
 async def _write_stops(
     connection: Connection, reported: Sequence[TransactionStop]
-) -> list[rules.StopDecision]:
+) -> list[stop_rules.StopDecision]:
     """Record stops without their transactionData, and return what was decided, in the same order."""
     transactions = await _find_transactions(connection, reported)
     tags = await _find_stop_tags(connection, reported)
-    decisions = rules.decide_stops(reported, transactions, tags)
+    decisions = stop_rules.decide_stops(reported, transactions, tags)
     closings = [decision.closing for decision in decisions if decision.closing is not None]
     if closings:
         await _close(connection, closings)
     kept = [
         orphans.stop_orphan(
-            stop, rules.stop_payload(stop), decision.orphan_kind, decision.answer.transaction_id
+            stop, stop_rules.stop_payload(stop), decision.orphan_kind, decision.answer.transaction_id
         )
         for stop, decision in zip(reported, decisions, strict=True)
         if decision.orphan_kind is not None
@@ -239,7 +271,7 @@ async def _write_stops(
     return decisions
 
 
-def _readings_of_stop(stop: TransactionStop, decision: rules.StopDecision) -> list[MeterReadings]:
+def _readings_of_stop(stop: TransactionStop, decision: stop_rules.StopDecision) -> list[MeterReadings]:
     """Return the transactionData of a stop at the place where it belongs, if it is to be stored."""
     if decision.samples_at is None or not stop.transaction_data:
         return []
@@ -260,11 +292,11 @@ async def _find_transactions(
 ) -> list[StoppableTransaction | None]:
     """Return the transaction that each stop is about, locked until the commit."""
     named = {
-        stops.TransactionName(stop.tenant_id, stop.charge_point_id, stop.transaction_id)
+        stops.TransactionName(stop.tenant_id, stop.charge_point_id, stop.transaction_id or 0)
         for stop in reported
-        if rules.names_a_transaction(stop)
+        if stop_rules.names_a_transaction(stop)
     }
-    unnamed = [stop for stop in reported if not rules.names_a_transaction(stop)]
+    unnamed = [stop for stop in reported if not stop_rules.names_a_transaction(stop)]
     while True:
         chosen = await _choose(connection, unnamed) if unnamed else []
         found = [item for item in chosen if item is not None]
@@ -277,30 +309,41 @@ async def _find_transactions(
             break
     of_unnamed = iter(chosen)
     return [
-        rules.transaction_of(stop, [one] if (one := locked.get(_named(stop))) is not None else [])
-        if rules.names_a_transaction(stop)
+        stop_rules.transaction_of(stop, [one] if (one := locked.get(_named(stop))) is not None else [])
+        if stop_rules.names_a_transaction(stop)
         else next(of_unnamed)
         for stop in reported
     ]
 
 
 def _named(stop: TransactionStop) -> TransactionKey:
-    return TransactionKey(stop.tenant_id, stop.transaction_id)
+    return TransactionKey(stop.tenant_id, stop.transaction_id or 0)
 
 
 async def _choose(
     connection: Connection, unnamed: Sequence[TransactionStop]
 ) -> list[StoppableTransaction | None]:
     """Return the transaction of each stop without valid transactionId. They are not locked."""
-    searched = [stops.search_of(stop, rules.ending_of(stop), rules.stop_tag(stop)) for stop in unnamed]
+    searched = [_search_of(stop) for stop in unnamed]
     candidates = await stops.find_candidates(connection, searched)
-    return [rules.transaction_of(stop, found) for stop, found in zip(unnamed, candidates, strict=True)]
+    return [stop_rules.transaction_of(stop, found) for stop, found in zip(unnamed, candidates, strict=True)]
+
+
+def _search_of(stop: TransactionStop) -> stops.UnnamedStop:
+    return stops.UnnamedStop(
+        stop.tenant_id,
+        stop.charge_point_id,
+        stop.stopped_at,
+        stop.meter_stop_wh,
+        stop_rules.named_id(stop),
+        stop_rules.ending_of(stop).is_dated,
+    )
 
 
 async def _find_stop_tags(
     connection: Connection, reported: Sequence[TransactionStop]
 ) -> dict[IdTagKey, IdTagRecord]:
-    keys = {key for stop in reported if (key := rules.stop_tag(stop)) is not None}
+    keys = {key for stop in reported if (key := stop_rules.stop_tag(stop)) is not None}
     return await find_id_tags(connection, sorted(keys))
 
 
@@ -311,4 +354,4 @@ async def _close(connection: Connection, closings: Sequence[Closing]) -> None:
         EndedTransaction(item.tenant_id, item.charge_point_id, item.id)
         for item in (closing.transaction for closing in closings)
     ]
-    await effects.set_stopped(connection, ended, rules.AWAITS_EFFECT)
+    await effects.set_stopped(connection, ended, start_rules.AWAITS_EFFECT)

@@ -2,10 +2,10 @@
 
 Theory of operation. Records wait in a queue. A writer takes all that waits, writes it in one transaction, and
 answers after the COMMIT (which PostgreSQL has fsynced by then). Records that arrive meanwhile are the next
-batch. Nothing is delayed on purpose, and a record becomes cheaper as the load grows. The second writer begins
-as soon as as many records wait as are being written, so that it prepares some while PostgreSQL commits
-others. It takes no record of a charge point of which the first one is writing something: a stop must not
-overtake its start, nor a repetition what it repeats, and after a reconnect both may be here.
+batch. Nothing is delayed on purpose, and a record becomes cheaper as the load grows. The second writer starts
+when the queue is as long as the batch being written. So one prepares while PostgreSQL commits the other. It
+skips charge points that have a record in the first writer's batch: a stop must not overtake its start, and a
+repetition not its original.
 
 Every record ends in one of three ways: its answer, CallFailed (this very record cannot be stored), or
 StoreUnavailable (not committed within `durable_wait_s`; it may be stored or not, and the charge point's retry
@@ -30,10 +30,11 @@ from app.ocpp import MeterBatch, MeterQueue
 from app.settings import Settings
 from app.transactions.batch import BatchConnection
 from app.transactions.records import (
-    InvalidRecord,
+    DamagedRecord,
     LedgerAnswer,
     LedgerRecord,
     MeterReadings,
+    SessionsOver,
     StopRecorded,
     TransactionStart,
     TransactionStarted,
@@ -124,8 +125,17 @@ class Ledger:
         """
         return self._submit(readings)
 
-    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
-        """Keep the text of a billing message that is refused for its structure.
+    def keep_damaged(self, record: DamagedRecord) -> "asyncio.Future[None]":
+        """Keep the text of a billing message of which something could not be read.
+
+        Raises:
+            StoreUnavailable: not committed in time.
+            CallFailed: InternalError, this record cannot be stored.
+        """
+        return self._submit(record)
+
+    def sessions_over(self, record: SessionsOver) -> "asyncio.Future[None]":
+        """Mark open transactions as presumed ended: something showed that they are over.
 
         Raises:
             StoreUnavailable: not committed in time.
@@ -170,13 +180,25 @@ class Ledger:
         return sum(map(len, self._writers))
 
     def _take_entries(self) -> "list[WaitingRecord]":
-        """Take a batch from the queue, but no record of a charge point of which one is being written."""
+        """Take a batch from the queue, but no record of a charge point of which one is being written.
+
+        A batch writes starts before stops. A start behind a stop of its charge point waits for the next one.
+        """
         busy = {entry.record.charge_point_id for writer in self._writers for entry in writer.entries}
+        ended: set[int] = set()
         taken: list[WaitingRecord] = []
         left: list[WaitingRecord] = []
         while self._waiting and len(taken) < self._batch_limit:
             entry = self._waiting.popleft()
-            (left if entry.record.charge_point_id in busy else taken).append(entry)
+            record = entry.record
+            if isinstance(record, TransactionStart) and record.charge_point_id in ended:
+                busy.add(record.charge_point_id)
+            if record.charge_point_id in busy:
+                left.append(entry)
+                continue
+            if isinstance(record, TransactionStop | SessionsOver):
+                ended.add(record.charge_point_id)
+            taken.append(entry)
         self._waiting.extendleft(reversed(left))
         return taken
 

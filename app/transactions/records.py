@@ -8,18 +8,20 @@ takes several times as long to make.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
-from uuid import UUID
-
-import orjson
+from typing import Final, Literal, NamedTuple
 
 from app.clock import microseconds_of
 from app.id_tags.records import IdTagKey
 from app.types import ChargePointKey, Json
 
-TIME_UNREADABLE = "time_unreadable"
-"""Flag: the time was not readable. The time of arrival is stored instead, which no retry is known by."""
-
+TIME_MISSING: Final = "time_missing"
+"""Flag: the message bore no time."""
+TIME_UNREADABLE: Final = "time_unreadable"
+"""Flag: the time was not readable."""
+TIME_IMPLAUSIBLE: Final = "time_implausible"
+"""Flag: the time lay before 2015 or more than an hour ahead of ours."""
+UNDATED: Final = frozenset({TIME_MISSING, TIME_UNREADABLE, TIME_IMPLAUSIBLE})
+"""Flags of a record whose time says nothing. Its time of arrival is stored, which no retry is known by."""
 
 DEFAULT_REASON = "Local"
 """OCPP-J 1.6 errata 2.5: a stop without a reason is a local one."""
@@ -29,18 +31,22 @@ class MeterReading(NamedTuple):
     """One element of `meterValue` or `transactionData`.
 
     sampled_at_us: microseconds since 1970; sampled_values: JSON text with the standard's names, as it came;
-    unreadable_time: its time as it came, if that was not readable. Then `sampled_at_us` is the time of
-    arrival, and this text tells a retry from another sample.
+    reported_time: its time as it came, if that says nothing; "" if it bore none. Then `sampled_at_us` is the
+    time of arrival, and this text tells a retry from another sample.
     """
 
     sampled_at_us: int
     sampled_values: str
-    unreadable_time: str | None = None
+    reported_time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionStart:
-    """StartTransaction (OCPP 1.6 4.8). started_at: the charge point's time, meter_start_wh: its register."""
+    """StartTransaction (OCPP 1.6 4.8).
+
+    started_at: the charge point's time, or that of the arrival if it says nothing; meter_start_wh: its
+    register, None if it told none; epoch, message_id: of the connection and the CALL that brought it.
+    """
 
     tenant_id: int
     charge_point_id: int
@@ -48,10 +54,12 @@ class TransactionStart:
     id_tag: str
     started_at: datetime
     received_at: datetime
-    meter_start_wh: int
+    meter_start_wh: int | None
     reservation_id: int | None = None
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
+    epoch: int = 0
+    message_id: str = ""
 
     @property
     def charge_point(self) -> ChargePointKey:
@@ -67,14 +75,17 @@ class TransactionKey(NamedTuple):
 
 
 class StartKey(NamedTuple):
-    """The key by which a repeated start is recognized; `rules.start_key` returns it. Unique in the table."""
+    """The key by which a repeated start is recognized; `rules.start_key` returns it.
+
+    Several starts whose time says nothing may have the same one: they are numbered.
+    """
 
     tenant_id: int
     charge_point_id: int
     connector_id: int
     id_tag_key: str
     started_key: datetime
-    meter_start_wh: int
+    meter_start_wh: int | None
 
     @property
     def tag(self) -> IdTagKey:
@@ -82,14 +93,28 @@ class StartKey(NamedTuple):
         return IdTagKey(self.tenant_id, self.id_tag_key)
 
 
+class StoredStart(NamedTuple):
+    """The newest stored start with a key. number: among those; is_stopped: its stop has come."""
+
+    transaction_id: int
+    id_tag_info: Json
+    number: int
+    message_id: str | None
+    is_stopped: bool
+
+
 class JudgedStart(NamedTuple):
-    """A new start with its answer. id_tag: as it can be stored; flags: those of the start, and our own."""
+    """A new start with its answer.
+
+    id_tag: as it can be stored; flags: those of the start, and our own; number: among those with its key.
+    """
 
     start: TransactionStart
     key: StartKey
     id_tag: str
     flags: tuple[str, ...]
     id_tag_info: Json
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +133,22 @@ class RunningTransaction(NamedTuple):
     id_tag_key: str
     charge_point_id: int
     connector_id: int
-    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class TransactionStop:
-    """StopTransaction (OCPP 1.6 4.10). transaction_id may be anything, -1 and 0 included."""
+    """StopTransaction (OCPP 1.6 4.10).
+
+    transaction_id may be anything, -1, 0 and None included; stopped_at: the charge point's time, or that of
+    the arrival if it says nothing; meter_stop_wh: its register, None if it told none.
+    """
 
     tenant_id: int
     charge_point_id: int
-    transaction_id: int
+    transaction_id: int | None
     stopped_at: datetime
     received_at: datetime
-    meter_stop_wh: int
+    meter_stop_wh: int | None
     id_tag: str | None = None
     reason: str | None = None
     transaction_data: tuple[MeterReading, ...] = ()
@@ -137,17 +165,22 @@ class Ending(NamedTuple):
     """The end of a transaction as a stop reports it, in the form in which it is stored."""
 
     stopped_at: datetime
-    meter_stop_wh: int
+    meter_stop_wh: int | None
     reason: str
     id_tag: str | None
     flags: tuple[str, ...] = ()
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its time is the one that the charge point reported."""
+        return UNDATED.isdisjoint(self.flags)
 
 
 class StoppableTransaction(NamedTuple):
     """A stored transaction, as far as a stop is matched to it.
 
     flags: of the start and of the stop; ending None: it is open; id_tag_info: what its stop was answered;
-    named_id: the transactionId that its stop named, as text.
+    named_id: the transactionId that its stop named, as text; epoch: of the connection that brought its start.
     """
 
     id: int
@@ -156,11 +189,17 @@ class StoppableTransaction(NamedTuple):
     connector_id: int
     id_tag_key: str
     started_at: datetime
-    meter_start_wh: int
+    meter_start_wh: int | None
     flags: tuple[str, ...] = ()
     ending: Ending | None = None
     id_tag_info: Json | None = None
     named_id: str | None = None
+    epoch: int = 0
+
+    @property
+    def arrival(self) -> tuple[int, int]:
+        """The order in which starts of one charge point arrived."""
+        return self.epoch, self.id
 
     @property
     def key(self) -> TransactionKey:
@@ -184,16 +223,17 @@ class StopRecorded:
 class WaitingStop:
     """A stop without valid transactionId that no transaction fitted when it came: its start may come later.
 
-    named_id: the transactionId that it named; payload: the message as it is kept.
+    payload: the message as it is kept; samples_from, samples_to: the times of its samples, if it has any.
     """
 
     id: int
     tenant_id: int
     charge_point_id: int
-    named_id: int
     received_at: datetime
     ending: Ending
     payload: Json
+    samples_from: datetime | None = None
+    samples_to: datetime | None = None
 
 
 class Closing(NamedTuple):
@@ -237,96 +277,44 @@ class MeterReadings(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidRecord:
-    """A billing message that was refused for its structure: kept as it came, so that nothing is lost."""
+class DamagedRecord:
+    """The text of a billing message of which something could not be read. Kept once per content."""
 
     tenant_id: int
     charge_point_id: int
     action: str
-    payload: Any
     raw: str
     received_at: datetime
 
 
-LedgerRecord = TransactionStart | TransactionStop | MeterReadings | InvalidRecord
+PresumedReason = Literal["later_start", "boot", "available"]
+"""What showed that a transaction is over although its stop has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsOver:
+    """What shows that transactions are over. connector_id None: those of the whole charge point."""
+
+    tenant_id: int
+    charge_point_id: int
+    connector_id: int | None
+    reason: PresumedReason
+    received_at: datetime
+
+
+LedgerRecord = TransactionStart | TransactionStop | MeterReadings | DamagedRecord | SessionsOver
 LedgerAnswer = TransactionStarted | StopRecorded | None
 
 
-class TransactionRecord(NamedTuple):
-    """One stored transaction; `id` is the OCPP transactionId. Its two times are the charge point's.
-
-    The fields `*_json` hold JSON as PostgreSQL writes it. A plain tuple, as listings make many.
-    """
-
-    id: int
-    tenant_id: int
-    charge_point_id: int
-    identity: str
-    connector_id: int
-    id_tag: str
-    id_tag_key: str
-    started_at: datetime
-    started_received_at: datetime
-    meter_start_wh: int
-    reservation_id: int | None
-    id_tag_info_json: str
-    stopped_at: datetime | None
-    stopped_received_at: datetime | None
-    meter_stop_wh: int | None
-    stop_reason: str | None
-    stop_id_tag: str | None
-    stop_id_tag_info_json: str | None
-    stop_raw_json: str | None
-    flags: tuple[str, ...]
-    remote_start_command_id: UUID | None
-
-    @property
-    def id_tag_info(self) -> Json:
-        """The `idTagInfo` that the start was answered with."""
-        value: Json = orjson.loads(self.id_tag_info_json)
-        return value
-
-    @property
-    def stop_id_tag_info(self) -> Json | None:
-        """The `idTagInfo` that the stop was answered with."""
-        return _optional_json(self.stop_id_tag_info_json)
-
-    @property
-    def stop_raw(self) -> Json | None:
-        """The StopTransaction as it came, without its transactionData."""
-        return _optional_json(self.stop_raw_json)
-
-
-class MeterValueRecord(NamedTuple):
-    """One stored element of `meterValue`. sampled_values_json: the `sampledValue` objects as they came.
-
-    A plain tuple, as listings make many.
-    """
-
-    charge_point_id: int
-    connector_id: int
-    transaction_id: int | None
-    sampled_at: datetime
-    received_at: datetime
-    context: Literal["periodic", "stop"]
-    sampled_values_json: str
-    digest: int
-
-    @property
-    def sampled_values(self) -> list[Json]:
-        """The `sampledValue` objects with the standard's names."""
-        value: list[Json] = orjson.loads(self.sampled_values_json)
-        return value
-
-
-OrphanKind = Literal["stop_unknown_transaction", "stop_conflict", "invalid"]
+OrphanKind = Literal["stop_unknown_transaction", "stop_conflict", "invalid", "damaged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
     """A billing message without a place, to be stored. payload: JSON text.
 
-    stopped_at: the time that a stop names; transaction_id: the transaction that a conflict is about.
+    stopped_at, meter_stop_wh, id_tag_key: what a stop tells; transaction_id: the transaction that a conflict
+    is about; awaits_start: its start may come later; samples_from, samples_to: the times of its samples.
     """
 
     tenant_id: int
@@ -338,43 +326,8 @@ class Orphan:
     received_at: datetime
     stopped_at: datetime | None = None
     transaction_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredOrphan:
-    """A stored billing message that fits no transaction. transaction_id: what it was joined to."""
-
-    id: int
-    tenant_id: int
-    charge_point_id: int
-    kind: OrphanKind
-    action: str
-    payload: Json
-    raw: str | None
-    received_at: datetime
-    transaction_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionFilter:
-    """open: True for running, False for stopped ones. from_at, to_at: bounds of started_at."""
-
-    identity: str | None = None
-    connector_id: int | None = None
-    id_tag: str | None = None
-    open: bool | None = None
-    from_at: datetime | None = None
-    to_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MeterValueFilter:
-    """from_at, to_at: bounds of sampled_at."""
-
-    connector_id: int | None = None
-    from_at: datetime | None = None
-    to_at: datetime | None = None
-
-
-def _optional_json(text: str | None) -> Json | None:
-    return None if text is None else orjson.loads(text)
+    meter_stop_wh: int | None = None
+    id_tag_key: str | None = None
+    awaits_start: bool = False
+    samples_from: datetime | None = None
+    samples_to: datetime | None = None

@@ -11,7 +11,6 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.transactions.records import MeterValueFilter, MeterValueRecord, TransactionFilter
 from app.transactions.schemas import (
     MeterValue,
     OrphanRecord,
@@ -20,6 +19,7 @@ from app.transactions.schemas import (
     transaction_fields,
 )
 from app.transactions.service import TransactionService
+from app.transactions.stored_records import MeterValueFilter, MeterValueRecord, TransactionFilter
 from app.web.access import ReadAccess
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response, page_response
 from app.web.inputs import (
@@ -34,7 +34,7 @@ from app.web.inputs import (
     Time,
     TransactionIdPath,
 )
-from app.web.pagination import IntegerKey, LargeIntegerKey, NumberedMoment, Page, cut_page, decode_cursor
+from app.web.pagination import LargeIntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.rows import encoded, encoded_page
@@ -60,7 +60,8 @@ class TransactionQuery(Paging):
         IdTagText | SkipJsonSchema[None], Field(description="Id tag; upper and lower case are the same.")
     ] = None
     open: Annotated[
-        QueryBoolean | SkipJsonSchema[None], Field(description="true: running; false: stopped.")
+        QueryBoolean | SkipJsonSchema[None],
+        Field(description="true: running; false: stopped or presumed ended."),
     ] = None
     from_at: Annotated[
         Time | SkipJsonSchema[None], Field(alias="from", description="Started at this time or later.")
@@ -86,8 +87,9 @@ class MeterValueQuery(Paging):
 async def list_transactions(
     access: ReadAccess, transactions: Transactions, query: Annotated[TransactionQuery, Query()]
 ) -> Response:
-    """List transactions, the newest id first. Times are those the charge point reported."""
-    after = decode_cursor(query.cursor, IntegerKey)
+    """List transactions, the latest start first."""
+    key = decode_cursor(query.cursor, NumberedMoment)
+    after = None if key is None else (key.at, key.number)
     filters = TransactionFilter(
         identity=query.charge_point,
         connector_id=query.connector_id,
@@ -97,7 +99,7 @@ async def list_transactions(
         to_at=query.to_at,
     )
     records = await transactions.page(access.tenant_id, query.limit + 1, after, filters)
-    page, next_cursor = cut_page(records, query.limit, lambda record: record.id)
+    page, next_cursor = cut_page(records, query.limit, lambda record: (record.started_at, record.id))
     return encoded_page_response(encoded_page([transaction_fields(record) for record in page], next_cursor))
 
 

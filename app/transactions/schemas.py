@@ -6,13 +6,21 @@ from uuid import UUID
 from pydantic import Field
 
 from app.clock import utc_text
-from app.transactions.records import MeterValueRecord, OrphanKind, TransactionRecord
+from app.transactions.records import OrphanKind, PresumedReason
+from app.transactions.rules.registers import energy_of
+from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
 
+State = Literal["running", "presumed_ended", "stopped"]
+
 
 class Transaction(Resource):
-    """A transaction; `id` is the OCPP transactionId. Times are the charge point's, `*_received_at` ours."""
+    """A transaction; `id` is the OCPP transactionId.
+
+    `started_at` and `stopped_at` are the charge point's times, or those of the arrival if its times say
+    nothing (flag `time_...`). `*_received_at` are ours.
+    """
 
     id: int
     charge_point: str = Field(validation_alias="identity", description="Identity of the charge point.")
@@ -20,14 +28,24 @@ class Transaction(Resource):
     id_tag: str
     started_at: Instant
     started_received_at: Instant
-    meter_start_wh: int
+    meter_start_wh: int | None = Field(description="null: the start told none (flag meter_missing).")
     reservation_id: int | None
     id_tag_info: Json = Field(description="The idTagInfo that StartTransaction was answered with.")
     stopped_at: Instant | None
-    stopped_received_at: Instant | None = Field(description="null: the transaction is open.")
+    stopped_received_at: Instant | None = Field(description="null: no stop has come.")
     meter_stop_wh: int | None
     energy_wh: int | None = Field(
-        description="meter_stop_wh - meter_start_wh; negative with the flag meter_decreased."
+        description="meter_stop_wh - meter_start_wh; negative with the flag meter_decreased. null: a "
+        "register is missing, or the difference does not fit 64 bits."
+    )
+    state: State = Field(
+        description="presumed_ended: no stop has come, but a later start, a boot, the status Available or an "
+        "operator showed that the transaction is over. A late stop still ends it."
+    )
+    presumed_ended_at: Instant | None
+    presumed_ended_reason: PresumedReason | None
+    last_meter_wh: int | None = Field(
+        description="The last register that was known when the transaction was presumed to have ended."
     )
     stop_reason: str | None
     stop_id_tag: str | None
@@ -49,6 +67,10 @@ class Transaction(Resource):
         "stopped_received_at": None,
         "meter_stop_wh": None,
         "energy_wh": None,
+        "state": "running",
+        "presumed_ended_at": None,
+        "presumed_ended_reason": None,
+        "last_meter_wh": None,
         "stop_reason": None,
         "stop_id_tag": None,
         "stop_id_tag_info": None,
@@ -86,13 +108,12 @@ class OrphanRecord(Resource):
 
     kind: OrphanKind = Field(
         description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
-        "stopped before, otherwise; `invalid`: refused for its structure."
+        "stopped before, otherwise; `damaged`: something in it could not be read, and the rest is recorded; "
+        "`invalid`: refused for its structure, by a version of before."
     )
     action: str
-    payload: Any = Field(
-        description="The payload as far as it could be read; any JSON value if `kind` is `invalid`."
-    )
-    raw: str | None = Field(description="The frame as it was received, if `kind` is `invalid`.")
+    payload: Any = Field(description="The payload as far as it could be read; null if `kind` is `damaged`.")
+    raw: str | None = Field(description="The frame as it was received, if `kind` is `damaged` or `invalid`.")
     received_at: Instant
     transaction_id: int | None = Field(
         description="The transaction that the message names or was joined to later; null: none."
@@ -115,7 +136,7 @@ class OrphanRecord(Resource):
 
 def transaction_fields(record: TransactionRecord) -> Fields:
     """Return the members of a `Transaction`."""
-    stop, command_id = record.meter_stop_wh, record.remote_start_command_id
+    command_id = record.remote_start_command_id
     return {
         "id": record.id,
         "charge_point": record.identity,
@@ -128,14 +149,24 @@ def transaction_fields(record: TransactionRecord) -> Fields:
         "id_tag_info": optional_json(record.id_tag_info_json),
         "stopped_at": optional_time(record.stopped_at),
         "stopped_received_at": optional_time(record.stopped_received_at),
-        "meter_stop_wh": stop,
-        "energy_wh": None if stop is None else stop - record.meter_start_wh,
+        "meter_stop_wh": record.meter_stop_wh,
+        "energy_wh": energy_of(record.meter_start_wh, record.meter_stop_wh),
+        "state": _state(record),
+        "presumed_ended_at": optional_time(record.presumed_ended_at),
+        "presumed_ended_reason": record.presumed_ended_reason,
+        "last_meter_wh": record.last_meter_wh,
         "stop_reason": record.stop_reason,
         "stop_id_tag": record.stop_id_tag,
         "stop_id_tag_info": optional_json(record.stop_id_tag_info_json),
         "flags": record.flags,
         "remote_start_command_id": None if command_id is None else str(command_id),
     }
+
+
+def _state(record: TransactionRecord) -> State:
+    if record.stopped_received_at is not None:
+        return "stopped"
+    return "running" if record.presumed_ended_at is None else "presumed_ended"
 
 
 def meter_value_fields(record: MeterValueRecord) -> Fields:

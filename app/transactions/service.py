@@ -8,14 +8,14 @@ from app.charge_points.store import ChargePointReads
 from app.database.database import Database
 from app.database.unit_of_work import TenantReads
 from app.errors import NotFound
-from app.transactions.records import (
+from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import (
     MeterValueFilter,
     MeterValueRecord,
     StoredOrphan,
     TransactionFilter,
     TransactionRecord,
 )
-from app.transactions.store.reading import TransactionStore
 from app.types import TenantId
 
 
@@ -37,9 +37,13 @@ class TransactionService:
         return record
 
     async def page(
-        self, tenant_id: TenantId, limit: int, after: int | None, filters: TransactionFilter
+        self,
+        tenant_id: TenantId,
+        limit: int,
+        after: tuple[datetime, int] | None,
+        filters: TransactionFilter,
     ) -> list[TransactionRecord]:
-        """Return transactions, the newest id first. after: id of the last one seen."""
+        """Return transactions, the latest start first. after: start and id of the last one seen."""
         return await self._store(tenant_id).page(limit, after, filters)
 
     async def meter_values(

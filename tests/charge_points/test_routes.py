@@ -213,7 +213,7 @@ async def test_connectors_are_shown(api: Api, operator: TenantRecord, token: str
     key = await api.charge_point(operator)
     async with api.services.storage.database.tenant(operator.id) as work:
         for number, status in ((0, "Available"), (1, "Charging")):
-            report = StatusReport(number, status, "NoError", NOW, NOW + timedelta(seconds=1))
+            report = StatusReport(number, status, "NoError", NOW, NOW + timedelta(seconds=1), 1)
             await ConnectorStore(work).record_status(key, report, 64)
     listed = (await api.call("GET", f"{PATH}/RDAM-1/connectors", token)).json()["items"]
     assert [(item["connector_id"], item["status"]) for item in listed] == [(0, "Available"), (1, "Charging")]

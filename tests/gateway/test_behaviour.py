@@ -10,8 +10,8 @@ from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.clock import parse_time
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
-from app.transactions.records import MeterValueRecord, TransactionRecord
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from tests.support.gateway import GatewayServer
 from tests.support.raw_client import RawClient
 

@@ -4,9 +4,16 @@ import pytest
 
 from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
 from tests.support.protocol import OCPP16
-from tests.support.session_harness import FakeStorage, ManualClock, SessionHarness, handlers_of
+from tests.support.session_harness import (
+    FakeStorage,
+    ManualClock,
+    SessionHarness,
+    handlers_of,
+    record_handlers_of,
+)
 
 HANDLERS = handlers_of(FakeStorage(), ManualClock())
+RECORD_HANDLERS = record_handlers_of(FakeStorage(), ManualClock())
 
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 METER_VALUES = (
@@ -16,38 +23,41 @@ METER_VALUES = (
 DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m","data":"d"}]'
 
 
-@pytest.mark.parametrize("action", [*HANDLERS, *sorted(NOT_SUPPORTED)])
+@pytest.mark.parametrize("action", [*HANDLERS, *RECORD_HANDLERS, *sorted(NOT_SUPPORTED)])
 def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    Dispatcher(OCPP16, HANDLERS)
+    Dispatcher(OCPP16, HANDLERS, RECORD_HANDLERS)
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
+    record_handlers = {name: handler for name, handler in RECORD_HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
-        Dispatcher(OCPP16, handlers)
+        Dispatcher(OCPP16, handlers, record_handlers)
 
 
 def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
     with pytest.raises(RuntimeError, match="Heartbeat"):
-        Dispatcher(OCPP16, HANDLERS)
+        Dispatcher(OCPP16, HANDLERS, RECORD_HANDLERS)
 
 
 def test_start_up_fails_for_an_action_nobody_defined() -> None:
     with pytest.raises(RuntimeError, match="Fly"):
-        Dispatcher(OCPP16, {**HANDLERS, "Fly": HANDLERS["Heartbeat"]})
+        Dispatcher(OCPP16, {**HANDLERS, "Fly": HANDLERS["Heartbeat"]}, RECORD_HANDLERS)
 
 
-@pytest.mark.parametrize("registration", ["Pending", "Rejected"])
 @pytest.mark.parametrize(
-    ("text", "accepted_before", "refused"),
+    ("registration", "text", "accepted_before", "refused"),
     [
-        (HEARTBEAT, False, True),
-        (HEARTBEAT, True, True),
-        (DATA_TRANSFER, True, True),
-        (METER_VALUES, False, True),
-        (METER_VALUES, True, False),
+        ("Pending", HEARTBEAT, False, True),
+        ("Pending", HEARTBEAT, True, True),
+        ("Pending", DATA_TRANSFER, True, True),
+        ("Pending", METER_VALUES, False, False),
+        ("Pending", METER_VALUES, True, False),
+        ("Rejected", HEARTBEAT, True, True),
+        ("Rejected", METER_VALUES, False, True),
+        ("Rejected", METER_VALUES, True, False),
     ],
 )
-async def test_before_accepted_only_old_billing_records_are_taken(
+async def test_before_accepted_only_billing_records_are_taken(
     registration: str, text: str, accepted_before: bool, refused: bool
 ) -> None:
     harness = SessionHarness(registration=registration, accepted_before=accepted_before)

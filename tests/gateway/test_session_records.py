@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.gateway.test_session import BROKEN_START, HEARTBEAT, METER_VALUES, code_of
+from tests.gateway.test_session import HEARTBEAT, METER_VALUES, code_of
 from tests.support.session_harness import SessionHarness
 
 
@@ -22,31 +22,34 @@ async def test_without_the_store_a_billing_message_is_never_acknowledged() -> No
     assert code_of(answer) == "InternalError"
 
 
-async def test_a_refused_billing_message_is_kept_before_its_error_goes_out() -> None:
-    harness = SessionHarness()
-    (answer,) = await harness.receive(BROKEN_START)
-    assert code_of(answer) == "ProtocolError"
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"connectorId":1,"meterValue":[5,{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}',
+        '{"connectorId":1,"connectorId":2,"meterValue":[]}',
+        '{"connectorId":"one","meterValue":[]}',
+        '{"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":NaN}]}',
+        '{"connectorId":1,"x":' + "[" * 2000,
+        "7",
+    ],
+)
+async def test_a_damaged_billing_message_is_answered_after_its_text_is_kept(
+    payload: str, strict: bool
+) -> None:
+    harness = SessionHarness(strict=strict)
+    text = f'[2,"m1","MeterValues",{payload}]'
+    assert await harness.receive(text) == ['[3,"m1",{}]']
     (kept,) = harness.storage.ledger.kept
-    assert (kept.action, kept.payload, kept.raw) == ("StartTransaction", {"connectorId": 1}, BROKEN_START)
-    assert harness.storage.ledger.sent_before_commit == [[]]
+    assert (kept.action, kept.raw) == ("MeterValues", text)
+    assert harness.storage.ledger.sent_before_commit == [[], []]
 
 
-@pytest.mark.parametrize("depth", [100, 300, 2000])
-async def test_a_refused_billing_message_is_kept_however_deep_it_is(depth: int) -> None:
-    harness = SessionHarness()
-    text = '[2,"s1","StartTransaction",{"connectorId":1,"x":' + "[" * depth + "]" * depth + "}]"
-    (answer,) = await harness.receive(text)
-    assert code_of(answer) == "FormationViolation"
-    (kept,) = harness.storage.ledger.kept
-    assert kept.raw == text
-    assert (kept.payload is None) is (depth > 100)
-
-
-async def test_a_refused_billing_message_that_cannot_be_kept_is_asked_for_again() -> None:
+async def test_a_damaged_billing_message_that_cannot_be_kept_is_asked_for_again() -> None:
     harness = SessionHarness()
     harness.storage.ledger.available = False
-    (answer,) = await harness.receive(BROKEN_START)
-    assert json.loads(answer)[1:3] == ["s1", "InternalError"]
+    (answer,) = await harness.receive('[2,"m1","MeterValues",{"connectorId":[]}]')
+    assert json.loads(answer)[1:3] == ["m1", "InternalError"]
 
 
 async def test_a_call_behind_records_is_answered_behind_them() -> None:

@@ -109,9 +109,9 @@ def test_the_documentation_shows_its_commands(invented: Protocol) -> None:
 
 def test_its_actions_need_handlers(invented: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", frozenset({"Weigh"}))
-    Dispatcher(invented, {"Greet": lambda connection, request: {}})
-    with pytest.raises(RuntimeError, match=r"exactly one answer: Greet$"):
-        Dispatcher(invented, {})
+    Dispatcher(invented, {"Greet": lambda connection, request: {}}, {})
+    with pytest.raises(RuntimeError, match=r"no handler, or with two: Greet$"):
+        Dispatcher(invented, {}, {})
 
 
 def test_each_program_makes_its_protocol_once() -> None:

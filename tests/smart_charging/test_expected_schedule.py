@@ -20,7 +20,7 @@ from app.smart_charging.expected_schedule import (
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState, ProfileLedger
 from app.smart_charging.records import ConnectorTransaction
-from app.transactions.records import MeterValueRecord
+from app.transactions.stored_records import MeterValueRecord
 from app.types import Json
 from tests.support.protocol import OCPP16
 

@@ -25,7 +25,7 @@ from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
-from app.transactions.records import InvalidRecord, MeterReading, MeterReadings, TransactionStart
+from app.transactions.records import DamagedRecord, MeterReading, MeterReadings, TransactionStart
 from app.web.tokens import mint_key
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
@@ -100,7 +100,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             point = await ChargePointStore(work).create("RDAM-0123")
             now = point.created_at
             await ConnectorStore(work).record_status(
-                point.id, StatusReport(1, "Available", "NoError", now, now), 64
+                point.id, StatusReport(1, "Available", "NoError", now, now, 1), 64
             )
             await IdTagStore(work).create(NewIdTag("B4A63CDF"))
             profile = await ChargingProfileStore(work).create(
@@ -116,8 +116,8 @@ def make_things(settings: Settings, slug: str) -> Things:
         now_us = microseconds_of(now)
         reading = MeterReading(now_us, '[{"value": "1"}]')
         await storage.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now_us, [reading]))
-        await storage.ledger.keep_invalid(
-            InvalidRecord(tenant.id, point.id, "StopTransaction", [], '[2,"1","StopTransaction",[]]', now)
+        await storage.ledger.keep_damaged(
+            DamagedRecord(tenant.id, point.id, "StopTransaction", '[2,"1","StopTransaction",[]]', now)
         )
         names = {
             "slug": slug,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from app.answers import Handler
+from app.answers import Handler, RecordHandler
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.errors import StoreUnavailable
@@ -19,8 +19,9 @@ from app.main import message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
+from app.transactions.handlers import transaction_handlers
 from app.transactions.ledger import Ledger, answered
-from app.transactions.records import InvalidRecord, MeterReadings
+from app.transactions.records import DamagedRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
 from tests.support.conversations import logged
@@ -80,7 +81,7 @@ class ListTransport:
 class FakeLedger:
     """A ledger that commits at once, or not at all."""
 
-    kept: list[InvalidRecord] = field(default_factory=list)
+    kept: list[DamagedRecord] = field(default_factory=list)
     readings: list[MeterReadings] = field(default_factory=list)
     available: bool = True
     sent_before_commit: list[list[str]] = field(default_factory=list)
@@ -103,7 +104,7 @@ class FakeLedger:
             self.readings += map(readings_of, batch.records())
             answered(batch.acknowledge(0.0, 0))
 
-    def keep_invalid(self, record: InvalidRecord) -> "asyncio.Future[None]":
+    def keep_damaged(self, record: DamagedRecord) -> "asyncio.Future[None]":
         return asyncio.ensure_future(self._commit(self.kept, record))
 
     def meter_values(self, readings: MeterReadings) -> "asyncio.Future[None]":
@@ -154,6 +155,11 @@ def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
     return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
 
 
+def record_handlers_of(storage: Any, clock: Clock) -> dict[str, RecordHandler]:
+    """Return the handlers of billing messages over a storage that may be a fake."""
+    return transaction_handlers(storage.ledger, clock)
+
+
 class SessionHarness:
     """One session and everything that it uses."""
 
@@ -193,7 +199,11 @@ class SessionHarness:
         self.services = SessionServices(
             ledger=ledger,
             frame_log=frame_log,
-            dispatcher=Dispatcher(OCPP16, {**handlers_of(self.storage, self.clock), **(handlers or {})}),
+            dispatcher=Dispatcher(
+                OCPP16,
+                {**handlers_of(self.storage, self.clock), **(handlers or {})},
+                record_handlers_of(self.storage, self.clock),
+            ),
             commands=self.commands,
             clock=self.clock,
             limits=limits,

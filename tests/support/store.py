@@ -58,7 +58,7 @@ class ChargePointRecords:
         }
         return TransactionStart(**self.place, **(fields | changes))
 
-    def stop(self, transaction_id: int, **changes: Any) -> TransactionStop:
+    def stop(self, transaction_id: int | None, **changes: Any) -> TransactionStop:
         fields: dict[str, Any] = {
             "stopped_at": NOW + timedelta(hours=1),
             "received_at": NOW + timedelta(hours=1, seconds=1),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.transactions.records import InvalidRecord, MeterValueRecord
+from app.transactions.records import DamagedRecord
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import MeterValueRecord
 from app.types import Json
 from tests.support.store import NOW, ChargePointRecords, reading
 
@@ -138,17 +139,16 @@ async def test_pages_follow_each_other(records: ChargePointRecords) -> None:
     assert [row.sampled_values[0]["value"] for row in seen] == list("abcde")
 
 
-async def test_a_refused_message_is_kept_once_with_its_text(records: ChargePointRecords) -> None:
-    record = InvalidRecord(
+async def test_the_text_of_a_damaged_message_is_kept_once(records: ChargePointRecords) -> None:
+    record = DamagedRecord(
         **records.place,
         action="StopTransaction",
-        payload={"transactionId": "x\x00"},
         raw='[2,"1","StopTransaction",{"transactionId":"x\x00"}]',
         received_at=NOW,
     )
     for _ in range(2):
-        await records.storage.ledger.keep_invalid(record)
+        await records.storage.ledger.keep_damaged(record)
     async with records.database.tenant(records.tenant.id) as work:
         [kept] = await TransactionStore(work).orphan_records(10)
-    assert (kept.kind, kept.action) == ("invalid", "StopTransaction")
+    assert (kept.kind, kept.action) == ("damaged", "StopTransaction")
     assert kept.raw == record.raw.replace("\x00", "\ufffd")

@@ -15,8 +15,9 @@ from app.id_tags.store import IdTagStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, TransactionFilter, TransactionStart
+from app.transactions.records import TIME_UNREADABLE, TransactionStart
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import TransactionFilter
 from tests.support.recorded import put_command
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker
 

@@ -12,8 +12,9 @@ from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, StopRecorded, StoredOrphan, TransactionRecord
+from app.transactions.records import TIME_UNREADABLE, StopRecorded
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import StoredOrphan, TransactionRecord
 from tests.support.recorded import put_command
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker, reading
 
@@ -133,27 +134,29 @@ async def test_a_stop_does_not_reach_the_transaction_of_another_charge_point(
     assert (await _stored(records, number)).stopped_received_at is None
 
 
-@pytest.mark.parametrize("number", [-1, 0])
+@pytest.mark.parametrize("number", [-1, 0, None])
 @pytest.mark.parametrize("id_tag", [None, "tag-1"])
-async def test_a_stop_without_valid_id_closes_the_newest_open_transaction(
-    records: ChargePointRecords, number: int, id_tag: str | None
+async def test_a_stop_without_valid_id_closes_the_open_transaction_that_came_last(
+    records: ChargePointRecords, number: int | None, id_tag: str | None
 ) -> None:
-    older = await _started(records)
-    newer = await _started(records, connector_id=2, started_at=NOW + timedelta(minutes=1))
-    future = await _started(records, connector_id=3, started_at=NOW + timedelta(hours=9))
+    older = await _started(records, started_at=NOW + timedelta(minutes=1))
+    newer = await _started(records, connector_id=2, started_at=NOW - timedelta(minutes=1))
     stop = records.stop(number, id_tag=id_tag)
     assert (await records.storage.ledger.stop_transaction(stop)).transaction_id == newer
     again = await records.storage.ledger.stop_transaction(stop)
     assert (again.outcome, again.transaction_id) == ("repeated", newer)
-    for open_one in (older, future):
-        assert (await _stored(records, open_one)).stopped_received_at is None
+    assert (await _stored(records, older)).stopped_received_at is None
 
 
-async def test_a_stop_without_valid_id_needs_the_same_tag(records: ChargePointRecords) -> None:
+async def test_a_stop_without_valid_id_closes_that_of_its_tag_before_others(
+    records: ChargePointRecords,
+) -> None:
     number = await _started(records)
-    answer = await records.storage.ledger.stop_transaction(records.stop(-1, id_tag="OTHER"))
-    assert answer.outcome == "orphan"
-    assert (await _stored(records, number)).stopped_received_at is None
+    other = await _started(records, connector_id=2, id_tag="OTHER")
+    for tag, closed, meter_wh in (("TAG-1", number, 9000), ("TAG-3", other, 9001)):
+        stop = records.stop(-1, id_tag=tag, meter_stop_wh=meter_wh)
+        answer = await records.storage.ledger.stop_transaction(stop)
+        assert (answer.outcome, answer.transaction_id) == ("closed", closed)
 
 
 async def test_a_repeated_stop_without_valid_id_and_time_leaves_other_transactions_open(

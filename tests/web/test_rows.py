@@ -23,9 +23,11 @@ from app.charge_points.schemas import (
 from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
-from app.transactions.records import MeterValueRecord, TransactionRecord
+from app.transactions.records import PresumedReason
+from app.transactions.rules.registers import energy_of
 from app.transactions.schemas import MeterValue, Transaction, meter_value_fields, transaction_fields
 from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from app.web.pagination import Page
 from app.web.resources import Resource
 from app.web.rows import encoded, encoded_page
@@ -36,7 +38,7 @@ DOCUMENT = build_app().openapi()
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 integers = st.integers(-(2**63), 2**63 - 1)
 # Two of them are subtracted.
-registers = st.integers(-(2**62), 2**62)
+registers = st.integers(-(2**63), 2**63 - 1)
 times = st.datetimes(timezones=st.just(UTC))
 json_values = st.recursive(
     st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts,
@@ -90,7 +92,7 @@ transaction_records = record_of(
     id_tag=texts,
     started_at=times,
     started_received_at=times,
-    meter_start_wh=registers,
+    meter_start_wh=st.none() | registers,
     reservation_id=st.none() | integers,
     id_tag_info_json=as_text(json_objects),
     stopped_at=st.none() | times,
@@ -100,6 +102,9 @@ transaction_records = record_of(
     stop_id_tag=st.none() | texts,
     stop_id_tag_info_json=st.none() | as_text(json_objects),
     stop_raw_json=st.none(),
+    presumed_ended_at=st.none() | times,
+    presumed_ended_reason=st.none() | st.sampled_from(get_args(PresumedReason)),
+    last_meter_wh=st.none() | integers,
     flags=st.lists(texts, max_size=3).map(tuple),
     remote_start_command_id=st.none() | st.uuids(),
 )
@@ -114,11 +119,13 @@ meter_value_records = record_of(
 
 
 def transaction_of(record: TransactionRecord) -> Transaction:
-    stop = record.meter_stop_wh
-    energy_wh = None if stop is None else stop - record.meter_start_wh
+    energy_wh = energy_of(record.meter_start_wh, record.meter_stop_wh)
+    state = "running" if record.presumed_ended_at is None else "presumed_ended"
+    if record.stopped_received_at is not None:
+        state = "stopped"
     info, stop_info = record.id_tag_info, record.stop_id_tag_info
     fields = {**record._asdict(), "id_tag_info": info, "stop_id_tag_info": stop_info}
-    return Transaction.model_validate({**fields, "energy_wh": energy_wh})
+    return Transaction.model_validate({**fields, "energy_wh": energy_wh, "state": state})
 
 
 def written(model: Resource | Page[Any]) -> bytes:
@@ -217,8 +224,8 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
         await api.meter_value(operator, key, transaction_id=transaction_id, sampled_values=SAMPLES)
     async with database.tenant(operator.id) as work:
         for status in (
-            StatusReport(0, "Available", "NoError", NOW, NOW),
-            StatusReport(1, ODD, ODD, NOW, NOW, ODD, ODD, ODD),
+            StatusReport(0, "Available", "NoError", NOW, NOW, 1),
+            StatusReport(1, ODD, ODD, NOW, NOW, 1, ODD, ODD, ODD),
         ):
             await ConnectorStore(work).record_status(key, status, 64)
         await work.connection.execute(

@@ -22,7 +22,7 @@ class StatusServices:
 async def handle(
     services: StatusServices, connection: Connection, request: v16.StatusNotificationRequest
 ) -> v16.StatusNotificationResponse:
-    """Store the state unless the stored one is newer; create an unknown connector, up to the limit."""
+    """Store the state; create an unknown connector, up to the limit."""
     received_at = services.clock.now()
     timestamp = request.get("timestamp")
     reported_at = parse_time(timestamp) if timestamp is not None else None
@@ -35,6 +35,7 @@ async def handle(
         error_code=request["errorCode"],
         reported_at=reported_at or received_at,
         received_at=received_at,
+        epoch=connection.epoch,
         info=request.get("info"),
         vendor_id=request.get("vendorId"),
         vendor_error_code=request.get("vendorErrorCode"),

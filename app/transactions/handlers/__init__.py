@@ -2,16 +2,18 @@
 
 from functools import partial
 
-from app.answers import Handler
+from app.answers import RecordHandler
 from app.clock import Clock
 from app.transactions.handlers import meter_values, start_transaction, stop_transaction
+from app.transactions.handlers.damage import keeping_damage
 from app.transactions.ledger import Ledger
 
 
-def transaction_handlers(ledger: Ledger, clock: Clock) -> dict[str, Handler]:
+def transaction_handlers(ledger: Ledger, clock: Clock) -> dict[str, RecordHandler]:
     """Return the handlers of this package, by action."""
-    return {
+    handlers: dict[str, RecordHandler] = {
         "StartTransaction": partial(start_transaction.handle, ledger, clock),
         "StopTransaction": partial(stop_transaction.handle, ledger, clock),
         "MeterValues": partial(meter_values.handle, ledger),
     }
+    return {action: keeping_damage(ledger, clock, handler) for action, handler in handlers.items()}

@@ -1,6 +1,7 @@
 """StartTransaction (OCPP 1.6 4.8): always recorded, always answered with an id; the status is advice.
 
-A replayed start (offline queue, retry with the same or a new message id) gets the stored answer.
+A replayed start (offline queue, retry with the same or a new message id) gets the stored answer. Whatever is
+missing in it is flagged.
 """
 
 from typing import cast
@@ -8,29 +9,33 @@ from typing import cast
 from app.answers import Recording
 from app.clock import Clock
 from app.connection import Connection
-from app.ocpp import v16
+from app.ocpp import Dispatch, v16
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStart, TransactionStarted
-from app.transactions.rules import reported_time
+from app.transactions.rules import starts
+from app.transactions.rules.times import reported_time
 
 
 def handle(
-    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StartTransactionRequest
+    ledger: Ledger, clock: Clock, connection: Connection, call: Dispatch
 ) -> Recording[TransactionStarted, v16.StartTransactionResponse]:
     """Record the start durably, then answer."""
+    request = call.payload
     received_at = clock.now()
-    started_at, flags = reported_time(request["timestamp"], received_at)
+    started_at, flags = reported_time(request.get("timestamp"), received_at)
     start = TransactionStart(
         tenant_id=connection.tenant_id,
         charge_point_id=connection.charge_point_id,
-        connector_id=request["connectorId"],
-        id_tag=request["idTag"],
+        connector_id=request.get("connectorId", 0),
+        id_tag=request.get("idTag", ""),
         started_at=started_at,
         received_at=received_at,
-        meter_start_wh=request["meterStart"],
+        meter_start_wh=request.get("meterStart"),
         reservation_id=request.get("reservationId"),
-        flags=flags,
+        flags=(*flags, *starts.missing_flags(request)),
         raw=dict(request),
+        epoch=connection.epoch,
+        message_id=call.unique_id,
     )
     return Recording(ledger.start_transaction(start), _answer)
 

@@ -7,31 +7,34 @@ import orjson
 from app.answers import Recording
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
-from app.ocpp import v16
+from app.ocpp import Dispatch, v16
 from app.transactions.handlers.meter_values import readings_of
 from app.transactions.ledger import Ledger
 from app.transactions.records import StopRecorded, TransactionStop
-from app.transactions.rules import reported_time
+from app.transactions.rules.starts import METER_MISSING
+from app.transactions.rules.times import reported_time
 from app.types import Json
 
 
 def handle(
-    ledger: Ledger, clock: Clock, connection: Connection, request: v16.StopTransactionRequest
+    ledger: Ledger, clock: Clock, connection: Connection, call: Dispatch
 ) -> Recording[StopRecorded, v16.StopTransactionResponse]:
     """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
+    request = call.payload
     received_at = clock.now()
-    stopped_at, flags = reported_time(request["timestamp"], received_at)
-    samples = request.get("transactionData", [])
+    stopped_at, flags = reported_time(request.get("timestamp"), received_at)
+    if "meterStop" not in request:
+        flags = (*flags, METER_MISSING)
     stop = TransactionStop(
         tenant_id=connection.tenant_id,
         charge_point_id=connection.charge_point_id,
-        transaction_id=request["transactionId"],
+        transaction_id=request.get("transactionId"),
         stopped_at=stopped_at,
         received_at=received_at,
-        meter_stop_wh=request["meterStop"],
+        meter_stop_wh=request.get("meterStop"),
         id_tag=request.get("idTag"),
         reason=request.get("reason"),
-        transaction_data=tuple(readings_of(samples, microseconds_of(received_at))),
+        transaction_data=tuple(readings_of(request.get("transactionData", ()), microseconds_of(received_at))),
         flags=flags,
         raw=_raw(request),
     )
@@ -44,12 +47,13 @@ def _answer(recorded: StopRecorded) -> v16.StopTransactionResponse:
     return {"idTagInfo": cast(v16.IdTagInfo, recorded.id_tag_info)}
 
 
-def _raw(request: v16.StopTransactionRequest) -> Json:
+def _raw(request: Json) -> Json:
     """Return the request as it came. Its samples are JSON text in the request."""
     raw: Json = dict(request)
     if "transactionData" in raw:
         raw["transactionData"] = [
             {**element, "sampledValue": orjson.Fragment(element["sampledValue"])}
             for element in raw["transactionData"]
+            if "sampledValue" in element
         ]
     return raw

@@ -13,38 +13,41 @@ import orjson
 from app.clock import moment_of
 from app.database.copying import copy_encoded
 from app.database.prepared import Connection
+from app.database.text import clean_text
 from app.ocpp import MeterBatch, meter_digest
 from app.transactions.records import MeterReading, MeterReadings
 
-# A sample that names no transaction belongs to the one that ran on its connector when it was taken (OCPP 1.6
-# errata 3.16). SQL decides which one that is, not `rules`: charge points send such samples between sessions
-# all the time, and to read the candidates first would cost each batch with one of them a round trip more.
-# A sample without a readable time is stored under that of its arrival, which differs in a retry: for a day
-# the same sample with the same text in the place of its time counts as one.
+# A sample that names no transaction belongs to the newest one of its connector, if that ran when the sample
+# was taken (OCPP 1.6 errata 3.16), or to none. SQL decides which one that is, not `rules`: charge points send
+# such samples between sessions all the time, and to read the candidates first would cost each batch with one
+# of them a round trip more. A sample whose time says nothing is stored under that of its arrival, which
+# differs in a retry: the same sample with the same text in the place of its time counts as one.
 _INSERT: Final = """
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
-        received_at, context, sampled_values, digest)
+        received_at, context, sampled_values, digest, reported_time)
     select record.tenant_id, record.charge_point_id, record.connector_id,
         coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
-        reading.sampled_values, reading.digest
+        reading.sampled_values, reading.digest, reading.reported_time
     from json_to_recordset($1::json) as record (tenant_id bigint, charge_point_id bigint,
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
             readings json)
     cross join lateral json_to_recordset(record.readings)
-        as reading (sampled_at timestamptz, sampled_values json, digest bigint, is_timeless boolean)
+        as reading (sampled_at timestamptz, sampled_values json, digest bigint, reported_time text)
     left join lateral (
-        select id from transactions
-        where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
-            and connector_id = record.connector_id and started_at <= reading.sampled_at
-            and (stopped_at is null or stopped_at >= reading.sampled_at)
-        order by started_at desc, id desc limit 1
+        select id from (
+            select id, coalesce(stopped_at, presumed_ended_at) as ended_at
+            from transactions
+            where tenant_id = record.tenant_id and charge_point_id = record.charge_point_id
+                and connector_id = record.connector_id and started_at <= reading.sampled_at
+            order by started_at desc, id desc limit 1
+        ) as newest
+        where ended_at is null or ended_at >= reading.sampled_at
     ) as running
         on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
-    where not reading.is_timeless or not exists (
+    where reading.reported_time is null or not exists (
         select from meter_values as known
         where known.tenant_id = record.tenant_id and known.charge_point_id = record.charge_point_id
-            and known.digest = reading.digest
-            and known.sampled_at between reading.sampled_at - interval '1 day' and reading.sampled_at
+            and known.digest = reading.digest and known.reported_time is not null
     )
     on conflict do nothing
 """
@@ -71,8 +74,9 @@ async def insert_readings(
         reported: Readings of MeterValues, whatever transaction they name.
         of_stops: The transactionData of stops, at the place where it belongs.
     """
-    periodic = [_as_json(record, "periodic") for record in reported]
-    records = periodic + [_as_json(record, "stop") for record in of_stops]
+    undated: set[tuple[int, int, int]] = set()
+    periodic = [_as_json(record, "periodic", undated) for record in reported]
+    records = periodic + [_as_json(record, "stop", undated) for record in of_stops]
     await connection.execute(_INSERT, orjson.dumps(records).decode())
 
 
@@ -93,24 +97,31 @@ async def _copy(connection: Connection, queued: MeterBatch) -> None:
         await copying
 
 
-def _as_json(record: MeterReadings, context: str) -> dict[str, Any]:
-    connector_id, reported = record.connector_id, record.transaction_id or 0
-    return {
-        "tenant_id": record.tenant_id,
-        "charge_point_id": record.charge_point_id,
-        "connector_id": connector_id,
-        "transaction_id": record.transaction_id,
-        "received_at": moment_of(record.received_at_us),
-        "context": context,
-        "readings": [
+def _as_json(record: MeterReadings, context: str, undated: set[tuple[int, int, int]]) -> dict[str, Any]:
+    """Return a record for `_INSERT`. undated: keys of samples whose time says nothing; each is taken once."""
+    readings = []
+    for reading in record.readings:
+        told = reading.sampled_values + (reading.reported_time or "")
+        digest = meter_digest(told, record.connector_id, record.transaction_id or 0)
+        if reading.reported_time is not None:
+            key = (record.tenant_id, record.charge_point_id, digest)
+            if key in undated:
+                continue
+            undated.add(key)
+        readings.append(
             {
                 "sampled_at": moment_of(reading.sampled_at_us),
                 "sampled_values": orjson.Fragment(reading.sampled_values),
-                "digest": meter_digest(
-                    reading.sampled_values + (reading.unreadable_time or ""), connector_id, reported
-                ),
-                "is_timeless": reading.unreadable_time is not None,
+                "digest": digest,
+                "reported_time": None if reading.reported_time is None else clean_text(reading.reported_time),
             }
-            for reading in record.readings
-        ],
+        )
+    return {
+        "tenant_id": record.tenant_id,
+        "charge_point_id": record.charge_point_id,
+        "connector_id": record.connector_id,
+        "transaction_id": record.transaction_id,
+        "received_at": moment_of(record.received_at_us),
+        "context": context,
+        "readings": readings,
     }

@@ -6,10 +6,9 @@ from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Integer, Select, Text, bindparam, cast, select, tuple_
+from sqlalchemy import Integer, Select, Text, and_, bindparam, cast, not_, select, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
-from app.clock import PLAUSIBLE_FROM
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
 from app.database.schema import CHARGE_POINTS, is_charge_point_of
@@ -17,8 +16,7 @@ from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
 from app.transactions import tables
-from app.transactions.records import (
-    TIME_UNREADABLE,
+from app.transactions.stored_records import (
     MeterValueFilter,
     MeterValueRecord,
     StoredOrphan,
@@ -55,13 +53,26 @@ def _select_transactions(*conditions: Any) -> Select[Any]:
 
 _ONE: Final = Statement(_select_transactions(_TABLE.c.id == bindparam("transaction_id")))
 
+# Not a join: the planner keeps the order of the index only if the charge point is a constant to it.
+_NAMED_CHARGE_POINT: Final = (
+    select(CHARGE_POINTS.c.id)
+    .where(
+        CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"), CHARGE_POINTS.c.identity == bindparam("identity")
+    )
+    .scalar_subquery()
+)
+_ORDER: Final = (_TABLE.c.started_at, _TABLE.c.id)
+_IS_RUNNING: Final = and_(_TABLE.c.stopped_received_at.is_(None), _TABLE.c.presumed_ended_at.is_(None))
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
-    "after": _TABLE.c.id < bindparam("after"),
-    "identity": CHARGE_POINTS.c.identity == bindparam("identity"),
+    "after_at": tuple_(*_ORDER)
+    < tuple_(
+        bindparam("after_at", type_=_TABLE.c.started_at.type), bindparam("after_id", type_=_TABLE.c.id.type)
+    ),
+    "identity": _TABLE.c.charge_point_id == _NAMED_CHARGE_POINT,
     "connector_id": _TABLE.c.connector_id == bindparam("connector_id"),
     "id_tag_key": _TABLE.c.id_tag_key == bindparam("id_tag_key"),
-    "running": _TABLE.c.stopped_received_at.is_(None),
-    "stopped": _TABLE.c.stopped_received_at.is_not(None),
+    "running": _IS_RUNNING,
+    "ended": not_(_IS_RUNNING),
     "from_at": _TABLE.c.started_at >= bindparam("from_at"),
     "to_at": _TABLE.c.started_at < bindparam("to_at"),
 }
@@ -101,9 +112,12 @@ class TransactionStore:
         return TransactionRecord(*rows[0].values()) if rows else None
 
     async def page(
-        self, limit: int, after: int | None = None, filters: TransactionFilter | None = None
+        self,
+        limit: int,
+        after: tuple[datetime, int] | None = None,
+        filters: TransactionFilter | None = None,
     ) -> list[TransactionRecord]:
-        """Return transactions, the newest id first. after: id of the last one seen."""
+        """Return transactions, the latest start first. after: start and id of the last one seen."""
         values = _page_values(limit, after, filters or TransactionFilter())
         return [
             TransactionRecord(*row.values()) for row in await self._rows(_page(frozenset(values)), **values)
@@ -180,15 +194,19 @@ def _orphan(row: Row) -> StoredOrphan:
     return StoredOrphan(payload=orjson.loads(row["payload"]), **{name: row[name] for name in names})
 
 
-def _page_values(limit: int, after: int | None, filters: TransactionFilter) -> dict[str, Any]:
+def _page_values(
+    limit: int, after: tuple[datetime, int] | None, filters: TransactionFilter
+) -> dict[str, Any]:
+    after_at, after_id = after or (None, None)
     return given(
         limit=limit,
-        after=after,
+        after_at=after_at,
+        after_id=None if after_id is None else min(after_id, LARGEST_INT32),
         identity=filters.identity,
         connector_id=filters.connector_id,
         id_tag_key=None if filters.id_tag is None else fold_id_tag(filters.id_tag),
         running=True if filters.open else None,
-        stopped=True if filters.open is False else None,
+        ended=True if filters.open is False else None,
         from_at=filters.from_at,
         to_at=filters.to_at,
     )
@@ -196,20 +214,21 @@ def _page_values(limit: int, after: int | None, filters: TransactionFilter) -> d
 
 def _values_of(transaction: TransactionRecord) -> dict[str, Any]:
     """Return what narrows meter values to those of a transaction, by name."""
-    started_at, stopped_at = transaction.started_at, transaction.stopped_at
     values = {"charge_point_id": transaction.charge_point_id, "transaction_id": transaction.id}
-    # Not the charge point's whole history; but a clock that was set in between makes any time possible.
-    if started_at < PLAUSIBLE_FROM or TIME_UNREADABLE in transaction.flags:
-        return values
-    until = stopped_at + _SLACK if stopped_at is not None and stopped_at >= started_at else None
-    return {**values, **given(from_at=started_at - _SLACK, until=until)}
+    # Not the whole history; but a clock that was set in between makes any time up to the arrival possible.
+    began = min(transaction.started_at, transaction.started_received_at)
+    ends = [at for at in (transaction.stopped_at, transaction.stopped_received_at) if at is not None]
+    until = max(ends) + _SLACK if ends else None
+    return {**values, **given(from_at=began - _SLACK, until=until)}
 
 
 @cache
 def _page(names: frozenset[str]) -> Statement:
     """Return the statement of a page of transactions. names: of the values that narrow it."""
     conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    return Statement(_select_transactions(*conditions).order_by(_TABLE.c.id.desc()).limit(_LIMIT))
+    return Statement(
+        _select_transactions(*conditions).order_by(*(column.desc() for column in _ORDER)).limit(_LIMIT)
+    )
 
 
 @cache

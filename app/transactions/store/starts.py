@@ -7,54 +7,62 @@ from uuid import UUID
 import orjson
 
 from app.database.prepared import Connection
-from app.database.text import json_text
+from app.database.text import clean_text, json_text
 from app.id_tags.records import IdTagKey
-from app.transactions.records import JudgedStart, RunningTransaction, StartKey, TransactionStarted
+from app.transactions.records import JudgedStart, RunningTransaction, StartKey, StoredStart
 
 _FIND: Final = """
-    select key.number, known.id, known.id_tag_info
+    select key.number, known.id, known.id_tag_info, known.start_number, known.start_message_id,
+        known.stopped_received_at is not null
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bigint[])
         with ordinality
         as key (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh, number)
-    join transactions as known
-        using (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh)
+    cross join lateral (
+        select * from transactions
+        where tenant_id = key.tenant_id and charge_point_id = key.charge_point_id
+            and connector_id = key.connector_id and id_tag_key = key.id_tag_key
+            and started_key = key.started_key and meter_start_wh is not distinct from key.meter_start_wh
+        order by start_number desc limit 1
+    ) as known
 """
 
 _FIND_RUNNING: Final = """
-    select tenant_id, id_tag_key, charge_point_id, connector_id, started_at
+    select tenant_id, id_tag_key, charge_point_id, connector_id
     from transactions
-    where stopped_received_at is null and id_tag_info ->> 'status' = 'Accepted'
+    where stopped_received_at is null and presumed_ended_at is null and id_tag_info ->> 'status' = 'Accepted'
         and (tenant_id, id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
 """
 
 _INSERT: Final = """
-    insert into transactions (id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
+    insert into transactions (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
         started_key, started_received_at, meter_start_wh, reservation_id, id_tag_info, flags,
-        remote_start_command_id)
-    select id, tenant_id, charge_point_id, connector_id, id_tag, id_tag_key,
-        started_at, started_key, received_at, meter_start_wh, reservation_id, id_tag_info::jsonb,
-        string_to_array(flags, ','), command_id
+        remote_start_command_id, id, start_number, start_message_id, started_epoch)
+    select tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key, received_at,
+        meter_start_wh, reservation_id, id_tag_info::jsonb, string_to_array(flags, ','), command_id, id,
+        start_number, message_id, epoch
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::text[], $12::text[],
-            $13::uuid[], $14::int[])
+            $13::uuid[], $14::int[], $15::int[], $16::text[], $17::bigint[])
         as new (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key,
-            received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id, id)
+            received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id, id, start_number,
+            message_id, epoch)
     order by tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
     on conflict do nothing
     returning id, tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
 """
 
 
-async def find_starts(
-    connection: Connection, keys: Collection[StartKey]
-) -> dict[StartKey, TransactionStarted]:
-    """Return the stored answers of the starts that are stored."""
+async def find_starts(connection: Connection, keys: Collection[StartKey]) -> dict[StartKey, StoredStart]:
+    """Return the newest stored start with each of the keys."""
     wanted = list(keys)
     rows = await connection.fetch(_FIND, *zip(*wanted, strict=True))
-    return {
-        wanted[row["number"] - 1]: TransactionStarted(row["id"], orjson.loads(row["id_tag_info"]), True)
-        for row in rows
-    }
+    return {wanted[number - 1]: _stored(*values) for number, *values in (row.values() for row in rows)}
+
+
+def _stored(
+    transaction_id: int, info: str, number: int, message_id: str | None, stopped: bool
+) -> StoredStart:
+    return StoredStart(transaction_id, orjson.loads(info), number, message_id, stopped)
 
 
 async def find_running(connection: Connection, tags: Sequence[IdTagKey]) -> list[RunningTransaction]:
@@ -108,4 +116,7 @@ def _row(judged: JudgedStart, command_id: UUID | None, transaction_id: int) -> t
         ",".join(judged.flags),
         command_id,
         transaction_id,
+        judged.number,
+        clean_text(start.message_id),
+        start.epoch,
     )

@@ -9,23 +9,17 @@ import orjson
 
 from app.database.prepared import Connection
 from app.database.text import json_text
-from app.id_tags.records import IdTagKey
-from app.transactions.records import (
-    TIME_UNREADABLE,
-    Closing,
-    Ending,
-    StoppableTransaction,
-    TransactionKey,
-    TransactionStop,
-)
+from app.transactions.records import Closing, Ending, StoppableTransaction, TransactionKey
 
 # The f-strings join constants of this module only; every value is a parameter.
 # ruff: noqa: S608
 
+_NEWEST: Final = 50
+
 _COLUMNS: Final = """
     id, tenant_id, charge_point_id, connector_id, id_tag_key, started_at, meter_start_wh, flags, stopped_at,
     stopped_received_at, meter_stop_wh, stop_reason, stop_id_tag, stop_id_tag_info,
-    stop_raw ->> 'transactionId' as named_id
+    stop_raw ->> 'transactionId' as named_id, started_epoch
 """
 
 _LOCK: Final = f"""
@@ -36,32 +30,30 @@ _LOCK: Final = f"""
     for update
 """
 
-# Two candidates for each stop: the newest transaction that bears exactly this stop, and the newest open one
-# that it may close. A charge point has a long history, so the conditions of `rules.transaction_of` are here
-# too, to narrow it: a rule that admits more needs a wider search.
+# Candidates for each stop: the transactions that bear exactly this stop, and the open ones. A charge point
+# has a long history, and firmware that stops nothing many open ones: only the newest are looked at.
 _FIND_CANDIDATES: Final = f"""
     select asked.number, candidate.*
-    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::boolean[],
-            $7::text[]) with ordinality
-        as asked (tenant_id, charge_point_id, stopped_at, meter_stop_wh, named_id, is_timeless, id_tag_key,
-            number)
+    from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::boolean[])
+        with ordinality
+        as asked (tenant_id, charge_point_id, stopped_at, meter_stop_wh, named_id, is_dated, number)
     cross join lateral (
-        (
+        select * from (
             select {_COLUMNS}
             from transactions
             where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
-                and meter_stop_wh = asked.meter_stop_wh
-                and (stopped_at = asked.stopped_at
-                    or (asked.is_timeless and '{TIME_UNREADABLE}' = any(flags)))
-                and stop_raw ->> 'transactionId' = asked.named_id
-            order by id desc limit 1
-        ) union all (
+                and stopped_received_at is not null
+            order by stopped_received_at desc limit {_NEWEST}
+        ) as stopped
+        where meter_stop_wh is not distinct from asked.meter_stop_wh
+            and named_id is not distinct from asked.named_id
+            and (stopped_at = asked.stopped_at or not asked.is_dated)
+        union all (
             select {_COLUMNS}
             from transactions
             where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
-                and started_at <= asked.stopped_at and stopped_received_at is null
-                and (asked.id_tag_key is null or id_tag_key = asked.id_tag_key)
-            order by started_at desc, id desc limit 1
+                and stopped_received_at is null
+            order by started_epoch desc, id desc limit {_NEWEST}
         )
     ) as candidate
 """
@@ -90,30 +82,15 @@ class TransactionName(NamedTuple):
 class UnnamedStop(NamedTuple):
     """The search for the transaction of a stop without valid transactionId.
 
-    named_id: what it names, as text; is_timeless: its time was not readable; id_tag_key None: it bears no
-    tag.
+    named_id: what it names, as text; is_dated: its time is the one that the charge point reported.
     """
 
     tenant_id: int
     charge_point_id: int
     stopped_at: datetime
-    meter_stop_wh: int
-    named_id: str
-    is_timeless: bool
-    id_tag_key: str | None
-
-
-def search_of(stop: TransactionStop, ending: Ending, tag: IdTagKey | None) -> UnnamedStop:
-    """Return what the transaction of a stop is searched by. ending, tag: as the rules read the stop."""
-    return UnnamedStop(
-        stop.tenant_id,
-        stop.charge_point_id,
-        ending.stopped_at,
-        ending.meter_stop_wh,
-        str(stop.transaction_id),
-        TIME_UNREADABLE in ending.flags,
-        None if tag is None else tag.id_tag_key,
-    )
+    meter_stop_wh: int | None
+    named_id: str | None
+    is_dated: bool
 
 
 async def lock_transactions(
@@ -158,6 +135,7 @@ def _stoppable(row: asyncpg.Record) -> StoppableTransaction:
         ending=ending,
         id_tag_info=None if info is None else orjson.loads(info),
         named_id=row["named_id"],
+        epoch=row["started_epoch"],
     )
 
 

@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn a_row_has_its_columns_in_order() {
-        let origin = Origin { tenant_id: 1, charge_point_id: 2, received_at_us: 946_684_800_000_006 };
+        let origin = Origin { tenant_id: 1, charge_point_id: 2, received_at_us: 1_577_836_800_000_006 };
         let element = object(vec![
-            ("timestamp", Value::String("2000-01-01T00:00:00.000005Z".into())),
+            ("timestamp", Value::String("2020-01-01T00:00:00.000005Z".into())),
             ("sampledValue", Value::Raw("[]".into())),
         ]);
         let payload = object(vec![
@@ -105,7 +105,9 @@ mod tests {
         let data = super::copy(&queue.take().expect("one batch waits"));
         assert!(data.starts_with(b"PGCOPY"));
         let mut expected = b"\0\x09".to_vec();
-        for number in 1..=6_u64 {
+        // From 2000, where PostgreSQL begins to count, to 2020.
+        let twenty_years_us = 631_152_000_000_000;
+        for number in [1, 2, 3, 4, twenty_years_us + 5, twenty_years_us + 6_u64] {
             expected.extend(8_u32.to_be_bytes());
             expected.extend(number.to_be_bytes());
         }

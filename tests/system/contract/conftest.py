@@ -51,7 +51,7 @@ async def make_owned(api: Api) -> OwnedResources:
     charge_point = await api.charge_point(tenant, identity)
     async with api.services.storage.database.tenant(tenant.id) as work:
         await ConnectorStore(work).record_status(
-            charge_point, StatusReport(1, "Available", "NoError", NOW, NOW), 64
+            charge_point, StatusReport(1, "Available", "NoError", NOW, NOW, 1), 64
         )
         await IdTagStore(work).create(NewIdTag(f"TAG-{tenant.id}"))
         await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)

@@ -62,7 +62,7 @@ impl Bench {
         let mut seen = Vec::new();
         let mut around = Around {
             now: self.now,
-            at_us: 0,
+            at_us: 1_772_352_000_000_000,
             frames: &mut self.frames,
             meters: &mut self.meters,
             counters: &mut self.counters,

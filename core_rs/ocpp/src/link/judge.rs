@@ -2,7 +2,7 @@
 
 use crate::frame::direct::{self, Expected, Head};
 use crate::frame::json::Reader;
-use crate::frame::{self, Fault, Message, Payload};
+use crate::frame::{self, Fault, Frame, Message, Payload};
 use crate::link::Role;
 use crate::protocol::Protocol;
 use crate::protocol::error_table::ErrorCode;
@@ -97,7 +97,8 @@ pub fn call_text<'a>(
     Some(judged)
 }
 
-/// Judge one whole frame as its receiver would. `sender` is the side that sent it.
+/// Judge one whole frame. `sender` is the side that sent it. Strict mode judges by the standard, tolerant mode as its
+/// receiver would: of a damaged billing message whatever can be read counts.
 #[must_use]
 pub fn frame_text<'a>(
     protocol: &'static Protocol,
@@ -112,6 +113,7 @@ pub fn frame_text<'a>(
         }
         Head::CallResult(_) => None,
     });
+    let frame = if mode == Mode::Strict { frame } else { salvaged(protocol, sender, frame) };
     let mut judged = match frame.message {
         Ok(Message::Call { unique_id, action, payload }) => {
             let judged = JudgedFrame {
@@ -136,6 +138,19 @@ pub fn frame_text<'a>(
     judged
 }
 
+/// A damaged billing message as far as it can be read, any other frame as it is.
+pub(super) fn salvaged<'a>(protocol: &'static Protocol, sender: Role, frame: Frame<'a>) -> Frame<'a> {
+    let Err(fault) = &frame.message else { return frame };
+    if !matches!(**fault, Fault::Call { .. } | Fault::Unreadable(_)) {
+        return frame;
+    }
+    let is_billing = |action: &str| {
+        let message = protocol.schema().message_loosely(action);
+        message.is_some_and(|found| found.is_billing && sender.may_send(found.sender))
+    };
+    frame::salvage(frame.text, protocol.limits(), is_billing).unwrap_or(frame)
+}
+
 fn judge_call<'a>(
     protocol: &'static Protocol,
     action: &str,
@@ -154,6 +169,8 @@ fn judge_call<'a>(
     let mut judged = JudgedFrame::default();
     judged.report.violations.extend(refused);
     let Some(message) = message.filter(|_| judged.report.violations.is_empty()) else { return judged };
+    let is_lenient = message.is_billing && mode != Mode::Strict;
+    let mode = if is_lenient { Mode::Lenient } else { mode };
     let (payload, report) = payload.judge(Expected::of(protocol, message, Direction::Request), mode);
     judged.report = report;
     if exact.is_none() {

@@ -88,7 +88,7 @@ impl Link {
         for _ in 0..FRAMES_IN_ONE_TEXT {
             let expected = |head| self.expected(head);
             let frame = frame::read(rest, self.options.limits, self.options.mode, expected);
-            let frame = self.salvaged(frame);
+            let frame = judge::salvaged(self.options.protocol, self.options.role.peer(), frame);
             rest = frame.rest;
             self.take(frame, now, &mut effects);
             if rest.is_empty() {
@@ -216,19 +216,6 @@ impl Link {
                 Some(self.payload_of(message, Direction::Response))
             }
         }
-    }
-
-    /// A damaged billing message as far as it can be read: no part of it that counts is refused.
-    fn salvaged<'a>(&self, frame: Frame<'a>) -> Frame<'a> {
-        let Err(fault) = &frame.message else { return frame };
-        if !matches!(**fault, Fault::Call { .. } | Fault::Unreadable(_)) {
-            return frame;
-        }
-        let is_billing = |action: &str| {
-            let message = self.options.protocol.schema().message_loosely(action);
-            message.is_some_and(|found| found.is_billing && self.options.role.peer().may_send(found.sender))
-        };
-        frame::salvage(frame.text, self.options.limits, is_billing).unwrap_or(frame)
     }
 
     fn payload_of(&self, message: &MessageSchema, direction: Direction) -> Expected {

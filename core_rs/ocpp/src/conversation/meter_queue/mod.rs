@@ -138,7 +138,7 @@ impl<T> MeterBatch<T> {
     /// the caller must handle it.
     fn add(&mut self, origin: Origin, payload: &Value<'_>) -> bool {
         let (readings, texts) = (self.readings.len(), self.texts.len());
-        if let Some((connector_id, transaction_id)) = self.add_readings(payload) {
+        if let Some((connector_id, transaction_id)) = self.add_readings(origin.received_at_us, payload) {
             let readings = readings..self.readings.len();
             self.records.push(Record { origin, connector_id, transaction_id, readings });
             return true;
@@ -148,12 +148,15 @@ impl<T> MeterBatch<T> {
         false
     }
 
-    fn add_readings(&mut self, payload: &Value<'_>) -> Option<(i64, i64)> {
+    fn add_readings(&mut self, received_at_us: i64, payload: &Value<'_>) -> Option<(i64, i64)> {
         let Some(Value::Integer(connector_id)) = payload.get("connectorId") else { return None };
         let Some(Value::Integer(transaction_id @ 1..)) = payload.get("transactionId") else { return None };
         let Some(Value::Array(elements)) = payload.get("meterValue") else { return None };
         for element in elements {
             let sampled_at_us = microseconds(element.get("timestamp")?.as_str()?)?;
+            if !is_plausible(sampled_at_us, received_at_us) {
+                return None;
+            }
             let Some(Value::Raw(text)) = element.get("sampledValue") else { return None };
             let start = self.texts.len();
             self.texts.push_str(text);
@@ -161,6 +164,14 @@ impl<T> MeterBatch<T> {
         }
         Some((*connector_id, *transaction_id))
     }
+}
+
+/// Whether a time says something: after 2015, because a clock that was never set starts before, and at most an hour
+/// ahead of its arrival. Both in microseconds since 1970.
+fn is_plausible(moment_us: i64, received_at_us: i64) -> bool {
+    const FROM_US: i64 = 1_420_070_400_000_000;
+    const AHEAD_US: i64 = 3_600_000_000;
+    (FROM_US..=received_at_us.saturating_add(AHEAD_US)).contains(&moment_us)
 }
 
 /// The result of `MeterQueue::offer`.
@@ -269,7 +280,8 @@ mod tests {
     use super::*;
     use crate::protocol::value::Key;
 
-    const ORIGIN: Origin = Origin { tenant_id: 1, charge_point_id: 2, received_at_us: 3 };
+    const RECEIVED_AT_US: i64 = 1_772_445_600_000_003;
+    const ORIGIN: Origin = Origin { tenant_id: 1, charge_point_id: 2, received_at_us: RECEIVED_AT_US };
 
     fn object<'a>(members: Vec<(&'a str, Value<'a>)>) -> Value<'a> {
         Value::Object(members.into_iter().map(|(name, value)| (Key::Text(name.into()), value)).collect())
@@ -312,7 +324,14 @@ mod tests {
     #[test]
     fn what_needs_a_closer_look_leaves_nothing_behind() {
         let mut queue = MeterQueue::<u8>::new(10, 10);
-        for payload in [payload(0, "2026-03-02T10:00:00Z"), payload(7, "now"), Value::Null] {
+        for payload in [
+            payload(0, "2026-03-02T10:00:00Z"),
+            payload(7, "now"),
+            payload(7, "1970-01-01T00:00:00Z"),
+            payload(7, "2014-12-31T23:59:59Z"),
+            payload(7, "2026-03-02T11:00:01Z"),
+            Value::Null,
+        ] {
             assert_eq!(queue.offer(ORIGIN, &payload, || unreachable!()), Offer::Refused);
         }
         assert!(queue.is_empty());

@@ -1,22 +1,17 @@
-"""The rules of starts and stops, without a database."""
+"""The rules of stops, without a database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from app.commands.records import RemoteStart
 from app.id_tags.records import IdTagKey, IdTagRecord
-from app.transactions import rules
 from app.transactions.records import (
     TIME_UNREADABLE,
+    UNDATED,
     Ending,
-    JudgedStart,
-    RunningTransaction,
     SamplePlace,
-    StartKey,
     StoppableTransaction,
     StopRecorded,
     TransactionKey,
@@ -24,6 +19,7 @@ from app.transactions.records import (
     TransactionStop,
     WaitingStop,
 )
+from app.transactions.rules import stops as rules
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -37,187 +33,13 @@ OPEN = StoppableTransaction(42, 1, 7, 1, "tag-1", NOW, 1000)
 ENDING = Ending(NOW + HOUR, 9000, "Local", None)
 
 
-def judge(
-    *starts: TransactionStart,
-    tags: dict[IdTagKey, IdTagRecord] | None = None,
-    running: tuple[RunningTransaction, ...] = (),
-) -> list[JudgedStart]:
-    known = {TAG_KEY: TAG} if tags is None else tags
-    return rules.judge_starts({rules.start_key(start): start for start in starts}, known, running)
-
-
-def statuses(judged: list[JudgedStart]) -> list[str]:
-    return [item.id_tag_info["status"] for item in judged]
-
-
-# Starts
-
-
-@pytest.mark.parametrize(
-    ("changes", "same"),
-    [
-        pytest.param({}, True, id="exactly the same"),
-        pytest.param({"received_at": NOW + HOUR}, True, id="an hour later"),
-        pytest.param({"id_tag": "TAG-1"}, True, id="tag in another case"),
-        pytest.param({"reservation_id": 4}, True, id="another reservation"),
-        pytest.param({"raw": {"idTag": "other"}}, True, id="another message"),
-        pytest.param({"started_at": NOW + SECOND}, False, id="another time"),
-        pytest.param({"meter_start_wh": 1001}, False, id="another register"),
-        pytest.param({"connector_id": 2}, False, id="another connector"),
-        pytest.param({"charge_point_id": 8}, False, id="another charge point"),
-        pytest.param({"tenant_id": 2}, False, id="another tenant"),
-        pytest.param({"id_tag": "TAG-2"}, False, id="another tag"),
-    ],
-)
-def test_two_starts_are_the_same_by_place_tag_time_and_register(changes: dict[str, Any], same: bool) -> None:
-    assert (rules.start_key(START) == rules.start_key(replace(START, **changes))) is same
-
-
-@pytest.mark.parametrize("id_tag", ["TAG\x001", "TAG\ud8001"])
-def test_a_start_is_known_by_its_tag_as_it_is_stored(id_tag: str) -> None:
-    assert rules.start_key(replace(START, id_tag=id_tag)).id_tag_key == "tag\ufffd1"
-
-
-def test_starts_without_readable_time_are_known_by_its_text_and_not_by_their_arrival() -> None:
-    def key(text: object, at: datetime) -> StartKey:
-        raw = {"timestamp": text}
-        start = replace(START, started_at=at, received_at=at, flags=(TIME_UNREADABLE,), raw=raw)
-        return rules.start_key(start)
-
-    assert key("26/11/2026", NOW) == key("26/11/2026", NOW + HOUR)
-    assert key("26/11/2026", NOW) != key("27/11/2026", NOW)
-    assert key("1", NOW) != key(1, NOW)
-    assert key("26/11/2026", NOW) != rules.start_key(START)
-
-
-def test_a_start_names_its_tag_by_tenant_and_folded_form() -> None:
-    assert rules.start_key(START).tag == TAG_KEY
-
-
-def test_a_start_with_an_unknown_tag_is_judged_invalid_and_kept() -> None:
-    [judged] = judge(START, tags={})
-    assert judged.id_tag_info == {"status": "Invalid"}
-    assert (judged.start, judged.id_tag, judged.flags) == (START, "Tag-1", ())
-
-
-@pytest.mark.parametrize(
-    ("started_at", "received_at", "status", "flags"),
-    [
-        pytest.param(NOW, NOW + SECOND, "Accepted", (), id="online, before the end"),
-        pytest.param(NOW + HOUR, NOW + 2 * HOUR, "Accepted", ("replayed",), id="replayed, before the end"),
-        pytest.param(NOW + 2 * HOUR, NOW + 4 * HOUR, "Expired", ("replayed",), id="replayed, after the end"),
-        pytest.param(NOW + 2 * HOUR, NOW + 2 * HOUR, "Expired", (), id="online, after the end"),
-        pytest.param(NOW + 9 * HOUR, NOW, "Accepted", (), id="a clock that runs ahead"),
-        pytest.param(NOW - 5 * MINUTE, NOW, "Accepted", (), id="five minutes are online"),
-        pytest.param(
-            datetime(1970, 1, 1, tzinfo=UTC), NOW + 2 * HOUR, "Expired", (), id="1970 is not a time"
-        ),
-        pytest.param(datetime(2000, 1, 1, tzinfo=UTC), NOW, "Accepted", (), id="2000 is not a time"),
-    ],
-)
-def test_a_tag_is_judged_by_our_time_and_that_of_a_replay_by_the_reported_one(
-    started_at: datetime, received_at: datetime, status: str, flags: tuple[str, ...]
-) -> None:
-    tags = {TAG_KEY: replace(TAG, expires_at=NOW + 90 * MINUTE)}
-    [judged] = judge(replace(START, started_at=started_at, received_at=received_at), tags=tags)
-    assert judged.id_tag_info["status"] == status
-    assert judged.flags == flags
-
-
-def test_a_replay_keeps_the_flags_that_it_came_with() -> None:
-    [judged] = judge(replace(START, received_at=NOW + HOUR, flags=("odd",)))
-    assert judged.flags == ("odd", "replayed")
-
-
-@pytest.mark.parametrize(
-    ("running", "status"),
-    [
-        pytest.param((), "Accepted", id="nothing runs"),
-        pytest.param((RunningTransaction(1, "tag-1", 8, 1, NOW),), "ConcurrentTx", id="at another place"),
-        pytest.param((RunningTransaction(1, "tag-1", 7, 2, NOW - HOUR),), "ConcurrentTx", id="next to it"),
-        pytest.param((RunningTransaction(1, "tag-1", 7, 1, NOW - HOUR),), "Accepted", id="before it"),
-        pytest.param((RunningTransaction(1, "tag-1", 7, 1, NOW),), "ConcurrentTx", id="at the same time"),
-        pytest.param((RunningTransaction(1, "tag-2", 8, 1, NOW),), "Accepted", id="on another tag"),
-        pytest.param((RunningTransaction(2, "tag-1", 8, 1, NOW),), "Accepted", id="of another tenant"),
-    ],
-)
-def test_a_limited_tag_counts_what_runs_and_is_not_over(
-    running: tuple[RunningTransaction, ...], status: str
-) -> None:
-    tags = {TAG_KEY: replace(TAG, max_active_transactions=1)}
-    assert statuses(judge(START, tags=tags, running=running)) == [status]
-
-
-def test_the_starts_of_one_batch_share_the_limit_of_their_tag() -> None:
-    starts = [replace(START, charge_point_id=number) for number in range(4)]
-    limited = {TAG_KEY: replace(TAG, max_active_transactions=2)}
-    assert statuses(judge(*starts, tags=limited)) == ["Accepted"] * 2 + ["ConcurrentTx"] * 2
-    assert statuses(judge(*starts)) == ["Accepted"] * 4
-
-
-def test_a_refused_start_does_not_count_for_the_limit() -> None:
-    tags = {TAG_KEY: replace(TAG, max_active_transactions=1, expires_at=NOW + MINUTE)}
-    late = replace(START, charge_point_id=8, started_at=NOW + HOUR, received_at=NOW + HOUR)
-    assert statuses(judge(late, START, tags=tags)) == ["Expired", "Accepted"]
-
-
-# Remote starts
-
-COMMAND = RemoteStart(UUID(int=1), 1, 7, "tag-1", "1", NOW - MINUTE)
-
-
-@pytest.mark.parametrize(
-    ("changes", "fits"),
-    [
-        pytest.param({}, True, id="the same tag and connector"),
-        pytest.param({"id_tag": "TAG-1"}, True, id="tag in another case"),
-        pytest.param({"connector_id": None}, True, id="any connector"),
-        pytest.param({"connector_id": "2"}, False, id="another connector"),
-        pytest.param({"id_tag": "TAG-2"}, False, id="another tag"),
-        pytest.param({"id_tag": None}, False, id="no tag"),
-        pytest.param({"charge_point_id": 8}, False, id="another charge point"),
-        pytest.param({"tenant_id": 2}, False, id="another tenant"),
-        pytest.param({"created_at": NOW + SECOND - WINDOW}, True, id="just in the window"),
-        pytest.param({"created_at": NOW - WINDOW}, False, id="too long ago"),
-        pytest.param({"created_at": NOW + HOUR}, True, id="a charge point whose clock is behind"),
-    ],
-)
-def test_a_remote_start_fits_by_place_tag_and_age(changes: dict[str, Any], fits: bool) -> None:
-    [judged] = judge(START)
-    assert rules.asked_for(replace(COMMAND, **changes), judged, WINDOW) is fits
-
-
-@pytest.mark.parametrize(("minutes", "fits"), [(5, True), (6, False)])
-def test_a_replayed_start_is_not_the_effect_of_a_command_after_it(minutes: int, fits: bool) -> None:
-    received_at = NOW + 10 * MINUTE
-    [judged] = judge(replace(START, received_at=received_at))
-    assert judged.flags == ("replayed",)
-    command = replace(COMMAND, created_at=NOW + minutes * MINUTE)
-    assert rules.asked_for(command, judged, WINDOW) is fits
-
-
-def test_each_start_takes_the_newest_remote_start_that_is_left() -> None:
-    starts = judge(*(replace(START, meter_start_wh=number) for number in (1, 2, 3)))
-    older = replace(COMMAND, id=UUID(int=9), created_at=NOW - 2 * MINUTE)
-    matched = rules.match_remote_starts(starts, [older, COMMAND], WINDOW)
-    assert [matched.get(item.key) for item in starts] == [COMMAND.id, older.id, None]
-
-
-def test_of_two_remote_starts_of_one_moment_the_larger_id_counts_as_newer() -> None:
-    [judged] = judge(START)
-    other = replace(COMMAND, id=UUID(int=2))
-    assert rules.match_remote_starts([judged], [other, COMMAND], WINDOW) == {judged.key: other.id}
-
-
-def test_without_remote_starts_nothing_is_matched() -> None:
-    assert rules.match_remote_starts(judge(START), [], WINDOW) == {}
-
-
 # Which transaction a stop is about
 
 
-@pytest.mark.parametrize(("number", "names"), [(1, True), (2**31, True), (0, False), (-1, False)])
-def test_a_transaction_id_is_valid_if_it_is_positive(number: int, names: bool) -> None:
+@pytest.mark.parametrize(
+    ("number", "names"), [(1, True), (2**31, True), (0, False), (-1, False), (None, False)]
+)
+def test_a_transaction_id_is_valid_if_it_is_positive(number: int | None, names: bool) -> None:
     assert rules.names_a_transaction(replace(STOP, transaction_id=number)) is names
 
 
@@ -249,8 +71,17 @@ def test_a_valid_id_names_the_transaction_of_its_charge_point(changes: dict[str,
     [
         pytest.param({}, True, id="open, the same tag"),
         pytest.param({"started_at": NOW + HOUR}, True, id="started at the moment of the stop"),
-        pytest.param({"started_at": NOW + HOUR + SECOND}, False, id="started after the stop"),
-        pytest.param({"id_tag_key": "other"}, False, id="another tag"),
+        pytest.param({"started_at": NOW + 2 * HOUR}, True, id="the clock was set back, the register went on"),
+        pytest.param(
+            {"started_at": NOW + 2 * HOUR, "meter_start_wh": 0}, False, id="after it, a session meter"
+        ),
+        pytest.param(
+            {"started_at": NOW + 2 * HOUR, "meter_start_wh": 9000}, False, id="after it, from there"
+        ),
+        pytest.param(
+            {"started_at": NOW + 2 * HOUR, "meter_start_wh": None}, False, id="after it, no register"
+        ),
+        pytest.param({"id_tag_key": "other"}, True, id="another tag"),
         pytest.param({"ending": ENDING}, False, id="stopped, by a stop with a valid id"),
         pytest.param({"charge_point_id": 8}, False, id="of another charge point"),
     ],
@@ -263,11 +94,21 @@ def test_a_stop_without_valid_id_closes_an_open_transaction_that_fits(
     assert rules.transaction_of(stop, [candidate]) == (candidate if found else None)
 
 
-def test_a_stop_without_valid_id_and_without_tag_closes_the_newest_open_transaction() -> None:
-    newer = OPEN._replace(id=43, id_tag_key="other", started_at=NOW + MINUTE)
+@pytest.mark.parametrize("number", [0, -1, None, -(2**63)])
+def test_a_stop_without_valid_id_and_tag_closes_the_open_transaction_that_arrived_last(
+    number: int | None,
+) -> None:
+    newer = OPEN._replace(id=43, id_tag_key="other", started_at=NOW - HOUR, epoch=2)
+    other_connection = newer._replace(id=50, started_at=NOW + MINUTE, epoch=1)
     newest = newer._replace(id=44)
-    stop = replace(STOP, transaction_id=0)
-    assert rules.transaction_of(stop, [newer, newest, OPEN]) == newest
+    stop = replace(STOP, transaction_id=number)
+    assert rules.transaction_of(stop, [newer, other_connection, newest, OPEN]) == newest
+
+
+def test_a_stop_without_valid_id_closes_that_of_its_tag_before_newer_ones() -> None:
+    newer = OPEN._replace(id=43, id_tag_key="other")
+    stop = replace(STOP, transaction_id=-1, id_tag="TAG-1")
+    assert rules.transaction_of(stop, [newer, OPEN]) == OPEN
 
 
 CLOSED = OPEN._replace(ending=ENDING, named_id="-1")
@@ -415,16 +256,18 @@ def test_the_stops_of_one_batch_count_in_their_order() -> None:
     assert [item.closing is None for item in decisions] == [False, True, True]
 
 
-def test_what_is_kept_of_a_stop_is_its_message_and_what_matching_needs() -> None:
-    assert rules.stop_payload(STOP) == {"vendor": "as it came", "transactionId": 42, "meterStop": 9000}
+def test_what_is_kept_of_a_stop_is_its_message_and_what_joining_needs() -> None:
+    assert rules.stop_payload(STOP) == {"vendor": "as it came"}
     stop = replace(STOP, reason="Reboot", id_tag="T", flags=("odd",))
     kept = {"reason": "Reboot", "idTag": "T", "flags": ["odd"]}
-    assert rules.stop_payload(stop) == {**rules.stop_payload(STOP), **kept}
+    assert rules.stop_payload(stop) == {**STOP.raw, **kept}
 
 
 # Stops that come before their start
 
-WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, ENDING._replace(id_tag="TAG-1"), {"kept": True})
+WAITING = WaitingStop(3, 1, 7, NOW + HOUR, ENDING._replace(id_tag="TAG-1"), {"kept": True})
+DELIVERED = replace(START, received_at=NOW + 2 * HOUR)
+"""A start that arrives after its stop."""
 
 
 @pytest.mark.parametrize(
@@ -432,9 +275,11 @@ WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, ENDING._replace(id_tag="TAG-1"), 
     [
         pytest.param({}, True, id="the same tag"),
         pytest.param({"ending": ENDING}, True, id="no tag"),
-        pytest.param({"named_id": 0}, True, id="id 0"),
+        pytest.param({"ending": ENDING._replace(meter_stop_wh=None)}, True, id="no register"),
+        pytest.param({"received_at": NOW}, True, id="arrived when it began"),
+        pytest.param({"received_at": NOW - SECOND}, False, id="arrived before it began"),
+        pytest.param({"received_at": NOW - 8 * 24 * HOUR}, False, id="waits for too long"),
         pytest.param({"ending": ENDING._replace(stopped_at=NOW, meter_stop_wh=1000)}, True, id="at once"),
-        pytest.param({"named_id": 1}, False, id="a valid id"),
         pytest.param({"ending": ENDING._replace(stopped_at=NOW - SECOND)}, False, id="before the start"),
         pytest.param({"ending": ENDING._replace(meter_stop_wh=999)}, False, id="less on the register"),
         pytest.param({"ending": ENDING._replace(id_tag="OTHER")}, False, id="another tag"),
@@ -443,21 +288,41 @@ WAITING = WaitingStop(3, 1, 7, -1, NOW + HOUR, ENDING._replace(id_tag="TAG-1"), 
     ],
 )
 def test_a_waiting_stop_may_have_ended_a_start_that_fits(changes: dict[str, Any], fits: bool) -> None:
-    assert rules.may_have_ended(replace(WAITING, **changes), START) is fits
+    assert rules.may_have_ended(replace(WAITING, **changes), DELIVERED) is fits
+
+
+def test_a_stop_waits_for_a_week() -> None:
+    stop = replace(WAITING, received_at=NOW + HOUR)
+    assert rules.may_have_ended(stop, replace(START, received_at=NOW + HOUR + rules.STOP_WAITS))
+    assert not rules.may_have_ended(stop, replace(START, received_at=NOW + HOUR + rules.STOP_WAITS + SECOND))
+
+
+@pytest.mark.parametrize("flag", sorted(UNDATED))
+def test_a_start_whose_time_says_nothing_takes_no_waiting_stop(flag: str) -> None:
+    assert not rules.may_have_ended(WAITING, replace(DELIVERED, flags=(flag,)))
+
+
+def test_the_next_driver_does_not_get_a_stop_that_came_with_a_wrong_clock() -> None:
+    ahead = replace(WAITING, received_at=NOW, ending=ENDING._replace(stopped_at=NOW + 9 * HOUR))
+    next_driver = replace(START, started_at=NOW + MINUTE, received_at=NOW + MINUTE)
+    assert not rules.may_have_ended(ahead, next_driver)
 
 
 def test_a_late_start_is_closed_by_the_first_waiting_stop_that_fits_and_each_is_taken_once() -> None:
     later = replace(WAITING, id=4)
     meters = (1000, 1001, 1002)
     starts = {
-        TransactionKey(1, number): replace(START, meter_start_wh=wh) for number, wh in enumerate(meters, 50)
+        TransactionKey(1, number): replace(DELIVERED, meter_start_wh=wh)
+        for number, wh in enumerate(meters, 50)
     }
     joined = rules.match_waiting_stops(starts, [WAITING, later])
     assert [(item.stop.id, item.closing.transaction.id) for item in joined] == [(3, 50), (4, 51)]
 
 
 def test_a_joined_stop_closes_as_it_came_and_without_answer() -> None:
-    [joined] = rules.match_waiting_stops({TransactionKey(1, 50): replace(START, connector_id=2)}, [WAITING])
+    [joined] = rules.match_waiting_stops(
+        {TransactionKey(1, 50): replace(DELIVERED, connector_id=2)}, [WAITING]
+    )
     closing = joined.closing
     assert closing.transaction == StoppableTransaction(50, 1, 7, 2, "tag-1", NOW, 1000)
     assert (closing.ending, closing.received_at) == (WAITING.ending, WAITING.received_at)
@@ -467,5 +332,5 @@ def test_a_joined_stop_closes_as_it_came_and_without_answer() -> None:
 
 def test_a_joined_stop_keeps_the_flags_that_it_waited_with() -> None:
     waiting = replace(WAITING, ending=ENDING._replace(flags=(TIME_UNREADABLE,)))
-    [joined] = rules.match_waiting_stops({TransactionKey(1, 50): START}, [waiting])
+    [joined] = rules.match_waiting_stops({TransactionKey(1, 50): DELIVERED}, [waiting])
     assert joined.closing.flags == (TIME_UNREADABLE, "stop_came_first")

@@ -1,0 +1,42 @@
+"""The register that samples show. OCPP 1.6 7.31, 7.43"""
+
+from typing import Any, Final
+
+import orjson
+
+REGISTER: Final = "Energy.Active.Import.Register"
+_WH_OF: Final = {"Wh": 1, "kWh": 1000}
+
+
+def energy_of(meter_start_wh: int | None, meter_stop_wh: int | None) -> int | None:
+    """Return the energy between two registers in Wh; None: one is missing, or it does not fit 64 bits."""
+    if meter_start_wh is None or meter_stop_wh is None:
+        return None
+    energy_wh = meter_stop_wh - meter_start_wh
+    return energy_wh if -(2**63) <= energy_wh < 2**63 else None
+
+
+def register_of(sampled_values: str) -> int | None:
+    """Return the energy register of a `sampledValue` in Wh; None: it has none that can be read.
+
+    A value of one phase is not the register of the whole. Unit and measurand have defaults (OCPP 1.6 7.43).
+    """
+    found = orjson.loads(sampled_values)
+    registers = [_wh(value) for value in found if isinstance(value, dict) and _is_register(value)]
+    return next((register for register in registers if register is not None), None)
+
+
+def _is_register(value: dict[str, Any]) -> bool:
+    return value.get("measurand", REGISTER) == REGISTER and value.get("phase") is None
+
+
+def _wh(value: dict[str, Any]) -> int | None:
+    factor = _WH_OF.get(value.get("unit", "Wh"))
+    try:
+        number = float(value["value"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    # Also leaves out what is no number, and what no column holds.
+    if factor is None or not abs(number) < 1e15:
+        return None
+    return round(number * factor)

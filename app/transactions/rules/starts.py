@@ -1,0 +1,169 @@
+"""Starts: which repeat others, what they are answered, which remote start led to them. OCPP 1.6 4.8"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from app.commands.records import CommandState, RemoteStart
+from app.database.text import clean_text
+from app.id_tags.records import IdTagKey, IdTagRecord
+from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
+from app.transactions.records import (
+    UNDATED,
+    JudgedStart,
+    RunningTransaction,
+    StartKey,
+    StoredStart,
+    TransactionStart,
+)
+from app.types import Json
+
+REPLAYED: Final = "replayed"
+"""Flag: the start came long after it happened, and its tag was judged by the reported time."""
+TAG_MISSING: Final = "tag_missing"
+"""Flag: the start bore no id tag."""
+CONNECTOR_MISSING: Final = "connector_missing"
+"""Flag: the start named no connector. It is stored for connector 0."""
+METER_MISSING: Final = "meter_missing"
+"""Flag: the message bore no register."""
+
+AWAITS_EFFECT: Final[tuple[CommandState, ...]] = ("queued", "sent", "accepted", "timed_out")
+"""States in which a remote start or stop may still have led to what a charge point reports."""
+
+# With a hash of its text this is the key of a time that says nothing: the key of a retry must not depend on
+# its arrival, and another start often has another text.
+_UNDATED_KEY = datetime(1970, 1, 1, tzinfo=UTC)
+_UNDATED_KEY_BYTES = 6
+# Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
+_ONLINE_WITHIN = timedelta(minutes=5)
+
+
+def start_key(start: TransactionStart) -> StartKey:
+    """Return what makes two starts the same. A start with the key of a stored one may be a repetition."""
+    return StartKey(
+        start.tenant_id,
+        start.charge_point_id,
+        start.connector_id,
+        fold_id_tag(clean_text(start.id_tag)),
+        start.started_at if is_dated(start) else _undated_key(start),
+        start.meter_start_wh,
+    )
+
+
+def missing_flags(request: Json) -> tuple[str, ...]:
+    """Return the flags of what a start does not tell."""
+    flags = {"connectorId": CONNECTOR_MISSING, "idTag": TAG_MISSING, "meterStart": METER_MISSING}
+    return tuple(flag for name, flag in flags.items() if name not in request)
+
+
+def is_dated(start: TransactionStart) -> bool:
+    """Tell whether the time of a start is the one that the charge point reported."""
+    return UNDATED.isdisjoint(start.flags)
+
+
+def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
+    """Tell whether a start repeats the newest stored one with its key.
+
+    A clock that was never set dates each session alike, and a session meter begins each at 0. So a start
+    whose time says nothing is a repetition only if it has the message id of the first copy, or if no stop of
+    that transaction has come yet.
+    """
+    return is_dated(start) or not stored.is_stopped or stored.message_id == start.message_id
+
+
+def judge_starts(
+    starts: Mapping[StartKey, TransactionStart],
+    numbers: Mapping[StartKey, int],
+    tags: Mapping[IdTagKey, IdTagRecord],
+    running: Iterable[RunningTransaction],
+) -> list[JudgedStart]:
+    """Decide what the new starts of a batch are answered, in their order.
+
+    Args:
+        starts: Starts that are not stored yet.
+        numbers: Of those that are not the first with their key: how many came before.
+        tags: Their id tags, as far as they are known.
+        running: What runs on those tags that are limited.
+    """
+    by_tag: dict[IdTagKey, list[RunningTransaction]] = {}
+    for transaction in running:
+        tag_key = IdTagKey(transaction.tenant_id, transaction.id_tag_key)
+        by_tag.setdefault(tag_key, []).append(transaction)
+    judged = []
+    for key, start in starts.items():
+        tag_key = key.tag
+        tag = tags.get(tag_key)
+        judged_at, flags = _judged_at(start)
+        if is_limited(tag):
+            others = by_tag.setdefault(tag_key, [])
+            info = id_tag_info(tag, judged_at, sum(not _is_over(other, start) for other in others))
+            if info["status"] == "Accepted":
+                # The next start of the same batch counts this one.
+                place = (start.charge_point_id, start.connector_id)
+                others.append(RunningTransaction(*tag_key, *place))
+        else:
+            info = id_tag_info(tag, judged_at, 0)
+        number = numbers.get(key, 0)
+        judged.append(JudgedStart(start, key, clean_text(start.id_tag), flags, info, number))
+    return judged
+
+
+def match_remote_starts(
+    starts: Iterable[JudgedStart], commands: Iterable[RemoteStart], window: timedelta
+) -> dict[StartKey, UUID]:
+    """Return the remote start that led to each start, if one did: the newest that fits, each of them once.
+
+    Args:
+        starts: New starts.
+        commands: Remote starts in one of the states `AWAITS_EFFECT`, without effect so far.
+        window: How long before the arrival of a start its remote start may have been created.
+    """
+    free = sorted(commands, key=lambda command: (command.created_at, command.id), reverse=True)
+    matched = {}
+    for start in starts:
+        command = next((command for command in free if asked_for(command, start, window)), None)
+        if command is not None:
+            matched[start.key] = command.id
+            free.remove(command)
+    return matched
+
+
+def asked_for(command: RemoteStart, judged: JudgedStart, window: timedelta) -> bool:
+    """Tell whether a remote start may have led to a start: same place, same tag, and not too long ago."""
+    start = judged.start
+    if (command.tenant_id, command.charge_point_id) != (start.tenant_id, start.charge_point_id):
+        return False
+    if command.id_tag is None or fold_id_tag(command.id_tag) != judged.key.id_tag_key:
+        return False
+    if command.connector_id is not None and command.connector_id != str(start.connector_id):
+        return False
+    if REPLAYED in judged.flags and start.started_at < command.created_at - _ONLINE_WITHIN:
+        return False
+    return command.created_at >= start.received_at - window
+
+
+def _undated_key(start: TransactionStart) -> datetime:
+    text = orjson.dumps(start.raw.get("timestamp"))
+    number = int.from_bytes(blake2b(text, digest_size=_UNDATED_KEY_BYTES).digest(), "big")
+    return _UNDATED_KEY + timedelta(microseconds=number)
+
+
+def _judged_at(start: TransactionStart) -> tuple[datetime, tuple[str, ...]]:
+    """Return the time at which the tag counts, and the flags of the start.
+
+    The time is ours, or the reported one of a start that was queued offline.
+    """
+    reported = start.started_at
+    if reported < start.received_at - _ONLINE_WITHIN:
+        return reported, (*start.flags, REPLAYED)
+    return start.received_at, start.flags
+
+
+def _is_over(transaction: RunningTransaction, start: TransactionStart) -> bool:
+    """Tell whether a start shows that a transaction has ended: a connector carries one at a time."""
+    place = (transaction.charge_point_id, transaction.connector_id)
+    return place == (start.charge_point_id, start.connector_id)

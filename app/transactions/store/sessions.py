@@ -1,0 +1,99 @@
+"""The steps of a batch that mark transactions as presumed ended: something showed that they are over."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from app.database.prepared import Connection
+from app.transactions.records import SessionsOver, TransactionKey, TransactionStart
+
+# `kept`: the transaction that a start has just made.
+_PRESUME_ENDED: Final = """
+    update transactions set presumed_ended_at = over.at, presumed_ended_reason = over.reason
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::timestamptz[])
+        as over (tenant_id, charge_point_id, connector_id, kept, reason, at)
+    where transactions.tenant_id = over.tenant_id and transactions.charge_point_id = over.charge_point_id
+        and transactions.stopped_received_at is null and transactions.presumed_ended_at is null
+        and (over.connector_id is null or transactions.connector_id = over.connector_id)
+        and (over.kept is null or transactions.id <> over.kept)
+    returning transactions.tenant_id, transactions.id, transactions.charge_point_id, transactions.started_at,
+        transactions.meter_start_wh
+"""
+
+_LAST_SAMPLES: Final = """
+    select asked.tenant_id, asked.id, last.sampled_values
+    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::timestamptz[])
+        as asked (tenant_id, id, charge_point_id, started_at)
+    cross join lateral (
+        select sampled_values from meter_values
+        where tenant_id = asked.tenant_id and charge_point_id = asked.charge_point_id
+            and sampled_at >= asked.started_at and transaction_id = asked.id
+        order by sampled_at desc limit 1
+    ) as last
+"""
+
+_SET_REGISTERS: Final = """
+    update transactions set last_meter_wh = new.register_wh
+    from unnest($1::bigint[], $2::int[], $3::bigint[]) as new (tenant_id, id, register_wh)
+    where transactions.tenant_id = new.tenant_id and transactions.id = new.id
+"""
+
+
+class Over(NamedTuple):
+    """What shows that transactions are over: all of a connector, or of the charge point, but `kept`."""
+
+    tenant_id: int
+    charge_point_id: int
+    connector_id: int | None
+    kept: int | None
+    reason: str
+    at: datetime
+
+
+class PresumedEnded(NamedTuple):
+    """A transaction that was marked."""
+
+    tenant_id: int
+    id: int
+    charge_point_id: int
+    started_at: datetime
+    meter_start_wh: int | None
+
+
+def over_of(record: SessionsOver) -> Over:
+    """Return what a record shows."""
+    return Over(
+        record.tenant_id, record.charge_point_id, record.connector_id, None, record.reason, record.received_at
+    )
+
+
+def over_by_start(started: TransactionKey, start: TransactionStart) -> Over:
+    """Return what a new transaction shows: a connector carries one at a time."""
+    return Over(
+        start.tenant_id,
+        start.charge_point_id,
+        start.connector_id,
+        started.id,
+        "later_start",
+        start.received_at,
+    )
+
+
+async def presume_ended(connection: Connection, over: Sequence[Over]) -> list[PresumedEnded]:
+    """Mark the open transactions that are over, and return them."""
+    rows = await connection.fetch(_PRESUME_ENDED, *zip(*over, strict=True))
+    return [PresumedEnded(*row.values()) for row in rows]
+
+
+async def last_samples(
+    connection: Connection, transactions: Sequence[PresumedEnded]
+) -> dict[TransactionKey, str]:
+    """Return the last `sampledValue` of transactions as JSON text."""
+    keys = [(item.tenant_id, item.id, item.charge_point_id, item.started_at) for item in transactions]
+    rows = await connection.fetch(_LAST_SAMPLES, *zip(*keys, strict=True))
+    return {TransactionKey(row["tenant_id"], row["id"]): row["sampled_values"] for row in rows}
+
+
+async def set_registers(connection: Connection, registers: Sequence[tuple[int, int, int]]) -> None:
+    """Write the last known registers. registers: tenant, transaction id, Wh."""
+    await connection.execute(_SET_REGISTERS, *zip(*registers, strict=True))
