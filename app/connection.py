@@ -1,7 +1,9 @@
 """One connection of a charge point, as capabilities know it. Its socket belongs to the gateway."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from app.clock import microseconds_of, moment_of
 from app.ocpp import Conversation, Protocol
@@ -22,6 +24,7 @@ class Connection:
         remote: the address of the client.
         subprotocol: as negotiated, None if the client offered none.
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.
+        booted: whether it has sent a BootNotification on this connection.
         clock_skew_s: its clock minus ours in seconds, at its last report.
         conversation: the core's part of the session; None until the session begins.
     """
@@ -40,6 +43,7 @@ class Connection:
     subprotocol: str | None
     connected_at: datetime
     accepted_before: bool = False
+    booted: bool = False
     clock_skew_s: float | None = None
     conversation: Conversation | None = None
 
@@ -54,3 +58,7 @@ class Connection:
     def last_seen(self) -> datetime:
         """The time when a frame last arrived."""
         return moment_of(self.last_seen_us)
+
+
+SessionsOver = Callable[[Connection, int | None, Literal["boot", "available"]], Awaitable[None]]
+"""Told that the transactions of a connector, or of the charge point (None), are over, and what showed it."""

@@ -47,6 +47,7 @@ from app.smart_charging.service import ChargingProfileService, ConnectorSchedule
 from app.storage import Storage
 from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
+from app.transactions.handlers.sessions_over import note_sessions_over
 from app.transactions.service import TransactionService
 from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
@@ -184,8 +185,9 @@ def command_effects(settings: Settings) -> CommandEffects:
 
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
-    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s)
-    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point)
+    over = partial(note_sessions_over, storage.ledger, clock)
+    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
+    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point, over)
     return {
         **charge_point_handlers(boot, status),
         **id_tag_handlers(IdTagService(storage.database), clock),

@@ -22,7 +22,11 @@ CALL_ERRORS = [
     ("action of the other side", b'[2,"b","Reset",{"type":"Soft"}]', "NotSupported"),
     ("known and not supported", b'[2,"b","FirmwareStatusNotification",{"status":"Idle"}]', "NotSupported"),
     ("missing field", b'[2,"b","Authorize",{}]', "ProtocolError"),
-    ("wrong type", b'[2,"b","MeterValues",{"connectorId":"one","meterValue":[]}]', "TypeConstraintViolation"),
+    (
+        "wrong type",
+        b'[2,"b","StatusNotification",{"connectorId":"one","errorCode":"NoError","status":"Available"}]',
+        "TypeConstraintViolation",
+    ),
     ("payload is text", b'[2,"b","Authorize","TAG"]', "FormationViolation"),
     ("duplicate key", b'[2,"b","Authorize",{"idTag":"A","idTag":"B"}]', "FormationViolation"),
     (
@@ -235,16 +239,6 @@ async def test_characters_no_database_holds_are_replaced_and_nothing_fails(
     assert untouched is not None
     assert untouched.stopped_at is None
     assert (await other.ask(HEARTBEAT))[0] == 3
-
-
-async def test_a_refused_billing_message_is_kept_raw(server: GatewayServer) -> None:
-    record = await server.register("CP1")
-    client = await server.connect("CP1")
-    text = '[2,"s","StartTransaction",{"connectorId":1,"idTag":"TAG"}]'
-    assert (await client.ask(text))[:3] == [4, "s", "ProtocolError"]
-    async with server.database.tenant(server.tenant.id) as work:
-        (orphan,) = await TransactionStore(work).orphan_records(10, charge_point_id=record.id)
-    assert (orphan.kind, orphan.action, orphan.raw) == ("invalid", "StartTransaction", text)
 
 
 async def test_a_defect_in_a_handler_costs_one_message(

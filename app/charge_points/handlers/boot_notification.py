@@ -9,7 +9,7 @@ from typing import Final
 from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
 from app.clock import Clock, utc_text
-from app.connection import Connection
+from app.connection import Connection, SessionsOver
 from app.ocpp import v16
 from app.ocpp.v16 import RegistrationStatus
 
@@ -24,6 +24,7 @@ class BootServices:
     login_batcher: LoginBatcher
     clock: Clock
     heartbeat_interval_s: int
+    sessions_over: SessionsOver
 
 
 async def handle(
@@ -44,6 +45,10 @@ async def handle(
         meter_serial_number=request.get("meterSerialNumber"),
     )
     known = await services.login_batcher.record_boot(connection.tenant_id, connection.charge_point_id, facts)
+    if not connection.booted:
+        # A second one on this connection was triggered: nothing has restarted.
+        connection.booted = True
+        await services.sessions_over(connection, None, "boot")
     status = _registered(services.heartbeat_interval_s, connection, known)
     return {
         "status": status,

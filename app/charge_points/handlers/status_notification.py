@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.charge_points.records import StatusReport
 from app.charge_points.store import ConnectorStore
 from app.clock import Clock, parse_time
-from app.connection import Connection
+from app.connection import Connection, SessionsOver
 from app.database.database import Database
 from app.ocpp import v16
 
@@ -17,6 +17,7 @@ class StatusServices:
     database: Database
     clock: Clock
     connector_limit: int
+    sessions_over: SessionsOver
 
 
 async def handle(
@@ -42,4 +43,6 @@ async def handle(
     )
     async with services.database.tenant(connection.tenant_id) as work:
         await ConnectorStore(work).record_status(connection.charge_point_id, report, services.connector_limit)
+    if report.status == "Available" and report.connector_id > 0:
+        await services.sessions_over(connection, report.connector_id, "available")
     return {}

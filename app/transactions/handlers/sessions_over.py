@@ -1,0 +1,25 @@
+"""Transactions are over although no stop has come: the charge point booted, or its connector is Available."""
+
+from typing import Literal
+
+from app.clock import Clock
+from app.connection import Connection
+from app.transactions.ledger import Ledger
+from app.transactions.records import SessionsOver
+
+
+async def note_sessions_over(
+    ledger: Ledger,
+    clock: Clock,
+    connection: Connection,
+    connector_id: int | None,
+    reason: Literal["boot", "available"],
+) -> None:
+    """Mark the open transactions of a connector, or of the charge point (None), as presumed ended.
+
+    Raises:
+        StoreUnavailable: not committed in time.
+    """
+    await ledger.sessions_over(
+        SessionsOver(connection.tenant_id, connection.charge_point_id, connector_id, reason, clock.now())
+    )
