@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     credential_pepper: str = Field(default="", repr=False)
 
     # Bytes of one frame. A StopTransaction may have a long transactionData (OCPP 1.6 errata 3.89).
-    frame_limit_bytes: int = Field(default=262_144, ge=1024, le=16_777_216)
+    frame_limit_bytes: int = Field(default=8_388_608, ge=1024, le=16_777_216)
     # Bytes of one frame while the charge point is not Accepted: it sends nothing yet that needs more.
     frame_limit_unregistered_bytes: int = Field(default=16_384, ge=1024, le=16_777_216)
     # Seconds to wait for the answer of a charge point. Slow ones need up to half a minute.

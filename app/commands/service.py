@@ -8,7 +8,7 @@ sent twice.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -41,13 +41,16 @@ _CLOCK_DIFFERENCE_S = 10.0
 _LOG = get_logger(__name__)
 
 
+_PAYLOAD_LIMIT_BYTES: Final = 262_144
+
+
 class CommandService:
     """Issues commands of a tenant, and answers what became of them."""
 
     def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
         """owner: of the same worker; it records the ends that this side decides."""
         self.database = context.database
-        self.payload_limit_bytes = context.settings.frame_limit_bytes
+        self.payload_limit_bytes = _PAYLOAD_LIMIT_BYTES
         self._context = context
         self._clock = context.clock
         self._settings = context.settings

@@ -278,12 +278,16 @@ class MeterReadings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DamagedRecord:
-    """The text of a billing message of which something could not be read. Kept once per content."""
+    """The text of a billing message of which something could not be read, and what that was.
+
+    Each text is kept once.
+    """
 
     tenant_id: int
     charge_point_id: int
     action: str
     raw: str
+    deviations: list[Json]
     received_at: datetime
 
 

@@ -112,7 +112,7 @@ class OrphanRecord(Resource):
         "`invalid`: refused for its structure, by a version of before."
     )
     action: str
-    payload: Any = Field(description="The payload as far as it could be read; null if `kind` is `damaged`.")
+    payload: Any = Field(description="The payload as far as it was read; of `damaged` the deviations.")
     raw: str | None = Field(description="The frame as it was received, if `kind` is `damaged` or `invalid`.")
     received_at: Instant
     transaction_id: int | None = Field(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -90,7 +90,7 @@ class StoredOrphan:
     charge_point_id: int
     kind: OrphanKind
     action: str
-    payload: Json
+    payload: Any
     raw: str | None
     received_at: datetime
     transaction_id: int | None

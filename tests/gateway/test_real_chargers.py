@@ -354,3 +354,50 @@ async def test_no_register_breaks_a_list(send: Numbered, stored: Stored, start_w
     await send("StopTransaction", stop(transactionId=number, meterStop=stop_wh))
     record = await stored.transaction()
     assert (record.meter_start_wh, record.meter_stop_wh) == (start_wh, stop_wh)
+
+
+@pytest.mark.parametrize("field", ["idTag", "reason", "vendorField"])
+@pytest.mark.parametrize("raw", [b"M\xfcller", b"\xff\xfe", b"\xc3"])
+async def test_bytes_that_are_no_utf8_cost_nothing(
+    charger: RawClient, send: Numbered, stored: Stored, field: str, raw: bytes
+) -> None:
+    number = await send.started()
+    text = json.dumps([2, "u", "StopTransaction", {**stop(transactionId=number), field: "@"}])
+    charger.send(text.encode().replace(b"@", raw))
+    assert json.loads(await charger.text())[:2] == [3, "u"]
+    assert (await stored.transaction()).meter_stop_wh == 9000
+    [damaged] = await stored.orphans()
+    [deviation, *_] = damaged.payload
+    assert (damaged.kind, deviation["kind"]) == ("damaged", "not_utf8")
+    assert bytes.fromhex(deviation["raw"]) == raw.strip(b"Mler")
+
+
+def _samples(count: int) -> list[dict[str, Any]]:
+    readings = [{"value": "123456.7", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}]
+    return [
+        {"timestamp": at(n / count), "sampledValue": [*readings, {"value": str(n)}]} for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [2_200, 20_000])
+async def test_a_night_of_samples_fits_into_a_stop(send: Numbered, stored: Stored, count: int) -> None:
+    number = await send.started()
+    await send("StopTransaction", stop(transactionId=number, transactionData=_samples(count)))
+    assert (await stored.transaction()).meter_stop_wh == 9000
+    assert len(await stored.samples()) == min(count, 10_000)
+
+
+async def test_a_stop_over_the_limit_is_kept_as_far_as_it_fits(
+    server: GatewayServer, charger: RawClient, send: Numbered, stored: Stored
+) -> None:
+    first = await send.started()
+    limit = server.settings.frame_limit_bytes
+    long = "x" * limit
+    text = json.dumps([2, "o", "StopTransaction", {**stop(transactionId=first), "vendor": long}])
+    assert (await charger.ask(text))[0] == 3
+    second = await send.started(idTag="OTHER", meterStart=9000, timestamp=at(25))
+    text = json.dumps([2, "p", "StopTransaction", {"vendor": long, **stop(transactionId=second)}])
+    assert (await charger.ask(text))[:3] == [4, "p", "FormationViolation"]
+    found = await stored.transactions()
+    assert [record.meter_stop_wh for record in found] == [9000, None]
+    assert [orphan.kind for orphan in await stored.orphans()] == ["damaged", "damaged"]

@@ -117,7 +117,7 @@ def make_things(settings: Settings, slug: str) -> Things:
         reading = MeterReading(now_us, '[{"value": "1"}]')
         await storage.ledger.meter_values(MeterReadings(tenant.id, point.id, 2, None, now_us, [reading]))
         await storage.ledger.keep_damaged(
-            DamagedRecord(tenant.id, point.id, "StopTransaction", '[2,"1","StopTransaction",[]]', now)
+            DamagedRecord(tenant.id, point.id, "StopTransaction", '[2,"1","StopTransaction",[]]', [], now)
         )
         names = {
             "slug": slug,

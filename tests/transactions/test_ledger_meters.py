@@ -144,6 +144,7 @@ async def test_the_text_of_a_damaged_message_is_kept_once(records: ChargePointRe
         **records.place,
         action="StopTransaction",
         raw='[2,"1","StopTransaction",{"transactionId":"x\x00"}]',
+        deviations=[{"kind": "field_dropped", "pointer": "/transactionId", "raw": "x\x00"}],
         received_at=NOW,
     )
     for _ in range(2):

@@ -97,7 +97,7 @@ def damaged_orphan(record: DamagedRecord) -> Orphan:
         record.charge_point_id,
         "damaged",
         record.action,
-        "null",
+        json_text(record.deviations),
         clean_text(record.raw),
         record.received_at,
     )

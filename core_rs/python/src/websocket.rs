@@ -64,14 +64,16 @@ pub fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 fn event_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny>> {
     match event {
         Event::Text(text) => Ok(PyString::new(py, text).into_any()),
-        Event::Binary(data) => Ok(PyBytes::new(py, data).into_any()),
+        Event::Binary(data) | Event::BrokenText { data, .. } => Ok(PyBytes::new(py, data).into_any()),
         control => control_object(py, control),
     }
 }
 
 pub fn control_object<'py>(py: Python<'py>, event: &Event<'_>) -> PyResult<Bound<'py, PyAny>> {
     let (kind, code, payload): (_, _, &[u8]) = match event {
-        Event::Text(_) | Event::Binary(_) => unreachable!("a message is not a control frame"),
+        Event::Text(_) | Event::BrokenText { .. } | Event::Binary(_) => {
+            unreachable!("a message is not a control frame")
+        }
         Event::Ping(payload) => ("ping", None, payload),
         Event::Pong(payload) => ("pong", None, payload),
         Event::Close { code, reason } => ("close", *code, reason.as_bytes()),

@@ -2,7 +2,7 @@
 
 use crate::link::Effect;
 use crate::protocol::value::write_string;
-use crate::protocol::violation::Deviation;
+use crate::protocol::violation::{Deviation, RAW_LIMIT};
 use crate::websocket::Event;
 
 /// Something that the caller has to do or to know.
@@ -26,16 +26,34 @@ pub enum Found<'a> {
     Failed(&'a str),
 }
 
+/// Add a deviation of a text to the first message in it, or return it if there is none that has a place for it.
+pub(super) fn add_to_first(effects: &mut [Effect<'_>], deviation: Deviation) -> Option<Deviation> {
+    let place = effects.iter_mut().find_map(|effect| match effect {
+        Effect::Dispatch { deviations, .. } => Some(deviations),
+        Effect::Resolve(resolution) => Some(&mut resolution.deviations),
+        _ => None,
+    });
+    let Some(place) = place else { return Some(deviation) };
+    place.insert(0, deviation);
+    None
+}
+
+/// The sequences of a text that are not UTF-8, in hexadecimal, each separated by a blank. Only the first ones.
+pub(super) fn broken_bytes(data: &[u8]) -> String {
+    let broken = data.utf8_chunks().map(|chunk| chunk.invalid()).filter(|bytes| !bytes.is_empty());
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    broken.take(RAW_LIMIT / 8).map(hex).collect::<Vec<_>>().join(" ")
+}
+
 /// Write what was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.
-pub(super) fn deviations_json(deviation: Option<&'static str>, effects: &[Effect<'_>]) -> Option<String> {
-    let of_text = deviation.map(|kind| Deviation { kind, pointer: String::new(), raw: String::new() });
+pub(super) fn deviations_json(of_text: Option<&Deviation>, effects: &[Effect<'_>]) -> Option<String> {
     let of_frame = effects.iter().flat_map(|effect| match effect {
         Effect::Dispatch { deviations, .. } => deviations.as_slice(),
         Effect::Resolve(resolution) => &resolution.deviations,
         _ => &[],
     });
     let mut json = String::new();
-    for Deviation { kind, pointer, raw } in of_text.iter().chain(of_frame) {
+    for Deviation { kind, pointer, raw } in of_text.into_iter().chain(of_frame) {
         json.push(if json.is_empty() { '[' } else { ',' });
         for (name, text) in [("{\"kind\":", *kind), (",\"pointer\":", pointer), (",\"raw\":", raw)] {
             json.push_str(name);

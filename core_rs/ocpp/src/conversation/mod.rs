@@ -14,19 +14,24 @@ pub mod meter_queue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::found::Found;
-use self::found::deviations_json;
+use self::found::{add_to_first, broken_bytes, deviations_json};
 pub use self::input::{Around, Call, Options};
 
 use crate::conversation::frame_log::Entry;
 use crate::conversation::meter_queue::{Offer, Origin, Waiting};
 use crate::frame::UniqueId;
+use crate::frame::json::Reader;
 use crate::link::{self, Effect, Link, Rejected, Role};
 use crate::protocol;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::validate::Mode;
+use crate::protocol::value::Value;
+use crate::protocol::violation::Deviation;
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
+/// The kind of the deviation of a message that was cut at the limit.
+const OVER_LIMIT: &str = "over_limit";
 
 /// Most fragments of one message. A peer that sends more is attacking or broken.
 const FRAGMENTS_LIMIT: usize = 1024;
@@ -61,7 +66,13 @@ impl Conversation {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let limits = Limits { message_bytes: options.frame_bytes, fragments: FRAGMENTS_LIMIT };
-        let deframer = Deframer::new(Side::Server, limits);
+        let mut deframer = Deframer::new(Side::Server, limits);
+        if options.inflates {
+            deframer = deframer.inflating();
+        }
+        if options.mode != Mode::Strict {
+            deframer = deframer.lenient();
+        }
         let link = Link::new(link::Options {
             protocol: options.protocol,
             role: Role::CentralSystem,
@@ -71,7 +82,7 @@ impl Conversation {
             raw_sampled_values: true,
         });
         Self {
-            deframer: if options.inflates { deframer.inflating() } else { deframer },
+            deframer,
             link,
             budget: crate::conversation::budget::Budget::new(options.rate_per_s, options.burst, options.now),
             is_registered: false,
@@ -108,6 +119,7 @@ impl Conversation {
         while let Some(event) = self.deframer.next(&mut data, scratch) {
             match event {
                 Event::Text(text) => self.text(text, None, around),
+                Event::BrokenText { data, is_cut } => self.broken_text(data, is_cut, around),
                 Event::Binary(data) => self.binary(data, around),
                 control => (around.found)(Found::Control(control)),
             }
@@ -115,14 +127,12 @@ impl Conversation {
     }
 
     /// Process one text message. `deviation`: what had to be tolerated to get it.
-    pub fn text<T>(&mut self, text: &str, deviation: Option<&'static str>, around: &mut Around<'_, T>) {
+    pub fn text<T>(&mut self, text: &str, deviation: Option<Deviation>, around: &mut Around<'_, T>) {
         if self.is_closed {
             return;
         }
         around.counters.received();
-        let limit =
-            if self.is_registered { self.options.frame_bytes } else { self.options.unregistered_bytes };
-        if text.len() > limit {
+        if text.len() > self.limit_of(text) {
             self.is_closed = true;
             return (around.found)(Found::TooBig);
         }
@@ -130,19 +140,50 @@ impl Conversation {
         if pause_s > 0.0 {
             (around.found)(Found::Slow(around.now + pause_s));
         }
-        if let Some(kind) = deviation {
-            (around.found)(Found::Tolerated(kind));
-        }
         // One panic costs one message, not the worker.
-        let Ok(effects) = catch_unwind(AssertUnwindSafe(|| self.receive(text, around.now))) else {
+        let Ok(mut effects) = catch_unwind(AssertUnwindSafe(|| self.receive(text, around.now))) else {
             self.log(text, "in", None, around);
             return (around.found)(Found::Failed(text));
         };
-        let deviations = deviations_json(deviation, &effects);
+        let is_cut = deviation.as_ref().is_some_and(|found| found.kind == OVER_LIMIT);
+        if is_cut && matches!(effects.as_slice(), [Effect::Ignored { .. }]) {
+            // Not even its id can be read.
+            self.is_closed = true;
+            return (around.found)(Found::TooBig);
+        }
+        let deviation = deviation.and_then(|deviation| add_to_first(&mut effects, deviation));
+        if let Some(deviation) = &deviation {
+            (around.found)(Found::Tolerated(deviation.kind));
+        }
+        let deviations = deviations_json(deviation.as_ref(), &effects);
         self.log(text, "in", deviations.as_deref(), around);
         if !self.record(&effects, around) {
             self.hand_on(effects, around);
         }
+    }
+
+    /// Process a text message that is not UTF-8, or the beginning of one over the limit.
+    ///
+    /// Each broken sequence is read as U+FFFD; the deviation holds the bytes themselves in hexadecimal.
+    fn broken_text<T>(&mut self, data: &[u8], is_cut: bool, around: &mut Around<'_, T>) {
+        let text = String::from_utf8_lossy(data);
+        let deviation = if is_cut {
+            Deviation { kind: OVER_LIMIT, pointer: String::new(), raw: data.len().to_string() }
+        } else {
+            Deviation { kind: "not_utf8", pointer: String::new(), raw: broken_bytes(data) }
+        };
+        self.text(&text, Some(deviation), around);
+    }
+
+    /// Most bytes of a text. A charge point that is not registered may send a long one about a transaction.
+    fn limit_of(&self, text: &str) -> usize {
+        let Options { frame_bytes, unregistered_bytes, protocol, .. } = self.options;
+        if self.is_registered || text.len() <= unregistered_bytes {
+            return frame_bytes;
+        }
+        let head = Reader::new(text, protocol.limits(), true).leading_items(3);
+        let action = head.get(2).and_then(Value::as_str).and_then(|action| protocol.message(action));
+        if action.is_some_and(|message| message.is_billing) { frame_bytes } else { unregistered_bytes }
     }
 
     /// Process one binary message: OCPP-J is text (OCPP-J 4.1.2). Text in a binary frame is tolerated.
@@ -154,7 +195,9 @@ impl Conversation {
         let text = std::str::from_utf8(data).ok();
         let text = text.filter(|_| self.options.mode == Mode::Tolerant && behind.starts_with(b"["));
         if let Some(text) = text {
-            self.text(text, Some("binary_frame"), around);
+            let raw = String::new();
+            let deviation = Deviation { kind: "binary_frame", pointer: String::new(), raw };
+            self.text(text, Some(deviation), around);
         } else {
             self.is_closed = true;
             (around.found)(Found::NotText);

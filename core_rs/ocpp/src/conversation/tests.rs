@@ -60,6 +60,15 @@ impl Bench {
         work: impl FnOnce(&mut Conversation, &mut Around<'_, ()>) -> R,
     ) -> (R, Vec<String>) {
         let mut seen = Vec::new();
+        let result = self.step_with(|found| seen.push(short(&found)), work);
+        (result, seen)
+    }
+
+    fn step_with<R>(
+        &mut self,
+        mut found: impl FnMut(Found<'_>),
+        work: impl FnOnce(&mut Conversation, &mut Around<'_, ()>) -> R,
+    ) -> R {
         let mut around = Around {
             now: self.now,
             at_us: 1_772_352_000_000_000,
@@ -67,10 +76,9 @@ impl Bench {
             meters: &mut self.meters,
             counters: &mut self.counters,
             owner: &|| (),
-            found: &mut |found| seen.push(short(&found)),
+            found: &mut found,
         };
-        let result = work(&mut self.conversation, &mut around);
-        (result, seen)
+        work(&mut self.conversation, &mut around)
     }
 
     fn text(&mut self, text: &str) -> Vec<String> {
@@ -183,11 +191,13 @@ fn a_full_or_closed_queue_leaves_records_to_the_caller() {
 }
 
 #[test]
-fn a_charge_point_that_is_not_registered_records_nothing_and_sends_small_frames() {
+fn a_charge_point_that_is_not_registered_sends_small_frames_unless_they_are_about_transactions() {
     let mut bench = Bench::new(Mode::Tolerant);
     bench.conversation.is_registered = false;
     assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
-    assert_eq!(bench.text(METERED), ["TooBig"]);
+    assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
+    let data = "d".repeat(64);
+    assert_eq!(bench.text(&format!(r#"[2,"d","DataTransfer",{{"vendorId":"{data}"}}]"#)), ["TooBig"]);
     assert_eq!(bench.text(HEARTBEAT), Vec::<String>::new(), "it is closed");
 }
 
@@ -227,13 +237,67 @@ fn text_in_a_binary_frame_is_tolerated_but_not_strictly() {
     let binary =
         |mode, data: &[u8]| Bench::new(mode).step(|conversation, around| conversation.binary(data, around)).1;
     let marked = format!("\u{feff}{HEARTBEAT}");
-    let tolerated = ["Tolerated(\"binary_frame\")", "dispatch Heartbeat"];
-    assert_eq!(binary(Mode::Tolerant, HEARTBEAT.as_bytes()), tolerated);
-    assert_eq!(binary(Mode::Tolerant, marked.as_bytes()), tolerated);
+    assert_eq!(binary(Mode::Tolerant, HEARTBEAT.as_bytes()), ["dispatch Heartbeat"]);
+    assert_eq!(binary(Mode::Tolerant, marked.as_bytes()), ["dispatch Heartbeat"]);
+    assert_eq!(binary(Mode::Tolerant, b"[]"), ["Tolerated(\"binary_frame\")", "ignored unreadable"]);
     for data in [&b"\x00\x01"[..], b"[2,\xff]", b"{}", b""] {
         assert_eq!(binary(Mode::Tolerant, data), ["NotText"]);
     }
     assert_eq!(binary(Mode::Strict, HEARTBEAT.as_bytes()), ["NotText"]);
+}
+
+fn deviations_of(bench: &mut Bench, text: &[u8]) -> Vec<(String, String)> {
+    let mut data = Vec::new();
+    frame_into(&mut data, text);
+    let mut found = Vec::new();
+    let note = |one: Found<'_>| {
+        if let Found::Effect(Effect::Dispatch { deviations, .. }) = one {
+            found.extend(deviations.into_iter().map(|deviation| (deviation.kind.to_owned(), deviation.raw)));
+        }
+    };
+    bench.step_with(note, |conversation, around| conversation.feed(&data, &mut Vec::new(), around));
+    found
+}
+
+/// A masked text frame of any bytes, with the long form of the length.
+fn frame_into(out: &mut Vec<u8>, text: &[u8]) {
+    binary_frame_into(out, text, KEY);
+    out[0] = 0x81;
+}
+
+#[test]
+fn text_that_is_not_utf8_is_read_with_its_bytes_kept() {
+    let mut bench = Bench::new(Mode::Tolerant);
+    let text = b"[2,\"a\",\"Authorize\",{\"idTag\":\"M\xfcller\xe4\"}]";
+    assert_eq!(deviations_of(&mut bench, text), [("not_utf8".to_owned(), "fc e4".to_owned())]);
+    let mut data = Vec::new();
+    frame_into(&mut data, text);
+    let found = Bench::new(Mode::Strict).feed(&data);
+    assert_eq!(found, ["Fail(NotUtf8)"]);
+}
+
+#[test]
+fn a_message_over_the_limit_is_read_as_far_as_it_fits() {
+    let long = format!(r#"{METERED} {}"#, " ".repeat(8_000));
+    let mut bench = Bench::new(Mode::Tolerant);
+    let whole = deviations_of(&mut bench, long.as_bytes());
+    assert_eq!(whole, [("over_limit".to_owned(), "4096".to_owned())]);
+    let element = r#"{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]},"#;
+    let begun = METERED.split_once("[{").map_or("", |(begun, _)| begun);
+    let cut = format!("{begun}[{}", element.repeat(200));
+    let kinds: Vec<_> = deviations_of(&mut bench, cut.as_bytes()).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds[..2], ["over_limit", "damaged"]);
+    let mut data = Vec::new();
+    frame_into(
+        &mut data,
+        format!(r#"[2,"d","DataTransfer",{{"vendorId":"{}"}}]"#, "v".repeat(5_000)).as_bytes(),
+    );
+    let found = bench.feed(&data);
+    assert_eq!(found[0], "Tolerated(\"over_limit\")");
+    assert_eq!(found[1], "refused FormationViolation");
+    data.clear();
+    frame_into(&mut data, "x".repeat(5_000).as_bytes());
+    assert_eq!(bench.feed(&data), ["TooBig"]);
 }
 
 #[test]
@@ -261,7 +325,8 @@ fn deviations_are_written_as_json_that_jsonb_takes() {
         text: None,
     };
     assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);
-    let json = deviations_json(Some("binary_frame"), &[dispatch(vec![found("\"\0")])]);
+    let binary = Deviation { kind: "binary_frame", pointer: String::new(), raw: String::new() };
+    let json = deviations_json(Some(&binary), &[dispatch(vec![found("\"\0")])]);
     let expected = concat!(
         r#"[{"kind":"binary_frame","pointer":"","raw":""},"#,
         "{\"kind\":\"k\",\"pointer\":\"/a\",\"raw\":\"\\\"\u{fffd}\"}]"

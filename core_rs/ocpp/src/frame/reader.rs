@@ -59,7 +59,8 @@ pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool)
     for repair in &repairs {
         reader.note_repair(repair, text);
     }
-    let payload = items.find(|item| matches!(item, Value::Object(_))).unwrap_or(Value::Null);
+    let is_payload = |item: &Value<'_>| matches!(item, Value::Object(_) | Value::Array(_));
+    let payload = items.find(is_payload).unwrap_or(Value::Null);
     let message = Ok(Message::Call { unique_id, action, payload: Payload::Read(payload) });
     Some(Frame { message, deviations: reader.deviations, text, rest: "" })
 }

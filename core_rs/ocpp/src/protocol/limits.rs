@@ -14,9 +14,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 256 KiB hold the transaction data of a long session. The other limits are far above any message of the
+    /// 8 MiB hold the transaction data of a night. The other limits are far above any message of the
     /// standard and far below what could stall a worker.
     fn default() -> Self {
-        Self { bytes: 262_144, depth: 16, items: 4_096, members: 64 }
+        Self { bytes: 8_388_608, depth: 16, items: 65_536, members: 64 }
     }
 }

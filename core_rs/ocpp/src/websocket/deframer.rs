@@ -44,13 +44,26 @@ impl Deframer {
     /// Create the deframer of one side; the peer is the other side.
     #[must_use]
     pub fn new(side: Side, limits: Limits) -> Self {
-        Self { limits, terms: Terms { side, inflates: false }, ended: false, unfinished: None }
+        Self {
+            limits,
+            terms: Terms { side, inflates: false, is_lenient: false },
+            ended: false,
+            unfinished: None,
+        }
     }
 
     /// Accept compressed messages (RFC 7692 with `no_context_takeover`).
     #[must_use]
     pub fn inflating(mut self) -> Self {
         self.terms.inflates = true;
+        self
+    }
+
+    /// Find text that is not UTF-8, and the beginning of text over the limit, instead of failing the connection.
+    /// Compressed text is not cut: its length is not known before.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.terms.is_lenient = true;
         self
     }
 
@@ -65,7 +78,7 @@ impl Deframer {
         }
         let event = match self.take(data, scratch) {
             Ok(None) => return None,
-            Ok(Some(opcode)) => interpret(opcode, scratch).unwrap_or_else(Event::Fail),
+            Ok(Some(taken)) => interpret(taken, scratch, self.terms).unwrap_or_else(Event::Fail),
             Err(fault) => Event::Fail(fault),
         };
         if matches!(event, Event::Close { .. } | Event::Fail(_)) {
@@ -90,7 +103,7 @@ impl Deframer {
     }
 
     /// Put the next complete message or control frame into `scratch`.
-    fn take(&mut self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
+    fn take(&mut self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Taken>, Fault> {
         if self.unfinished.is_none() {
             let whole = self.take_whole(data, scratch)?;
             if whole.is_some() || data.is_empty() {
@@ -107,13 +120,13 @@ impl Deframer {
 
     /// The common case: a whole, final frame, and nothing before it.
     #[inline]
-    fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
+    fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Taken>, Fault> {
         let Reading::Complete(head) = Head::read(data, self.terms)? else { return Ok(None) };
         if !head.is_final || head.opcode == Opcode::Continuation {
             return Ok(None);
         }
-        if !head.opcode.is_control() {
-            self.limits.admit(&head, 0)?;
+        if !head.opcode.is_control() && self.limits.admit(&head, 0).is_err() {
+            return if head.may_be_cut(self.terms) { Ok(None) } else { Err(Fault::TooBig) };
         }
         let Some((payload, rest)) = data[head.size_bytes..].split_at_checked(head.payload_bytes) else {
             return Ok(None);
@@ -124,14 +137,28 @@ impl Deframer {
         if head.is_compressed {
             inflate(scratch, self.limits.message_bytes)?;
         }
-        Ok(Some(head.opcode))
+        Ok(Some(Taken { opcode: head.opcode, is_cut: false }))
     }
 }
 
-/// The event of a complete payload. `opcode`: of the first frame of a message.
-fn interpret(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Fault> {
-    match opcode {
-        Opcode::Text => str::from_utf8(payload).map(Event::Text).map_err(|_| Fault::NotUtf8),
+/// A complete payload in the scratch buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// The opcode of the first frame of a message.
+    pub opcode: Opcode,
+    /// Whether the message went on beyond the limit.
+    pub is_cut: bool,
+}
+
+/// The event of a complete payload.
+fn interpret(taken: Taken, payload: &[u8], terms: Terms) -> Result<Event<'_>, Fault> {
+    match taken.opcode {
+        Opcode::Text if taken.is_cut => Ok(Event::BrokenText { data: payload, is_cut: true }),
+        Opcode::Text => match str::from_utf8(payload) {
+            Ok(text) => Ok(Event::Text(text)),
+            Err(_) if terms.is_lenient => Ok(Event::BrokenText { data: payload, is_cut: false }),
+            Err(_) => Err(Fault::NotUtf8),
+        },
         Opcode::Binary => Ok(Event::Binary(payload)),
         Opcode::Ping => Ok(Event::Ping(payload)),
         Opcode::Pong => Ok(Event::Pong(payload)),

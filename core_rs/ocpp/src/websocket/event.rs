@@ -16,6 +16,13 @@ pub const CLOSE_REASON_LIMIT_BYTES: usize = CONTROL_LIMIT_BYTES - 2;
 pub enum Event<'a> {
     /// A whole text message.
     Text(&'a str),
+    /// A text message that is not UTF-8, or the beginning of one over the limit. Only a lenient deframer finds it.
+    BrokenText {
+        /// The bytes that were kept.
+        data: &'a [u8],
+        /// Whether more followed, which was left out.
+        is_cut: bool,
+    },
     /// A whole binary message.
     Binary(&'a [u8]),
     /// A ping: answer it with a pong of the same payload.
@@ -41,7 +48,7 @@ impl Event<'_> {
             Self::Ping(payload) => pong_frame_into(out, payload, key),
             Self::Close { code, .. } => close_frame_into(out, *code, "", key),
             Self::Fail(fault) => close_frame_into(out, Some(fault.close_code()), fault.reason(), key),
-            Self::Text(_) | Self::Binary(_) | Self::Pong(_) => {}
+            Self::Text(_) | Self::BrokenText { .. } | Self::Binary(_) | Self::Pong(_) => {}
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Terms {
     pub(super) side: Side,
     /// Whether messages of the peer may be compressed (RFC 7692).
     pub(super) inflates: bool,
+    /// Whether text is taken that is not UTF-8, or that is cut at the limit.
+    pub(super) is_lenient: bool,
 }
 
 /// The kind of a frame.
@@ -88,9 +90,14 @@ pub(super) enum Reading {
 }
 
 impl Head {
+    /// Whether a message over the limit is taken as far as it fits.
+    pub(super) fn may_be_cut(&self, terms: Terms) -> bool {
+        terms.is_lenient && self.opcode == Opcode::Text && !self.is_compressed
+    }
+
     /// Read the head at the front of `bytes`, which may go on beyond it.
     #[inline]
-    pub(super) fn read(bytes: &[u8], Terms { side, inflates }: Terms) -> Result<Reading, Fault> {
+    pub(super) fn read(bytes: &[u8], Terms { side, inflates, .. }: Terms) -> Result<Reading, Fault> {
         let Some(&first) = bytes.first() else { return Ok(Reading::Needs(2)) };
         let opcode = read_first(first, inflates)?;
         let Some(&second) = bytes.get(1) else { return Ok(Reading::Needs(2)) };

@@ -8,6 +8,7 @@ mod deframer;
 mod event;
 mod fault;
 mod head;
+mod held;
 mod inflate;
 mod mask;
 mod unfinished;

@@ -1,8 +1,9 @@
 //! The rare case: a frame in pieces, a message in fragments, control frames between them.
 
-use super::deframer::Limits;
+use super::deframer::{Limits, Taken};
 use super::fault::Fault;
 use super::head::{Head, Opcode, Reading, Terms};
+use super::held::Held;
 use super::inflate::inflate;
 use super::mask::{self, Key};
 
@@ -31,6 +32,9 @@ struct Message {
     is_final: bool,
     /// The key for the next byte of the current fragment.
     key: Option<Key>,
+    /// Whether it went on beyond the limit: what follows is left out.
+    is_cut: bool,
+    held: Held,
 }
 
 impl Unfinished {
@@ -50,7 +54,7 @@ impl Unfinished {
         scratch: &mut Vec<u8>,
         terms: Terms,
         limits: Limits,
-    ) -> Result<Option<Opcode>, Fault> {
+    ) -> Result<Option<Taken>, Fault> {
         loop {
             if self.message.as_ref().is_none_or(|message| message.missing_bytes == 0) {
                 let Some(head) = self.take_head(data, terms)? else { return Ok(None) };
@@ -58,24 +62,25 @@ impl Unfinished {
                     scratch.clear();
                     mask::append(scratch, &self.raw[head.size_bytes..], head.key);
                     self.raw.clear();
-                    return Ok(Some(head.opcode));
+                    return Ok(Some(Taken { opcode: head.opcode, is_cut: false }));
                 }
                 self.raw.clear();
-                self.begin_fragment(&head, limits)?;
+                self.begin_fragment(&head, terms, limits)?;
             }
             let Some(message) = &mut self.message else { return Ok(None) };
-            message.take_payload(data)?;
+            message.take_payload(data, terms, limits)?;
             if message.missing_bytes > 0 {
                 return Ok(None);
             }
             if message.is_final {
                 let (opcode, is_compressed) = (message.opcode, message.is_compressed);
+                let is_cut = message.is_cut;
                 *scratch = std::mem::take(&mut message.payload);
                 self.message = None;
                 if is_compressed {
                     inflate(scratch, limits.message_bytes)?;
                 }
-                return Ok(Some(opcode));
+                return Ok(Some(Taken { opcode, is_cut }));
             }
         }
     }
@@ -104,7 +109,7 @@ impl Unfinished {
         }
     }
 
-    fn begin_fragment(&mut self, head: &Head, limits: Limits) -> Result<(), Fault> {
+    fn begin_fragment(&mut self, head: &Head, terms: Terms, limits: Limits) -> Result<(), Fault> {
         match (head.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(Fault::ContinuationOfNothing),
             (Opcode::Continuation, Some(_)) | (_, None) => {}
@@ -114,7 +119,10 @@ impl Unfinished {
         if message.fragments == limits.fragments {
             return Err(Fault::TooManyFragments);
         }
-        limits.admit(head, message.payload.len())?;
+        let may_be_cut = terms.is_lenient && message.opcode == Opcode::Text && !message.is_compressed;
+        if !may_be_cut {
+            limits.admit(head, message.payload.len())?;
+        }
         message.fragments += 1;
         message.missing_bytes = head.payload_bytes;
         message.is_final = head.is_final;
@@ -134,24 +142,36 @@ impl Message {
             missing_bytes: 0,
             is_final: false,
             key: None,
+            is_cut: false,
+            held: Held::default(),
         }
     }
 
-    fn take_payload(&mut self, data: &mut &[u8]) -> Result<(), Fault> {
+    fn take_payload(&mut self, data: &mut &[u8], terms: Terms, limits: Limits) -> Result<(), Fault> {
         let (taken, rest) = data.split_at(data.len().min(self.missing_bytes));
         *data = rest;
-        self.make_room(taken.len());
-        self.key = mask::append(&mut self.payload, taken, self.key);
+        let room = limits.message_bytes.saturating_sub(self.payload.len());
+        let kept = &taken[..taken.len().min(room)];
+        if self.is_cut || !self.held.grow_to(self.payload.len() + kept.len()) {
+            self.is_cut = true;
+        } else {
+            self.is_cut = kept.len() < taken.len();
+            self.make_room(kept.len(), self.missing_bytes.min(room));
+            self.key = mask::append(&mut self.payload, kept, self.key);
+        }
         self.missing_bytes -= taken.len();
-        if self.opcode == Opcode::Text && !self.is_compressed { self.check_text() } else { Ok(()) }
+        if terms.is_lenient || self.opcode != Opcode::Text || self.is_compressed {
+            return Ok(());
+        }
+        self.check_text()
     }
 
-    /// Grow by doubling, so that an announced length costs nothing, and never beyond that length.
-    fn make_room(&mut self, more: usize) {
+    /// Grow by doubling, so that an announced length costs nothing, and never beyond what may still come.
+    fn make_room(&mut self, more: usize, announced: usize) {
         let length = self.payload.len();
-        let (needed, announced) = (length + more, length + self.missing_bytes);
+        let (needed, most) = (length + more, length + announced);
         if needed > self.payload.capacity() {
-            let capacity = (2 * self.payload.capacity()).clamp(needed, announced);
+            let capacity = (2 * self.payload.capacity()).clamp(needed, most);
             self.payload.reserve_exact(capacity - length);
         }
     }

@@ -56,7 +56,9 @@ fn read_by(mut deframer: Deframer, bytes: &[u8], piece_bytes: usize) -> Vec<Foun
         while let Some(event) = deframer.next(&mut data, &mut scratch) {
             found.push(match event {
                 Event::Text(text) => Found::Text(text.to_owned()),
-                Event::Binary(payload) => Found::Binary(payload.to_vec()),
+                Event::Binary(payload) | Event::BrokenText { data: payload, .. } => {
+                    Found::Binary(payload.to_vec())
+                }
                 Event::Ping(_) => Found::Ping,
                 Event::Fail(fault) => Found::Fail(fault),
                 other => panic!("the peer did not send {other:?}"),

@@ -19,7 +19,9 @@ fn echo(limits: Limits, bytes: &[u8], piece_bytes: impl Iterator<Item = usize>) 
         while let Some(event) = deframer.next(&mut data, &mut scratch) {
             match event {
                 Event::Text(text) => text_frame_into(&mut out, text, None),
-                Event::Binary(payload) => binary_frame_into(&mut out, payload, None),
+                Event::Binary(payload) | Event::BrokenText { data: payload, .. } => {
+                    binary_frame_into(&mut out, payload, None)
+                }
                 other => other.answer_into(&mut out, None),
             }
         }
@@ -39,7 +41,9 @@ fn answers(bytes: &[u8]) -> Vec<Answer> {
     while let Some(event) = deframer.next(&mut data, &mut scratch) {
         found.push(match event {
             Event::Text(text) => Answer { opcode: TEXT, payload: text.as_bytes().to_vec() },
-            Event::Binary(payload) => Answer { opcode: BINARY, payload: payload.to_vec() },
+            Event::Binary(payload) | Event::BrokenText { data: payload, .. } => {
+                Answer { opcode: BINARY, payload: payload.to_vec() }
+            }
             Event::Pong(payload) => Answer { opcode: PONG, payload: payload.to_vec() },
             Event::Close { code, .. } => {
                 Answer { opcode: CLOSE, payload: code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec()) }

@@ -28,7 +28,9 @@ impl From<Event<'_>> for Deed {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Text(text) => Self::Text(text.to_owned()),
-            Event::Binary(payload) => Self::Binary(payload.to_vec()),
+            Event::Binary(payload) | Event::BrokenText { data: payload, .. } => {
+                Self::Binary(payload.to_vec())
+            }
             Event::Ping(payload) => Self::Ping(payload.to_vec()),
             Event::Pong(payload) => Self::Pong(payload.to_vec()),
             Event::Close { code, reason } => Self::Close(code, reason.to_owned()),
