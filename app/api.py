@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 
+from app.audit import routes as audit
 from app.charge_points import routes as charge_points
 from app.commands import routes as commands
 from app.configuration import routes as configuration
@@ -37,6 +38,7 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         smart_charging.router,
         site_distribution.router,
         frames.router,
+        audit.router,
         api_keys.router,
         tenants.router,
     ]

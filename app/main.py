@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from app.answers import Handler
 from app.api import install_api
+from app.audit.service import AuditService
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
@@ -216,7 +217,8 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         charge_points,
         ConfigurationService(database),
         IdTagService(database),
-        TransactionService(database),
+        TransactionService(database, parts.storage.ledger, clock),
+        AuditService(database),
         frames,
         parts.commands,
         ChargingProfileService(database, clock, protocol),

@@ -23,12 +23,15 @@ from app.id_tags.store import find_id_tags, lock_id_tags
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
+from app.transactions.operator_acts import attach_orphan, end_transaction
 from app.transactions.records import (
     Closing,
     DamagedRecord,
     LedgerAnswer,
     LedgerRecord,
     MeterReadings,
+    OperatorEnd,
+    OrphanAttachment,
     SessionsOver,
     StartKey,
     StoppableTransaction,
@@ -39,7 +42,6 @@ from app.transactions.records import (
 )
 from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
-from app.transactions.rules.registers import register_of
 from app.transactions.store import meter_values, orphans, sessions, starts, stops
 from app.transactions.store.transaction_ids import TransactionIds
 
@@ -142,6 +144,12 @@ async def write_batch(
             await meter_values.insert_readings(connection, readings, of_stops)
         if over := [item for _, item in others if isinstance(item, SessionsOver)]:
             await _presume_ended(connection, [sessions.over_of(item) for item in over])
+        for place, act in others:
+            # By hand, so there is hardly ever more than one.
+            if isinstance(act, OperatorEnd):
+                answers[place] = await end_transaction(connection, act)
+            elif isinstance(act, OrphanAttachment):
+                answers[place] = await attach_orphan(connection, act)
         if damaged := [item for _, item in others if isinstance(item, DamagedRecord)]:
             await orphans.insert_orphans(connection, [orphans.damaged_orphan(item) for item in damaged])
     return answers
@@ -224,18 +232,8 @@ async def _insert_starts(
 async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) -> None:
     """Mark open transactions that are over, with the last register that their samples show."""
     marked = await sessions.presume_ended(connection, over)
-    if not marked:
-        return
-    samples = await sessions.last_samples(connection, marked)
-    registers = []
-    for item in marked:
-        shown = samples.get(TransactionKey(item.tenant_id, item.id))
-        register = None if shown is None else register_of(shown)
-        last_wh = item.meter_start_wh if register is None else register
-        if last_wh is not None:
-            registers.append((item.tenant_id, item.id, last_wh))
-    if registers:
-        await sessions.set_registers(connection, registers)
+    if marked:
+        await sessions.note_registers(connection, marked)
 
 
 async def _join_waiting_stops(

@@ -34,6 +34,9 @@ from app.transactions.records import (
     LedgerAnswer,
     LedgerRecord,
     MeterReadings,
+    OperatorEnd,
+    OperatorOutcome,
+    OrphanAttachment,
     SessionsOver,
     StopRecorded,
     TransactionStart,
@@ -142,6 +145,14 @@ class Ledger:
             CallFailed: InternalError, this record cannot be stored.
         """
         return self._submit(record)
+
+    def operator_act(self, act: OperatorEnd | OrphanAttachment) -> "asyncio.Future[OperatorOutcome]":
+        """Do by hand what no message of the charge point does, and write it into the audit.
+
+        Raises:
+            StoreUnavailable: not committed in time.
+        """
+        return self._submit(act)
 
     def wake(self) -> None:
         """Write what is in `meters`."""

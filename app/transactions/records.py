@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from app.audit.records import NewAuditEntry
 from app.clock import microseconds_of
 from app.id_tags.records import IdTagKey
 from app.types import ChargePointKey, Json
@@ -291,7 +292,7 @@ class DamagedRecord:
     received_at: datetime
 
 
-PresumedReason = Literal["later_start", "boot", "available"]
+PresumedReason = Literal["later_start", "boot", "available", "operator"]
 """What showed that a transaction is over although its stop has not come."""
 
 
@@ -306,8 +307,44 @@ class SessionsOver:
     received_at: datetime
 
 
-LedgerRecord = TransactionStart | TransactionStop | MeterReadings | DamagedRecord | SessionsOver
-LedgerAnswer = TransactionStarted | StopRecorded | None
+OperatorOutcome = Literal["done", "stopped", "no_such_record", "other_charge_point", "attached_before"]
+"""What became of an act of an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEnd:
+    """An operator ends a transaction whose stop does not come. meter_stop_wh: what they read, if they did."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int
+    meter_stop_wh: int | None
+    received_at: datetime
+    entry: NewAuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanAttachment:
+    """An operator attaches an orphan record to a transaction."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int
+    orphan_id: int
+    received_at: datetime
+    entry: NewAuditEntry
+
+
+LedgerRecord = (
+    TransactionStart
+    | TransactionStop
+    | MeterReadings
+    | DamagedRecord
+    | SessionsOver
+    | OperatorEnd
+    | OrphanAttachment
+)
+LedgerAnswer = TransactionStarted | StopRecorded | OperatorOutcome | None
 
 
 OrphanKind = Literal["stop_unknown_transaction", "stop_conflict", "invalid", "damaged"]
@@ -335,3 +372,12 @@ class Orphan:
     awaits_start: bool = False
     samples_from: datetime | None = None
     samples_to: datetime | None = None
+
+
+class LockedOrphan(NamedTuple):
+    """A stored orphan record that is to be attached. stop: what it tells, if it is a stop."""
+
+    id: int
+    kind: OrphanKind
+    transaction_id: int | None
+    stop: WaitingStop | None

@@ -1,6 +1,6 @@
-"""`/v1/transactions`, and the meter values and orphan records of a charge point: billing records, to read.
+"""`/v1/transactions`, and the meter values and orphan records of a charge point: billing records.
 
-Charge points alone write them.
+Charge points write them. An operator may end one by hand, or attach an orphan record to it.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,17 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.transactions.schemas import (
+    Attachment,
     MeterValue,
     OrphanRecord,
     Transaction,
+    TransactionEnd,
     meter_value_fields,
     transaction_fields,
 )
 from app.transactions.service import TransactionService
 from app.transactions.stored_records import MeterValueFilter, MeterValueRecord, TransactionFilter
-from app.web.access import ReadAccess
+from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response, page_response
 from app.web.inputs import (
     DIGITS,
@@ -34,13 +36,14 @@ from app.web.inputs import (
     Time,
     TransactionIdPath,
 )
+from app.web.json_body import body_of, json_body
 from app.web.pagination import LargeIntegerKey, NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.rows import encoded, encoded_page
 from app.web.services import provided
 
-_TAG = Tag("transactions", "Read transactions, meter values, and billing messages that fit no transaction.")
+_TAG = Tag("transactions", "Transactions, meter values, and billing messages that fit no transaction.")
 router = api_router(prefix="/v1/transactions", tags=[_TAG])
 meter_value_router = api_router(prefix="/v1/charge-points/{identity}/meter-values", tags=["transactions"])
 orphan_record_router = api_router(prefix="/v1/charge-points/{identity}/orphan-records", tags=["transactions"])
@@ -127,6 +130,44 @@ async def list_transaction_meter_values(
     after = None if key is None else (key.at, key.number)
     records = await transactions.meter_values(access.tenant_id, transaction_id, paging.limit + 1, after)
     return _meter_value_page(records, paging.limit)
+
+
+@router.post(
+    "/{transaction_id}/end",
+    response_model=Transaction,
+    responses=problems(404, 409, body=True),
+    openapi_extra=body_of(TransactionEnd),
+)
+async def end_transaction(
+    access: WriteAccess,
+    transactions: Transactions,
+    transaction_id: TransactionIdPath,
+    body: Annotated[TransactionEnd, Depends(json_body(TransactionEnd))],
+) -> Response:
+    """End a transaction whose stop does not come. Its tag is free again; a late stop still ends it."""
+    record = await transactions.end(
+        access.tenant_id, transaction_id, access.issued_by, body.reason, body.meter_stop_wh
+    )
+    return encoded_response(encoded(transaction_fields(record)))
+
+
+@router.post(
+    "/{transaction_id}/orphan-records",
+    response_model=Transaction,
+    responses=problems(404, 409, body=True),
+    openapi_extra=body_of(Attachment),
+)
+async def attach_orphan_record(
+    access: WriteAccess,
+    transactions: Transactions,
+    transaction_id: TransactionIdPath,
+    body: Annotated[Attachment, Depends(json_body(Attachment))],
+) -> Response:
+    """Attach a billing message that fits no transaction to one of its charge point. A stop ends it."""
+    record = await transactions.attach_orphan(
+        access.tenant_id, transaction_id, access.issued_by, body.reason, body.orphan_record_id
+    )
+    return encoded_response(encoded(transaction_fields(record)))
 
 
 @meter_value_router.get("", response_model=Page[MeterValue], responses=problems(404))

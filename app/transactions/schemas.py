@@ -1,17 +1,23 @@
 """Shapes of REST requests and answers about transactions."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.clock import utc_text
+from app.database.repository import LARGEST_INT64
 from app.transactions.records import OrphanKind, PresumedReason
 from app.transactions.rules.registers import energy_of
 from app.transactions.stored_records import MeterValueRecord, TransactionRecord
+from app.web.inputs import LINE_PATTERN, Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
 
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=500, pattern=LINE_PATTERN, description="Why, for the audit."),
+]
 State = Literal["running", "presumed_ended", "stopped"]
 
 
@@ -103,8 +109,33 @@ class MeterValue(Resource):
     }
 
 
+class TransactionEnd(Input):
+    """Why an operator ends a transaction by hand, and what the meter showed."""
+
+    reason: Reason
+    meter_stop_wh: Annotated[int, Field(ge=0, le=LARGEST_INT64)] | None = Field(
+        default=None, description="What was read from the meter; null: the last register that is known."
+    )
+
+    example: ClassVar[Json] = {
+        "reason": "The cable was cut, and the meter was read on site.",
+        "meter_stop_wh": 18250,
+    }
+
+
+class Attachment(Input):
+    """The orphan record that an operator attaches to a transaction, and why."""
+
+    orphan_record_id: Annotated[int, Field(ge=1, le=LARGEST_INT64)]
+    reason: Reason
+
+    example: ClassVar[Json] = {"orphan_record_id": 17, "reason": "Same driver, same register, wrong clock."}
+
+
 class OrphanRecord(Resource):
     """A billing message that fits no transaction, stored as it was received."""
+
+    id: int
 
     kind: OrphanKind = Field(
         description="`stop_unknown_transaction`: no such transaction; `stop_conflict`: the transaction was "
@@ -120,6 +151,7 @@ class OrphanRecord(Resource):
     )
 
     example: ClassVar[Json] = {
+        "id": 17,
         "kind": "stop_unknown_transaction",
         "action": "StopTransaction",
         "payload": {

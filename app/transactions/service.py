@@ -1,13 +1,17 @@
-"""Use cases of transactions: read them, their meter values, and the messages that fit none."""
+"""Use cases of transactions: read them, their meter values and orphan records, and correct them by hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.audit.records import NewAuditEntry
 from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
+from app.clock import Clock
 from app.database.database import Database
 from app.database.unit_of_work import TenantReads
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
+from app.transactions.ledger import Ledger
+from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import (
     MeterValueFilter,
@@ -24,6 +28,8 @@ class TransactionService:
     """The use cases of transactions. Charge points write them, through the ledger."""
 
     database: Database
+    ledger: Ledger
+    clock: Clock
 
     async def get(self, tenant_id: TenantId, transaction_id: int) -> TransactionRecord:
         """Return a transaction by its OCPP transactionId.
@@ -105,6 +111,58 @@ class TransactionService:
         charge_point_id = await self._charge_point_id(tenant_id, identity)
         return await self._store(tenant_id).orphan_records(limit, after, charge_point_id)
 
+    async def end(
+        self, tenant_id: TenantId, transaction_id: int, actor: str, reason: str, meter_stop_wh: int | None
+    ) -> TransactionRecord:
+        """End a transaction by hand; a late stop still ends it as the charge point says.
+
+        Args:
+            tenant_id: The tenant.
+            transaction_id: The OCPP transactionId.
+            actor: Who does it.
+            reason: Why.
+            meter_stop_wh: What was read from the meter; None: the last register that is known.
+
+        Raises:
+            NotFound: the tenant has no such transaction.
+            Conflict: its stop has come.
+        """
+        transaction = await self.get(tenant_id, transaction_id)
+        now = self.clock.now()
+        details = {"meter_stop_wh": meter_stop_wh}
+        subject = f"/v1/transactions/{transaction_id}"
+        entry = NewAuditEntry(tenant_id, now, actor, "end_transaction", subject, reason, details)
+        charge_point_id = transaction.charge_point_id
+        act = OperatorEnd(tenant_id, charge_point_id, transaction_id, meter_stop_wh, now, entry)
+        _require_done(await self.ledger.operator_act(act))
+        return await self.get(tenant_id, transaction_id)
+
+    async def attach_orphan(
+        self, tenant_id: TenantId, transaction_id: int, actor: str, reason: str, orphan_id: int
+    ) -> TransactionRecord:
+        """Attach an orphan record of the same charge point to a transaction; a stop ends it.
+
+        Args:
+            tenant_id: The tenant.
+            transaction_id: The OCPP transactionId.
+            actor: Who does it.
+            reason: Why.
+            orphan_id: The orphan record.
+
+        Raises:
+            NotFound: the tenant has no such transaction, or the charge point no such record.
+            Conflict: the record belongs to a transaction, or the transaction has its stop.
+        """
+        transaction = await self.get(tenant_id, transaction_id)
+        now = self.clock.now()
+        details = {"orphan_record_id": orphan_id}
+        subject = f"/v1/transactions/{transaction_id}"
+        entry = NewAuditEntry(tenant_id, now, actor, "attach_orphan_record", subject, reason, details)
+        charge_point_id = transaction.charge_point_id
+        act = OrphanAttachment(tenant_id, charge_point_id, transaction_id, orphan_id, now, entry)
+        _require_done(await self.ledger.operator_act(act))
+        return await self.get(tenant_id, transaction_id)
+
     async def _charge_point_id(self, tenant_id: TenantId, identity: str) -> int:
         reads = ChargePointReads(self.database.reads, tenant_id)
         charge_point_id: int = found_charge_point(await reads.get(identity))["id"]
@@ -112,3 +170,17 @@ class TransactionService:
 
     def _store(self, tenant_id: TenantId) -> TransactionStore:
         return TransactionStore(TenantReads(self.database.reads, tenant_id))
+
+
+def _require_done(outcome: OperatorOutcome) -> None:
+    match outcome:
+        case "stopped":
+            raise Conflict("The transaction has been stopped.")
+        case "attached_before":
+            raise Conflict("The orphan record belongs to a transaction already.")
+        case "no_such_record" | "other_charge_point":
+            raise NotFound(
+                "The charge point of the transaction has no such orphan record.", "orphan_record_id"
+            )
+        case "done":
+            pass

@@ -257,6 +257,14 @@ def may_have_ended(stop: WaitingStop, start: TransactionStart) -> bool:
     return _folded(stop.ending.id_tag) in (None, fold_id_tag(clean_text(start.id_tag)))
 
 
+def attached_closing(transaction: StoppableTransaction, stop: WaitingStop, flag: str) -> Closing:
+    """Return the end of an open transaction by a stop that was kept as an orphan record. flag: says why."""
+    flags = (*_ending_flags(transaction, stop.ending), flag)
+    # The stop was answered without idTagInfo when it came, and a repetition must be answered the same.
+    raw = {key: value for key, value in stop.payload.items() if key != "flags"}
+    return Closing(transaction, stop.ending, stop.received_at, None, raw, flags)
+
+
 def _late_closing(transaction_id: int, start: TransactionStart, stop: WaitingStop) -> Closing:
     transaction = StoppableTransaction(
         transaction_id,
@@ -267,7 +275,4 @@ def _late_closing(transaction_id: int, start: TransactionStart, stop: WaitingSto
         start.started_at,
         start.meter_start_wh,
     )
-    flags = (*_ending_flags(transaction, stop.ending), STOP_CAME_FIRST)
-    # The stop was answered without idTagInfo when it came, and a repetition must be answered the same.
-    raw = {key: value for key, value in stop.payload.items() if key != "flags"}
-    return Closing(transaction, stop.ending, stop.received_at, None, raw, flags)
+    return attached_closing(transaction, stop, STOP_CAME_FIRST)

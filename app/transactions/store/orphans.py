@@ -17,7 +17,9 @@ from app.transactions.records import (
     DamagedRecord,
     Ending,
     JoinedStop,
+    LockedOrphan,
     Orphan,
+    OrphanAttachment,
     OrphanKind,
     TransactionStart,
     TransactionStop,
@@ -69,6 +71,14 @@ _FIND_WAITING_STOPS: Final = f"""
     order by received_at, id
     for update
 """  # noqa: S608 - a constant of this module
+
+_LOCK: Final = """
+    select id, tenant_id, charge_point_id, kind, transaction_id, payload, received_at, stopped_at,
+        meter_stop_wh, samples_from, samples_to
+    from orphan_records
+    where tenant_id = $1 and charge_point_id = $2 and id = $3
+    for update
+"""
 
 _JOIN: Final = """
     update orphan_records set transaction_id = joined.transaction_id
@@ -178,6 +188,22 @@ async def join_stops(connection: Connection, joined: Sequence[JoinedStop]) -> No
     ]
     if samples:
         await connection.execute(_JOIN_METER_VALUES, *zip(*samples, strict=True))
+
+
+async def lock_orphan(connection: Connection, act: OrphanAttachment) -> LockedOrphan | None:
+    """Return the orphan record of a charge point that is to be attached, locked until the commit."""
+    row = await connection.fetchrow(_LOCK, act.tenant_id, act.charge_point_id, act.orphan_id)
+    if row is None:
+        return None
+    is_stop = row["kind"] in ("stop_unknown_transaction", "stop_conflict")
+    return LockedOrphan(
+        row["id"], row["kind"], row["transaction_id"], _waiting_stop(row) if is_stop else None
+    )
+
+
+async def set_transaction(connection: Connection, act: OrphanAttachment) -> None:
+    """Note on an orphan record which transaction it belongs to."""
+    await connection.execute(_JOIN, [act.tenant_id], [act.orphan_id], [act.transaction_id])
 
 
 def _waiting_stop(row: asyncpg.Record) -> WaitingStop:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.database.prepared import Connection
-from app.transactions.records import SessionsOver, TransactionKey, TransactionStart
+from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
+from app.transactions.rules.registers import register_of
 
 # `kept`: the transaction that a start has just made.
 _PRESUME_ENDED: Final = """
@@ -18,6 +19,13 @@ _PRESUME_ENDED: Final = """
         and (over.kept is null or transactions.id <> over.kept)
     returning transactions.tenant_id, transactions.id, transactions.charge_point_id, transactions.started_at,
         transactions.meter_start_wh
+"""
+
+_END_BY_OPERATOR: Final = """
+    update transactions set presumed_ended_at = $3, presumed_ended_reason = 'operator',
+        last_meter_wh = coalesce($4::bigint, last_meter_wh)
+    where tenant_id = $1 and id = $2 and stopped_received_at is null
+    returning tenant_id, id, charge_point_id, started_at, meter_start_wh
 """
 
 _LAST_SAMPLES: Final = """
@@ -85,15 +93,32 @@ async def presume_ended(connection: Connection, over: Sequence[Over]) -> list[Pr
     return [PresumedEnded(*row.values()) for row in rows]
 
 
-async def last_samples(
+async def end_by_operator(connection: Connection, act: OperatorEnd) -> PresumedEnded | None:
+    """Mark a transaction as ended by hand; None: its stop has come."""
+    row = await connection.fetchrow(
+        _END_BY_OPERATOR, act.tenant_id, act.transaction_id, act.received_at, act.meter_stop_wh
+    )
+    return None if row is None else PresumedEnded(*row.values())
+
+
+async def note_registers(connection: Connection, marked: Sequence[PresumedEnded]) -> None:
+    """Write the last register that the samples of marked transactions show."""
+    samples = await _last_samples(connection, marked)
+    registers = []
+    for item in marked:
+        shown = samples.get(TransactionKey(item.tenant_id, item.id))
+        register = None if shown is None else register_of(shown)
+        last_wh = item.meter_start_wh if register is None else register
+        if last_wh is not None:
+            registers.append((item.tenant_id, item.id, last_wh))
+    if registers:
+        await connection.execute(_SET_REGISTERS, *zip(*registers, strict=True))
+
+
+async def _last_samples(
     connection: Connection, transactions: Sequence[PresumedEnded]
 ) -> dict[TransactionKey, str]:
     """Return the last `sampledValue` of transactions as JSON text."""
     keys = [(item.tenant_id, item.id, item.charge_point_id, item.started_at) for item in transactions]
     rows = await connection.fetch(_LAST_SAMPLES, *zip(*keys, strict=True))
     return {TransactionKey(row["tenant_id"], row["id"]): row["sampled_values"] for row in rows}
-
-
-async def set_registers(connection: Connection, registers: Sequence[tuple[int, int, int]]) -> None:
-    """Write the last known registers. registers: tenant, transaction id, Wh."""
-    await connection.execute(_SET_REGISTERS, *zip(*registers, strict=True))

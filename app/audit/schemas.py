@@ -1,0 +1,28 @@
+"""Shapes of REST answers about the audit."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from app.audit.records import Act
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+
+
+class AuditEntry(Resource):
+    """Something that a person did to a record."""
+
+    at: Instant
+    actor: str = Field(description="Who did it: `key:` and the prefix of the API key.")
+    act: Act
+    subject: str = Field(description="Path of what was changed.")
+    reason: str = Field(description="Why, in the words of who did it.")
+    details: Json = Field(description="What was set.")
+
+    example: ClassVar[Json] = {
+        "at": EXAMPLE_TIME,
+        "actor": "key:4f2a9c",
+        "act": "end_transaction",
+        "subject": "/v1/transactions/1042",
+        "reason": "The cable was cut, and the meter was read on site.",
+        "details": {"meter_stop_wh": 18250},
+    }

@@ -1,0 +1,50 @@
+"""SQL of the audit."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from app.audit import tables
+from app.audit.records import AuditEntryRecord, NewAuditEntry
+from app.database.prepared import Connection
+from app.database.repository import Repository, columns_of
+from app.database.text import clean_text, json_text
+
+_TABLE = tables.audit
+_COLUMNS = columns_of(AuditEntryRecord, _TABLE)
+_INSERT: Final = """
+    insert into audit (tenant_id, at, actor, act, subject, reason, details)
+    select tenant_id, at, actor, act, subject, reason, details::jsonb
+    from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+        as new (tenant_id, at, actor, act, subject, reason, details)
+"""
+
+
+async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry]) -> None:
+    """Insert entries in the transaction that does what they tell."""
+    rows = [
+        (
+            entry.tenant_id,
+            entry.at,
+            entry.actor,
+            entry.act,
+            entry.subject,
+            clean_text(entry.reason),
+            json_text(entry.details),
+        )
+        for entry in entries
+    ]
+    await connection.execute(_INSERT, *zip(*rows, strict=True))
+
+
+class AuditStore(Repository):
+    """The entries of one tenant."""
+
+    async def page(self, limit: int, after: int | None = None) -> list[AuditEntryRecord]:
+        """Return entries, the newest first. after: id of the last one seen."""
+        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id)
+        if after is not None:
+            statement = statement.where(_TABLE.c.id < after)
+        rows = await self.connection.execute(statement.order_by(_TABLE.c.id.desc()).limit(limit))
+        return [AuditEntryRecord(*row) for row in rows]

@@ -1,0 +1,43 @@
+"""What an operator does to transactions by hand, in the transaction of the ledger that records it."""
+
+from app.audit.store import insert_entries
+from app.commands.records import EndedTransaction
+from app.commands.store import effects
+from app.database.prepared import Connection
+from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
+from app.transactions.rules import attachments
+from app.transactions.rules.starts import AWAITS_EFFECT
+from app.transactions.store import orphans, sessions, stops
+
+
+async def end_transaction(connection: Connection, act: OperatorEnd) -> OperatorOutcome:
+    """Mark a transaction as ended by hand, unless its stop has come."""
+    marked = await sessions.end_by_operator(connection, act)
+    if marked is None:
+        return "stopped"
+    if act.meter_stop_wh is None:
+        await sessions.note_registers(connection, [marked])
+    await insert_entries(connection, [act.entry])
+    return "done"
+
+
+async def attach_orphan(connection: Connection, act: OrphanAttachment) -> OperatorOutcome:
+    """Attach an orphan record to a transaction; a stop ends it."""
+    orphan = await orphans.lock_orphan(connection, act)
+    if orphan is None:
+        return "no_such_record"
+    key = stops.TransactionName(act.tenant_id, act.charge_point_id, act.transaction_id)
+    found = list((await stops.lock_transactions(connection, [key])).values())
+    outcome, joined = attachments.attach(orphan, found[0] if found else None)
+    if outcome != "done":
+        return outcome
+    if joined is None:
+        await orphans.set_transaction(connection, act)
+    else:
+        transaction = joined.closing.transaction
+        await stops.close_transactions(connection, [joined.closing])
+        ended = EndedTransaction(transaction.tenant_id, transaction.charge_point_id, transaction.id)
+        await effects.set_stopped(connection, [ended], AWAITS_EFFECT)
+        await orphans.join_stops(connection, [joined])
+    await insert_entries(connection, [act.entry])
+    return outcome

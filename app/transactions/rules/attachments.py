@@ -1,0 +1,33 @@
+"""What follows from attaching an orphan record to a transaction by hand."""
+
+from typing import Final
+
+from app.transactions.records import (
+    JoinedStop,
+    LockedOrphan,
+    OperatorOutcome,
+    StoppableTransaction,
+)
+from app.transactions.rules.stops import attached_closing
+
+STOP_ATTACHED: Final = "stop_attached"
+"""Flag: an operator has attached the stop."""
+
+
+def attach(
+    orphan: LockedOrphan, transaction: StoppableTransaction | None
+) -> tuple[OperatorOutcome, JoinedStop | None]:
+    """Return the outcome, and the stop with the end that it writes, if it ends the transaction.
+
+    A stop ends an open transaction. Any other record, or the stop of one that has ended, is only noted there.
+    transaction: None if the charge point of the record has no such one.
+    """
+    if transaction is None:
+        return "other_charge_point", None
+    if orphan.transaction_id is not None and orphan.kind != "stop_conflict":
+        return "attached_before", None
+    if orphan.stop is None:
+        return "done", None
+    if transaction.ending is not None:
+        return "stopped", None
+    return "done", JoinedStop(orphan.stop, attached_closing(transaction, orphan.stop, STOP_ATTACHED))
