@@ -86,7 +86,7 @@ async def test_an_attached_stop_ends_the_transaction_with_its_samples(
     assert (shown["state"], shown["meter_stop_wh"], shown["flags"]) == (
         "stopped",
         9000,
-        ["replayed", "stop_attached"],
+        ["stop_attached"],
     )
     values = (await api.call("GET", f"{path}/meter-values", token)).json()["items"]
     assert [value["sampled_values"] for value in values] == [[{"value": "8999"}]]
@@ -111,13 +111,8 @@ async def test_what_does_not_fit_is_refused_and_not_audited(
     path = f"/v1/transactions/{number}/orphan-records"
     for orphan_id in (foreign["id"], foreign["id"] + 100):
         answer = await api.call("POST", path, token, json={"orphan_record_id": orphan_id, "reason": REASON})
-        assert (
-            answer.status_code,
-            answer.json()["errors"][0]["pointer"] if "errors" in answer.json() else "",
-        ) == (
-            404,
-            "",
-        )
+        assert answer.status_code == 404
+        assert "orphan record" in answer.text
     missing = await api.call("POST", "/v1/transactions/2000000/end", token, json={"reason": REASON})
     assert missing.status_code == 404
     assert (await api.call("GET", "/v1/audit", token)).json()["items"] == []

@@ -55,14 +55,14 @@ async def test_id_tags_are_narrowed_and_paged(api: Api, token: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "found"),
     [
-        ({}, [3, 2, 1, 0]),
-        ({"limit": 1}, [3, 2, 1, 0]),
-        ({"open": "true"}, [3, 1, 0]),
+        ({}, [2, 1, 0, 3]),
+        ({"limit": 1}, [2, 1, 0, 3]),
+        ({"open": "true"}, [1, 0, 3]),
         ({"open": "false"}, [2]),
         ({"charge_point": "UTR-1"}, [3]),
         ({"charge_point": "NO-1"}, []),
         ({"connector_id": 2}, [1]),
-        ({"id_tag": "B4a63cdf"}, [3, 1, 0]),
+        ({"id_tag": "B4a63cdf"}, [1, 0, 3]),
         ({"from": "2026-05-05T00:00:00Z", "to": "2026-05-07T00:00:00+00:00"}, [1]),
         ({"from": "2026-05-06T02:00:00 02:00"}, [2]),
     ],

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 const LISTED: usize = 64;
 
 /// Bytes that end a bare word.
-const DELIMITERS: &[u8] = b",:[]{}\" \n\r\t";
+const DELIMITERS: [u8; 11] = [b',', b':', b'[', b']', b'{', b'}', b'"', b' ', b'\n', b'\r', b'\t'];
 
 /// Read the value that `text` begins with, and return it with what was repaired; `None`: there is none.
 #[must_use]
