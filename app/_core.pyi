@@ -783,8 +783,9 @@ class CompositeQuestion:
     def layers(self) -> str | list[Violation]:
         """Return when each profile is in force, whether it is the source or not, as JSON text for drawings.
 
-        A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
-        question. The highest rank is first; the limits of the charge point are last.
+        A list of `{"source": ..., "spans": [[start, end, limit], ...], "chargingRateUnit": ...}`, in seconds
+        after the start of the question. A profile's limits are in its own unit. The highest rank is first;
+        the limits of the charge point are last.
         """
 
 @final
