@@ -72,7 +72,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// What a segment allows, in the unit of the answer. number_phases: what all limits at that moment leave.
+    /// What a segment allows, in the unit of the answer. `number_phases`: what all limits at that moment leave.
     pub(crate) fn amount(&self, segment: &Segment, number_phases: Option<u8>) -> Tenths {
         let found = self.supply.convert(segment.limit, segment.unit, self.unit, number_phases);
         found.expect("a segment that cannot be converted is refused when it is laid out")
