@@ -157,7 +157,8 @@ class BeatenProfile(ProfileSource):
     """A profile that was in force and did not set the limit."""
 
     limit: Annotated[
-        float, Field(
+        float,
+        Field(
             description="Limit of the profile when it was first beaten in this period, in the unit of the "
             "answer."
         ),
