@@ -664,7 +664,7 @@ class SiteReserve:
 
 @final
 class SiteMemory:
-    """What one decision leaves for the next one about a session. All fields are in the answer's `shares`.
+    """The memory of one decision about a session, for the next one; each share of a distribution has it.
 
     for_s: how long the activity has lasted. served_s: how much longer the session has charged than others of
     its class. single_phase_for_s: since when it is switched to one phase; None: it is not.

@@ -1,4 +1,4 @@
-"""The styles of pictures of composite schedules, and what each of them means.
+"""The styles of pictures of composite schedules, and their meanings.
 
 Each text keeps a contrast of 4.5 to what is behind it, in light and in dark; a test computes it.
 """
@@ -6,7 +6,7 @@ Each text keeps a contrast of 4.5 to what is behind it, in light and in dark; a 
 from app.types import Json
 
 WARNING_NAME = "below 6 A, the vehicle pauses"
-"""What the stripes of a limit mean that cannot be signalled."""
+"""The meaning of the stripes: the limit cannot be signalled."""
 
 NAMES = {
     "cap": "ChargePointMaxProfile",

@@ -203,6 +203,19 @@ async def test_a_session_is_switched_to_one_phase_where_it_can_be(api: Api, toke
     assert share["phases"] == ["L1", "L2", "L3"]
 
 
+async def test_a_state_can_always_be_sent_back(api: Api, token: str) -> None:
+    year = 31_622_400
+    state = {"activity": "charging", "for_s": year, "connected_for_s": year, "served_s": year}
+    state |= {"single_phase_for_s": year}
+    body = question(30, car("a", state=state, can_switch_phases=True), car("b", state=state), elapsed_s=year)
+    body["nodes"][0]["limit_a"] |= {"L2": 5}
+    for _ in range(2):
+        response = await ask(api, token, body)
+        assert response.status_code == 200, response.text
+        for each, share in zip(body["sessions"], response.json()["sessions"], strict=True):
+            each["state"] = share["state"]
+
+
 async def test_what_is_observed_counts_more_than_the_state(api: Api, token: str) -> None:
     state = {"activity": "charging", "for_s": 10, "connected_for_s": 20, "served_s": 0}
     state |= {"single_phase_for_s": None}
@@ -345,6 +358,14 @@ async def test_a_decimal_is_taken_exactly(api: Api, token: str, number: str) -> 
     body = json.dumps(question(80, car("a", maximum_a="*"))).replace('"*"', number)
     response = await ask(api, token, body)
     assert response.json()["sessions"][0]["limit_a"] == 16.4
+
+
+@pytest.mark.parametrize("number", ["-6.5", "-6.50", "-65e-1", "-0.65e1"])
+async def test_a_negative_decimal_keeps_its_sign(api: Api, token: str, number: str) -> None:
+    body = question(10, car("a"))
+    body["nodes"][0]["uncontrolled_a"] = dict.fromkeys(("L1", "L2", "L3"), "*")
+    response = await ask(api, token, json.dumps(body).replace('"*"', number))
+    assert response.json()["sessions"][0]["limit_a"] == 16.5
 
 
 async def test_half_a_character_in_a_name_is_refused_by_its_place(api: Api, token: str) -> None:

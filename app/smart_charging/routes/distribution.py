@@ -20,7 +20,12 @@ from app.ocpp import (
     SiteShare,
     distribute_site,
 )
-from app.smart_charging.schemas.distribution import SessionStateInput, SiteQuestion, SiteSessionInput
+from app.smart_charging.schemas.distribution import (
+    YEAR_S,
+    SessionStateInput,
+    SiteQuestion,
+    SiteSessionInput,
+)
 from app.smart_charging.schemas.site_distributed import (
     NodeLoading,
     Overload,
@@ -173,6 +178,8 @@ def _node(name: str, loadings: Iterable[QuantityLoading]) -> NodeLoading:
 
 def _share(question: SiteQuestion, name: str, share: SiteShare) -> SessionShare:
     memory = share.memory
+    # A question takes no longer times than a year.
+    switched = memory.single_phase_for_s
     return SessionShare(
         id=name,
         limit_a=share.limit_a / 10,
@@ -181,10 +188,10 @@ def _share(question: SiteQuestion, name: str, share: SiteShare) -> SessionShare:
         warning="below_signalled_minimum" if share.below_signalled else None,
         state=SessionState(
             activity=memory.activity,
-            for_s=memory.for_s,
-            connected_for_s=memory.connected_for_s,
-            served_s=memory.served_s,
-            single_phase_for_s=memory.single_phase_for_s,
+            for_s=min(memory.for_s, YEAR_S),
+            connected_for_s=min(memory.connected_for_s, YEAR_S),
+            served_s=min(memory.served_s, YEAR_S),
+            single_phase_for_s=None if switched is None else min(switched, YEAR_S),
         ),
     )
 

@@ -73,7 +73,7 @@ class PerPhase(Input):
 
 
 class UncontrolledInput(Input):
-    """What uncontrolled loads draw of each phase of the grid."""
+    """The current that uncontrolled loads draw of each phase of the grid."""
 
     L1: _SignedAmperes
     L2: _SignedAmperes
@@ -119,7 +119,7 @@ class SiteReserveInput(Input):
 
 
 class SessionStateInput(Input):
-    """What a session takes from one decision to the next: `state` of the answer before, unchanged."""
+    """The `state` of the session in the answer before, unchanged."""
 
     activity: Activity
     for_s: _Seconds
@@ -168,10 +168,7 @@ class SiteSessionInput(Input):
     ] = False
     state: Annotated[
         SessionStateInput | None,
-        Field(
-            description="`state` of the session in the answer before; null: there is none. "
-            "`charging_for_s` and `paused_for_s` count more than it."
-        ),
+        Field(description="null: there is none. `charging_for_s` and `paused_for_s` count more than it."),
     ] = None
 
 

@@ -38,7 +38,7 @@ class ShareReason(Resource):
 
 
 class SessionState(Resource):
-    """What the next decision needs to know of this one. Send it back as it is, with `elapsed_s`."""
+    """The state of a session for the next decision. Send it back as it is, with `elapsed_s`."""
 
     activity: Activity
     for_s: int = Field(description="How long the activity has lasted.")

@@ -57,7 +57,7 @@ pub(super) fn admit(
 /// | 3 | waiting | the longest wait first |
 /// | 4 | charging, and its turn is over | the shortest time first |
 ///
-/// Among sessions of one place, the one that was served least comes before all others, so that nobody loses time for good
+/// Among sessions of one place, the one that was served least comes before all others. So no session loses time for good
 /// when the capacity shrinks in a turn.
 fn turn(session: &Session, rules: &Rules) -> (u8, u32, u32) {
     match session.activity {

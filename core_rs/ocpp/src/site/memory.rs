@@ -43,7 +43,7 @@ impl Memory {
     }
 }
 
-/// Turns that a session can be ahead of others. What is further back is forgotten, so that nobody waits for hours because
+/// Turns that a session can be ahead of others. A longer lead is forgotten, so that no session waits for hours because
 /// others could not charge for hours.
 const TURNS_REMEMBERED: u32 = 2;
 

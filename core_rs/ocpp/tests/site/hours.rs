@@ -88,6 +88,20 @@ fn cars_that_are_interrupted_by_noise_charge_equally_long() {
 }
 
 #[test]
+fn nobody_waits_for_longer_than_all_turns_before_it() {
+    for (capacity_a, count) in [(120, 5), (200, 10), (190, 11), (60, 3), (125, 7)] {
+        let mut story = story(capacity_a, count, 60);
+        let mut longest = 0;
+        for _ in 0..24 * 60 {
+            story.decide();
+            longest = longest.max(story.sessions.iter().map(Session::waiting_s).max().expect("some"));
+        }
+        let places = u32::try_from(capacity_a / 60).expect("it is small");
+        assert!(longest <= count.div_ceil(places) * 900, "{count} on {capacity_a}: {longest}");
+    }
+}
+
+#[test]
 fn a_car_that_could_not_charge_for_hours_does_not_keep_the_others_out_for_hours() {
     let mut story = story(60, 2, 60);
     story.sessions[1].maximum_a = 0;
