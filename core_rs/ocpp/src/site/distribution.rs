@@ -33,7 +33,7 @@ pub struct Share {
     pub limit_a: i64,
     /// Why the session does not get more.
     pub reason: Reason,
-    /// The terminals that its current flows through; all of its own if it does not charge.
+    /// The terminals that its current flows through; all of its own if its minimum does not fit.
     pub phases: PhaseSet,
     /// What the next decision needs to know of this one.
     pub memory: Memory,
@@ -162,8 +162,7 @@ pub(super) fn distribution(
         .map(|(session, memory)| Share {
             limit_a: state.limits[session],
             reason: state.reasons[session],
-            // One that gets nothing is not switched.
-            phases: problem.terminals[if state.limits[session] > 0 { state.ways[session] } else { session }],
+            phases: problem.terminals[state.ways[session]],
             memory,
         })
         .collect();

@@ -76,7 +76,7 @@ fn i2_a_limit_is_zero_or_a_step_between_minimum_and_maximum() {
             let cannot = lowest(session) > highest(session);
             prop_assert_eq!(share.reason == Reason::CannotCharge, cannot);
             let all = share.phases == session.phases;
-            let one = session.can_switch_phases && share.phases.count() == 1 && current > 0;
+            let one = session.can_switch_phases && share.phases.count() == 1 && is_admitted(share.reason);
             prop_assert!(all || one, "{:?}", share.phases);
             prop_assert!(if is_admitted(share.reason) { within } else { current == 0 }, "{}", session.id);
             prop_assert_eq!(current % session.step_a, 0);
