@@ -118,10 +118,14 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     if len(layers) > len(shown):
         elements.append(_text(_LEFT, height - 10, f"and {len(layers) - len(shown)} more", "note"))
     spoken = escape(f"{title}. {_spoken(segments, start, schedule['chargingRateUnit'])}")
+    return _page(height, spoken, "".join(elements))
+
+
+def _page(height: int, spoken: str, content: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
         f'height="{height}" role="img" aria-label="{spoken}"><style>{STYLE}</style>{STRIPES}'
-        f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>{"".join(elements)}</svg>\n'
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>{content}</svg>\n'
     )
 
 

@@ -79,7 +79,7 @@ def _answer_to(content: bytes) -> str:
     return _answer(question, found).model_dump_json()
 
 
-def _distribute(question: SiteQuestion) -> SiteDistribution:
+def _refuse_contradictions(question: SiteQuestion) -> None:
     contradictions = [
         FieldViolation(
             f"/sessions/{index}/paused_for_s",
@@ -91,6 +91,10 @@ def _distribute(question: SiteQuestion) -> SiteDistribution:
     ]
     if contradictions:
         raise InvalidInput(contradictions[:_FAULTS_SHOWN])
+
+
+def _distribute(question: SiteQuestion) -> SiteDistribution:
+    _refuse_contradictions(question)
     nodes = [
         SiteNode(
             node.id,

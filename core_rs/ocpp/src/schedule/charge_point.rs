@@ -93,7 +93,9 @@ fn add_up(question: &Question, lines: &[Line], cap: usize) -> Composite {
     while let Some(start_s) = now_s {
         let moment = moment(question, start_s, &sum, walk.leader(cap));
         let begins = outline.push(&moment);
-        note_losers(question, &moment, &walk, if begins { 0..cap } else { 0..0 }, &changed, &mut outline);
+        // In a new stretch all of them lost, in an old one those that are new.
+        let losers = (0..if begins { cap } else { 0 }).chain(changed.iter().copied());
+        note_losers(question, &moment, &walk, losers, &mut outline);
         changed.clear();
         let phases = walk.leader(cap).and_then(|cap| cap.number_phases);
         now_s = walk.step(|line| changed.push(line));
@@ -112,19 +114,18 @@ fn add_up(question: &Question, lines: &[Line], cap: usize) -> Composite {
     outline.finish()
 }
 
-/// Note the profiles that led their stacks and did not set the limit. `changed`: the connectors whose leader is new.
+/// Note the profiles that led their stacks and did not set the limit. `connectors`: those to look at if a cap set it.
 fn note_losers(
     question: &Question,
     moment: &Moment,
     walk: &Walk<'_>,
-    all: std::ops::Range<usize>,
-    changed: &[usize],
+    connectors: impl Iterator<Item = usize>,
     outline: &mut Outline,
 ) {
     let cap = walk.leader(walk.last());
     match (moment.source, cap) {
         (Source::Profile(_), _) => {
-            for connector in all.chain(changed.iter().copied()) {
+            for connector in connectors {
                 if let Some(segment) = walk.leader(connector) {
                     let number_phases = fewest_phases([segment].into_iter().chain(cap));
                     outline.outbid(segment, question.amount(segment, number_phases));

@@ -39,13 +39,18 @@ pub(super) fn capacities(site: &Site, wiring: &Wiring) -> Vec<[Loading; Quantity
         }
     }
     for loadings in &mut found {
-        let currents = [0, 1, 2].map(|phase| loadings[phase].uncontrolled);
-        let least = currents.into_iter().min().unwrap_or(0);
-        for (loading, current) in loadings[Quantity::UnbalanceL1 as usize..].iter_mut().zip(currents) {
-            loading.uncontrolled = current - least;
-        }
+        unbalance(loadings);
     }
     found
+}
+
+/// Set by how much the uncontrolled current of each phase is above that of the least loaded one.
+fn unbalance(loadings: &mut [Loading; Quantity::COUNT]) {
+    let currents = [0, 1, 2].map(|phase| loadings[phase].uncontrolled);
+    let least = currents.into_iter().min().unwrap_or(0);
+    for (loading, current) in loadings[Quantity::UnbalanceL1 as usize..].iter_mut().zip(currents) {
+        loading.uncontrolled = current - least;
+    }
 }
 
 /// What a tenth of an ampere at the terminals adds to each quantity of a node above. If the wiring is not known, the
