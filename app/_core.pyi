@@ -31,7 +31,9 @@ __all__ = [
     "Send",
     "SiteDistribution",
     "SiteFault",
+    "SiteMemory",
     "SiteNode",
+    "SiteOverload",
     "SiteReserve",
     "SiteSession",
     "SiteShare",
@@ -621,14 +623,16 @@ _PerPhase: TypeAlias = tuple[int, int, int]
 _Phase: TypeAlias = Literal["L1", "L2", "L3"]
 _PhaseRotation: TypeAlias = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "NotApplicable", "Unknown"]
 _Loading: TypeAlias = tuple[int | None, int, int, int, int]
+_Quantity: TypeAlias = Literal["L1", "L2", "L3", "power", "unbalance_L1", "unbalance_L2", "unbalance_L3"]
 
 @final
 class SiteNode:
     """A place of a site that limits the power through it: a panel, a feeder, a charge point.
 
     Currents (`_a`) are tenths of an ampere, powers (`_w`) tenths of a watt. `limit_a` and `uncontrolled_a`
-    are for L1, L2 and L3. The uncontrolled load is at the node itself, not below it; default: none.
-    `margin_*` is never allocated.
+    are for L1, L2 and L3. The uncontrolled load is at the node itself, not below it; negative: it feeds in;
+    default: none. `margin_*` is never allocated. unbalance_a: the most by which the current of one phase may
+    exceed that of another; None: any amount.
     """
 
     def __new__(
@@ -640,6 +644,7 @@ class SiteNode:
         margin_a: int = 0,
         margin_w: int = 0,
         uncontrolled_a: _PerPhase = ...,
+        unbalance_a: int | None = None,
     ) -> SiteNode: ...
 
 @final
@@ -656,6 +661,36 @@ class SiteReserve:
     ) -> SiteReserve: ...
 
 @final
+class SiteMemory:
+    """The memory of one decision about a session, for the next one; each share of a distribution has it.
+
+    for_s: how long the activity has lasted. served_s: how much longer the session has charged than others of
+    its class. single_phase_for_s: since when it is switched to one phase; None: it is not.
+    """
+
+    def __new__(
+        cls,
+        activity: Literal["charging", "paused", "new"],
+        for_s: int,
+        connected_for_s: int = 0,
+        served_s: int = 0,
+        single_phase_for_s: int | None = None,
+    ) -> SiteMemory: ...
+    def after(self, elapsed_s: int) -> SiteMemory:
+        """Return what is remembered after the decision has been in force for some seconds."""
+
+    @property
+    def activity(self) -> Literal["charging", "paused", "new"]: ...
+    @property
+    def for_s(self) -> int: ...
+    @property
+    def connected_for_s(self) -> int: ...
+    @property
+    def served_s(self) -> int: ...
+    @property
+    def single_phase_for_s(self) -> int | None: ...
+
+@final
 class SiteSession:
     """A charging session that takes part in the distribution. Currents are tenths of an ampere.
 
@@ -663,6 +698,9 @@ class SiteSession:
     through; phase_rotation: how they are wired to the grid (OCPP 1.6 9.1.7). priority: the class, 0 to 255; a
     higher class is served first. weight: relative to other sessions of the class, 1 to 10 000.
     charging_for_s, paused_for_s: at most one of them; neither for a session that has not charged yet.
+    maximum_a: below minimum_a, the session gets 0. present_a: the limit in force now; None: not known.
+    can_switch_phases: its charge point can switch it to one phase. memory: from the decision before; other
+    arguments count more.
     """
 
     def __new__(
@@ -680,6 +718,9 @@ class SiteSession:
         charging_for_s: int | None = None,
         paused_for_s: int | None = None,
         connected_for_s: int = 0,
+        present_a: int | None = None,
+        can_switch_phases: bool = False,
+        memory: SiteMemory | None = None,
     ) -> SiteSession: ...
 
 @final
@@ -694,23 +735,44 @@ class SiteFault:
     def detail(self) -> str: ...
 
 @final
+class SiteOverload:
+    """A limit that uncontrolled loads and reserves alone exceed. node: its index. excess: in tenths."""
+
+    @property
+    def node(self) -> int: ...
+    @property
+    def quantity(self) -> _Quantity: ...
+    @property
+    def excess(self) -> int: ...
+
+@final
 class SiteShare:
     """The limit of one session, in tenths of an ampere on each of its phases, and why it is not more.
 
-    node: index of the node that limits it, with the `quantity`. kept_for: index of the session that the
-    capacity is reserved for. remaining_s: how long the session still rests.
+    below_signalled: the limit is too low to be signalled to a vehicle. phases: the terminals that the current
+    flows through. memory: for the next decision. node: index of the node that limits it, with the `quantity`.
+    kept_for: index of the session that the capacity is reserved for. remaining_s: how long the session still
+    rests.
     """
 
     @property
     def limit_a(self) -> int: ...
     @property
+    def below_signalled(self) -> bool: ...
+    @property
+    def phases(self) -> list[_Phase]: ...
+    @property
+    def memory(self) -> SiteMemory: ...
+    @property
     def reason(
         self,
-    ) -> Literal["own_maximum", "node_limit", "waiting", "kept_for_another", "resting"]: ...
+    ) -> Literal[
+        "own_maximum", "node_limit", "waiting", "kept_for_another", "resting", "held", "cannot_charge"
+    ]: ...
     @property
     def node(self) -> int | None: ...
     @property
-    def quantity(self) -> Literal["L1", "L2", "L3", "power"] | None: ...
+    def quantity(self) -> _Quantity | None: ...
     @property
     def kept_for(self) -> int | None: ...
     @property
@@ -731,8 +793,12 @@ class SiteDistribution:
         """The shares in the order of the sessions."""
 
     @property
-    def loadings(self) -> list[tuple[_Loading, _Loading, _Loading, _Loading]]:
-        """The loadings in the order of the nodes, each for L1, L2, L3 and power.
+    def overloads(self) -> list[SiteOverload]:
+        """The limits that are exceeded whatever sessions get, in the order of the nodes."""
+
+    @property
+    def loadings(self) -> list[list[_Loading]]:
+        """The loadings in the order of the nodes, each for L1, L2, L3, power and three unbalances.
 
         A loading is limit, margin, uncontrolled, reserved and allocated, in tenths, including everything
         below the node. A limit of None: the node does not limit it.
@@ -748,12 +814,18 @@ def distribute_site(
     quantum_s: int = 900,
     minimum_on_s: int = 300,
     minimum_off_s: int = 300,
+    minimum_single_phase_s: int = 600,
+    dead_band_a: int = 10,
+    dead_band_percent: int = 5,
+    rise_a: int | None = None,
 ) -> SiteDistribution:
     """Distribute the power of a site to its sessions. The interpreter is released meanwhile.
 
     strict_priority: a class is served in full before the next one gets even its minima. quantum_s: the length
     of a turn if not all minima fit; minimum_on_s, minimum_off_s: the shortest time that a session charges and
-    rests.
+    rests; minimum_single_phase_s: the shortest time on one phase. dead_band_a, dead_band_percent: the larger
+    one counts; a present limit does not change by less as far as it fits. rise_a: the most by which a limit
+    rises at once; None: any amount.
     """
 
 def meter_digest(sampled_values: str, connector_id: int, transaction_id: int) -> int:
@@ -781,8 +853,9 @@ class CompositeQuestion:
     def layers(self) -> str | list[Violation]:
         """Return when each profile is in force, whether it is the source or not, as JSON text for drawings.
 
-        A list of `{"source": ..., "spans": [[start, end, limit], ...]}`, in seconds after the start of the
-        question. The highest rank is first; the limits of the charge point are last.
+        A list of `{"source": ..., "spans": [[start, end, limit], ...], "chargingRateUnit": ...}`, in seconds
+        after the start of the question. A profile's limits are in its own unit. The highest rank is first;
+        the limits of the charge point are last.
         """
 
 @final

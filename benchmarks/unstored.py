@@ -18,7 +18,13 @@ from app.server.listener import open_listener
 from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
 from app.transactions.ledger import Ledger, answered
-from app.transactions.records import LedgerRecord, StopRecorded, TransactionStart, TransactionStarted, TransactionStop
+from app.transactions.records import (
+    LedgerRecord,
+    StopRecorded,
+    TransactionStart,
+    TransactionStarted,
+    TransactionStop,
+)
 
 KEEPS_FRAME_LOG = "BENCHMARK_FRAME_LOG"
 """Environment variable. `on`: the frame log is not replaced."""

@@ -1,1 +1,1 @@
-"""What people have done to records: who, what, why. Nothing in it is ever changed."""
+"""The audit: who has changed a record by hand, and why. An entry is never changed."""

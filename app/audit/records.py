@@ -7,7 +7,7 @@ from typing import Literal
 from app.types import Json
 
 Act = Literal["end_transaction", "attach_orphan_record"]
-"""What was done."""
+"""The acts that are audited."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import MAXYEAR
-from typing import Any
 
 import orjson
 
@@ -10,6 +9,7 @@ from app.clock import parse_time
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import CompositeQuestion, Protocol, Violation
 from app.smart_charging.drawing import Measured, draw
+from app.types import Json
 
 NOT_JSON = "not_json"
 """Code of the one violation of a text that is not JSON."""
@@ -46,19 +46,26 @@ def picture(question: CompositeQuestion, title: str, measured: Sequence[Measured
     Raises:
         InvalidInput: there is too much to draw, or the start is out of range.
     """
-    schedule: dict[str, Any] = orjson.loads(composite_schedule(question))
-    return draw_schedule(schedule, question, title, measured)
+    schedule: Json = orjson.loads(composite_schedule(question))
+    return draw_schedule(schedule, layers_of(question), title, measured)
 
 
-def draw_schedule(
-    schedule: dict[str, Any], question: CompositeQuestion, title: str, measured: Sequence[Measured]
-) -> str:
-    """Return a schedule that was merged from several as SVG text. question: the one whose profiles are drawn.
+def layers_of(question: CompositeQuestion) -> list[Json]:
+    """Return when each profile is in force, whether it leads or not, the strongest profile first.
+
+    Raises:
+        InvalidInput: the answer would be too long.
+    """
+    layers: list[Json] = orjson.loads(_text(question.layers()))
+    return layers
+
+
+def draw_schedule(schedule: Json, layers: Sequence[Json], title: str, measured: Sequence[Measured]) -> str:
+    """Return a schedule as SVG text, above the layers that it was merged from.
 
     Raises:
         InvalidInput: there is too much to draw, or the start is out of range.
     """
-    layers: list[dict[str, Any]] = orjson.loads(_text(question.layers()))
     shapes = len(schedule["chargingSchedulePeriod"]) + sum(len(layer["spans"]) for layer in layers)
     if shapes > _MOST_SHAPES:
         detail = f"there would be {shapes} shapes to draw, {_MOST_SHAPES} at most; ask for a shorter time"

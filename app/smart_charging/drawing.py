@@ -2,10 +2,12 @@
 
 The text has its own styles for light and dark, and no fonts, scripts or links. A colour shows the purpose of
 the profile that set a limit. In the row of a profile it is strong where the profile led, pale where not.
+Each profile that leads somewhere has a row, however many there are, and is at least a pixel wide.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -15,8 +17,11 @@ from typing import Any, NamedTuple
 
 from app.clock import parse_time
 from app.smart_charging.axes import amount, amount_ticks, time_ticks
+from app.smart_charging.drawing_style import NAMES, STRIPES, STYLE, WARNING_NAME, style_of
 
 Json = dict[str, Any]
+_Leader = tuple[str, int | None, int | None]
+"""Kind, chargingProfileId and connector of what led."""
 
 
 class Measured(NamedTuple):
@@ -32,44 +37,14 @@ class Measured(NamedTuple):
 
 WIDTH = 860
 _LEFT, _RIGHT = 190, 836
-_TOP, _HEIGHT = 74, 210
+_TOP, _HEIGHT = 84, 210
 _ROW_HEIGHT, _ROW_GAP = 20, 8
 _MOST_LANES = 24
 # The greatest width of a character of the small text, in pixels.
 _CHARACTER = 6.6
 _LONGEST_LABEL = 27
-
-_STYLES = {
-    "ChargePointMaxProfile": "cap",
-    "TxDefaultProfile": "default",
-    "TxProfile": "own",
-    "hardware": "hardware",
-    "connectors": "sum",
-    "connector": "sum",
-    "idle": "hardware",
-    "nothing": "unknown",
-}
-_NAMES = {
-    "cap": "ChargePointMaxProfile",
-    "default": "TxDefaultProfile",
-    "own": "TxProfile",
-    "hardware": "hardware",
-    "sum": "sum of the connectors",
-    "unknown": "not known",
-}
-_STYLE = """
-text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fill:#14212b}
-.title{font-size:16px;font-weight:600}.note,.tick{fill:#51606b}.end{text-anchor:end}.mid{text-anchor:middle}
-.page{fill:#fff}.grid{stroke:#dbe2e6}.axis{stroke:#8795a1}.row{fill:#f1f4f6}
-.step{fill:none;stroke:#14212b;stroke-width:2}.measured{fill:none;stroke:#c2255c;stroke-width:2;stroke-linecap:round}
-.cap{fill:#e8930c}.default{fill:#2f9e6e}.own{fill:#2b7fd4}.hardware{fill:#8795a1}.sum{fill:#7a5bd0}
-.unknown{fill:#c9d2d8}
-.area{opacity:.34}.pale{opacity:.26}.on{fill:#fff;font-weight:600}.cap+.on,.on.dark{fill:#14212b}
-@media(prefers-color-scheme:dark){text{fill:#e4ecf0}.note,.tick{fill:#9fb0ba}.page{fill:#10181d}
-.grid{stroke:#27343c}.axis{stroke:#62717c}.row{fill:#18232a}.step{stroke:#e4ecf0}.measured{stroke:#ff8fb1}
-.cap{fill:#f2b14a}.default{fill:#4fc796}.own{fill:#62aef5}.hardware{fill:#8d9ca7}.sum{fill:#a890f0}
-.unknown{fill:#3a4850}.area{opacity:.38}.pale{opacity:.3}.on,.cap+.on{fill:#0e1519}.on.dark{fill:#e4ecf0}}
-"""
+# The least width of what leads, in pixels.
+_LEAST_WIDTH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +68,8 @@ class _Segment(NamedTuple):
     end_s: int
     limit: float | None
     source: Json
+    number_phases: int | None = None
+    warned: bool = False
 
 
 class _Piece(NamedTuple):
@@ -108,7 +85,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
 
     Args:
         schedule: A composite schedule with its sources.
-        layers: The spans of the profiles, the strongest profile first.
+        layers: The spans of the profiles, the strongest profile first; each in its own unit.
         title: The heading.
         measured: By rising time; values outside of the schedule are left out.
     """
@@ -121,38 +98,72 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     known = [found.limit for found in segments if found.limit is not None]
     ticks = amount_ticks(max([*known, *(sample.amount for sample in inside)], default=0.0))
     scale = _Scale(duration_s, ticks[-1])
-    shown = layers[:_MOST_LANES]
+    leaders = _by_leader(segments)
+    shown = _shown(layers, leaders)
     bottom = _TOP + _HEIGHT
-    rows_top = bottom + 40
+    phases_top = bottom + 40
+    has_phases = any(found.number_phases is not None for found in segments)
+    rows_top = phases_top + (_ROW_HEIGHT + _ROW_GAP if has_phases else 0)
     height = rows_top + (_ROW_HEIGHT + _ROW_GAP) * len(shown) + (26 if len(layers) > len(shown) else 6)
     elements = [
         _text(16, 26, title, "title"),
         *_legend(segments, shown, bool(inside)),
         *_amount_axis(ticks, scale, schedule["chargingRateUnit"]),
-        *_time_axis(start, scale, bottom, height - 6 if shown else bottom),
+        *_time_axis(start, scale, bottom, height - 6 if shown or has_phases else bottom),
         *_steps(segments, start, scale, schedule["chargingRateUnit"]),
         *_lines(inside, start, scale),
-        *_rows(shown, segments, scale, rows_top),
+        *(_phases(segments, scale, phases_top) if has_phases else ()),
+        *_rows(shown, leaders, scale, rows_top, schedule["chargingRateUnit"]),
     ]
     if len(layers) > len(shown):
         elements.append(_text(_LEFT, height - 10, f"and {len(layers) - len(shown)} more", "note"))
     spoken = escape(f"{title}. {_spoken(segments, start, schedule['chargingRateUnit'])}")
+    return _page(height, spoken, "".join(elements))
+
+
+def _page(height: int, spoken: str, content: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img" aria-label="{spoken}"><style>{_STYLE}</style>'
-        f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>{"".join(elements)}</svg>\n'
+        f'height="{height}" role="img" aria-label="{spoken}"><style>{STYLE}</style>{STRIPES}'
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>{content}</svg>\n'
     )
 
 
 def _segments(schedule: Json, duration_s: int) -> Iterator[_Segment]:
-    rows: list[tuple[int, float | None, Json]] = []
+    rows: list[tuple[int, Json, Json]] = []
     for period in schedule["chargingSchedulePeriod"]:
-        limit = period["limit"]
-        rows.append((period["startPeriod"], limit, period["source"]))
-        rows += [(later["startPeriod"], limit, later["source"]) for later in period.get("handovers", ())]
+        rows.append((period["startPeriod"], period["source"], period))
+        rows += [(later["startPeriod"], later["source"], period) for later in period.get("handovers", ())]
     ends = [start_s for start_s, _, _ in rows[1:]] + [duration_s]
-    for (start_s, limit, source), end_s in zip(rows, ends, strict=True):
-        yield _Segment(start_s, end_s, limit, source)
+    for (start_s, source, period), end_s in zip(rows, ends, strict=True):
+        phases, warned = period.get("numberPhases"), period.get("warning") is not None
+        yield _Segment(start_s, end_s, period["limit"], source, phases, warned)
+
+
+def _by_leader(segments: Sequence[_Segment]) -> dict[_Leader, list[_Segment]]:
+    """Return the segments of what led in them. In a sum, every connector did."""
+    found: dict[_Leader, list[_Segment]] = defaultdict(list)
+    for segment in segments:
+        found[_leader(segment.source)].append(segment)
+    return found
+
+
+def _leader(source: Json) -> _Leader:
+    kind = "connector" if source["kind"] == "connectors" else source["kind"]
+    return (kind, source.get("chargingProfileId"), source.get("connectorId") if kind == "profile" else None)
+
+
+def _shown(layers: Sequence[Json], leaders: Container[_Leader]) -> list[Json]:
+    """Return the rows to draw: all that lead somewhere, and the strongest others as long as there is room."""
+    room = _MOST_LANES - sum(_leader(layer["source"]) in leaders for layer in layers)
+    shown = []
+    for layer in layers:
+        if _leader(layer["source"]) in leaders:
+            shown.append(layer)
+        elif room > 0:
+            room -= 1
+            shown.append(layer)
+    return shown
 
 
 def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> list[Measured]:
@@ -160,21 +171,24 @@ def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> l
     return [sample for sample in measured if start <= sample.at <= end]
 
 
-def _style(source: Json) -> str:
-    return _STYLES[source.get("chargingProfilePurpose") or source["kind"]]
-
-
 def _legend(segments: Sequence[_Segment], layers: Sequence[Json], has_measured: bool) -> Iterator[str]:
-    present = {_style(found.source) for found in segments} | {_style(layer["source"]) for layer in layers}
-    x = float(_LEFT)
-    for style, name in _NAMES.items():
-        if style in present:
-            yield f'<rect class="{style}" x="{x:.1f}" y="42" width="12" height="12" rx="2"/>'
-            yield _text(x + 17, 52, name, "note")
-            x += 32 + _CHARACTER * len(name)
+    present = {style_of(found.source) for found in segments} | {style_of(layer["source"]) for layer in layers}
+    entries = [(style, name) for style, name in NAMES.items() if style in present]
+    if any(found.warned for found in segments):
+        entries.append(("warned", WARNING_NAME))
     if has_measured:
-        yield f'<path class="measured" d="M{x:.1f} 48h16"/>'
-        yield _text(x + 21, 52, "measured", "note")
+        entries.append(("measured", "measured"))
+    x, y = 16.0, 42
+    for style, name in entries:
+        width = 32 + _CHARACTER * len(name)
+        if x + width > WIDTH:
+            x, y = 16.0, y + 17
+        if style == "measured":
+            yield f'<path class="measured" d="M{x:.1f} {y + 6}h13"/>'
+        else:
+            yield f'<rect class="{style}" x="{x:.1f}" y="{y}" width="12" height="12" rx="2"/>'
+        yield _text(x + 17, y + 10, name, "note")
+        x += width
 
 
 def _amount_axis(ticks: Sequence[float], scale: _Scale, unit: str) -> Iterator[str]:
@@ -205,9 +219,18 @@ def _steps(segments: Sequence[_Segment], start: datetime, scale: _Scale, unit: s
         y = scale.y(scale.top if found.limit is None else found.limit)
         said = escape(_said(found, start, unit))
         yield (
-            f'<rect class="{_style(found.source)} area" x="{left:.1f}" y="{y:.1f}" '
-            f'width="{right - left:.1f}" height="{_TOP + _HEIGHT - y:.1f}"><title>{said}</title></rect>'
+            f'<rect class="{style_of(found.source)} area" x="{left:.1f}" y="{y:.1f}" '
+            f'width="{max(right - left, _LEAST_WIDTH):.1f}" height="{_TOP + _HEIGHT - y:.1f}">'
+            f"<title>{said}</title></rect>"
         )
+        if found.warned:
+            # As high as a line of text, because the limit may be close to 0.
+            top = min(y, _TOP + _HEIGHT - 12)
+            yield (
+                f'<rect class="warned" x="{left:.1f}" y="{top:.1f}" '
+                f'width="{max(right - left, _LEAST_WIDTH):.1f}" height="{_TOP + _HEIGHT - top:.1f}">'
+                f"<title>{said}</title></rect>"
+            )
         if found.limit is None:
             broken = True
             continue
@@ -226,25 +249,55 @@ def _lines(inside: Sequence[Measured], start: datetime, scale: _Scale) -> Iterat
         yield f'<polyline class="measured" points="{" ".join(points if points[1:] else points * 2)}"/>'
 
 
-def _rows(layers: Sequence[Json], segments: Sequence[_Segment], scale: _Scale, top: float) -> Iterator[str]:
+def _phases(segments: Sequence[_Segment], scale: _Scale, y: float) -> Iterator[str]:
+    """Yield a row with the number of phases of each period that names it."""
+    yield _text(_LEFT - 8, y + 14, "phases", "tick end")
+    yield _box(_LEFT, _RIGHT, y, "row")
+    for number, row in groupby(segments, key=attrgetter("number_phases")):
+        together = list(row)
+        if number is not None:
+            left, right = scale.x(together[0].start_s), scale.x(together[-1].end_s)
+            yield _box(left, right, y, "phases")
+            yield from _box_label(str(number), left, right, y, "on mid")
+
+
+def _rows(
+    layers: Sequence[Json],
+    leaders: Mapping[_Leader, Sequence[_Segment]],
+    scale: _Scale,
+    top: float,
+    unit: str,
+) -> Iterator[str]:
     for place, layer in enumerate(layers):
         y = top + (_ROW_HEIGHT + _ROW_GAP) * place
-        style = _style(layer["source"])
-        yield _text(_LEFT - 8, y + 14, _label(layer["source"]), "tick end")
+        style = style_of(layer["source"])
+        label = _label(layer["source"])
+        shown = _cut(label)
+        yield _text(_LEFT - 8, y + 14, shown, "tick end", title=label if shown != label else "")
         yield _box(_LEFT, _RIGHT, y, "row")
-        led = [found for found in segments if _leads(layer["source"], found.source)]
+        led = leaders.get(_leader(layer["source"]), ())
+        own_unit = "" if layer["chargingRateUnit"] == unit else f" {layer['chargingRateUnit']}"
+        strong: list[str] = []
+        labels: list[str] = []
         for start_s, end_s, limit in layer["spans"]:
             pieces = list(_pieces(start_s, end_s, led))
             for begin_s, until_s, leads in pieces:
-                yield _box(scale.x(begin_s), scale.x(until_s), y, style if leads else f"{style} pale")
-            yield from _span_label(
-                limit, max(pieces, key=lambda piece: piece.end_s - piece.start_s), scale, y
+                box = _box(scale.x(begin_s), scale.x(until_s), y, style if leads else f"{style} pale")
+                if leads:
+                    strong.append(box)
+                else:
+                    yield box
+            said = "?" if limit is None else f"{amount(limit)}{own_unit}"
+            widest = max(pieces, key=lambda piece: piece.end_s - piece.start_s)
+            labels += _box_label(
+                said,
+                scale.x(widest.start_s),
+                scale.x(widest.end_s),
+                y,
+                "on mid" if widest.leads else "on dark mid",
             )
-
-
-def _leads(layer: Json, source: Json) -> bool:
-    """Say whether the profile of a row set the limit. In a sum, every connector did."""
-    return layer == source or (layer["kind"], source["kind"]) == ("connector", "connectors")
+        # Last, so that no pale neighbour hides a short one.
+        yield from (*strong, *labels)
 
 
 def _pieces(start_s: int, end_s: int, led: Sequence[_Segment]) -> Iterator[_Piece]:
@@ -263,18 +316,15 @@ def _pieces(start_s: int, end_s: int, led: Sequence[_Segment]) -> Iterator[_Piec
         yield _Piece(now_s, end_s, False)
 
 
-def _span_label(limit: float | None, piece: _Piece, scale: _Scale, y: float) -> Iterator[str]:
-    """Yield the limit of a span in its widest piece, if there is room."""
-    label = "?" if limit is None else amount(limit)
-    begin_s, until_s, leads = piece
-    left, right = scale.x(begin_s), scale.x(until_s)
+def _box_label(label: str, left: float, right: float, y: float, style: str) -> Iterator[str]:
+    """Yield the label of a box, if there is room."""
     if right - left >= _CHARACTER * len(label) + 8:
-        yield _text((left + right) / 2, y + 14, label, "on mid" if leads else "on dark mid")
+        yield _text((left + right) / 2, y + 14, label, style)
 
 
 def _box(left: float, right: float, y: float, style: str) -> str:
     # A gap of one pixel shows where one span ends and the next begins.
-    width = max(right - left - 1.0, 0.6)
+    width = max(right - left - 1.0, _LEAST_WIDTH)
     return (
         f'<rect class="{style}" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" '
         f'height="{_ROW_HEIGHT}" rx="3"/>'
@@ -287,18 +337,30 @@ def _label(source: Json) -> str:
     where = f"connector {source['connectorId']}" if source["connectorId"] else "all"
     if source["chargingProfilePurpose"] == "ChargePointMaxProfile":
         where = "cap"
-    label = f"{where}, level {source['stackLevel']}, id {source['chargingProfileId']}"
+    return f"id {source['chargingProfileId']}, {where}, level {source['stackLevel']}"
+
+
+def _cut(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _said(found: _Segment, start: datetime, unit: str) -> str:
     begin, end = (start + timedelta(seconds=offset_s) for offset_s in (found.start_s, found.end_s))
     limit = "not known" if found.limit is None else f"{amount(found.limit)} {unit}"
-    source = found.source
-    by = source["kind"]
-    if by == "profile":
-        by = f"{source['chargingProfilePurpose']} {source['chargingProfileId']}, level {source['stackLevel']}"
-    return f"{begin:%d %b %H:%M:%S} to {end:%d %b %H:%M:%S}: {limit} ({by})"
+    phases = "" if found.number_phases is None else f" on {found.number_phases} phases"
+    phases = phases.removesuffix("s") if found.number_phases == 1 else phases
+    warning = f", {WARNING_NAME}" if found.warned else ""
+    return f"{begin:%d %b %H:%M:%S} to {end:%d %b %H:%M:%S}: {limit}{phases}{warning} ({_by(found.source)})"
+
+
+def _by(source: Json) -> str:
+    if source["kind"] == "connectors":
+        return ", ".join(
+            f"connector {part['connectorId']} by {_by(part['source'])}" for part in source["connectors"]
+        )
+    if source["kind"] != "profile":
+        return str(source["kind"])
+    return f"{source['chargingProfilePurpose']} {source['chargingProfileId']}, level {source['stackLevel']}"
 
 
 def _spoken(segments: Sequence[_Segment], start: datetime, unit: str) -> str:
@@ -308,5 +370,6 @@ def _spoken(segments: Sequence[_Segment], start: datetime, unit: str) -> str:
     return "; ".join(said) + (f"; and {more} more" if more else "")
 
 
-def _text(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, style: str, *, title: str = "") -> str:
+    more = f"<title>{escape(title)}</title>" if title else ""
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}{more}</text>'

@@ -16,7 +16,7 @@ from typing import Literal
 from app.clock import utc_text
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import Protocol
-from app.smart_charging.composite import composite_schedule, draw_schedule, read_question
+from app.smart_charging.composite import composite_schedule, draw_schedule, layers_of, read_question
 from app.smart_charging.drawing import Measured
 from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState
 from app.types import Json
@@ -77,6 +77,7 @@ class _Interval:
     limit: float | None
     number_phases: int | None
     reasons: Json
+    warning: str | None = None
 
     @property
     def height(self) -> tuple[float, int]:
@@ -114,9 +115,33 @@ def draw_expected(
         InvalidInput: as `expected_schedule`, or there is too much to draw.
     """
     schedule = expected_schedule(view, request)
-    with _named_by_parameter(asked := question(view, view.ledger.anywhere, request)):
-        read = read_question(request.protocol, json.dumps(asked))
-        return draw_schedule(schedule, read, title, measured)
+    layers: list[Json] = []
+    # Not all together: of two profiles in one place the core keeps the later one, but the other may be there.
+    for state in [view.ledger.anywhere] if view.ledger.overflow else view.ledger.states:
+        with _named_by_parameter(asked := question(view, state, request)):
+            layers += layers_of(read_question(request.protocol, json.dumps(asked)))
+    with _named_by_parameter(asked):
+        return draw_schedule(schedule, _different(layers, request), title, measured)
+
+
+def _different(layers: Sequence[Json], request: ScheduleRequest) -> list[Json]:
+    """Return layers of several states without repetitions. A connector has one layer: the highest limits."""
+    found: list[Json] = []
+    connectors: dict[int, list[Json]] = {}
+    for layer in layers:
+        if layer["source"]["kind"] == "connector":
+            connectors.setdefault(layer["source"]["connectorId"], []).append(layer)
+        elif layer not in found:
+            found.append(layer)
+    return [*(_joined(several, request.options.duration_s) for several in connectors.values()), *found]
+
+
+def _joined(layers: Sequence[Json], duration_s: int) -> Json:
+    lines = [[_Interval(start_s, limit, None, {}) for start_s, _, limit in each["spans"]] for each in layers]
+    intervals = list(_highest(lines))
+    ends = [interval.start_s for interval in intervals[1:]] + [max(duration_s, 1)]
+    spans = [[each.start_s, end_s, each.limit] for each, end_s in zip(intervals, ends, strict=True)]
+    return {**layers[0], "spans": spans}
 
 
 def question(view: LedgerView, state: PossibleState, request: ScheduleRequest) -> Json:
@@ -181,7 +206,8 @@ def _is_on_connector(item: Installed) -> bool:
 def _readable(profile: Json) -> Json:
     """Return an accepted profile in the form that the core takes.
 
-    A relative profile loses its startSchedule, which has no effect. Limits are cut to the largest one.
+    A relative profile loses its startSchedule, and a profile that is not a TxProfile its transactionId: they
+    have no effect (OCPP 1.6 7.8, 7.13). Limits are cut to the largest one.
     """
     schedule = profile["chargingSchedule"]
     periods = [
@@ -191,7 +217,10 @@ def _readable(profile: Json) -> Json:
     kept = {**schedule, "chargingSchedulePeriod": periods}
     if profile["chargingProfileKind"] == "Relative":
         kept.pop("startSchedule", None)
-    return {**profile, "chargingSchedule": kept}
+    names = dict(profile)
+    if profile["chargingProfilePurpose"] != "TxProfile":
+        names.pop("transactionId", None)
+    return {**names, "chargingSchedule": kept}
 
 
 @contextmanager
@@ -236,7 +265,15 @@ def _intervals(schedule: Json) -> list[_Interval]:
     for period in schedule["chargingSchedulePeriod"]:
         for part in (period, *period.get("handovers", ())):
             reasons = {name: part[name] for name in ("source", "beaten", "beatenUnlisted") if name in part}
-            rows.append(_Interval(part["startPeriod"], period["limit"], period.get("numberPhases"), reasons))
+            rows.append(
+                _Interval(
+                    part["startPeriod"],
+                    period["limit"],
+                    period.get("numberPhases"),
+                    reasons,
+                    period.get("warning"),
+                )
+            )
     return rows
 
 
@@ -247,8 +284,9 @@ def _periods(intervals: Iterable[_Interval]) -> list[Json]:
         same = previous is not None and previous.height == interval.height
         if not same:
             phases = {} if interval.number_phases is None else {"numberPhases": interval.number_phases}
-            row = {"startPeriod": interval.start_s, "limit": interval.limit, **phases, **interval.reasons}
-            periods.append(row)
+            warning = {} if interval.warning is None else {"warning": interval.warning}
+            row = {"startPeriod": interval.start_s, "limit": interval.limit, **phases, **warning}
+            periods.append({**row, **interval.reasons})
         elif previous is not None and previous.reasons != interval.reasons:
             change = {"startPeriod": interval.start_s, **interval.reasons}
             periods[-1].setdefault("handovers", []).append(change)

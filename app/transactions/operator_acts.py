@@ -1,4 +1,4 @@
-"""What an operator does to transactions by hand, in the transaction of the ledger that records it."""
+"""The acts of an operator, in the transaction of the ledger that records them."""
 
 from app.audit.store import insert_entries
 from app.commands.records import EndedTransaction

@@ -293,12 +293,12 @@ class DamagedRecord:
 
 
 PresumedReason = Literal["later_start", "boot", "available", "operator"]
-"""What showed that a transaction is over although its stop has not come."""
+"""The sign that a transaction is over although its stop has not come."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsOver:
-    """What shows that transactions are over. connector_id None: those of the whole charge point."""
+    """A sign that transactions are over. connector_id None: those of the whole charge point."""
 
     tenant_id: int
     charge_point_id: int
@@ -308,7 +308,7 @@ class SessionsOver:
 
 
 OperatorOutcome = Literal["done", "stopped", "no_such_record", "other_charge_point", "attached_before"]
-"""What became of an act of an operator."""
+"""The outcome of an act of an operator."""
 
 
 @dataclass(frozen=True, slots=True)

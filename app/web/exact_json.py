@@ -98,11 +98,13 @@ def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
         raise PydanticCustomError("less_than_equal", "is more than {most}", {"most": str(most)})
     if has_hundredths(number):
         raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
-    _, digits, exponent = number.as_tuple()
+    negative, digits, exponent = number.as_tuple()
     below = -1 - int(exponent)
     if below > 0:
-        return int("".join(map(str, digits[:-below])) or "0")
-    return int("".join(map(str, digits))) * 10**-below if any(digits) else 0
+        size = int("".join(map(str, digits[:-below])) or "0")
+    else:
+        size = int("".join(map(str, digits))) * 10**-below if any(digits) else 0
+    return -size if negative else size
 
 
 def _decimal(text: str) -> Decimal:

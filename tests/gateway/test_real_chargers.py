@@ -55,7 +55,7 @@ async def charger(server: GatewayServer) -> RawClient:
 
 
 class Stored:
-    """What the server has stored of the charge point."""
+    """The records that the server has stored of the charge point."""
 
     def __init__(self, server: GatewayServer) -> None:
         self._server = server

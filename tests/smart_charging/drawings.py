@@ -125,7 +125,7 @@ EXAMPLES: dict[str, tuple[str, Json]] = {
         ),
     ),
     "units": (
-        "7 400 W on one phase, 22 000 W on three, a cap of 20 A",
+        "6 900 W on one phase, 22 000 W on three, a cap of 20 A, at the end 2 000 W",
         _question(
             [
                 _profile(1, "ChargePointMaxProfile", [(0, 20)], startSchedule="2026-03-02T10:30:00Z"),
@@ -133,12 +133,20 @@ EXAMPLES: dict[str, tuple[str, Json]] = {
                 _profile(
                     3,
                     "TxProfile",
-                    [(0, 7_400)],
+                    [(0, 6_900)],
                     connector=1,
                     unit="W",
                     phases=1,
                     kind="Relative",
                     duration=2400,
+                ),
+                _profile(
+                    4,
+                    "TxDefaultProfile",
+                    [(0, 2_000)],
+                    level=1,
+                    unit="W",
+                    startSchedule="2026-03-02T10:50:00Z",
                 ),
             ]
         ),

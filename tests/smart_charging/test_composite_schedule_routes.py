@@ -88,6 +88,14 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         changed(installed__1__connectorId=0),
         [("/installed/1/connectorId", "tx_profile_needs_connector")],
     ),
+    "A2: a cap of a transaction": (
+        first(transactionId=501),
+        [(f"{FIRST}/transactionId", "transaction_id_needs_tx_profile")],
+    ),
+    "A2: a default of a transaction": (
+        first(transactionId=501, chargingProfilePurpose="TxDefaultProfile"),
+        [(f"{FIRST}/transactionId", "transaction_id_needs_tx_profile")],
+    ),
     "A3: the first period starts late": (
         first(chargingSchedule__chargingSchedulePeriod__0__startPeriod=1),
         [(f"{PERIODS}/0/startPeriod", "first_period_starts_at_zero")],

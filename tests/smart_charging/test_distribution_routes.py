@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from app.smart_charging.routes import distribution as site_distribution
-from app.smart_charging.schemas.distribution import SiteDistributed, SiteQuestion
+from app.smart_charging.schemas.distribution import SiteQuestion
+from app.smart_charging.schemas.site_distributed import SiteDistributed
 from tests.support.api import Api
 
 PATH = "/v1/smart-charging/distribute"
@@ -124,6 +125,106 @@ async def test_watts_margins_loads_and_reserves_count(api: Api, token: str) -> N
     }
 
 
+async def test_a_session_that_cannot_charge_costs_nobody_else_an_answer(api: Api, token: str) -> None:
+    body = question(
+        40, car("low", maximum_a=5), car("coarse", minimum_a=6.1, maximum_a=6.9, step_a=1), car("a")
+    )
+    answer = (await ask(api, token, body)).json()
+    assert [session["limit_a"] for session in answer["sessions"]] == [0, 0, 32]
+    assert [session["reason"]["kind"] for session in answer["sessions"]] == [
+        "cannot_charge",
+        "cannot_charge",
+        "own_maximum",
+    ]
+
+
+async def test_turns_are_fair_over_hours_if_states_are_sent_back(api: Api, token: str) -> None:
+    cars = [car(f"car-{number}") for number in range(5)]
+    minutes = dict.fromkeys((each["id"] for each in cars), 0)
+    # 12 hours, one decision in five minutes.
+    for _ in range(144):
+        answer = (await ask(api, token, question(12, *cars, elapsed_s=300))).json()
+        for each, share in zip(cars, answer["sessions"], strict=True):
+            minutes[share["id"]] += 5 if share["limit_a"] else 0
+            each |= {"state": share["state"], "present_a": share["limit_a"]}
+    assert max(minutes.values()) - min(minutes.values()) <= 0.1 * max(minutes.values()), minutes
+    assert sum(minutes.values()) == 2 * 12 * 60
+
+
+async def test_present_limits_are_kept_if_they_fit_and_are_close(api: Api, token: str) -> None:
+    body = question(40.6, car("a", present_a=20), car("b", present_a=20))
+    answer = (await ask(api, token, body)).json()
+    assert [session["limit_a"] for session in answer["sessions"]] == [20, 20]
+    assert {session["reason"]["kind"] for session in answer["sessions"]} == {"held"}
+    assert await limits(api, token, {**body, "steadiness": {"dead_band_a": 0, "dead_band_percent": 0}}) == [
+        20.3,
+        20.3,
+    ]
+    body = question(63, car("a", present_a=20), car("b", present_a=20), steadiness={"rise_a": 2.5})
+    assert await limits(api, token, body) == [22.5, 22.5]
+
+
+async def test_a_limit_below_6_a_is_marked(api: Api, token: str) -> None:
+    answer = (await ask(api, token, question(5, car("a", minimum_a=4), car("b")))).json()
+    assert [session["warning"] for session in answer["sessions"]] == ["below_signalled_minimum", None]
+
+
+async def test_solar_power_is_shared_and_limits_that_are_exceeded_are_named(api: Api, token: str) -> None:
+    body = {"nodes": [node("site", 20), node("feeder", 10, "site")], "sessions": [car("a", node="feeder")]}
+    body["nodes"][1]["uncontrolled_a"] = {"L1": -6, "L2": -6.5, "L3": -13.5}
+    answer = (await ask(api, token, body)).json()
+    assert answer["sessions"][0]["limit_a"] == 16
+    assert answer["overloads"] == [{"node": "feeder", "quantity": "L3", "excess": 3.5}]
+    assert answer["nodes"][1]["L1"]["uncontrolled"] == -6
+
+
+async def test_one_phase_exceeds_the_others_by_the_unbalance_limit_at_most(api: Api, token: str) -> None:
+    body = question(80, car("a", phases=["L1"]), car("b"))
+    body["nodes"][0] |= {"unbalance_a": 20, "uncontrolled_a": {"L1": 4, "L2": 0, "L3": 1}}
+    answer = (await ask(api, token, body)).json()
+    assert [session["limit_a"] for session in answer["sessions"]] == [16, 32]
+    assert answer["sessions"][0]["reason"]["quantity"] == "unbalance_L1"
+    unbalance = answer["nodes"][0]["unbalance"]
+    assert (unbalance["L1"]["allocated"], unbalance["L1"]["free"], unbalance["L3"]["free"]) == (16, 0, 19)
+
+
+async def test_a_session_is_switched_to_one_phase_where_it_can_be(api: Api, token: str) -> None:
+    body = question(30, car("a", can_switch_phases=True), car("b"))
+    body["nodes"][0]["limit_a"] |= {"L2": 5}
+    answer = (await ask(api, token, body)).json()
+    first, second = answer["sessions"]
+    assert (first["limit_a"], first["phases"], first["state"]["single_phase_for_s"]) == (30, ["L1"], 0)
+    assert (second["limit_a"], second["phases"]) == (0, ["L1", "L2", "L3"])
+    # It stays there for some time, although all phases are free.
+    body = question(30, {**body["sessions"][0], "state": first["state"]}, elapsed_s=599)
+    (share,) = (await ask(api, token, body)).json()["sessions"]
+    assert (share["phases"], share["state"]["single_phase_for_s"]) == (["L1"], 599)
+    (share,) = (await ask(api, token, {**body, "elapsed_s": 600})).json()["sessions"]
+    assert share["phases"] == ["L1", "L2", "L3"]
+
+
+async def test_a_state_can_always_be_sent_back(api: Api, token: str) -> None:
+    year = 31_622_400
+    state = {"activity": "charging", "for_s": year, "connected_for_s": year, "served_s": year}
+    state |= {"single_phase_for_s": year}
+    body = question(30, car("a", state=state, can_switch_phases=True), car("b", state=state), elapsed_s=year)
+    body["nodes"][0]["limit_a"] |= {"L2": 5}
+    for _ in range(2):
+        response = await ask(api, token, body)
+        assert response.status_code == 200, response.text
+        for each, share in zip(body["sessions"], response.json()["sessions"], strict=True):
+            each["state"] = share["state"]
+
+
+async def test_what_is_observed_counts_more_than_the_state(api: Api, token: str) -> None:
+    state = {"activity": "charging", "for_s": 10, "connected_for_s": 20, "served_s": 0}
+    state |= {"single_phase_for_s": None}
+    body = question(30, car("a", state=state, paused_for_s=100))
+    (share,) = (await ask(api, token, body)).json()["sessions"]
+    assert share["reason"]["kind"] == "resting"
+    assert (share["state"]["activity"], share["state"]["for_s"]) == ("paused", 100)
+
+
 async def test_the_order_of_the_lists_does_not_matter(api: Api, token: str) -> None:
     body = {"nodes": [node("site", 50), node("feeder", 20, "site")], "sessions": [*CARS[:2]]}
     body["sessions"] += [car(f"fed-{number}", node="feeder") for number in (1, 2, 3)]
@@ -162,14 +263,26 @@ REFUSED: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ("too many sessions", question(80, *[CARS[0]] * 5001), [("/sessions", "too_long")]),
     ("unknown member", question(80, car("a", limit=5)), [("/sessions/0/limit", "extra_forbidden")]),
     (
-        "minimum above maximum",
-        question(80, car("a", minimum_a=33)),
-        [("/sessions/0/minimum_a", "above_maximum")],
+        "negative present limit",
+        question(80, car("a", present_a=-1)),
+        [("/sessions/0/present_a", "greater_than_equal")],
     ),
     (
-        "nothing between",
-        question(80, car("a", minimum_a=6.2, maximum_a=6.8, step_a=1)),
-        [("/sessions/0/step_a", "no_step_fits")],
+        "state of nothing",
+        question(80, car("a", state={"activity": "idle"})),
+        [
+            ("/sessions/0/state/activity", "literal_error"),
+            *(
+                (f"/sessions/0/state/{name}", "missing")
+                for name in ("for_s", "connected_for_s", "served_s", "single_phase_for_s")
+            ),
+        ],
+    ),
+    ("no rise", question(80, steadiness={"rise_a": 0}), [("/steadiness/rise_a", "greater_than_equal")]),
+    (
+        "negative unbalance",
+        _nodes({**SITE, "unbalance_a": -1}),
+        [("/nodes/0/unbalance_a", "greater_than_equal")],
     ),
     ("same session", question(80, CARS[0], CARS[0]), [("/sessions/1/id", "duplicate_id")]),
     ("unknown node", question(80, car("a", node="x")), [("/sessions/0/node", "unknown_node")]),
@@ -245,6 +358,14 @@ async def test_a_decimal_is_taken_exactly(api: Api, token: str, number: str) -> 
     body = json.dumps(question(80, car("a", maximum_a="*"))).replace('"*"', number)
     response = await ask(api, token, body)
     assert response.json()["sessions"][0]["limit_a"] == 16.4
+
+
+@pytest.mark.parametrize("number", ["-6.5", "-6.50", "-65e-1", "-0.65e1"])
+async def test_a_negative_decimal_keeps_its_sign(api: Api, token: str, number: str) -> None:
+    body = question(10, car("a"))
+    body["nodes"][0]["uncontrolled_a"] = dict.fromkeys(("L1", "L2", "L3"), "*")
+    response = await ask(api, token, json.dumps(body).replace('"*"', number))
+    assert response.json()["sessions"][0]["limit_a"] == 16.5
 
 
 async def test_half_a_character_in_a_name_is_refused_by_its_place(api: Api, token: str) -> None:

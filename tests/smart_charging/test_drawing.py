@@ -10,6 +10,7 @@ import pytest
 
 from app.smart_charging.axes import amount, amount_ticks, time_ticks
 from app.smart_charging.drawing import WIDTH, Measured, draw
+from app.smart_charging.drawing_style import STYLE
 from tests.smart_charging.drawings import DIRECTORY, EXAMPLES, drawn, path
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -34,6 +35,14 @@ def schedule(*periods: dict[str, Any], duration: int = 3600) -> dict[str, Any]:
 
 def period(start: int, limit: float | None, source: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"startPeriod": start, "limit": limit, "source": source, "beaten": [], **more}
+
+
+def layer(source: dict[str, Any], *spans: list[float]) -> dict[str, Any]:
+    return {"source": source, "spans": list(spans), "chargingRateUnit": "A"}
+
+
+def texts(text: str) -> list[str]:
+    return [found.text or "" for found in shapes(text, "text")]
 
 
 def shapes(text: str, name: str) -> list[ElementTree.Element]:
@@ -63,10 +72,10 @@ def test_a_row_is_strong_where_its_profile_leads_and_pale_where_it_is_beaten() -
         schedule(
             period(0, 32, {"kind": "hardware"}), period(600, 20, CAP), period(1200, 16, {"kind": "idle"})
         ),
-        [{"source": CAP, "spans": [[600, 1800, 20]]}],
+        [layer(CAP, [600, 1800, 20])],
         title="One cap",
     )
-    assert classes(text)[-3:] == ["row", "cap", "cap pale"]
+    assert classes(text)[-3:] == ["row", "cap pale", "cap"]
 
 
 def test_what_was_measured_lies_over_the_limits_and_outside_of_the_time_is_left_out() -> None:
@@ -109,9 +118,123 @@ def test_a_title_cannot_break_out_of_the_picture() -> None:
 
 
 def test_more_rows_than_one_can_see_are_counted() -> None:
-    layers = [{"source": {**CAP, "chargingProfileId": number}, "spans": []} for number in range(30)]
+    layers = [layer({**CAP, "chargingProfileId": number}) for number in range(30)]
     text = draw(schedule(period(0, 16, CAP)), layers, title="Many")
-    assert "and 6 more" in [found.text for found in shapes(text, "text")]
+    assert "and 6 more" in texts(text)
+
+
+def test_the_profile_that_limits_is_never_hidden() -> None:
+    layers = [layer({**CAP, "chargingProfileId": number}, [0, 3600, 20]) for number in range(100)]
+    text = draw(schedule(period(0, 16, {**CAP, "chargingProfileId": 99})), layers, title="The last one")
+    assert [found for found in texts(text) if found.startswith("id 99")]
+    assert "and 76 more" in texts(text)
+    every = [period(number * 30, 16 + number % 2, layers[number]["source"]) for number in range(100)]
+    text = draw(schedule(*every), layers, title="All of them lead")
+    assert sum(found.startswith("id ") for found in texts(text)) == 100
+    assert classes(text).count("cap") == 1 + 100
+
+
+def test_a_second_in_a_year_is_a_pixel_wide_and_on_top() -> None:
+    year = 366 * 86_400
+    other = {**CAP, "chargingProfileId": 8}
+    text = draw(
+        schedule(period(0, 16, other), period(100, 6, CAP), period(101, 16, other), duration=year),
+        [layer(CAP, [0, year, 6])],
+        title="A second",
+    )
+    rows = [shape for shape in shapes(text, "rect") if float(shape.get("y", "0")) > 294]
+    assert [shape.get("class") for shape in rows] == ["row", "cap pale", "cap pale", "cap"]
+    assert float(rows[-1].get("width", "0")) >= 1
+    areas = [shape for shape in shapes(text, "rect") if "area" in shape.get("class", "")]
+    assert min(float(shape.get("width", "0")) for shape in areas) >= 1
+
+
+def test_a_long_label_is_cut_behind_the_id_and_told_in_full() -> None:
+    source = {**CAP, "chargingProfilePurpose": "TxProfile", "chargingProfileId": 2_147_483_647}
+    source |= {"connectorId": 100, "stackLevel": 1_000}
+    text = draw(schedule(period(0, 16, source)), [layer(source, [0, 3600, 16])], title="Long")
+    assert "id 2147483647, connector 1…" in texts(text)
+    assert "id 2147483647, connector 100, level 1000" in [found.text for found in shapes(text, "title")]
+
+
+def test_warnings_are_drawn_and_told() -> None:
+    warned = period(600, 2.8, CAP, warning="below_signalled_minimum")
+    text = draw(schedule(period(0, 16, CAP), warned), [], title="Too little")
+    assert classes(text).count("warned") == 2
+    assert "below 6 A, the vehicle pauses" in texts(text)
+    assert any("2.8 A, below 6 A" in (found.text or "") for found in shapes(text, "title"))
+    plain = draw(schedule(period(0, 16, CAP)), [], title="Enough")
+    assert "warned" not in classes(plain)
+
+
+def test_phases_are_drawn_and_told() -> None:
+    text = draw(
+        schedule(
+            period(0, 16, CAP, numberPhases=1), period(900, 10, CAP), period(1800, 8, CAP, numberPhases=3)
+        ),
+        [],
+        title="Phases",
+    )
+    assert classes(text)[-3:] == ["row", "phases", "phases"]
+    assert [found for found in texts(text) if found in ("phases", "1", "2", "3")] == ["phases", "1", "3"]
+    told = [found.text or "" for found in shapes(text, "title")]
+    assert ["on 1 phase " in told[0], "phase" in told[1], "on 3 phases " in told[2]] == [True, False, True]
+    assert "phases" not in texts(draw(schedule(period(0, 16, CAP)), [], title="None named"))
+
+
+def test_a_limit_in_another_unit_is_shown_as_the_profile_has_it() -> None:
+    watts = {**layer(CAP, [0, 3600, 11_000]), "chargingRateUnit": "W"}
+    assert "11\u00a0000 W" in texts(draw(schedule(period(0, 15.9, CAP)), [watts], title="Watts"))
+
+
+def test_the_legend_goes_on_in_a_second_line() -> None:
+    kinds = ("hardware", "connectors", "nothing")
+    sources: list[dict[str, Any]] = [CAP, *({"kind": kind, "connectors": []} for kind in kinds)]
+    sources += [{**CAP, "chargingProfilePurpose": purpose} for purpose in ("TxProfile", "TxDefaultProfile")]
+    periods = [period(60 * place, 5, source, warning="w") for place, source in enumerate(sources)]
+    text = draw(schedule(*periods), [], title="All", measured=[Measured(START, 5)])
+    legend = [found for found in shapes(text, "text") if found.get("y") in ("52.0", "69.0")]
+    assert {found.get("y") for found in legend} == {"52.0", "69.0"}
+    assert max(float(found.get("x", "0")) + 6.6 * len(found.text or "") for found in legend) < WIDTH
+
+
+def _colours(css: str) -> dict[str, str]:
+    return dict(re.findall(r"\.([a-z.]+)\{fill:(#[0-9a-f]{3,6})", css))
+
+
+def _luminance(colour: str) -> list[float]:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    return [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+
+
+def _contrast(one: list[float], other: list[float]) -> float:
+    """The contrast of two colours by WCAG 2.2."""
+
+    def lightness(colour: list[float]) -> float:
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((lightness(one), lightness(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_text_has_a_contrast_of_at_least_4_5(mode: str) -> None:
+    light, _, dark = STYLE.partition("@media(prefers-color-scheme:dark){")
+    css = light if mode == "light" else dark
+    colours = {name: _luminance(colour) for name, colour in _colours(css).items()}
+    (text,) = re.findall(r"(?:^|\n|\{)text\{(?:font:[^;]*;)?fill:(#[0-9a-f]+)", "{" + css)
+    (note,) = re.findall(r"\.note,\.tick\{fill:(#[0-9a-f]+)", css)
+    (pale,) = re.findall(r"\.pale\{opacity:([.0-9]+)", css)
+    on_page = [_contrast(_luminance(colour), colours["page"]) for colour in (text, note)]
+    assert min(on_page) >= 4.5
+    for name in ("cap", "default", "own", "hardware", "sum", "phases"):
+        assert _contrast(colours["on"], colours[name]) >= 4.5, name
+        mixed = [
+            above * float(pale) + below * (1 - float(pale))
+            for above, below in zip(colours[name], colours["row"], strict=True)
+        ]
+        assert _contrast(colours["on.dark"], mixed) >= 4.5, name
 
 
 @pytest.mark.parametrize("highest", [0.0, 0.1, 5.0, 6.0, 32.0, 100.0, 22_080.0, 1e9])

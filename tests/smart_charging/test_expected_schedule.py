@@ -281,3 +281,29 @@ def test_the_start_is_found_where_the_charge_point_put_it() -> None:
         assert reported is not None
         assert (reported.start, reported.duration_s) == (START, 60)
     assert read_reported({"status": "Accepted"}, START, 60) is None
+
+
+def test_the_profile_that_limits_is_drawn_in_whichever_state_it_is() -> None:
+    # One place: of a charge point that has both, the later one would have replaced the other.
+    states = [(on(1, profile(1, 16)),), (on(1, profile(2, 10)),)]
+    text = draw_expected(view(*states), request(), "CP-1, connector 1", [])
+    assert 'class="default" x="190.0" y="334.0"' in text
+    assert [number for number in (1, 2) if f">id {number}, connector 1" in text] == [1, 2]
+
+
+def test_a_connector_has_one_row_whatever_the_states_are() -> None:
+    states = [(on(1, profile(1, 16)),), (on(1, profile(2, 10)),)]
+    text = draw_expected(view(*states), request(connector_id=0, number_of_connectors=2), "CP-1", [])
+    assert text.count(">connector 1<") == 1
+    assert text.count(">connector 2<") == 1
+
+
+def test_a_warning_is_kept_when_states_are_joined() -> None:
+    states = [(on(1, profile(1, 4)),), (on(1, profile(2, 2)),)]
+    (row,) = expected_schedule(view(*states), request())["chargingSchedulePeriod"]
+    assert (row["limit"], row["warning"]) == (4, "below_signalled_minimum")
+
+
+def test_a_transaction_id_in_a_default_that_was_accepted_long_ago_is_ignored() -> None:
+    found = expected_schedule(view((on(1, profile(1, 16, transactionId=7)),)), request())
+    assert limits(found) == [(0, 16)]

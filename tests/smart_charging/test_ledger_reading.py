@@ -66,6 +66,20 @@ async def test_raw_commands_feed_it_and_what_they_replace_is_left_out(cluster: C
     assert await still_read(cluster, charger) == 0
 
 
+async def test_a_tx_profile_without_a_transaction_replaces_that_of_the_running_one_and_is_replaced(
+    cluster: Cluster,
+) -> None:
+    charger = await cluster.charger(cluster.b)
+    now, point = cluster.clock.now(), charger.connection.charge_point_id
+    start = TransactionStart(cluster.tenant_id, point, 1, "TAG", now, now, 0)
+    named = {"transactionId": (await cluster.storage.ledger.start_transaction(start)).transaction_id}
+    rows: list[dict[str, Any]] = [named, {}, named, {}]
+    for number, more in enumerate(rows, start=1):
+        command = await set_profile(cluster, charger, profile(number, "TxProfile", **more))
+        await cluster.end(cluster.a, command)
+        assert numbers(await ledger(cluster, charger)) == [[number]]
+
+
 async def test_the_same_request_under_one_idempotency_key_counts_once(cluster: Cluster) -> None:
     charger = await cluster.charger(cluster.b)
     payload = json.dumps({"connectorId": 1, "csChargingProfiles": profile(1)})

@@ -45,7 +45,7 @@ def test_the_answer_is_as_worked_by_hand(vector: dict[str, Any]) -> None:
     assert isinstance(text, str)
     answer = json.loads(text)
     found = [
-        {name: period[name] for name in ("startPeriod", "limit")}
+        {name: period[name] for name in ("startPeriod", "limit", "numberPhases") if name in period}
         for period in answer["chargingSchedulePeriod"]
     ]
     assert found == vector["expected"]
@@ -59,7 +59,11 @@ def test_the_answer_is_as_worked_by_hand(vector: dict[str, Any]) -> None:
 def test_the_bare_limits_are_the_same(vector: dict[str, Any]) -> None:
     (schedule,) = composite_schedules([read(question(vector))])
     found = [
-        {"startPeriod": start, "limit": None if tenths is None else tenths / 10}
-        for start, tenths, _ in schedule.periods
+        {
+            "startPeriod": start,
+            "limit": None if tenths is None else tenths / 10,
+            **({} if phases is None else {"numberPhases": phases}),
+        }
+        for start, tenths, phases in schedule.periods
     ]
     assert found == vector["expected"]

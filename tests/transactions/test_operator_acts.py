@@ -1,4 +1,4 @@
-"""What an operator does by hand: end a transaction, attach an orphan record. Each act is in the audit."""
+"""An operator ends a transaction by hand, or attaches an orphan record. Each act is in the audit."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -3,6 +3,7 @@
 Everything comes with the request. Nothing is stored, and nothing is sent to a charge point.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 from fastapi import Request
@@ -10,15 +11,30 @@ from starlette.responses import Response
 
 from app.computation import compute
 from app.errors import FieldViolation, InvalidInput
-from app.ocpp import SiteDistribution, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site
+from app.ocpp import (
+    SiteDistribution,
+    SiteMemory,
+    SiteNode,
+    SiteReserve,
+    SiteSession,
+    SiteShare,
+    distribute_site,
+)
 from app.smart_charging.schemas.distribution import (
-    NodeLoading,
-    QuantityLoading,
-    SessionShare,
-    ShareReason,
-    SiteDistributed,
+    YEAR_S,
+    SessionStateInput,
     SiteQuestion,
     SiteSessionInput,
+)
+from app.smart_charging.schemas.site_distributed import (
+    NodeLoading,
+    Overload,
+    QuantityLoading,
+    SessionShare,
+    SessionState,
+    ShareReason,
+    SiteDistributed,
+    Unbalance,
 )
 from app.web.access import ReadAccess
 from app.web.exact_json import read_exactly
@@ -63,7 +79,7 @@ def _answer_to(content: bytes) -> str:
     return _answer(question, found).model_dump_json()
 
 
-def _distribute(question: SiteQuestion) -> SiteDistribution:
+def _refuse_contradictions(question: SiteQuestion) -> None:
     contradictions = [
         FieldViolation(
             f"/sessions/{index}/paused_for_s",
@@ -75,6 +91,10 @@ def _distribute(question: SiteQuestion) -> SiteDistribution:
     ]
     if contradictions:
         raise InvalidInput(contradictions[:_FAULTS_SHOWN])
+
+
+def _distribute(question: SiteQuestion) -> SiteDistribution:
+    _refuse_contradictions(question)
     nodes = [
         SiteNode(
             node.id,
@@ -84,6 +104,7 @@ def _distribute(question: SiteQuestion) -> SiteDistribution:
             node.margin_a,
             node.margin_w,
             (0, 0, 0) if node.uncontrolled_a is None else node.uncontrolled_a.values(),
+            node.unbalance_a,
         )
         for node in question.nodes
     ]
@@ -93,17 +114,21 @@ def _distribute(question: SiteQuestion) -> SiteDistribution:
     ]
     return distribute_site(
         nodes,
-        [_session(each) for each in question.sessions],
+        [_session(each, question.elapsed_s) for each in question.sessions],
         reserves,
         nominal_voltage=question.nominal_voltage,
         strict_priority=question.strict_priority,
         quantum_s=question.rotation.quantum_s,
         minimum_on_s=question.rotation.minimum_on_s,
         minimum_off_s=question.rotation.minimum_off_s,
+        minimum_single_phase_s=question.rotation.minimum_single_phase_s,
+        dead_band_a=question.steadiness.dead_band_a,
+        dead_band_percent=question.steadiness.dead_band_percent,
+        rise_a=question.steadiness.rise_a,
     )
 
 
-def _session(session: SiteSessionInput) -> SiteSession:
+def _session(session: SiteSessionInput, elapsed_s: int) -> SiteSession:
     return SiteSession(
         session.id,
         session.node,
@@ -117,25 +142,62 @@ def _session(session: SiteSessionInput) -> SiteSession:
         charging_for_s=session.charging_for_s,
         paused_for_s=session.paused_for_s,
         connected_for_s=session.connected_for_s,
+        present_a=session.present_a,
+        can_switch_phases=session.can_switch_phases,
+        memory=None if session.state is None else _memory(session.state).after(elapsed_s),
+    )
+
+
+def _memory(state: SessionStateInput) -> SiteMemory:
+    return SiteMemory(
+        state.activity, state.for_s, state.connected_for_s, state.served_s, state.single_phase_for_s
     )
 
 
 def _answer(question: SiteQuestion, found: SiteDistribution) -> SiteDistributed:
-    nodes = [
-        NodeLoading(
-            id=node.id,
-            L1=QuantityLoading.of(l1),
-            L2=QuantityLoading.of(l2),
-            L3=QuantityLoading.of(l3),
-            power=QuantityLoading.of(power),
-        )
-        for node, (l1, l2, l3, power) in zip(question.nodes, found.loadings, strict=True)
-    ]
-    sessions = [
-        SessionShare(id=session.id, limit_a=share.limit_a / 10, reason=_reason(question, share))
-        for session, share in zip(question.sessions, found.shares, strict=True)
-    ]
-    return SiteDistributed(sessions=sessions, nodes=nodes)
+    shares = zip(question.sessions, found.shares, strict=True)
+    loadings = zip(question.nodes, found.loadings, strict=True)
+    return SiteDistributed(
+        sessions=[_share(question, session.id, share) for session, share in shares],
+        nodes=[_node(node.id, map(QuantityLoading.of, each)) for node, each in loadings],
+        overloads=[
+            Overload(node=question.nodes[each.node].id, quantity=each.quantity, excess=each.excess / 10)
+            for each in found.overloads
+        ],
+    )
+
+
+def _node(name: str, loadings: Iterable[QuantityLoading]) -> NodeLoading:
+    l1, l2, l3, power, first, second, third = loadings
+    has_unbalance = first.limit is not None
+    return NodeLoading(
+        id=name,
+        L1=l1,
+        L2=l2,
+        L3=l3,
+        power=power,
+        unbalance=Unbalance(L1=first, L2=second, L3=third) if has_unbalance else None,
+    )
+
+
+def _share(question: SiteQuestion, name: str, share: SiteShare) -> SessionShare:
+    memory = share.memory
+    # A question takes no longer times than a year.
+    switched = memory.single_phase_for_s
+    return SessionShare(
+        id=name,
+        limit_a=share.limit_a / 10,
+        phases=share.phases,
+        reason=_reason(question, share),
+        warning="below_signalled_minimum" if share.below_signalled else None,
+        state=SessionState(
+            activity=memory.activity,
+            for_s=min(memory.for_s, YEAR_S),
+            connected_for_s=min(memory.connected_for_s, YEAR_S),
+            served_s=min(memory.served_s, YEAR_S),
+            single_phase_for_s=None if switched is None else min(switched, YEAR_S),
+        ),
+    )
 
 
 def _reason(question: SiteQuestion, share: SiteShare) -> ShareReason:

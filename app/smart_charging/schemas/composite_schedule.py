@@ -69,7 +69,7 @@ QUESTION_SCHEMA: dict[str, Any] = _object(
         {
             **_object([], A=_may_be_null(_RATE), W=_may_be_null(_RATE)),
             "minProperties": 1,
-            "description": "Highest rate of each connector. It is the limit where no profile is in force.",
+            "description": "Highest rate of each connector, as far as it is known. No limit is above it.",
         }
     ),
     currentType=_may_be_null(
@@ -157,7 +157,11 @@ class BeatenProfile(ProfileSource):
     """A profile that was in force and did not set the limit."""
 
     limit: Annotated[
-        float, Field(description="Limit of the profile when it was first beaten in this period.")
+        float,
+        Field(
+            description="Limit of the profile when it was first beaten in this period, in the unit of the "
+            "answer."
+        ),
     ]
     reason: Annotated[
         Literal[
@@ -194,10 +198,21 @@ class CompositeSchedulePeriod(BaseModel):
         float | None,
         Field(description="A on each phase, or W in total. null: no limit is known."),
     ]
-    numberPhases: Annotated[int | SkipJsonSchema[None], Field(ge=1, le=3)] = None
+    numberPhases: Annotated[
+        int | SkipJsonSchema[None],
+        Field(
+            ge=1,
+            le=3,
+            description="The fewest phases that a profile in force names. Limits in the other unit are "
+            "converted with it, or with 3 if it is missing.",
+        ),
+    ] = None
     warning: Annotated[
         Literal["below_signalled_minimum"] | SkipJsonSchema[None],
-        Field(description="The limit is below 6 A, which cannot be signalled to a vehicle, so it pauses."),
+        Field(
+            description="The limit is below 6 A on each phase, which cannot be signalled to a vehicle, so it "
+            "pauses."
+        ),
     ] = None
     source: Source
     beaten: list[BeatenProfile]

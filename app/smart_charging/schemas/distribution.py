@@ -1,16 +1,16 @@
-"""Shapes of `/v1/smart-charging/distribute`, in requests and answers.
+"""Shapes of requests of `/v1/smart-charging/distribute`.
 
 Internally currents are integer tenths of an ampere and powers integer tenths of a watt, as in the core.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.web.exact_json import Tenths
 from app.web.inputs import Input, Line
-from app.web.resources import Json, Resource
+from app.web.resources import Json
 
 NODES_MAXIMUM = 1_000
 SESSIONS_MAXIMUM = 5_000
@@ -18,10 +18,11 @@ YEAR_S = 31_622_400
 
 Phase = Literal["L1", "L2", "L3"]
 PhaseRotation = Literal["RST", "RTS", "SRT", "STR", "TRS", "TSR", "NotApplicable", "Unknown"]
-Quantity = Literal["L1", "L2", "L3", "power"]
-ReasonKind = Literal["own_maximum", "node_limit", "waiting", "kept_for_another", "resting"]
+Activity = Literal["charging", "paused", "new"]
 
 _Amperes = Annotated[int, Tenths(0, 100_000, "A")]
+_SignedAmperes = Annotated[int, Tenths(-100_000, 100_000, "A; negative: it feeds in, such as solar power")]
+_Rise = Annotated[int, Tenths(0.1, 100_000, "A")]
 _Watts = Annotated[int, Tenths(0, 1_000_000_000, "W")]
 _Step = Annotated[int, Tenths(0.1, 100_000, "A; its limit is a multiple of this")]
 _Weight = Annotated[int, Tenths(0.1, 1_000, "Share within the class, relative to the others")]
@@ -71,6 +72,18 @@ class PerPhase(Input):
         return self.L1, self.L2, self.L3
 
 
+class UncontrolledInput(Input):
+    """The current that uncontrolled loads draw of each phase of the grid."""
+
+    L1: _SignedAmperes
+    L2: _SignedAmperes
+    L3: _SignedAmperes
+
+    def values(self) -> tuple[int, int, int]:
+        """Return the values of L1, L2 and L3 in tenths of an ampere."""
+        return self.L1, self.L2, self.L3
+
+
 class SiteNodeInput(Input):
     """A node that limits what flows through it: main fuse, panel, feeder, charge point or connector."""
 
@@ -83,8 +96,15 @@ class SiteNodeInput(Input):
     margin_a: _Amperes = Field(default=0, validate_default=True)
     margin_w: _Watts = Field(default=0, validate_default=True)
     uncontrolled_a: Annotated[
-        PerPhase | None,
+        UncontrolledInput | None,
         Field(description="What uncontrolled loads draw at this node itself, without the nodes below."),
+    ] = None
+    unbalance_a: Annotated[
+        _Amperes | None,
+        Field(
+            description="The most by which the current of one phase may exceed that of another, also if the "
+            "sessions on other phases stop; null: any amount."
+        ),
     ] = None
 
 
@@ -98,13 +118,26 @@ class SiteReserveInput(Input):
     phase_rotation: _Rotation = "Unknown"
 
 
+class SessionStateInput(Input):
+    """The `state` of the session in the answer before, unchanged."""
+
+    activity: Activity
+    for_s: _Seconds
+    connected_for_s: _Seconds
+    served_s: _Seconds
+    single_phase_for_s: _Seconds | None
+
+
 class SiteSessionInput(Input):
     """A charging session that takes part in the distribution."""
 
     id: _Id
     node: Annotated[_Id, Field(description="The node that feeds the session.")]
     minimum_a: _Amperes = Field(default=6, validate_default=True)
-    maximum_a: _Amperes
+    maximum_a: Annotated[
+        int,
+        Tenths(0, 100_000, "A; below the minimum the session cannot charge, and gets 0"),
+    ]
     step_a: _Step = Field(default=0.1, validate_default=True)
     phases: _Phases = Field(default_factory=_all_phases)
     phase_rotation: _Rotation = "Unknown"
@@ -119,6 +152,24 @@ class SiteSessionInput(Input):
         _Seconds | None, Field(description="How long the session has been paused after charging.")
     ] = None
     connected_for_s: Annotated[_Seconds, Field(description="How long the vehicle has been plugged in.")] = 0
+    present_a: Annotated[
+        _Amperes | None,
+        Field(
+            description="The limit that the charge point has accepted and follows now. It is kept if it "
+            "fits and the new one is close to it (`steadiness`); null: not known."
+        ),
+    ] = None
+    can_switch_phases: Annotated[
+        bool,
+        Field(
+            description="Whether the charge point can switch the session to one phase "
+            "(ConnectorSwitch3to1PhaseSupported). It is switched if its minimum fits on one phase only."
+        ),
+    ] = False
+    state: Annotated[
+        SessionStateInput | None,
+        Field(description="null: there is none. `charging_for_s` and `paused_for_s` count more than it."),
+    ] = None
 
 
 class RotationInput(Input):
@@ -127,6 +178,25 @@ class RotationInput(Input):
     quantum_s: Annotated[_Seconds, Field(description="Length of a turn while others wait.")] = 900
     minimum_on_s: Annotated[_Seconds, Field(description="Shortest time that a session charges.")] = 300
     minimum_off_s: Annotated[_Seconds, Field(description="Shortest time that a session is paused.")] = 300
+    minimum_single_phase_s: Annotated[
+        _Seconds, Field(description="Shortest time on one phase before a session is switched back.")
+    ] = 600
+
+
+class SteadinessInput(Input):
+    """How limits that are in force now (`present_a`) are kept steady. Falls are never delayed."""
+
+    dead_band_a: Annotated[
+        int, Tenths(0, 100_000, "A; a limit does not change by less, as far as present limits fit")
+    ] = Field(default=1, validate_default=True)
+    dead_band_percent: Annotated[
+        int,
+        Field(ge=0, le=100, description="The same in percent of the present limit. The larger one counts."),
+    ] = 5
+    rise_a: Annotated[
+        _Rise | None,
+        Field(description="The most by which a limit rises in one decision; null: any amount."),
+    ] = None
 
 
 class SiteQuestion(Input):
@@ -139,6 +209,10 @@ class SiteQuestion(Input):
         bool, Field(description="True: serve a priority class in full before the next class gets its minima.")
     ] = False
     rotation: RotationInput = RotationInput()
+    steadiness: SteadinessInput = SteadinessInput()
+    elapsed_s: Annotated[
+        _Seconds, Field(description="How long ago the answer was made that each `state` is from.")
+    ] = 0
     nodes: Annotated[list[SiteNodeInput], Field(min_length=1, max_length=NODES_MAXIMUM)]
     reserves: Annotated[list[SiteReserveInput], Field(default_factory=list, max_length=NODES_MAXIMUM)]
     sessions: Annotated[list[SiteSessionInput], Field(max_length=SESSIONS_MAXIMUM)]
@@ -171,115 +245,6 @@ class SiteQuestion(Input):
                 "step_a": 1,
                 "phase_rotation": "RST",
                 "weight": 2,
-            },
-        ],
-    }
-
-
-class ShareReason(Resource):
-    """The reason why a session does not get more."""
-
-    kind: ReasonKind = Field(
-        description="own_maximum: it has all that it can take. node_limit: `quantity` of `node` is full. "
-        "waiting: its minimum does not fit there. kept_for_another: its minimum would fit, but the capacity "
-        "is kept for `session`, which has waited longer. resting: it has just paused."
-    )
-    node: str | None
-    quantity: Quantity | None
-    session: str | None
-    remaining_s: int | None
-
-    example: ClassVar[Json] = {
-        "kind": "node_limit",
-        "node": "site",
-        "quantity": "L2",
-        "session": None,
-        "remaining_s": None,
-    }
-
-
-class SessionShare(Resource):
-    """The share of one session."""
-
-    id: str
-    limit_a: float = Field(description="Current on each of its phases, in A; 0: the session does not charge.")
-    reason: ShareReason
-
-
-class QuantityLoading(Resource):
-    """How one quantity of a node is used, in A or W. The nodes below it are included."""
-
-    limit: float | None
-    margin: float
-    uncontrolled: float
-    reserved: float
-    allocated: float
-    free: float | None = Field(description="What is left of the limit; negative: the other fields exceed it.")
-
-    @classmethod
-    def of(cls, loading: tuple[int | None, int, int, int, int]) -> Self:
-        """Read the core's loading, in tenths: limit, margin, uncontrolled, reserved, allocated."""
-        limit, *parts = loading
-        margin, uncontrolled, reserved, allocated = (part / 10 for part in parts)
-        return cls(
-            limit=None if limit is None else limit / 10,
-            margin=margin,
-            uncontrolled=uncontrolled,
-            reserved=reserved,
-            allocated=allocated,
-            free=None if limit is None else (limit - sum(parts)) / 10,
-        )
-
-
-class NodeLoading(Resource):
-    """How a node is used: the current of each phase in A, and the power in W."""
-
-    id: str
-    L1: QuantityLoading
-    L2: QuantityLoading
-    L3: QuantityLoading
-    power: QuantityLoading
-
-
-def _loading_example(
-    limit: float | None, margin: float, uncontrolled: float, allocated: float, free: float | None
-) -> dict[str, float | None]:
-    return {
-        "limit": limit,
-        "margin": margin,
-        "uncontrolled": uncontrolled,
-        "reserved": 0.0,
-        "allocated": allocated,
-        "free": free,
-    }
-
-
-class SiteDistributed(Resource):
-    """The distribution of a site's power: the share of each session, and the use of each node."""
-
-    sessions: list[SessionShare]
-    nodes: list[NodeLoading]
-
-    example: ClassVar[Json] = {
-        "sessions": [
-            {"id": "car-1", "limit_a": 12.5, "reason": ShareReason.example},
-            {"id": "car-2", "limit_a": 12.5, "reason": ShareReason.example},
-            {"id": "car-3", "limit_a": 25.0, "reason": ShareReason.example},
-        ],
-        "nodes": [
-            {
-                "id": "site",
-                "L1": _loading_example(63.0, 2.0, 20.5, 37.5, 3.0),
-                "L2": _loading_example(63.0, 2.0, 11.0, 50.0, 0.0),
-                "L3": _loading_example(63.0, 2.0, 14.0, 37.5, 9.5),
-                "power": _loading_example(None, 0.0, 10465.0, 28750.0, None),
-            },
-            {
-                "id": "feeder-1",
-                "L1": _loading_example(32.0, 0.0, 0.0, 12.5, 19.5),
-                "L2": _loading_example(32.0, 0.0, 0.0, 25.0, 7.0),
-                "L3": _loading_example(32.0, 0.0, 0.0, 12.5, 19.5),
-                "power": _loading_example(None, 0.0, 0.0, 11500.0, None),
             },
         ],
     }

@@ -1,4 +1,4 @@
-"""What follows from attaching an orphan record to a transaction by hand."""
+"""Decides what follows if an operator attaches an orphan record to a transaction."""
 
 from typing import Final
 

@@ -36,7 +36,7 @@ def _wh(value: dict[str, Any]) -> int | None:
         number = float(value["value"])
     except (KeyError, TypeError, ValueError):
         return None
-    # Also leaves out what is no number, and what no column holds.
+    # This also refuses NaN, and numbers that no column can hold.
     if factor is None or not abs(number) < 1e15:
         return None
     return round(number * factor)

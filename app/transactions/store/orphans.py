@@ -96,7 +96,6 @@ _JOIN_METER_VALUES: Final = """
     where meter_values.tenant_id = joined.tenant_id and meter_values.charge_point_id = joined.charge_point_id
         and meter_values.sampled_at between joined.samples_from and joined.samples_to
         and meter_values.context = 'stop' and meter_values.received_at = joined.received_at
-        and meter_values.transaction_id <= 0
 """
 
 

@@ -48,7 +48,7 @@ _SET_REGISTERS: Final = """
 
 
 class Over(NamedTuple):
-    """What shows that transactions are over: all of a connector, or of the charge point, but `kept`."""
+    """A sign that transactions are over: all of a connector, or of the charge point, but `kept`."""
 
     tenant_id: int
     charge_point_id: int

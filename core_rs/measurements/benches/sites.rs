@@ -37,6 +37,7 @@ fn site(nodes: usize, sessions: usize) -> (Site, Vec<Session>) {
             margin_a: 10,
             margin_w: 0,
             uncontrolled_a: [15, 0, 5],
+            unbalance_a: None,
         }
     };
     let session = |index: usize| Session {
@@ -51,6 +52,10 @@ fn site(nodes: usize, sessions: usize) -> (Site, Vec<Session>) {
         weight: WEIGHTS[index / 7 % 4],
         activity: if index.is_multiple_of(3) { Activity::Paused(600) } else { Activity::Charging(400) },
         connected_for_s: u32::try_from(index * 10).expect("it is small"),
+        served_s: 0,
+        present_a: None,
+        can_switch_phases: false,
+        single_phase_for_s: None,
     };
     let nodes = (0..nodes).map(node).collect();
     (Site { nominal_voltage: 230, nodes, reserves: Vec::new() }, (0..sessions).map(session).collect())

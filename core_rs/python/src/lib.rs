@@ -45,7 +45,8 @@ mod _core {
     use super::schedule::{CompositeQuestion, CompositeSchedule, composite_schedules};
     #[pymodule_export]
     use super::site::{
-        SiteDistribution, SiteFault, SiteNode, SiteReserve, SiteSession, SiteShare, distribute_site,
+        SiteDistribution, SiteFault, SiteMemory, SiteNode, SiteOverload, SiteReserve, SiteSession, SiteShare,
+        distribute_site,
     };
     #[pymodule_export]
     use super::socket::Socket;

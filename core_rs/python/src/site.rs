@@ -3,8 +3,8 @@
 #![allow(clippy::too_many_arguments)] // Named ones, as Python sees them.
 
 use ocpp_core::site::{
-    Activity, Distribution, Fault, Node, Phase, PhaseRotation, PhaseSet, Place, Quantity, Reason, Reserve,
-    Rules, Session, Site, distribute,
+    Activity, Distribution, Fault, Loading, Memory, Node, Overload, Phase, PhaseRotation, PhaseSet, Place,
+    Quantity, Reason, Reserve, Rules, Session, Share, Site, distribute,
 };
 use pyo3::prelude::*;
 
@@ -20,7 +20,9 @@ pub struct SiteNode(Node);
 #[pymethods]
 impl SiteNode {
     #[new]
-    #[pyo3(signature = (id, parent, limit_a, limit_w=None, margin_a=0, margin_w=0, uncontrolled_a=(0, 0, 0)))]
+    #[pyo3(signature = (
+        id, parent, limit_a, limit_w=None, margin_a=0, margin_w=0, uncontrolled_a=(0, 0, 0), unbalance_a=None
+    ))]
     fn new(
         id: String,
         parent: Option<String>,
@@ -29,9 +31,10 @@ impl SiteNode {
         margin_a: i64,
         margin_w: i64,
         uncontrolled_a: PerPhase,
+        unbalance_a: Option<i64>,
     ) -> Self {
         let (limit_a, uncontrolled_a) = (limit_a.map(Into::into), uncontrolled_a.into());
-        Self(Node { id, parent, limit_a, limit_w, margin_a, margin_w, uncontrolled_a })
+        Self(Node { id, parent, limit_a, limit_w, margin_a, margin_w, uncontrolled_a, unbalance_a })
     }
 }
 
@@ -55,6 +58,66 @@ impl SiteReserve {
 }
 
 #[pyclass(frozen, module = "app._core")]
+pub struct SiteMemory(Memory);
+
+#[pymethods]
+impl SiteMemory {
+    #[new]
+    #[pyo3(signature = (activity, for_s, connected_for_s=0, served_s=0, single_phase_for_s=None))]
+    fn new(
+        activity: &str,
+        for_s: u32,
+        connected_for_s: u32,
+        served_s: u32,
+        single_phase_for_s: Option<u32>,
+    ) -> PyResult<Self> {
+        let activity = match activity {
+            "charging" => Activity::Charging(for_s),
+            "paused" => Activity::Paused(for_s),
+            "new" => Activity::New,
+            other => return Err(errors::unknown_word("activity", other)),
+        };
+        Ok(Self(Memory { activity, connected_for_s, served_s, single_phase_for_s }))
+    }
+
+    fn after(&self, elapsed_s: u32) -> Self {
+        Self(self.0.after(elapsed_s))
+    }
+
+    #[getter]
+    fn activity(&self) -> &'static str {
+        match self.0.activity {
+            Activity::Charging(_) => "charging",
+            Activity::Paused(_) => "paused",
+            Activity::New => "new",
+        }
+    }
+
+    #[getter]
+    fn for_s(&self) -> u32 {
+        match self.0.activity {
+            Activity::Charging(for_s) | Activity::Paused(for_s) => for_s,
+            Activity::New => self.0.connected_for_s,
+        }
+    }
+
+    #[getter]
+    fn connected_for_s(&self) -> u32 {
+        self.0.connected_for_s
+    }
+
+    #[getter]
+    fn served_s(&self) -> u32 {
+        self.0.served_s
+    }
+
+    #[getter]
+    fn single_phase_for_s(&self) -> Option<u32> {
+        self.0.single_phase_for_s
+    }
+}
+
+#[pyclass(frozen, module = "app._core")]
 pub struct SiteSession(Session);
 
 #[pymethods]
@@ -62,7 +125,8 @@ impl SiteSession {
     #[new]
     #[pyo3(signature = (
         id, node, minimum_a, maximum_a, phases, phase_rotation="Unknown", *, step_a=1, priority=0, weight=10,
-        charging_for_s=None, paused_for_s=None, connected_for_s=0
+        charging_for_s=None, paused_for_s=None, connected_for_s=0, present_a=None, can_switch_phases=false,
+        memory=None
     ))]
     fn new(
         id: String,
@@ -77,11 +141,15 @@ impl SiteSession {
         charging_for_s: Option<u32>,
         paused_for_s: Option<u32>,
         connected_for_s: u32,
+        present_a: Option<i64>,
+        can_switch_phases: bool,
+        memory: Option<&Bound<'_, SiteMemory>>,
     ) -> PyResult<Self> {
+        let memory = memory.map(|memory| memory.get().0).unwrap_or_default();
         let activity = match (charging_for_s, paused_for_s) {
             (Some(for_s), _) => Activity::Charging(for_s),
             (None, Some(for_s)) => Activity::Paused(for_s),
-            (None, None) => Activity::New,
+            (None, None) => memory.activity,
         };
         let (phases, phase_rotation) = (self::phases(&phases)?, rotation(phase_rotation)?);
         Ok(Self(Session {
@@ -95,7 +163,11 @@ impl SiteSession {
             priority,
             weight,
             activity,
-            connected_for_s,
+            connected_for_s: connected_for_s.max(memory.connected_for_s),
+            served_s: memory.served_s,
+            present_a,
+            can_switch_phases,
+            single_phase_for_s: memory.single_phase_for_s,
         }))
     }
 }
@@ -108,8 +180,18 @@ pub struct SiteFault {
 }
 
 #[pyclass(frozen, get_all, module = "app._core")]
+pub struct SiteOverload {
+    node: usize,
+    quantity: &'static str,
+    excess: i64,
+}
+
+#[pyclass(frozen, get_all, module = "app._core")]
 pub struct SiteShare {
     limit_a: i64,
+    below_signalled: bool,
+    phases: Vec<&'static str>,
+    memory: Py<SiteMemory>,
     reason: &'static str,
     node: Option<usize>,
     quantity: Option<&'static str>,
@@ -142,25 +224,36 @@ impl SiteDistribution {
     }
 
     #[getter]
-    fn shares(&self) -> Vec<SiteShare> {
+    fn shares(&self, py: Python<'_>) -> PyResult<Vec<SiteShare>> {
         let shares = self.solved.iter().flat_map(|found| &found.shares);
-        shares.map(|share| self::share(share.limit_a, share.reason)).collect()
+        shares.map(|share| self::share(py, share)).collect()
     }
 
     #[getter]
-    fn loadings(&self) -> Vec<(LoadingRow, LoadingRow, LoadingRow, LoadingRow)> {
+    fn loadings(&self) -> Vec<Vec<LoadingRow>> {
         let loadings = self.solved.iter().flat_map(|found| &found.loadings);
-        let row = |each: &ocpp_core::site::Loading| {
-            (each.limit, each.margin, each.uncontrolled, each.reserved, each.allocated)
+        let row =
+            |each: &Loading| (each.limit, each.margin, each.uncontrolled, each.reserved, each.allocated);
+        loadings.map(|each| each.iter().map(row).collect()).collect()
+    }
+
+    #[getter]
+    fn overloads(&self) -> Vec<SiteOverload> {
+        let overloads = self.solved.iter().flat_map(|found| &found.overloads);
+        let overload = |each: &Overload| SiteOverload {
+            node: each.place.node,
+            quantity: quantity(each.place.quantity),
+            excess: each.excess,
         };
-        loadings.map(|[l1, l2, l3, power]| (row(l1), row(l2), row(l3), row(power))).collect()
+        overloads.map(overload).collect()
     }
 }
 
 #[pyfunction]
 #[pyo3(signature = (
     nodes, sessions, reserves=vec![], *, nominal_voltage=230, strict_priority=false, quantum_s=900,
-    minimum_on_s=300, minimum_off_s=300
+    minimum_on_s=300, minimum_off_s=300, minimum_single_phase_s=600, dead_band_a=10, dead_band_percent=5,
+    rise_a=None
 ))]
 pub fn distribute_site(
     py: Python<'_>,
@@ -172,6 +265,10 @@ pub fn distribute_site(
     quantum_s: u32,
     minimum_on_s: u32,
     minimum_off_s: u32,
+    minimum_single_phase_s: u32,
+    dead_band_a: i64,
+    dead_band_percent: i64,
+    rise_a: Option<i64>,
 ) -> PyResult<SiteDistribution> {
     let site = Site {
         nominal_voltage,
@@ -179,30 +276,60 @@ pub fn distribute_site(
         reserves: reserves.iter().map(|reserve| reserve.get().0.clone()).collect(),
     };
     let sessions: Vec<Session> = sessions.iter().map(|session| session.get().0.clone()).collect();
-    let rules = Rules { strict_priority, quantum_s, minimum_on_s, minimum_off_s };
+    let rules = Rules {
+        strict_priority,
+        quantum_s,
+        minimum_on_s,
+        minimum_off_s,
+        minimum_single_phase_s,
+        dead_band_a,
+        dead_band_percent,
+        rise_a,
+    };
     let solved = py.detach(|| errors::guarded(|| distribute(&site, &sessions, &rules)))?;
     Ok(SiteDistribution { solved })
 }
 
-fn share(limit_a: i64, reason: Reason) -> SiteShare {
-    let named = |reason, place: Option<Place>| SiteShare {
-        limit_a,
-        reason,
-        node: place.map(|place| place.node),
-        quantity: place.map(|place| quantity(place.quantity)),
+fn share(py: Python<'_>, share: &Share) -> PyResult<SiteShare> {
+    let mut found = SiteShare {
+        limit_a: share.limit_a,
+        below_signalled: share.is_below_signalled(),
+        phases: share.phases.iter().map(Phase::name).collect(),
+        memory: Py::new(py, SiteMemory(share.memory))?,
+        reason: reason(share.reason),
+        node: None,
+        quantity: None,
         kept_for: None,
         remaining_s: None,
     };
-    match reason {
-        Reason::OwnMaximum => named("own_maximum", None),
-        Reason::Limit(place) => named("node_limit", Some(place)),
-        Reason::Waiting(place) => named("waiting", Some(place)),
+    match share.reason {
+        Reason::Limit(place) | Reason::Waiting(place) => found.name(place),
         Reason::KeptFor { place, session } => {
-            SiteShare { kept_for: Some(session), ..named("kept_for_another", Some(place)) }
+            found.name(place);
+            found.kept_for = Some(session);
         }
-        Reason::Resting { remaining_s } => {
-            SiteShare { remaining_s: Some(remaining_s), ..named("resting", None) }
-        }
+        Reason::Resting { remaining_s } => found.remaining_s = Some(remaining_s),
+        Reason::OwnMaximum | Reason::Held | Reason::CannotCharge => {}
+    }
+    Ok(found)
+}
+
+impl SiteShare {
+    fn name(&mut self, place: Place) {
+        self.node = Some(place.node);
+        self.quantity = Some(quantity(place.quantity));
+    }
+}
+
+const fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::OwnMaximum => "own_maximum",
+        Reason::Limit(_) => "node_limit",
+        Reason::Waiting(_) => "waiting",
+        Reason::KeptFor { .. } => "kept_for_another",
+        Reason::Resting { .. } => "resting",
+        Reason::Held => "held",
+        Reason::CannotCharge => "cannot_charge",
     }
 }
 
@@ -212,6 +339,9 @@ const fn quantity(quantity: Quantity) -> &'static str {
         Quantity::L2 => "L2",
         Quantity::L3 => "L3",
         Quantity::Power => "power",
+        Quantity::UnbalanceL1 => "unbalance_L1",
+        Quantity::UnbalanceL2 => "unbalance_L2",
+        Quantity::UnbalanceL3 => "unbalance_L3",
     }
 }
 

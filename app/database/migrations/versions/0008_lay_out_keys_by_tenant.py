@@ -23,7 +23,7 @@ _REFERRING: Final = {
     "commands": "CASCADE",
     "charging_profile_installations": "CASCADE",
 }
-"""What happens to the rows of each table when their charge point is deleted."""
+"""The tables with rows of charge points, and the rule for a charge point that is deleted."""
 
 _KEYS: Final = {
     "charge_points": ("id", "tenant_id, id"),

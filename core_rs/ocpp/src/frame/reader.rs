@@ -40,7 +40,7 @@ pub fn read<'a>(
     FrameReader { mode, limits, deviations: Vec::new() }.read(text)
 }
 
-/// Read what can be read of a damaged CALL, if `is_wanted` for its action; `None`: it is no such CALL.
+/// Read a damaged CALL as far as possible. `None`: its action is not `is_wanted`, or cannot be read.
 #[must_use]
 pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool) -> Option<Frame<'_>> {
     let (value, repairs) = json::salvage(text, limits);

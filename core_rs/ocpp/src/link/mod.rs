@@ -143,7 +143,7 @@ impl Link {
         }
         let call = self.answers.take(place);
         let answer = frame::write_call_result(&call.unique_id, payload);
-        // Anything else takes effect again: firmware may use one id for everything, and then a repeated status is news.
+        // Anything else takes effect again: firmware may use one id for everything, and the status may have changed.
         if message.is_billing {
             self.answers.remember(call, answer.clone());
         }

@@ -1,22 +1,23 @@
 //! The composite schedule of connector 0: what the charge point as a whole may draw. OCPP 1.6 5.7
 //!
 //! `min(cap, sum over the connectors of min(limit of the transaction, hardware))`, over connectors with a transaction.
-//! In amperes the sum takes the worst case, that all of them load the same phase.
+//! In amperes the sum takes the worst case, that all of them load the same phase. The limit of a connector is
+//! converted with the phases that its transaction and the cap leave, the cap with those of the widest connector.
 
-use crate::schedule::composite::{Composite, Source, line};
+use crate::schedule::composite::{Composite, Source, line, lowest};
 use crate::schedule::limit::Tenths;
 use crate::schedule::merge::{Line, Walk};
 use crate::schedule::outline::{Moment, Outline};
 use crate::schedule::question::Question;
 use crate::schedule::stack::{cap_stack, transaction_stack};
-use crate::schedule::timeline::{NoConversion, Segment};
+use crate::schedule::timeline::{NoConversion, Segment, fewest_phases};
 
 /// The share of one connector in the limit of the charge point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     /// `None`: no profile is in force, and the rate of the hardware is not known.
     pub limit: Option<Tenths>,
-    /// The number of phases of the period in force.
+    /// The number of phases that the transaction's period in force names.
     pub number_phases: Option<u8>,
     /// `Profile`, `Hardware` or `Nothing`.
     pub source: Source,
@@ -24,14 +25,9 @@ pub(crate) struct Part {
 
 impl Part {
     /// What a transaction may draw: the limit of its stack, but never more than the hardware can.
-    pub fn new(segment: Option<&Segment>, hardware: Option<Tenths>) -> Self {
+    pub fn new(question: &Question, segment: Option<&Segment>, cap: Option<&Segment>) -> Self {
         let number_phases = segment.and_then(|segment| segment.number_phases);
-        let allowed = segment.filter(|segment| hardware.is_none_or(|most| segment.limit <= most));
-        let (limit, source) = match (allowed, hardware) {
-            (Some(segment), _) => (Some(segment.limit), Source::Profile(segment.profile as usize)),
-            (None, Some(most)) => (Some(most), Source::Hardware),
-            (None, None) => (None, Source::Nothing),
-        };
+        let (limit, source) = lowest(question, [segment], fewest_phases(segment.into_iter().chain(cap)));
         Self { limit, number_phases, source }
     }
 }
@@ -87,46 +83,68 @@ pub(crate) fn composite(question: &Question) -> Result<Composite, NoConversion> 
 
 /// Add up the lines. `lines`: one for each connector, then that of the cap.
 fn add_up(question: &Question, lines: &[Line], cap: usize) -> Composite {
-    let hardware = question.hardware.in_unit(question.unit, question.supply);
     let mut outline = Outline::new(question.start_s, lines.iter().map(|line| line.pieces.len()).sum());
     let mut walk = Walk::new(lines);
-    let mut sum = Sum::of((0..cap).map(|connector| Part::new(walk.leader(connector), hardware)).collect());
+    let part =
+        |walk: &Walk<'_>, connector: usize| Part::new(question, walk.leader(connector), walk.leader(cap));
+    let mut sum = Sum::of((0..cap).map(|connector| part(&walk, connector)).collect());
     let mut changed: Vec<usize> = (0..cap).collect();
     let mut now_s = Some(question.start_s);
     while let Some(start_s) = now_s {
-        let moment = moment(start_s, &sum, walk.leader(cap));
+        let moment = moment(question, start_s, &sum, walk.leader(cap));
         let begins = outline.push(&moment);
-        match (moment.source, walk.leader(cap)) {
-            (Source::Profile(_), _) => {
-                let losers = if begins { 0..cap } else { 0..0 };
-                for connector in losers.chain(changed.iter().copied()) {
-                    if let Some(segment) = walk.leader(connector) {
-                        outline.outbid(segment);
-                    }
-                }
-            }
-            (_, Some(cap)) => outline.outbid(cap),
-            _ => {}
-        }
+        // In a new stretch all of them lost, in an old one those that are new.
+        let losers = (0..if begins { cap } else { 0 }).chain(changed.iter().copied());
+        note_losers(question, &moment, &walk, losers, &mut outline);
         changed.clear();
+        let phases = walk.leader(cap).and_then(|cap| cap.number_phases);
         now_s = walk.step(|line| changed.push(line));
-        changed.retain(|line| *line < cap);
+        if walk.leader(cap).and_then(|cap| cap.number_phases) == phases {
+            changed.retain(|line| *line < cap);
+        } else {
+            // Each part is converted again.
+            changed = (0..cap).collect();
+        }
         let mut differs = false;
         for connector in &changed {
-            differs |= sum.replace(*connector, Part::new(walk.leader(*connector), hardware));
+            differs |= sum.replace(*connector, part(&walk, *connector));
         }
         sum.make_up += u32::from(differs);
     }
     outline.finish()
 }
 
-fn moment(start_s: i64, sum: &Sum, cap: Option<&Segment>) -> Moment {
+/// Note the profiles that led their stacks and did not set the limit. `connectors`: those to look at if a cap set it.
+fn note_losers(
+    question: &Question,
+    moment: &Moment,
+    walk: &Walk<'_>,
+    connectors: impl Iterator<Item = usize>,
+    outline: &mut Outline,
+) {
+    let cap = walk.leader(walk.last());
+    match (moment.source, cap) {
+        (Source::Profile(_), _) => {
+            for connector in connectors {
+                if let Some(segment) = walk.leader(connector) {
+                    let number_phases = fewest_phases([segment].into_iter().chain(cap));
+                    outline.outbid(segment, question.amount(segment, number_phases));
+                }
+            }
+        }
+        (_, Some(cap)) => outline.outbid(cap, question.amount(cap, moment.number_phases)),
+        _ => {}
+    }
+}
+
+fn moment(question: &Question, start_s: i64, sum: &Sum, cap: Option<&Segment>) -> Moment {
+    let number_phases = sum.number_phases().into_iter().chain(cap.and_then(|cap| cap.number_phases)).min();
+    let cap = cap.map(|cap| (question.amount(cap, number_phases), Source::Profile(cap.profile as usize)));
     let (limit, source) = match (sum.limit(), cap) {
-        (Some(sum), Some(cap)) if cap.limit < sum => (Some(cap.limit), Source::Profile(cap.profile as usize)),
+        (Some(sum), Some((limit, source))) if limit < sum => (Some(limit), source),
         (Some(limit), _) => (Some(limit), sum.source()),
-        (None, Some(cap)) => (Some(cap.limit), Source::Profile(cap.profile as usize)),
+        (None, Some((limit, source))) => (Some(limit), source),
         (None, None) => (None, Source::Nothing),
     };
-    let number_phases = sum.number_phases().into_iter().chain(cap.and_then(|cap| cap.number_phases)).min();
     Moment { start_s, limit, number_phases, source }
 }

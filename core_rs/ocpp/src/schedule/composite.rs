@@ -1,8 +1,9 @@
 //! The composite schedule of one connector. OCPP 1.6 3.13.3, 5.7
 //!
-//! It is the lower one of the limit of the transaction's stack and the cap of the charge point, or the rate of the
-//! hardware if neither is in force. In the stack of the transaction every `TxProfile` ranks above every
-//! `TxDefaultProfile`, so that one merge serves both purposes. `charge_point` adds the connectors up.
+//! It is the lowest one of the limit of the transaction's stack, the cap of the charge point, and the rate of the
+//! hardware. Phases are merged first, then units: each limit in the other unit is converted with the fewest phases that
+//! a period in force names. In the stack of the transaction every `TxProfile` ranks above every `TxDefaultProfile`, so
+//! that one merge serves both purposes. `charge_point` adds the connectors up.
 
 use crate::schedule::charge_point;
 use crate::schedule::limit::Tenths;
@@ -10,14 +11,14 @@ use crate::schedule::merge::{Line, Walk};
 use crate::schedule::outline::{Moment, Outline};
 use crate::schedule::question::Question;
 use crate::schedule::stack::{Stack, cap_stack, transaction_stack};
-use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
+use crate::schedule::timeline::{NoConversion, Segment, Span, fewest_phases, lay_out};
 
 /// The source of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The profile in that place of `Question::installed`.
     Profile(usize),
-    /// No profile is in force, so the greatest rate of the hardware holds (C10).
+    /// The greatest rate of the hardware, which is below each profile in force (C10).
     Hardware,
     /// The sum over the connectors. Two sums with different parts have different numbers.
     Connectors(u32),
@@ -84,16 +85,19 @@ pub fn composite(question: &Question) -> Result<Composite, NoConversion> {
     }
     let transaction = line(question, &transaction_stack(question, question.connector_id))?;
     let cap = line(question, &cap_stack(question))?;
-    let hardware = question.hardware.in_unit(question.unit, question.supply);
     let mut outline = Outline::new(question.start_s, transaction.pieces.len() + cap.pieces.len());
     let lines = [transaction, cap];
     let mut walk = Walk::new(&lines);
     let mut now_s = Some(question.start_s);
     while let Some(start_s) = now_s {
         let (transaction, cap) = (walk.leader(0), walk.leader(1));
-        outline.push(&lower(start_s, transaction, cap, hardware));
-        if let (Some(transaction), Some(cap)) = (transaction, cap) {
-            outline.outbid(if cap.limit < transaction.limit { transaction } else { cap });
+        let number_phases = fewest_phases(transaction.into_iter().chain(cap));
+        let (limit, source) = lowest(question, [transaction, cap], number_phases);
+        outline.push(&Moment { start_s, limit, number_phases, source });
+        for loser in transaction.into_iter().chain(cap) {
+            if source != Source::Profile(loser.profile as usize) {
+                outline.outbid(loser, question.amount(loser, number_phases));
+            }
         }
         now_s = walk.step(|_| {});
     }
@@ -101,25 +105,21 @@ pub fn composite(question: &Question) -> Result<Composite, NoConversion> {
     Ok(Composite { lines: lines.into(), ..composite })
 }
 
-/// The lower one of two limits. If they are equal, the source is that of the transaction.
-fn lower(
-    start_s: i64,
-    transaction: Option<&Segment>,
-    cap: Option<&Segment>,
-    hardware: Option<Tenths>,
-) -> Moment {
-    let leader = match (transaction, cap) {
-        (Some(transaction), Some(cap)) if cap.limit < transaction.limit => Some(cap),
-        _ => transaction.or(cap),
+/// The lowest one of the limits and the rate of the hardware. Of equal ones the first is the source, the hardware last.
+pub(crate) fn lowest<'s>(
+    question: &Question,
+    in_force: impl IntoIterator<Item = Option<&'s Segment>>,
+    number_phases: Option<u8>,
+) -> (Option<Tenths>, Source) {
+    let of = |segment: &Segment| {
+        (question.amount(segment, number_phases), Source::Profile(segment.profile as usize))
     };
-    let (limit, source) = match (leader, hardware) {
-        (Some(segment), _) => (Some(segment.limit), Source::Profile(segment.profile as usize)),
-        (None, Some(most)) => (Some(most), Source::Hardware),
-        (None, None) => (None, Source::Nothing),
-    };
-    let in_force = transaction.into_iter().chain(cap);
-    let number_phases = in_force.filter_map(|segment| segment.number_phases).min();
-    Moment { start_s, limit, number_phases, source }
+    let hardware = question.rate(number_phases).map(|rate| (rate, Source::Hardware));
+    let limits = in_force.into_iter().flatten().map(of).chain(hardware);
+    match limits.min_by_key(|(limit, _)| *limit) {
+        Some((limit, source)) => (Some(limit), source),
+        None => (None, Source::Nothing),
+    }
 }
 
 /// The leaders of a stack over the span of the question.

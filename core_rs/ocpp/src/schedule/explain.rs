@@ -10,7 +10,8 @@ use crate::schedule::timeline::{NoConversion, Segment, Span, lay_out};
 /// Why a profile in force did not set the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The profile led its stack, but another limit is lower, or is equal and that of the transaction.
+    /// The profile led its stack, but another limit is lower (the hardware's too), or is equal and that of the
+    /// transaction.
     HigherLimit,
     /// One of the same purpose and a higher stack level is in force. OCPP 1.6 3.13.2
     LowerStackLevel,
@@ -41,7 +42,8 @@ impl Reason {
 pub struct Beaten {
     /// Index of the profile in `Question::installed`.
     pub profile: usize,
-    /// The limit of the profile when it was first beaten in the stretch, in the unit of the question.
+    /// The limit of the profile when it was first beaten in the stretch, in the unit of the question. It is converted
+    /// with the phases of the answer, or fewer if the profile names fewer.
     pub limit: Tenths,
     /// Why the profile did not set the limit.
     pub reason: Reason,
@@ -160,9 +162,11 @@ impl Listing<'_> {
                 }
                 self.seen[place] = contender.profile;
                 let question = self.question;
+                let merged = answer.periods[stretch.period].number_phases;
+                let number_phases = segment.number_phases.into_iter().chain(merged).min();
                 self.add(place, || Beaten {
                     profile,
-                    limit: segment.limit,
+                    limit: question.amount(&segment, number_phases),
                     reason: reason(question, answer, contender, stretch.start_s.max(start_s)),
                 });
             }

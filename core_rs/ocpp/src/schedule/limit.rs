@@ -101,8 +101,9 @@ pub enum Supply {
 }
 
 impl Supply {
-    /// The same limit in another unit: `P = I * V * n`. Towards amperes it is rounded down, which is the safe
-    /// side. `None`: direct current has no such conversion.
+    /// The same limit in another unit: `P = I * V * n`, with the phases that all limits at that moment leave (3 if
+    /// none is named). Towards amperes it is rounded down, which is the safe side. `None`: direct current has no
+    /// such conversion.
     #[must_use]
     pub fn convert(self, limit: Tenths, from: Unit, to: Unit, number_phases: Option<u8>) -> Option<Tenths> {
         if from == to {
@@ -118,17 +119,11 @@ impl Supply {
     }
 
     /// Whether a charge point can signal this limit, or can only pause the vehicle (C9): with alternating current,
-    /// anything between nothing and six amperes on one phase cannot be signalled.
+    /// anything between nothing and six amperes on each phase cannot be signalled.
     #[must_use]
-    pub fn can_signal(self, limit: Tenths, unit: Unit) -> bool {
-        let one_phase = match (self, unit) {
-            (Self::Direct, _) => return true,
-            (_, Unit::Ampere) => LEAST_SIGNALLED.0,
-            (Self::Alternating { nominal_voltage_v }, Unit::Watt) => {
-                LEAST_SIGNALLED.0 * i64::from(nominal_voltage_v)
-            }
-        };
-        limit.0 == 0 || limit.0 >= one_phase
+    pub fn can_signal(self, limit: Tenths, unit: Unit, number_phases: Option<u8>) -> bool {
+        let least = self.convert(LEAST_SIGNALLED, Unit::Ampere, unit, number_phases);
+        self == Self::Direct || limit == Tenths::ZERO || least.is_none_or(|least| limit >= least)
     }
 }
 

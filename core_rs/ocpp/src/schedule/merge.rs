@@ -61,6 +61,11 @@ impl Line {
         Self { segments, pieces }
     }
 
+    /// When each piece starts.
+    pub fn starts(&self) -> impl Iterator<Item = i64> {
+        self.pieces.iter().map(|piece| piece.start_s)
+    }
+
     /// The segment that leads in a piece.
     pub fn leader(&self, piece: usize) -> Option<&Segment> {
         self.pieces[piece].leader.map(|place| &self.segments[place])
@@ -126,6 +131,11 @@ impl<'l> Walk<'l> {
         let mut changes: Vec<(i64, usize)> = starts.collect();
         changes.sort_by_key(|(start_s, _)| *start_s);
         Self { lines, places: vec![0; lines.len()], changes, next: 0 }
+    }
+
+    /// Index of the last line.
+    pub fn last(&self) -> usize {
+        self.lines.len() - 1
     }
 
     /// The segment that leads in a line now.

@@ -49,13 +49,13 @@ impl Outline {
         true
     }
 
-    /// Note that this segment led its stack in the current stretch and did not set the limit.
-    pub fn outbid(&mut self, loser: &Segment) {
+    /// Note that this segment led its stack in the current stretch and did not set the limit. `limit`: its own.
+    pub fn outbid(&mut self, loser: &Segment, limit: Tenths) {
         let Composite { stretches, outbid, .. } = &mut self.composite;
         let (stretch, profile) = (stretches.len() - 1, loser.profile as usize);
         let repeated = outbid.last().is_some_and(|last| (last.stretch, last.profile) == (stretch, profile));
         if !repeated {
-            outbid.push(Outbid { stretch, profile, limit: loser.limit });
+            outbid.push(Outbid { stretch, profile, limit });
         }
     }
 

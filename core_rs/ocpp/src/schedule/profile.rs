@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::schedule::limit::{Tenths, Unit};
+use crate::schedule::question::Transaction;
 
 /// The purpose of a profile: what it limits. OCPP 1.6 7.10
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,23 +123,29 @@ pub struct Installed {
 type Place = (u32, Purpose, i64, Option<i64>);
 
 impl Installed {
-    fn place(&self) -> Place {
+    /// A `TxProfile` without a transaction is for the one that runs on its connector.
+    fn place(&self, running: &[Transaction]) -> Place {
         let Profile { purpose, stack_level, transaction_id, .. } = self.profile;
-        let transaction_id = if purpose == Purpose::Tx { transaction_id } else { None };
+        let here = || running.iter().find(|transaction| transaction.connector_id == self.connector_id);
+        let transaction_id = match purpose {
+            Purpose::Tx => transaction_id.or_else(|| here()?.transaction_id),
+            Purpose::TxDefault | Purpose::ChargePointMax => None,
+        };
         (self.connector_id, purpose, stack_level, transaction_id)
     }
 }
 
 /// The profiles of `accepted`, given in the order of acceptance, that a charge point keeps: a later profile removes the
-/// one with the same id on any connector (OCPP 1.6 5.16.3), and the one in the same place. The order stays.
+/// one with the same id on any connector (OCPP 1.6 5.16.3), and the one in the same place. The order stays. `running`:
+/// the transactions, at most one for each connector.
 #[must_use]
-pub fn kept(accepted: Vec<Installed>) -> Vec<Installed> {
+pub fn kept(accepted: Vec<Installed>, running: &[Transaction]) -> Vec<Installed> {
     let mut by_id: HashMap<i64, usize> = HashMap::with_capacity(accepted.len());
     let mut by_place: HashMap<Place, usize> = HashMap::with_capacity(accepted.len());
     let mut keeps = vec![true; accepted.len()];
     for (number, installed) in accepted.iter().enumerate() {
         let of_this_id = by_id.insert(installed.profile.id, number);
-        let in_this_place = by_place.insert(installed.place(), number);
+        let in_this_place = by_place.insert(installed.place(running), number);
         for earlier in of_this_id.into_iter().chain(in_this_place) {
             keeps[earlier] = false;
         }

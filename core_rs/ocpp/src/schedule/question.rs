@@ -2,6 +2,7 @@
 
 use crate::schedule::limit::{Supply, Tenths, Unit};
 use crate::schedule::profile::Installed;
+use crate::schedule::timeline::Segment;
 
 /// A transaction that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub struct Transaction {
     pub start_s: i64,
 }
 
-/// Greatest rate of each connector, if it is known. It holds while no profile is in force (C10).
+/// Greatest rate of each connector, as far as it is known. No limit is above it (C10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hardware {
     /// Amperes on each of three phases.
@@ -24,14 +25,12 @@ pub struct Hardware {
 }
 
 impl Hardware {
-    /// The rate in one unit, converted from the other if necessary and possible.
+    /// The lower one of both rates in one unit. A rate of the other unit is left out if it cannot be converted.
     #[must_use]
-    pub fn in_unit(self, unit: Unit, supply: Supply) -> Option<Tenths> {
-        let (own, other, other_unit) = match unit {
-            Unit::Ampere => (self.ampere, self.watt, Unit::Watt),
-            Unit::Watt => (self.watt, self.ampere, Unit::Ampere),
-        };
-        own.or_else(|| supply.convert(other?, other_unit, unit, None))
+    pub fn in_unit(self, unit: Unit, supply: Supply, number_phases: Option<u8>) -> Option<Tenths> {
+        let rates = [(self.ampere, Unit::Ampere), (self.watt, Unit::Watt)];
+        let converted = rates.map(|(rate, own)| supply.convert(rate?, own, unit, number_phases));
+        converted.into_iter().flatten().min()
     }
 }
 
@@ -73,6 +72,17 @@ pub struct Question {
 }
 
 impl Question {
+    /// What a segment allows, in the unit of the answer. `number_phases`: what all limits at that moment leave.
+    pub(crate) fn amount(&self, segment: &Segment, number_phases: Option<u8>) -> Tenths {
+        let found = self.supply.convert(segment.limit, segment.unit, self.unit, number_phases);
+        found.expect("a segment that cannot be converted is refused when it is laid out")
+    }
+
+    /// The rate of the hardware of a connector, in the unit of the answer.
+    pub(crate) fn rate(&self, number_phases: Option<u8>) -> Option<Tenths> {
+        self.hardware.in_unit(self.unit, self.supply, number_phases)
+    }
+
     /// First second after the span.
     #[must_use]
     pub fn end_s(&self) -> i64 {

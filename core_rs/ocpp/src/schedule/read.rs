@@ -103,7 +103,7 @@ fn read(protocol: &'static Protocol, value: &mut Value<'_>, findings: &mut Findi
     check_connectors(&question, &installed_at, &transactions_at, findings);
     check_direct_current(&question, &installed_at, findings);
     check_work(&question, findings);
-    Some(Question { installed: kept(question.installed), ..question })
+    Some(Question { installed: kept(question.installed, &question.transactions), ..question })
 }
 
 /// The profiles in the order of acceptance, each with its place in the list, without broken ones. They are taken out

@@ -94,8 +94,7 @@ fn places(question: &Question, wanted: impl Fn(&Installed) -> bool) -> Vec<u32> 
     numbered.filter(|(_, installed)| wanted(installed)).map(|(place, _)| place).collect()
 }
 
-/// Sort by rank. Of two `TxProfile`s at one level, one for any transaction and one for this, the later one leads, as if
-/// it had replaced the other.
+/// Sort by rank.
 fn sorted(question: &Question, mut places: Vec<u32>) -> Vec<u32> {
     places.sort_by_key(|place| {
         let profile = &question.installed[*place as usize].profile;

@@ -15,10 +15,17 @@ pub(crate) struct Segment {
     pub rank: u32,
     /// Place of the profile in `Question::installed`.
     pub profile: u32,
-    /// The limit in the unit of the answer.
+    /// The limit in the unit of its schedule.
     pub limit: Tenths,
+    /// That unit.
+    pub unit: Unit,
     /// The number of phases, if the period names it.
     pub number_phases: Option<u8>,
+}
+
+/// The phases that segments in force together leave: the fewest that one of them names.
+pub(crate) fn fewest_phases<'s>(in_force: impl IntoIterator<Item = &'s Segment>) -> Option<u8> {
+    in_force.into_iter().filter_map(|segment| segment.number_phases).min()
 }
 
 /// The span of a question, and how to read limits in it.
@@ -100,6 +107,8 @@ pub(crate) fn lay_out(
     segments: &mut Vec<Segment>,
 ) -> Result<(), NoConversion> {
     let Some(turns) = turns(profile, transaction_start_s, span) else { return Ok(()) };
+    let unit = profile.schedule.unit;
+    let converts = unit == span.unit || span.supply != Supply::Direct;
     let from_s = profile.valid_from_s.map_or(span.start_s, |valid| valid.max(span.start_s));
     let to_s = profile.valid_to_s.map_or(span.end_s, |valid| valid.min(span.end_s));
     let mut anchor_s = turns.first_s;
@@ -114,16 +123,16 @@ pub(crate) fn lay_out(
             }
             let next_s =
                 periods.get(number + 1).map_or(until_s, |next| anchor_s.saturating_add(next.start_s));
-            let limit = span
-                .supply
-                .convert(period.limit, profile.schedule.unit, span.unit, period.number_phases)
-                .ok_or(NoConversion { profile: place as usize })?;
+            if !converts {
+                return Err(NoConversion { profile: place as usize });
+            }
             segments.push(Segment {
                 start_s,
                 end_s: next_s.min(until_s),
                 rank,
                 profile: place,
-                limit,
+                limit: period.limit,
+                unit,
                 number_phases: period.number_phases,
             });
         }

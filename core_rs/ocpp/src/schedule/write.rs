@@ -7,6 +7,7 @@ use crate::schedule::charge_point::Part;
 use crate::schedule::composite::{Composite, Source, composite};
 use crate::schedule::explain::{Beaten, Rivals, contenders, explain};
 use crate::schedule::limit::Tenths;
+use crate::schedule::merge::Line;
 use crate::schedule::question::Question;
 use crate::schedule::timeline::{NoConversion, Segment};
 
@@ -57,7 +58,7 @@ pub fn answer(question: &Question, longest: usize) -> Result<String, NoText> {
 }
 
 /// When each profile that is meant for the connector is in force, whether it leads or not, as JSON: for pictures.
-/// With connector 0, what each connector may draw, and the caps.
+/// With connector 0, what each connector may draw, and the caps. What a profile allows is in the unit of the profile.
 ///
 /// # Errors
 /// See `NoText`.
@@ -69,13 +70,10 @@ pub fn layers(question: &Question, longest: usize) -> Result<String, NoText> {
         sheet.comma();
         let _ =
             write!(sheet.text, r#"{{"source":{{"kind":"connector","connectorId":{connector_id}}},"spans":["#);
-        let hardware = question.hardware.in_unit(question.unit, question.supply);
-        let ends = line.pieces.iter().skip(1).map(|piece| piece.start_s).chain([question.end_s()]);
-        for ((place, piece), end_s) in line.pieces.iter().enumerate().zip(ends) {
-            let part = Part::new(line.leader(place), hardware);
-            sheet.span(piece.start_s, end_s, part.limit);
+        for (start_s, end_s, limit) in parts(question, line, answer.lines.last()) {
+            sheet.span(start_s, end_s, limit);
         }
-        sheet.text.push_str("]}");
+        let _ = write!(sheet.text, r#"],"chargingRateUnit":"{}"}}"#, question.unit.as_str());
     }
     for contender in contenders(question) {
         sheet.check_length()?;
@@ -86,10 +84,29 @@ pub fn layers(question: &Question, longest: usize) -> Result<String, NoText> {
         for Segment { start_s, end_s, limit, .. } in contender.segments(question)? {
             sheet.span(start_s, end_s, Some(limit));
         }
-        sheet.text.push_str("]}");
+        let unit = question.installed[contender.profile as usize].profile.schedule.unit;
+        let _ = write!(sheet.text, r#"],"chargingRateUnit":"{}"}}"#, unit.as_str());
     }
     sheet.text.push(']');
     Ok(sheet.text)
+}
+
+/// What a connector may draw over the span: start, end and limit of each part of it.
+fn parts(question: &Question, line: &Line, caps: Option<&Line>) -> Vec<(i64, i64, Option<Tenths>)> {
+    let mut starts: Vec<i64> = [line].into_iter().chain(caps).flat_map(Line::starts).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let mut found: Vec<(i64, i64, Option<Tenths>)> = Vec::with_capacity(starts.len());
+    let ends = starts.iter().skip(1).copied().chain([question.end_s()]);
+    for (start_s, end_s) in starts.iter().copied().zip(ends) {
+        let cap = caps.and_then(|caps| caps.leader_at(start_s));
+        let limit = Part::new(question, line.leader_at(start_s), cap).limit;
+        match found.last_mut() {
+            Some(last) if last.2 == limit => last.1 = end_s,
+            _ => found.push((start_s, end_s, limit)),
+        }
+    }
+    found
 }
 
 struct Sheet<'q> {
@@ -115,7 +132,7 @@ impl Sheet<'_> {
             let _ = write!(self.text, r#","numberPhases":{number_phases}"#);
         }
         let Question { supply, unit, .. } = *self.question;
-        if found.limit.is_some_and(|limit| !supply.can_signal(limit, unit)) {
+        if found.limit.is_some_and(|limit| !supply.can_signal(limit, unit, found.number_phases)) {
             self.text.push_str(r#","warning":"below_signalled_minimum""#);
         }
         self.text.push(',');
@@ -168,9 +185,9 @@ impl Sheet<'_> {
 
     fn parts(&mut self, moment_s: i64) {
         self.text.push_str(r#"{"kind":"connectors","connectors":["#);
-        let hardware = self.question.hardware.in_unit(self.question.unit, self.question.supply);
+        let cap = self.answer.lines.last().and_then(|caps| caps.leader_at(moment_s));
         for (connector_id, line) in self.answer.connectors.iter().zip(&self.answer.lines) {
-            let part = Part::new(line.leader_at(moment_s), hardware);
+            let part = Part::new(self.question, line.leader_at(moment_s), cap);
             self.comma();
             let _ = write!(self.text, r#"{{"connectorId":{connector_id},"limit":"#);
             self.limit(part.limit);

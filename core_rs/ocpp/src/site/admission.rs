@@ -19,24 +19,24 @@ pub(super) fn admit(
     let mut order = class.to_vec();
     order.sort_unstable_by_key(|index| {
         let session = &sessions[*index];
-        let (tier, time) = turn(session, rules);
-        (tier, time, u32::MAX - session.connected_for_s, problem.asks[*index].rank)
+        (turn(session, rules), u32::MAX - session.connected_for_s, problem.asks[*index].rank)
     });
     let mut kept = Kept::new(problem, state);
     for index in order {
         let session = &sessions[index];
-        let reason = match session.activity {
+        let found = match session.activity {
             Activity::Paused(for_s) if for_s < rules.minimum_off_s => {
-                Some(Reason::Resting { remaining_s: rules.minimum_off_s - for_s })
+                Err(Reason::Resting { remaining_s: rules.minimum_off_s - for_s })
             }
-            _ => obstacle(problem, state, &kept, index),
+            _ => way(problem, state, &kept, index, stays_switched(session, rules)),
         };
-        match reason {
-            None => {
+        match found {
+            Ok(way) => {
+                state.ways[index] = way;
                 state.give(problem, index, problem.asks[index].minimum);
                 state.admitted[index] = true;
             }
-            Some(reason) => {
+            Err(reason) => {
                 state.reasons[index] = reason;
                 let aged = session.waiting_s() >= rules.quantum_s.max(1);
                 if aged && matches!(reason, Reason::Waiting(_)) && kept.would_fit(problem, index) {
@@ -56,20 +56,50 @@ pub(super) fn admit(
 /// | 2 | charging, and its turn is not over | the shortest time first |
 /// | 3 | waiting | the longest wait first |
 /// | 4 | charging, and its turn is over | the shortest time first |
-fn turn(session: &Session, rules: &Rules) -> (u8, u32) {
+///
+/// Among sessions of one place, the one that was served least comes before all others. So no session loses time for good
+/// when the capacity shrinks in a turn.
+fn turn(session: &Session, rules: &Rules) -> (u8, u32, u32) {
     match session.activity {
-        Activity::Charging(for_s) if for_s < rules.minimum_on_s => (1, for_s),
-        Activity::Charging(for_s) if for_s < rules.quantum_s => (2, for_s),
-        Activity::Charging(for_s) => (4, for_s),
-        Activity::Paused(_) | Activity::New => (3, u32::MAX - session.waiting_s()),
+        Activity::Charging(for_s) if for_s < rules.minimum_on_s => (1, session.served_s, for_s),
+        Activity::Charging(for_s) if for_s < rules.quantum_s => (2, session.served_s, for_s),
+        Activity::Charging(for_s) => (4, session.served_s, for_s),
+        Activity::Paused(_) | Activity::New => (3, session.served_s, u32::MAX - session.waiting_s()),
     }
 }
 
-/// Why the minimum of a session does not fit, by the nearest row.
-fn obstacle(problem: &Problem, state: &State, kept: &Kept, session: usize) -> Option<Reason> {
-    let minimum = problem.asks[session].minimum;
+/// Whether a session was switched to one phase so recently that it stays there.
+fn stays_switched(session: &Session, rules: &Rules) -> bool {
+    session.single_phase_for_s.is_some_and(|for_s| for_s < rules.minimum_single_phase_s)
+}
+
+/// The first way to charge that fits: on all phases, else on one. A session that was switched to one phase stays there for
+/// some time, if that fits.
+///
+/// # Errors
+/// Why the minimum on all phases does not fit.
+fn way(
+    problem: &Problem,
+    state: &State,
+    kept: &Kept,
+    session: usize,
+    stays_switched: bool,
+) -> Result<usize, Reason> {
+    let (single, minimum) = (problem.single[session], problem.asks[session].minimum);
+    let fits = |way: usize| obstacle(problem, state, kept, way, minimum).is_none();
+    if let Some(way) = single.filter(|way| stays_switched && fits(*way)) {
+        return Ok(way);
+    }
+    match obstacle(problem, state, kept, session, minimum) {
+        None => Ok(session),
+        Some(reason) => single.filter(|way| fits(*way)).ok_or(reason),
+    }
+}
+
+/// Why the minimum of a session does not fit in one way to charge, by the nearest row.
+fn obstacle(problem: &Problem, state: &State, kept: &Kept, way: usize, minimum: i64) -> Option<Reason> {
     let mut reason = None;
-    for each in problem.uses(session) {
+    for each in problem.uses(way) {
         let left = state.room(problem, each.row) - each.coefficient * minimum;
         let place = problem.rows[each.row].place;
         if left < 0 {
@@ -105,11 +135,12 @@ impl Kept {
     /// Whether the session would fit if no other session of its class charged.
     fn would_fit(&self, problem: &Problem, session: usize) -> bool {
         let minimum = problem.asks[session].minimum;
-        problem.uses(session).iter().all(|each| each.coefficient * minimum <= self.room[each.row])
+        let way = problem.single[session].unwrap_or(session);
+        problem.uses(way).iter().all(|each| each.coefficient * minimum <= self.room[each.row])
     }
 
     fn keep(&mut self, problem: &Problem, session: usize) {
-        for each in problem.uses(session) {
+        for each in problem.uses(problem.single[session].unwrap_or(session)) {
             self.amounts[each.row] += each.coefficient * problem.asks[session].minimum;
             self.keepers[each.row].get_or_insert(session);
         }

@@ -69,10 +69,7 @@ pub(super) fn check(site: &Site, sessions: &[Session], rules: &Rules) -> Result<
         check_session(index, session, &mut faults);
     }
     check_steps(sessions, &mut faults);
-    if rules.minimum_on_s > rules.quantum_s {
-        let detail = "The minimum charging time must not be longer than a turn.";
-        faults.add("/rotation/minimum_on_s".to_owned(), "above_quantum", detail);
-    }
+    check_rules(rules, &mut faults);
     if faults.0.is_empty() { Ok(Wiring { parents, reserves, sessions: wired }) } else { Err(faults.0) }
 }
 
@@ -140,10 +137,17 @@ fn check_node(index: usize, node: &Node, faults: &mut Faults) {
             faults.range(&pointer(&format!("limit_a/{name}")), limit[phase], 0..=CURRENT_MAXIMUM);
         }
         let uncontrolled = node.uncontrolled_a[phase];
-        faults.range(&pointer(&format!("uncontrolled_a/{name}")), uncontrolled, 0..=CURRENT_MAXIMUM);
+        faults.range(
+            &pointer(&format!("uncontrolled_a/{name}")),
+            uncontrolled,
+            -CURRENT_MAXIMUM..=CURRENT_MAXIMUM,
+        );
     }
     if let Some(limit) = node.limit_w {
         faults.range(&pointer("limit_w"), limit, 0..=POWER_MAXIMUM);
+    }
+    if let Some(unbalance) = node.unbalance_a {
+        faults.range(&pointer("unbalance_a"), unbalance, 0..=CURRENT_MAXIMUM);
     }
     faults.range(&pointer("margin_a"), node.margin_a, 0..=CURRENT_MAXIMUM);
     faults.range(&pointer("margin_w"), node.margin_w, 0..=POWER_MAXIMUM);
@@ -151,20 +155,25 @@ fn check_node(index: usize, node: &Node, faults: &mut Faults) {
 
 fn check_session(index: usize, session: &Session, faults: &mut Faults) {
     let pointer = |member: &str| format!("/sessions/{index}/{member}");
-    let before = faults.0.len();
     faults.phases(&pointer("phases"), session.phases);
     faults.range(&pointer("minimum_a"), session.minimum_a, 0..=CURRENT_MAXIMUM);
     faults.range(&pointer("maximum_a"), session.maximum_a, 0..=CURRENT_MAXIMUM);
     faults.range(&pointer("step_a"), session.step_a, 1..=CURRENT_MAXIMUM);
     faults.range(&pointer("weight"), session.weight, 1..=WEIGHT_MAXIMUM);
-    if faults.0.len() > before {
-        return;
+    if let Some(present) = session.present_a {
+        faults.range(&pointer("present_a"), present, 0..=CURRENT_MAXIMUM);
     }
-    if session.minimum_a > session.maximum_a {
-        faults.add(pointer("minimum_a"), "above_maximum", "The minimum is larger than the maximum.");
-    } else if session.lowest_step() > session.highest_step() {
-        let detail = "No multiple of the step is between minimum and maximum.";
-        faults.add(pointer("step_a"), "no_step_fits", detail);
+}
+
+fn check_rules(rules: &Rules, faults: &mut Faults) {
+    if rules.minimum_on_s > rules.quantum_s {
+        let detail = "The minimum charging time must not be longer than a turn.";
+        faults.add("/rotation/minimum_on_s".to_owned(), "above_quantum", detail);
+    }
+    faults.range("/steadiness/dead_band_a", rules.dead_band_a, 0..=CURRENT_MAXIMUM);
+    faults.range("/steadiness/dead_band_percent", rules.dead_band_percent, 0..=100);
+    if let Some(rise) = rules.rise_a {
+        faults.range("/steadiness/rise_a", rise, 1..=CURRENT_MAXIMUM);
     }
 }
 

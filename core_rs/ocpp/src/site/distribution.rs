@@ -1,7 +1,10 @@
 //! The result: a limit with its reason for each session, and the loading of each node.
 
 use super::check::Wiring;
+use super::memory::Memory;
+use super::phase::PhaseSet;
 use super::problem::{Problem, State};
+use crate::schedule::limit::LEAST_SIGNALLED;
 
 /// The distribution of a site's power.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +12,18 @@ pub struct Distribution {
     /// The share of each session, in the order of the sessions.
     pub shares: Vec<Share>,
     /// The loading of each node for `Quantity::ALL`, in the order of the nodes.
-    pub loadings: Vec<[Loading; 4]>,
+    pub loadings: Vec<[Loading; Quantity::COUNT]>,
+    /// The limits that are exceeded whatever sessions get, in the order of the nodes.
+    pub overloads: Vec<Overload>,
+}
+
+/// A limit that uncontrolled loads and reserves alone exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// The limit.
+    pub place: Place,
+    /// By how much it is exceeded, in tenths.
+    pub excess: i64,
 }
 
 /// The limit of one session, and why it is not higher.
@@ -19,6 +33,18 @@ pub struct Share {
     pub limit_a: i64,
     /// Why the session does not get more.
     pub reason: Reason,
+    /// The terminals that its current flows through; all of its own if its minimum does not fit.
+    pub phases: PhaseSet,
+    /// What the next decision needs to know of this one.
+    pub memory: Memory,
+}
+
+impl Share {
+    /// Whether the limit is so low that it cannot be signalled to a vehicle, which will pause.
+    #[must_use]
+    pub const fn is_below_signalled(&self) -> bool {
+        self.limit_a > 0 && self.limit_a < LEAST_SIGNALLED.get()
+    }
 }
 
 /// Why a session does not get more.
@@ -42,6 +68,10 @@ pub enum Reason {
         /// The remaining seconds, at least 1.
         remaining_s: u32,
     },
+    /// The limit stays as it is, or rises in steps, to keep it steady.
+    Held,
+    /// Its maximum is below its minimum, or no multiple of its step is between them.
+    CannotCharge,
 }
 
 /// One limit of one node.
@@ -64,11 +94,20 @@ pub enum Quantity {
     L3,
     /// Power of all phases together.
     Power,
+    /// By how much phase L1 may exceed the others, if all sessions that load other phases stop.
+    UnbalanceL1,
+    /// The same for phase L2.
+    UnbalanceL2,
+    /// The same for phase L3.
+    UnbalanceL3,
 }
 
 impl Quantity {
-    /// All four, in order.
-    pub const ALL: [Self; 4] = [Self::L1, Self::L2, Self::L3, Self::Power];
+    /// The number of quantities.
+    pub const COUNT: usize = Self::ALL.len();
+    /// All of them, in order.
+    pub const ALL: [Self; 7] =
+        [Self::L1, Self::L2, Self::L3, Self::Power, Self::UnbalanceL1, Self::UnbalanceL2, Self::UnbalanceL3];
 }
 
 /// How one quantity of a node is used: tenths of an ampere, or of a watt. The nodes below it are included.
@@ -78,7 +117,7 @@ pub struct Loading {
     pub limit: Option<i64>,
     /// The part that is never distributed.
     pub margin: i64,
-    /// Drawn by loads that are not controlled.
+    /// Drawn by loads that are not controlled; negative: they feed in.
     pub uncontrolled: i64,
     /// Kept for charge points that cannot be reached.
     pub reserved: i64,
@@ -92,6 +131,12 @@ impl Loading {
     pub fn capacity(&self) -> Option<i64> {
         Some(self.limit? - self.margin - self.uncontrolled - self.reserved)
     }
+
+    /// By how much the limit is exceeded if sessions get nothing, in either direction of the current.
+    fn excess(&self) -> Option<i64> {
+        let excess = (self.uncontrolled + self.reserved).max(-self.uncontrolled) - self.limit?;
+        Some(excess).filter(|excess| *excess > 0)
+    }
 }
 
 /// Make the result from the state of the solver. `capacities`: for each node, without what is allocated.
@@ -99,21 +144,37 @@ pub(super) fn distribution(
     problem: &Problem,
     state: &State,
     wiring: &Wiring,
-    capacities: Vec<[Loading; 4]>,
+    memories: Vec<Memory>,
+    capacities: Vec<[Loading; Quantity::COUNT]>,
 ) -> Distribution {
     let mut loadings = capacities;
-    for (session, draw) in problem.draws.iter().enumerate() {
-        for node in wiring.path(wiring.sessions[session]) {
+    for (session, node) in wiring.sessions.iter().enumerate() {
+        let draw = problem.draws[state.ways[session]];
+        for node in wiring.path(*node) {
             for (loading, coefficient) in loadings[node].iter_mut().zip(draw) {
                 loading.allocated += coefficient * state.limits[session];
             }
         }
     }
-    let shares = state
-        .limits
-        .iter()
-        .zip(&state.reasons)
-        .map(|(limit, reason)| Share { limit_a: *limit, reason: *reason })
+    let shares = memories
+        .into_iter()
+        .enumerate()
+        .map(|(session, memory)| Share {
+            limit_a: state.limits[session],
+            reason: state.reasons[session],
+            phases: problem.terminals[state.ways[session]],
+            memory,
+        })
         .collect();
-    Distribution { shares, loadings }
+    Distribution { shares, overloads: overloads(&loadings), loadings }
+}
+
+fn overloads(loadings: &[[Loading; Quantity::COUNT]]) -> Vec<Overload> {
+    let each = loadings.iter().enumerate().flat_map(|(node, loadings)| {
+        Quantity::ALL
+            .into_iter()
+            .zip(loadings)
+            .map(move |(quantity, loading)| (Place { node, quantity }, loading))
+    });
+    each.filter_map(|(place, loading)| Some(Overload { place, excess: loading.excess()? })).collect()
 }

@@ -69,7 +69,7 @@ impl Filling {
         };
         for session in growing {
             let ask = &problem.asks[*session];
-            for each in problem.uses(*session) {
+            for each in state.uses(problem, *session) {
                 let mut member = Member::new(*session, each.coefficient, ask);
                 member.weight /= divisor;
                 filling.pool(problem, state, each.row).join(member);
@@ -131,7 +131,7 @@ impl Filling {
             if held_back {
                 state.reasons[session] = reason;
             }
-            for each in problem.uses(session) {
+            for each in state.uses(problem, session) {
                 if let Some(other) = self.pool_of[each.row] {
                     self.pools[other].stale = true;
                 }

@@ -30,8 +30,10 @@ pub struct Node {
     pub margin_a: i64,
     /// The part of the power that is never distributed.
     pub margin_w: i64,
-    /// What uncontrolled loads draw of each phase at this node, without those below it.
+    /// What uncontrolled loads draw of each phase at this node, without those below it; negative: they feed in.
     pub uncontrolled_a: [i64; 3],
+    /// The most by which the current of one phase may exceed that of another; `None`: any amount.
+    pub unbalance_a: Option<i64>,
 }
 
 /// What one charge point may draw while it cannot be reached: the highest limit that it last accepted, or the most that
@@ -63,7 +65,7 @@ pub struct Session {
     pub phase_rotation: PhaseRotation,
     /// The least that it can charge with. With less it gets nothing. IEC 61851-1: 6 A.
     pub minimum_a: i64,
-    /// The most that charge point, cable, car and foreign profiles allow.
+    /// The most that charge point, cable, car and foreign profiles allow. Below the minimum: it cannot charge.
     pub maximum_a: i64,
     /// The step: the limit is a multiple of it.
     pub step_a: i64,
@@ -75,6 +77,14 @@ pub struct Session {
     pub activity: Activity,
     /// Seconds since it was plugged in.
     pub connected_for_s: u32,
+    /// How much longer it has charged than others of its class, in seconds. The shortest time comes first.
+    pub served_s: u32,
+    /// The limit that is in force now; `None`: not known, so the new one is not compared with it.
+    pub present_a: Option<i64>,
+    /// Whether its charge point can switch it from all of its phases to one (`ConnectorSwitch3to1PhaseSupported`).
+    pub can_switch_phases: bool,
+    /// Seconds since it was switched to one phase; `None`: it was not.
+    pub single_phase_for_s: Option<u32>,
 }
 
 impl Session {
@@ -88,6 +98,20 @@ impl Session {
     #[must_use]
     pub const fn highest_step(&self) -> i64 {
         self.maximum_a / self.step_a * self.step_a
+    }
+
+    /// Whether it can charge at all: a multiple of its step is between its minimum and its maximum.
+    #[must_use]
+    pub const fn can_charge(&self) -> bool {
+        self.lowest_step() <= self.highest_step()
+    }
+
+    /// The one terminal that its current flows through after a switch; `None`: it cannot be switched.
+    #[must_use]
+    pub fn single_phase(&self) -> Option<PhaseSet> {
+        let first =
+            self.phases.iter().next().filter(|_| self.can_switch_phases && self.phases.count() > 1)?;
+        Some([first].into_iter().collect())
     }
 
     /// Seconds that it has been waiting; 0 while it charges.
@@ -112,7 +136,7 @@ pub enum Activity {
     New,
 }
 
-/// The rules of taking turns, if not all minima fit.
+/// The rules of taking turns, if not all minima fit, and of keeping limits steady.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Serve a class in full before the next class gets its minima.
@@ -123,10 +147,27 @@ pub struct Rules {
     pub minimum_on_s: u32,
     /// Shortest time in seconds that a session is paused, to spare its contactor and the vehicle.
     pub minimum_off_s: u32,
+    /// Shortest time in seconds on one phase before a session is switched back, to spare its contactor.
+    pub minimum_single_phase_s: u32,
+    /// A limit does not change by less than this, as far as the present limits fit.
+    pub dead_band_a: i64,
+    /// The same in percent of the present limit. The larger one of both counts.
+    pub dead_band_percent: i64,
+    /// The most by which a limit rises in one decision; `None`: any amount. It may always fall.
+    pub rise_a: Option<i64>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { strict_priority: false, quantum_s: 900, minimum_on_s: 300, minimum_off_s: 300 }
+        Self {
+            strict_priority: false,
+            quantum_s: 900,
+            minimum_on_s: 300,
+            minimum_off_s: 300,
+            minimum_single_phase_s: 600,
+            dead_band_a: 10,
+            dead_band_percent: 5,
+            rise_a: None,
+        }
     }
 }

@@ -24,7 +24,17 @@ impl Phase {
     /// The phase of that name: `L1`, `L2` or `L3`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        ["L1", "L2", "L3"].iter().position(|known| *known == name).map(|index| Self::ALL[index])
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
+    }
+
+    /// The name of the phase.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+            Self::L3 => "L3",
+        }
     }
 }
 

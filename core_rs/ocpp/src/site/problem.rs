@@ -4,6 +4,7 @@ use super::capacity::draw;
 use super::check::Wiring;
 use super::distribution::{Loading, Place, Quantity, Reason};
 use super::model::{Session, Site};
+use super::phase::PhaseSet;
 
 /// One limit of one node that sessions draw from.
 pub(super) struct Row {
@@ -33,19 +34,35 @@ pub(super) struct Use {
 pub(super) struct Problem {
     pub rows: Vec<Row>,
     pub asks: Vec<Ask>,
-    /// For each session: what it adds to the quantities of each node above it, limited or not.
-    pub draws: Vec<[i64; 4]>,
-    /// Indices of sessions by class, the highest class first.
+    /// For each way to charge: the terminals that the current flows through.
+    pub terminals: Vec<PhaseSet>,
+    /// For each way to charge: what it adds to the quantities of each node above it, limited or not.
+    pub draws: Vec<[i64; Quantity::COUNT]>,
+    /// For each session: the way to charge on one phase, if it can be switched.
+    pub single: Vec<Option<usize>>,
+    /// Indices of sessions that can charge by class, the highest class first.
     pub classes: Vec<Vec<usize>>,
     uses: Vec<Use>,
-    /// For each session: where its uses begin, then the end of the last one.
+    /// For each way to charge: where its uses begin, then the end of the last one.
     offsets: Vec<usize>,
 }
 
+/// A way to charge: a session, and the terminals that its current flows through. The first ways are those of the sessions
+/// on all of their phases.
+struct Way {
+    session: usize,
+    terminals: PhaseSet,
+}
+
 impl Problem {
-    pub fn new(site: &Site, sessions: &[Session], wiring: &Wiring, capacities: &[[Loading; 4]]) -> Self {
+    pub fn new(
+        site: &Site,
+        sessions: &[Session],
+        wiring: &Wiring,
+        capacities: &[[Loading; Quantity::COUNT]],
+    ) -> Self {
         let mut rows = Vec::new();
-        let row_of: Vec<[Option<usize>; 4]> = (capacities.iter().enumerate())
+        let row_of: Vec<[Option<usize>; Quantity::COUNT]> = (capacities.iter().enumerate())
             .map(|(node, loadings)| {
                 let mut row = |quantity: Quantity| {
                     let capacity = loadings[quantity as usize].capacity()?;
@@ -55,11 +72,13 @@ impl Problem {
                 Quantity::ALL.map(&mut row)
             })
             .collect();
-        let draws: Vec<[i64; 4]> =
-            (sessions.iter()).map(|session| draw(site, session.phase_rotation, session.phases)).collect();
+        let (ways, single) = ways(sessions);
+        let draws: Vec<[i64; Quantity::COUNT]> = (ways.iter())
+            .map(|way| draw(site, sessions[way.session].phase_rotation, way.terminals))
+            .collect();
         let (mut uses, mut offsets) = (Vec::new(), vec![0]);
-        for (draw, node) in draws.iter().zip(&wiring.sessions) {
-            for above in wiring.path(*node) {
+        for (draw, way) in draws.iter().zip(&ways) {
+            for above in wiring.path(wiring.sessions[way.session]) {
                 for (row, coefficient) in row_of[above].iter().zip(draw) {
                     if let (Some(row), 1..) = (*row, *coefficient) {
                         uses.push(Use { row, coefficient: *coefficient });
@@ -68,13 +87,29 @@ impl Problem {
             }
             offsets.push(uses.len());
         }
-        Self { rows, asks: asks(sessions), draws, classes: classes(sessions), uses, offsets }
+        let terminals = ways.into_iter().map(|way| way.terminals).collect();
+        let (asks, classes) = (asks(sessions), classes(sessions));
+        Self { rows, asks, terminals, draws, single, classes, uses, offsets }
     }
 
-    /// The rows that a session draws from, the nearest first.
-    pub fn uses(&self, session: usize) -> &[Use] {
-        &self.uses[self.offsets[session]..self.offsets[session + 1]]
+    /// The rows that a way to charge draws from, the nearest first.
+    pub fn uses(&self, way: usize) -> &[Use] {
+        &self.uses[self.offsets[way]..self.offsets[way + 1]]
     }
+}
+
+/// The ways to charge, and for each session the one on a single phase.
+fn ways(sessions: &[Session]) -> (Vec<Way>, Vec<Option<usize>>) {
+    let own = sessions.iter().enumerate().map(|(session, each)| Way { session, terminals: each.phases });
+    let mut ways: Vec<Way> = own.collect();
+    let mut single = Vec::with_capacity(sessions.len());
+    for (session, each) in sessions.iter().enumerate() {
+        single.push(each.single_phase().map(|terminals| {
+            ways.push(Way { session, terminals });
+            ways.len() - 1
+        }));
+    }
+    (ways, single)
 }
 
 fn asks(sessions: &[Session]) -> Vec<Ask> {
@@ -96,7 +131,8 @@ fn asks(sessions: &[Session]) -> Vec<Ask> {
 }
 
 fn classes(sessions: &[Session]) -> Vec<Vec<usize>> {
-    let mut by_class: Vec<usize> = (0..sessions.len()).collect();
+    let mut by_class: Vec<usize> =
+        (0..sessions.len()).filter(|index| sessions[*index].can_charge()).collect();
     by_class.sort_by_key(|index| std::cmp::Reverse(sessions[*index].priority));
     by_class
         .chunk_by(|one, other| sessions[*one].priority == sessions[*other].priority)
@@ -114,23 +150,38 @@ pub(super) struct State {
     pub reasons: Vec<Reason>,
     /// For each session: whether it has at least its minimum.
     pub admitted: Vec<bool>,
+    /// For each session: the way in which it charges.
+    pub ways: Vec<usize>,
 }
 
 impl State {
-    pub fn new(problem: &Problem) -> Self {
-        let sessions = problem.asks.len();
+    pub fn new(problem: &Problem, sessions: &[Session]) -> Self {
+        let reason = |session: &Session| {
+            if session.can_charge() { Reason::OwnMaximum } else { Reason::CannotCharge }
+        };
         Self {
             used: vec![0; problem.rows.len()],
-            limits: vec![0; sessions],
-            reasons: vec![Reason::OwnMaximum; sessions],
-            admitted: vec![false; sessions],
+            limits: vec![0; sessions.len()],
+            reasons: sessions.iter().map(reason).collect(),
+            admitted: vec![false; sessions.len()],
+            ways: (0..sessions.len()).collect(),
         }
+    }
+
+    /// Whether a session charges on one phase although it could on more.
+    pub fn is_switched(&self, session: usize) -> bool {
+        self.ways[session] != session
+    }
+
+    /// The rows that a session draws from in its way, the nearest first.
+    pub fn uses<'p>(&self, problem: &'p Problem, session: usize) -> &'p [Use] {
+        problem.uses(self.ways[session])
     }
 
     /// Give a session more than it has.
     pub fn give(&mut self, problem: &Problem, session: usize, more: i64) {
         self.limits[session] += more;
-        for each in problem.uses(session) {
+        for each in self.uses(problem, session) {
             self.used[each.row] += each.coefficient * more;
         }
     }

@@ -135,15 +135,21 @@ fn c09_zero_is_a_limit_and_what_cannot_be_signalled_is_kept_and_marked() {
     assert_eq!(rows(&question(&[(1, own(1, 0, 0)), (0, default(2, 0, 16))])), [(0, 0)]);
     assert_eq!(rows(&question(&[(1, own(1, 0, 5))])), [(0, 50)]);
     let mains = Supply::Alternating { nominal_voltage_v: 230 };
-    for (tenths, unit, can) in [
-        (0, Unit::Ampere, true),
-        (LEAST_SIGNALLED.get() - 1, Unit::Ampere, false),
-        (LEAST_SIGNALLED.get(), Unit::Ampere, true),
-        (13_799, Unit::Watt, false),
-        (13_800, Unit::Watt, true),
+    for (tenths, unit, phases, can) in [
+        (0, Unit::Ampere, None, true),
+        (LEAST_SIGNALLED.get() - 1, Unit::Ampere, None, false),
+        (LEAST_SIGNALLED.get(), Unit::Ampere, Some(1), true),
+        (0, Unit::Watt, None, true),
+        (13_799, Unit::Watt, Some(1), false),
+        (13_800, Unit::Watt, Some(1), true),
+        (27_599, Unit::Watt, Some(2), false),
+        // 2 000 W on three phases are 2.8 A on each.
+        (20_000, Unit::Watt, None, false),
+        (41_399, Unit::Watt, Some(3), false),
+        (41_400, Unit::Watt, None, true),
     ] {
-        assert_eq!(mains.can_signal(Tenths::new(tenths), unit), can, "{tenths} {unit:?}");
-        assert!(Supply::Direct.can_signal(Tenths::new(tenths), unit));
+        assert_eq!(mains.can_signal(Tenths::new(tenths), unit, phases), can, "{tenths} {unit:?} {phases:?}");
+        assert!(Supply::Direct.can_signal(Tenths::new(tenths), unit, phases));
     }
 }
 
@@ -157,6 +163,38 @@ fn c10_where_nothing_is_in_force_the_hardware_holds_or_nothing_is_known() {
     assert_eq!(rows(&Question { hardware: watts, ..asked.clone() }), [(0, 159)]);
     let direct = Question { hardware: watts, supply: Supply::Direct, ..asked };
     assert_eq!(answer(&direct).periods[0].limit, None);
+}
+
+#[test]
+fn c09_a_limit_in_watts_is_marked_by_what_it_leaves_on_each_phase() {
+    let marks = |limit: i64, phases: Option<u8>| {
+        let profile = in_watts(own(1, 0, limit));
+        let profile = phases.map_or(profile.clone(), |phases| on_phases(profile, phases));
+        let asked = Question { unit: Unit::Watt, ..question(&[(1, profile)]) };
+        ocpp_core::schedule::write::answer(&asked, usize::MAX)
+            .expect("short")
+            .contains("below_signalled_minimum")
+    };
+    assert!(marks(2_000, None));
+    assert!(marks(2_000, Some(2)));
+    assert!(!marks(2_000, Some(1)));
+    assert!(!marks(4_140, Some(3)));
+}
+
+#[test]
+fn c10_the_hardware_clips_every_answer() {
+    let asked = question(&[(1, during(own(1, 0, 40), 0, 600)), (0, during(cap(2, 0, 20), 1200, 600))]);
+    assert_eq!(rows(&asked), [(0, 320), (1200, 200), (1800, 320)]);
+    assert_eq!(sources(&asked), [(0, 0), (1200, 2), (1800, 0)]);
+    // It is the source only where it is the lowest.
+    assert_eq!(sources(&question(&[(1, own(1, 0, 32))])), [(0, 1)]);
+    let both = Hardware { ampere: Some(Tenths::new(320)), watt: Some(Tenths::new(110_000)) };
+    let asked = Question { hardware: both, ..question(&[(1, own(1, 0, 20))]) };
+    assert_eq!(rows(&asked), [(0, 159)]);
+    assert_eq!(rows(&Question { unit: Unit::Watt, ..asked }), [(0, 110_000)]);
+    // On one phase the current clips first.
+    let single = on_phases(own(1, 0, 40), 1);
+    assert_eq!(rows(&Question { hardware: both, ..question(&[(1, single)]) }), [(0, 320)]);
 }
 
 #[test]
@@ -235,12 +273,44 @@ fn a_default_of_the_connector_shadows_the_common_one_of_its_level_there_only() {
 }
 
 #[test]
-fn each_limit_is_converted_with_the_phases_of_its_own_period() {
+fn limits_are_converted_with_the_phases_that_all_of_them_leave() {
     let single = on_phases(in_watts(profile(1, Purpose::Tx, 0, &[(0, 3_680)])), 1);
     let asked = question(&[(1, single), (0, in_watts(cap(2, 0, 11_040)))]);
     assert_eq!(rows(&asked), [(0, 160)]);
     assert_eq!(answer(&asked).periods[0].number_phases, Some(1));
     assert_eq!(rows(&Question { unit: Unit::Watt, ..asked }), [(0, 36_800)]);
+    // 6 900 W on one phase are 30 A: a cap of 10 A, which names no phases, holds in watts, too.
+    let single = on_phases(in_watts(own(1, 0, 6_900)), 1);
+    let asked = question(&[(1, single), (0, cap(2, 0, 10))]);
+    assert_eq!(rows(&asked), [(0, 100)]);
+    assert_eq!(rows(&Question { unit: Unit::Watt, ..asked }), [(0, 23_000)]);
+}
+
+#[test]
+fn the_phases_of_a_profile_that_does_not_lead_make_no_difference() {
+    let beaten = on_phases(default(3, 0, 6), 1);
+    let asked = question(&[(1, in_watts(own(1, 0, 11_040))), (0, beaten)]);
+    assert_eq!(rows(&asked), [(0, 160)]);
+    assert_eq!(answer(&asked).periods[0].number_phases, None);
+}
+
+#[test]
+fn connector_zero_converts_each_connector_with_its_own_phases_and_those_of_the_cap() {
+    let single = on_phases(in_watts(own(1, 0, 3_680)), 1);
+    let three = on_phases(in_watts(own(2, 0, 11_040)), 3);
+    let asked = Question {
+        connector_id: 0,
+        assume_transaction: true,
+        hardware: Hardware::default(),
+        ..question(&[(1, single.clone()), (2, three)])
+    };
+    assert_eq!(rows(&asked), [(0, 320)]);
+    assert_eq!(rows(&Question { unit: Unit::Watt, ..asked.clone() }), [(0, 147_200)]);
+    // A cap on one phase from 10:10 on leaves connector 2 one phase: 11 040 W are 48 A there.
+    let on_one = on_phases(during(cap(3, 0, 100), 600, 600), 1);
+    let mut capped = asked;
+    capped.installed.push(ocpp_core::schedule::profile::Installed { connector_id: 0, profile: on_one });
+    assert_eq!(rows(&capped), [(0, 320), (600, 640), (1200, 320)]);
 }
 
 #[test]
@@ -272,6 +342,20 @@ fn a_profile_of_the_same_id_or_place_is_replaced() {
     let later = Profile { valid_from_s: Some(TEN_S + 600), ..default(2, 0, 10) };
     // Replaced at once, though the new one is valid later only.
     assert_eq!(rows(&question(&[(0, default(1, 0, 16)), (0, later)])), [(0, 320), (600, 100)]);
+}
+
+#[test]
+fn a_tx_profile_without_a_transaction_is_that_of_the_running_one() {
+    let named = |id: i64, limit: i64| Profile { transaction_id: Some(501), ..own(id, 0, limit) };
+    assert_eq!(rows(&question(&[(1, named(1, 16)), (1, own(2, 0, 10))])), [(0, 100)]);
+    assert_eq!(rows(&question(&[(1, own(2, 0, 10)), (1, named(1, 16))])), [(0, 160)]);
+    let replaced = during(own(2, 0, 10), 600, 600);
+    // It is replaced, not only beaten: where the new one is not in force, the old one does not return.
+    assert_eq!(rows(&question(&[(1, named(1, 16)), (1, replaced)])), [(0, 320), (600, 100), (1200, 320)]);
+    // One of another transaction or on another connector stays.
+    let foreign = Profile { transaction_id: Some(7), ..own(1, 0, 16) };
+    assert_eq!(question(&[(1, foreign), (1, own(2, 0, 10))]).installed.len(), 2);
+    assert_eq!(question(&[(2, named(1, 16)), (1, own(2, 0, 10))]).installed.len(), 2);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Composite schedules: worked vectors, edge cases by name, properties, and a second-by-second oracle.
 
 mod edges;
+#[path = "../support/numbers.rs"]
 mod numbers;
 #[path = "../support/ocpp16.rs"]
 mod ocpp16;

@@ -23,12 +23,14 @@ pub enum Set {
 }
 
 /// What a charge point keeps of the profiles that it accepted one after the other.
-pub fn ledger(accepted: &[Installed]) -> Vec<Installed> {
+pub fn ledger(accepted: &[Installed], question: &Question) -> Vec<Installed> {
     let mut kept: Vec<Installed> = Vec::new();
     for new in accepted {
         let slot = |installed: &Installed| {
             let profile = &installed.profile;
-            let transaction = (profile.purpose == Purpose::Tx).then_some(profile.transaction_id);
+            let running = question.transactions.iter().find(|t| t.connector_id == installed.connector_id);
+            let meant = profile.transaction_id.or(running.and_then(|t| t.transaction_id));
+            let transaction = (profile.purpose == Purpose::Tx).then_some(meant);
             (installed.connector_id, profile.purpose, profile.stack_level, transaction)
         };
         kept.retain(|old| old.profile.id != new.profile.id && slot(old) != slot(new));
@@ -64,13 +66,39 @@ fn active(question: &Question, profile: &Profile, t: i64, tx_start: Option<i64>)
     profile.schedule.periods.iter().rfind(|period| period.start_s <= off).copied()
 }
 
-/// A profile in force: what it says in the unit of the question.
+/// A profile in force: what it says in its own unit.
 #[derive(Clone, Copy, Debug)]
-struct Says {
-    id: i64,
-    purpose: Purpose,
-    limit: i64,
-    number_phases: Option<u8>,
+pub struct Says {
+    pub id: i64,
+    pub purpose: Purpose,
+    pub limit: i64,
+    pub unit: Unit,
+    pub number_phases: Option<u8>,
+}
+
+impl Says {
+    /// What it says in the unit of the question, if so many phases are left.
+    fn converted(&self, question: &Question, phases: Option<u8>) -> i64 {
+        convert(question, self.limit, self.unit, phases)
+    }
+}
+
+/// The fewest phases that one of them names.
+fn fewest(says: &[Option<Says>]) -> Option<u8> {
+    says.iter().flatten().filter_map(|says| says.number_phases).min()
+}
+
+/// The lowest of some limits and the hardware; of equal ones the first.
+fn lowest(question: &Question, says: &[Option<Says>], phases: Option<u8>) -> (Option<i64>, Set) {
+    let mut found = (None, Set::Nothing);
+    let limits = says.iter().flatten().map(|says| (says.converted(question, phases), Set::Profile(says.id)));
+    let hardware = hardware(question, phases).map(|limit| (limit, Set::Hardware));
+    for (limit, set) in limits.chain(hardware) {
+        if found.0.is_none_or(|best| limit < best) {
+            found = (Some(limit), set);
+        }
+    }
+    found
 }
 
 fn convert(question: &Question, limit: i64, from: Unit, phases: Option<u8>) -> i64 {
@@ -95,7 +123,8 @@ fn stack(question: &Question, candidates: &[&Installed], t: i64, tx_start: Optio
     best.map(|(winner, period)| Says {
         id: winner.profile.id,
         purpose: winner.profile.purpose,
-        limit: convert(question, period.limit.get(), winner.profile.schedule.unit, period.number_phases),
+        limit: period.limit.get(),
+        unit: winner.profile.schedule.unit,
         number_phases: period.number_phases,
     })
 }
@@ -156,18 +185,22 @@ fn cap(question: &Question, kept: &[Installed], t: i64) -> Option<Says> {
     stack(question, &caps, t, None)
 }
 
-fn hardware(question: &Question) -> Option<i64> {
-    let (same, other, other_unit) = match question.unit {
-        Unit::Ampere => (question.hardware.ampere, question.hardware.watt, Unit::Watt),
-        Unit::Watt => (question.hardware.watt, question.hardware.ampere, Unit::Ampere),
-    };
-    match (same, other, question.supply) {
-        (Some(same), _, _) => Some(same.get()),
-        (None, Some(other), Supply::Alternating { .. }) => {
-            Some(convert(question, other.get(), other_unit, None))
+fn hardware(question: &Question, phases: Option<u8>) -> Option<i64> {
+    let rates = [(question.hardware.ampere, Unit::Ampere), (question.hardware.watt, Unit::Watt)];
+    let mut found: Option<i64> = None;
+    for (rate, unit) in rates {
+        let Some(rate) = rate else { continue };
+        if unit == question.unit || question.supply != Supply::Direct {
+            let rate = convert(question, rate.get(), unit, phases);
+            found = Some(found.map_or(rate, |found| found.min(rate)));
         }
-        _ => None,
     }
+    found
+}
+
+/// The profiles that lead at `t` on a connector: that of the transaction, that of the charge point.
+pub fn leaders(question: &Question, kept: &[Installed], connector: u32, t: i64) -> [Option<Says>; 2] {
+    [transaction_limit(question, kept, connector, t), cap(question, kept, t)]
 }
 
 /// What holds at `t`, after the rules.
@@ -175,59 +208,48 @@ pub fn evaluate(question: &Question, kept: &[Installed], t: i64) -> Instant {
     if question.connector_id == 0 {
         return evaluate_charge_point(question, kept, t);
     }
-    let transaction = transaction_limit(question, kept, question.connector_id, t);
-    let cap = cap(question, kept, t);
-    let number_phases = [transaction, cap].iter().flatten().filter_map(|says| says.number_phases).min();
-    let lowest = match (transaction, cap) {
-        (Some(transaction), Some(cap)) => Some(if cap.limit < transaction.limit { cap } else { transaction }),
-        (one, other) => one.or(other),
-    };
-    let (limit, source) = match (lowest, hardware(question)) {
-        (Some(says), _) => (Some(says.limit), Set::Profile(says.id)),
-        (None, Some(hardware)) => (Some(hardware), Set::Hardware),
-        (None, None) => (None, Set::Nothing),
-    };
+    let merged = leaders(question, kept, question.connector_id, t);
+    let number_phases = fewest(&merged);
+    let (limit, source) = lowest(question, &merged, number_phases);
     Instant { limit: limit.map(Tenths::new), number_phases, source }
 }
 
 fn evaluate_charge_point(question: &Question, kept: &[Installed], t: i64) -> Instant {
-    let hardware = hardware(question);
     let with_transaction: Vec<u32> =
         (1..=question.number_of_connectors).filter(|c| running(question, *c).is_some()).collect();
+    let cap = cap(question, kept, t);
     let mut sum = Some(0);
     let mut phases: Option<u8> = Some(0);
     for connector in &with_transaction {
         let says = transaction_limit(question, kept, *connector, t);
-        let part = match (says.map(|says| says.limit), hardware) {
-            (Some(limit), Some(most)) => Some(limit.min(most)),
-            (one, other) => one.or(other),
-        };
+        let (part, _) = lowest(question, &[says], fewest(&[says, cap]));
         sum = sum.zip(part).map(|(sum, part)| sum + part);
         let own = says.and_then(|says| says.number_phases);
         phases = phases.zip(own).map(|(phases, own)| phases.max(own));
     }
     let phases = phases.filter(|_| !with_transaction.is_empty());
-    let cap = cap(question, kept, t);
-    let (limit, source) = match (sum, cap) {
-        (Some(sum), Some(cap)) if cap.limit < sum => (Some(cap.limit), Set::Profile(cap.id)),
-        (None, Some(cap)) => (Some(cap.limit), Set::Profile(cap.id)),
+    let number_phases = phases.into_iter().chain(cap.and_then(|cap| cap.number_phases)).min();
+    let most = cap.map(|cap| (cap.converted(question, number_phases), Set::Profile(cap.id)));
+    let (limit, source) = match (sum, most) {
+        (Some(sum), Some((most, set))) if most < sum => (Some(most), set),
+        (None, Some((most, set))) => (Some(most), set),
         (None, None) => (None, Set::Nothing),
         (Some(sum), _) if with_transaction.is_empty() => (Some(sum), Set::Idle),
         (Some(sum), _) => (Some(sum), Set::Connectors),
     };
-    let number_phases = phases.into_iter().chain(cap.and_then(|cap| cap.number_phases)).min();
     Instant { limit: limit.map(Tenths::new), number_phases, source }
 }
 
 /// Ids and reasons of the profiles in force at `t` that do not set the limit of a connector.
 pub fn beaten(question: &Question, kept: &[Installed], t: i64) -> Vec<(i64, Reason)> {
     let connector = question.connector_id;
-    let Set::Profile(winner) = evaluate(question, kept, t).source else {
-        return all_in_force(question, kept, t, None, None);
+    let winner = match evaluate(question, kept, t).source {
+        Set::Profile(winner) => Some(winner),
+        _ => None,
     };
     let transaction = transaction_limit(question, kept, connector, t);
     let mut found = all_in_force(question, kept, t, transaction, cap(question, kept, t));
-    found.retain(|(id, _)| *id != winner);
+    found.retain(|(id, _)| Some(*id) != winner);
     found
 }
 

@@ -73,9 +73,10 @@ pub fn question(installed: &[(u32, Profile)]) -> Question {
     let accepted = installed
         .iter()
         .map(|(connector_id, profile)| Installed { connector_id: *connector_id, profile: profile.clone() });
+    let transactions = vec![Transaction { connector_id: 1, transaction_id: Some(501), start_s: TEN_S }];
     Question {
-        installed: kept(accepted.collect()),
-        transactions: vec![Transaction { connector_id: 1, transaction_id: Some(501), start_s: TEN_S }],
+        installed: kept(accepted.collect(), &transactions),
+        transactions,
         connector_id: 1,
         start_s: TEN_S,
         duration_s: HOUR_S,

@@ -2,9 +2,10 @@
 
 use ocpp_core::schedule::limit::{Supply, Tenths, Unit};
 use ocpp_core::schedule::profile::{Installed, Kind, Period, Profile, Purpose, Schedule};
-use ocpp_core::schedule::{Composite, Options, Question, Transaction, composite};
+use ocpp_core::schedule::{Composite, Hardware, Question, Transaction, composite};
 
 use crate::numbers::Numbers;
+use crate::oracle;
 use crate::random_sets::random_question;
 
 const SEEDS: std::ops::Range<u64> = 0..1_500;
@@ -68,20 +69,13 @@ fn a_cap_on_top_never_raises_a_limit() {
         for second in seconds {
             let (low, high) = (at(&after, *second).0, at(&without, *second).0);
             if let (Some(low), Some(high)) = (low, high) {
-                // The hardware fills gaps only, so that a cap may be above it.
-                assert!(low <= high || without_profiles(&without, *second), "{low} above {high}");
+                assert!(low <= high, "{low} above {high}");
                 lowered += i32::from(low < high);
             }
             assert!(low.is_some_and(|low| low <= Tenths::new(limit)));
         }
     });
     assert!(lowered > 500, "{lowered}");
-}
-
-/// Whether the limit at a second comes from the hardware, which is not a limit of a profile.
-fn without_profiles(found: &Composite, offset_s: i64) -> bool {
-    let place = found.stretches.partition_point(|stretch| stretch.start_s <= offset_s) - 1;
-    !matches!(found.stretches[place].source, ocpp_core::schedule::Source::Profile(_))
 }
 
 #[test]
@@ -205,19 +199,81 @@ fn watts_alone_answered_in_watts_do_not_depend_on_the_voltage() {
     });
 }
 
+/// What is allowed at a second: tenths of an ampere on each phase, tenths of a watt.
+fn allowed(question: &Question, found: &Composite, second: i64) -> Option<(i64, i64)> {
+    let Supply::Alternating { nominal_voltage_v } = question.supply else { return None };
+    let (limit, number_phases) = at(found, second);
+    let watts_per_ampere = i64::from(nominal_voltage_v) * i64::from(number_phases.unwrap_or(3));
+    let limit = limit?.get();
+    Some(match question.unit {
+        Unit::Ampere => (limit, limit * watts_per_ampere),
+        // Rounded up: it is not a tenth of a watt above any profile in A.
+        Unit::Watt => ((limit + watts_per_ampere - 1).div_euclid(watts_per_ampere), limit),
+    })
+}
+
+/// Check a limit against what the merged profiles and the hardware say, each in its own unit.
+fn is_below_all(question: &Question, found: &Composite, connector: u32, second: i64) -> bool {
+    let Some((amperes, watts)) = allowed(question, found, second) else { return false };
+    let merged = oracle::leaders(question, &question.installed, connector, question.start_s + second);
+    let merged = merged.iter().flatten().map(|says| (says.limit, says.unit));
+    let rates = [(question.hardware.ampere, Unit::Ampere), (question.hardware.watt, Unit::Watt)];
+    let rates = rates.into_iter().filter_map(|(rate, unit)| Some((rate?.get(), unit)));
+    let mut any = false;
+    for (limit, unit) in merged.chain(rates) {
+        match unit {
+            Unit::Ampere => assert!(amperes <= limit, "{amperes} above {limit} A: {question:#?}"),
+            Unit::Watt => assert!(watts <= limit, "{watts} above {limit} W: {question:#?}"),
+        }
+        any |= unit != question.unit;
+    }
+    any
+}
+
 #[test]
-fn no_limit_is_above_that_of_a_purpose_in_force() {
-    let options = Options::default();
+fn amperes_and_watts_are_below_every_merged_profile_whichever_unit_is_asked() {
+    let mut converted = 0;
     for_each(|_, question, seconds| {
-        let question = Question { options, ..question };
-        let found = merged(&question);
-        for wanted in [Purpose::ChargePointMax, Purpose::Tx] {
-            let alone = question.installed.iter().filter(|installed| installed.profile.purpose == wanted);
-            let alone = Question { installed: alone.cloned().collect(), ..question.clone() };
-            let limits = merged(&alone);
-            for second in seconds.iter().filter(|second| !without_profiles(&limits, **second)) {
-                assert!(at(&found, *second).0 <= at(&limits, *second).0);
+        for unit in [Unit::Ampere, Unit::Watt] {
+            let question = Question { unit, ..question.clone() };
+            let found = merged(&question);
+            for second in seconds {
+                converted += i32::from(is_below_all(&question, &found, question.connector_id, *second));
             }
+        }
+    });
+    assert!(converted > 50_000, "{converted}");
+}
+
+#[test]
+fn the_charge_point_as_a_whole_is_below_the_merged_cap_whichever_unit_is_asked() {
+    let mut converted = 0;
+    for_each(|_, question, seconds| {
+        for unit in [Unit::Ampere, Unit::Watt] {
+            // The hardware is that of each connector.
+            let question =
+                Question { unit, connector_id: 0, hardware: Hardware::default(), ..question.clone() };
+            let found = merged(&question);
+            let caps = Question { transactions: vec![], assume_transaction: false, ..question };
+            for second in seconds {
+                converted += i32::from(is_below_all(&caps, &found, 1, *second));
+            }
+        }
+    });
+    assert!(converted > 5_000, "{converted}");
+}
+
+#[test]
+fn the_answers_in_both_units_describe_the_same_current() {
+    for_each(|_, question, seconds| {
+        let [amperes, watts] =
+            [Unit::Ampere, Unit::Watt].map(|unit| merged(&Question { unit, ..question.clone() }));
+        let Supply::Alternating { nominal_voltage_v } = question.supply else { return };
+        for second in seconds {
+            let ((ampere, phases), (watt, watt_phases)) = (at(&amperes, *second), at(&watts, *second));
+            assert_eq!(phases, watt_phases);
+            let factor = i64::from(nominal_voltage_v) * i64::from(phases.unwrap_or(3));
+            assert_eq!(ampere.map(Tenths::get), watt.map(|watt| watt.get().div_euclid(factor)));
         }
     });
 }

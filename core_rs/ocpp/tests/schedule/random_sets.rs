@@ -128,7 +128,7 @@ impl Random {
             watt: self.numbers.maybe(10_000, 200_000).map(Tenths::new),
         };
         let question = Question {
-            installed: kept(accepted.clone()),
+            installed: kept(accepted.clone(), &transactions),
             transactions,
             connector_id: self.numbers.one_of(&[0, 1, 1, 1, 2]),
             start_s: self.moment(),
@@ -189,7 +189,7 @@ pub fn random_question(seed: u64) -> Question {
 
 fn compare(seed: u64, scale: Scale) {
     let (accepted, question) = Random { numbers: Numbers::new(seed), scale }.question();
-    let ledger = oracle::ledger(&accepted);
+    let ledger = oracle::ledger(&accepted, &question);
     assert_eq!(ledger, question.installed, "seed {seed}");
     let found = composite(&question).expect("one unit with direct current");
     assert_eq!(found.periods[0].start_s, 0, "seed {seed}");

@@ -18,8 +18,9 @@ fn reasons(distribution: &Distribution) -> Vec<Reason> {
     distribution.shares.iter().map(|share| share.reason).collect()
 }
 
+/// L1, L2, L3 and power.
 fn allocated(distribution: &Distribution, node: usize) -> [i64; 4] {
-    distribution.loadings[node].map(|loading| loading.allocated)
+    [0, 1, 2, 3].map(|quantity| distribution.loadings[node][quantity].allocated)
 }
 
 const fn place(node: usize, quantity: Quantity) -> Place {
@@ -127,7 +128,7 @@ fn margins_loads_and_reserves_come_off_every_node_above() {
     });
     let at_feeder = |phase, id| Session { node: "feeder".to_owned(), ..on(phase, id) };
     let found = solve(&site, &[at_feeder(Phase::L1, "a"), at_feeder(Phase::L2, "b"), on(Phase::L1, "c")]);
-    let capacities = |node: usize| found.loadings[node].map(|loading| loading.capacity());
+    let capacities = |node: usize| [0, 1, 2, 3].map(|quantity| found.loadings[node][quantity].capacity());
     assert_eq!(capacities(0), [Some(380), Some(620), Some(780), None]);
     assert_eq!(capacities(1), [Some(300), Some(240), Some(400), None]);
     assert_eq!(limits(&found), [190, 240, 190]);
@@ -230,4 +231,48 @@ fn no_sessions_and_no_limit_below_the_top_are_fine() {
     let found = solve(&site, &[Session { node: "row".to_owned(), ..session("a") }]);
     assert_eq!(limits(&found), [100]);
     assert_eq!((found.loadings[1][0].limit, found.loadings[1][0].allocated), (None, 100));
+}
+
+#[test]
+fn a_session_that_cannot_charge_costs_nobody_else_an_answer() {
+    let mut sessions = four();
+    sessions[0].maximum_a = 50;
+    (sessions[1].minimum_a, sessions[1].maximum_a, sessions[1].step_a) = (61, 69, 10);
+    let found = solve(&flat(400), &sessions);
+    assert_eq!(limits(&found), [0, 0, 200, 200]);
+    assert_eq!(reasons(&found)[..2], [Reason::CannotCharge; 2]);
+}
+
+#[test]
+fn what_feeds_in_at_a_node_is_there_for_its_sessions_and_for_those_beside_it() {
+    let mut site = site(vec![node("site", None, 200), node("feeder", Some("site"), 100)]);
+    site.nodes[1].uncontrolled_a = [-60, -60, -60];
+    let at_feeder = Session { node: "feeder".to_owned(), ..session("a") };
+    let found = solve(&site, &[at_feeder, session("b")]);
+    assert_eq!(limits(&found), [130, 130]);
+    assert_eq!(found.loadings[0][3].uncontrolled, -180 * 230);
+    assert!(found.overloads.is_empty());
+}
+
+#[test]
+fn a_limit_that_is_exceeded_without_sessions_is_named() {
+    let mut site = site(vec![node("site", None, 200), node("feeder", Some("site"), 100)]);
+    site.nodes[1].uncontrolled_a = [130, 95, -120];
+    site.nodes[1].margin_a = 10;
+    let found = solve(&site, &[]);
+    let named: Vec<(Place, i64)> = found.overloads.iter().map(|each| (each.place, each.excess)).collect();
+    // The margin of L2 is used, but its limit is not exceeded. L3 feeds in more than the feeder carries.
+    assert_eq!(named, [(place(1, Quantity::L1), 30), (place(1, Quantity::L3), 20)]);
+    site.nodes[0].limit_w = Some(230_000);
+    site.nodes[0].uncontrolled_a = [0, 900, 0];
+    let named: Vec<Place> = solve(&site, &[]).overloads.iter().map(|each| each.place).collect();
+    assert_eq!(named[..2], [place(0, Quantity::L2), place(0, Quantity::Power)]);
+}
+
+#[test]
+fn a_limit_below_6_a_is_marked() {
+    let mut low = session("a");
+    low.minimum_a = 40;
+    let marked = |amperes| solve(&flat(amperes), &[low.clone()]).shares[0].is_below_signalled();
+    assert_eq!([marked(39), marked(40), marked(59), marked(60)], [false, true, true, false]);
 }

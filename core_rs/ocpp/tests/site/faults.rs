@@ -76,12 +76,15 @@ fn numbers_have_bounds() {
         limit_w: Some(i64::MAX),
         margin_a: -1,
         margin_w: -1,
-        uncontrolled_a: [0, 0, i64::MAX],
+        uncontrolled_a: [-1_000_001, -1, i64::MAX],
+        unbalance_a: Some(-1),
         ..node("site", None, 100)
     };
     let expected = [
+        ("/nodes/0/uncontrolled_a/L1", "too_small"),
         ("/nodes/0/uncontrolled_a/L3", "too_large"),
         ("/nodes/0/limit_w", "too_large"),
+        ("/nodes/0/unbalance_a", "too_small"),
         ("/nodes/0/margin_a", "too_small"),
         ("/nodes/0/margin_w", "too_small"),
     ];
@@ -91,14 +94,12 @@ fn numbers_have_bounds() {
 }
 
 #[test]
-fn a_session_can_charge_at_all() {
-    assert_eq!(of_session(|each| each.minimum_a = 321), one("/sessions/0/minimum_a", "above_maximum"));
+fn a_session_has_numbers_in_their_bounds() {
     assert_eq!(of_session(|each| each.minimum_a = -1), one("/sessions/0/minimum_a", "too_small"));
     assert_eq!(of_session(|each| each.step_a = 0), one("/sessions/0/step_a", "too_small"));
     assert_eq!(of_session(|each| each.weight = 0), one("/sessions/0/weight", "too_small"));
     assert_eq!(of_session(|each| each.phases = PhaseSet::default()), one("/sessions/0/phases", "missing"));
-    let narrow = |each: &mut Session| (each.minimum_a, each.maximum_a, each.step_a) = (61, 69, 10);
-    assert_eq!(of_session(narrow), one("/sessions/0/step_a", "no_step_fits"));
+    assert_eq!(of_session(|each| each.present_a = Some(-1)), one("/sessions/0/present_a", "too_small"));
 }
 
 #[test]
@@ -111,11 +112,20 @@ fn reserves_and_turns_are_judged_too() {
         phase_rotation: ocpp_core::site::PhaseRotation::Unknown,
     };
     let site = Site { reserves: vec![reserve], ..flat(100) };
-    let rules = Rules { minimum_on_s: 901, ..Rules::default() };
+    let rules = Rules {
+        minimum_on_s: 901,
+        dead_band_a: -1,
+        dead_band_percent: 101,
+        rise_a: Some(0),
+        ..Rules::default()
+    };
     let expected = [
         ("/reserves/0/node", "unknown_node"),
         ("/reserves/0/current_a", "too_small"),
         ("/rotation/minimum_on_s", "above_quantum"),
+        ("/steadiness/dead_band_a", "too_small"),
+        ("/steadiness/dead_band_percent", "too_large"),
+        ("/steadiness/rise_a", "too_small"),
     ];
     let expected = expected.map(|(pointer, code)| (pointer.to_owned(), code));
     assert_eq!(faults(&site, &[], &rules), expected);

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use crate::building::random::{Scene, flat_scene, scene};
-use crate::building::verification::{Limit, highest, limits, load, lowest, room};
+use crate::building::verification::{Limit, as_given, highest, limits, load, lowest, room};
 use crate::building::{flat, naive};
 use ocpp_core::site::{Activity, Distribution, Reason, Rules, Session, Site, distribute};
 use proptest::prelude::*;
@@ -21,8 +21,15 @@ fn solve(site: &Site, sessions: &[Session], rules: &Rules) -> Distribution {
 }
 
 fn currents(scene: &Scene) -> Vec<i64> {
+    solved(scene).1
+}
+
+/// The distribution, its currents, and the scene with the phases that it gives.
+fn solved(scene: &Scene) -> (Distribution, Vec<i64>, Scene) {
     let found = solve(&scene.site, &scene.sessions, &scene.rules);
-    found.shares.iter().map(|share| share.limit_a).collect()
+    let currents = found.shares.iter().map(|share| share.limit_a).collect();
+    let given = as_given(scene, &found);
+    (found, currents, given)
 }
 
 /// Run a check on random scenes; at least this share (in percent) must be of the kind that the check is
@@ -47,10 +54,10 @@ fn is_admitted(reason: Reason) -> bool {
 #[test]
 fn i1_no_limit_is_passed() {
     hold(55, |scene| {
-        let found = currents(scene);
+        let (_, found, given) = solved(scene);
         let mut any_full = false;
         for limit in limits(&scene.site) {
-            let room = room(scene, &limit, &found);
+            let room = room(&given, &limit, &found);
             let used = limit.capacity - room;
             prop_assert!(room >= 0 || used == 0, "{limit:?} carries {used}");
             any_full |= used > 0 && room < 10;
@@ -66,6 +73,11 @@ fn i2_a_limit_is_zero_or_a_step_between_minimum_and_maximum() {
         for (session, share) in scene.sessions.iter().zip(&found.shares) {
             let current = share.limit_a;
             let within = (session.minimum_a..=session.maximum_a).contains(&current);
+            let cannot = lowest(session) > highest(session);
+            prop_assert_eq!(share.reason == Reason::CannotCharge, cannot);
+            let all = share.phases == session.phases;
+            let one = session.can_switch_phases && share.phases.count() == 1 && is_admitted(share.reason);
+            prop_assert!(all || one, "{:?}", share.phases);
             prop_assert!(if is_admitted(share.reason) { within } else { current == 0 }, "{}", session.id);
             prop_assert_eq!(current % session.step_a, 0);
         }
@@ -76,15 +88,13 @@ fn i2_a_limit_is_zero_or_a_step_between_minimum_and_maximum() {
 #[test]
 fn i3_nobody_can_gain_a_step_and_reasons_are_true() {
     hold(50, |scene| {
-        let found = solve(&scene.site, &scene.sessions, &scene.rules);
-        let currents: Vec<i64> = found.shares.iter().map(|share| share.limit_a).collect();
-        let limits = limits(&scene.site);
+        let (found, currents, given) = solved(scene);
+        let (scene, limits) = (&given, limits(&scene.site));
         for (index, (session, share)) in scene.sessions.iter().zip(&found.shares).enumerate() {
             let full = |node: usize, quantity: usize, needed: i64| {
                 let node = &scene.site.nodes[node].id;
-                let limit = limits.iter().find(|limit| {
-                    limit.node == *node && limit.phase.map_or(3, ocpp_core::site::Phase::index) == quantity
-                });
+                let mut of_node = limits.iter().filter(|limit| limit.node == *node);
+                let limit = of_node.find(|limit| limit.what.quantity() == quantity);
                 let limit = limit.expect("a reason names a limit that there is");
                 load(&scene.site, session, limit, needed) > room(scene, limit, &currents)
             };
@@ -110,6 +120,8 @@ fn i3_nobody_can_gain_a_step_and_reasons_are_true() {
                     }
                     other => prop_assert!(false, "{other:?} rests"),
                 },
+                Reason::CannotCharge => prop_assert!(!session.can_charge()),
+                Reason::Held => prop_assert!(false, "no present limit is known"),
             }
         }
         Ok(found.shares.iter().any(|share| matches!(share.reason, Reason::Limit(_))))
@@ -139,9 +151,8 @@ fn spare(scene: &Scene, limit: &Limit, currents: &[i64], session: usize) -> i64 
 #[test]
 fn i4_to_raise_one_is_to_lower_another_that_has_no_more_for_its_weight() {
     hold(40, |scene| {
-        let found = solve(&scene.site, &scene.sessions, &scene.rules);
-        let currents: Vec<i64> = found.shares.iter().map(|share| share.limit_a).collect();
-        let limits = limits(&scene.site);
+        let (found, currents, given) = solved(scene);
+        let (scene, limits) = (&given, limits(&scene.site));
         let mut shared = false;
         for (index, session) in scene.sessions.iter().enumerate() {
             if !matches!(found.shares[index].reason, Reason::Limit(_)) {
@@ -175,8 +186,9 @@ fn i5_a_lower_class_takes_its_admitted_minimum_at_most() {
             // No session waits so long that room is kept: that depends on the capacity, which a reserve lowers.
             lowered.rules.quantum_s = u32::MAX;
         }
-        let all = currents(&lowered);
+        let (found, all, _) = solved(&lowered);
         let last = lowered.sessions.pop().expect("there is one");
+        let phases = found.shares.last().expect("there is one").phases;
         let admitted = *all.last().expect("there is one") > 0;
         if admitted && !lowered.rules.strict_priority {
             // Its minimum, as a load that is not controlled.
@@ -184,7 +196,7 @@ fn i5_a_lower_class_takes_its_admitted_minimum_at_most() {
                 id: "the last one".to_owned(),
                 node: last.node.clone(),
                 current_a: lowest(&last),
-                phases: last.phases,
+                phases,
                 phase_rotation: last.phase_rotation,
             });
         }
@@ -248,13 +260,12 @@ fn the_filling_is_that_of_single_steps() {
         let mut scene = scene.clone();
         // In strict mode, who is admitted depends on what was filled before.
         scene.rules.strict_priority = false;
-        let found = solve(&scene.site, &scene.sessions, &scene.rules);
+        let (found, currents, given) = solved(&scene);
         let admitted: Vec<bool> = found.shares.iter().map(|share| is_admitted(share.reason)).collect();
         let minima: Vec<i64> = (scene.sessions.iter().zip(&admitted))
             .map(|(session, admitted)| if *admitted { lowest(session) } else { 0 })
             .collect();
-        let filled = naive::filled(&scene, &minima, &admitted);
-        let currents: Vec<i64> = found.shares.iter().map(|share| share.limit_a).collect();
+        let filled = naive::filled(&given, &minima, &admitted);
         prop_assert_eq!(&currents, &filled);
         Ok(filled != minima)
     });
@@ -263,13 +274,12 @@ fn the_filling_is_that_of_single_steps() {
 #[test]
 fn loadings_are_the_sums_of_what_flows() {
     hold(70, |scene| {
-        let found = solve(&scene.site, &scene.sessions, &scene.rules);
-        let currents: Vec<i64> = found.shares.iter().map(|share| share.limit_a).collect();
+        let (found, currents, given) = solved(scene);
         for limit in limits(&scene.site) {
             let node = scene.site.nodes.iter().position(|node| node.id == limit.node).expect("it is there");
-            let loading = found.loadings[node][limit.phase.map_or(3, ocpp_core::site::Phase::index)];
+            let loading = found.loadings[node][limit.what.quantity()];
             prop_assert_eq!(loading.capacity(), Some(limit.capacity));
-            prop_assert_eq!(limit.capacity - loading.allocated, room(scene, &limit, &currents));
+            prop_assert_eq!(limit.capacity - loading.allocated, room(&given, &limit, &currents));
         }
         Ok(currents.iter().any(|current| *current > 0))
     });

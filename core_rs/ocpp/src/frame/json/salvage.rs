@@ -1,4 +1,4 @@
-//! Reads what can be read of a text that is no JSON. For billing messages: a damaged one is kept as far as possible.
+//! Reads a damaged text as far as possible. For billing messages: whatever can be read of one is recorded.
 //!
 //! Whatever is broken costs only itself: a bare word or a bad number becomes a string with its text, a missing comma or
 //! value is supplied, brackets that are not closed end with the text, and surplus items are left out.

@@ -70,6 +70,15 @@ pub(super) fn tx_profile_needs_connector(check: &mut Check<'_, '_>) {
     }
 }
 
+/// OCPP 1.6 7.8
+pub(super) fn transaction_id_needs_tx_profile(check: &mut Check<'_, '_>) {
+    let Some((name, profile)) = profile(check.payload) else { return };
+    let is_tx = member_is(profile, "chargingProfilePurpose", "TxProfile");
+    if !is_tx && profile.get("transactionId").is_some_and(|id| !matches!(id, Value::Null)) {
+        check.broken(&ROOT.name(name).name("transactionId"), "only a TxProfile has a transactionId");
+    }
+}
+
 /// OCPP 1.6 7.8, errata 3.56
 pub(super) fn recurring_needs_kind_and_start(check: &mut Check<'_, '_>) {
     let Some((name, profile)) = profile(check.payload) else { return };

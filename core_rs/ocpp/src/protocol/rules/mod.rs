@@ -25,6 +25,10 @@ const RULES: &[Rule] = &[
         check: charging_profile::charge_point_max_on_connector_zero,
     },
     Rule { name: "tx_profile_needs_connector", check: charging_profile::tx_profile_needs_connector },
+    Rule {
+        name: "transaction_id_needs_tx_profile",
+        check: charging_profile::transaction_id_needs_tx_profile,
+    },
     Rule { name: "recurring_needs_kind_and_start", check: charging_profile::recurring_needs_kind_and_start },
     Rule { name: "absolute_needs_start", check: charging_profile::absolute_needs_start },
     Rule { name: "relative_omits_start", check: charging_profile::relative_omits_start },

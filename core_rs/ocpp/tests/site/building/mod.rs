@@ -17,6 +17,7 @@ pub fn node(id: &str, parent: Option<&str>, amperes: i64) -> Node {
         margin_a: 0,
         margin_w: 0,
         uncontrolled_a: [0; 3],
+        unbalance_a: None,
     }
 }
 
@@ -44,6 +45,10 @@ pub fn session(id: &str) -> Session {
         weight: 10,
         activity: Activity::New,
         connected_for_s: 0,
+        served_s: 0,
+        present_a: None,
+        can_switch_phases: false,
+        single_phase_for_s: None,
     }
 }
 

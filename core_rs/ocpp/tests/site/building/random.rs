@@ -57,7 +57,7 @@ fn rest() -> impl Strategy<Value = Rest> {
     let rules =
         (any::<bool>(), 0..1200_u32, 0..1200_u32, 0..600_u32).prop_map(|(strict_priority, one, two, off)| {
             let (minimum_on_s, quantum_s) = (one.min(two), one.max(two));
-            Rules { strict_priority, quantum_s, minimum_on_s, minimum_off_s: off }
+            Rules { strict_priority, quantum_s, minimum_on_s, minimum_off_s: off, ..Rules::default() }
         });
     (prop::collection::vec(reserve_facts(), 0..3), prop_oneof![Just(230_i64), Just(120), Just(277)], rules)
 }
@@ -69,6 +69,7 @@ struct NodeFacts {
     limit_w: Option<i64>,
     margins: (i64, i64),
     uncontrolled_a: [i64; 3],
+    unbalance_a: Option<i64>,
 }
 
 fn node_facts() -> impl Strategy<Value = NodeFacts> {
@@ -79,15 +80,21 @@ fn node_facts() -> impl Strategy<Value = NodeFacts> {
         2 => prop::array::uniform3(amperes).prop_map(Some),
     ];
     let power = prop_oneof![3 => Just(None), 1 => (30_000..700_000_i64).prop_map(Some)];
-    let load = prop_oneof![3 => Just([0; 3]), 1 => prop::array::uniform3(0..100_i64)];
+    let load = prop_oneof![
+        4 => Just([0; 3]),
+        1 => prop::array::uniform3(0..100_i64),
+        1 => prop::array::uniform3(-200..100_i64),
+    ];
+    let unbalance = prop_oneof![3 => Just(None), 1 => (0..300_i64).prop_map(Some)];
     let margins = prop_oneof![2 => Just((0, 0)), 1 => (0..30_i64, 0..5_000_i64)];
-    (any::<prop::sample::Index>(), limit, power, margins, load).prop_map(
-        |(parent, limit_a, limit_w, margins, uncontrolled_a)| NodeFacts {
+    (any::<prop::sample::Index>(), limit, power, margins, load, unbalance).prop_map(
+        |(parent, limit_a, limit_w, margins, uncontrolled_a, unbalance_a)| NodeFacts {
             parent,
             limit_a,
             limit_w,
             margins,
             uncontrolled_a,
+            unbalance_a,
         },
     )
 }
@@ -104,6 +111,7 @@ impl NodeFacts {
             margin_a: self.margins.0,
             margin_w: self.margins.1,
             uncontrolled_a: self.uncontrolled_a,
+            unbalance_a: self.unbalance_a,
         }
     }
 }
@@ -117,6 +125,9 @@ struct SessionFacts {
     class: (u8, i64),
     activity: Activity,
     connected_for_s: u32,
+    served_s: u32,
+    can_switch_phases: bool,
+    single_phase_for_s: Option<u32>,
 }
 
 fn phase_set() -> impl Strategy<Value = PhaseSet> {
@@ -139,24 +150,31 @@ fn session_facts() -> impl Strategy<Value = SessionFacts> {
         (minimum, prop_oneof![1 => Just(0), 6 => 1..400_i64], step),
         (prop_oneof![3 => Just(0_u8), 1 => 1..3_u8], weight),
         activity,
-        0..4_u32,
+        (0..4_u32, 0..3_u32, prop_oneof![2 => Just(None), 1 => (0..1200_u32).prop_map(Some)], 0..3_u8),
     )
-        .prop_map(|(node, phases, phase_rotation, bounds, class, activity, connected)| SessionFacts {
+        .prop_map(|(node, phases, phase_rotation, bounds, class, activity, past)| SessionFacts {
             node,
             phases,
             phase_rotation,
             bounds,
             class,
             activity,
-            connected_for_s: connected * 600,
+            connected_for_s: past.0 * 600,
+            served_s: past.1 * 450,
+            can_switch_phases: past.3 == 0,
+            single_phase_for_s: past.2.filter(|_| past.3 == 0),
         })
 }
 
 impl SessionFacts {
     fn session(self, index: usize, nodes: usize) -> Session {
         let (minimum, span, step_a) = self.bounds;
-        // A maximum that is a multiple of the step and not below the minimum.
-        let maximum_a = (minimum + span + step_a - 1) / step_a * step_a;
+        // Without a span, some sessions cannot charge.
+        let maximum_a = match span {
+            0 if index.is_multiple_of(3) => minimum - 1,
+            _ => (minimum + span + step_a - 1) / step_a * step_a,
+        };
+        let maximum_a = maximum_a.max(0);
         Session {
             id: format!("session-{index}"),
             node: format!("node-{}", self.node.index(nodes)),
@@ -169,6 +187,10 @@ impl SessionFacts {
             weight: self.class.1,
             activity: self.activity,
             connected_for_s: self.connected_for_s,
+            served_s: self.served_s,
+            present_a: None,
+            can_switch_phases: self.can_switch_phases,
+            single_phase_for_s: self.single_phase_for_s,
         }
     }
 }

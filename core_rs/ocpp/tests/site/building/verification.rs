@@ -1,15 +1,37 @@
 //! A second account of a site, written apart from the solver: who loads what, and what is left. It works with
 //! names and plain sums, one place after the other, and knows nothing of rows, levels and turns.
 
-use ocpp_core::site::{Phase, PhaseRotation, PhaseSet, Session, Site};
+use ocpp_core::site::{Distribution, Phase, PhaseRotation, PhaseSet, Session, Site};
 
 use super::random::Scene;
 
-/// One place that limits something: node, and phase or (`None`) power.
+/// What a place limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum What {
+    /// The current of a phase.
+    Current(Phase),
+    /// The power of all phases.
+    Power,
+    /// By how much a phase may exceed the others.
+    Unbalance(Phase),
+}
+
+impl What {
+    /// The place of its quantity in the loadings of a node.
+    pub fn quantity(self) -> usize {
+        match self {
+            Self::Current(phase) => phase.index(),
+            Self::Power => 3,
+            Self::Unbalance(phase) => 4 + phase.index(),
+        }
+    }
+}
+
+/// One place that limits something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     pub node: String,
-    pub phase: Option<Phase>,
+    pub what: What,
     /// What sessions may have together.
     pub capacity: i64,
 }
@@ -31,14 +53,29 @@ pub fn limits(site: &Site) -> Vec<Limit> {
                     .map(|each| each.current_a)
                     .sum();
                 let capacity = limit[phase.index()] - node.margin_a - loads - reserved;
-                found.push(Limit { node: node.id.clone(), phase: Some(phase), capacity });
+                found.push(Limit { node: node.id.clone(), what: What::Current(phase), capacity });
             }
         }
         if let Some(limit) = node.limit_w {
             let loads: i64 = below.iter().flat_map(|other| other.uncontrolled_a).sum();
             let reserved: i64 = offline.iter().map(|each| each.current_a * each.phases.count()).sum();
             let capacity = limit - node.margin_w - (loads + reserved) * site.nominal_voltage;
-            found.push(Limit { node: node.id.clone(), phase: None, capacity });
+            found.push(Limit { node: node.id.clone(), what: What::Power, capacity });
+        }
+        if let Some(limit) = node.unbalance_a {
+            let load =
+                |phase: Phase| below.iter().map(|other| other.uncontrolled_a[phase.index()]).sum::<i64>();
+            let least = Phase::ALL.map(load).into_iter().min().expect("there are three");
+            for phase in Phase::ALL {
+                let reserved: i64 = offline
+                    .iter()
+                    .filter(|each| each.phases != PhaseSet::ALL)
+                    .filter(|each| loads_phase(each.phases, each.phase_rotation, phase))
+                    .map(|each| each.current_a)
+                    .sum();
+                let capacity = limit - (load(phase) - least) - reserved;
+                found.push(Limit { node: node.id.clone(), what: What::Unbalance(phase), capacity });
+            }
         }
     }
     found
@@ -49,9 +86,12 @@ pub fn load(site: &Site, session: &Session, limit: &Limit, tenths: i64) -> i64 {
     if !is_at_or_below(site, &session.node, &limit.node) {
         return 0;
     }
-    match limit.phase {
-        Some(phase) => tenths * i64::from(loads_phase(session.phases, session.phase_rotation, phase)),
-        None => tenths * session.phases.count() * site.nominal_voltage,
+    match limit.what {
+        What::Power => tenths * session.phases.count() * site.nominal_voltage,
+        What::Unbalance(_) if session.phases == PhaseSet::ALL => 0,
+        What::Current(phase) | What::Unbalance(phase) => {
+            tenths * i64::from(loads_phase(session.phases, session.phase_rotation, phase))
+        }
     }
 }
 
@@ -100,4 +140,13 @@ fn loads_phase(terminals: PhaseSet, rotation: PhaseRotation, phase: Phase) -> bo
         PhaseRotation::NotApplicable | PhaseRotation::Unknown => return true,
     }[phase.index()];
     terminals.contains(Phase::ALL[terminal])
+}
+
+/// The scene with each session on the phases that it was given.
+pub fn as_given(scene: &Scene, found: &Distribution) -> Scene {
+    let mut given = scene.clone();
+    for (session, share) in given.sessions.iter_mut().zip(&found.shares) {
+        session.phases = share.phases;
+    }
+    given
 }
