@@ -1,5 +1,7 @@
 //! What a conversation finds, and tolerated deviations as JSON.
 
+use std::fmt::Write as _;
+
 use crate::link::Effect;
 use crate::protocol::value::write_string;
 use crate::protocol::violation::{Deviation, RAW_LIMIT};
@@ -40,9 +42,16 @@ pub(super) fn add_to_first(effects: &mut [Effect<'_>], deviation: Deviation) -> 
 
 /// The sequences of a text that are not UTF-8, in hexadecimal, each separated by a blank. Only the first ones.
 pub(super) fn broken_bytes(data: &[u8]) -> String {
-    let broken = data.utf8_chunks().map(|chunk| chunk.invalid()).filter(|bytes| !bytes.is_empty());
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    broken.take(RAW_LIMIT / 8).map(hex).collect::<Vec<_>>().join(" ")
+    let mut hex = String::new();
+    for chunk in data.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).take(RAW_LIMIT / 8) {
+        if !hex.is_empty() {
+            hex.push(' ');
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(hex, "{byte:02x}");
+        }
+    }
+    hex
 }
 
 /// Write what was tolerated in one frame as JSON that `jsonb` can hold; `None`: nothing.

@@ -20,7 +20,7 @@ fn echo(limits: Limits, bytes: &[u8], piece_bytes: impl Iterator<Item = usize>) 
             match event {
                 Event::Text(text) => text_frame_into(&mut out, text, None),
                 Event::Binary(payload) | Event::BrokenText { data: payload, .. } => {
-                    binary_frame_into(&mut out, payload, None)
+                    binary_frame_into(&mut out, payload, None);
                 }
                 other => other.answer_into(&mut out, None),
             }
