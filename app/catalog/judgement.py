@@ -17,7 +17,7 @@ _PAYLOAD_UNIQUE_ID = "payload"
 
 
 def judge(protocol: ProtocolCatalog, core: Protocol, question: Question) -> Judgement:
-    """Judge what was asked.
+    """Judge a frame, or the payload of an action.
 
     Args:
         protocol: the protocol to judge by.
@@ -148,7 +148,10 @@ def _shown_violations(
 
 
 def _place_of_rule(violation: Violation) -> str:
-    """Point to what has the rule: which members there must be, and how many, is a rule of their parent."""
+    """Return the pointer to the value whose definition has the broken rule.
+
+    The definition of an object or a list says which members it needs, and how many.
+    """
     of_parent = violation.reason in {"missing", "unknown_field", "too_few_items", "too_many_items"}
     return violation.pointer.rpartition("/")[0] if of_parent else violation.pointer
 

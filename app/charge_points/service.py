@@ -62,10 +62,10 @@ async def existing_charge_point(
 
 
 def found_charge_point(found: Found | None) -> Found:
-    """Return what a search for a charge point has found.
+    """Return the result of a search for a charge point.
 
     Raises:
-        NotFound: it has found None: the tenant has no charge point of this identity.
+        NotFound: the result is None: the tenant has no charge point of this identity.
     """
     if found is None:
         raise NotFound("There is no such charge point.", "identity")
@@ -192,7 +192,7 @@ class ChargePointService:
         return minted
 
     async def delete_of_tenant(self, work: PlatformWork, tenant_id: TenantId) -> AfterDelete:
-        """Prepare for the deletion of a tenant; its connections are closed after the commit."""
+        """Return the step that closes the tenant's connections after the tenant was deleted."""
         identities = await identities_of_tenant(work, tenant_id)
         return partial(self.evict, tenant_id, identities)
 

@@ -42,7 +42,7 @@ _LOG = get_logger(__name__)
 
 
 class CommandService:
-    """Issues commands of a tenant, and answers what became of them."""
+    """Issues the commands of a tenant, and tells how they ended."""
 
     def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
         """owner: of the same worker; it records the ends that this side decides."""
@@ -57,7 +57,7 @@ class CommandService:
         self._issued = IssuedCommands()
 
     async def close(self) -> None:
-        """Finish recording what has ended so far."""
+        """Wait up to `durable_wait_s` until the ends of commands are recorded."""
         await self._context.background.drain_within(self._settings.durable_wait_s)
 
     async def settle(self) -> None:
@@ -195,7 +195,7 @@ class CommandService:
         )
 
     async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:
-        """Record a command once; True: it was recorded before under the same idempotency key.
+        """Record a command. Return it, and whether its idempotency key had already recorded it.
 
         Raises:
             NotFound, Conflict, TooManyRequests: see `issue`.
@@ -254,7 +254,7 @@ class CommandService:
         await self._deliver(IssuedCommand(envelope, owner.worker))
 
     async def _deliver(self, issued: IssuedCommand) -> None:
-        """Send a command to its owner; if the bus does not confirm, what became of it is unknown."""
+        """Send a command to its owner. Without a confirmation it is unknown whether the owner got it."""
         envelope = issued.envelope
         self._issued.add(issued, self._clock.now().timestamp())
         try:

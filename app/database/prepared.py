@@ -84,7 +84,7 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that may run twice: it does if the connection ends meanwhile.
+        """Run a statement. If the connection ends while it runs, the statement may run twice.
 
         Raises:
             StoreUnavailable: the database is away or too slow. The change may or may not be done.

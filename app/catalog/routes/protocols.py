@@ -1,4 +1,4 @@
-"""The routes below `/v1/protocols`: documents that are encoded once at start, and what else is said there.
+"""The routes below `/v1/protocols`: documents that are encoded once at start, and the answer to other paths.
 
 Put them straight into `app.router.routes` of an application that is a `DocumentsFirst`.
 """

@@ -17,7 +17,10 @@ END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
 def _in_tenths(value: object) -> object:
-    """Check a decimal of a body and return it as a float. 21.4 is not a multiple of 0.1 in binary."""
+    """Check that a decimal has at most one decimal place, and return it as a float.
+
+    The check needs the decimal: as a float, 21.4 is not a multiple of 0.1.
+    """
     if not isinstance(value, Decimal):
         return value
     if value.is_finite() and has_hundredths(value):
