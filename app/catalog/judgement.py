@@ -7,8 +7,8 @@ from typing import Any, Literal
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.definition import FieldDescription, Way
 from app.catalog.schemas import DeviationFound, Judgement, Question, ViolationFound
-from app.catalog.unknown_names import hint, near_names
 from app.errors import FieldViolation, InvalidInput
+from app.near_names import hint, near_names
 from app.ocpp import Deviation, Link, Protocol, Refused, Send, Side, Violation
 
 _OTHER_SIDE: dict[Side, Side] = {"charge_point": "central_system", "central_system": "charge_point"}

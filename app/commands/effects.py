@@ -17,13 +17,13 @@ class CommandEffect(Protocol):
 
     @property
     def triggers(self) -> Mapping[str, str | None]:
-        """The actions that may have this effect, with the member that their payload needs; None: none."""
+        """The actions that may have this effect, with the member that their payload needs, if any."""
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
         """Change the rows that depend on an outcome, in the unit of work that records the outcome.
 
         Args:
-            command: The recorded command. It has ended; if the outcome came late, it may have ended otherwise.
+            command: The recorded command. It has ended, perhaps otherwise if the outcome came late.
             outcome: The end, or the answer that came after the end.
             at: When the outcome was known.
         """
