@@ -79,12 +79,13 @@ class FieldViolation:
 
 
 class InvalidInput(AppError):
-    """The input breaks rules. `violations` name each field at fault; `field` is the first of them."""
+    """The input breaks rules. `violations` name each field at fault, at least one; `field` is the first."""
 
-    def __init__(self, violations: Sequence[FieldViolation], detail: str | None = None) -> None:
-        first = violations[0] if violations else None
-        text = detail or (f"{first.pointer}: {first.detail}" if first else "The input is not valid.")
-        super().__init__("invalid_input", 422, "Invalid input", text, first.pointer if first else None)
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        first = violations[0]
+        # The pointer of the body itself is empty.
+        text = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+        super().__init__("invalid_input", 422, "Invalid input", text, first.pointer or "body")
         self.violations = tuple(violations)
 
     def problem(self) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import Request
 
-from app.errors import AppError, InvalidInput
+from app.errors import AppError
 from app.near_names import UnknownName
-from app.web.problems import documented_error, invalid_parameter
+from app.web.problems import documented_error, unknown_parameter
 from app.web.routers import Tag
 
 TAG = Tag("Protocol catalog", "What the protocols are, message by message. Public: no key is needed.")
@@ -29,7 +29,7 @@ def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int |
             },
         },
         304: {"description": "`If-None-Match` names the current content. The answer has no body."},
-        422: refusal(_unknown_parameter("limit")),
+        422: refusal(unknown_parameter("limit")),
     }
     if not_found is not None:
         found[404] = refusal(not_found)
@@ -45,11 +45,7 @@ def refuse_unknown_parameters(request: Request) -> None:
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     for name in request.query_params:
         if name not in known:
-            raise _unknown_parameter(name)
-
-
-def _unknown_parameter(name: str) -> InvalidInput:
-    return invalid_parameter(name, "is not a known parameter", "extra_forbidden")
+            raise unknown_parameter(name)
 
 
 def refusal(error: AppError) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from app.smart_charging.calendar import Day, is_time_zone
 from app.web.exact_json import has_hundredths
-from app.web.inputs import LINE_PATTERN, Input
+from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.wording import END_OF_DAY_PATTERN, LINE_PATTERN, TIME_OF_DAY_PATTERN
 
 LIMIT_MAXIMUM_AW = 100_000_000
 """Amperes or watts: more than any site has, and still exact in tenths."""
-TIME_OF_DAY_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
 def _in_tenths(value: object) -> object:
