@@ -57,6 +57,13 @@ class NotFound(AppError):
         super().__init__("not_found", 404, "Not found", detail, field)
 
 
+class NoSuchChargePoint(NotFound):
+    """The tenant has no charge point of this identity."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"There is no charge point {identity!r}.", "identity")
+
+
 class Conflict(AppError):
     """The current state forbids a correct request: the name is taken, or the command has ended."""
 

@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.database.database import Database
 from app.database.prepared import Row
 from app.database.unit_of_work import PlatformWork, TenantWork
-from app.errors import NotFound, Unavailable
+from app.errors import NoSuchChargePoint, NotFound, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
@@ -58,18 +58,24 @@ async def existing_charge_point(
     Raises:
         NotFound: the tenant has none.
     """
-    return found_charge_point(await ChargePointStore(work).get(identity, to_change=to_change))
+    return found_charge_point(await ChargePointStore(work).get(identity, to_change=to_change), identity)
 
 
-def found_charge_point(found: Found | None) -> Found:
+def found_charge_point(found: Found | None, identity: str | None = None) -> Found:
     """Return the result of a search for a charge point.
+
+    Args:
+        found: The result.
+        identity: The identity that was searched for; None: the refusal does not name it.
 
     Raises:
         NotFound: the result is None: the tenant has no charge point of this identity.
     """
-    if found is None:
+    if found is not None:
+        return found
+    if identity is None:
         raise NotFound("There is no such charge point.", "identity")
-    return found
+    raise NoSuchChargePoint(identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class ChargePointService:
         Raises:
             NotFound: the tenant has none of this identity.
         """
-        row = found_charge_point(await self.reads(tenant_id).get(identity))
+        row = found_charge_point(await self.reads(tenant_id).get(identity), identity)
         return LiveChargePoint(row, await self.connected_since(tenant_id, identity))
 
     async def connected_since(self, tenant_id: TenantId, identity: str) -> datetime | None:
@@ -116,7 +122,7 @@ class ChargePointService:
         Raises:
             NotFound: the tenant has no charge point of this identity.
         """
-        return found_charge_point(await self.reads(tenant_id).connectors(identity))
+        return found_charge_point(await self.reads(tenant_id).connectors(identity), identity)
 
     async def create(
         self, tenant_id: TenantId, facts: NewChargePointFacts
@@ -173,7 +179,7 @@ class ChargePointService:
         """
         async with self.database.tenant(tenant_id) as work:
             if not await ChargePointStore(work).delete(identity):
-                raise NotFound("There is no such charge point.", "identity")
+                raise NoSuchChargePoint(identity)
         await self.evict(tenant_id, [identity])
 
     async def replace_credential(self, tenant_id: TenantId, identity: str) -> MintedCredential:

@@ -26,7 +26,14 @@ from app.commands.rules import (
     require_permitted,
 )
 from app.commands.store.commands import CommandSteps, CommandStore, read_command
-from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
+from app.errors import (
+    Conflict,
+    NoSuchChargePoint,
+    NotFound,
+    StoreUnavailable,
+    TooManyRequests,
+    Unavailable,
+)
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.live.presence import Owner, Presence
 from app.logs import get_logger
@@ -204,7 +211,7 @@ class CommandService:
         refusing = refusing_registrations(new.action)
         found = await steps.record(new, refusing=refusing, queue_limit=limit)
         if found is None:
-            raise _no_charge_point(new.identity)
+            raise NoSuchChargePoint(new.identity)
         if found.command is not None:
             return found.command, False
         known = await steps.known(new)
@@ -228,7 +235,7 @@ class CommandService:
             # One change after the other: each must see what the one before has left.
             change = await self._context.effects.credential.begin(work, new.identity, key, new.created_at)
             if change is None:
-                raise _no_charge_point(new.identity)
+                raise NoSuchChargePoint(new.identity)
             if new.owner is not None:
                 new = replace(new, credential_hash=change.credential_hash)
             recorded, is_repeated = await self._record(CommandSteps(work.rows, work.tenant_id), new)
@@ -303,7 +310,3 @@ class CommandService:
             is_meant = ended is not None and (ended.id, ended.tenant_id) == (command.id, tenant_id)
             command = ended if ended is not None and is_meant else await self.get(tenant_id, command.id)
         return command
-
-
-def _no_charge_point(identity: str) -> NotFound:
-    return NotFound(f"There is no charge point {identity}.")

@@ -17,6 +17,8 @@ from app.types import ChargePointId
 from tests.support.api import NOW, Api
 
 PATH = "/v1/charge-points"
+CLEARING = ("delete", f"{PATH}/{{identity}}/charging-profiles")
+ANSWERED_BY_TRANSACTIONS = {f"{PATH}/{{identity}}/meter-values", f"{PATH}/{{identity}}/orphan-records"}
 
 
 async def test_creation_shows_a_credential_that_logs_in(api: Api, operator: TenantRecord, token: str) -> None:
@@ -236,3 +238,23 @@ async def test_the_configuration_is_shown(api: Api, operator: TenantRecord, toke
             "reported_at": "2026-05-04T08:15:30.000Z",
         }
     ]
+
+
+async def test_an_unknown_charge_point_is_named_in_one_form_everywhere(api: Api, token: str) -> None:
+    tried = 0
+    for path, operations in api.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            issues_a_command = "/commands/" in path or (method, path) == CLEARING
+            if "{identity}" not in path or issues_a_command:
+                continue
+            filled = path.replace("{identity}", "NOPE").replace("{connector_id}", "1")
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if "charging_profile_id" in body.get("example", {}):
+                # The stored profile is looked for first.
+                continue
+            answer = await api.call(method.upper(), filled, token, json=body.get("example"))
+            assert (answer.status_code, answer.json().get("field")) == (404, "identity"), (method, path)
+            if path not in ANSWERED_BY_TRANSACTIONS:
+                assert answer.json()["detail"] == "There is no charge point 'NOPE'.", path
+            tried += 1
+    assert tried > 10

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.smart_charging.calendar import Day, is_time_zone
 from app.web.exact_json import has_hundredths
@@ -110,15 +111,21 @@ class ChargingProfileWrite(Input):
             "resource's `id`, and transactionId, which is that of the running transaction."
         ),
     ] = None
-    calendar: CalendarInput | None = None
+    calendar: Annotated[CalendarInput | None, Field(validate_default=True)] = None
 
     example: ClassVar[Json] = {"description": "Less in the evening peak", "calendar": CalendarInput.example}
 
-    @model_validator(mode="after")
-    def _has_one_form(self) -> Self:
-        if (self.charging_profile is None) is (self.calendar is None):
-            raise ValueError("give either `charging_profile` or `calendar`")
-        return self
+    @field_validator("calendar")
+    @classmethod
+    def _has_one_form(cls, calendar: CalendarInput | None, info: ValidationInfo) -> CalendarInput | None:
+        """Check this at a field, because the checks of a model are left out if another field is wrong."""
+        if "charging_profile" not in info.data:
+            return calendar
+        if info.data["charging_profile"] is None and calendar is None:
+            raise PydanticCustomError("missing_form", "is required if there is no `charging_profile`")
+        if info.data["charging_profile"] is not None and calendar is not None:
+            raise PydanticCustomError("two_forms", "give either `charging_profile` or `calendar`")
+        return calendar
 
 
 EXAMPLE_PROFILE: Json = {
