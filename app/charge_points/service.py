@@ -218,7 +218,7 @@ class ChargePointService:
         key = generate_key()
         raw = key_bytes(key)
         if raw is None:
-            raise AssertionError("a generated key has the form of a key")
+            raise AssertionError("the generated key does not have the form of a key")
         return MintedCredential(tenant_slug, identity, key, self.credentials.hash(raw))
 
     async def _evict(self, owner: Owner) -> None:

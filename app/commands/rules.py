@@ -84,7 +84,7 @@ def sources(target: CommandState, by: Actor) -> tuple[CommandState, ...]:
     """
     found = tuple(state for state in OPEN_COMMAND_STATES if by in TRANSITIONS[state].get(target, ()))
     if not found:
-        raise ValueError(f"no command becomes {target} by the {by}")
+        raise ValueError(f"the {by} may never end a command as {target}")
     return found
 
 
