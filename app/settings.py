@@ -184,8 +184,7 @@ def usable_directory(path: Path) -> Path:
     except FileExistsError:
         raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} is not a directory") from None
     except OSError as error:
-        problem = f"{_PREFIX}DATA_DIRECTORY: {path} cannot be created: {error.strerror}"
-        raise SettingsError(problem) from None
+        raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} cannot be created: {error.strerror}") from None
     return path
 
 

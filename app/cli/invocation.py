@@ -41,8 +41,11 @@ def load_settings_of_existing_data() -> "Settings":
     loaded = load_settings()
     if loaded.database_url is None and not was_there:
         made = settings.usable_directory(directory).resolve()
-        message = f"made a new data directory with an empty database: {made}"
-        typer.echo(f"stationmaster: {message} (STATIONMASTER_DATA_DIRECTORY)", err=True)
+        typer.echo(
+            f"stationmaster: made a new data directory with an empty database: {made} "
+            "(STATIONMASTER_DATA_DIRECTORY)",
+            err=True,
+        )
     return loaded
 
 

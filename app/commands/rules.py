@@ -84,7 +84,7 @@ def sources(target: CommandState, by: Actor) -> tuple[CommandState, ...]:
     """
     found = tuple(state for state in OPEN_COMMAND_STATES if by in TRANSITIONS[state].get(target, ()))
     if not found:
-        raise ValueError(f"the {by} may never end a command as {target}")
+        raise ValueError(f"the {by} may never set the state {target}")
     return found
 
 

@@ -94,7 +94,7 @@ class Prepared:
         try:
             return await self._fetch_twice(statement.text, arguments)
         except DATABASE_ERRORS as error:
-            raise_translated(error)
+            raise_translated(error, statement.names)
 
     async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         try:

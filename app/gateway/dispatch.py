@@ -36,7 +36,7 @@ class Dispatcher:
         messages = messages_of(protocol, "charge_point")
         known = {message["action"] for message in messages}
         if odd := known ^ (set(handlers) ^ NOT_SUPPORTED):
-            raise RuntimeError(f"charge-point actions without exactly one answer: {', '.join(sorted(odd))}")
+            raise RuntimeError(f"actions with no handler, or with two: {', '.join(sorted(odd))}")
         refused: dict[str, Handler] = {action: partial(_refuse, action) for action in NOT_SUPPORTED}
         self.handlers = {**handlers, **refused}
         """One handler for each action of the protocol."""
@@ -52,7 +52,9 @@ class Dispatcher:
         """
         if action == "BootNotification" or (action in self._billing_actions and connection.accepted_before):
             return
-        raise CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
+        raise CallFailed(
+            "SecurityError", f"The charge point's registration is {connection.registration_status}."
+        )
 
 
 def _refuse(action: str, connection: Connection, request: object) -> NoReturn:

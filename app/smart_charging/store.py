@@ -78,7 +78,7 @@ class ChargingProfileStore(Repository):
         )
         following = (await self.connection.execute(numbering)).scalar_one_or_none()
         if following is None:
-            raise Conflict("The numbers for charging profiles are used up.")
+            raise Conflict("No chargingProfileId is left for this tenant.")
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
             id=following - taken,

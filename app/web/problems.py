@@ -4,6 +4,7 @@ The handlers here answer everything that a route can raise: our refusals, those 
 failures. The body of every error is `AppError.problem()`.
 """
 
+import re
 import traceback
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ from app.web.conditional import PreconditionFailed
 from app.web.wording import reworded, words_of
 
 _FOREIGN_KEY_VIOLATION = "23503"
+_MISSING_IN = re.compile(r'is not present in table "(\w+)"')
 _LOCATIONS_OF_PARAMETERS = frozenset({"query", "path", "header", "cookie"})
 _log = structlog.get_logger("app.web")
 
@@ -72,10 +74,12 @@ class MalformedBody(AppError):
     """The body is not JSON."""
 
     def __init__(self, content: bytes) -> None:
-        detail = (
-            "The request body is not valid JSON." if content else "The body is empty: it must be an object."
+        super().__init__(
+            "malformed_json",
+            400,
+            "Malformed JSON",
+            "The request body is not valid JSON." if content else "The body is empty: it must be an object.",
         )
-        super().__init__("malformed_json", 400, "Malformed JSON", detail)
 
 
 class BodyTooLarge(AppError):
@@ -203,8 +207,15 @@ def _allowed_methods(request: Request) -> list[str]:
 async def _integrity_error(request: Request, error: Exception) -> Response:
     """Answer 409 if another caller has just deleted what the request refers to."""
     if getattr(getattr(error, "orig", error), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
-        return problem_response(Conflict("The resource that this belongs to was just deleted."))
+        return problem_response(Conflict(f"The {_missing_resource(error)} of this request was just deleted."))
     return await _unexpected_error(request, error)
+
+
+def _missing_resource(error: Exception) -> str:
+    """Return what a foreign key refers to, by the name of its table: `charge_points` is a charge point."""
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    table = _MISSING_IN.search(str(getattr(cause, "detail", "")))
+    return "resource" if table is None else table[1].removesuffix("s").replace("_", " ")
 
 
 async def _client_disconnected(_: Request, error: Exception) -> Response:
@@ -260,7 +271,7 @@ _DOCUMENTED: dict[int, tuple[str, AppError]] = {
         NotFound("There is no such resource."),
     ),
     409: ("The present state forbids it.", Conflict("The present state forbids it.")),
-    412: ("If-Match names another state.", PreconditionFailed()),
+    412: ("If-Match is not the current ETag.", PreconditionFailed()),
     413: ("The body is too long.", BodyTooLarge(65_536)),
     415: ("Content-Type does not say that the body is JSON.", UnsupportedMediaType()),
     422: (

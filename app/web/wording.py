@@ -39,7 +39,7 @@ _INTEGER: Final = "is not an integer"
 _NUMBER: Final = "is not a number"
 _BOOLEAN: Final = "is neither true nor false"
 _OBJECT: Final = "is not an object"
-_WORDS: Final[Mapping[str, str]] = {
+WORDS: Final[Mapping[str, str]] = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
     "unknown_field": "is not a known field",
@@ -72,6 +72,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "less_than": "is not less than {lt}",
     "less_than_equal": "is more than {le}",
 }
+"""What is wrong, by the name of the rule: of pydantic, or of the core."""
+
 _CORE_WORDS: Final = (
     (re.compile(r"expected a boolean"), _BOOLEAN),
     (re.compile(r"expected (an? .+)"), r"is not \1"),
@@ -94,9 +96,9 @@ def words_of(fault: Mapping[str, Any]) -> str:
     if rule == "string_pattern_mismatch":
         return PATTERN_WORDS.get(context["pattern"], "has characters that are not allowed here")
     if _is_huge(fault):
-        return _WORDS["int_parsing_size"]
+        return WORDS["int_parsing_size"]
     # A rule of ours has its words in the message.
-    words = _WORDS.get(rule)
+    words = WORDS.get(rule)
     return fault["msg"].removeprefix("Value error, ") if words is None else words.format_map(context)
 
 
@@ -112,7 +114,7 @@ def _of_core(violation: FieldViolation) -> str:
     if violation.detail in ("a required field is missing", "unknown field", "duplicate field") or (
         violation.code == "not_an_object"
     ):
-        return _WORDS[violation.code]
+        return WORDS[violation.code]
     for form, words in _CORE_WORDS:
         if match := form.fullmatch(violation.detail):
             return match.expand(words)

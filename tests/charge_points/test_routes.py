@@ -8,7 +8,6 @@ import pytest
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
 from app.charge_points.store import ChargePointStore, ConnectorStore
-from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.records import TransactionStop
@@ -223,21 +222,6 @@ async def test_connectors_are_shown(api: Api, operator: TenantRecord, token: str
     assert one == listed[1]
     missing = await api.call("GET", f"{PATH}/RDAM-1/connectors/2", token)
     assert (missing.status_code, missing.json()["field"]) == (404, "connector_id")
-
-
-async def test_the_configuration_is_shown(api: Api, operator: TenantRecord, token: str) -> None:
-    key = await api.charge_point(operator)
-    async with api.services.storage.database.tenant(operator.id) as work:
-        await ConfigurationStore(work).put(key, "HeartbeatInterval", "300", False, NOW)
-    response = await api.call("GET", f"{PATH}/RDAM-1/configuration", token)
-    assert response.json()["items"] == [
-        {
-            "key": "HeartbeatInterval",
-            "value": "300",
-            "readonly": False,
-            "reported_at": "2026-05-04T08:15:30.000Z",
-        }
-    ]
 
 
 async def test_an_unknown_charge_point_is_named_in_one_form_everywhere(api: Api, token: str) -> None:

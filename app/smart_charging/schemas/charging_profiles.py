@@ -185,7 +185,7 @@ class ProfileInstallation(Resource):
     transaction_id: int | None = Field(description="The transaction of a TxProfile.")
     requested_at: Instant
     refresh_at: Instant | None = Field(
-        description="When the installation is checked again; null: when it changes."
+        description="When the installation is checked again; null: only when the profile changes."
     )
 
     example: ClassVar[Json] = {
