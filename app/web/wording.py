@@ -30,7 +30,7 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
     rf"^{IDENTITY_PATTERN}$": "must be 1 to 48 of A-Z, a-z, 0-9, blank and *+=|@._-, not beginning with '.'",
     rf"^{SLUG_PATTERN}$": "must be 1 to 40 of a-z, 0-9 and '-'",
 }
-"""What a text must be, by the pattern that it has to match. A test finds patterns that are missing here."""
+"""The words for a text, by the pattern that it has to match. A test finds patterns that are missing here."""
 
 INTEGER_DIGITS: Final = 18
 """An integer with at most so many digits is read as one."""
@@ -72,7 +72,7 @@ WORDS: Final[Mapping[str, str]] = {
     "less_than": "is not less than {lt}",
     "less_than_equal": "is more than {le}",
 }
-"""What is wrong, by the name of the rule: of pydantic, or of the core."""
+"""The words for a broken rule, by its name: of pydantic, or of the core."""
 
 _CORE_WORDS: Final = (
     (re.compile(r"expected a boolean"), _BOOLEAN),

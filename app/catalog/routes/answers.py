@@ -1,4 +1,4 @@
-"""What the catalog's routes share: their answers in OpenAPI, and the refusal of unknown parameters."""
+"""The common parts of the catalog's routes: answers in OpenAPI, and the refusal of unknown parameters."""
 
 from typing import Any
 
