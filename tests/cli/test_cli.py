@@ -209,6 +209,20 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer")
 
 
+@pytest.mark.slow
+def test_a_redis_that_does_not_answer_is_a_warning_that_names_its_setting(
+    tmp_path: Path, server_environment: dict[str, str]
+) -> None:
+    log = tmp_path / "log"
+    with serving({**server_environment, "REDIS_URL": "redis://127.0.0.1:1"}, log=log) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+    warnings = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {"redis_unreachable"} == {
+        found["event"] for found in warnings if found.get("setting") == "REDIS_URL"
+    }
+
+
 def test_what_the_database_server_says_is_passed_on(server_environment: dict[str, str]) -> None:
     url = server_environment["DATABASE_URL"].replace("/test", "/nosuch", 1)
     result = command("serve", env={**server_environment, "DATABASE_URL": url})
