@@ -1,8 +1,8 @@
 """Reads and writes what connections change at charge points: login, epoch, boot, last-seen time.
 
 After an outage thousands of charge points connect at the same time. So requests are collected, and each batch
-is one statement on arrays and one transaction. A row that another transaction has locked is skipped (`skip
-locked`), and then written by a statement of its own: the rest of the batch does not wait for it.
+is one statement on arrays and one transaction. A row that another transaction has locked is skipped
+(`skip locked`), and then written by a statement of its own: the rest of the batch does not wait for it.
 
 Two rare steps of a login are not here, because each needs a unit of work: `promote_pending` of
 `charge_points.store`, and the look at earlier transactions (`gateway.admission`).
