@@ -1,4 +1,4 @@
-"""The REST API put together: the routers of all capabilities, in the order of the documentation."""
+"""Puts the REST API together: the routers of all capabilities, in the order of the documentation."""
 
 from fastapi import APIRouter, FastAPI
 

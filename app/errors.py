@@ -57,6 +57,13 @@ class NotFound(AppError):
         super().__init__("not_found", 404, "Not found", detail, field)
 
 
+class NoSuchChargePoint(NotFound):
+    """The tenant has no charge point of this identity."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"There is no charge point {identity!r}.", "identity")
+
+
 class Conflict(AppError):
     """The current state forbids a correct request: the name is taken, or the command has ended."""
 
@@ -79,12 +86,13 @@ class FieldViolation:
 
 
 class InvalidInput(AppError):
-    """The input breaks rules. `violations` name each field at fault; `field` is the first of them."""
+    """The input breaks rules. `violations` name each field at fault, at least one; `field` is the first."""
 
-    def __init__(self, violations: Sequence[FieldViolation], detail: str | None = None) -> None:
-        first = violations[0] if violations else None
-        text = detail or (f"{first.pointer}: {first.detail}" if first else "The input is not valid.")
-        super().__init__("invalid_input", 422, "Invalid input", text, first.pointer if first else None)
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        first = violations[0]
+        # The pointer of the body itself is empty.
+        text = f"{first.pointer}: {first.detail}" if first.pointer else first.detail
+        super().__init__("invalid_input", 422, "Invalid input", text, first.pointer or "body")
         self.violations = tuple(violations)
 
     def problem(self) -> dict[str, Any]:

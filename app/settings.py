@@ -9,14 +9,21 @@ import ipaddress
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.near_names import near_names
+
 _PREFIX = "STATIONMASTER_"
 _PLAIN = ("database_url", "redis_url")
+_PEPPER_LENGTH = 16
+"""The fewest characters of a pepper of the operator: a shorter one can be guessed."""
+_OTHER_VARIABLES = frozenset({f"{_PREFIX}API_KEY", f"{_PREFIX}LOAD", f"{_PREFIX}BENCH_PROFILE"})
+"""Variables that are not settings of the server: of the simulator, of `bench`, and of the benchmarks."""
 
 
 class SettingsError(Exception):
@@ -118,7 +125,9 @@ class Settings(BaseSettings):
     @classmethod
     def _check_networks(cls, value: list[str]) -> list[str]:
         for text in value:
-            ipaddress.ip_network(text, strict=False)
+            meant = ipaddress.ip_network(text, strict=False)
+            if "/" in text and ipaddress.ip_interface(text).ip != meant.network_address:
+                raise ValueError(f"{text} is not a network, because it has host bits: did you mean {meant}?")
         return value
 
     @field_validator("database_url")
@@ -152,6 +161,33 @@ def variable_of(field: str) -> str:
     return field.upper() if field in _PLAIN else _PREFIX + field.upper()
 
 
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables that are not settings but look so, each with the nearest setting, if any."""
+    variables = {variable_of(field) for field in Settings.model_fields}
+    by_rest = {variable.removeprefix(_PREFIX): variable for variable in variables}
+    found: dict[str, str | None] = {}
+    for name in environment:
+        if name.upper().startswith(_PREFIX) and name.upper() not in variables | _OTHER_VARIABLES:
+            near = near_names(name[len(_PREFIX) :], by_rest, 1)
+            found[name] = by_rest[near[0]] if near else None
+    return found
+
+
+def usable_directory(path: Path) -> Path:
+    """Create the data directory if it does not exist, and return it.
+
+    Raises:
+        SettingsError: it is not a directory, or cannot be created; the text names its variable.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} is not a directory") from None
+    except OSError as error:
+        raise SettingsError(f"{_PREFIX}DATA_DIRECTORY: {path} cannot be created: {error.strerror}") from None
+    return path
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment. `overrides` (command line options) have precedence.
 
@@ -165,6 +201,8 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
+    if 0 < len(settings.credential_pepper) < _PEPPER_LENGTH:
+        raise SettingsError(f"{_PREFIX}CREDENTIAL_PEPPER must have at least {_PEPPER_LENGTH} characters")
     if settings.credential_pepper:
         return settings
     if settings.database_url is not None:
@@ -192,9 +230,8 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _generated_pepper(directory: Path) -> str:
-    path = directory / "pepper"
+    path = usable_directory(directory) / "pepper"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _write_pepper(path)
         pepper = path.read_text().strip()

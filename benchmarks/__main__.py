@@ -29,7 +29,7 @@ from benchmarks import (
 from benchmarks.host import Cores, host_facts
 from benchmarks.plan import FULL, QUICK, SHORT, Plan
 from benchmarks.plot import draw
-from benchmarks.report import markdown
+from benchmarks.report import QUICK_WARNING, markdown
 from benchmarks.testbed import Testbed, running_testbed, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,9 +55,15 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
     output.parent.mkdir(parents=True, exist_ok=True)
+    if options.quick:
+        _say(QUICK_WARNING)
     cores = Cores()
     with cores.kept_off_server_core(), scratch_directory() as directory:
-        results: dict[str, Any] = {"host": host_facts(directory), "cores": cores.facts()}
+        results: dict[str, Any] = {
+            "quick": options.quick,
+            "host": host_facts(directory),
+            "cores": cores.facts(),
+        }
         if "micro" in parts:
             results["micro"] = _micro(plan)
         if "schedules" in parts:

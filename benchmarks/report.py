@@ -26,6 +26,8 @@ GOALS = {
 }
 """The goals: upper limits, except rates, `times_*`, `wire_times_ocpp` and `catalog_share`: lower limits."""
 
+QUICK_WARNING = "A quick run only shows that the benchmarks work. Its figures mean nothing."
+
 _BUSY = 0.9
 """A server that used less of its core waited for the load generator. Then its frames/s say nothing."""
 
@@ -50,6 +52,7 @@ def markdown(results: dict[str, Any]) -> str:
     lines = [
         "# Benchmark",
         "",
+        *((f"**{QUICK_WARNING}**", "") if results.get("quick") else ()),
         f"{host['cpu']}, {host['cores']} cores, {host['kernel']}, {host['filesystem']}, "
         f"fsync {host['fsync_ms']} ms; {host['python']}, {host['rustc']}; "
         f"commit {host['commit']}{changes}; {host['at']}.",

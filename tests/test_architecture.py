@@ -1,6 +1,10 @@
-"""A capability asks the service of another one, never its tables. What does not is listed here."""
+"""Packages: a capability asks the service of another one, never its tables; each has its folder of tests."""
+
+from pathlib import Path
 
 import grimp
+
+ROOT = Path(__file__).parents[1]
 
 EXCEPTIONS = {
     ("app.smart_charging.store", "app.commands.tables"): "one query joins commands and their profiles",
@@ -23,3 +27,15 @@ def test_a_store_reads_the_tables_of_its_own_capability_only() -> None:
         if importer.split(".")[1] != imported.split(".")[1]
     }
     assert found == EXCEPTIONS.keys()
+
+
+def test_each_package_has_a_folder_of_tests() -> None:
+    packages = {path.parent.name for path in (ROOT / "app").glob("*/__init__.py")}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert packages - folders == set()
+
+
+def test_the_readme_lists_every_capability() -> None:
+    capabilities = {path.parent.name for path in (ROOT / "app").glob("*/tables.py")}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in sorted(capabilities) if f"`app/{name}`" not in readme] == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError, load_settings, variable_of
+from app.settings import Settings, SettingsError, load_settings, unknown_variables, variable_of
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,12 @@ def test_the_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("DATABASE_URL", "postgresql://db/x")
     monkeypatch.setenv("REDIS_URL", "redis://cache/1")
     monkeypatch.setenv("STATIONMASTER_PORT", "9000")
-    monkeypatch.setenv("STATIONMASTER_CREDENTIAL_PEPPER", "secret")
-    monkeypatch.setenv("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+    monkeypatch.setenv("STATIONMASTER_CREDENTIAL_PEPPER", "secret of sixteen")
+    monkeypatch.setenv("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/8, ::1, 10.1.2.3")
     settings = load_settings(data_directory=tmp_path)
     assert (settings.database_url, settings.redis_url) == ("postgresql://db/x", "redis://cache/1")
     assert settings.port == 9000
-    assert settings.trusted_proxies == ["10.0.0.0/8", "::1"]
+    assert settings.trusted_proxies == ["10.0.0.0/8", "::1", "10.1.2.3"]
     assert "secret" not in repr(settings)
 
 
@@ -59,6 +59,9 @@ def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("STATIONMASTER_WORKER_SILENCE_S", "1"),
         ("STATIONMASTER_FRAME_LIMIT_BYTES", "1"),
         ("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("STATIONMASTER_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.1/24"),
+        ("STATIONMASTER_TRUSTED_PROXIES", "2001:db8::1/32"),
+        ("STATIONMASTER_CREDENTIAL_PEPPER", "fifteen letters"),
         ("STATIONMASTER_REVEAL_UNKNOWN_IDENTITY", "perhaps"),
         ("STATIONMASTER_WORKER_RENEWAL_S", "60"),
     ],
@@ -84,6 +87,23 @@ def test_the_generated_pepper_is_private_and_stays(tmp_path: Path) -> None:
     assert len(first) == 64
     assert load_settings(data_directory=tmp_path).credential_pepper == first
     assert (tmp_path / "pepper").stat().st_mode & 0o777 == 0o600
+
+
+def test_unknown_variables_are_found_with_the_nearest_setting() -> None:
+    environment = {
+        "STATIONMASTER_PORT": "1",
+        "stationmaster_workers": "1",
+        "STATIONMASTER_API_KEY": "x",
+        "STATIONMASTER_PROT": "1",
+        "STATIONMASTER_DATABASE_URL": "x",
+        "STATIONMASTER_XYZZY": "x",
+        "PATH": "/bin",
+    }
+    assert unknown_variables(environment) == {
+        "STATIONMASTER_PROT": "STATIONMASTER_PORT",
+        "STATIONMASTER_DATABASE_URL": "DATABASE_URL",
+        "STATIONMASTER_XYZZY": None,
+    }
 
 
 @pytest.mark.parametrize("fault", ["file in the way", "empty pepper"])

@@ -1,6 +1,6 @@
 """The description of a protocol by the core, as typed values: messages, fields, types, error codes, keys.
 
-They are read once, from the JSON text of `app.ocpp.Protocol.describe()`, and state nothing else.
+The values are read once from the JSON text of `app.ocpp.Protocol.describe()`. Nothing is added to them.
 """
 
 from typing import Any, Literal

@@ -71,7 +71,7 @@ class Deployment(Fact):
 
 
 class Deployments(Fact):
-    """Examples of deployments of the protocol, with a note on their value as evidence."""
+    """Examples of deployments of the protocol, with a note that they are only illustrations."""
 
     note: Text
     examples: tuple[Deployment, ...]

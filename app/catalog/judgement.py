@@ -7,8 +7,8 @@ from typing import Any, Literal
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.definition import FieldDescription, Way
 from app.catalog.schemas import DeviationFound, Judgement, Question, ViolationFound
-from app.catalog.unknown_names import hint, near_names
 from app.errors import FieldViolation, InvalidInput
+from app.near_names import hint, near_names
 from app.ocpp import Deviation, Link, Protocol, Refused, Send, Side, Violation
 
 _OTHER_SIDE: dict[Side, Side] = {"charge_point": "central_system", "central_system": "charge_point"}
@@ -17,7 +17,7 @@ _PAYLOAD_UNIQUE_ID = "payload"
 
 
 def judge(protocol: ProtocolCatalog, core: Protocol, question: Question) -> Judgement:
-    """Judge what was asked.
+    """Judge a frame, or the payload of an action.
 
     Args:
         protocol: the protocol to judge by.
@@ -148,7 +148,10 @@ def _shown_violations(
 
 
 def _place_of_rule(violation: Violation) -> str:
-    """Point to what has the rule: which members there must be, and how many, is a rule of their parent."""
+    """Return the pointer to the value whose definition has the broken rule.
+
+    The definition of an object or a list says which members it needs, and how many.
+    """
     of_parent = violation.reason in {"missing", "unknown_field", "too_few_items", "too_many_items"}
     return violation.pointer.rpartition("/")[0] if of_parent else violation.pointer
 

@@ -23,7 +23,7 @@ def generate_key() -> str:
 
 
 def key_bytes(text: str) -> bytes | None:
-    """Return the key that a value of AuthorizationKey means; None: the value has neither of the two forms.
+    """Return the bytes of the key that an AuthorizationKey value encodes; None: it has neither form.
 
     32 to 40 hexadecimal characters encode the bytes of the key (OCPP-J errata 3.10). 16 to 20 characters of
     ASCII are the bytes themselves, as in test case TC_085 of the certification tool.

@@ -3,6 +3,9 @@
 After an outage thousands of charge points connect at the same time. So requests are collected, and each batch
 is one statement on arrays and one transaction. A row that another transaction has locked is skipped
 (`skip locked`), and then written by a statement of its own: the rest of the batch does not wait for it.
+
+Two rare steps of a login are not here, because each needs a unit of work: `promote_pending` of
+`charge_points.store`, and the look at earlier transactions (`gateway.admission`).
 """
 
 import asyncio
@@ -117,7 +120,7 @@ class LoginBatcher:
         return await self._logins.add((tenant_slug, identity))
 
     async def next_epoch(self, tenant_id: int, charge_point_id: int, at: datetime) -> int | None:
-        """Return the epoch of a new session, which is higher than all before; None: it was deleted.
+        """Return the epoch of a new session, higher than all before; None: the charge point was deleted.
 
         The number does not depend on what Redis remembers.
         """

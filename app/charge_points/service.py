@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.database.database import Database
 from app.database.prepared import Row
 from app.database.unit_of_work import PlatformWork, TenantWork
-from app.errors import NotFound, Unavailable
+from app.errors import NoSuchChargePoint, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
@@ -58,17 +58,21 @@ async def existing_charge_point(
     Raises:
         NotFound: the tenant has none.
     """
-    return found_charge_point(await ChargePointStore(work).get(identity, to_change=to_change))
+    return found_charge_point(await ChargePointStore(work).get(identity, to_change=to_change), identity)
 
 
-def found_charge_point(found: Found | None) -> Found:
-    """Return what a search for a charge point has found.
+def found_charge_point(found: Found | None, identity: str) -> Found:
+    """Return the result of a search for a charge point.
+
+    Args:
+        found: The result.
+        identity: The identity that was searched for.
 
     Raises:
-        NotFound: it has found None: the tenant has no charge point of this identity.
+        NotFound: the result is None: the tenant has no charge point of this identity.
     """
     if found is None:
-        raise NotFound("There is no such charge point.", "identity")
+        raise NoSuchChargePoint(identity)
     return found
 
 
@@ -102,7 +106,7 @@ class ChargePointService:
         Raises:
             NotFound: the tenant has none of this identity.
         """
-        row = found_charge_point(await self.reads(tenant_id).get(identity))
+        row = found_charge_point(await self.reads(tenant_id).get(identity), identity)
         return LiveChargePoint(row, await self.connected_since(tenant_id, identity))
 
     async def connected_since(self, tenant_id: TenantId, identity: str) -> datetime | None:
@@ -116,7 +120,7 @@ class ChargePointService:
         Raises:
             NotFound: the tenant has no charge point of this identity.
         """
-        return found_charge_point(await self.reads(tenant_id).connectors(identity))
+        return found_charge_point(await self.reads(tenant_id).connectors(identity), identity)
 
     async def create(
         self, tenant_id: TenantId, facts: NewChargePointFacts
@@ -173,7 +177,7 @@ class ChargePointService:
         """
         async with self.database.tenant(tenant_id) as work:
             if not await ChargePointStore(work).delete(identity):
-                raise NotFound("There is no such charge point.", "identity")
+                raise NoSuchChargePoint(identity)
         await self.evict(tenant_id, [identity])
 
     async def replace_credential(self, tenant_id: TenantId, identity: str) -> MintedCredential:
@@ -192,7 +196,7 @@ class ChargePointService:
         return minted
 
     async def delete_of_tenant(self, work: PlatformWork, tenant_id: TenantId) -> AfterDelete:
-        """Prepare for the deletion of a tenant; its connections are closed after the commit."""
+        """Return the step that closes the tenant's connections after the tenant was deleted."""
         identities = await identities_of_tenant(work, tenant_id)
         return partial(self.evict, tenant_id, identities)
 
@@ -212,7 +216,7 @@ class ChargePointService:
         key = generate_key()
         raw = key_bytes(key)
         if raw is None:
-            raise AssertionError("a generated key has the form of a key")
+            raise AssertionError("the generated key does not have the form of a key")
         return MintedCredential(tenant_slug, identity, key, self.credentials.hash(raw))
 
     async def _evict(self, owner: Owner) -> None:

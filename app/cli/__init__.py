@@ -4,6 +4,8 @@ An error is one line on standard error. The exit code is 2 for wrong settings an
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
@@ -30,6 +32,23 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stationmaster {version('stationmaster')}")
+        raise Exit(0)
+
+
+@application.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a subcommand. Each one has a callback."""
+
+
 register_server_commands(application)
 register_simulation_commands(application)
 register_tenant_commands(application)
@@ -44,6 +63,9 @@ def main() -> None:
     except Exit as exit_:
         sys.exit(exit_.exit_code)
     except TyperException as error:
+        if _is_help(error):
+            typer.echo(error.format_message(), err=True)
+            sys.exit(2)
         sys.exit(_complain(_format(error), 2))
     except Exception as error:
         code_or_none = _exit_code(error)
@@ -63,9 +85,13 @@ def _exit_code(error: Exception) -> int | None:
     return None
 
 
+def _is_help(error: TyperException) -> bool:
+    """Say whether the text is the help of a command that was given no arguments. Its class is not public."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
 def _format(error: TyperException) -> str:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    return " ".join(message.split())
+    return " ".join(error.format_message().split())
 
 
 def _complain(text: str, code: int) -> int:

@@ -31,7 +31,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     async with running_engines(settings, with_redis=False) as complete:
         url = complete.database_url
         if url is None:
-            raise AssertionError("running engines have a URL")
+            raise AssertionError("the running engines have no database URL")
         await bring_up_to_date(url)
         database = await Database.open(url)
         try:

@@ -6,17 +6,20 @@ it, creates the charge points that it needs, and prints the results.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, Self
+from urllib.parse import unquote
 
 from app.simulator.credentials import CredentialFile
-from app.simulator.rest import RestClient
+from app.simulator.errors import SimulatorError
+from app.simulator.rest import RestClient, split_url
+from app.types import SLUG_PATTERN
 
 _PROGRAM = "stationmaster-load"
 _VARIABLE = "STATIONMASTER_LOAD"
@@ -25,6 +28,7 @@ _ID_TAG = "BENCHMARK"
 _NAME = "Benchmark"
 _REMEMBER_EVERY = 50
 _LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
+_BAD_URL = "URL: {url!r} must be ws://host:port/ocpp/{{tenant}}"
 
 
 class BenchError(Exception):
@@ -32,8 +36,32 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class BenchTarget:
+    """The deployment to measure. address: host and port."""
+
+    address: str
+    tenant: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Take apart ws://host:port/ocpp/{tenant}.
+
+        Raises:
+            BenchError: it does not have this form.
+        """
+        try:
+            parts = split_url(url, ("ws",), "URL")
+        except SimulatorError:
+            raise BenchError(_BAD_URL.format(url=url)) from None
+        *_, before, tenant = ["", "", *unquote(parts.path).strip("/").split("/")]
+        if before != "ocpp" or not re.fullmatch(SLUG_PATTERN, tenant):
+            raise BenchError(_BAD_URL.format(url=url))
+        return cls(parts.netloc, tenant)
+
+
+@dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """One measurement. url: ws://host:port/ocpp/{tenant}; rate_per_s None: each waits for its answer."""
+    """One measurement. url: see `BenchTarget`; rate_per_s None: each charge point waits for its answer."""
 
     url: str
     scenario: str
@@ -50,11 +78,12 @@ def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
     """Run the measurement. Return the JSON of the generator, and whether all answers were correct.
 
     Raises:
-        BenchError: the generator is missing or refuses its arguments.
+        BenchError: the URL has another form, or the generator is missing or refuses its arguments.
         SimulatorError: the API refuses to create the charge points, or the key belongs to another tenant.
     """
+    target = BenchTarget.of(options.url)
     program = find_program()
-    _provision(options)
+    _provision(options, target)
     command = [program, options.url, f"--passwords={options.credentials}"]
     command += [f"--identity={options.prefix}-{{}}", f"--id-tag={_ID_TAG}", f"--scenario={options.scenario}"]
     command += [f"--sockets={options.sockets}", f"--seconds={options.seconds}", f"--rounds={options.rounds}"]
@@ -113,7 +142,7 @@ def _round(figures: dict[str, Any]) -> str:
     return text if figures["rate_per_s"] else f"{text}; {each:.0f}/s for each charge point, {_LIMIT}"
 
 
-def _provision(options: BenchOptions) -> None:
+def _provision(options: BenchOptions, target: BenchTarget) -> None:
     """Create the id tag, and the charge points whose passwords are not known here."""
     file = CredentialFile(options.credentials)
     identities = [f"{options.prefix}-{number:05d}" for number in range(options.sockets)]
@@ -125,10 +154,8 @@ def _provision(options: BenchOptions) -> None:
             f"STATIONMASTER_API_KEY (or --api-key) is needed: {options.credentials} has no password for "
             f"{unknown[0]}"
         )
-    parts = urlsplit(options.url)
-    tenant = unquote(parts.path.rstrip("/").rpartition("/")[2])
-    with RestClient(f"http://{parts.netloc}", options.api_key) as api:
-        api.require_tenant(tenant)
+    with RestClient(f"http://{target.address}", options.api_key, "URL") as api:
+        api.require_tenant(target.tenant)
         names = api.names(f"{options.prefix}-")
         _require_ours(unknown, names)
         if _ID_TAG not in api.id_tags(_ID_TAG):

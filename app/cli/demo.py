@@ -11,9 +11,10 @@ from app.cli.administration import TENANT_SCOPES, create_key, create_tenant, key
 from app.clock import SystemClock
 from app.database.database import Database
 from app.errors import Conflict
+from app.server.embedded.account import EmbeddedError, ownership
 from app.server.running import RunningServer, run_server
 from app.server.signals import stop_on_signals
-from app.settings import Settings, SettingsError
+from app.settings import Settings, SettingsError, usable_directory
 from app.simulator.fleet import Fleet, FleetOptions
 from app.simulator.progress import display_for, print_summary
 
@@ -22,7 +23,11 @@ _KEY_FILE = "demo-api-key"
 
 
 async def run_demo(settings: Settings, count: int, console: Console) -> None:
-    """Run the demo until Ctrl-C. A second start uses the data, the key and the charge points of the first."""
+    """Run the demo until Ctrl-C. A later start uses the data, the key and the charge points of the first.
+
+    Raises:
+        EmbeddedError: a demo runs on the same data already.
+    """
 
     async def show(server: RunningServer, stop: asyncio.Event) -> None:
         token = await _prepare_tenant(server.settings)
@@ -34,8 +39,16 @@ async def run_demo(settings: Settings, count: int, console: Console) -> None:
         await fleet.run(stop, display_for(console))
         print_summary(console, fleet)
 
-    async with stop_on_signals() as stop:
-        await run_server(settings, stop, show)
+    directory = usable_directory(settings.data_directory)
+    with ownership(directory, "demo.lock") as is_alone:
+        if not is_alone:
+            # Two fleets with the same identities would evict each other for ever.
+            raise EmbeddedError(
+                f"STATIONMASTER_DATA_DIRECTORY: a demo runs on {directory.resolve()} already; "
+                "stop it, or choose another data directory"
+            )
+        async with stop_on_signals() as stop:
+            await run_server(settings, stop, show)
     console.print(
         "Stopped. The data is kept in", str(settings.data_directory), highlight=False, soft_wrap=True
     )
@@ -56,7 +69,7 @@ def _fleet_options(server: RunningServer, token: str, count: int) -> FleetOption
 async def _prepare_tenant(settings: Settings) -> str:
     """Create the demo tenant if necessary. Return the token of its API key, the same at each start."""
     if settings.database_url is None:
-        raise AssertionError("a running server has a database")
+        raise AssertionError("the running server has no database URL")
     database = await Database.open(settings.database_url)
     try:
         with suppress(Conflict):

@@ -4,8 +4,10 @@ Modules of the application are imported inside functions, so that `--help` and a
 """
 
 import asyncio
+import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -21,11 +23,35 @@ if TYPE_CHECKING:
 def load_settings(**overrides: Any) -> "Settings":
     """Return the settings of the environment. Options of the command line have precedence."""
     from app import settings
-    from app.logs import setup_logging
+    from app.logs import get_logger, setup_logging
 
     loaded = settings.load_settings(**{name: value for name, value in overrides.items() if value is not None})
     setup_logging(loaded.log_level, loaded.log_format)
+    for variable, near in settings.unknown_variables(os.environ).items():
+        get_logger("settings").warning("unknown_variable", variable=variable, did_you_mean=near)
     return loaded
+
+
+def load_settings_of_existing_data() -> "Settings":
+    """Return the settings, and say if the data directory is new: the caller may be in the wrong directory."""
+    from app import settings
+
+    directory = data_directory()
+    was_there = directory.exists()
+    loaded = load_settings()
+    if loaded.database_url is None and not was_there:
+        made = settings.usable_directory(directory).resolve()
+        typer.echo(
+            f"stationmaster: made a new data directory with an empty database: {made} "
+            "(STATIONMASTER_DATA_DIRECTORY)",
+            err=True,
+        )
+    return loaded
+
+
+def data_directory() -> Path:
+    """Return the data directory. `simulate` and `bench` need no other setting, and read none."""
+    return Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
 
 
 def require_slug(text: str, option: str) -> str:

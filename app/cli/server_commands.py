@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.invocation import load_settings, run, with_database
+from app.cli.invocation import load_settings, load_settings_of_existing_data, run, with_database
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -60,7 +60,7 @@ def migrate_db() -> None:
     async def done(database: "Database") -> None:
         typer.echo("The database has the newest schema.")
 
-    with_database(load_settings(), done)
+    with_database(load_settings_of_existing_data(), done)
 
 
 def register_server_commands(application: typer.Typer) -> None:

@@ -1,13 +1,14 @@
 """The subcommands that simulate charge points: `simulate`, `simulate-site`, `bench`."""
 
-import os
+import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.invocation import require_prefix, require_slug, run
+from app.cli.invocation import data_directory, require_prefix, require_slug, run
 
 # The file is opened before the day is simulated, so that a wrong path fails at once.
 _DRAWING = typer.Option(
@@ -15,6 +16,23 @@ _DRAWING = typer.Option(
 )
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def _within(least: float, most: float) -> Callable[[float | None], float | None]:
+    """Return the check of an option. The bounds of typer itself do not find NaN."""
+
+    def check(number: float | None) -> float | None:
+        if number is not None and not math.isfinite(number):
+            raise typer.BadParameter("is not a finite number")
+        if number is not None and not least <= number <= most:
+            raise typer.BadParameter(f"must be from {least:.12g} to {most:.12g}")
+        return number
+
+    return check
+
+
+_SPEED = typer.Option(callback=_within(0.1, 10_000), help="Simulated seconds per real second, 0.1 to 10000.")
+_SECONDS = typer.Option(callback=_within(0.1, 86_400), help="Length of a round in seconds.")
 
 
 def simulate(
@@ -33,7 +51,7 @@ def simulate(
         str | None, typer.Option(help="URL of the REST API; default: the host and port of --url.")
     ] = None,
     seed: Annotated[str, typer.Option(help="The same seed gives the same fleet and the same drivers.")] = "1",
-    speed: Annotated[float, typer.Option(help="Simulated seconds per real second, 0.1 to 10000.")] = 1.0,
+    speed: Annotated[float, _SPEED] = 1.0,
     duration: Annotated[
         str | None,
         typer.Option(help="How long to run in real time, for example 90s, 10m or 2h; default: until Ctrl-C."),
@@ -60,14 +78,11 @@ def simulate(
     """Simulate charge points. Each one connects by WebSocket and charges like a real one."""
     from app.simulator.fleet import FleetOptions
 
-    if not 0.1 <= speed <= 10_000:
-        raise typer.BadParameter("must be from 0.1 to 10000", param_hint="--speed")
-    directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
     options = FleetOptions(
         url=url,
         tenant=require_slug(tenant, "--tenant"),
         count=count,
-        credentials=credentials or directory / "simulator" / f"{tenant}.json",
+        credentials=credentials or data_directory() / "simulator" / f"{tenant}.json",
         seed=seed,
         speed=speed,
         duration_s=None if duration is None else parse_duration(duration),
@@ -124,10 +139,11 @@ def bench(
     rate: Annotated[
         float | None,
         typer.Option(
-            help="CALLs per second of all charge points together; default: each one waits for its answer."
+            callback=_within(0.001, 10_000_000),
+            help="CALLs per second of all charge points together; default: each one waits for its answer.",
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Length of a round in seconds.")] = 10.0,
+    seconds: Annotated[float, _SECONDS] = 10.0,
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="Number of rounds.")] = 3,
     api_key: Annotated[
         str | None,
@@ -148,10 +164,9 @@ def bench(
     It writes real records, so give it a tenant of its own. Without --rate, the server's limit on CALLs per
     second (STATIONMASTER_RATE_PER_S) bounds what is measured.
     """
-    from app.cli.bench import BenchOptions, print_results, run_bench
+    from app.cli.bench import BenchOptions, BenchTarget, print_results, run_bench
 
-    directory = Path(os.environ.get("STATIONMASTER_DATA_DIRECTORY") or "data")
-    tenant = url.rstrip("/").rpartition("/")[2]
+    target = BenchTarget.of(url)
     options = BenchOptions(
         url=url,
         scenario=scenario,
@@ -159,7 +174,7 @@ def bench(
         rate_per_s=rate,
         seconds=seconds,
         rounds=rounds,
-        credentials=credentials or directory / "bench" / f"{require_slug(tenant, 'URL')}.json",
+        credentials=credentials or data_directory() / "bench" / f"{target.tenant}.json",
         api_key=api_key,
         prefix=require_prefix(prefix),
     )

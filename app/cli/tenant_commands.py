@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.invocation import load_settings, require_slug, with_database
+from app.cli.invocation import load_settings_of_existing_data, require_slug, with_database
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -22,13 +22,15 @@ def tenant_create(
     """Create a tenant."""
     from app.cli.administration import create_tenant
 
+    require_slug(slug, "SLUG")
+
     async def create(database: "Database") -> None:
-        record = await create_tenant(database, require_slug(slug, "SLUG"), name)
+        record = await create_tenant(database, slug, name)
         typer.echo(
             f"Tenant {record.slug} is created. Next: `stationmaster key create --tenant {record.slug}`."
         )
 
-    with_database(load_settings(), create)
+    with_database(load_settings_of_existing_data(), create)
 
 
 @tenant_application.command("list")
@@ -40,7 +42,7 @@ def tenant_list() -> None:
         for record in await list_tenants(database):
             typer.echo(f"{record.slug}\t{record.name}")
 
-    with_database(load_settings(), show)
+    with_database(load_settings_of_existing_data(), show)
 
 
 @key_application.command("create")
@@ -66,7 +68,7 @@ def key_create(
     from app.cli.administration import TENANT_SCOPES, create_key, parse_scopes
 
     chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)
-    settings = load_settings()
+    settings = load_settings_of_existing_data()
     lifetime = None if expires_days is None else timedelta(days=expires_days)
 
     async def create(database: "Database") -> None:

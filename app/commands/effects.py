@@ -1,6 +1,6 @@
-"""Effects of commands: the other rows that their ends change. Capabilities offer them, `main` lists them.
+"""Effects of commands: the ends of commands change rows of capabilities. `main` lists the effects.
 
-Which transaction a remote start or stop led to is not decided here: the ledger sees the transaction.
+The ledger decides which transaction a remote start or stop led to, because it sees the transactions.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ class CommandEffect(Protocol):
 
     @property
     def triggers(self) -> Mapping[str, str | None]:
-        """The actions that may have this effect, each with the member of a payload that it needs, if any."""
+        """The actions that may have this effect, with the member that their payload needs, if any."""
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-        """Change what follows from an outcome, in the unit of work that records it.
+        """Change the rows that depend on an outcome, in the unit of work that records the outcome.
 
         Args:
-            command: As it is recorded; it has ended, maybe with another outcome than this late one.
+            command: The recorded command. It has ended, perhaps otherwise if the outcome came late.
             outcome: The end, or the answer that came after the end.
             at: When the outcome was known.
         """
@@ -37,7 +37,7 @@ class CredentialChange(Protocol):
         """The hash of the new key, to be stored with the command."""
 
     async def reserve(self, command: CommandRecord) -> None:
-        """Let the new key log in as well, because the charge point may take it from now on.
+        """Accept logins with the new key, too, because the charge point may use it from now on.
 
         Raises:
             Conflict: another change is not settled yet.
@@ -48,7 +48,7 @@ class CredentialEffect(CommandEffect, Protocol):
     """The effect of commands that set the credential of a charge point; it takes part in recording them."""
 
     def key_of(self, value: str) -> bytes:
-        """Return the key behind the value of an AuthorizationKey.
+        """Return the bytes of the key that an AuthorizationKey value encodes.
 
         Raises:
             InvalidInput: the value does not have the form of a key.
@@ -64,9 +64,9 @@ class CommandEffects:
     """The registered effects.
 
     Attributes:
-        credential: The one that takes part in recording.
-        triggers: The actions that may have any, each with the members of its payload of which one is needed;
-            None: the action alone is enough.
+        credential: The effect on credentials, which also takes part in recording commands.
+        triggers: The actions that may have effects. The values name members of the payload, of which it must
+            have at least one; None: every payload will do.
     """
 
     def __init__(self, credential: CredentialEffect, *others: CommandEffect) -> None:
@@ -78,7 +78,7 @@ class CommandEffects:
                 self.triggers.setdefault(action, set()).add(member)
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-        """Change what follows from an outcome. at: when it was known."""
+        """Change the rows that depend on an outcome. at: when the outcome was known."""
         for effect in self._effects:
             own = {action: {member} for action, member in effect.triggers.items()}
             if has_effects(own, command.action, command.payload):

@@ -44,7 +44,7 @@ class OwnedCommand:
 
 
 class OwnedCommands:
-    """The commands of this worker's sessions, and those that were here lately, so that none is sent twice."""
+    """The commands of this worker's sessions. It remembers ended ones for a while, so none is sent twice."""
 
     def __init__(self) -> None:
         self._owned: dict[CommandId, OwnedCommand] = {}
@@ -91,7 +91,7 @@ class OwnedCommands:
 
 @dataclass(slots=True)
 class IssuedCommand:
-    """A command that this worker has sent to the owner of a session. rerouted: to a second owner already."""
+    """A command that this worker has sent to the owner of a session. rerouted: it is the second owner."""
 
     envelope: CallEnvelope
     worker: WorkerId

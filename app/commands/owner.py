@@ -1,7 +1,10 @@
 """The worker that owns the socket: it gives commands to sessions and records what becomes of them.
 
-The end of a command is recorded first, together with its effects; then the waiting callers are told. The
-bus brings calls and cancellations here, sessions report what was sent and how it ended.
+The end of a command is recorded first, together with its effects; then the waiting callers are told. The bus
+brings calls and cancellations here. Sessions report what was sent, and how it ended.
+
+`withdraw_overdue` ends a command as `expired` if it was not sent in time. The core's link ends it as
+`timed_out` if its answer does not come (`Session.expire_calls`). `reaper` does both if the worker died.
 """
 
 import asyncio
@@ -113,7 +116,7 @@ class CommandOwner:
         self._ticker = PeriodicTask(self._tick, "commands_owner")
 
     async def close(self) -> None:
-        """Stop what runs in the background; what is being recorded goes on."""
+        """Stop the ticker. Ends that are being recorded in the background go on."""
         if self._ticker is not None:
             await self._ticker.stop()
             self._ticker = None
@@ -145,7 +148,7 @@ class CommandOwner:
             self._end_soon(owned, Outcome("expired", error=reason))
 
     def cancel(self, envelope: CancelEnvelope) -> None:
-        """Take a command out of the queue of its session, if it was not sent yet; answer in any case."""
+        """Take a command out of the queue of its session if it was not sent yet. Always answer the issuer."""
         session = self._session(envelope)
         owned = self._owned.get(envelope.command_id)
         if owned is not None and session is not None:
@@ -167,7 +170,7 @@ class CommandOwner:
     # From the sessions
 
     def sent(self, connection: Connection, unique_id: str) -> None:
-        """Record that a CALL was sent (the core's `CallSent`). In the background: its end says the same."""
+        """Record in the background that a CALL was sent (the core's `CallSent`); its end records it too."""
         facts = SentFacts(self._bus.worker_id, connection.epoch, self._clock.now())
         owned = self._owned.get(CommandId(unique_id))
         if owned is None:
@@ -191,7 +194,7 @@ class CommandOwner:
     # From the issuer and the reaper of this worker
 
     async def end(self, tenant_id: TenantId, command_id: str, outcome: Outcome, by: Actor) -> None:
-        """End a command that no answer will end. Does nothing if it has ended."""
+        """End a command that gets no answer. A command that has ended stays as it is."""
         await self._record_or_retry(_Ending(tenant_id, command_id, outcome, by))
 
     async def announce(
@@ -201,7 +204,7 @@ class CommandOwner:
         workers: Iterable[WorkerId],
         ended: CommandRecord | None = None,
     ) -> None:
-        """Tell workers, this one included, to look at the record of a command. ended: it, if it is known."""
+        """Tell workers, this one included, to read a command again. ended: the command, if it is known."""
         self._context.waiters.wake(command_id, ended)
         for worker in workers:
             elsewhere = ended if worker != self._bus.worker_id else None

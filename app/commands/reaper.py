@@ -1,4 +1,10 @@
-"""Ends the commands that no worker ends any more: their worker died, or their time is over."""
+"""Ends the commands that no worker ends any more: their worker died, or their time is over.
+
+A command whose worker died ends as `connection_lost`. After its deadline it ends as `expired` if it was not
+sent, and as `timed_out` if it was sent. A living worker ends its commands itself:
+`owner.CommandOwner.withdraw_overdue` if they were not sent, the core's link (`Session.expire_calls`) if no
+answer came.
+"""
 
 from app.commands.owner import CommandContext, CommandOwner
 from app.commands.store.reaper import LostCommandStore

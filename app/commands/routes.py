@@ -21,12 +21,13 @@ from app.commands.service import CommandService
 from app.ocpp import Protocol
 from app.web.access import CommandAccess, ReadAccess
 from app.web.conditional import IfNoneMatch, page_response, resource_response
-from app.web.inputs import DIGITS, IDEMPOTENCY_KEY_PATTERN, ActionText, Identity, IdentityPath, Paging
+from app.web.inputs import DIGITS, ActionText, Identity, IdentityPath, Paging
 from app.web.json_body import read_bytes, require_json, unstorable
 from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
 from app.web.problems import MalformedBody, problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
+from app.web.wording import IDEMPOTENCY_KEY_PATTERN
 
 _TAG = Tag("commands", "CALLs to charge points as resources: issue, wait, see the effect, cancel.")
 router = api_router(tags=[_TAG])
@@ -91,7 +92,7 @@ async def _payload_text(request: Request, limit_bytes: int) -> str:
     try:
         orjson.loads(content)
     except orjson.JSONDecodeError:
-        raise (unstorable(content) or MalformedBody()) from None
+        raise (unstorable(content) or MalformedBody(content)) from None
     if _NUL in content and (refusal := unstorable(content)) is not None:
         raise refusal
     return content.decode()

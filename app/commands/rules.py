@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
 from app.commands.records import CommandRecord, CommandRequest, CommandState
-from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
-from app.ocpp import Protocol, Resolve
+from app.errors import Conflict, FieldViolation, InvalidInput
+from app.near_names import UnknownName
+from app.ocpp import Protocol, Resolve, messages_of
 from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.types import Json
@@ -83,7 +84,7 @@ def sources(target: CommandState, by: Actor) -> tuple[CommandState, ...]:
     """
     found = tuple(state for state in OPEN_COMMAND_STATES if by in TRANSITIONS[state].get(target, ()))
     if not found:
-        raise ValueError(f"no command becomes {target} by the {by}")
+        raise ValueError(f"the {by} may never set the state {target}")
     return found
 
 
@@ -233,9 +234,8 @@ def _judge_payload(protocol: Protocol, action: str, text: str) -> Json:
     try:
         verdict = protocol.check_call("central_system", action, text)
     except KeyError:
-        raise NotFound(
-            f"{action} is not an action of the central system in OCPP {protocol.version}.", "action"
-        ) from None
+        known = [message["action"] for message in messages_of(protocol, "central_system")]
+        raise UnknownName(f"OCPP {protocol.version} command", action, known, "action") from None
     if verdict.violations:
         raise InvalidInput([FieldViolation(v.pointer, v.reason, v.detail) for v in verdict.violations])
     return verdict.payload or {}

@@ -26,7 +26,14 @@ from app.commands.rules import (
     require_permitted,
 )
 from app.commands.store.commands import CommandSteps, CommandStore, read_command
-from app.errors import Conflict, NotFound, StoreUnavailable, TooManyRequests, Unavailable
+from app.errors import (
+    Conflict,
+    NoSuchChargePoint,
+    NotFound,
+    StoreUnavailable,
+    TooManyRequests,
+    Unavailable,
+)
 from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
 from app.live.presence import Owner, Presence
 from app.logs import get_logger
@@ -45,7 +52,7 @@ _PAYLOAD_LIMIT_BYTES: Final = 262_144
 
 
 class CommandService:
-    """Issues commands of a tenant, and answers what became of them."""
+    """Issues the commands of a tenant, and tells how they ended."""
 
     def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
         """owner: of the same worker; it records the ends that this side decides."""
@@ -60,7 +67,7 @@ class CommandService:
         self._issued = IssuedCommands()
 
     async def close(self) -> None:
-        """Finish recording what has ended so far."""
+        """Wait up to `durable_wait_s` until the ends of commands are recorded."""
         await self._context.background.drain_within(self._settings.durable_wait_s)
 
     async def settle(self) -> None:
@@ -198,7 +205,7 @@ class CommandService:
         )
 
     async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:
-        """Record a command once; True: it was recorded before under the same idempotency key.
+        """Record a command. Return it, and whether its idempotency key had already recorded it.
 
         Raises:
             NotFound, Conflict, TooManyRequests: see `issue`.
@@ -207,7 +214,7 @@ class CommandService:
         refusing = refusing_registrations(new.action)
         found = await steps.record(new, refusing=refusing, queue_limit=limit)
         if found is None:
-            raise _no_charge_point(new.identity)
+            raise NoSuchChargePoint(new.identity)
         if found.command is not None:
             return found.command, False
         known = await steps.known(new)
@@ -231,7 +238,7 @@ class CommandService:
             # One change after the other: each must see what the one before has left.
             change = await self._context.effects.credential.begin(work, new.identity, key, new.created_at)
             if change is None:
-                raise _no_charge_point(new.identity)
+                raise NoSuchChargePoint(new.identity)
             if new.owner is not None:
                 new = replace(new, credential_hash=change.credential_hash)
             recorded, is_repeated = await self._record(CommandSteps(work.rows, work.tenant_id), new)
@@ -257,7 +264,7 @@ class CommandService:
         await self._deliver(IssuedCommand(envelope, owner.worker))
 
     async def _deliver(self, issued: IssuedCommand) -> None:
-        """Send a command to its owner; if the bus does not confirm, what became of it is unknown."""
+        """Send a command to its owner. Without a confirmation it is unknown whether the owner got it."""
         envelope = issued.envelope
         self._issued.add(issued, self._clock.now().timestamp())
         try:
@@ -306,7 +313,3 @@ class CommandService:
             is_meant = ended is not None and (ended.id, ended.tenant_id) == (command.id, tenant_id)
             command = ended if ended is not None and is_meant else await self.get(tenant_id, command.id)
         return command
-
-
-def _no_charge_point(identity: str) -> NotFound:
-    return NotFound(f"There is no charge point {identity}.")

@@ -1,4 +1,4 @@
-"""The effect of commands about configuration: the view of what a charge point says of its keys."""
+"""The effect of commands about configuration: it stores the keys that a charge point reports or accepts."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ class ConfigurationEffect:
     triggers: ClassVar[Mapping[str, str | None]] = {"ChangeConfiguration": None, "GetConfiguration": None}
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-        """Put what was accepted or reported into the view. at: when it was known."""
+        """Store the values that the charge point has accepted or reported. at: when the outcome was known."""
         store, point = ConfigurationStore(work), command.charge_point_id
         if command.action == "ChangeConfiguration":
             # A new AuthorizationKey is a credential, not part of the view.

@@ -1,6 +1,7 @@
 """Classifies failures of the database: try again at once, try later, or the data is at fault."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final, NoReturn
@@ -26,6 +27,8 @@ DATABASE_ERRORS: Final = (
 _TRANSIENT_CLASSES = ("08", "28", "3D", "53", "57", "58")
 # A read-only server (a standby, after a failover), and a transaction that was idle too long.
 _TRANSIENT_STATES = ("25006", "25P03")
+# asyncpg says which argument it cannot encode.
+_ARGUMENT = re.compile(r"query argument \$(\d+)")
 _RETRY_STATES = ("40001", "40P01", "55P03")
 
 
@@ -81,8 +84,10 @@ async def translated_errors() -> AsyncIterator[None]:
         raise_translated(error)
 
 
-def raise_translated(error: Exception) -> NoReturn:
+def raise_translated(error: Exception, names: Sequence[str] = ()) -> NoReturn:
     """Raise an error of the application instead of an error of the database, or that error itself.
+
+    names: of the statement's parameters, in their order, as far as they are known.
 
     Raises:
         StoreUnavailable: the database is away or too slow, or there was a conflict; the caller may try again.
@@ -92,15 +97,30 @@ def raise_translated(error: Exception) -> NoReturn:
         case Failure.UNAVAILABLE | Failure.CONFLICT:
             raise StoreUnavailable() from error
         case _:
-            _refuse_unstorable(error)
+            _refuse_unstorable(error, names)
             raise error
 
 
-def _refuse_unstorable(error: BaseException) -> None:
+def _refuse_unstorable(error: BaseException, names: Sequence[str]) -> None:
     """Raise InvalidInput for a value that no column can hold: NUL characters, numbers beyond 64 bits."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    cause = getattr(getattr(error, "orig", None), "__cause__", None)
-    if (state or "").startswith("22") or isinstance(cause, asyncpg.DataError | UnicodeError):
-        raise InvalidInput(
-            [FieldViolation("", "unstorable", "A value holds characters or a number that cannot be stored.")]
-        ) from error
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    if not (state or "").startswith("22") and not isinstance(cause, asyncpg.DataError | UnicodeError):
+        return
+    if name := _name_of_value(cause, names):
+        violation = FieldViolation(name, "unstorable", "holds characters or a number that cannot be stored")
+    else:
+        violation = FieldViolation(
+            "", "unstorable", "a value holds characters or a number that cannot be stored"
+        )
+    raise InvalidInput([violation]) from error
+
+
+def _name_of_value(error: BaseException, names: Sequence[str]) -> str:
+    """Return the name of the value at fault: its column, or its parameter; empty if it is not known."""
+    column: str | None = getattr(error, "column_name", None)
+    if column is not None:
+        return column
+    argument = _ARGUMENT.search(str(error))
+    place = 0 if argument is None else int(argument[1])
+    return names[place - 1] if 0 < place <= len(names) else ""

@@ -1,7 +1,8 @@
 """Partitions of the two tables that grow with time: one for each month or day, made ahead of it.
 
-The first partition holds everything before the others, the default one what a clock dates later than all of
-them. So a row always has a place, and the same row always the same one.
+The first partition holds all earlier rows. The default partition holds rows whose time is later than that of
+all others, because a clock was wrong. So every row has a partition, and a repeated row always has the same
+one.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class Partition:
 
 
 def next_bound(table: PartitionedTable, bound: datetime) -> datetime:
-    """Return where the period ends that begins at a bound."""
+    """Return the end of the period that begins at a bound."""
     if table.period == "day":
         return bound + timedelta(days=1)
     return (bound.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -84,7 +84,7 @@ class Prepared:
                 connection.terminate()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        """Run a statement that may run twice: it does if the connection ends meanwhile.
+        """Run a statement. If the connection ends while it runs, the statement may run twice.
 
         Raises:
             StoreUnavailable: the database is away or too slow. The change may or may not be done.
@@ -94,7 +94,7 @@ class Prepared:
         try:
             return await self._fetch_twice(statement.text, arguments)
         except DATABASE_ERRORS as error:
-            raise_translated(error)
+            raise_translated(error, statement.names)
 
     async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         try:

@@ -62,7 +62,7 @@ class FrameLog:
                 FRAME_LOG_WRITTEN.inc(frames)
 
     async def purge(self) -> int:
-        """Drop the days that are older than the retention. Return how many that were."""
+        """Drop the days that are older than the retention. Return their number."""
         connection = await self._connected()
         return await drop_partitions(connection, FRAME_RUNS, self._clock.now() - self._retention)
 

@@ -69,7 +69,9 @@ class Dispatcher:
 
 
 def _not_registered(connection: Connection) -> CallFailed:
-    return CallFailed("SecurityError", f"The registration is {connection.registration_status}.")
+    return CallFailed(
+        "SecurityError", f"The charge point's registration is {connection.registration_status}."
+    )
 
 
 def _refuse(action: str, connection: Connection, request: object) -> NoReturn:

@@ -1,7 +1,7 @@
-"""The asyncio protocol of a charge point's socket during the WebSocket handshake (RFC 6455 4). No framing.
+"""The asyncio protocol of a charge point's socket during the WebSocket handshake (RFC 6455 4).
 
-`http_protocol` starts it for well-formed requests under /ocpp/. The endpoint decides by ASGI, as under any
-server. After its `websocket.accept` it finds this protocol in the scope, under `EXTENSION`, and switches the
+`http_protocol` starts it for well-formed requests under /ocpp/. It does not read frames. The endpoint answers
+through ASGI. After `websocket.accept` it takes this protocol from the scope (`EXTENSION`) and gives the
 socket to a `WebSocketConnection`.
 """
 

@@ -67,7 +67,7 @@ class _TransportClosing(asyncio.Protocol):
         self._socket = socket
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Serve the connection from now on. If it is broken, that shows at once."""
+        """Let the core serve the socket. A broken connection fails at its first read."""
         self._socket.open()
 
 

@@ -13,7 +13,7 @@ def fold_id_tag(id_tag: str) -> str:
 
 
 def is_limited(tag: IdTagRecord | None) -> bool:
-    """Tell whether the number of transactions that run on a tag counts. None: the tag is unknown."""
+    """Tell whether only so many transactions may run on a tag at once. tag None: it is unknown."""
     return tag is not None and tag.max_active_transactions is not None
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from app.id_tags.records import IdTagStatus
-from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, NOTE_PATTERN, Change, Input, Time
+from app.web.inputs import INTEGER_MAXIMUM, Change, Input, Time
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.wording import ID_TAG_PATTERN, NOTE_PATTERN
 
 
 class IdTag(Resource):

@@ -103,7 +103,7 @@ class IdTagStore(Repository):
 
 
 async def find_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> dict[IdTagKey, IdTagRecord]:
-    """Return those of some tags that exist, of any tenant, by one statement."""
+    """Return the tags among the given ones that are stored, of any tenant, by one statement."""
     if not keys:
         return {}
     tags = [IdTagRecord(*row.values()) for row in await connection.fetch(_FIND, *zip(*keys, strict=True))]
@@ -111,5 +111,5 @@ async def find_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> dict
 
 
 async def lock_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> None:
-    """Lock tags until the end of the connection's transaction, so that a limit holds under races."""
+    """Lock tags until the transaction ends, so that parallel starts cannot exceed the limit of a tag."""
     await connection.execute(_LOCK, *zip(*keys, strict=True))

@@ -73,7 +73,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class EntryResult:
-    """The result of writing an entry. won: it was written; other: the owner of the entry before, if any."""
+    """The result of writing an entry. won: it was written; other: the owner that the entry named before."""
 
     owner: Owner
     won: bool

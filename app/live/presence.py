@@ -296,7 +296,7 @@ class Presence:
         REDIS_FAILURES.labels(operation).inc()
         if not self._failure_is_logged:
             self._failure_is_logged = True
-            _LOG.warning("redis_unreachable", operation=operation, error=repr(error))
+            _LOG.warning("redis_unreachable", setting="REDIS_URL", operation=operation, error=repr(error))
         self._reachable = False
         self._republish = True
         self._lease.interrupt()

@@ -44,7 +44,7 @@ class VirtualChargePoint:
         """A hexadecimal AuthorizationKey that the central system has just set; the client takes it over."""
         self.transactions_started = 0
         self.transactions_stopped = 0
-        self.energy_wh = 0
+        self._ended_wh = 0
         self._goes_offline = goes_offline
         self._booted = False
         self._outages_planned = False
@@ -146,6 +146,11 @@ class VirtualChargePoint:
         return sum(row.status in CHARGING for row in self.connectors)
 
     @property
+    def energy_wh(self) -> int:
+        """Return the energy of all transactions, in watt hours: of a running one up to its last reading."""
+        return self._ended_wh + sum(row.energy_wh for row in self.connectors)
+
+    @property
     def power_w(self) -> float:
         """Return what all connectors deliver now, in watts."""
         return sum(row.meter.power_w for row in self.connectors)
@@ -186,7 +191,7 @@ class VirtualChargePoint:
         self, connector: VirtualConnector, transaction: VirtualTransaction, energy_wh: int
     ) -> None:
         """Count a finished transaction."""
-        self.energy_wh += energy_wh
+        self._ended_wh += energy_wh
 
     def send(self, action: str, payload: Json) -> Request:
         """Queue an ordinary message, which is dropped if the connection is lost."""

@@ -1,7 +1,8 @@
 """Connects one virtual charge point: the only module of the simulator with a socket.
 
 It moves texts between a WebSocket, the core's link (in the role of a charge point) and the pure
-`charge_point`, and tells that the virtual time. Everything happens in one task, which rules out races.
+`charge_point`, and passes the virtual time to `charge_point`. Everything happens in one task, which rules out
+races.
 """
 
 import asyncio

@@ -112,6 +112,12 @@ class VirtualConnector:
         self._metered_s = 0.0
         self._readings: list[dict[str, Any]] = []
 
+    @property
+    def energy_wh(self) -> int:
+        """Return the energy of the running transaction up to its last reading; 0 without a transaction."""
+        transaction = self.transaction
+        return 0 if transaction is None else self.meter.register_wh - transaction.meter_start_wh
+
     def power_up(self) -> None:
         """Start to receive drivers."""
         self._number += 1
@@ -191,10 +197,10 @@ class VirtualConnector:
         if self._host.persona.reports_transaction_data:
             payload["transactionData"] = [*self._readings, self._reading("Transaction.End")]
         self._host.transaction_message("StopTransaction", payload, transaction)
+        energy_wh = self.energy_wh
         self.transaction = None
         self.meter.idle()
         self._host.profiles.end_transaction(self.connector_id)
-        energy_wh = self.meter.register_wh - transaction.meter_start_wh
         self._host.transaction_ended(self, transaction, energy_wh)
         self._number += 1
         self._set("Finishing")

@@ -17,7 +17,7 @@ from app.simulator.errors import SimulatorError
 from app.simulator.message_log import MessageLog
 from app.simulator.persona import Pace, Persona, fleet_tags, make_fleet
 from app.simulator.provisioning import provision
-from app.simulator.rest import RestClient
+from app.simulator.rest import RestClient, split_url
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
 
@@ -95,7 +95,10 @@ class Fleet:
     def _provision(self, personas: Sequence[Persona], file: CredentialFile) -> None:
         options = self.options
         if options.api_key is not None:
-            with RestClient(options.api_url or rest_url(self._url), options.api_key) as api:
+            url, option = rest_url(self._url), "--url"
+            if options.api_url is not None:
+                url, option = options.api_url, "--api-url"
+            with RestClient(url, options.api_key, option) as api:
                 provision(api, options.tenant, personas, fleet_tags(options.count), file)
         elif missing := [row.identity for row in personas if file.password(row.identity) is None]:
             raise SimulatorError(
@@ -158,9 +161,7 @@ def websocket_url(url: str) -> str:
     Raises:
         SimulatorError: it is not a ws:// or wss:// URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise SimulatorError(f"--url: {url!r} is not a ws:// or wss:// URL")
+    parts = split_url(url, ("ws", "wss"), "--url")
     return url.rstrip("/") if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/ocpp"
 
 

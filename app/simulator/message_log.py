@@ -1,7 +1,7 @@
 """An append-only log of what a fleet sent and what was answered, for crash tests.
 
-Each line is a JSON object. `sent` is written before the frame leaves, `answered` after the answer was read:
-what is answered here must be in the central system's database exactly once.
+Each line is a JSON object. `sent` is written before the frame leaves, `answered` after the answer was read. A
+message that is answered here must be in the central system's database exactly once.
 """
 
 import json

@@ -87,7 +87,7 @@ def _facts(fleet: Fleet) -> list[tuple[str, str]]:
     last = statistics.quantile_s(0.5)
     return [
         ("connected", f"{statistics.connected}/{len(charge_points)}"),
-        ("charging", str(sum(row.charging for row in charge_points))),
+        ("charging connectors", str(sum(row.charging for row in charge_points))),
         ("power", f"{sum(row.power_w for row in charge_points) / 1000:.1f} kW"),
         ("transactions", str(sum(row.transactions_started for row in charge_points))),
         ("energy", f"{sum(row.energy_wh for row in charge_points) / 1000:.3f} kWh"),

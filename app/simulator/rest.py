@@ -6,27 +6,51 @@ It uses only the standard library, so that a simulator on another machine needs 
 import http.client
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from app.simulator.errors import SimulatorError
 
 Json = dict[str, Any]
 _TIMEOUT_S = 30.0
 _PAGE = 200
+_KEY = "STATIONMASTER_API_KEY (or --api-key)"
+
+
+def split_url(url: str, schemes: Sequence[str], option: str) -> SplitResult:
+    """Take a URL apart. option: the command line option that gave it.
+
+    Raises:
+        SimulatorError: it has another scheme, no host, or a port that is not a port.
+    """
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        forms = " or ".join(f"{scheme}://host:port" for scheme in schemes)
+        raise SimulatorError(f"{option}: {url!r} is not a URL of the form {forms}")
+    return parts
 
 
 class RestClient:
     """One keep-alive connection to the API of a central system, with one API key."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
-        parts = urlsplit(base_url)
+    def __init__(self, base_url: str, api_key: str, option: str) -> None:
+        """Make a client. option: the command line option that gave the URL, for errors.
+
+        Raises:
+            SimulatorError: it is not an http:// or https:// URL.
+        """
+        parts = split_url(base_url, ("http", "https"), option)
         secure = parts.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT_S)
         self._base_url = base_url
+        self._option = option
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
 
     def require_tenant(self, tenant: str) -> None:
@@ -42,7 +66,7 @@ class RestClient:
         self._request("DELETE", f"/v1/charge-points/{identity}", None)
         owner = path.strip("/").split("/")[1]
         if owner != tenant:
-            raise SimulatorError(f"STATIONMASTER_API_KEY: the key belongs to tenant {owner}, not {tenant}")
+            raise SimulatorError(f"{_KEY}: the key belongs to tenant {owner}, not {tenant}")
 
     def names(self, prefix: str) -> dict[str, str | None]:
         """Return the names of the charge points whose identity begins with `prefix`, by identity."""
@@ -82,10 +106,12 @@ class RestClient:
             self._connection.request(method, path, text, self._headers)
             response = self._connection.getresponse()
             answer = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise SimulatorError(
-                f"no answer from {self._base_url}: {error or type(error).__name__}"
-            ) from None
+        except (OSError, http.client.HTTPException):
+            raise SimulatorError(f"{self._option}: no server answers at {self._base_url}") from None
+        if response.status == 401:
+            raise SimulatorError(f"{_KEY}: {self._base_url} does not accept this key")
+        if response.status == 403:
+            raise SimulatorError(f"{_KEY}: {_problem(answer)}")
         if response.status >= 300:
             raise SimulatorError(f"{method} {path}: HTTP {response.status} {_problem(answer)}")
         if response.status == 204:
@@ -93,7 +119,7 @@ class RestClient:
         try:
             found: Json = json.loads(answer)
         except ValueError:
-            raise SimulatorError(f"{method} {path}: {self._base_url} does not answer in JSON") from None
+            raise SimulatorError(f"{self._option}: {self._base_url} does not answer in JSON") from None
         return found
 
     def __enter__(self) -> "RestClient":

@@ -24,7 +24,8 @@ _SAME_WITHIN = 0.05
 class Reported:
     """GetCompositeSchedule.conf (OCPP 1.6 6.22), as far as it can be used.
 
-    start: in whole seconds. duration_s: 0 means the one instant of the start. periods: by their start.
+    start: without fractions of a second. duration_s: 0 means the one instant of the start. periods: sorted by
+    their start.
     """
 
     start: datetime

@@ -81,7 +81,7 @@ class _Interval:
 
     @property
     def height(self) -> tuple[float, int]:
-        """Return what makes one limit weaker than another."""
+        """Return a sort key by which a weaker limit is greater."""
         limit = float("inf") if self.limit is None else self.limit
         return limit, 3 if self.number_phases is None else self.number_phases
 

@@ -11,7 +11,7 @@ from app.smart_charging.ledger_reading import compact_ledger
 
 
 class ChargingProfileEffect:
-    """Leaves out of the ledger what the end of a command has made superfluous.
+    """Drops the entries of a ledger that the end of a command has made superfluous.
 
     The end of the command is itself the entry in the ledger.
     """

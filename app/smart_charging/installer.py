@@ -152,7 +152,8 @@ class ProfileInstaller:
     async def refresh(self, installation: InstallationRecord, *, connected: bool) -> None:
         """Bring one installation in line with its stored profile, as far as that can be done now.
 
-        Its next check has been set to `RETRY_AFTER` from now already. connected: whether the charge point is.
+        Its next check is already set to `RETRY_AFTER` from now. connected: whether the charge point is
+        connected.
         """
         now = self._clock.now()
         tenant_id = TenantId(installation.tenant_id)
@@ -217,7 +218,7 @@ async def _store(work: TenantWork, installation: InstallationRecord, refresh: Re
 
 
 async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: int) -> list[int]:
-    """Return the ids to clear for an id: for that of a stored calendar all that may be installed."""
+    """Return the ids to clear. The id of a stored calendar means all its profiles that may be installed."""
     charge_point = await existing_charge_point(work, identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:

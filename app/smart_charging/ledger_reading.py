@@ -1,7 +1,7 @@
 """Reads the profile ledger of a charge point from its commands and transactions.
 
 Every command counts: one posted as raw OCPP, a remote start with a profile, one that was answered late, one
-that the reaper ended. They are rows of the same table, so the ledger needs no rows of its own.
+that the reaper ended. Commands are rows of one table, so the ledger needs no rows of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
 
 
 async def load_known_state(work: TenantWork, charge_point_id: int, protocol: Protocol) -> KnownState:
-    """Return what is known of a charge point: its ledger, and what it reported that it can do.
+    """Return the ledger of a charge point and its reported abilities.
 
     protocol: the version of OCPP that it speaks.
     """
@@ -116,7 +116,7 @@ def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
 
 
 def _answered(status: str) -> Verdict:
-    """Return what a status means. One that the standard does not have leaves open whether it means yes."""
+    """Return what a status means. It is unknown what a status outside the standard means."""
     return _STATUSES.get(status, "unconfirmed")
 
 

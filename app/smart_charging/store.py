@@ -78,7 +78,7 @@ class ChargingProfileStore(Repository):
         )
         following = (await self.connection.execute(numbering)).scalar_one_or_none()
         if following is None:
-            raise Conflict("The numbers for charging profiles are used up.")
+            raise Conflict("No chargingProfileId is left for this tenant.")
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
             id=following - taken,
@@ -150,10 +150,10 @@ class InstallationStore(Repository):
     """Where the stored profiles of one tenant should be installed: once on each charge point."""
 
     async def put(self, new: NewInstallation, settle_at: datetime) -> None:
-        """Store that a profile should be on a charge point, instead of where it was to be there before.
+        """Store where a profile should be installed on a charge point. It replaces an earlier request.
 
-        settle_at: when to check it, if it was to be there in another way before. Two such requests at once
-        may reach the charge point in the other order.
+        settle_at: when to check the installation, if it replaces an earlier request. Two requests at once may
+        reach the charge point in the other order.
         """
         values = {
             "connector_id": new.connector_id,
@@ -231,7 +231,7 @@ class InstallationStore(Repository):
         )
 
     def _on_charge_point(self, numbers: int) -> Any:
-        """Return the condition that a command that counts and was not refused carries one of its ids."""
+        """Return an SQL condition: a command that counts and was not refused carries an id of the profile."""
         # A command that was posted as raw OCPP may have any integer of 64 bits.
         carried_id = cast(_COMMANDS.c.payload["csChargingProfiles"]["chargingProfileId"].astext, BigInteger)
         first = _INSTALLATIONS.c.charging_profile_id
@@ -308,7 +308,7 @@ class InstallationReviewStore:
     async def take(self, now: datetime, again_at: datetime, limit: int) -> list[InstallationRecord]:
         """Return installations whose check is pending, and set their next one to `again_at`.
 
-        Each row is locked, so that only one of the workers that sweep at once gets it.
+        Each row is locked, so that two workers that sweep at the same time never get the same row.
         """
         rows = await self.connection.execute(_TAKE, {"now": now, "again_at": again_at, "limit": limit})
         return [InstallationRecord(*row) for row in rows]

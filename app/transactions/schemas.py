@@ -10,9 +10,10 @@ from app.database.repository import LARGEST_INT64
 from app.transactions.records import OrphanKind, PresumedReason
 from app.transactions.rules.registers import energy_of
 from app.transactions.stored_records import MeterValueRecord, TransactionRecord
-from app.web.inputs import LINE_PATTERN, Input
+from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
+from app.web.wording import LINE_PATTERN
 
 Reason = Annotated[
     str,

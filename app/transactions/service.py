@@ -165,7 +165,7 @@ class TransactionService:
 
     async def _charge_point_id(self, tenant_id: TenantId, identity: str) -> int:
         reads = ChargePointReads(self.database.reads, tenant_id)
-        charge_point_id: int = found_charge_point(await reads.get(identity))["id"]
+        charge_point_id: int = found_charge_point(await reads.get(identity), identity)["id"]
         return charge_point_id
 
     def _store(self, tenant_id: TenantId) -> TransactionStore:

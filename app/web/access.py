@@ -64,8 +64,8 @@ _BEARER = HTTPBearer(
 class _ApiKey(SecurityBase):
     """A key of a tenant or of the platform.
 
-    One dependency finds out everything about a caller, not a chain of them: to solve one takes FastAPI longer
-    than it takes us to write a row.
+    One dependency finds out everything about a caller. A chain of dependencies would be slow: FastAPI needs
+    longer to resolve one than this server needs to write a row.
     """
 
     model = _BEARER.model

@@ -37,7 +37,7 @@ IfMatch = Annotated[
 
 
 class PreconditionFailed(AppError):
-    """If-Match names another state than the current one."""
+    """If-Match is not the current ETag."""
 
     def __init__(self) -> None:
         super().__init__(

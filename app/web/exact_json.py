@@ -14,8 +14,7 @@ from pydantic_core.core_schema import no_info_plain_validator_function
 
 from app.web.json_body import Model, refuse_doubled_members, unstorable
 from app.web.problems import MalformedBody, body_errors
-
-_INTEGER_DIGITS = 18
+from app.web.wording import INTEGER_DIGITS
 
 
 def read_exactly(model: type[Model], content: bytes) -> Model:
@@ -30,7 +29,7 @@ def read_exactly(model: type[Model], content: bytes) -> Model:
         refuse_doubled_members(content)
         value = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=Decimal)
     except (ValueError, RecursionError):
-        raise MalformedBody from None
+        raise MalformedBody(content) from None
     if "\\u" in text and (refusal := unstorable(content)):
         raise refusal
     try:
@@ -93,9 +92,9 @@ def _tenths(number: Decimal, least: Decimal, most: Decimal) -> int:
     if not number.is_finite():
         raise PydanticCustomError("finite_number", "is not a finite number")
     if number < least:
-        raise PydanticCustomError("greater_than_equal", "is less than {least}", {"least": str(least)})
+        raise PydanticCustomError("greater_than_equal", "is less than {ge}", {"ge": str(least)})
     if number > most:
-        raise PydanticCustomError("less_than_equal", "is more than {most}", {"most": str(most)})
+        raise PydanticCustomError("less_than_equal", "is more than {le}", {"le": str(most)})
     if has_hundredths(number):
         raise PydanticCustomError("too_many_decimals", "has more than one decimal place")
     negative, digits, exponent = number.as_tuple()
@@ -117,4 +116,4 @@ def _decimal(text: str) -> Decimal:
 
 def _integer(text: str) -> int | Decimal:
     """Read an integer. One that no member can hold becomes a decimal, which members refuse."""
-    return int(text) if len(text) <= _INTEGER_DIGITS else Decimal(text)
+    return int(text) if len(text) <= INTEGER_DIGITS else Decimal(text)

@@ -15,18 +15,13 @@ from pydantic.json_schema import SkipJsonSchema
 from app.clock import parse_time
 from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 from app.web.pagination import CURSOR_MAX_LENGTH, LIMIT_DEFAULT, LIMIT_MAXIMUM
+from app.web.wording import ACTION_PATTERN, CURSOR_PATTERN, ID_TAG_PATTERN, INTEGER_DIGITS, LINE_PATTERN
 
 INTEGER_MAXIMUM = 2**31 - 1
 """Largest value of an `int` column, and of an OCPP transactionId."""
 
-ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,19}$"
-"""CiString20Type (OCPP 1.6 7.6) in printable ASCII, without '/' and leading dot, as it is a path segment."""
-LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
-NOTE_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
-IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,255}$"
-ACTION_PATTERN = r"^[A-Za-z]{1,50}$"
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+_INTEGER = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 
 
 def _time(value: object) -> datetime:
@@ -43,6 +38,8 @@ def _integer(value: object) -> object:
     if isinstance(value, str):
         if not _INTEGER.fullmatch(value):
             raise ValueError("is not an integer")
+        if len(value.lstrip("-")) > INTEGER_DIGITS:
+            raise ValueError("is too large")
         return int(value)
     return value
 
@@ -69,7 +66,7 @@ Line = Annotated[str, StringConstraints(pattern=LINE_PATTERN)]
 Identity = Annotated[str, StringConstraints(pattern=rf"^{IDENTITY_PATTERN}$")]
 Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG_PATTERN}$")]
 ActionText = Annotated[str, StringConstraints(pattern=ACTION_PATTERN)]
-CursorText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=CURSOR_MAX_LENGTH)]
+CursorText = Annotated[str, StringConstraints(pattern=CURSOR_PATTERN, max_length=CURSOR_MAX_LENGTH)]
 IdTagText = Annotated[str, StringConstraints(pattern=ID_TAG_PATTERN)]
 
 IdentityPath = Annotated[

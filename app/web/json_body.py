@@ -140,7 +140,7 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
             value = model.model_validate_json(content)
         except ValidationError as error:
             if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
-                raise (unstorable(content) or MalformedBody()) from None
+                raise (unstorable(content) or MalformedBody(content)) from None
             raise body_errors(error) from None
         refuse_doubled_members(content)
         return value

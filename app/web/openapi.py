@@ -3,6 +3,7 @@
 Capabilities say the rest where it belongs: `Resource.example`, `Input.example`, `Tag` and `DescribedRoute`.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,6 +105,30 @@ def _document_headers(response: Json, operation: Json, status: str) -> None:
         response["headers"] = {**headers, **response.get("headers", {})}
 
 
+def _spaced_titles(value: Any) -> None:
+    """Give fields in camelCase titles with spaces; the framework makes `Schedulestart` of `scheduleStart`."""
+    if isinstance(value, list):
+        for element in value:
+            _spaced_titles(element)
+    if not isinstance(value, dict):
+        return
+    if "schema" in value and "in" in value:
+        _give_title(value["name"], value["schema"])
+    if isinstance(properties := value.get("properties"), dict):
+        for name, schema in properties.items():
+            _give_title(name, schema)
+    for member in value.values():
+        _spaced_titles(member)
+
+
+def _give_title(name: str, schema: Any) -> None:
+    if not isinstance(schema, dict):
+        return
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    if words != name and schema.get("title", "").casefold() == name.casefold():
+        schema["title"] = words[:1].upper() + words[1:]
+
+
 def build_openapi(app: FastAPI) -> Json:
     """Build the whole document from the routes of an application."""
     routes = _routes(app)
@@ -126,6 +151,7 @@ def build_openapi(app: FastAPI) -> Json:
         schemas.setdefault(name, schema)
     _replace_framework_errors(document)
     _success_examples(document)
+    _spaced_titles(document)
     return document
 
 

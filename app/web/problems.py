@@ -4,6 +4,7 @@ The handlers here answer everything that a route can raise: our refusals, those 
 failures. The body of every error is `AppError.problem()`.
 """
 
+import re
 import traceback
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,14 +36,11 @@ from app.errors import (
     Unauthorized,
 )
 from app.web.conditional import PreconditionFailed
+from app.web.wording import reworded, words_of
 
 _FOREIGN_KEY_VIOLATION = "23503"
+_MISSING_IN = re.compile(r'is not present in table "(\w+)"')
 _LOCATIONS_OF_PARAMETERS = frozenset({"query", "path", "header", "cookie"})
-_MESSAGES = {
-    "missing": "is required",
-    "extra_forbidden": "is not known here",
-    "string_pattern_mismatch": "has characters that are not allowed here, or the wrong length",
-}
 _log = structlog.get_logger("app.web")
 
 
@@ -75,8 +73,13 @@ class Problem(BaseModel):
 class MalformedBody(AppError):
     """The body is not JSON."""
 
-    def __init__(self) -> None:
-        super().__init__("malformed_json", 400, "Malformed JSON", "The request body is not valid JSON.")
+    def __init__(self, content: bytes) -> None:
+        super().__init__(
+            "malformed_json",
+            400,
+            "Malformed JSON",
+            "The request body is not valid JSON." if content else "The body is empty: it must be an object.",
+        )
 
 
 class BodyTooLarge(AppError):
@@ -115,11 +118,13 @@ def _pointer(location: Sequence[str | int]) -> str:
     return "".join(f"/{pointer_token(step)}" for step in location)
 
 
+def unknown_parameter(name: str) -> InvalidInput:
+    """Make the refusal of a query parameter that the route does not have."""
+    return invalid_parameter(_readable(name), "is not a known parameter", "extra_forbidden")
+
+
 def _violation(fault: Any, pointer: str) -> FieldViolation:
-    """Put one finding of pydantic into our words, without the value itself, which may be a secret."""
-    rule: str = fault["type"]
-    detail = str(fault["msg"]).removeprefix("Value error, ")
-    return FieldViolation(_readable(pointer), rule, _MESSAGES.get(rule, detail))
+    return FieldViolation(_readable(pointer), fault["type"], words_of(fault))
 
 
 def _readable(text: str) -> str:
@@ -129,7 +134,7 @@ def _readable(text: str) -> str:
 
 def body_errors(error: ValidationError) -> InvalidInput:
     """Make the refusal of a body, each finding with its JSON pointer."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    faults = error.errors(include_url=False)[:50]
     return InvalidInput([_violation(fault, _pointer(fault["loc"])) for fault in faults])
 
 
@@ -140,10 +145,12 @@ def _framework_errors(error: RequestValidationError) -> InvalidInput:
         if fault["type"] == "none_required":
             # The other branch of an optional parameter: it adds nothing.
             continue
-        if location[0] in _LOCATIONS_OF_PARAMETERS:
-            found.append(_violation(fault, str(location[1])))
-        else:
+        if location[0] not in _LOCATIONS_OF_PARAMETERS:
             found.append(_violation(fault, _pointer(location[1:])))
+        elif fault["type"] == "extra_forbidden":
+            found.extend(unknown_parameter(str(location[1])).violations)
+        else:
+            found.append(_violation(fault, str(location[1])))
     return InvalidInput(found)
 
 
@@ -158,9 +165,15 @@ async def _app_error(_: Request, error: Exception) -> Response:
     return problem_response(error)
 
 
-async def _validation_error(_: Request, error: Exception) -> Response:
+async def _invalid_input(_: Request, error: Exception) -> Response:
+    """Answer with the same words for the same mistake, whichever part of the server has found it."""
+    assert isinstance(error, InvalidInput)  # noqa: S101 - as above
+    return problem_response(InvalidInput([reworded(found) for found in error.violations]))
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    return problem_response(_framework_errors(error))
+    return await _invalid_input(request, _framework_errors(error))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -194,8 +207,15 @@ def _allowed_methods(request: Request) -> list[str]:
 async def _integrity_error(request: Request, error: Exception) -> Response:
     """Answer 409 if another caller has just deleted what the request refers to."""
     if getattr(getattr(error, "orig", error), "sqlstate", None) == _FOREIGN_KEY_VIOLATION:
-        return problem_response(Conflict("The resource that this belongs to was just deleted."))
+        return problem_response(Conflict(f"The {_missing_resource(error)} of this request was just deleted."))
     return await _unexpected_error(request, error)
+
+
+def _missing_resource(error: Exception) -> str:
+    """Return what a foreign key refers to, by the name of its table: `charge_points` is a charge point."""
+    cause = getattr(getattr(error, "orig", None), "__cause__", None) or error
+    table = _MISSING_IN.search(str(getattr(cause, "detail", "")))
+    return "resource" if table is None else table[1].removesuffix("s").replace("_", " ")
 
 
 async def _client_disconnected(_: Request, error: Exception) -> Response:
@@ -231,6 +251,7 @@ async def _unexpected_error(request: Request, error: Exception) -> Response:
 def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application as `application/problem+json`."""
     app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(InvalidInput, _invalid_input)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(IntegrityError, _integrity_error)
@@ -242,7 +263,7 @@ def install_error_handlers(app: FastAPI) -> None:
 Documented = Literal[304, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503]
 
 _DOCUMENTED: dict[int, tuple[str, AppError]] = {
-    400: ("The body is not JSON.", MalformedBody()),
+    400: ("The body is not JSON.", MalformedBody(b"{")),
     401: ("There is no API key, or it is unknown, expired or revoked.", Unauthorized()),
     403: ("The key lacks the scope.", Forbidden("The API key lacks the scope of this operation.")),
     404: (
@@ -250,12 +271,12 @@ _DOCUMENTED: dict[int, tuple[str, AppError]] = {
         NotFound("There is no such resource."),
     ),
     409: ("The present state forbids it.", Conflict("The present state forbids it.")),
-    412: ("If-Match names another state.", PreconditionFailed()),
+    412: ("If-Match is not the current ETag.", PreconditionFailed()),
     413: ("The body is too long.", BodyTooLarge(65_536)),
     415: ("Content-Type does not say that the body is JSON.", UnsupportedMediaType()),
     422: (
         "A parameter or a member of the body breaks a rule; `errors` names each.",
-        invalid_parameter("limit", "Input should be less than or equal to 200", "less_than_equal"),
+        invalid_parameter("limit", "is more than 200", "less_than_equal"),
     ),
     429: ("A limit was hit; Retry-After says when to try again.", TooManyRequests("Too many requests.")),
     503: ("The store or the command bus does not answer.", StoreUnavailable()),

@@ -82,8 +82,8 @@ def mint_key(pepper: str) -> MintedKey:
 class TokenVerifier:
     """Verifies tokens. It caches keys for `CACHE_LIFETIME_S`, so that frequent requests need no query.
 
-    The secret is compared at each request. The cache has stored keys, never a token. A key that is too old to
-    be trusted still tells a key in use from a guess.
+    The secret is compared at each request. The cache has stored keys, never a token. A cached key that must
+    be read again still shows that its token was used here before, so the token is not a guess.
     """
 
     def __init__(self, keys: StoredKeys, clock: Clock, pepper: str, failures_per_minute: int) -> None:
@@ -123,7 +123,7 @@ class TokenVerifier:
         return Principal(key.id, key.prefix, key.tenant_id, key.scopes)
 
     def forget(self) -> None:
-        """Let every key be read again, because a key was revoked or a tenant was deleted here."""
+        """Read every key again at its next use, because a key was revoked or a tenant was deleted here."""
         for prefix, (_, key) in self._cache.items():
             self._cache[prefix] = (float("-inf"), key)
 

@@ -14,7 +14,7 @@ from benchmarks import __main__ as kit
 from benchmarks import accounting
 from benchmarks.corpus import UNIQUE_ID, frame, frames
 from benchmarks.plot import draw
-from benchmarks.report import markdown
+from benchmarks.report import QUICK_WARNING, markdown
 from benchmarks.summary import slope, summarize
 from tests.support.protocol import OCPP16
 
@@ -95,7 +95,8 @@ def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     # Our own text.
     assert ElementTree.fromstring(results["svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
     report = markdown(results)
-    assert report.count("\n## ") == len(results) - 3
+    assert QUICK_WARNING in report.splitlines()[2]
+    assert report.count("\n## ") == len(results) - 4
     assert re.search(r"^\| meter_values, 2 sockets, picows_echo +\| ", report, re.MULTILINE)
 
 

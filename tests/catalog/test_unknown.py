@@ -3,7 +3,6 @@
 import httpx
 import pytest
 
-from app.catalog.unknown_names import near_names
 from tests.support.catalog import ROOT
 
 ROWS = {
@@ -43,13 +42,28 @@ async def test_a_slash_too_many_leads_back(client: httpx.AsyncClient, path: str)
     assert (answer.status_code, answer.headers["location"]) == (307, path)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/protocols",
+        ROOT,
+        f"{ROOT}/messages",
+        f"{ROOT}/messages/Heartbeat",
+        f"{ROOT}/messages/Heartbeat/schema",
+        f"{ROOT}/configuration-keys",
+        f"{ROOT}/error-codes",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_an_unknown_parameter_is_named(client: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await client.request(method, f"{path}?qq=x")
+    assert answer.status_code == 422
+    if method == "GET":
+        error = {"parameter": "qq", "code": "extra_forbidden", "detail": "is not a known parameter"}
+        assert (answer.json()["field"], answer.json()["errors"]) == ("qq", [error])
+
+
 async def test_a_very_long_name_is_cut(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"{ROOT}/messages/{'x' * 5000}")
     assert answer.status_code == 404
     assert len(answer.content) < 500
-
-
-def test_near_names_are_few_and_best_first() -> None:
-    names = ["GetLog", "GetDiagnostics", "Reset", "SetChargingProfile", "GetLocalListVersion"]
-    assert near_names("getlog", names)[0] == "GetLog"
-    assert len(near_names("get", names)) <= 3

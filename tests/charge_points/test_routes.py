@@ -8,7 +8,6 @@ import pytest
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
 from app.charge_points.store import ChargePointStore, ConnectorStore
-from app.configuration.store import ConfigurationStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.records import TransactionStop
@@ -17,6 +16,7 @@ from app.types import ChargePointId
 from tests.support.api import NOW, Api
 
 PATH = "/v1/charge-points"
+CLEARING = ("delete", f"{PATH}/{{identity}}/charging-profiles")
 
 
 async def test_creation_shows_a_credential_that_logs_in(api: Api, operator: TenantRecord, token: str) -> None:
@@ -223,16 +223,20 @@ async def test_connectors_are_shown(api: Api, operator: TenantRecord, token: str
     assert (missing.status_code, missing.json()["field"]) == (404, "connector_id")
 
 
-async def test_the_configuration_is_shown(api: Api, operator: TenantRecord, token: str) -> None:
-    key = await api.charge_point(operator)
-    async with api.services.storage.database.tenant(operator.id) as work:
-        await ConfigurationStore(work).put(key, "HeartbeatInterval", "300", False, NOW)
-    response = await api.call("GET", f"{PATH}/RDAM-1/configuration", token)
-    assert response.json()["items"] == [
-        {
-            "key": "HeartbeatInterval",
-            "value": "300",
-            "readonly": False,
-            "reported_at": "2026-05-04T08:15:30.000Z",
-        }
-    ]
+async def test_an_unknown_charge_point_is_named_in_one_form_everywhere(api: Api, token: str) -> None:
+    tried = 0
+    for path, operations in api.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            issues_a_command = "/commands/" in path or (method, path) == CLEARING
+            if "{identity}" not in path or issues_a_command:
+                continue
+            filled = path.replace("{identity}", "NOPE").replace("{connector_id}", "1")
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if "charging_profile_id" in body.get("example", {}):
+                # The stored profile is looked for first.
+                continue
+            answer = await api.call(method.upper(), filled, token, json=body.get("example"))
+            assert (answer.status_code, answer.json().get("field")) == (404, "identity"), (method, path)
+            assert answer.json()["detail"] == "There is no charge point 'NOPE'.", path
+            tried += 1
+    assert tried > 10

@@ -7,15 +7,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from app.server.embedded.account import ownership
 from tests.support.processes import PEPPER, TIMEOUT_S, command, environment, gone, serving, until
 
 # Processes start slowly on a busy machine with two cores.
 pytestmark = pytest.mark.timeout(180)
+
+
+FLEET = ["simulate", "--count", "1", "--tenant", "demo"]
+BENCH = ["bench", "ws://127.0.0.1:9/ocpp/demo"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,53 @@ pytestmark = pytest.mark.timeout(180)
         pytest.param(["tenant", "create"], {}, "slug", id="tenant without name"),
         pytest.param(["simulate-site", "--svg", "no/such/day.svg"], {}, "no/such/day.svg", id="no folder"),
         pytest.param(["dance"], {}, "dance", id="unknown command"),
+        pytest.param(
+            ["serve"],
+            {"STATIONMASTER_TRUSTED_PROXIES": "10.1.2.3/8"},
+            "STATIONMASTER_TRUSTED_PROXIES: 10.1.2.3/8 is not a network, because it has host bits: did you "
+            "mean 10.0.0.0/8?",
+            id="CIDR with host bits",
+        ),
+        pytest.param(
+            ["serve"],
+            {"STATIONMASTER_CREDENTIAL_PEPPER": "short"},
+            "STATIONMASTER_CREDENTIAL_PEPPER must have at least 16 characters",
+            id="short pepper",
+        ),
+        pytest.param(
+            [*FLEET, "--url", "ws://127.0.0.1:1", "--api-key", "x"],
+            {},
+            "--url: no server answers at http://127.0.0.1:1",
+            id="server down",
+        ),
+        pytest.param(
+            [*FLEET, "--api-url", "http://127.0.0.1:1", "--api-key", "x"],
+            {},
+            "--api-url: no server answers at http://127.0.0.1:1",
+            id="API down",
+        ),
+        pytest.param(
+            [*FLEET, "--api-url", "127.0.0.1:8080", "--api-key", "x"], {}, "--api-url", id="no API URL"
+        ),
+        pytest.param([*FLEET, "--url", "ws://127.0.0.1:99999", "--api-key", "x"], {}, "--url", id="no port"),
+        pytest.param(
+            [*FLEET, "--speed", "nan"], {}, "'--speed': is not a finite number", id="speed not a number"
+        ),
+        pytest.param(
+            [*BENCH, "--seconds", "nan"], {}, "'--seconds': is not a finite number", id="seconds not a number"
+        ),
+        pytest.param(
+            [*BENCH, "--seconds", "0"], {}, "'--seconds': must be from 0.1 to 86400", id="no seconds"
+        ),
+        pytest.param([*BENCH, "--rate", "inf"], {}, "'--rate': is not a finite number", id="endless rate"),
+        pytest.param([*BENCH, "--rate", "-1"], {}, "--rate", id="negative rate"),
+        pytest.param(
+            ["bench", "ws://127.0.0.1:9/ocpp"],
+            {},
+            "URL: 'ws://127.0.0.1:9/ocpp' must be ws://host:port/ocpp/{tenant}",
+            id="bench without tenant",
+        ),
+        pytest.param(["tenant", "create", "De Mo"], {}, "SLUG", id="no slug"),
     ],
 )
 def test_what_the_caller_got_wrong_is_named_in_one_line(
@@ -67,14 +120,64 @@ def test_what_the_caller_got_wrong_is_named_in_one_line(
     assert named in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+    assert "Errno" not in result.stderr
+    assert list(tmp_path.iterdir()) in ([], [tmp_path / "pepper"])
 
 
-def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("below", "problem"),
+    [("file", "is not a directory"), ("file/below", "cannot be created: Not a directory")],
+)
+@pytest.mark.parametrize("pepper", ["", PEPPER])
+def test_a_data_directory_that_cannot_be_used_is_named(
+    tmp_path: Path, below: str, problem: str, pepper: str
+) -> None:
     (tmp_path / "file").write_text("")
-    result = command("tenant", "list", env=environment(tmp_path / "file" / "below"))
+    env = environment(tmp_path / below, STATIONMASTER_CREDENTIAL_PEPPER=pepper)
+    result = command("tenant", "list", env=env)
     assert result.returncode == 2
-    assert "STATIONMASTER_DATA_DIRECTORY" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr == f"stationmaster: STATIONMASTER_DATA_DIRECTORY: {tmp_path / below} {problem}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("tenant",), ("key",)])
+def test_without_arguments_the_help_is_shown_as_it_is(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    asked = command(*arguments, "--help", env=environment(tmp_path))
+    result = command(*arguments, env=environment(tmp_path))
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", asked.stdout)
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    result = command("--version", env=environment(tmp_path))
+    assert (result.returncode, result.stdout) == (0, f"stationmaster {version('stationmaster')}\n")
+
+
+def test_an_unknown_variable_is_one_warning_with_the_nearest_setting(tmp_path: Path) -> None:
+    variables = {"STATIONMASTER_PROT": "1", "STATIONMASTER_API_KEY": "x", "STATIONMASTER_LOAD": "x"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = command("serve", "--port", port, env=environment(tmp_path, **variables))
+    warning, _ = result.stderr.splitlines()
+    found = json.loads(warning)
+    assert (found["variable"], found["did_you_mean"]) == ("STATIONMASTER_PROT", "STATIONMASTER_PORT")
+
+
+@pytest.mark.slow
+def test_a_command_that_makes_a_new_data_directory_says_so(data_directory: Path) -> None:
+    env = environment(data_directory / "data")
+    first = command("tenant", "create", "north", env=env)
+    assert first.returncode == 0, first.stderr
+    made = f"made a new data directory with an empty database: {data_directory / 'data'}"
+    assert f"stationmaster: {made} (STATIONMASTER_DATA_DIRECTORY)\n" in first.stderr
+    assert "new data directory" not in command("tenant", "list", env=env).stderr
+
+
+def test_a_second_demo_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with ownership(tmp_path, "demo.lock") as is_alone:
+        assert is_alone
+        result = command("demo", "--port", "0", env=environment(tmp_path))
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"stationmaster: STATIONMASTER_DATA_DIRECTORY: a demo runs on {tmp_path} already;")
 
 
 def test_a_port_in_use_is_named_in_one_line(tmp_path: Path) -> None:
@@ -104,6 +207,20 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
     assert line.endswith("DATABASE_URL: 127.0.0.1:1 does not answer")
+
+
+@pytest.mark.slow
+def test_a_redis_that_does_not_answer_is_a_warning_that_names_its_setting(
+    tmp_path: Path, server_environment: dict[str, str]
+) -> None:
+    log = tmp_path / "log"
+    with serving({**server_environment, "REDIS_URL": "redis://127.0.0.1:1"}, log=log) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+    warnings = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {"redis_unreachable"} == {
+        found["event"] for found in warnings if found.get("setting") == "REDIS_URL"
+    }
 
 
 def test_what_the_database_server_says_is_passed_on(server_environment: dict[str, str]) -> None:
@@ -149,6 +266,15 @@ def test_a_tenant_and_its_key_are_made_and_open_the_api(server_environment: dict
         second = command("simulate", *arguments, "--duration", "1s", env=env)
         assert second.returncode == 0, second.stdout + second.stderr
         assert passwords.read_bytes() == kept
+        refused = command("simulate", *arguments, "--api-key", "sm_00_00", env=env)
+        assert refused.returncode == 2
+        assert refused.stderr == (
+            f"stationmaster: STATIONMASTER_API_KEY (or --api-key): {url} does not accept this key\n"
+        )
+        reading = command("key", "create", "--tenant", "north", "--scopes", "read", env=env).stdout.strip()
+        refused = command("simulate", *arguments, "--prefix", "NEW", "--api-key", reading, env=env)
+        assert refused.stderr.startswith("stationmaster: STATIONMASTER_API_KEY (or --api-key): ")
+        assert "'write'" in refused.stderr
 
 
 def _row(table: str, name: str) -> int:

@@ -1,4 +1,4 @@
-"""The effects of answers on the configuration view and the credential; and no secret stays behind."""
+"""The effects of answers on the credential; and no secret stays behind."""
 
 import json
 from typing import Any, cast
@@ -12,7 +12,6 @@ from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
 from app.commands.rules import REDACTED, Outcome, has_effects
-from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
@@ -27,35 +26,6 @@ NEW_KEY = "00112233445566778899aabbccddeeff00112233"
 SET_KEY = f'{{"key":"AuthorizationKey","value":"{NEW_KEY}"}}'
 OTHER_KEY = NEW_KEY.replace("0011", "ffff")
 OTHER_SET_KEY = SET_KEY.replace(NEW_KEY, OTHER_KEY)
-
-
-async def test_the_configuration_view_follows_what_was_accepted(cluster: Cluster) -> None:
-    answers = iter([{"status": "Accepted"}, {"status": "RebootRequired"}, {"status": "Rejected"}])
-    charger = await cluster.charger(cluster.b, lambda *_: next(answers))
-    for key, value in (("A", "1"), ("B", "2"), ("C", "3")):
-        text = f'{{"key":"{key}","value":"{value}"}}'
-        await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "ChangeConfiguration", text))
-    async with cluster.database.tenant(cluster.tenant_id) as work:
-        view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
-    assert {entry.key: entry.value for entry in view} == {"A": "1", "B": "2"}
-
-
-async def test_get_configuration_fills_the_view_without_the_key(cluster: Cluster) -> None:
-    entries = [
-        {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
-        {"key": "AuthorizationKey", "readonly": False, "value": NEW_KEY},
-        {"key": "NumberOfConnectors", "readonly": True},
-    ]
-    charger = await cluster.charger(cluster.b, lambda *_: {"configurationKey": entries})
-    command = await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "GetConfiguration", "{}"))
-    assert NEW_KEY not in repr(command)
-    async with cluster.database.tenant(cluster.tenant_id) as work:
-        view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
-    assert {entry.key: (entry.value, entry.readonly) for entry in view} == {
-        "HeartbeatInterval": ("300", False),
-        "AuthorizationKey": (REDACTED, False),
-        "NumberOfConnectors": (None, True),
-    }
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ async def test_what_breaks_a_rule_is_refused_with_its_pointer(cluster: Cluster) 
     with pytest.raises(InvalidInput) as refused:
         await cluster.issue(cluster.a, charger, "Reset", '{"type":"Later"}')
     assert [violation.pointer for violation in refused.value.violations] == ["/type"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"There is no OCPP 1\.6 command 'resett'\. Did you mean Reset\?"):
+        await cluster.issue(cluster.a, charger, "resett", "{}")
+    with pytest.raises(NotFound, match="command 'BootNotification'"):
         await cluster.issue(cluster.a, charger, "BootNotification", "{}")
     with pytest.raises(InvalidInput) as refused:
         await cluster.issue(cluster.a, charger, timeout_s=601)
@@ -158,7 +160,7 @@ async def test_what_breaks_a_rule_is_refused_with_its_pointer(cluster: Cluster) 
 
 
 async def test_an_unknown_charge_point_is_not_found(cluster: Cluster) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="There is no charge point 'unknown'"):
         await cluster.a.commands.issue(cluster.tenant_id, CommandRequest("unknown", "Reset", RESET, "test"))
     with pytest.raises(NotFound):
         await cluster.a.commands.wait(cluster.tenant_id, UUID(int=1), 0)

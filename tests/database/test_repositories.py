@@ -230,20 +230,6 @@ async def test_authorize_answers_in_wire_form(records: ChargePointRecords) -> No
     assert (await start(records.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
 
 
-async def test_the_newest_configuration_value_stays(records: ChargePointRecords) -> None:
-    async with records.database.tenant(records.tenant.id) as work:
-        put = ConfigurationStore(work).put
-        await put(records.record.id, "HeartbeatInterval", "60", True, NOW)
-        await put(records.record.id, "HeartbeatInterval", "90\x00", None, NOW + _HOUR)
-        await put(records.record.id, "HeartbeatInterval", "30", False, NOW)
-        await put(records.record.id, "heartbeatInterval", None, None, NOW)
-        stored = await ConfigurationStore(work).for_charge_point(records.record.id)
-    assert [(row.key, row.value, row.readonly) for row in stored] == [
-        ("HeartbeatInterval", "90\ufffd", True),
-        ("heartbeatInterval", None, None),
-    ]
-
-
 async def test_no_tenant_sees_or_changes_the_rows_of_another(
     records: ChargePointRecords, make_records: RecordsMaker
 ) -> None:

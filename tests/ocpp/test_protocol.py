@@ -95,7 +95,7 @@ def test_commands_are_judged_by_it(invented: Protocol) -> None:
     with pytest.raises(InvalidInput) as refused:
         judge("Nudge", "{}")
     assert [(found.code, found.pointer) for found in refused.value.violations] == [("missing", "/at")]
-    with pytest.raises(NotFound, match=r"Reset is not an action of the central system in OCPP 0\.1\."):
+    with pytest.raises(NotFound, match=r"There is no OCPP 0\.1 command 'Reset'\."):
         judge("Reset", '{"type":"Soft"}')
 
 

@@ -16,8 +16,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.server.embedded import EmbeddedError, start_embedded
-from app.settings import Settings
+from app.server.embedded import start_embedded
+from app.settings import Settings, SettingsError
 
 _OWNER = textwrap.dedent(
     """
@@ -204,7 +204,7 @@ async def test_an_interrupted_set_up_is_done_again(engine_directory: Path) -> No
 async def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(EmbeddedError, match=r"STATIONMASTER_DATA_DIRECTORY: .*/file/data"):
+    with pytest.raises(SettingsError, match=r"^STATIONMASTER_DATA_DIRECTORY: .*/file/data cannot be created"):
         async with start_embedded(_settings(blocked / "data")):
             pass
 

@@ -358,3 +358,14 @@ def test_what_the_charge_point_lacks_is_not_supported() -> None:
         answer(booted(), "InstallCertificate", {})
     assert answer(booted(), "DataTransfer", {"vendorId": "x"}) == {"status": "UnknownVendorId"}
     assert answer(booted(), "ClearCache", {}) == {"status": "Accepted"}
+
+
+def test_the_energy_of_a_running_transaction_counts() -> None:
+    charge_point, connector = charging()
+    sent(charge_point, charge_point.agenda.now_s + 1800)
+    running_wh = charge_point.energy_wh
+    assert connector.transaction is not None
+    assert running_wh == connector.energy_wh > 0
+    assert connector.stop("Local")
+    assert connector.energy_wh == 0
+    assert charge_point.energy_wh >= running_wh

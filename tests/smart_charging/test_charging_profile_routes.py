@@ -172,8 +172,8 @@ FIRST = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0"
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"description": "x"}, ""),
-        ({**literal(), **calendar()}, ""),
+        ({"description": "x"}, "/calendar"),
+        ({**literal(), **calendar()}, "/calendar"),
         (literal(chargingProfilePurpose="Other"), "/charging_profile/chargingProfilePurpose"),
         (literal(chargingProfilePurpose=7), "/charging_profile/chargingProfilePurpose"),
         (literal(chargingProfileId=7), "/charging_profile/chargingProfileId"),
@@ -252,3 +252,11 @@ async def test_a_member_that_stands_twice_is_refused(api: Api, token: str) -> No
     assert response.status_code == 422, response.text
     pointer = "/charging_profile/chargingSchedule/chargingSchedulePeriod/0/limit"
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_all_that_is_missing_is_named_at_once(api: Api, token: str) -> None:
+    response = await api.call("POST", PATH, token, json={})
+    assert [(error["pointer"], error["detail"]) for error in response.json()["errors"]] == [
+        ("/description", "is required"),
+        ("/calendar", "is required if there is no `charging_profile`"),
+    ]

@@ -20,6 +20,7 @@ from app.catalog.catalog import load_catalog
 from app.catalog.pages.rendering import Pages
 from app.cli import application
 from app.settings import Settings
+from app.web import wording
 from tests.support.protocol import OCPP16
 
 ROOT: Final = Path(__file__).parents[2]
@@ -92,6 +93,8 @@ def _command_texts(command: typer.Typer) -> Iterator[str]:
 
 
 def _source_texts() -> Iterator[str]:
+    yield from wording.PATTERN_WORDS.values()
+    yield from wording.WORDS.values()
     classes = {name for name, value in vars(app.errors).items() if isinstance(value, type)}
     for path in sorted((ROOT / "app").rglob("*.py")):
         if path.name == "v16.py" or "versions" in path.parts:

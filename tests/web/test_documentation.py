@@ -143,3 +143,22 @@ def test_operations_are_read_from_the_document() -> None:
     assert operations_of({"paths": {"/v1/a": {"get": text}, "/public": {"get": {"operationId": "p"}}}}) == [
         Operation("get", "/v1/a", text)
     ]
+
+
+async def test_titles_of_fields_in_camel_case_have_spaces(api: Api) -> None:
+    document = await document_of(api)
+    named = [
+        (parameter["name"], parameter["schema"])
+        for operation in operations_of(document)
+        for parameter in operation.text.get("parameters", ())
+    ]
+    for schema in document["components"]["schemas"].values():
+        named += schema.get("properties", {}).items()
+    titles = {
+        name: schema["title"]
+        for name, schema in named
+        if re.search("[a-z][A-Z]", name)
+        and schema.get("title", "").replace(" ", "").casefold() == name.casefold()
+    }
+    assert titles["strictTxOverride"] == "Strict Tx Override"
+    assert [title for title in titles.values() if " " not in title] == []

@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -220,6 +221,24 @@ async def test_a_fault_of_ours_shows_no_stack(api: Api, token: str, monkeypatch:
     assert response.json()["instance"].startswith("urn:uuid:")
     for leaked in ("secret detail", "Traceback", "RuntimeError", ".py"):
         assert leaked not in response.text
+
+
+@pytest.mark.parametrize(
+    ("table", "resource"),
+    [("charge_points", "charge point"), ("tenants", "tenant"), ("charging_profiles", "charging profile")],
+)
+async def test_a_resource_that_was_just_deleted_is_named(
+    api: Api, token: str, monkeypatch: pytest.MonkeyPatch, table: str, resource: str
+) -> None:
+    async def deleted(*_: Any, **__: Any) -> None:
+        error = asyncpg.ForeignKeyViolationError("violates foreign key constraint")
+        error.detail = f'Key (tenant_id)=(1) is not present in table "{table}".'
+        raise error
+
+    monkeypatch.setattr(IdTagStore, "get", deleted)
+    response = await api.call("GET", f"{TAGS}/A", token)
+    assert (response.status_code, response.json()["code"]) == (409, "conflict")
+    assert response.json()["detail"] == f"The {resource} of this request was just deleted."
 
 
 async def test_a_refused_secret_is_not_echoed(api: Api, token: str) -> None:

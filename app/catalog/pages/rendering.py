@@ -13,7 +13,7 @@ from markupsafe import Markup
 from app.catalog import schemas
 from app.catalog.catalog import PAGE_ROOT, Catalog, ProtocolCatalog
 from app.catalog.pages.drawing import draw_flow
-from app.catalog.unknown_names import near_names
+from app.near_names import near_names
 from app.web.documents import Document, Headers
 
 HTML = b"text/html; charset=utf-8"

@@ -1,17 +1,19 @@
-"""The OpenAPI descriptions of the answers that the catalog's routes share."""
+"""The common parts of the catalog's routes: answers in OpenAPI, and the refusal of unknown parameters."""
 
 from typing import Any
 
-from app.catalog.unknown_names import UnknownName
+from fastapi import Request
+
 from app.errors import AppError
-from app.web.problems import documented_error
+from app.near_names import UnknownName
+from app.web.problems import documented_error, unknown_parameter
 from app.web.routers import Tag
 
 TAG = Tag("Protocol catalog", "What the protocols are, message by message. Public: no key is needed.")
 
 
 def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int | str, dict[str, Any]]:
-    """Make the OpenAPI `responses` of a document: 200, 304, and 404 if its path has a name in it.
+    """Make the OpenAPI `responses` of a document: 200, 304, 422, and 404 if its path has a name in it.
 
     Args:
         example: the document.
@@ -27,10 +29,23 @@ def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int |
             },
         },
         304: {"description": "`If-None-Match` names the current content. The answer has no body."},
+        422: refusal(unknown_parameter("limit")),
     }
     if not_found is not None:
         found[404] = refusal(not_found)
     return found
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse query parameters that the route does not have, so that typing errors are noticed.
+
+    Raises:
+        InvalidInput: there is one; names it.
+    """
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise unknown_parameter(name)
 
 
 def refusal(error: AppError) -> dict[str, Any]:

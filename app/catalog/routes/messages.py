@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -13,9 +13,9 @@ from app.catalog import schemas
 from app.catalog.catalog import ProtocolCatalog, folded
 from app.catalog.definition import Way
 from app.catalog.entry import Direction
-from app.catalog.routes.answers import TAG, answers, refusal
-from app.catalog.unknown_names import UnknownName, hint, near_names
+from app.catalog.routes.answers import TAG, answers, refusal, refuse_unknown_parameters
 from app.errors import FieldViolation, InvalidInput
+from app.near_names import UnknownName, hint, near_names
 from app.ocpp import Protocol
 from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse, json_document
@@ -33,7 +33,13 @@ def message_routes(protocol: ProtocolCatalog, core: Protocol) -> list[BaseRoute]
 
 def _options(protocol: ProtocolCatalog, name: str, summary: str, description: str) -> dict[str, Any]:
     slug = protocol.entry.slug.replace("-", "_")
-    return {"name": f"{name}_{slug}", "summary": summary, "description": description, "tags": [TAG]}
+    return {
+        "name": f"{name}_{slug}",
+        "summary": summary,
+        "description": description,
+        "tags": [TAG],
+        "dependencies": [Depends(refuse_unknown_parameters)],
+    }
 
 
 def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:

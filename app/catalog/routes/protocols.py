@@ -1,4 +1,4 @@
-"""The routes below `/v1/protocols`: documents that are encoded once at start, and what else is said there.
+"""The routes below `/v1/protocols`: documents that are encoded once at start, and the answer to other paths.
 
 Put them straight into `app.router.routes` of an application that is a `DocumentsFirst`.
 """
@@ -6,6 +6,7 @@ Put them straight into `app.router.routes` of an application that is a `Document
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from fastapi import Depends
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
@@ -14,10 +15,10 @@ from starlette.types import Receive, Scope, Send
 from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
-from app.catalog.routes.answers import TAG, answers
+from app.catalog.routes.answers import TAG, answers, refuse_unknown_parameters
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import validate_route
-from app.catalog.unknown_names import UnknownName
+from app.near_names import UnknownName
 from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse, json_document
 
@@ -100,6 +101,7 @@ def _fixed_route(path: str, value: schemas.Served, *, name: str, **options: Any)
         _sends(document),
         documents={path: document},
         response_model=type(value),
+        dependencies=[Depends(refuse_unknown_parameters)],
         responses=answers(content),
         name=name.replace("-", "_"),
         tags=[TAG],

@@ -42,7 +42,7 @@ class AuthorizationKeyChange:
     credential_hash: bytes
 
     async def reserve(self, command: CommandRecord) -> None:
-        """Let the new key log in as well. There is one place for such a key.
+        """Accept logins with the new key, too. A charge point has at most one such key.
 
         Raises:
             Conflict: another change is under way, or the charge point may have taken an earlier key.
@@ -72,7 +72,7 @@ class AuthorizationKeyEffect:
         self._credentials = credentials
 
     def key_of(self, value: str) -> bytes:
-        """Return the key behind the value of an AuthorizationKey.
+        """Return the bytes of the key that an AuthorizationKey value encodes.
 
         Raises:
             InvalidInput: the value does not have the form of a key.
@@ -99,11 +99,11 @@ class AuthorizationKeyEffect:
         return AuthorizationKeyChange(work, charge_point, pending)
 
     async def apply(self, work: TenantWork, command: CommandRecord, outcome: Outcome, at: datetime) -> None:
-        """Keep the new key if it was accepted, the old one if it was refused or never sent.
+        """Keep the new key if it was accepted. Keep the old key if the new one was refused or never sent.
 
-        RebootRequired and an unknown outcome leave both, until the first login with the new one or the end of
-        its life. A refusal leaves both too while the charge point may have taken the same key from another
-        command. An answer decides only on the key of its own command.
+        After RebootRequired or an unknown outcome both keys stay valid until the first login with the new
+        key, or until the new key expires. Both stay valid after a refusal, too, if the charge point may have
+        taken the same key from another command. An answer decides only on the key of its own command.
         """
         if not sets_authorization_key(command.action, command.payload):
             return
@@ -125,7 +125,7 @@ def _changes_credential(commands: Sequence[CommandRecord]) -> bool:
 
 
 def _live_pending(charge_point: ChargePointRecord, at: datetime) -> bytes | None:
-    """Return the credential that the charge point may have taken, while it may log in with it."""
+    """Return the credential that the charge point may have taken; None: there is none, or it has expired."""
     if charge_point.pending_until is None or charge_point.pending_until <= at:
         return None
     return charge_point.pending_credential_hash

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.logs import get_logger
+from app.settings import usable_directory
 
 _LOG = get_logger("embedded")
 # The path of a socket has at most 108 bytes, and the longest name in the directory is `.s.PGSQL.5432.lock`.
@@ -78,22 +79,25 @@ def open_directory(path: Path) -> Path:
     """Return the absolute path of the data directory; create it if it does not exist.
 
     Raises:
-        EmbeddedError: it cannot be created.
+        SettingsError: it is not a directory, or cannot be created.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        return path.resolve()
-    except OSError as error:
-        raise EmbeddedError(f"STATIONMASTER_DATA_DIRECTORY: {path}: {error.strerror}") from None
+    return usable_directory(path).resolve()
 
 
 @contextlib.contextmanager
-def ownership(directory: Path) -> Iterator[bool]:
-    """Hold the lock of the data directory inside the `with` block.
+def ownership(directory: Path, name: str = "engines.lock") -> Iterator[bool]:
+    """Hold a lock of the data directory inside the `with` block: by default that of the engines.
 
-    Yields True if this process has the lock, False if another one has it.
+    Yields True if this process has the lock, False if another one has it. The lock ends with the process.
+
+    Raises:
+        EmbeddedError: the lock file cannot be written.
     """
-    descriptor = os.open(directory / "engines.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = directory / name
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise EmbeddedError(f"STATIONMASTER_DATA_DIRECTORY: {path}: {error.strerror}") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

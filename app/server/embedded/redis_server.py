@@ -37,7 +37,7 @@ class RedisServer:
         """Return the command line that runs the engine in the foreground, once `prepare` has found one."""
         binary = self._binary
         if binary is None:
-            raise AssertionError("prepare() comes before command()")
+            raise AssertionError("command() was called before prepare()")
         options = {
             "port": "0",
             "unixsocket": str(self._socket),

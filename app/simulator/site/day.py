@@ -118,7 +118,7 @@ def _rounded_up(current: int, step: int) -> int:
 def _flows(
     draws: Sequence[Draw], measured: dict[str, PerPhase], real: dict[str, PerPhase]
 ) -> tuple[tuple[Flow, Flow, Flow], ...]:
-    """Sum up what flows from the draws alone: nothing here comes from the distributor."""
+    """Compute the flows from what was drawn. Nothing here comes from the distributor."""
     known, others, cars = _sums(measured), _sums(real), [[0, 0, 0] for _ in PLACES]
     for draw in draws:
         for node, phase in draw.places:
@@ -134,7 +134,7 @@ def _flows(
 
 
 def _sums(amounts: dict[str, PerPhase]) -> list[list[int]]:
-    """Return what flows through each node, in the order of `PLACES`: what is drawn there and below."""
+    """Return the flow through each node, in the order of `PLACES`: its own draws and those below it."""
     sums = [[0, 0, 0] for _ in PLACES]
     for node, drawn in amounts.items():
         for place in _PATHS[node]:

@@ -52,7 +52,7 @@ _Number = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSche
 class ClearQuery(IssueQuery):
     """Clear the profile of `charging_profile_id`, or what fits all filters; without any, everything."""
 
-    charging_profile_id: Annotated[_Number, Field(description="With it the other filters do not count.")] = (
+    charging_profile_id: Annotated[_Number, Field(description="If given, the other filters are ignored.")] = (
         None
     )
     connector_id: _Number = None
@@ -149,7 +149,7 @@ async def list_installed_profiles(
 ) -> Response:
     """Show what the charge point has accepted, may have accepted, and has refused.
 
-    Every command that carried a profile counts, in the order of sending, also one posted as raw OCPP.
+    Every command that carried a profile counts, including raw OCPP commands, in the order of sending.
     """
     return resource_response(_ledger(await installer.installed(access.tenant_id, identity)))
 

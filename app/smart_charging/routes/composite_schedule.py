@@ -72,9 +72,9 @@ def _answer(protocol: Protocol, content: bytes, as_picture: bool) -> str:
     try:
         question = read_question(protocol, content.decode())
     except UnicodeDecodeError:
-        raise MalformedBody from None
+        raise MalformedBody(content) from None
     except InvalidInput as refusal:
         if refusal.violations[0].code == NOT_JSON:
-            raise (not_a_number(content) or MalformedBody()) from None
+            raise (not_a_number(content) or MalformedBody(content)) from None
         raise
     return picture(question, "Composite schedule") if as_picture else composite_schedule(question)

@@ -79,7 +79,7 @@ async def draw_composite_schedule(
 ) -> Response:
     """Draw the limits of a connector, the profiles below them, and the measured values over them.
 
-    With a `scheduleStart` in the past, the meter values since then are drawn; the profiles are those of now.
+    With a `scheduleStart` in the past, the meter values since then are drawn, with the present profiles.
     """
     text = await schedules.draw(access.tenant_id, _question(identity, connector_id, query))
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}

@@ -131,7 +131,7 @@ def judge_profile(protocol: Protocol, profile: Json) -> list[FieldViolation]:
 
 
 def as_stored(value: Any) -> Any:
-    """Return a JSON value with floats for decimals: exact for a profile that keeps the rules."""
+    """Return a JSON value with its decimals as floats. No digit is lost if the profile is valid."""
     match value:
         case dict():
             return {name: as_stored(member) for name, member in value.items()}
@@ -154,7 +154,7 @@ def _exact_text(value: Json) -> str:
 
 
 def _out_of_range(value: object, pointer: str) -> Iterator[FieldViolation]:
-    """Yield a violation for each number that is too large to mean anything: such a limit would not limit."""
+    """Yield a violation for each number above any real limit."""
     if isinstance(value, dict):
         for name, member in value.items():
             yield from _out_of_range(member, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")

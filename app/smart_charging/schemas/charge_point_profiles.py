@@ -7,8 +7,9 @@ from pydantic import Field
 
 from app.commands.schemas import Command
 from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE
-from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, Input
+from app.web.inputs import INTEGER_MAXIMUM, Input
 from app.web.resources import Json, Resource
+from app.web.wording import ID_TAG_PATTERN
 
 ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
 

@@ -3,21 +3,24 @@
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.smart_charging.calendar import Day, is_time_zone
 from app.web.exact_json import has_hundredths
-from app.web.inputs import LINE_PATTERN, Input
+from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.wording import END_OF_DAY_PATTERN, LINE_PATTERN, TIME_OF_DAY_PATTERN
 
 LIMIT_MAXIMUM_AW = 100_000_000
 """Amperes or watts: more than any site has, and still exact in tenths."""
-TIME_OF_DAY_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-END_OF_DAY_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
 def _in_tenths(value: object) -> object:
-    """Check a decimal of a body and return it as a float. 21.4 is not a multiple of 0.1 in binary."""
+    """Check that a decimal has at most one decimal place, and return it as a float.
+
+    The check needs the decimal: as a float, 21.4 is not a multiple of 0.1.
+    """
     if not isinstance(value, Decimal):
         return value
     if value.is_finite() and has_hundredths(value):
@@ -108,15 +111,21 @@ class ChargingProfileWrite(Input):
             "resource's `id`, and transactionId, which is that of the running transaction."
         ),
     ] = None
-    calendar: CalendarInput | None = None
+    calendar: Annotated[CalendarInput | None, Field(validate_default=True)] = None
 
     example: ClassVar[Json] = {"description": "Less in the evening peak", "calendar": CalendarInput.example}
 
-    @model_validator(mode="after")
-    def _has_one_form(self) -> Self:
-        if (self.charging_profile is None) is (self.calendar is None):
-            raise ValueError("give either `charging_profile` or `calendar`")
-        return self
+    @field_validator("calendar")
+    @classmethod
+    def _has_one_form(cls, calendar: CalendarInput | None, info: ValidationInfo) -> CalendarInput | None:
+        """Check this at a field, because the checks of a model are left out if another field is wrong."""
+        if "charging_profile" not in info.data:
+            return calendar
+        if info.data["charging_profile"] is None and calendar is None:
+            raise PydanticCustomError("missing_form", "is required if there is no `charging_profile`")
+        if info.data["charging_profile"] is not None and calendar is not None:
+            raise PydanticCustomError("two_forms", "give either `charging_profile` or `calendar`")
+        return calendar
 
 
 EXAMPLE_PROFILE: Json = {
@@ -176,7 +185,7 @@ class ProfileInstallation(Resource):
     transaction_id: int | None = Field(description="The transaction of a TxProfile.")
     requested_at: Instant
     refresh_at: Instant | None = Field(
-        description="When the installation is checked again; null: when it changes."
+        description="When the installation is checked again; null: only when the profile changes."
     )
 
     example: ClassVar[Json] = {

@@ -177,7 +177,7 @@ class BeatenProfile(ProfileSource):
 
 BeatenUnlisted = Annotated[
     int | SkipJsonSchema[None],
-    Field(description="Number of beaten profiles that are not listed; twenty are."),
+    Field(description="Number of further beaten profiles; at most 20 are listed."),
 ]
 
 

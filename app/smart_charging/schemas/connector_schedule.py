@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\d{1,10}(\.\d+)?", re.ASCII)
 
 
 def _in_tenths(value: object) -> object:
-    """Read a number by its text, because 21.4 is not a multiple of 0.1 in binary."""
+    """Read a number from its text. The check needs the text: as a float, 21.4 is not a multiple of 0.1."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value) or has_hundredths(Decimal(value)):
             raise ValueError("is not a positive number with at most one decimal place")

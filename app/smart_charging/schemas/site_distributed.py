@@ -17,7 +17,7 @@ class ShareReason(Resource):
     """The reason why a session does not get more."""
 
     kind: ReasonKind = Field(
-        description="own_maximum: it has all that it can take. node_limit: `quantity` of `node` is full. "
+        description="own_maximum: its own maximum is reached. node_limit: `quantity` of `node` is full. "
         "waiting: its minimum does not fit there. kept_for_another: its minimum would fit, but the capacity "
         "is kept for `session`, which has waited longer. resting: it has just paused. held: its limit stays, "
         "or rises in steps, to be steady. cannot_charge: its maximum is below its minimum, or no multiple of "
@@ -82,7 +82,7 @@ class QuantityLoading(Resource):
     uncontrolled: float
     reserved: float
     allocated: float
-    free: float | None = Field(description="What is left of the limit; negative: the other fields exceed it.")
+    free: float | None = Field(description="What is left of the limit; negative: the use exceeds the limit.")
 
     @classmethod
     def of(cls, loading: tuple[int | None, int, int, int, int]) -> Self:

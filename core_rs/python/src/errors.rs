@@ -35,7 +35,7 @@ pub fn rejected(rejected: Rejected) -> PyErr {
         Rejected::UnknownAction => "the action is unknown, or this side does not send it".to_owned(),
         Rejected::Invalid(violations) => violations.iter().map(describe).collect::<Vec<_>>().join("; "),
         Rejected::QueueFull => "the queue of calls is full".to_owned(),
-        Rejected::NotInFlight => "no call with this id waits for an answer".to_owned(),
+        Rejected::NotInFlight => "no CALL with this id waits for an answer".to_owned(),
     };
     PyValueError::new_err(text)
 }

@@ -1,8 +1,8 @@
 """Lay out the keys of all tables by tenant, and the two big tables in partitions.
 
 Every table with rows of tenants has a primary key that begins with the tenant, and its references bear the
-tenant. Transaction ids are counted for each tenant. The rows that exist stay where they are: the table of
-before becomes the first partition.
+tenant. Transaction ids are counted for each tenant. Existing rows stay where they are: the old table becomes
+the first partition.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _REFERRING: Final = {
     "commands": "CASCADE",
     "charging_profile_installations": "CASCADE",
 }
-"""The tables with rows of charge points, and the rule for a charge point that is deleted."""
+"""The action on the rows of each table when their charge point is deleted."""
 
 _KEYS: Final = {
     "charge_points": ("id", "tenant_id, id"),
@@ -158,10 +158,10 @@ def _count_transaction_ids_of_all() -> None:
 
 
 def _partition_meter_values() -> None:
-    """Make the table of before the partition of all samples up to the end of this month.
+    """Make the old table the partition of all samples up to the end of this month.
 
-    Later months follow as partitions of their own. What a wrong clock dates later than these goes into the
-    default partition.
+    Later months get partitions of their own. Samples that a wrong clock dates later go into the default
+    partition.
     """
     op.execute("alter table meter_values rename to meter_values_before")
     op.execute("alter table meter_values_before drop constraint uq_meter_values_sample")
@@ -214,7 +214,7 @@ def _join_meter_values() -> None:
 
 
 def _partition_frames() -> None:
-    """Make the table of before the partition of all frames up to now; each later day gets its own."""
+    """Make the old table the partition of all frames up to now; each later day gets a partition."""
     op.execute("alter table frame_runs rename to frame_runs_before")
     op.execute("drop index ix_frame_runs_charge_point")
     op.execute("drop index ix_frame_runs_at")

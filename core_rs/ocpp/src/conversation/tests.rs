@@ -278,7 +278,7 @@ fn text_that_is_not_utf8_is_read_with_its_bytes_kept() {
 
 #[test]
 fn a_message_over_the_limit_is_read_as_far_as_it_fits() {
-    let long = format!(r#"{METERED} {}"#, " ".repeat(8_000));
+    let long = format!("{METERED} {}", " ".repeat(8_000));
     let mut bench = Bench::new(Mode::Tolerant);
     let whole = deviations_of(&mut bench, long.as_bytes());
     assert_eq!(whole, [("over_limit".to_owned(), "4096".to_owned())]);

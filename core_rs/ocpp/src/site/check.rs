@@ -204,7 +204,7 @@ fn check_tree(site: &Site, places: &HashMap<&str, usize>, faults: &mut Faults) -
         match (&node.parent, top) {
             (None, None) => top = Some(index),
             (None, Some(first)) => {
-                let detail = format!("Only one node may be without a parent, and /nodes/{first} is.");
+                let detail = format!("Two nodes have no parent; the other is /nodes/{first}.");
                 faults.add(pointer, "second_root", &detail);
             }
             (Some(parent), _) => {

@@ -1,0 +1,129 @@
+"""The words for a broken rule: one mistake has one wording, whether pydantic, core or server found it."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from app.errors import FieldViolation
+from app.types import IDENTITY_PATTERN, SLUG_PATTERN
+
+ID_TAG_PATTERN: Final = r"^[!-\-0-~][ -.0-~]{0,19}$"
+"""CiString20Type (OCPP 1.6 7.6) in printable ASCII, without '/' and leading dot, as it is a path segment."""
+LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+NOTE_PATTERN: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
+ACTION_PATTERN: Final = r"^[A-Za-z]{1,50}$"
+CURSOR_PATTERN: Final = r"^[A-Za-z0-9_-]+$"
+TIME_OF_DAY_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+END_OF_DAY_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+
+PATTERN_WORDS: Final[Mapping[str, str]] = {
+    ID_TAG_PATTERN: "must be 1 to 20 printable ASCII characters without '/', not beginning with blank or '.'",
+    LINE_PATTERN: "must be one line without control characters",
+    NOTE_PATTERN: "must not have control characters, except line breaks and tabs",
+    IDEMPOTENCY_KEY_PATTERN: "must be 1 to 255 printable ASCII characters without blanks",
+    ACTION_PATTERN: "must be 1 to 50 letters of A-Z and a-z",
+    CURSOR_PATTERN: "is not a cursor of this listing",
+    TIME_OF_DAY_PATTERN: "must be a time of day from 00:00 to 23:59",
+    END_OF_DAY_PATTERN: "must be a time of day from 00:00 to 24:00",
+    rf"^{IDENTITY_PATTERN}$": "must be 1 to 48 of A-Z, a-z, 0-9, blank and *+=|@._-, not beginning with '.'",
+    rf"^{SLUG_PATTERN}$": "must be 1 to 40 of a-z, 0-9 and '-'",
+}
+"""The words for a text, by the pattern that it has to match. A test finds patterns that are missing here."""
+
+INTEGER_DIGITS: Final = 18
+"""An integer with at most so many digits is read as one."""
+_BODY: Final = "the body must be an object"
+_INTEGER: Final = "is not an integer"
+_NUMBER: Final = "is not a number"
+_BOOLEAN: Final = "is neither true nor false"
+_OBJECT: Final = "is not an object"
+WORDS: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "unknown_field": "is not a known field",
+    "duplicate_field": "is given twice in its object",
+    "int_type": _INTEGER,
+    "int_parsing": _INTEGER,
+    "int_from_float": _INTEGER,
+    "int_parsing_size": "is too large",
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "is not a finite number",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
+    "string_type": "is not a string",
+    "list_type": "is not an array",
+    "dict_type": _OBJECT,
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "not_an_object": _OBJECT,
+    "uuid_type": "is not a UUID",
+    "uuid_parsing": "is not a UUID",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "string_too_short": "has fewer than {min_length} characters",
+    "string_too_long": "has more than {max_length} characters",
+    "too_short": "has fewer than {min_length} items",
+    "too_long": "has more than {max_length} items",
+    "greater_than": "is not more than {gt}",
+    "greater_than_equal": "is less than {ge}",
+    "less_than": "is not less than {lt}",
+    "less_than_equal": "is more than {le}",
+}
+"""The words for a broken rule, by its name: of pydantic, or of the core."""
+
+_CORE_WORDS: Final = (
+    (re.compile(r"expected a boolean"), _BOOLEAN),
+    (re.compile(r"expected (an? .+)"), r"is not \1"),
+    (re.compile(r"expected at most (\d+ \w+)"), r"has more than \1"),
+    (re.compile(r"expected at least (\d+ \w+)"), r"has fewer than \1"),
+    (re.compile(r"the number is too large|does not fit 64 bits"), "is too large"),
+    (re.compile(r"(not an? .+)"), r"is \1"),
+    (re.compile(r"(outside the allowed range|below the least allowed value)"), r"is \1"),
+)
+"""Details of the core without a code of their own."""
+
+
+def words_of(fault: Mapping[str, Any]) -> str:
+    """Return what is wrong by a finding of pydantic, without the value itself, which may be a secret.
+
+    fault: with `ctx` and `input`.
+    """
+    rule: str = fault["type"]
+    context: Mapping[str, Any] = fault.get("ctx") or {}
+    if rule == "string_pattern_mismatch":
+        return PATTERN_WORDS.get(context["pattern"], "has characters that are not allowed here")
+    if _is_huge(fault):
+        return WORDS["int_parsing_size"]
+    # A rule of ours has its words in the message.
+    words = WORDS.get(rule)
+    return fault["msg"].removeprefix("Value error, ") if words is None else words.format_map(context)
+
+
+def reworded(violation: FieldViolation) -> FieldViolation:
+    """Return a violation of ours or of the core in the words for its rule."""
+    detail = _of_core(violation)
+    if not violation.pointer and (detail == _OBJECT or violation.code == "missing"):
+        detail = _BODY
+    return FieldViolation(violation.pointer, violation.code, detail)
+
+
+def _of_core(violation: FieldViolation) -> str:
+    if violation.detail in ("a required field is missing", "unknown field", "duplicate field") or (
+        violation.code == "not_an_object"
+    ):
+        return WORDS[violation.code]
+    for form, words in _CORE_WORDS:
+        if match := form.fullmatch(violation.detail):
+            return match.expand(words)
+    return violation.detail
+
+
+def _is_huge(fault: Mapping[str, Any]) -> bool:
+    """Say whether an integer has so many digits that it was read as a decimal (`exact_json`)."""
+    given = fault.get("input")
+    if fault["type"] != "int_type" or not isinstance(given, Decimal) or not given.is_finite():
+        return False
+    return given.adjusted() >= INTEGER_DIGITS
