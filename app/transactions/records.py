@@ -46,7 +46,8 @@ class TransactionStart:
     """StartTransaction (OCPP 1.6 4.8).
 
     started_at: the charge point's time, or that of the arrival if it says nothing; meter_start_wh: its
-    register, None if it told none; epoch, message_id: of the connection and the CALL that brought it.
+    register, None if it told none; epoch, message_id: of the connection and the CALL that brought it;
+    evidence: its frame, packed.
     """
 
     tenant_id: int
@@ -61,6 +62,7 @@ class TransactionStart:
     raw: Json = field(default_factory=dict)
     epoch: int = 0
     message_id: str = ""
+    evidence: bytes | None = None
 
     @property
     def charge_point(self) -> ChargePointKey:
@@ -155,6 +157,7 @@ class TransactionStop:
     transaction_data: tuple[MeterReading, ...] = ()
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
+    evidence: bytes | None = None
 
     @property
     def received_at_us(self) -> int:
@@ -238,7 +241,10 @@ class WaitingStop:
 
 
 class Closing(NamedTuple):
-    """One transaction to close, by the stop that ends it. raw: the stop as it came; flags: new ones."""
+    """One transaction to close, by the stop that ends it.
+
+    raw: the stop as it came; flags: new ones; evidence: its frame, packed.
+    """
 
     transaction: StoppableTransaction
     ending: Ending
@@ -246,6 +252,7 @@ class Closing(NamedTuple):
     id_tag_info: Json | None
     raw: Json
     flags: tuple[str, ...]
+    evidence: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +288,7 @@ class MeterReadings(NamedTuple):
 class DamagedRecord:
     """The text of a billing message of which something could not be read, and what that was.
 
-    Each text is kept once.
+    Each text is kept once. transaction_id: as the message names it.
     """
 
     tenant_id: int
@@ -290,6 +297,7 @@ class DamagedRecord:
     raw: str
     deviations: list[Json]
     received_at: datetime
+    transaction_id: int | None = None
 
 
 PresumedReason = Literal["later_start", "boot", "available", "operator"]

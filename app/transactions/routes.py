@@ -13,17 +13,26 @@ from starlette.responses import Response
 
 from app.transactions.schemas import (
     Attachment,
+    Evidence,
+    EvidenceFrame,
     MeterValue,
     OrphanRecord,
     Transaction,
     TransactionEnd,
+    flag_meanings,
     meter_value_fields,
     transaction_fields,
 )
 from app.transactions.service import TransactionService
 from app.transactions.stored_records import MeterValueFilter, MeterValueRecord, TransactionFilter
 from app.web.access import ReadAccess, WriteAccess
-from app.web.conditional import IfNoneMatch, encoded_page_response, encoded_response, page_response
+from app.web.conditional import (
+    IfNoneMatch,
+    encoded_page_response,
+    encoded_response,
+    page_response,
+    resource_response,
+)
 from app.web.inputs import (
     DIGITS,
     INTEGER_MAXIMUM,
@@ -130,6 +139,22 @@ async def list_transaction_meter_values(
     after = None if key is None else (key.at, key.number)
     records = await transactions.meter_values(access.tenant_id, transaction_id, paging.limit + 1, after)
     return _meter_value_page(records, paging.limit)
+
+
+@router.get("/{transaction_id}/evidence", response_model=Evidence, responses=problems(404))
+async def get_evidence(
+    access: ReadAccess, transactions: Transactions, transaction_id: TransactionIdPath
+) -> Response:
+    """Read what a transaction rests on: its frames as they came, its flags, and messages that did not fit."""
+    record, packed, orphans = await transactions.evidence(access.tenant_id, transaction_id)
+    return resource_response(
+        Evidence(
+            start=EvidenceFrame.of(packed.start_evidence),
+            stop=EvidenceFrame.of(packed.stop_evidence),
+            orphan_records=[OrphanRecord.model_validate(orphan) for orphan in orphans],
+            flags=flag_meanings(record.flags),
+        )
+    )
 
 
 @router.post(

@@ -1,13 +1,16 @@
 """Shapes of REST requests and answers about transactions."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from app.clock import utc_text
 from app.database.repository import LARGEST_INT64
+from app.transactions.evidence import unpack
 from app.transactions.records import OrphanKind, PresumedReason
+from app.transactions.rules.flags import MEANINGS
 from app.transactions.rules.registers import energy_of
 from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from app.web.inputs import Input
@@ -165,6 +168,55 @@ class OrphanRecord(Resource):
         "received_at": EXAMPLE_TIME,
         "transaction_id": None,
     }
+
+
+class EvidenceFrame(Resource):
+    """A frame as it was received, and its deviations from the standard."""
+
+    frame: str
+    deviations: list[Json]
+
+    @classmethod
+    def of(cls, packed: bytes | None) -> Self | None:
+        """Return the frame of packed evidence."""
+        return None if packed is None else cls(**unpack(packed)._asdict())
+
+
+class FlagMeaning(Resource):
+    """A flag of the transaction, and what it says."""
+
+    flag: str
+    meaning: str
+
+
+class Evidence(Resource):
+    """What a transaction rests on."""
+
+    start: EvidenceFrame | None = Field(description="null: from before frames were kept.")
+    stop: EvidenceFrame | None = Field(
+        description="null: no stop has come, it was an orphan record, or it is from before frames were kept."
+    )
+    orphan_records: list[OrphanRecord] = Field(
+        description="Messages about it that fit it not at once, contradict it, or were damaged; at most 100."
+    )
+    flags: list[FlagMeaning]
+
+    example: ClassVar[Json] = {
+        "start": {
+            "frame": '[2,"7","StartTransaction",{"connectorId":1,"idTag":"B4A63CDF","meterStart":18000}]',
+            "deviations": [{"kind": "missing_field", "pointer": "/timestamp", "raw": ""}],
+        },
+        "stop": None,
+        "orphan_records": [],
+        "flags": [
+            {"flag": "time_missing", "meaning": "A message bore no time. That of its arrival is stored."}
+        ],
+    }
+
+
+def flag_meanings(flags: Iterable[str]) -> list[FlagMeaning]:
+    """Return flags with their meanings, each once."""
+    return [FlagMeaning(flag=flag, meaning=MEANINGS.get(flag, "")) for flag in dict.fromkeys(flags)]
 
 
 def transaction_fields(record: TransactionRecord) -> Fields:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from app.audit.records import NewAuditEntry
 from app.charge_points.service import found_charge_point
@@ -16,11 +17,14 @@ from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import (
     MeterValueFilter,
     MeterValueRecord,
+    PackedEvidence,
     StoredOrphan,
     TransactionFilter,
     TransactionRecord,
 )
 from app.types import TenantId
+
+_ORPHANS_SHOWN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,19 @@ class TransactionService:
         if record is None:
             raise NotFound("There is no such transaction.", "transaction_id")
         return record
+
+    async def evidence(
+        self, tenant_id: TenantId, transaction_id: int
+    ) -> tuple[TransactionRecord, PackedEvidence, list[StoredOrphan]]:
+        """Return a transaction, the frames behind it, and the orphan records that belong to it.
+
+        Raises:
+            NotFound: the tenant has no such transaction.
+        """
+        transaction = await self.get(tenant_id, transaction_id)
+        store = self._store(tenant_id)
+        orphans = await store.orphans_of(transaction_id, _ORPHANS_SHOWN)
+        return transaction, await store.evidence(transaction_id), orphans
 
     async def page(
         self,

@@ -81,6 +81,13 @@ class MeterValueRecord(NamedTuple):
         return value
 
 
+class PackedEvidence(NamedTuple):
+    """The frames of a transaction as they are stored; None: from before they were, or there is none."""
+
+    start_evidence: bytes | None
+    stop_evidence: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredOrphan:
     """A stored billing message that fits no transaction. transaction_id: what it was joined to."""

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -66,6 +67,9 @@ transactions = Table(
     Column("last_meter_wh", BigInteger),
     Column("flags", ARRAY(Text, as_tuple=True), nullable=False, server_default=text("'{}'")),
     Column("remote_start_command_id", UUID(as_uuid=True)),
+    # The frames as they were received, with their deviations, packed.
+    Column("start_evidence", LargeBinary),
+    Column("stop_evidence", LargeBinary),
     # A charge point with transactions cannot be deleted: they are billing records.
     charge_point_reference(ondelete="NO ACTION"),
     UniqueConstraint(
@@ -169,6 +173,7 @@ orphan_records = Table(
         postgresql_where=text("awaits_start and transaction_id is null"),
     ),
     Index("ix_orphan_records_charge_point", "tenant_id", "charge_point_id", "id"),
+    Index("ix_orphan_records_transaction", "tenant_id", "transaction_id"),
     CheckConstraint(
         "kind in ('stop_unknown_transaction', 'stop_conflict', 'invalid', 'damaged')", name="kind"
     ),

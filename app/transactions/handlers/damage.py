@@ -52,6 +52,7 @@ def _damaged(clock: Clock, connection: Connection, call: Dispatch) -> DamagedRec
         call.text or "",
         deviations,
         clock.now(),
+        call.payload.get("transactionId"),
     )
 
 

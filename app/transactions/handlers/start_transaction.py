@@ -10,6 +10,7 @@ from app.answers import Recording
 from app.clock import Clock
 from app.connection import Connection
 from app.ocpp import Dispatch, v16
+from app.transactions.evidence import evidence_of
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStart, TransactionStarted
 from app.transactions.rules import starts
@@ -36,6 +37,7 @@ def handle(
         raw=dict(request),
         epoch=connection.epoch,
         message_id=call.unique_id,
+        evidence=evidence_of(call),
     )
     return Recording(ledger.start_transaction(start), _answer)
 

@@ -8,6 +8,7 @@ from app.answers import Recording
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.ocpp import Dispatch, v16
+from app.transactions.evidence import evidence_of
 from app.transactions.handlers.meter_values import readings_of
 from app.transactions.ledger import Ledger
 from app.transactions.records import StopRecorded, TransactionStop
@@ -37,6 +38,7 @@ def handle(
         transaction_data=tuple(readings_of(request.get("transactionData", ()), microseconds_of(received_at))),
         flags=flags,
         raw=_raw(request),
+        evidence=evidence_of(call),
     )
     return Recording(ledger.stop_transaction(stop), _answer)
 

@@ -180,7 +180,8 @@ def _closing(
         tag = tags.get(IdTagKey(stop.tenant_id, fold_id_tag(ending.id_tag)))
         info = id_tag_info(tag, stop.received_at)
     flags = _ending_flags(transaction, ending)
-    return Closing(transaction, ending, stop.received_at, info, stop_payload(stop), flags)
+    raw = stop_payload(stop)
+    return Closing(transaction, ending, stop.received_at, info, raw, flags, stop.evidence)
 
 
 def _ending_flags(transaction: StoppableTransaction, ending: Ending) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import orjson
 
 from app.clock import moment_of
 from app.database.prepared import Connection
+from app.database.repository import LARGEST_INT32
 from app.database.text import clean_text, json_text
 from app.id_tags.rules import fold_id_tag
 from app.transactions.records import (
@@ -109,7 +110,13 @@ def damaged_orphan(record: DamagedRecord) -> Orphan:
         json_text(record.deviations),
         clean_text(record.raw),
         record.received_at,
+        transaction_id=_named(record.transaction_id),
     )
+
+
+def _named(transaction_id: int | None) -> int | None:
+    """Return a transactionId that a message names, if it can be one of ours."""
+    return transaction_id if transaction_id is not None and 0 < transaction_id <= LARGEST_INT32 else None
 
 
 def stop_orphan(stop: TransactionStop, payload: Json, kind: OrphanKind, transaction_id: int | None) -> Orphan:

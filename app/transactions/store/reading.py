@@ -19,6 +19,7 @@ from app.transactions import tables
 from app.transactions.stored_records import (
     MeterValueFilter,
     MeterValueRecord,
+    PackedEvidence,
     StoredOrphan,
     TransactionFilter,
     TransactionRecord,
@@ -51,6 +52,20 @@ def _select_transactions(*conditions: Any) -> Select[Any]:
     return statement.where(_TABLE.c.tenant_id == bindparam("tenant_id"), *conditions)
 
 
+_EVIDENCE: Final = Statement(
+    select(_TABLE.c.start_evidence, _TABLE.c.stop_evidence).where(
+        _TABLE.c.tenant_id == bindparam("tenant_id"), _TABLE.c.id == bindparam("transaction_id")
+    )
+)
+_ORPHANS_OF: Final = Statement(
+    select(*_ORPHAN_COLUMNS)
+    .where(
+        _ORPHANS.c.tenant_id == bindparam("tenant_id"),
+        _ORPHANS.c.transaction_id == bindparam("transaction_id"),
+    )
+    .order_by(_ORPHANS.c.id)
+    .limit(bindparam("limit", type_=Integer))
+)
 _ONE: Final = Statement(_select_transactions(_TABLE.c.id == bindparam("transaction_id")))
 
 # Not a join: the planner keeps the order of the index only if the charge point is a constant to it.
@@ -110,6 +125,16 @@ class TransactionStore:
             return None
         rows = await self._rows(_ONE, transaction_id=transaction_id)
         return TransactionRecord(*rows[0].values()) if rows else None
+
+    async def evidence(self, transaction_id: int) -> PackedEvidence:
+        """Return the frames behind a transaction that exists."""
+        [row] = await self._rows(_EVIDENCE, transaction_id=transaction_id)
+        return PackedEvidence(*row.values())
+
+    async def orphans_of(self, transaction_id: int, limit: int) -> list[StoredOrphan]:
+        """Return orphan records that belong to a transaction, the oldest first."""
+        rows = await self._rows(_ORPHANS_OF, transaction_id=transaction_id, limit=limit)
+        return [_orphan(row) for row in rows]
 
     async def page(
         self,

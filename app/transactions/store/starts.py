@@ -36,16 +36,16 @@ _FIND_RUNNING: Final = """
 _INSERT: Final = """
     insert into transactions (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
         started_key, started_received_at, meter_start_wh, reservation_id, id_tag_info, flags,
-        remote_start_command_id, id, start_number, start_message_id, started_epoch)
+        remote_start_command_id, id, start_number, start_message_id, started_epoch, start_evidence)
     select tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key, received_at,
         meter_start_wh, reservation_id, id_tag_info::jsonb, string_to_array(flags, ','), command_id, id,
-        start_number, message_id, epoch
+        start_number, message_id, epoch, evidence
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[], $11::text[], $12::text[],
-            $13::uuid[], $14::int[], $15::int[], $16::text[], $17::bigint[])
+            $13::uuid[], $14::int[], $15::int[], $16::text[], $17::bigint[], $18::bytea[])
         as new (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at, started_key,
             received_at, meter_start_wh, reservation_id, id_tag_info, flags, command_id, id, start_number,
-            message_id, epoch)
+            message_id, epoch, evidence)
     order by tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
     on conflict do nothing
     returning id, tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
@@ -119,4 +119,5 @@ def _row(judged: JudgedStart, command_id: UUID | None, transaction_id: int) -> t
         judged.number,
         clean_text(start.message_id),
         start.epoch,
+        start.evidence,
     )

@@ -62,11 +62,11 @@ _CLOSE: Final = """
     update transactions set stopped_at = ended.stopped_at, stopped_received_at = ended.received_at,
         meter_stop_wh = ended.meter_stop_wh, stop_reason = ended.reason, stop_id_tag = ended.id_tag,
         stop_id_tag_info = ended.id_tag_info::jsonb, stop_raw = ended.raw::jsonb,
-        flags = flags || string_to_array(ended.new_flags, ',')
+        flags = flags || string_to_array(ended.new_flags, ','), stop_evidence = ended.evidence
     from unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[],
-            $7::text[], $8::text[], $9::text[], $10::text[])
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])
         as ended (tenant_id, id, stopped_at, received_at, meter_stop_wh, reason, id_tag, id_tag_info, raw,
-            new_flags)
+            new_flags, evidence)
     where transactions.tenant_id = ended.tenant_id and transactions.id = ended.id
 """
 
@@ -153,4 +153,5 @@ def _closing_row(closing: Closing) -> tuple[object, ...]:
         None if closing.id_tag_info is None else json_text(closing.id_tag_info),
         json_text(raw),
         ",".join(closing.flags),
+        closing.evidence,
     )

@@ -1,0 +1,121 @@
+"""Each list of transactions and each search of the ledger is an index seek, whatever the past."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.transactions.store import reading
+from app.transactions.stored_records import TransactionFilter
+from app.types import TenantId
+from tests.support.store import ChargePointRecords, RecordsMaker
+
+pytestmark = pytest.mark.slow
+
+BASE = datetime(2020, 1, 1, tzinfo=UTC)
+PAST = 60_000
+"""Transactions of the tenant, half of them of one charge point."""
+
+_GENERATE = """
+    insert into transactions (tenant_id, id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
+        started_key, started_received_at, meter_start_wh, id_tag_info, started_epoch, stopped_at,
+        stopped_received_at, meter_stop_wh, stop_raw)
+    select $1, number, case when number % 2 = 0 then $2::bigint else $3::bigint end, 1 + number % 4, 'TAG-' || number % 500,
+        'tag-' || number % 500, $4::timestamptz + number * interval '1 hour',
+        $4::timestamptz + number * interval '1 hour', $4::timestamptz + number * interval '1 hour', number,
+        '{"status": "Accepted"}', number / 100,
+        case when number % 1000 > 0 then $4::timestamptz + number * interval '1 hour 1 second' end,
+        case when number % 1000 > 0 then $4::timestamptz + number * interval '1 hour 1 second' end,
+        case when number % 1000 > 0 then number + 1 end, '{"transactionId": -1}'
+    from generate_series(1, $5::int) as number
+"""
+FILTERS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "charge point": {"identity": "CP-1"},
+    "unknown charge point": {"identity": "NONE"},
+    "connector": {"identity": "CP-1", "connector_id": 2},
+    "tag": {"id_tag": "TAG-7"},
+    "open": {"open": True},
+    "open of a charge point": {"identity": "CP-1", "open": True},
+    "a day long past": {"from_at": BASE + timedelta(days=9), "to_at": BASE + timedelta(days=10)},
+    "a day of a charge point": {
+        "identity": "CP-1",
+        "from_at": BASE + timedelta(days=9),
+        "to_at": BASE + timedelta(days=10),
+    },
+    "a day of a tag": {"id_tag": "TAG-7", "from_at": BASE + timedelta(days=9)},
+}
+
+
+@pytest.fixture
+async def past(
+    records: ChargePointRecords, make_records: RecordsMaker, database_url: str
+) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to a database in which the tenant has a long past."""
+    other = await make_records("CP-2")
+    connection = await asyncpg.connect(database_url)
+    place = (records.tenant.id, records.record.id, other.record.id)
+    await connection.execute(_GENERATE, *place, BASE, PAST)
+    await connection.execute("analyze transactions")
+    yield connection
+    await connection.execute("delete from transactions where tenant_id = $1", records.tenant.id)
+    await connection.close()
+
+
+class _Explained:
+    """In the place of the reads: keeps how many blocks a statement touched."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", tenant_id: TenantId) -> None:
+        self._connection = connection
+        self.tenant_id = tenant_id
+        self.plan: dict[str, Any] = {}
+
+    async def rows(self, statement: Any, values: Any) -> list[Any]:
+        arguments = [values[name] for name in statement.names]
+        text = f"explain (analyze, buffers, format json) {statement.text}"
+        [row] = await self._connection.fetch(text, *arguments)
+        self.plan = json.loads(row[0])[0]["Plan"]
+        return []
+
+
+def _nodes(plan: dict[str, Any]) -> list[str]:
+    return [plan["Node Type"], *(name for child in plan.get("Plans", []) for name in _nodes(child))]
+
+
+@pytest.mark.parametrize("filters", FILTERS.values(), ids=FILTERS)
+async def test_a_list_of_transactions_reads_little_more_than_it_shows(
+    records: ChargePointRecords, past: "asyncpg.Connection[Any]", filters: dict[str, Any]
+) -> None:
+    explained = _Explained(past, TenantId(records.tenant.id))
+    store = reading.TransactionStore(explained)
+    await store.page(50, None, TransactionFilter(**filters))
+    assert "Seq Scan" not in _nodes(explained.plan) or "charge_points" in str(explained.plan)
+    assert "Sort" not in _nodes(explained.plan)
+    touched = explained.plan["Shared Hit Blocks"] + explained.plan["Shared Read Blocks"]
+    assert touched < 700, explained.plan
+
+
+async def test_a_record_costs_the_same_with_a_long_past(
+    records: ChargePointRecords, past: "asyncpg.Connection[Any]"
+) -> None:
+    """Count blocks, because times are not those of another day."""
+    before = await _touched(past)
+    ledger = records.storage.ledger
+    await ledger.stop_transaction(records.stop(-1, meter_stop_wh=-5))
+    await ledger.meter_values(records.readings("1", "2", "3"))
+    started = await ledger.start_transaction(records.start(connector_id=9))
+    await ledger.stop_transaction(records.stop(started.transaction_id))
+    touched = await _touched(past) - before
+    assert touched < 3_000
+
+
+async def _touched(connection: "asyncpg.Connection[Any]") -> int:
+    await connection.execute("select pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+    count: int = await connection.fetchval(
+        "select sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::bigint"
+        " from pg_statio_user_tables where relname in ('transactions', 'meter_values', 'orphan_records')"
+    )
+    return count
