@@ -224,7 +224,15 @@ class Resolve:
     @property
     def outcome(
         self,
-    ) -> Literal["result", "call_error", "invalid_result", "timed_out", "connection_lost", "not_sent"]: ...
+    ) -> Literal[
+        "result",
+        "call_error",
+        "invalid_result",
+        "unreadable_answer",
+        "timed_out",
+        "connection_lost",
+        "not_sent",
+    ]: ...
     @property
     def late(self) -> bool: ...
     @property
@@ -233,6 +241,10 @@ class Resolve:
     def error_code(self) -> str | None: ...
     @property
     def error_description(self) -> str | None: ...
+    @property
+    def text(self) -> str | None:
+        """The text of an answer that is damaged or breaks the definition: without secrets, and cut."""
+
     @property
     def deviations(self) -> list[Deviation]: ...
 

@@ -15,7 +15,7 @@ const EXPIRED_LIMIT: usize = 8;
 /// | queued | no other CALL is outstanding | outstanding | `CallSent`, `Send` |
 /// | queued | `cancel` | forgotten | |
 /// | queued | `disconnect` | ended | `Resolve`: `NotSent` |
-/// | outstanding | its answer | ended | `Resolve`: `Result`, `CallError` or `InvalidResult` |
+/// | outstanding | its answer | ended | `Resolve`: `Result`, `CallError`, `InvalidResult` or `UnreadableAnswer` |
 /// | outstanding | its deadline | expired | `Resolve`: `TimedOut` |
 /// | outstanding | `disconnect` | ended | `Resolve`: `ConnectionLost` |
 /// | expired | its answer | ended | `Resolve` with `late` |
@@ -81,6 +81,15 @@ impl Calls {
             Some(call) if call.unique_id == unique_id => Some(call.message),
             _ => self.expired.iter().find(|call| call.unique_id == unique_id).map(|call| call.message),
         }
+    }
+
+    /// The outstanding CALL, if its id is in a text that cannot be read.
+    ///
+    /// Only ids that are too long to be there by chance are found.
+    pub(super) fn named_in(&self, text: &str) -> Option<String> {
+        const LEAST_BYTES: usize = 16;
+        let call = self.outstanding.as_ref().filter(|call| call.unique_id.len() >= LEAST_BYTES)?;
+        memchr::memmem::find(text.as_bytes(), call.unique_id.as_bytes()).map(|_| call.unique_id.clone())
     }
 
     /// Remove the CALL that is answered. Returns its message, and whether the answer is late.

@@ -14,8 +14,10 @@ pub enum Outcome {
     Result,
     /// A CALLERROR.
     CallError,
-    /// A CALLRESULT that breaks the definition.
+    /// A CALLRESULT that breaks the definition. It does not say that the CALL was refused.
     InvalidResult,
+    /// A CALLRESULT or CALLERROR that is damaged. It does not say what the other side did.
+    UnreadableAnswer,
     /// No answer in time.
     TimedOut,
     /// The socket closed before the answer. What the other side did is unknown.
@@ -58,7 +60,7 @@ pub enum Effect<'a> {
     },
     /// A frame was dropped.
     Ignored {
-        /// Stable name: `repeated`, `unknown_unique_id`, `unknown_message_type`, `unreadable`, `broken_answer`.
+        /// Stable name: `repeated`, `unknown_unique_id`, `unknown_message_type`, `unreadable`.
         reason: &'static str,
         /// One line for people.
         detail: String,
@@ -80,8 +82,10 @@ pub struct Resolution<'a> {
     pub payload: Option<Value<'a>>,
     /// The code of a CALLERROR; `GenericError` for an unknown one.
     pub error_code: Option<ErrorCode>,
-    /// The description of a CALLERROR, or what is wrong with the result.
+    /// The description of a CALLERROR, or what is wrong with the answer.
     pub error_description: Option<String>,
+    /// The text of an answer that is damaged or breaks the definition: without secrets, and cut.
+    pub text: Option<String>,
     /// The deviations that were repaired.
     pub deviations: Vec<Deviation>,
 }
@@ -96,6 +100,7 @@ impl Resolution<'_> {
             payload: None,
             error_code: None,
             error_description: None,
+            text: None,
             deviations: Vec::new(),
         }
     }
@@ -125,6 +130,14 @@ pub(super) fn describe(violation: &Violation) -> String {
     } else {
         format!("{}: {}", violation.pointer, violation.detail)
     }
+}
+
+/// The text of an answer that could not be used, as a record may keep it.
+pub(super) fn kept_text(text: &str) -> String {
+    /// Enough to see what is wrong. The frame log has the whole text.
+    const LIMIT: usize = 1024;
+    let shown = redact::redact(text);
+    shown[..shown.floor_char_boundary(LIMIT)].to_owned()
 }
 
 /// Hide what deviations quote of a frame with a secret, because deviations are logged.

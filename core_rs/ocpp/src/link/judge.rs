@@ -54,7 +54,7 @@ pub fn payload_text<'a>(
         Ok(_) => return broken("unexpected text after the payload".to_owned()),
         Err(error) => return broken(format!("{} at byte {}", error.fault, error.offset)),
     };
-    let report = validate(expected.schema, expected.object, &mut payload, mode);
+    let report = validate(expected.schema, expected.object, expected.direction, &mut payload, mode);
     Judged { payload, report }
 }
 
@@ -173,7 +173,11 @@ fn judge_fault<'a>(protocol: &Protocol, fault: Fault) -> JudgedFrame<'a> {
             judged.action = action;
             violation
         }
-        Fault::Answer(violation) | Fault::Unreadable(violation) => violation,
+        Fault::Answer { unique_id, violation } => {
+            judged.unique_id = Some(unique_id.text.into_owned());
+            violation
+        }
+        Fault::Unreadable(violation) => violation,
         Fault::UnknownMessageType => Violation {
             code: ErrorCode::FormationViolation,
             pointer: "/0".to_owned(),

@@ -8,6 +8,7 @@ mod answers;
 mod calls;
 mod effect;
 pub mod judge;
+mod results;
 mod role;
 mod text_hash;
 
@@ -22,7 +23,7 @@ use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId};
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::{Direction, Kind, MessageSchema, ObjectSchema};
 use crate::protocol::validate::Mode;
-use crate::protocol::violation::{Deviation, RAW_LIMIT, Violation};
+use crate::protocol::violation::{Deviation, Violation};
 use crate::protocol::{Limits, Protocol};
 
 /// The options of a link.
@@ -56,6 +57,7 @@ pub struct Options {
 /// | CALL with the id of one in flight, other text | `Refused`, then the CALLERROR as `Send` |
 /// | CALLRESULT or CALLERROR for the outstanding CALL | `Resolve`, then the next queued CALL |
 /// | the same for a CALL that has timed out | `Resolve` with `late` |
+/// | the same, damaged, or an unreadable text with the id of the outstanding CALL | `Resolve`: `UnreadableAnswer`, then the next queued CALL |
 /// | any other answer, unknown message type, unreadable text | `Ignored` |
 #[derive(Debug)]
 pub struct Link {
@@ -228,14 +230,17 @@ impl Link {
                 self.take_call(call, &action, payload, effects);
             }
             Ok(Message::CallResult { unique_id, payload }) => {
-                self.take_result(&unique_id.text, payload, deviations, effects);
+                self.take_result(&unique_id.text, payload, text, deviations, effects);
                 self.calls.send_next(now, effects);
             }
             Ok(Message::CallError { unique_id, code, description }) => {
                 self.take_error(&unique_id.text, &code, description, deviations, effects);
                 self.calls.send_next(now, effects);
             }
-            Err(fault) => self.take_fault(*fault, effects),
+            Err(fault) => {
+                self.take_fault(*fault, text, effects);
+                self.calls.send_next(now, effects);
+            }
         }
     }
 
@@ -312,63 +317,19 @@ impl Link {
         }
     }
 
-    fn take_result<'a>(
-        &mut self,
-        unique_id: &str,
-        payload: Payload<'a>,
-        mut deviations: Vec<Deviation>,
-        effects: &mut Vec<Effect<'a>>,
-    ) {
-        let Some((message, late)) = self.calls.take_answered(unique_id) else {
-            return effects.push(unknown_unique_id());
-        };
-        let expected = self.payload_of(message, Direction::Response);
-        let (payload, report) = payload.judge(expected, self.options.mode);
-        deviations.extend(report.deviations);
-        let outcome = if report.violations.is_empty() { Outcome::Result } else { Outcome::InvalidResult };
-        effects.push(Effect::Resolve(Resolution {
-            late,
-            payload: (outcome == Outcome::Result).then_some(payload),
-            error_description: report.violations.first().map(describe),
-            deviations,
-            ..Resolution::ended(unique_id.to_owned(), message.action, outcome)
-        }));
-    }
-
-    fn take_error(
-        &mut self,
-        unique_id: &str,
-        code: &str,
-        description: String,
-        mut deviations: Vec<Deviation>,
-        effects: &mut Vec<Effect<'_>>,
-    ) {
-        let Some((message, late)) = self.calls.take_answered(unique_id) else {
-            return effects.push(unknown_unique_id());
-        };
-        let protocol = self.options.protocol;
-        let known = protocol.error_code(code);
-        if known.is_none_or(|known| protocol.spelling(known) != code) {
-            let raw = code.chars().take(RAW_LIMIT).collect();
-            deviations.push(Deviation { kind: "error_code_spelling", pointer: String::new(), raw });
-        }
-        effects.push(Effect::Resolve(Resolution {
-            late,
-            error_code: Some(known.unwrap_or(ErrorCode::GenericError)),
-            error_description: Some(description),
-            deviations,
-            ..Resolution::ended(unique_id.to_owned(), message.action, Outcome::CallError)
-        }));
-    }
-
-    fn take_fault(&self, fault: Fault, effects: &mut Vec<Effect<'_>>) {
+    fn take_fault(&mut self, fault: Fault, text: &str, effects: &mut Vec<Effect<'_>>) {
         match fault {
             Fault::Call { unique_id, action, violation } => {
                 self.refuse(&unique_id, action, vec![violation], effects);
             }
-            Fault::Answer(violation) => effects.push(ignored("broken_answer", &violation.detail)),
+            Fault::Answer { unique_id, violation } => {
+                self.take_damaged(&unique_id.text, &violation, text, effects);
+            }
             Fault::UnknownMessageType => effects.push(ignored("unknown_message_type", "")),
-            Fault::Unreadable(violation) => effects.push(ignored("unreadable", &violation.detail)),
+            Fault::Unreadable(violation) => match self.calls.named_in(text) {
+                Some(unique_id) => self.take_damaged(&unique_id, &violation, text, effects),
+                None => effects.push(ignored("unreadable", &violation.detail)),
+            },
         }
     }
 
@@ -386,10 +347,6 @@ impl Link {
         effects.push(Effect::Refused { unique_id, action, violations });
         effects.push(Effect::Send(answer));
     }
-}
-
-fn unknown_unique_id<'a>() -> Effect<'a> {
-    ignored("unknown_unique_id", "no CALL with this id waits for an answer")
 }
 
 /// Whether a repeat may get the same answer. Not if the answer carries the time of day: it would be stale, and
