@@ -134,13 +134,14 @@ impl Conversation {
         if let Some(kind) = deviation {
             (around.found)(Found::Tolerated(kind));
         }
+        let shown = self.link.shown(text);
         // One panic costs one message, not the worker.
         let Ok(effects) = catch_unwind(AssertUnwindSafe(|| self.receive(text, around.now))) else {
-            self.log(text, "in", None, around);
+            self.log(&shown, "in", None, around);
             return (around.found)(Found::Failed(text));
         };
         let deviations = deviations_json(deviation, &effects);
-        self.log(text, "in", deviations.as_deref(), around);
+        self.log(&shown, "in", deviations.as_deref(), around);
         if !self.record(&effects, around) {
             self.hand_on(effects, text, around);
         }

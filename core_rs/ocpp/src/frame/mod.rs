@@ -8,6 +8,7 @@ pub mod json;
 mod reader;
 pub mod redact;
 mod sampled_values;
+pub mod secrets;
 mod write;
 
 use std::borrow::Cow;

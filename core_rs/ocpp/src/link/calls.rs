@@ -33,6 +33,8 @@ pub(super) struct QueuedCall {
     pub(super) message: &'static MessageSchema,
     pub(super) text: String,
     pub(super) timeout_s: f64,
+    /// The secrets that it carries, which its answer may repeat.
+    pub(super) secrets: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -40,12 +42,14 @@ struct Outstanding {
     unique_id: String,
     message: &'static MessageSchema,
     deadline: f64,
+    secrets: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Expired {
     unique_id: String,
     message: &'static MessageSchema,
+    secrets: Vec<String>,
 }
 
 impl Calls {
@@ -59,6 +63,12 @@ impl Calls {
         self.outstanding.as_ref().map(|call| call.deadline)
     }
 
+    /// The secrets of the CALLs whose answers may come. Mostly there are none.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let outstanding = self.outstanding.iter().map(|call| &call.secrets);
+        outstanding.chain(self.expired.iter().map(|call| &call.secrets)).flatten().cloned().collect()
+    }
+
     pub(super) fn add(&mut self, call: QueuedCall) {
         self.queue.push_back(call);
     }
@@ -68,9 +78,10 @@ impl Calls {
         if self.outstanding.is_some() {
             return;
         }
-        let Some(QueuedCall { unique_id, message, text, timeout_s }) = self.queue.pop_front() else { return };
+        let Some(call) = self.queue.pop_front() else { return };
+        let QueuedCall { unique_id, message, text, timeout_s, secrets } = call;
         let deadline = now + timeout_s;
-        self.outstanding = Some(Outstanding { unique_id: unique_id.clone(), message, deadline });
+        self.outstanding = Some(Outstanding { unique_id: unique_id.clone(), message, deadline, secrets });
         effects.push(Effect::CallSent { unique_id });
         effects.push(Effect::Send(text));
     }
@@ -104,11 +115,11 @@ impl Calls {
     /// End the outstanding CALL if its deadline has passed, and send the next one.
     pub(super) fn expire(&mut self, now: f64, effects: &mut Vec<Effect<'_>>) {
         let Some(call) = self.outstanding.take_if(|call| call.deadline <= now) else { return };
-        let Outstanding { unique_id, message, .. } = call;
+        let Outstanding { unique_id, message, secrets, .. } = call;
         if self.expired.len() == EXPIRED_LIMIT {
             self.expired.pop_front();
         }
-        self.expired.push_back(Expired { unique_id: unique_id.clone(), message });
+        self.expired.push_back(Expired { unique_id: unique_id.clone(), message, secrets });
         effects.push(Effect::Resolve(Resolution::ended(unique_id, message.action, Outcome::TimedOut)));
         self.send_next(now, effects);
     }

@@ -91,6 +91,24 @@ pub struct Resolution<'a> {
 }
 
 impl Resolution<'_> {
+    /// Hide secrets in the texts for people, and those that are known in the payload too.
+    fn hide(&mut self, known: &[String]) {
+        for text in [&mut self.error_description, &mut self.text].into_iter().flatten() {
+            *text = redact::without(text, known).into_owned();
+        }
+        if self.outcome == Outcome::CallError
+            && let Some(description) = &mut self.error_description
+        {
+            *description = redact::prose(description).into_owned();
+        }
+        if !known.is_empty() {
+            self.payload.iter_mut().for_each(|payload| redact::hide_known(payload, known));
+            for deviation in &mut self.deviations {
+                deviation.raw = redact::without(&deviation.raw, known).into_owned();
+            }
+        }
+    }
+
     pub(super) fn ended(unique_id: String, action: &'static str, outcome: Outcome) -> Self {
         Self {
             unique_id,
@@ -141,7 +159,14 @@ pub(super) fn kept_text(text: &str) -> String {
 }
 
 /// Hide what deviations quote of a frame with a secret, because deviations are logged.
-pub(super) fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
+///
+/// `known`: the secrets that our CALLs carry. An answer may repeat them under any name.
+pub(super) fn hide_secrets(text: &str, known: &[String], effects: &mut [Effect<'_>]) {
+    for effect in &mut *effects {
+        if let Effect::Resolve(resolution) = effect {
+            resolution.hide(known);
+        }
+    }
     let found = effects.iter_mut().filter_map(|effect| match effect {
         Effect::Dispatch { deviations, .. } => Some(deviations),
         Effect::Resolve(resolution) => Some(&mut resolution.deviations),

@@ -12,6 +12,8 @@ mod results;
 mod role;
 mod text_hash;
 
+use std::borrow::Cow;
+
 use self::answers::{Answers, InFlight, Repeat};
 use self::calls::{Calls, QueuedCall};
 pub use self::effect::{Effect, Outcome, Rejected, Resolution};
@@ -19,7 +21,7 @@ use self::effect::{describe, hide_secrets, ignored};
 pub use self::role::Role;
 use self::text_hash::text_hash;
 use crate::frame::direct::{Expected, Head};
-use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId};
+use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId, redact};
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::{Direction, Kind, MessageSchema, ObjectSchema};
 use crate::protocol::validate::Mode;
@@ -84,6 +86,7 @@ impl Link {
     pub fn receive<'a>(&mut self, text: &'a str, now: f64) -> Vec<Effect<'a>> {
         /// Firmware may put two frames into one text. Many more are an attack.
         const FRAMES_IN_ONE_TEXT: usize = 8;
+        let secrets = self.calls.secrets();
         let mut effects = Vec::with_capacity(2);
         let mut rest = text;
         for _ in 0..FRAMES_IN_ONE_TEXT {
@@ -95,8 +98,14 @@ impl Link {
                 break;
             }
         }
-        hide_secrets(text, &mut effects);
+        hide_secrets(text, &secrets, &mut effects);
         effects
+    }
+
+    /// A received text as it may be logged: without the secrets that our CALLs carry. Ask before `receive`.
+    #[must_use]
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        redact::without(text, &self.calls.secrets())
     }
 
     /// Send a CALL, or queue it behind the outstanding one. `payload` is JSON text.
@@ -122,7 +131,8 @@ impl Link {
         }
         let payload = if payload.trim() == "null" { "{}" } else { payload };
         let text = frame::write_call(unique_id, message.action, payload);
-        self.calls.add(QueuedCall { unique_id: unique_id.to_owned(), message, text, timeout_s });
+        let secrets = redact::secrets_of(payload);
+        self.calls.add(QueuedCall { unique_id: unique_id.to_owned(), message, text, timeout_s, secrets });
         let mut effects = Vec::new();
         self.calls.send_next(now, &mut effects);
         Ok(effects)
