@@ -42,6 +42,7 @@ __all__ = [
     "close_frame",
     "composite_schedules",
     "distribute_site",
+    "is_secret_name",
     "meter_digest",
     "ping_frame",
     "redact",
@@ -523,7 +524,14 @@ class Conversation:
         """Whether a CALL waits in the queue of meter values."""
 
 def redact(text: str) -> str:
-    """Return the frame with every secret in it (AuthorizationKey) replaced by `***`."""
+    """Return a frame, or other JSON text, with every secret in it replaced by `***`.
+
+    Secret are the values of names that say so in any spelling (AuthorizationKey, StationPassword, G_CardPin),
+    and the passwords in URLs.
+    """
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a name, such as that of a configuration key, says that its value is secret."""
 
 @final
 class Sockets:

@@ -11,7 +11,7 @@ from app.charge_points.credentials import Credentials
 from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
-from app.commands.rules import REDACTED, Outcome, has_effects
+from app.commands.rules import REDACTED, UNREADABLE_ANSWER, Outcome, has_effects
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
@@ -32,12 +32,12 @@ OTHER_SET_KEY = SET_KEY.replace(NEW_KEY, OTHER_KEY)
 async def test_the_configuration_view_follows_what_was_accepted(cluster: Cluster) -> None:
     answers = iter([{"status": "Accepted"}, {"status": "RebootRequired"}, {"status": "Rejected"}])
     charger = await cluster.charger(cluster.b, lambda *_: next(answers))
-    for key, value in (("A", "1"), ("B", "2"), ("C", "3")):
+    for key, value in (("A", "1"), ("StationPassword", "2"), ("C", "3")):
         text = f'{{"key":"{key}","value":"{value}"}}'
         await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "ChangeConfiguration", text))
     async with cluster.database.tenant(cluster.tenant_id) as work:
         view = await ConfigurationStore(work).for_charge_point(charger.connection.charge_point_id)
-    assert {entry.key: entry.value for entry in view} == {"A": "1", "B": "2"}
+    assert {entry.key: entry.value for entry in view} == {"A": "1", "StationPassword": REDACTED}
 
 
 async def test_get_configuration_fills_the_view_without_the_key(cluster: Cluster) -> None:
@@ -45,6 +45,9 @@ async def test_get_configuration_fills_the_view_without_the_key(cluster: Cluster
         {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
         {"key": "AuthorizationKey", "readonly": False, "value": NEW_KEY},
         {"key": "NumberOfConnectors", "readonly": True},
+        {"key": "G_CardPin", "readonly": False, "value": NEW_KEY},
+        {"key": "Bad", "readonly": []},
+        {"key": "Unsaid", "value": "1"},
     ]
     charger = await cluster.charger(cluster.b, lambda *_: {"configurationKey": entries})
     command = await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "GetConfiguration", "{}"))
@@ -55,6 +58,8 @@ async def test_get_configuration_fills_the_view_without_the_key(cluster: Cluster
         "HeartbeatInterval": ("300", False),
         "AuthorizationKey": (REDACTED, False),
         "NumberOfConnectors": (None, True),
+        "G_CardPin": (REDACTED, False),
+        "Unsaid": ("1", None),
     }
 
 
@@ -80,6 +85,29 @@ async def test_an_answer_decides_which_credential_counts(
     point = await cluster.point(charger)
     assert credentials.matches(bytes.fromhex(NEW_KEY), point.credential_hash) is current
     assert credentials.matches(NEW_KEY.encode(), point.pending_credential_hash) is pending
+
+
+@pytest.mark.parametrize("answer", ['[3,"{}",{{"status":"OK"}}]', '[3,"{}",{{"status"', '[4,"{}"]'])
+async def test_an_answer_that_cannot_be_read_leaves_both_credentials(
+    cluster: Cluster, settings: Settings, answer: str
+) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await cluster.charger(cluster.a, silence)
+    command = await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
+    await charger.reported()
+    charger.say(answer.format(command.id))
+    ended = await cluster.end(cluster.a, command)
+    assert ended.error is not None
+    assert (ended.state, ended.error["code"]) == ("call_error", UNREADABLE_ANSWER)
+    point = await cluster.point(charger)
+    assert credentials.matches(bytes.fromhex(NEW_KEY), point.pending_credential_hash)
+    # The refusal of a second command with the same key does not prove that the first was refused.
+    again = await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
+    await charger.reported()
+    charger.reply(1, {"status": "Rejected"})
+    await cluster.end(cluster.a, again)
+    point = await cluster.point(charger)
+    assert credentials.matches(bytes.fromhex(NEW_KEY), point.pending_credential_hash)
 
 
 async def test_no_answer_leaves_both_credentials_until_a_late_one(

@@ -11,6 +11,7 @@ from app.commands.records import CommandRequest, CommandState
 from app.commands.rules import (
     OPEN_COMMAND_STATES,
     REDACTED,
+    UNREADABLE_ANSWER,
     TRANSITIONS,
     Actor,
     JudgedRequest,
@@ -75,7 +76,67 @@ def test_what_was_not_answered_is_told_apart() -> None:
     assert not any(outcome.answered for outcome in (timed_out, lost, unsent))
 
 
-@pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationKEY"])
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        ("Reset", '[3,"1",{}]'),
+        ("Reset", '[3,"1",{"status":null}]'),
+        ("Reset", '[3,"1",{"status":"OK"}]'),
+        ("Reset", '[3,"1",{"status":""}]'),
+        ("Reset", '[3,"1",{"status":1}]'),
+        ("Reset", '[3,"1",[]]'),
+        ("Reset", '[3,"1","Accepted"]'),
+        ("Reset", '[3,"1"'),
+        ("Reset", '[4,"1"]'),
+        ("UnlockConnector", '[3,"1",{"status":"Accepted"}]'),
+        ("GetCompositeSchedule", '[3,"1",{"status":"Accepted","chargingSchedule":3}]'),
+    ],
+)
+def test_an_answer_that_the_standard_does_not_have_is_not_a_refusal(action: str, answer: str) -> None:
+    payload = {
+        "Reset": '{"type":"Soft"}',
+        "UnlockConnector": '{"connectorId":1}',
+        "GetCompositeSchedule": '{"connectorId":1,"duration":60}',
+    }[action]
+    link = Link(OCPP16, "central_system")
+    link.call("1", action, payload, 0.0, 30.0)
+    outcome = outcome_of(only_resolve(link.receive(answer, 1.0)))
+    assert outcome.error is not None
+    assert (outcome.state, outcome.error["code"]) == ("call_error", UNREADABLE_ANSWER)
+    assert outcome.error["description"]
+    assert outcome.error.get("text", answer) == answer
+    assert outcome.is_in_doubt
+    assert outcome.answered
+
+
+@pytest.mark.parametrize("status", ["Accepted", "accepted", " Accepted"])
+def test_an_accepted_answer_in_another_spelling_is_accepted(status: str) -> None:
+    outcome = outcome_of(resolve("Reset", '{"type":"Soft"}', [3, "1", {"status": status}]))
+    assert (outcome.state, outcome.is_in_doubt) == ("accepted", False)
+
+
+def test_a_call_error_is_not_in_doubt() -> None:
+    assert not outcome_of(resolve("ClearCache", "{}", [4, "1", "InternalError", "", {}])).is_in_doubt
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("ChangeConfiguration", '{"key":"StationPassword","value":"hunter2"}'),
+        ("ChangeConfiguration", '{"key":" authorizationKey","value":"hunter2hunter2hunter"}'),
+        ("DataTransfer", '{"vendorId":"v","data":"{\\"G_CardPin\\":\\"hunter2\\"}"}'),
+        ("GetDiagnostics", '{"location":"ftp://user:hunter2@host/logs"}'),
+    ],
+)
+def test_a_secret_of_a_vendor_goes_out_and_is_not_stored(action: str, payload: str) -> None:
+    request = judge(action, payload)
+    assert "hunter2" not in repr(request)
+    assert "hunter2" in request.payload_text
+
+
+@pytest.mark.parametrize(
+    "key", ["AuthorizationKey", "authorizationKEY", "AuthorizationKey ", "StationPassword", "G_CardPin"]
+)
 def test_a_reported_credential_is_not_kept(key: str) -> None:
     reported: dict[str, Any] = {
         "configurationKey": [{"key": key, "readonly": False, "value": "secret"}, {"key": "k"}]

@@ -12,7 +12,7 @@ use crate::protocol::Limits;
 use crate::protocol::value::Value;
 
 const HIDDEN: &str = "***";
-const UNREADABLE: &str = "(hidden: an unreadable text that names a secret)";
+const UNREADABLE: &str = "(hidden: an unreadable text that names a password or a key)";
 
 /// Members that name the configuration key whose value is next to them.
 const NAMING: [&str; 4] = ["key", "name", "parameter", "variable"];
