@@ -131,7 +131,7 @@ async def _start_worker(
     registry = Registry(presence, bus, clock)
     effects = command_effects(settings)
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
-    owner = CommandOwner(context, registry)
+    owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
     parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
     services = compose_services(parts)

@@ -125,6 +125,16 @@ class RemoteStart:
     created_at: datetime
 
 
+class LostCommand(NamedTuple):
+    """An open command that its worker does not end: that worker is not alive, or does not have it."""
+
+    id: UUID
+    tenant_id: int
+    state: CommandState
+    worker: str
+    timeout_s: float
+
+
 class EndedTransaction(NamedTuple):
     """A transaction that has just ended, for the RemoteStopTransaction that asked for its end."""
 

@@ -2,7 +2,8 @@
 
 `TRANSITIONS` is the state machine. The store derives its guards from it. A command ends in time in three
 places: `expired` by `owner.CommandOwner.withdraw_overdue` if it was not sent; `timed_out` by the core's link
-(`Session.expire_calls`) if its answer did not come; either one by `reaper` if its worker died.
+(`Session.expire_calls`) if its answer did not come; either one by `reaper` if its worker has lost it. An end
+that says that nothing was sent is recorded only when nothing can be sent any more.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ TRANSITIONS: Final[Mapping[CommandState | None, Mapping[CommandState, frozenset[
     "queued": {
         "sent": _OWNER,
         "cancelled": _WORKERS,
-        "expired": _OWNER_OR_REAPER,  # not sent by its deadline
+        "expired": _ALL,  # not sent by its deadline
         "offline": _WORKERS,  # the session ended before it was sent, and no other began
         "connection_lost": _ALL,  # it is not known whether it was sent
         # The sending is recorded in the background, so the end may come first.

@@ -11,8 +11,8 @@ from app.commands.records import CommandRequest, CommandState
 from app.commands.rules import (
     OPEN_COMMAND_STATES,
     REDACTED,
-    UNREADABLE_ANSWER,
     TRANSITIONS,
+    UNREADABLE_ANSWER,
     Actor,
     JudgedRequest,
     judge_request,
