@@ -115,8 +115,8 @@ async def test_a_command_is_not_cancelled_if_its_worker_does_not_answer(
 async def test_after_a_flush_a_command_is_refused_until_it_is_known_who_is_connected(
     cluster: Cluster, redis: Redis
 ) -> None:
-    charger, nobody = await cluster.charger(cluster.b), await cluster.charge_point()
-    request = CommandRequest(nobody.identity, "Reset", RESET, "test")
+    charger, absent = await cluster.charger(cluster.b), await cluster.charge_point()
+    request = CommandRequest(absent.identity, "Reset", RESET, "test")
     await redis.flushall()
     for _ in range(2):
         with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""What the reaper ends, and when: by monotonic time only."""
+"""The reaper ends a command when it was lost for long enough, by monotonic time only."""
 
 from uuid import UUID
 
