@@ -7,9 +7,18 @@ from app.id_tags.records import IdTagRecord
 from app.types import Json
 
 
+_PADDING = " \t\r\n\0\ufffd"
+"""What readers put behind a tag. U+FFFD is a NUL in the form in which the database keeps it."""
+
+
+def trim_id_tag(id_tag: str) -> str:
+    """Return a tag without the blanks and NULs that some readers put behind it."""
+    return id_tag.rstrip(_PADDING)
+
+
 def fold_id_tag(id_tag: str) -> str:
     """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
-    return id_tag.lower()
+    return trim_id_tag(id_tag).lower()
 
 
 def is_limited(tag: IdTagRecord | None) -> bool:

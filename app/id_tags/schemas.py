@@ -5,7 +5,15 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from app.id_tags.records import IdTagStatus
-from app.web.inputs import ID_TAG_PATTERN, INTEGER_MAXIMUM, NOTE_PATTERN, Change, Input, Time
+from app.web.inputs import (
+    ID_TAG_PATTERN,
+    INTEGER_MAXIMUM,
+    NOTE_PATTERN,
+    PARENT_ID_TAG_PATTERN,
+    Change,
+    Input,
+    Time,
+)
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 
 
@@ -35,7 +43,7 @@ class IdTag(Resource):
     }
 
 
-OptionalIdTag = Annotated[str, Field(pattern=ID_TAG_PATTERN)] | None
+ParentIdTag = Annotated[str, Field(pattern=PARENT_ID_TAG_PATTERN)] | None
 
 
 Note = Annotated[str, Field(max_length=500, pattern=NOTE_PATTERN)] | None
@@ -51,12 +59,13 @@ class IdTagCreate(Input):
         str,
         Field(
             pattern=ID_TAG_PATTERN,
-            description="1 to 20 printable characters; upper and lower case are the same.",
+            description="1 to 36 printable characters; upper and lower case are the same. A command of "
+            "OCPP 1.6 carries up to 20, and is refused with a longer tag.",
         ),
     ]
     status: IdTagStatus = "Accepted"
     expires_at: Time | None = None
-    parent_id_tag: OptionalIdTag = None
+    parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
     note: Note = None
 
@@ -73,7 +82,7 @@ class IdTagChange(Change):
 
     status: IdTagStatus = "Accepted"
     expires_at: Time | None = None
-    parent_id_tag: OptionalIdTag = None
+    parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
     note: Note = None
 

@@ -1,7 +1,7 @@
 """Use cases of id tags: manage them, and tell whether one may charge."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.database.database import Database
 from app.database.text import clean_text
 from app.errors import NotFound
 from app.id_tags.records import IdTagFilter, IdTagRecord, NewIdTag
-from app.id_tags.rules import id_tag_info
+from app.id_tags.rules import id_tag_info, trim_id_tag
 from app.id_tags.store import IdTagStore
 from app.types import Json, TenantId
 
@@ -33,6 +33,7 @@ class IdTagService:
         Raises:
             Conflict: the tenant has this tag, perhaps in another case.
         """
+        new = replace(new, id_tag=trim_id_tag(new.id_tag))
         async with self.database.tenant(tenant_id) as work:
             return await IdTagStore(work).create(new)
 

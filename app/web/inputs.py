@@ -19,8 +19,13 @@ from app.web.pagination import CURSOR_MAX_LENGTH, LIMIT_DEFAULT, LIMIT_MAXIMUM
 INTEGER_MAXIMUM = 2**31 - 1
 """Largest value of an `int` column, and of an OCPP transactionId."""
 
-ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,19}$"
-"""CiString20Type (OCPP 1.6 7.6) in printable ASCII, without '/' and leading dot, as it is a path segment."""
+ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,35}$"
+"""Printable ASCII, without '/' and leading dot, as it is a path segment.
+
+Charge points send more than the 20 characters of an IdToken (OCPP 1.6 7.28), such as an eMAID.
+"""
+PARENT_ID_TAG_PATTERN = r"^[!-\-0-~][ -.0-~]{0,19}$"
+"""As an id tag, of up to 20 characters, because answers to charge points name it."""
 LINE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NOTE_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 IDEMPOTENCY_KEY_PATTERN = r"^[!-~]{1,255}$"

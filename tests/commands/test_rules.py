@@ -253,3 +253,26 @@ def test_an_actor_leaves_only_the_states_of_the_table(
 def test_no_actor_causes_a_state_that_the_table_does_not_name(target: CommandState, by: Actor) -> None:
     with pytest.raises(ValueError, match="no command becomes"):
         sources(target, by)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "pointer"),
+    [
+        ("RemoteStartTransaction", {"idTag": "DE*8AA*CA2B3C4D5*L0123"}, "/idTag"),
+        ("ReserveNow", {"connectorId": 1, "expiryDate": "2026-01-01T00:00:00Z", "idTag": "E" * 36}, "/idTag"),
+        (
+            "SendLocalList",
+            {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [{"idTag": "E" * 21}]},
+            "/localAuthorizationList/0/idTag",
+        ),
+    ],
+)
+def test_a_command_that_cannot_carry_a_long_tag_is_refused(
+    action: str, payload: dict[str, Any], pointer: str
+) -> None:
+    payload = {"reservationId": 1, **payload} if action == "ReserveNow" else payload
+    with pytest.raises(InvalidInput) as refused:
+        judge(action, json.dumps(payload))
+    assert [(violation.pointer, violation.code) for violation in refused.value.violations] == [
+        (pointer, "too_long")
+    ]

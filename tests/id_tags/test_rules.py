@@ -15,8 +15,11 @@ _HOUR = timedelta(hours=1)
 _EXPIRY = {"expiryDate": "2026-03-01T13:00:00.000Z"}
 
 
-@pytest.mark.parametrize("id_tag", ["B4A63CDF", "b4a63cdf", "B4a63CdF"])
-def test_tags_are_compared_without_regard_to_case(id_tag: str) -> None:
+@pytest.mark.parametrize(
+    "id_tag",
+    ["B4A63CDF", "b4a63cdf", "B4a63CdF", "B4A63CDF ", "B4A63CDF\0\0", "B4A63CDF \0\r\n", "B4A63CDF\ufffd"],
+)
+def test_tags_are_compared_without_regard_to_case_and_padding(id_tag: str) -> None:
     assert fold_id_tag(id_tag) == "b4a63cdf"
 
 
