@@ -32,7 +32,7 @@ from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
-from app.id_tags.service import IdTagService
+from app.id_tags.service import AuthorizationPolicyService, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -212,6 +212,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         charge_points,
         ConfigurationService(database),
         IdTagService(database),
+        AuthorizationPolicyService(database),
         TransactionService(database),
         frames,
         parts.commands,

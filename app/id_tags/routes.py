@@ -8,8 +8,16 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus, NewIdTag
-from app.id_tags.schemas import IdTag, IdTagChange, IdTagCreate
-from app.id_tags.service import IdTagService
+from app.id_tags.schemas import (
+    AuthorizationPolicy,
+    AuthorizationPolicyChange,
+    ChargePointPolicy,
+    ChargePointPolicyChange,
+    IdTag,
+    IdTagChange,
+    IdTagCreate,
+)
+from app.id_tags.service import AuthorizationPolicyService, IdTagService
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -19,7 +27,7 @@ from app.web.conditional import (
     require_match,
     resource_response,
 )
-from app.web.inputs import IdTagPath, IdTagText, Paging
+from app.web.inputs import IdentityPath, IdTagPath, IdTagText, Paging
 from app.web.json_body import body_of, json_body
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.paths import location
@@ -29,7 +37,10 @@ from app.web.services import provided
 
 router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "The tags that may charge.")])
 
+policy_router = api_router(tags=["id-tags"])
+
 IdTags = Annotated[IdTagService, Depends(provided(IdTagService))]
+Policies = Annotated[AuthorizationPolicyService, Depends(provided(AuthorizationPolicyService))]
 
 
 class IdTagQuery(Paging):
@@ -107,6 +118,65 @@ async def change_id_tag(
 
 @router.delete("/{id_tag}", status_code=204, responses=problems(404))
 async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath) -> Response:
-    """Delete an id tag. Its transactions stay; from now on it is unknown, and answered Invalid."""
+    """Delete an id tag. Its transactions stay; from now on the policy decides whether it may charge."""
     await id_tags.delete(access.tenant_id, id_tag)
     return Response(status_code=204)
+
+
+@policy_router.get("/v1/authorization-policy", response_model=AuthorizationPolicy, responses=problems(304))
+async def get_authorization_policy(
+    access: ReadAccess, policies: Policies, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read what holds for all tags of the tenant."""
+    policy = await policies.get(access.tenant_id)
+    return resource_response(AuthorizationPolicy.model_validate(policy), if_none_match=if_none_match)
+
+
+@policy_router.patch(
+    "/v1/authorization-policy",
+    response_model=AuthorizationPolicy,
+    responses=problems(body=True),
+    openapi_extra=body_of(AuthorizationPolicyChange),
+)
+async def change_authorization_policy(
+    access: WriteAccess,
+    policies: Policies,
+    body: Annotated[AuthorizationPolicyChange, Depends(json_body(AuthorizationPolicyChange))],
+) -> Response:
+    """Change what holds for all tags of the tenant (merge patch, RFC 7396)."""
+    policy = await policies.change(access.tenant_id, body.changes())
+    return resource_response(AuthorizationPolicy.model_validate(policy))
+
+
+@policy_router.get(
+    "/v1/charge-points/{identity}/authorization-policy",
+    response_model=ChargePointPolicy,
+    responses=problems(304, 404),
+)
+async def get_charge_point_policy(
+    access: ReadAccess, policies: Policies, identity: IdentityPath, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read which tags may charge at a charge point that are not stored."""
+    policy = await policies.own_policy(access.tenant_id, identity)
+    return resource_response(ChargePointPolicy.model_validate(policy), if_none_match=if_none_match)
+
+
+@policy_router.patch(
+    "/v1/charge-points/{identity}/authorization-policy",
+    response_model=ChargePointPolicy,
+    responses=problems(404, body=True),
+    openapi_extra=body_of(ChargePointPolicyChange),
+)
+async def change_charge_point_policy(
+    access: WriteAccess,
+    policies: Policies,
+    identity: IdentityPath,
+    body: Annotated[ChargePointPolicyChange, Depends(json_body(ChargePointPolicyChange))],
+) -> Response:
+    """Set which tags may charge at a charge point that are not stored, for instance all of them."""
+    if "own" not in body.changes():
+        return resource_response(
+            ChargePointPolicy.model_validate(await policies.own_policy(access.tenant_id, identity))
+        )
+    policy = await policies.set_own(access.tenant_id, identity, body.own)
+    return resource_response(ChargePointPolicy.model_validate(policy))

@@ -4,13 +4,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from app.id_tags.records import IdTagStatus
+from app.id_tags.records import IdTagStatus, UnknownTagPolicy
 from app.web.inputs import (
     ID_TAG_PATTERN,
     INTEGER_MAXIMUM,
     NOTE_PATTERN,
     PARENT_ID_TAG_PATTERN,
     Change,
+    Identity,
     Input,
     Time,
 )
@@ -24,10 +25,14 @@ class IdTag(Resource):
     status: IdTagStatus
     expires_at: Instant | None
     parent_id_tag: str | None = Field(
-        description="Group of the tag. It is never compared with a presented tag."
+        description="Group of the tag. It is never compared with a presented tag. If a tag of this name is "
+        "stored, its status and expiry hold for the whole group."
     )
-    max_active_transactions: int | None = Field(description="null: no limit.")
+    max_active_transactions: int | None = Field(description="null: as the policy of the tenant says.")
     note: str | None
+    charge_points: list[str] | None = Field(
+        description="Identities of the charge points where the tag may charge; null: everywhere."
+    )
     created_at: Instant
     updated_at: Instant
 
@@ -38,6 +43,7 @@ class IdTag(Resource):
         "parent_id_tag": None,
         "max_active_transactions": 1,
         "note": "Pool car 7",
+        "charge_points": None,
         "created_at": EXAMPLE_TIME,
         "updated_at": EXAMPLE_TIME,
     }
@@ -50,6 +56,18 @@ Note = Annotated[str, Field(max_length=500, pattern=NOTE_PATTERN)] | None
 
 
 ActiveTransactions = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM)] | None
+
+
+ChargePoints = (
+    Annotated[
+        tuple[Identity, ...],
+        Field(
+            max_length=1000,
+            description="Identities of the charge points where the tag may charge; null: everywhere.",
+        ),
+    ]
+    | None
+)
 
 
 class IdTagCreate(Input):
@@ -68,6 +86,7 @@ class IdTagCreate(Input):
     parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
     note: Note = None
+    charge_points: ChargePoints = None
 
     example: ClassVar[Json] = {
         "id_tag": "B4A63CDF",
@@ -85,5 +104,49 @@ class IdTagChange(Change):
     parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
     note: Note = None
+    charge_points: ChargePoints = None
 
     example: ClassVar[Json] = {"status": "Blocked", "note": "Reported lost"}
+
+
+_UNKNOWN_ID_TAGS = (
+    "What a tag gets that is not stored. refuse: Invalid; accept: Accepted, unless it is empty; "
+    "free_charging: Accepted, also if it is empty. A stored tag is always judged by itself."
+)
+
+
+class AuthorizationPolicy(Resource):
+    """The policy of the tenant for all its tags."""
+
+    unknown_id_tags: UnknownTagPolicy = Field(description=_UNKNOWN_ID_TAGS)
+    max_active_transactions: int | None = Field(
+        description="Transactions that may run on one stored tag without a limit of its own; null: no limit."
+    )
+
+    example: ClassVar[Json] = {"unknown_id_tags": "refuse", "max_active_transactions": None}
+
+
+class AuthorizationPolicyChange(Change):
+    """The fields of the policy to change."""
+
+    unknown_id_tags: Annotated[UnknownTagPolicy, Field(description=_UNKNOWN_ID_TAGS)] = "refuse"
+    max_active_transactions: ActiveTransactions = None
+
+    example: ClassVar[Json] = {"unknown_id_tags": "accept"}
+
+
+class ChargePointPolicy(Resource):
+    """The policy that holds at a charge point."""
+
+    own: UnknownTagPolicy | None = Field(description="Its own setting; null: as the tenant decides.")
+    unknown_id_tags: UnknownTagPolicy = Field(description=_UNKNOWN_ID_TAGS)
+
+    example: ClassVar[Json] = {"own": "free_charging", "unknown_id_tags": "free_charging"}
+
+
+class ChargePointPolicyChange(Change):
+    """The policy of a charge point from now on."""
+
+    own: Annotated[UnknownTagPolicy | None, Field(description="null: as the tenant decides.")] = None
+
+    example: ClassVar[Json] = {"own": "free_charging"}

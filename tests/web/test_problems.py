@@ -65,7 +65,7 @@ def named(response: httpx.Response) -> list[str]:
         (f"{POINTS}/a%2fframes", "path"),
         (f"{POINTS}/a%00", "path"),
         (f"{POINTS}/a%5Cb", "identity"),
-        (f"{TAGS}/{'x' * 21}", "id_tag"),
+        (f"{TAGS}/{'x' * 37}", "id_tag"),
         (f"{TAGS}/%E2%82%AC", "id_tag"),
     ],
 )
