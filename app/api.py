@@ -31,6 +31,7 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         transactions.meter_value_router,
         transactions.orphan_record_router,
         id_tags.router,
+        id_tags.list_router,
         id_tags.policy_router,
         charging_profiles.router,
         charge_point_profiles.router,

@@ -84,6 +84,13 @@ class NewIdTag:
     charge_points: tuple[str, ...] | None = None
 
 
+class ImportCounts(NamedTuple):
+    """The result of an import: how many tags were new, and how many were known."""
+
+    created: int
+    changed: int
+
+
 @dataclass(frozen=True, slots=True)
 class IdTagFilter:
     """prefix: of the tag, in any case."""

@@ -7,7 +7,7 @@ from app.id_tags.records import IdTagRecord, Presented
 from app.types import Json
 
 _PADDING = " \t\r\n\0\ufffd"
-"""The characters that readers put behind a tag. U+FFFD is a NUL in the form in which the database keeps it."""
+"""The characters that readers put behind a tag. The database keeps a NUL as U+FFFD."""
 
 
 def trim_id_tag(id_tag: str) -> str:

@@ -109,6 +109,15 @@ class IdTagChange(Change):
     example: ClassVar[Json] = {"status": "Blocked", "note": "Reported lost"}
 
 
+class IdTagImport(Resource):
+    """The result of an import."""
+
+    created: int = Field(description="Tags that are new.")
+    changed: int = Field(description="Tags that were stored before.")
+
+    example: ClassVar[Json] = {"created": 2, "changed": 1}
+
+
 _UNKNOWN_ID_TAGS = (
     "What a tag gets that is not stored. refuse: Invalid; accept: Accepted, unless it is empty; "
     "free_charging: Accepted, also if it is empty. A stored tag is always judged by itself."

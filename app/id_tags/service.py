@@ -1,9 +1,9 @@
 """Use cases of id tags: manage them, and tell whether one may charge."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from app.database.database import Database
 from app.database.text import clean_text
@@ -14,6 +14,7 @@ from app.id_tags.records import (
     ChargePointPolicyRecord,
     IdTagFilter,
     IdTagRecord,
+    ImportCounts,
     NewIdTag,
     Presented,
     UnknownTagPolicy,
@@ -21,6 +22,10 @@ from app.id_tags.records import (
 from app.id_tags.rules import fold_id_tag, id_tag_info, trim_id_tag
 from app.id_tags.store import AuthorizationPolicyStore, IdTagStore
 from app.types import ChargePointId, Json, TenantId
+
+_PAGE: Final = 1000
+_FAULTS: Final = 50
+"""The faults of an import that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,32 @@ class IdTagService:
         async with self.database.tenant(tenant_id) as work:
             if not await IdTagStore(work).delete(id_tag):
                 raise _not_found()
+
+    async def all_pages(self, tenant_id: TenantId) -> AsyncIterator[list[IdTagRecord]]:
+        """Yield all tags, some at a time, in the order of their folded form."""
+        after: str | None = None
+        while page := await self.page(tenant_id, _PAGE, after, IdTagFilter()):
+            yield page
+            after = page[-1].id_tag_key
+
+    async def put_all(self, tenant_id: TenantId, tags: Sequence[Mapping[str, Any]]) -> ImportCounts:
+        """Store tags, all of them or none.
+
+        Args:
+            tags: The given fields of each, as in `NewIdTag`; of a known tag the others stay as they are.
+
+        Raises:
+            InvalidInput: a tag is given twice, or a charge point does not exist.
+        """
+        keys = [fold_id_tag(tag["id_tag"]) for tag in tags]
+        _refuse_repetitions(keys)
+        async with self.database.tenant(tenant_id) as work:
+            store = IdTagStore(work)
+            places = await _places_of_all(store, tags)
+            known = await store.find_many(keys)
+            rows = [_merged(tag, known.get(key), places) for tag, key in zip(tags, keys, strict=True)]
+            await store.put_many(rows)
+        return ImportCounts(len(keys) - len(known), len(known))
 
     async def authorize(
         self, tenant_id: TenantId, charge_point_id: ChargePointId, id_tag: str, at: datetime
@@ -170,6 +201,44 @@ async def _places(work: TenantWork, identities: Sequence[str] | None) -> list[in
     if unknown:
         raise InvalidInput(unknown)
     return sorted(found.values())
+
+
+async def _places_of_all(store: IdTagStore, tags: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the ids of all charge points that tags name."""
+    named = {identity for tag in tags for identity in tag.get("charge_points") or ()}
+    found = await store.charge_points(named)
+    unknown = [
+        FieldViolation(f"/{place}/charge_points", "unknown_charge_point", "there is no such charge point")
+        for place, tag in enumerate(tags)
+        if not found.keys() >= set(tag.get("charge_points") or ())
+    ]
+    if unknown:
+        raise InvalidInput(unknown[:_FAULTS])
+    return found
+
+
+def _refuse_repetitions(keys: Sequence[str]) -> None:
+    seen: set[str] = set()
+    repeated: list[FieldViolation] = []
+    for place, key in enumerate(keys):
+        if key in seen:
+            repeated.append(FieldViolation(f"/{place}/id_tag", "duplicate", "the tag is given before"))
+        seen.add(key)
+    if repeated:
+        raise InvalidInput(repeated[:_FAULTS])
+
+
+def _merged(tag: Mapping[str, Any], known: IdTagRecord | None, places: Mapping[str, int]) -> dict[str, Any]:
+    """Return all columns of a tag: the given ones, else those that are stored, else those of a new tag."""
+    base = NewIdTag(tag["id_tag"]) if known is None else known
+    names = ("status", "expires_at", "parent_id_tag", "max_active_transactions", "note")
+    columns: dict[str, Any] = {name: tag.get(name, getattr(base, name)) for name in names}
+    columns["charge_point_ids"] = None if known is None else known.charge_point_ids
+    if "charge_points" in tag:
+        named = tag["charge_points"]
+        columns["charge_point_ids"] = None if named is None else sorted({places[name] for name in named})
+    columns["parent_id_tag"] = _trimmed(columns["parent_id_tag"])
+    return {"id_tag": trim_id_tag(tag["id_tag"]), **columns}
 
 
 def _trimmed(id_tag: str | None) -> str | None:

@@ -3,8 +3,9 @@
 Whether a tag may charge is decided in `rules`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, delete, func, insert, literal_column, select, update
@@ -56,6 +57,9 @@ _WITH_PARENT = _TABLE.outerjoin(
 _CHANGEABLE = frozenset(
     {"status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "charge_point_ids"}
 )
+
+_AT_ONCE: Final = 1000
+"""Tags that one statement looks for."""
 
 _FIND: Final = """
     select tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
@@ -157,6 +161,32 @@ class IdTagStore(Repository):
 
     def _is(self, id_tag: str) -> tuple[Any, ...]:
         return (_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id_tag_key == fold_id_tag(id_tag))
+
+    async def find_many(self, id_tags: Sequence[str]) -> dict[str, IdTagRecord]:
+        """Return those tags that exist, by their folded form, locked until the end of this transaction."""
+        found: dict[str, IdTagRecord] = {}
+        keys = sorted({fold_id_tag(id_tag) for id_tag in id_tags})
+        for start in range(0, len(keys), _AT_ONCE):
+            statement = select(*_COLUMNS).select_from(_WITH_PARENT)
+            statement = statement.where(
+                _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id_tag_key.in_(keys[start : start + _AT_ONCE])
+            )
+            statement = statement.order_by(_TABLE.c.id_tag_key).with_for_update(of=_TABLE)
+            tags = [IdTagRecord(*row) for row in await self.connection.execute(statement)]
+            found |= {tag.id_tag_key: tag for tag in tags}
+        return found
+
+    async def put_many(self, tags: Sequence[Mapping[str, Any]]) -> None:
+        """Store tags with all their columns, new ones and known ones. No two may have one folded form."""
+        rows = [{**tag, "id_tag_key": fold_id_tag(tag["id_tag"])} for tag in tags]
+        statement = postgresql.insert(_TABLE).values(
+            tenant_id=self.tenant_id, created_at=func.now(), updated_at=func.now()
+        )
+        changes = {name: statement.excluded[name] for name in ("id_tag", "updated_at", *_CHANGEABLE)}
+        statement = statement.on_conflict_do_update(index_elements=["tenant_id", "id_tag_key"], set_=changes)
+        if rows:
+            # In one order everywhere, so that two imports cannot wait for each other.
+            await self.connection.execute(statement, sorted(rows, key=itemgetter("id_tag_key")))
 
     async def charge_points(self, identities: Collection[str]) -> dict[str, int]:
         """Return the ids of those charge points that exist, by their identity."""
