@@ -45,6 +45,7 @@ from app.web.negotiation import prefers
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.paths import location
 from app.web.problems import MalformedBody, body_errors, problems
+from app.web.resources import EXAMPLE_TIME
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
@@ -59,6 +60,14 @@ Policies = Annotated[AuthorizationPolicyService, Depends(provided(AuthorizationP
 JSON_TYPE, CSV_TYPE = "application/json", "text/csv"
 _IMPORT_LIMIT_BYTES = 4 * 1024 * 1024
 _IMPORT_LIMIT_TAGS = 10_000
+_CSV_EXAMPLE = "id_tag,status,note\r\nB4A63CDF,Accepted,Pool car 7\r\n"
+# The document leaves out members that are null.
+_FULL_EXAMPLE = {
+    **IdTag.example,
+    "expires_at": EXAMPLE_TIME,
+    "parent_id_tag": "FLEET",
+    "charge_points": ["RDAM-0123"],
+}
 _TAGS = TypeAdapter(Annotated[list[IdTagCreate], Field(max_length=_IMPORT_LIMIT_TAGS)])
 
 
@@ -149,8 +158,11 @@ async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath)
         200: {
             "description": "All tags",
             "content": {
-                CSV_TYPE: {"schema": {"type": "string"}},
-                JSON_TYPE: {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTag"}}},
+                CSV_TYPE: {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
+                JSON_TYPE: {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTag"}},
+                    "example": [_FULL_EXAMPLE],
+                },
             },
         },
         **problems(),
@@ -182,7 +194,7 @@ async def export_id_tags(request: Request, access: ReadAccess, id_tags: IdTags) 
                 },
                 CSV_TYPE: {
                     "schema": {"type": "string"},
-                    "example": "id_tag,status,note\r\nB4A63CDF,Accepted,Pool car 7\r\n",
+                    "example": _CSV_EXAMPLE,
                 },
             },
         }
