@@ -19,8 +19,10 @@ from app.tasks import PeriodicTask
 from app.types import CommandId, TenantId
 
 _PERIOD_S = 5.0
+_CUT_OFF_S: Final = 3.0
+"""A worker that is only cut off from Redis sends a new command within this time, or not at all."""
 _GRACE_S: Final = 10.0
-"""A worker that is only cut off from Redis takes back what it has not sent within this time."""
+"""A command of this worker may be in its memory this much later than in its record, or earlier."""
 _STEP_S: Final = 2.0
 """A larger difference between the clocks is a step of the time of day."""
 
@@ -45,14 +47,15 @@ class LostCommands:
         self._seen = {command.id: self._seen.get(command.id, now) for command in lost}
         found: dict[CommandState, list[LostCommand]] = {}
         for command in lost:
-            if now - self._seen[command.id] >= _GRACE_S + self._life_s(command):
+            if now - self._seen[command.id] >= self._lost_s(command):
                 found.setdefault(self._end_of(command), []).append(command)
         return found
 
-    def _life_s(self, command: LostCommand) -> float:
+    def _lost_s(self, command: LostCommand) -> float:
+        """Return for how long a command must have been lost: until it is certain that it is not sent now."""
         if command.worker != self._worker:
-            return 0.0
-        return self._expiry_s if command.state == "queued" else command.timeout_s
+            return _CUT_OFF_S if command.state == "queued" else 0.0
+        return _GRACE_S + (self._expiry_s if command.state == "queued" else command.timeout_s)
 
     def _end_of(self, command: LostCommand) -> CommandState:
         if command.worker != self._worker:

@@ -17,8 +17,7 @@ def lost(state: CommandState, worker: str, number: int = 1) -> LostCommand:
 @pytest.mark.parametrize(
     ("command", "after_s", "end"),
     [
-        (lost("queued", "dead"), 10.0, "connection_lost"),
-        (lost("sent", "dead"), 10.0, "connection_lost"),
+        (lost("queued", "dead"), 3.0, "connection_lost"),
         (lost("queued", "own"), 310.0, "expired"),
         (lost("sent", "own"), 40.0, "timed_out"),
     ],
@@ -37,13 +36,18 @@ def test_a_command_that_was_found_again_begins_anew_to_be_lost() -> None:
     commands.ends([command], 0.0)
     commands.ends([], 9.0)
     assert commands.ends([command], 12.0) == {}
-    assert commands.ends([command], 22.0) == {"connection_lost": [command]}
+    assert commands.ends([command], 15.0) == {"connection_lost": [command]}
 
 
 def test_the_end_of_one_does_not_hasten_that_of_another() -> None:
-    commands, old, new = LostCommands("own", EXPIRY_S), lost("sent", "dead"), lost("sent", "dead", 2)
+    commands, old, new = LostCommands("own", EXPIRY_S), lost("queued", "dead"), lost("queued", "dead", 2)
     commands.ends([old], 0.0)
-    assert commands.ends([old, new], 10.0) == {"connection_lost": [old]}
+    assert commands.ends([old, new], 3.0) == {"connection_lost": [old]}
+
+
+def test_what_a_dead_worker_has_sent_is_lost_at_once() -> None:
+    command = lost("sent", "dead")
+    assert LostCommands("own", EXPIRY_S).ends([command], 0.0) == {"connection_lost": [command]}
 
 
 def test_a_clock_that_was_set_is_not_steady() -> None:
