@@ -102,7 +102,7 @@ async def test_no_secret_of_a_vendor_is_shown_anywhere(
                 assert secret.lower() not in json.dumps(await command).lower()
         # The frame log is written some moments later.
         frames: list[Any] = []
-        while len(frames) < 2 * len(answers):  # noqa: ASYNC110 - there is nothing to subscribe to
+        while len(frames) < 2 * len(answers):
             await asyncio.sleep(0.1)
             frames = (await operator.get("/charge-points/CP-2/frames", limit=100))["items"]
         for path in ("frames", "configuration"):
