@@ -238,7 +238,7 @@ class AuthorizationPolicyStore(Repository):
             tenant_id=self.tenant_id, charge_point_id=charge_point_id, **values
         )
         await self.connection.execute(
-            statement.on_conflict_do_update(index_elements=["charge_point_id"], set_=values)
+            statement.on_conflict_do_update(index_elements=["tenant_id", "charge_point_id"], set_=values)
         )
 
 

@@ -33,12 +33,18 @@ id_tags = Table(
     CheckConstraint("status in ('Accepted', 'Blocked', 'Expired', 'Invalid')", name="status"),
 )
 
+
+def _tenant_key() -> Column[object]:
+    reference = ForeignKey("tenants.id", ondelete="CASCADE")
+    return Column("tenant_id", BigInteger, reference, primary_key=True, autoincrement=False)
+
+
 _POLICY_VALUES = "in ('refuse', 'accept', 'free_charging')"
 
 authorization_policies = Table(
     "authorization_policies",
     metadata,
-    Column("tenant_id", BigInteger, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    _tenant_key(),
     Column("unknown_id_tags", Text, nullable=False),
     Column("max_active_transactions", Integer),
     time_column("updated_at"),
@@ -48,7 +54,7 @@ authorization_policies = Table(
 charge_point_authorization_policies = Table(
     "charge_point_authorization_policies",
     metadata,
-    tenant_column(),
+    _tenant_key(),
     charge_point_column(primary_key=True),
     Column("unknown_id_tags", Text, nullable=False),
     time_column("updated_at"),

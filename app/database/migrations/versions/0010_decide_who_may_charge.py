@@ -68,7 +68,9 @@ def upgrade() -> None:
             name=op.f("fk_charge_point_authorization_policies_charge_point_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("charge_point_id", name=op.f("pk_charge_point_authorization_policies")),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "charge_point_id", name=op.f("pk_charge_point_authorization_policies")
+        ),
     )
 
 
