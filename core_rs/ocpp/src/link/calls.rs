@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use super::effect::{Effect, Outcome, Resolution};
 use crate::protocol::schema::MessageSchema;
 
+/// A unique id of this length is not in a text by chance. Ours are UUIDs.
+const CERTAIN_BYTES: usize = 16;
+
 /// Timed out CALLs that are remembered for a late answer.
 const EXPIRED_LIMIT: usize = 8;
 
@@ -96,11 +99,17 @@ impl Calls {
 
     /// The outstanding CALL, if its id is in a text that cannot be read.
     ///
-    /// Only ids that are too long to be there by chance are found.
     pub(super) fn named_in(&self, text: &str) -> Option<String> {
-        const LEAST_BYTES: usize = 16;
-        let call = self.outstanding.as_ref().filter(|call| call.unique_id.len() >= LEAST_BYTES)?;
+        let call = self.outstanding.as_ref().filter(|call| call.unique_id.len() >= CERTAIN_BYTES)?;
         memchr::memmem::find(text.as_bytes(), call.unique_id.as_bytes()).map(|_| call.unique_id.clone())
+    }
+
+    /// The outstanding CALL that an id means in another spelling: other case, or blanks around it.
+    pub(super) fn meant_by(&self, unique_id: &str) -> Option<String> {
+        let call = self.outstanding.as_ref().filter(|call| call.unique_id.len() >= CERTAIN_BYTES)?;
+        let is_other = call.unique_id != unique_id;
+        let is_meant = is_other && call.unique_id.eq_ignore_ascii_case(unique_id.trim());
+        is_meant.then(|| call.unique_id.clone())
     }
 
     /// Remove the CALL that is answered. Returns its message, and whether the answer is late.

@@ -335,7 +335,12 @@ impl Link {
             Fault::Answer { unique_id, violation } => {
                 self.take_damaged(&unique_id.text, &violation, text, effects);
             }
-            Fault::UnknownMessageType => effects.push(ignored("unknown_message_type", "")),
+            Fault::UnknownMessageType => match self.calls.named_in(text) {
+                Some(unique_id) => {
+                    self.take_damaged(&unique_id, &judge::unknown_message_type(), text, effects);
+                }
+                None => effects.push(ignored("unknown_message_type", "")),
+            },
             Fault::Unreadable(violation) => match self.calls.named_in(text) {
                 Some(unique_id) => self.take_damaged(&unique_id, &violation, text, effects),
                 None => effects.push(ignored("unreadable", &violation.detail)),

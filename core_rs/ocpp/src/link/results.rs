@@ -5,6 +5,7 @@ use super::effect::{Effect, Outcome, Resolution, describe, ignored, kept_text};
 use crate::frame::Payload;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::Direction;
+use crate::protocol::validate::Mode;
 use crate::protocol::violation::{Deviation, RAW_LIMIT, Violation};
 
 impl Link {
@@ -16,6 +17,7 @@ impl Link {
         mut deviations: Vec<Deviation>,
         effects: &mut Vec<Effect<'a>>,
     ) {
+        let unique_id = &self.spelled_as_ours(unique_id, &mut deviations);
         let Some((message, late)) = self.calls.take_answered(unique_id) else {
             return effects.push(unknown_unique_id());
         };
@@ -42,6 +44,7 @@ impl Link {
         mut deviations: Vec<Deviation>,
         effects: &mut Vec<Effect<'_>>,
     ) {
+        let unique_id = &self.spelled_as_ours(unique_id, &mut deviations);
         let Some((message, late)) = self.calls.take_answered(unique_id) else {
             return effects.push(unknown_unique_id());
         };
@@ -58,6 +61,15 @@ impl Link {
             deviations,
             ..Resolution::ended(unique_id.to_owned(), message.action, Outcome::CallError)
         }));
+    }
+
+    /// The unique id as we have sent it, if the answer spells it in another way.
+    fn spelled_as_ours(&self, unique_id: &str, deviations: &mut Vec<Deviation>) -> String {
+        let meant = self.calls.meant_by(unique_id).filter(|_| self.options.mode == Mode::Tolerant);
+        let Some(meant) = meant else { return unique_id.to_owned() };
+        let raw = unique_id.chars().take(RAW_LIMIT).collect();
+        deviations.push(Deviation { kind: "unique_id_spelling", pointer: String::new(), raw });
+        meant
     }
 
     /// End a CALL whose answer is damaged: the charge point has said what it will say.

@@ -67,10 +67,25 @@ fn an_answer_that_is_damaged_otherwise_ends_its_call() {
         format!(r#"[3,"{ID}",{{'status':'Accepted'}}]"#),
         format!(r#"[3,"{ID}",{}]"#, "[".repeat(100)),
         format!(r#"["3","{ID}",{{}}]"#),
+        format!(r#"[33,"{ID}",{{}}]"#),
+        format!(r#"[3.0,"{ID}",{{}}]"#),
         format!(r#"3,"{ID}",{{}}]"#),
         format!(r#"{{"messageTypeId":3,"uniqueId":"{ID}"}}"#),
     ] {
         assert_eq!(ended(&mut link(Mode::Tolerant), &text).outcome, Outcome::UnreadableAnswer, "{text}");
+    }
+}
+
+#[test]
+fn an_answer_under_our_id_in_another_spelling_is_ours() {
+    for other in [ID.to_uppercase(), format!(" {ID}"), format!("{ID}\\n")] {
+        for text in [format!(r#"[3,"{other}",{{}}]"#), format!(r#"[4,"{other}","NotSupported",""]"#)] {
+            let ended = ended(&mut link(Mode::Tolerant), &text);
+            assert!(matches!(ended.outcome, Outcome::Result | Outcome::CallError), "{text}");
+            assert_eq!(ended.deviations[0].kind, "unique_id_spelling");
+            let strict = link(Mode::Strict).receive(&text, 1.0).len();
+            assert_eq!(strict, 1, "{text}: ignored");
+        }
     }
 }
 
