@@ -44,6 +44,7 @@ __all__ = [
     "close_frame",
     "composite_schedules",
     "distribute_site",
+    "is_secret_name",
     "meter_digest",
     "ping_frame",
     "redact",
@@ -232,7 +233,15 @@ class Resolve:
     @property
     def outcome(
         self,
-    ) -> Literal["result", "call_error", "invalid_result", "timed_out", "connection_lost", "not_sent"]: ...
+    ) -> Literal[
+        "result",
+        "call_error",
+        "invalid_result",
+        "unreadable_answer",
+        "timed_out",
+        "connection_lost",
+        "not_sent",
+    ]: ...
     @property
     def late(self) -> bool: ...
     @property
@@ -241,6 +250,10 @@ class Resolve:
     def error_code(self) -> str | None: ...
     @property
     def error_description(self) -> str | None: ...
+    @property
+    def text(self) -> str | None:
+        """The text of an answer that is damaged or breaks the definition: without secrets, and cut."""
+
     @property
     def deviations(self) -> list[Deviation]: ...
 
@@ -511,7 +524,14 @@ class Conversation:
         """Whether a CALL waits in the queue of meter values."""
 
 def redact(text: str) -> str:
-    """Return the frame with every secret in it (AuthorizationKey) replaced by `***`."""
+    """Return a frame, or other JSON text, with every secret in it replaced by `***`.
+
+    Secret are the values of names that say so in any spelling (AuthorizationKey, StationPassword, G_CardPin),
+    and the passwords in URLs.
+    """
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a name, such as that of a configuration key, says that its value is secret."""
 
 @final
 class Sockets:

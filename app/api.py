@@ -32,6 +32,8 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         transactions.meter_value_router,
         transactions.orphan_record_router,
         id_tags.router,
+        id_tags.list_router,
+        id_tags.policy_router,
         charging_profiles.router,
         charge_point_profiles.router,
         connector_schedule.router,

@@ -34,7 +34,7 @@ from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
-from app.id_tags.service import IdTagService
+from app.id_tags.service import AuthorizationPolicyService, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -134,7 +134,7 @@ async def _start_worker(
     registry = Registry(presence, bus, clock)
     effects = command_effects(settings)
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
-    owner = CommandOwner(context, registry)
+    owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
     parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
     services = compose_services(parts)
@@ -217,6 +217,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         charge_points,
         ConfigurationService(database),
         IdTagService(database),
+        AuthorizationPolicyService(database),
         TransactionService(database, parts.storage.ledger, clock),
         AuditService(database),
         frames,

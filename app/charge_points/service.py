@@ -224,7 +224,7 @@ class ChargePointService:
             tenant_id=owner.tenant_id,
             identity=owner.identity,
             epoch=owner.epoch + 1,
-            deadline=(self.clock.now() + _EVICTION_WITHIN).timestamp(),
+            life_s=_EVICTION_WITHIN.total_seconds(),
             issuer=owner.worker,
             charge_point_id=owner.charge_point_id,
         )

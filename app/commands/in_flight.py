@@ -29,15 +29,15 @@ _DECODER: Final = msgspec.msgpack.Decoder(CommandRecord)
 class OwnedCommand:
     """A command that this worker has given to a session.
 
-    deadline: POSIX seconds by which it must have been sent; sent_s: when it was sent, monotonic, None while
-    it waits in the link's queue; sent: the same as it is recorded.
+    until_s: when it must have been sent; sent_s: when it was sent, None while it waits in the link's queue;
+    both monotonic. sent: the same as it is recorded.
     """
 
     command_id: CommandId
     tenant_id: TenantId
     identity: str
     issuer: WorkerId
-    deadline: float
+    until_s: float
     has_effects: bool
     sent_s: float | None = None
     sent: SentFacts | None = None
@@ -50,27 +50,27 @@ class OwnedCommands:
         self._owned: dict[CommandId, OwnedCommand] = {}
         self._seen: dict[CommandId, float] = {}
 
-    def admit(self, command_id: CommandId, deadline: float, now: float) -> bool:
-        """Note that a command has arrived; False: it has arrived before. now, deadline: POSIX seconds.
+    def admit(self, command_id: CommandId, until_s: float, now: float) -> bool:
+        """Note that a command has arrived; False: it has arrived before. now, until_s: monotonic.
 
         A command is not sent after its deadline, so it is remembered until then.
         """
-        # Deadlines grow with the order of arrival, except for some seconds of clock difference.
+        # Deadlines grow with the order of arrival, except for the time that some were under way.
         while self._seen and self._seen[oldest := next(iter(self._seen))] < now:
             del self._seen[oldest]
         if command_id in self._seen:
             return False
-        self._seen[command_id] = deadline
+        self._seen[command_id] = until_s
         return True
 
-    def add(self, envelope: CallEnvelope) -> OwnedCommand:
+    def add(self, envelope: CallEnvelope, now: float) -> OwnedCommand:
         """Remember a command until it ends; called before it is given to its session."""
         owned = OwnedCommand(
             command_id=envelope.command_id,
             tenant_id=envelope.tenant_id,
             identity=envelope.identity,
             issuer=envelope.issuer,
-            deadline=envelope.deadline,
+            until_s=now + envelope.life_s,
             has_effects=envelope.has_effects,
         )
         self._owned[owned.command_id] = owned
@@ -85,16 +85,24 @@ class OwnedCommands:
         return self._owned.pop(command_id, None)
 
     def overdue(self, now: float) -> list[OwnedCommand]:
-        """Return the commands that were not sent by their deadline. now: POSIX seconds."""
-        return [owned for owned in self._owned.values() if owned.sent_s is None and owned.deadline < now]
+        """Return the commands that were not sent by their deadline. now: monotonic."""
+        return [owned for owned in self.unsent() if owned.until_s < now]
+
+    def unsent(self) -> list[OwnedCommand]:
+        """Return the commands that wait in the queue of a link."""
+        return [owned for owned in self._owned.values() if owned.sent_s is None]
 
 
 @dataclass(slots=True)
 class IssuedCommand:
-    """A command that this worker has sent to the owner of a session. rerouted: it is the second owner."""
+    """A command that this worker has sent to the owner of a session.
+
+    until_s: its deadline, monotonic; rerouted: it was sent to a second owner already.
+    """
 
     envelope: CallEnvelope
     worker: WorkerId
+    until_s: float
     rerouted: bool = False
 
 
@@ -105,8 +113,8 @@ class IssuedCommands:
         self._issued: dict[CommandId, IssuedCommand] = {}
 
     def add(self, issued: IssuedCommand, now: float) -> None:
-        """Remember a command until it ends; forget those whose deadline is past. now: POSIX seconds."""
-        while self._issued and self._issued[oldest := next(iter(self._issued))].envelope.deadline < now:
+        """Remember a command until it ends; forget those whose deadline is past. now: monotonic."""
+        while self._issued and self._issued[oldest := next(iter(self._issued))].until_s < now:
             del self._issued[oldest]
         self._issued[issued.envelope.command_id] = issued
 
@@ -133,14 +141,15 @@ class Waiter:
         self.ended = self.ended or ended
         self._event.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until `wake` is called, up to `seconds`."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until `wake` is called, up to `seconds`; tell whether it was."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
-            return
+            return False
         self._event.clear()
+        return True
 
 
 class Waiters:

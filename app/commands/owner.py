@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from app import ocpp
@@ -42,6 +42,13 @@ _ANSWER_SOON_S = 0.05
 _TICK_S = 1.0
 _CALL_OUTLIVES_S = 600.0
 """A call may arrive this long after a request to cancel it: no call lives longer."""
+_PROMPT_S = 5.0
+"""A call that was under way for longer may have ended meanwhile, so its record is asked before it is sent."""
+
+_NO_LEASE: Final = {
+    "code": "NotQueued",
+    "description": "Redis cannot be reached, so no command waits behind another one.",
+}
 
 _LOG = get_logger(__name__)
 
@@ -62,6 +69,13 @@ class CommandSession(Protocol):
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Take a CALL out of the queue. False: it was sent, or is not known."""
+
+
+class CommandLease(Protocol):
+    """Says whether other workers know that this one is alive. If not, they may end its commands."""
+
+    def holds_lease(self) -> bool:
+        """Tell whether they do."""
 
 
 class CommandSessions(Protocol):
@@ -102,8 +116,9 @@ class _Ending:
 class CommandOwner:
     """The commands whose sessions are on this worker."""
 
-    def __init__(self, context: CommandContext, sessions: CommandSessions) -> None:
+    def __init__(self, context: CommandContext, sessions: CommandSessions, lease: CommandLease) -> None:
         self._context = context
+        self._lease = lease
         self._steps = context.steps
         self._bus = context.bus
         self._clock = context.clock
@@ -129,23 +144,19 @@ class CommandOwner:
         if session is None:
             self._spawn_moved(envelope)
             return
-        now = self._clock.now().timestamp()
+        now = self._clock.monotonic()
         # A command that is still owned after its deadline was sent in time: this is a second delivery.
         is_repeated = self._owned.get(envelope.command_id) is not None
-        if is_repeated or not self._owned.admit(envelope.command_id, envelope.deadline, now):
+        if is_repeated or not self._owned.admit(envelope.command_id, now + envelope.life_s, now):
             BUS_MESSAGES.labels("ignored", "repeated").inc()
             return
-        owned = self._owned.add(envelope)
-        if envelope.deadline < now:
+        owned = self._owned.add(envelope, now)
+        if envelope.life_s <= 0:
             self._end_soon(owned, Outcome("expired"))
-            return
-        try:
-            session.issue(envelope.command_id, envelope.action, envelope.payload, envelope.timeout_s)
-        except ValueError as error:
-            # The issuer has judged the payload. What is left is a full queue, a socket that is being closed,
-            # or another version of the definition.
-            reason = {"code": "NotQueued", "description": str(error)}
-            self._end_soon(owned, Outcome("expired", error=reason))
+        elif envelope.full_life_s - envelope.life_s > _PROMPT_S:
+            self._context.background.spawn(self._issue_if_open(owned, envelope), "command_after_delay")
+        else:
+            self._issue(owned, session, envelope)
 
     def cancel(self, envelope: CancelEnvelope) -> None:
         """Take a command out of the queue of its session if it was not sent yet. Always answer the issuer."""
@@ -155,17 +166,22 @@ class CommandOwner:
             withdrawn = owned.sent_s is None and session.withdraw(envelope.command_id)
         else:
             # It is not here. If its call arrives later, it counts as a repetition.
-            now = self._clock.now().timestamp()
-            unseen = self._owned.admit(envelope.command_id, envelope.deadline + _CALL_OUTLIVES_S, now)
+            now = self._clock.monotonic()
+            unseen = self._owned.admit(envelope.command_id, now + _CALL_OUTLIVES_S, now)
             withdrawn = unseen and session is not None
         self._context.background.spawn(self._answer_cancel(envelope, withdrawn), "command_cancel")
 
     def withdraw_overdue(self) -> None:
-        """Take commands that were not sent in time out of the queues; they end as `expired`."""
-        for owned in self._owned.overdue(self._clock.now().timestamp()):
-            session = self._sessions.get(owned.tenant_id, owned.identity)
-            if session is not None and session.withdraw(owned.command_id):
-                self._end_soon(owned, Outcome("expired"))
+        """Take commands that were not sent in time out of the queues; they end as `expired`.
+
+        Without a lease no command waits: other workers may say that it is lost, so it must not be sent later.
+        """
+        if not self._lease.holds_lease():
+            for owned in self._owned.unsent():
+                self._withdraw(owned, Outcome("expired", error=_NO_LEASE))
+            return
+        for owned in self._owned.overdue(self._clock.monotonic()):
+            self._withdraw(owned, Outcome("expired"))
 
     # From the sessions
 
@@ -214,7 +230,7 @@ class CommandOwner:
                     tenant_id=tenant_id,
                     identity="",
                     epoch=0,
-                    deadline=self._clock.now().timestamp() + _REPORT_LIFE_S,
+                    life_s=_REPORT_LIFE_S,
                     issuer=self._bus.worker_id,
                     command_id=command_id,
                     ended=None if elsewhere is None else encoded_end(elsewhere),
@@ -235,11 +251,50 @@ class CommandOwner:
             tenant_id=envelope.tenant_id,
             identity=envelope.identity,
             epoch=envelope.epoch,
-            deadline=envelope.deadline,
+            life_s=envelope.life_s,
             issuer=self._bus.worker_id,
             command_id=envelope.command_id,
         )
         self._context.background.spawn(self._report(envelope.issuer, moved), "command_moved")
+
+    def _issue(self, owned: OwnedCommand, session: CommandSession, envelope: CallEnvelope) -> None:
+        """Send a command, or let it wait in the queue of its link."""
+        try:
+            session.issue(envelope.command_id, envelope.action, envelope.payload, envelope.timeout_s)
+        except ValueError as error:
+            # The issuer has judged the payload. What is left is a full queue, a socket that is being closed,
+            # or another version of the definition.
+            reason = {"code": "NotQueued", "description": str(error)}
+            self._end_soon(owned, Outcome("expired", error=reason))
+        else:
+            if not self._lease.holds_lease():
+                # It is False if it went out at once.
+                self._withdraw(owned, Outcome("expired", error=_NO_LEASE))
+
+    async def _issue_if_open(self, owned: OwnedCommand, envelope: CallEnvelope) -> None:
+        """Send a command that was long under way, unless it has ended meanwhile."""
+        facts = SentFacts(self._bus.worker_id, envelope.epoch, self._clock.now())
+        try:
+            is_open = await CommandSteps(self._steps.rows, owned.tenant_id).sent(
+                UUID(owned.command_id), facts
+            )
+        except StoreUnavailable:
+            is_open = False
+        session = self._session(envelope)
+        if is_open and session is not None:
+            self._issue(owned, session, envelope)
+        else:
+            # If it has not ended, it was certainly not sent.
+            await self.end(owned.tenant_id, owned.command_id, Outcome("expired"), "owner")
+
+    def _withdraw(self, owned: OwnedCommand, outcome: Outcome) -> None:
+        session = self._sessions.get(owned.tenant_id, owned.identity)
+        if session is not None and session.withdraw(owned.command_id):
+            self._end_soon(owned, outcome)
+
+    def owns(self, command_id: CommandId) -> bool:
+        """Tell whether this worker will record the end of a command."""
+        return self._owned.get(command_id) is not None
 
     def _end_soon(self, owned: OwnedCommand, outcome: Outcome) -> None:
         ending = self.end(owned.tenant_id, owned.command_id, outcome, "owner")
@@ -282,6 +337,8 @@ class CommandOwner:
                 continue
             return
         _LOG.error("command_end_lost", command=ending.command_id, state=ending.outcome.state)
+        # The reaper ends it.
+        self._owned.end(CommandId(ending.command_id))
 
     async def _record_end(self, ending: _Ending) -> None:
         now, ended = self._clock.now(), None

@@ -133,6 +133,16 @@ class StartedTransaction(NamedTuple):
     transaction_id: int
 
 
+class LostCommand(NamedTuple):
+    """An open command that its worker does not end: that worker is not alive, or does not have it."""
+
+    id: UUID
+    tenant_id: int
+    state: CommandState
+    worker: str
+    timeout_s: float
+
+
 class EndedTransaction(NamedTuple):
     """A transaction that has just ended, for the RemoteStopTransaction that asked for its end."""
 

@@ -2,7 +2,8 @@
 
 `TRANSITIONS` is the state machine. The store derives its guards from it. A command ends in time in three
 places: `expired` by `owner.CommandOwner.withdraw_overdue` if it was not sent; `timed_out` by the core's link
-(`Session.expire_calls`) if its answer did not come; either one by `reaper` if its worker died.
+(`Session.expire_calls`) if its answer did not come; either one by `reaper` if its worker has lost it. An end
+that says that nothing was sent is recorded only when nothing can be sent any more.
 """
 
 import hashlib
@@ -11,10 +12,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
+import orjson
+
 from app.commands.records import CommandRecord, CommandRequest, CommandState
 from app.errors import Conflict, FieldViolation, InvalidInput
 from app.near_names import UnknownName
-from app.ocpp import Protocol, Resolve, messages_of
+from app.ocpp import Protocol, Resolve, messages_of, redact
 from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.types import Json
@@ -37,7 +40,7 @@ TRANSITIONS: Final[Mapping[CommandState | None, Mapping[CommandState, frozenset[
     "queued": {
         "sent": _OWNER,
         "cancelled": _WORKERS,
-        "expired": _OWNER_OR_REAPER,  # not sent by its deadline
+        "expired": _ALL,  # not sent by its deadline
         "offline": _WORKERS,  # the session ended before it was sent, and no other began
         "connection_lost": _ALL,  # it is not known whether it was sent
         # The sending is recorded in the background, so the end may come first.
@@ -68,6 +71,21 @@ OPEN_COMMAND_STATES: Final = tuple(state for state in TRANSITIONS if state is no
 
 _AGREED = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
 """The values of `status` that say yes, over all responses of a charge point."""
+
+AWAITS_EFFECT: Final[tuple[CommandState, ...]] = (
+    *OPEN_COMMAND_STATES,
+    "accepted",
+    "timed_out",
+    "connection_lost",
+    "expired",
+)
+"""States in which a remote start or stop may have led to what a charge point reports: it did not refuse it.
+
+A `call_error` with the code `UNREADABLE_ANSWER` belongs to them.
+"""
+
+UNREADABLE_ANSWER: Final = "unreadable_answer"
+"""The code of a `call_error` whose answer was damaged or breaks the definition: it refuses nothing."""
 
 REDACTED = "***"
 """The text that records show in place of a secret."""
@@ -119,6 +137,12 @@ class Outcome:
     answered: bool = False
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Tell whether the charge point may have done what was asked, or not."""
+        unreadable = self.error is not None and self.error.get("code") == UNREADABLE_ANSWER
+        return unreadable or self.state in ("timed_out", "connection_lost")
+
+    @property
     def late_result(self) -> Json:
         """The outcome as it is stored if it comes after the end of the command."""
         return {"state": self.state, "result": self.result, "error": self.error}
@@ -143,10 +167,8 @@ def judge_request(request: CommandRequest, protocol: Protocol, settings: Setting
     action, text = request.action, request.payload_text.strip() or "{}"
     payload = _judge_payload(protocol, action, text)
     digest = _digest(settings.credential_pepper, request.identity, action, text, repr(timeout))
-    if not sets_authorization_key(action, payload):
-        return JudgedRequest(request, payload, text, timeout, digest)
-    stored = {**payload, "value": REDACTED}
-    return JudgedRequest(request, stored, text, timeout, digest, payload["value"])
+    new_key = payload["value"] if sets_authorization_key(action, payload) else None
+    return JudgedRequest(request, without_secrets(payload), text, timeout, digest, new_key)
 
 
 def has_effects(triggers: Mapping[str, Collection[str | None]], action: str, payload: Json) -> bool:
@@ -176,8 +198,11 @@ def require_permitted(status: RegistrationStatus, action: str) -> None:
 
 
 def is_authorization_key(key: object) -> bool:
-    """Tell whether a configuration key is the AuthorizationKey; keys are case-insensitive (OCPP 1.6 7.29)."""
-    return isinstance(key, str) and key.lower() == "authorizationkey"
+    """Tell whether a configuration key is the AuthorizationKey.
+
+    Keys are case-insensitive (OCPP 1.6 7.29), and some charge points ignore the blanks around them.
+    """
+    return isinstance(key, str) and key.strip().lower() == "authorizationkey"
 
 
 def sets_authorization_key(action: str, payload: Json) -> bool:
@@ -189,13 +214,12 @@ def outcome_of(resolve: Resolve) -> Outcome:
     """Return how a CALL ended, from what the core says of it."""
     match resolve.outcome:
         case "result":
-            return _of_result(resolve.payload or {})
+            return _of_result(resolve, resolve.payload or {})
         case "call_error":
             return Outcome("call_error", error=_error(resolve), answered=True)
-        case "invalid_result":
-            # An unreadable answer is not a success; what could be read of it is kept.
-            result = None if resolve.payload is None else without_secrets(resolve.payload)
-            return Outcome("call_error", result=result, error=_error(resolve), answered=True)
+        case "invalid_result" | "unreadable_answer":
+            error = _unreadable(resolve.error_description or "", resolve.text)
+            return Outcome("call_error", error=error, answered=True)
         case "timed_out":
             return Outcome("timed_out")
         case "connection_lost":
@@ -207,23 +231,25 @@ def outcome_of(resolve: Resolve) -> Outcome:
 
 
 def without_secrets(payload: Json) -> Json:
-    """Return a response without the AuthorizationKey, which is write-only but reported by some models."""
-    entries = payload.get("configurationKey")
-    if not isinstance(entries, list):
-        return payload
-    return {**payload, "configurationKey": [_without_secret(entry) for entry in entries]}
+    """Return a payload without its secrets: values of keys such as AuthorizationKey, passwords in URLs."""
+    text = orjson.dumps(payload).decode()
+    shown = redact(text)
+    return payload if shown == text else orjson.loads(shown)
 
 
-def _without_secret(entry: object) -> object:
-    if isinstance(entry, dict) and is_authorization_key(entry.get("key")) and "value" in entry:
-        return {**entry, "value": REDACTED}
-    return entry
-
-
-def _of_result(payload: Json) -> Outcome:
-    status = payload.get("status")
+def _of_result(resolve: Resolve, payload: Json) -> Outcome:
+    status, result = payload.get("status"), without_secrets(payload)
+    if any(found.kind == "unknown_value" and found.pointer == "/status" for found in resolve.deviations):
+        # It is neither a yes nor a no.
+        error = _unreadable("/status: not a value of the standard", None)
+        return Outcome("call_error", result=result, error=error, status=status, answered=True)
     state: CommandState = "accepted" if status is None or status in _AGREED else "rejected"
-    return Outcome(state, result=without_secrets(payload), status=status, answered=True)
+    return Outcome(state, result=result, status=status, answered=True)
+
+
+def _unreadable(description: str, text: str | None) -> Json:
+    kept = {} if text is None else {"text": text}
+    return {"code": UNREADABLE_ANSWER, "description": description, **kept}
 
 
 def _error(resolve: Resolve) -> Json:

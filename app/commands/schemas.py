@@ -12,8 +12,15 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 class CommandError(Resource):
     """Why a command has no result."""
 
-    code: str
+    code: str = Field(
+        description="Code of the charge point's CALLERROR. `unreadable_answer`: its answer was damaged, or "
+        "is not what the standard allows; so it may have done what was asked, or not."
+    )
     description: str
+    text: str | None = Field(
+        default=None,
+        description="Text of an unreadable answer, without secrets, cut to 1 024 bytes.",
+    )
 
 
 class Command(Resource):

@@ -5,6 +5,7 @@ end is recorded by the owner before a caller is told. If neither can end it, the
 sent twice.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -38,12 +39,11 @@ from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, Moved
 from app.live.presence import Owner, Presence
 from app.logs import get_logger
 from app.metrics import COMMANDS_FINISHED, COMMANDS_ISSUED, LIMITS_HIT
-from app.types import CommandId, TenantId
+from app.types import CommandId, TenantId, WorkerId
 
 _CANCEL_S = 5.0
 _REREAD_S = 2.0
-_CLOCK_DIFFERENCE_S = 10.0
-"""The record outlives the envelope by this, so that the reaper never ends what an owner may still send."""
+_LOCATE_AGAIN_S = 1.0
 
 _LOG = get_logger(__name__)
 
@@ -98,8 +98,8 @@ class CommandService:
             Conflict: the registration forbids it, the idempotency key was used for another request, or
                 another change of the credential is not settled yet.
             TooManyRequests: too many commands wait for this charge point.
-            Unavailable: code `bus_unavailable`; the owner cannot be found or reached. Nothing was sent, or
-                the record says `connection_lost`.
+            Unavailable: code `bus_unavailable`; the owner cannot be found, or did not confirm. Then the
+                record says what became of the command: it may still be sent, or it expires.
         """
         judged = judge_request(request, self._context.protocol, self._settings)
         key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
@@ -155,16 +155,15 @@ class CommandService:
         Raises:
             NotFound: no such command.
             Conflict: it was sent, or has ended.
-            Unavailable: the owner cannot be reached.
+            Unavailable: a worker that may have it cannot be reached, or does not answer.
         """
         command = await self.get(tenant_id, command_id)
+        for holder in await self._holders(tenant_id, command):
+            if command.state == "queued":
+                await self._ask_to_cancel(command, holder)
+                command = await self.get(tenant_id, command_id)
         if command.state == "queued":
-            owner = await self._presence.locate(tenant_id, command.identity)
-            if owner is None:
-                await self._owner.end(tenant_id, str(command_id), Outcome("cancelled"), "issuer")
-            else:
-                await self._ask_to_cancel(command, owner)
-            command = await self.get(tenant_id, command_id)
+            raise Conflict("The command cannot be cancelled now: it is on its way. Try again.")
         if command.state != "cancelled":
             raise Conflict(f"The command cannot be cancelled any more: it is {command.state}.")
         return command
@@ -188,7 +187,7 @@ class CommandService:
 
     def _new_command(self, judged: JudgedRequest, owner: Owner | None) -> NewCommand:
         now, request = self._clock.now(), judged.request
-        life = timedelta(seconds=self._settings.command_expiry_s + _CLOCK_DIFFERENCE_S)
+        life = timedelta(seconds=self._settings.command_expiry_s)
         return NewCommand(
             id=uuid4(),
             identity=request.identity,
@@ -253,7 +252,8 @@ class CommandService:
             tenant_id=owner.tenant_id,
             identity=owner.identity,
             epoch=owner.epoch,
-            deadline=(command.deadline_at - timedelta(seconds=_CLOCK_DIFFERENCE_S)).timestamp(),
+            life_s=self._settings.command_expiry_s,
+            full_life_s=self._settings.command_expiry_s,
             issuer=self._bus.worker_id,
             command_id=CommandId(str(command.id)),
             action=command.action,
@@ -261,45 +261,77 @@ class CommandService:
             timeout_s=judged.timeout_s,
             has_effects=command.has_effects,
         )
-        await self._deliver(IssuedCommand(envelope, owner.worker))
+        until_s = self._clock.monotonic() + envelope.life_s
+        await self._deliver(IssuedCommand(envelope, owner.worker, until_s))
 
     async def _deliver(self, issued: IssuedCommand) -> None:
-        """Send a command to its owner. Without a confirmation it is unknown whether the owner got it."""
-        envelope = issued.envelope
-        self._issued.add(issued, self._clock.now().timestamp())
-        try:
-            await self._bus.deliver(issued.worker, envelope)
-        except Unavailable as error:
-            self._issued.end(envelope.command_id)
-            outcome = Outcome("connection_lost", error={"code": error.code, "description": error.detail})
-            await self._owner.end(envelope.tenant_id, envelope.command_id, outcome, "issuer")
-            raise
+        """Send a command to its owner.
+
+        Raises:
+            Unavailable: the bus did not confirm. The owner may have got it, so nothing is recorded: either
+                the owner ends it, or it was lost, and that worker's reaper ends it.
+        """
+        self._issued.add(issued, self._clock.monotonic())
+        await self._bus.deliver(issued.worker, issued.envelope)
 
     async def _reroute(self, issued: IssuedCommand) -> None:
+        """Send a command to the present owner of its session. Until then no worker has it."""
         envelope = issued.envelope
-        owner = await self._presence.find(envelope.tenant_id, envelope.identity)
+        owner = await self._locate_until(issued)
         known = (issued.worker, envelope.epoch)
         if owner is None or issued.rerouted or (owner.worker, owner.epoch) == known:
-            await self._owner.end(envelope.tenant_id, envelope.command_id, Outcome("offline"), "issuer")
+            is_over = self._clock.monotonic() >= issued.until_s
+            outcome = Outcome("expired" if is_over else "offline")
+            await self._owner.end(envelope.tenant_id, envelope.command_id, outcome, "issuer")
             return
-        again = msgspec.structs.replace(envelope, epoch=owner.epoch)
+        life_s = issued.until_s - self._clock.monotonic()
+        again = msgspec.structs.replace(envelope, epoch=owner.epoch, life_s=life_s, full_life_s=life_s)
         try:
-            await self._deliver(IssuedCommand(again, owner.worker, rerouted=True))
+            await self._deliver(IssuedCommand(again, owner.worker, issued.until_s, rerouted=True))
         except Unavailable:
             _LOG.warning("command_not_rerouted", command=envelope.command_id)
 
-    async def _ask_to_cancel(self, command: CommandRecord, owner: Owner) -> None:
+    async def _locate_until(self, issued: IssuedCommand) -> Owner | None:
+        """Return the owner of a session; None: there is none, or the deadline passed first."""
+        envelope = issued.envelope
+        while self._clock.monotonic() < issued.until_s:
+            try:
+                return await self._presence.locate(envelope.tenant_id, envelope.identity)
+            except Unavailable:
+                await asyncio.sleep(_LOCATE_AGAIN_S)
+        return None
+
+    async def _holders(self, tenant_id: TenantId, command: CommandRecord) -> list[SessionOwner]:
+        """Return the sessions whose workers may have a queued command: that on record first.
+
+        The command may have followed its charge point to another worker without a record of it.
+        """
+        holders = []
+        if command.worker is not None and command.epoch is not None:
+            holders.append(SessionOwner(command.charge_point_id, command.worker, command.epoch))
+        owner = await self._presence.find(tenant_id, command.identity)
+        if owner is not None:
+            holders.append(SessionOwner(owner.charge_point_id, owner.worker, owner.epoch))
+        return list(dict.fromkeys(holders))
+
+    async def _ask_to_cancel(self, command: CommandRecord, holder: SessionOwner) -> None:
+        """Ask a worker to take a command out of its queue, and wait for its answer.
+
+        Raises:
+            Unavailable: it does not answer. The command may still be sent.
+        """
+        envelope = CancelEnvelope(
+            tenant_id=TenantId(command.tenant_id),
+            identity=command.identity,
+            epoch=holder.epoch,
+            life_s=_CANCEL_S,
+            issuer=self._bus.worker_id,
+            command_id=CommandId(str(command.id)),
+        )
         with self._context.waiters.waiting(str(command.id)) as waiter:
-            envelope = CancelEnvelope(
-                tenant_id=owner.tenant_id,
-                identity=owner.identity,
-                epoch=owner.epoch,
-                deadline=self._clock.now().timestamp() + _CANCEL_S,
-                issuer=self._bus.worker_id,
-                command_id=CommandId(str(command.id)),
-            )
-            await self._bus.deliver(owner.worker, envelope)
-            await waiter.wait(_CANCEL_S)
+            await self._bus.deliver(WorkerId(holder.worker), envelope)
+            if not await waiter.wait(_CANCEL_S):
+                raise Unavailable("The worker that has the command does not answer.", "bus_unavailable")
 
     async def _until_ended(
         self, tenant_id: TenantId, command: CommandRecord, waiter: Waiter, seconds: float

@@ -11,7 +11,7 @@ class ConfigurationKey(Resource):
     """A configuration key, as the charge point last reported it."""
 
     key: str
-    value: str | None = Field(description="null: it was never reported, or it is secret.")
+    value: str | None = Field(description="null: it was never reported; `***`: it is secret.")
     readonly: bool | None
     reported_at: Instant
 

@@ -131,7 +131,7 @@ class Registry:
             tenant_id=by.tenant_id,
             identity=by.identity,
             epoch=by.epoch,
-            deadline=self._clock.now().timestamp() + _EVICTION_LIFE_S,
+            life_s=_EVICTION_LIFE_S,
             issuer=by.worker,
             charge_point_id=by.charge_point_id,
         )

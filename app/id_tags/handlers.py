@@ -18,7 +18,9 @@ def id_tag_handlers(id_tags: IdTagService, clock: Clock) -> dict[str, Handler]:
 async def authorize(
     id_tags: IdTagService, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
 ) -> v16.AuthorizeResponse:
-    """Answer with the tag's status; an unknown tag is Invalid."""
-    info = await id_tags.authorize(connection.tenant_id, request["idTag"], clock.now())
+    """Answer with the tag's status; one that is not stored is Invalid, unless a policy accepts it."""
+    info = await id_tags.authorize(
+        connection.tenant_id, connection.charge_point_id, request["idTag"], clock.now()
+    )
     # The service returns a plain dict with the standard's names.
     return {"idTagInfo": cast(v16.IdTagInfo, info)}

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 IdTagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid"]
+UnknownTagPolicy = Literal["refuse", "accept", "free_charging"]
+"""Which tags may charge that are not stored: none, each one that is not empty, also an empty one."""
 
 
 class IdTagKey(NamedTuple):
@@ -16,7 +18,12 @@ class IdTagKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IdTagRecord:
-    """One id tag. id_tag_key: the folded form, unique; max_active_transactions None: no limit."""
+    """One id tag.
+
+    id_tag_key: the folded form, unique; max_active_transactions None: no limit; charge_point_ids: where it
+    may charge, None: everywhere; parent_status and parent_expires_at: of its group, if that is a stored tag
+    too; charge_points: the identities of `charge_point_ids`, if an operator asks.
+    """
 
     tenant_id: int
     id_tag: str
@@ -28,11 +35,45 @@ class IdTagRecord:
     note: str | None
     created_at: datetime
     updated_at: datetime
+    charge_point_ids: tuple[int, ...] | None = None
+    parent_status: IdTagStatus | None = None
+    parent_expires_at: datetime | None = None
+    charge_points: tuple[str, ...] | None = None
+
+
+class Presented(NamedTuple):
+    """A tag at a charge point. id_tag_key: the folded form; unknown_id_tags: the policy that holds there."""
+
+    charge_point_id: int
+    id_tag_key: str
+    unknown_id_tags: UnknownTagPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPolicyRecord:
+    """The decisions of a tenant on all its tags.
+
+    max_active_transactions: of a stored tag that has no limit of its own; None: no limit.
+    """
+
+    unknown_id_tags: UnknownTagPolicy = "refuse"
+    max_active_transactions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePointPolicyRecord:
+    """The policy at one charge point. own None: as the tenant decides; unknown_id_tags: what holds."""
+
+    own: UnknownTagPolicy | None
+    unknown_id_tags: UnknownTagPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class NewIdTag:
-    """A new id tag as an operator describes it; the fields are those of `IdTagRecord`."""
+    """A new id tag as an operator describes it; the fields are those of `IdTagRecord`.
+
+    charge_points: the identities of those where it may charge; None: everywhere.
+    """
 
     id_tag: str
     status: IdTagStatus = "Accepted"
@@ -40,6 +81,14 @@ class NewIdTag:
     parent_id_tag: str | None = None
     max_active_transactions: int | None = None
     note: str | None = None
+    charge_points: tuple[str, ...] | None = None
+
+
+class ImportCounts(NamedTuple):
+    """The result of an import: how many tags were new, and how many were known."""
+
+    created: int
+    changed: int
 
 
 @dataclass(frozen=True, slots=True)

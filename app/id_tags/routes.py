@@ -1,15 +1,28 @@
 """`/v1/id-tags`: the tags of a tenant."""
 
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import Depends, Query
-from pydantic import Field
+from fastapi import Depends, Query, Request
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from app.errors import FieldViolation, InvalidInput
+from app.id_tags import spreadsheet
 from app.id_tags.records import IdTagFilter, IdTagRecord, IdTagStatus, NewIdTag
-from app.id_tags.schemas import IdTag, IdTagChange, IdTagCreate
-from app.id_tags.service import IdTagService
+from app.id_tags.schemas import (
+    AuthorizationPolicy,
+    AuthorizationPolicyChange,
+    ChargePointPolicy,
+    ChargePointPolicyChange,
+    IdTag,
+    IdTagChange,
+    IdTagCreate,
+    IdTagImport,
+)
+from app.id_tags.service import AuthorizationPolicyService, IdTagService
+from app.types import TenantId
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -19,17 +32,43 @@ from app.web.conditional import (
     require_match,
     resource_response,
 )
-from app.web.inputs import IdTagPath, IdTagText, Paging
-from app.web.json_body import body_of, json_body
+from app.web.inputs import IdentityPath, IdTagPath, IdTagText, Paging
+from app.web.json_body import (
+    body_of,
+    json_body,
+    read_bytes,
+    refuse_doubled_members,
+    require_json,
+    unstorable,
+)
+from app.web.negotiation import prefers
 from app.web.pagination import Page, TextKey, cut_page, decode_cursor
 from app.web.paths import location
-from app.web.problems import problems
+from app.web.problems import MalformedBody, body_errors, problems
+from app.web.resources import EXAMPLE_TIME
 from app.web.routers import Tag, api_router
 from app.web.services import provided
 
 router = api_router(prefix="/v1/id-tags", tags=[Tag("id-tags", "The tags that may charge.")])
 
+list_router = api_router(prefix="/v1/id-tag-list", tags=["id-tags"])
+policy_router = api_router(tags=["id-tags"])
+
 IdTags = Annotated[IdTagService, Depends(provided(IdTagService))]
+Policies = Annotated[AuthorizationPolicyService, Depends(provided(AuthorizationPolicyService))]
+
+JSON_TYPE, CSV_TYPE = "application/json", "text/csv"
+_IMPORT_LIMIT_BYTES = 4 * 1024 * 1024
+_IMPORT_LIMIT_TAGS = 10_000
+_CSV_EXAMPLE = "id_tag,status,note\r\nB4A63CDF,Accepted,Pool car 7\r\n"
+# The document leaves out members that are null.
+_FULL_EXAMPLE = {
+    **IdTag.example,
+    "expires_at": EXAMPLE_TIME,
+    "parent_id_tag": "FLEET",
+    "charge_points": ["RDAM-0123"],
+}
+_TAGS = TypeAdapter(Annotated[list[IdTagCreate], Field(max_length=_IMPORT_LIMIT_TAGS)])
 
 
 class IdTagQuery(Paging):
@@ -107,6 +146,169 @@ async def change_id_tag(
 
 @router.delete("/{id_tag}", status_code=204, responses=problems(404))
 async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath) -> Response:
-    """Delete an id tag. Its transactions stay; from now on it is unknown, and answered Invalid."""
+    """Delete an id tag. Its transactions stay; from now on the policy decides whether it may charge."""
     await id_tags.delete(access.tenant_id, id_tag)
     return Response(status_code=204)
+
+
+@list_router.get(
+    "",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "All tags",
+            "content": {
+                CSV_TYPE: {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
+                JSON_TYPE: {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTag"}},
+                    "example": [_FULL_EXAMPLE],
+                },
+            },
+        },
+        **problems(),
+    },
+)
+async def export_id_tags(request: Request, access: ReadAccess, id_tags: IdTags) -> Response:
+    """Export all tags: as JSON or, with `Accept: text/csv`, for a spreadsheet.
+
+    A cell that a spreadsheet would take for a formula gets a quote mark in front; an import removes it.
+    """
+    as_csv = prefers(request.headers.get("accept", ""), CSV_TYPE, JSON_TYPE)
+    content = _csv_of(access.tenant_id, id_tags) if as_csv else _json_of(access.tenant_id, id_tags)
+    headers = {"Vary": "Accept", "Cache-Control": "private, no-store"}
+    media_type = f"{CSV_TYPE}; charset=utf-8" if as_csv else JSON_TYPE
+    return StreamingResponse(content, 200, headers, media_type)
+
+
+@list_router.post(
+    "",
+    response_model=IdTagImport,
+    responses=problems(body=True),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON_TYPE: {
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTagCreate"}},
+                    "example": [IdTagCreate.example],
+                },
+                CSV_TYPE: {
+                    "schema": {"type": "string"},
+                    "example": _CSV_EXAMPLE,
+                },
+            },
+        }
+    },
+)
+async def import_id_tags(request: Request, access: WriteAccess, id_tags: IdTags) -> Response:
+    """Import tags, all of them or none: new ones are created, known ones changed.
+
+    Fields that are not given stay as they are. In CSV an empty cell is null, and `;` separates charge
+    points. At most 10 000 tags and 4 MiB.
+    """
+    content = await read_bytes(request, _IMPORT_LIMIT_BYTES)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV_TYPE:
+        tags = _read_csv(content)
+    else:
+        require_json(request)
+        tags = _read_json(content)
+    counts = await id_tags.put_all(access.tenant_id, tags)
+    return resource_response(IdTagImport.model_validate(counts._asdict()))
+
+
+async def _csv_of(tenant_id: TenantId, id_tags: IdTagService) -> AsyncIterator[str]:
+    yield spreadsheet.header_line()
+    async for page in id_tags.all_pages(tenant_id):
+        yield spreadsheet.lines(page)
+
+
+async def _json_of(tenant_id: TenantId, id_tags: IdTagService) -> AsyncIterator[str]:
+    separator = "["
+    async for page in id_tags.all_pages(tenant_id):
+        for record in page:
+            yield separator + IdTag.model_validate(record).model_dump_json()
+            separator = ",\n"
+    yield "[]" if separator == "[" else "]"
+
+
+def _read_json(content: bytes) -> list[dict[str, Any]]:
+    try:
+        tags = _TAGS.validate_json(content)
+    except ValidationError as error:
+        if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False)):
+            raise (unstorable(content) or MalformedBody(content)) from None
+        raise body_errors(error) from None
+    refuse_doubled_members(content)
+    return [{name: getattr(tag, name) for name in tag.model_fields_set} for tag in tags]
+
+
+def _read_csv(content: bytes) -> list[dict[str, Any]]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput([FieldViolation("", "not_utf_8", "the text is not UTF-8")]) from None
+    rows = spreadsheet.read_rows(text)
+    try:
+        tags = _TAGS.validate_python(rows)
+    except ValidationError as error:
+        raise body_errors(error) from None
+    return [{name: getattr(tag, name) for name in tag.model_fields_set} for tag in tags]
+
+
+@policy_router.get("/v1/authorization-policy", response_model=AuthorizationPolicy, responses=problems(304))
+async def get_authorization_policy(
+    access: ReadAccess, policies: Policies, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read what holds for all tags of the tenant."""
+    policy = await policies.get(access.tenant_id)
+    return resource_response(AuthorizationPolicy.model_validate(policy), if_none_match=if_none_match)
+
+
+@policy_router.patch(
+    "/v1/authorization-policy",
+    response_model=AuthorizationPolicy,
+    responses=problems(body=True),
+    openapi_extra=body_of(AuthorizationPolicyChange),
+)
+async def change_authorization_policy(
+    access: WriteAccess,
+    policies: Policies,
+    body: Annotated[AuthorizationPolicyChange, Depends(json_body(AuthorizationPolicyChange))],
+) -> Response:
+    """Change what holds for all tags of the tenant (merge patch, RFC 7396)."""
+    policy = await policies.change(access.tenant_id, body.changes())
+    return resource_response(AuthorizationPolicy.model_validate(policy))
+
+
+@policy_router.get(
+    "/v1/charge-points/{identity}/authorization-policy",
+    response_model=ChargePointPolicy,
+    responses=problems(304, 404),
+)
+async def get_charge_point_policy(
+    access: ReadAccess, policies: Policies, identity: IdentityPath, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Read which tags may charge at a charge point that are not stored."""
+    policy = await policies.own_policy(access.tenant_id, identity)
+    return resource_response(ChargePointPolicy.model_validate(policy), if_none_match=if_none_match)
+
+
+@policy_router.patch(
+    "/v1/charge-points/{identity}/authorization-policy",
+    response_model=ChargePointPolicy,
+    responses=problems(404, body=True),
+    openapi_extra=body_of(ChargePointPolicyChange),
+)
+async def change_charge_point_policy(
+    access: WriteAccess,
+    policies: Policies,
+    identity: IdentityPath,
+    body: Annotated[ChargePointPolicyChange, Depends(json_body(ChargePointPolicyChange))],
+) -> Response:
+    """Set which tags may charge at a charge point that are not stored, for instance all of them."""
+    if "own" not in body.changes():
+        return resource_response(
+            ChargePointPolicy.model_validate(await policies.own_policy(access.tenant_id, identity))
+        )
+    policy = await policies.set_own(access.tenant_id, identity, body.own)
+    return resource_response(ChargePointPolicy.model_validate(policy))

@@ -3,13 +3,21 @@
 from datetime import datetime
 
 from app.clock import utc_text
-from app.id_tags.records import IdTagRecord
+from app.id_tags.records import IdTagRecord, Presented
 from app.types import Json
+
+_PADDING = " \t\r\n\0\ufffd"
+"""The characters that readers put behind a tag. The database keeps a NUL as U+FFFD."""
+
+
+def trim_id_tag(id_tag: str) -> str:
+    """Return a tag without the blanks and NULs that some readers put behind it."""
+    return id_tag.rstrip(_PADDING)
 
 
 def fold_id_tag(id_tag: str) -> str:
     """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
-    return id_tag.lower()
+    return trim_id_tag(id_tag).lower()
 
 
 def is_limited(tag: IdTagRecord | None) -> bool:
@@ -17,17 +25,34 @@ def is_limited(tag: IdTagRecord | None) -> bool:
     return tag is not None and tag.max_active_transactions is not None
 
 
-def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int | None = None) -> Json:
-    """Return the `idTagInfo` of a tag, with the standard's names; an unknown tag (None) is Invalid.
+def may_charge_unknown(presented: Presented) -> bool:
+    """Tell whether a tag that is not stored may charge."""
+    return presented.unknown_id_tags == "free_charging" or (
+        presented.unknown_id_tags == "accept" and presented.id_tag_key != ""
+    )
+
+
+def id_tag_info(
+    tag: IdTagRecord | None,
+    at: datetime,
+    active_transactions: int | None = None,
+    presented: Presented | None = None,
+) -> Json:
+    """Return the `idTagInfo` of a tag, with the standard's names.
+
+    A stored tag is judged by what is stored of it; a policy decides only on tags that are not stored (None).
 
     Args:
         tag: The tag as it is stored.
         at: The time at which the tag is presented.
         active_transactions: How many run on the tag already, when another one is about to start. None for a
             question without a start, which is never answered with ConcurrentTx (OCPP 1.6 7.2).
+        presented: Where it is presented; None: nowhere in particular, so that no unknown tag may charge.
     """
     if tag is None:
-        return {"status": "Invalid"}
+        return {
+            "status": "Accepted" if presented is not None and may_charge_unknown(presented) else "Invalid"
+        }
     info: Json = {"status": tag.status}
     if tag.expires_at is not None:
         info["expiryDate"] = utc_text(tag.expires_at)
@@ -35,8 +60,12 @@ def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int 
         info["parentIdTag"] = tag.parent_id_tag
     if tag.status != "Accepted":
         return info
-    if tag.expires_at is not None and tag.expires_at <= at:
+    if _has_expired(tag.expires_at, at) or _has_expired(tag.parent_expires_at, at):
         info["status"] = "Expired"
+    elif tag.parent_status not in (None, "Accepted"):
+        info["status"] = tag.parent_status
+    elif not _is_permitted(tag, presented):
+        info["status"] = "Blocked"
     elif (
         active_transactions is not None
         and tag.max_active_transactions is not None
@@ -44,3 +73,14 @@ def id_tag_info(tag: IdTagRecord | None, at: datetime, active_transactions: int 
     ):
         info["status"] = "ConcurrentTx"
     return info
+
+
+def _has_expired(expires_at: datetime | None, at: datetime) -> bool:
+    return expires_at is not None and expires_at <= at
+
+
+def _is_permitted(tag: IdTagRecord, presented: Presented | None) -> bool:
+    """Tell whether a tag may charge at the charge point (OCPP 1.6 7.2, Blocked: not allowed for charging)."""
+    if tag.charge_point_ids is None or presented is None:
+        return True
+    return presented.charge_point_id in tag.charge_point_ids

@@ -1,17 +1,31 @@
 """Use cases of id tags: manage them, and tell whether one may charge."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from app.database.database import Database
 from app.database.text import clean_text
-from app.errors import NotFound
-from app.id_tags.records import IdTagFilter, IdTagRecord, NewIdTag
-from app.id_tags.rules import id_tag_info
-from app.id_tags.store import IdTagStore
-from app.types import Json, TenantId
+from app.database.unit_of_work import TenantWork
+from app.errors import FieldViolation, InvalidInput, NotFound
+from app.id_tags.records import (
+    AuthorizationPolicyRecord,
+    ChargePointPolicyRecord,
+    IdTagFilter,
+    IdTagRecord,
+    ImportCounts,
+    NewIdTag,
+    Presented,
+    UnknownTagPolicy,
+)
+from app.id_tags.rules import fold_id_tag, id_tag_info, trim_id_tag
+from app.id_tags.store import AuthorizationPolicyStore, IdTagStore
+from app.types import ChargePointId, Json, TenantId
+
+_PAGE: Final = 1000
+_FAULTS: Final = 50
+"""The faults of an import that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +46,12 @@ class IdTagService:
 
         Raises:
             Conflict: the tenant has this tag, perhaps in another case.
+            InvalidInput: one of its charge points does not exist.
         """
+        new = replace(new, id_tag=trim_id_tag(new.id_tag), parent_id_tag=_trimmed(new.parent_id_tag))
         async with self.database.tenant(tenant_id) as work:
-            return await IdTagStore(work).create(new)
+            places = await _places(work, new.charge_points)
+            return await IdTagStore(work).create(new, places)
 
     async def get(self, tenant_id: TenantId, id_tag: str) -> IdTagRecord:
         """Return one tag.
@@ -59,12 +76,18 @@ class IdTagService:
 
         Raises:
             NotFound: the tenant has no such tag.
+            InvalidInput: one of its charge points does not exist.
         """
         async with self.database.tenant(tenant_id) as work:
             record = _found(await IdTagStore(work).get(id_tag, to_change=True))
             compare(record)
-            if changes:
-                record = await IdTagStore(work).update(id_tag, **changes) or record
+            columns = dict(changes)
+            if "charge_points" in columns:
+                columns["charge_point_ids"] = await _places(work, columns.pop("charge_points"))
+            if "parent_id_tag" in columns:
+                columns["parent_id_tag"] = _trimmed(columns["parent_id_tag"])
+            if columns:
+                record = await IdTagStore(work).update(id_tag, **columns) or record
         return record
 
     async def delete(self, tenant_id: TenantId, id_tag: str) -> None:
@@ -77,14 +100,149 @@ class IdTagService:
             if not await IdTagStore(work).delete(id_tag):
                 raise _not_found()
 
-    async def authorize(self, tenant_id: TenantId, id_tag: str, at: datetime) -> Json:
+    async def all_pages(self, tenant_id: TenantId) -> AsyncIterator[list[IdTagRecord]]:
+        """Yield all tags, some at a time, in the order of their folded form."""
+        after: str | None = None
+        while page := await self.page(tenant_id, _PAGE, after, IdTagFilter()):
+            yield page
+            after = page[-1].id_tag_key
+
+    async def put_all(self, tenant_id: TenantId, tags: Sequence[Mapping[str, Any]]) -> ImportCounts:
+        """Store tags, all of them or none.
+
+        Args:
+            tags: The given fields of each, as in `NewIdTag`; of a known tag the others stay as they are.
+
+        Raises:
+            InvalidInput: a tag is given twice, or a charge point does not exist.
+        """
+        keys = [fold_id_tag(tag["id_tag"]) for tag in tags]
+        _refuse_repetitions(keys)
+        async with self.database.tenant(tenant_id) as work:
+            store = IdTagStore(work)
+            places = await _places_of_all(store, tags)
+            known = await store.find_many(keys)
+            rows = [_merged(tag, known.get(key), places) for tag, key in zip(tags, keys, strict=True)]
+            await store.put_many(rows)
+        return ImportCounts(len(keys) - len(known), len(known))
+
+    async def authorize(
+        self, tenant_id: TenantId, charge_point_id: ChargePointId, id_tag: str, at: datetime
+    ) -> Json:
         """Return the `idTagInfo` of a tag that a charge point asks for, whatever text it names.
 
         The answer is advice: what counts is decided when a transaction starts.
         """
+        key = fold_id_tag(clean_text(id_tag))
         async with self.database.tenant(tenant_id) as work:
-            tag = await IdTagStore(work).get(clean_text(id_tag))
-        return id_tag_info(tag, at)
+            tag = await IdTagStore(work).get(key)
+            policy = await AuthorizationPolicyStore(work).own_policy(charge_point_id)
+        return id_tag_info(tag, at, presented=Presented(charge_point_id, key, policy.unknown_id_tags))
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPolicyService:
+    """The use cases of policies about tags: of a tenant, and of its charge points."""
+
+    database: Database
+
+    async def get(self, tenant_id: TenantId) -> AuthorizationPolicyRecord:
+        """Return the policy of a tenant."""
+        async with self.database.tenant(tenant_id) as work:
+            return await AuthorizationPolicyStore(work).get()
+
+    async def change(self, tenant_id: TenantId, changes: Mapping[str, Any]) -> AuthorizationPolicyRecord:
+        """Change the policy of a tenant, and return it."""
+        async with self.database.tenant(tenant_id) as work:
+            policy = replace(await AuthorizationPolicyStore(work).get(), **changes)
+            await AuthorizationPolicyStore(work).put(policy)
+        return policy
+
+    async def own_policy(self, tenant_id: TenantId, identity: str) -> ChargePointPolicyRecord:
+        """Return the policy that holds at a charge point.
+
+        Raises:
+            NotFound: the tenant has no such charge point.
+        """
+        async with self.database.tenant(tenant_id) as work:
+            return await AuthorizationPolicyStore(work).own_policy(await _place(work, identity))
+
+    async def set_own(
+        self, tenant_id: TenantId, identity: str, unknown_id_tags: UnknownTagPolicy | None
+    ) -> ChargePointPolicyRecord:
+        """Set the policy of a charge point; None: as its tenant decides.
+
+        Raises:
+            NotFound: the tenant has no such charge point.
+        """
+        async with self.database.tenant(tenant_id) as work:
+            charge_point_id = await _place(work, identity)
+            await AuthorizationPolicyStore(work).put_own(charge_point_id, unknown_id_tags)
+            return await AuthorizationPolicyStore(work).own_policy(charge_point_id)
+
+
+async def _place(work: TenantWork, identity: str) -> int:
+    found = await IdTagStore(work).charge_points([identity])
+    if identity not in found:
+        raise NotFound(f"There is no charge point {identity}.")
+    return found[identity]
+
+
+async def _places(work: TenantWork, identities: Sequence[str] | None) -> list[int] | None:
+    """Return the ids of charge points; None: no charge points are named, so every one is meant."""
+    if identities is None:
+        return None
+    found = await IdTagStore(work).charge_points(identities)
+    unknown = [
+        FieldViolation(f"/charge_points/{place}", "unknown_charge_point", "there is no such charge point")
+        for place, identity in enumerate(identities)
+        if identity not in found
+    ]
+    if unknown:
+        raise InvalidInput(unknown)
+    return sorted(found.values())
+
+
+async def _places_of_all(store: IdTagStore, tags: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the ids of all charge points that tags name."""
+    named = {identity for tag in tags for identity in tag.get("charge_points") or ()}
+    found = await store.charge_points(named)
+    unknown = [
+        FieldViolation(f"/{place}/charge_points", "unknown_charge_point", "there is no such charge point")
+        for place, tag in enumerate(tags)
+        if not found.keys() >= set(tag.get("charge_points") or ())
+    ]
+    if unknown:
+        raise InvalidInput(unknown[:_FAULTS])
+    return found
+
+
+def _refuse_repetitions(keys: Sequence[str]) -> None:
+    seen: set[str] = set()
+    repeated: list[FieldViolation] = []
+    for place, key in enumerate(keys):
+        if key in seen:
+            repeated.append(FieldViolation(f"/{place}/id_tag", "duplicate", "the tag is given before"))
+        seen.add(key)
+    if repeated:
+        raise InvalidInput(repeated[:_FAULTS])
+
+
+def _merged(tag: Mapping[str, Any], known: IdTagRecord | None, places: Mapping[str, int]) -> dict[str, Any]:
+    """Return all columns of a tag: the given ones, else those that are stored, else those of a new tag."""
+    base = NewIdTag(tag["id_tag"]) if known is None else known
+    names = ("status", "expires_at", "parent_id_tag", "max_active_transactions", "note")
+    columns: dict[str, Any] = {name: tag.get(name, getattr(base, name)) for name in names}
+    columns["charge_point_ids"] = None if known is None else known.charge_point_ids
+    if "charge_points" in tag:
+        named = tag["charge_points"]
+        columns["charge_point_ids"] = None if named is None else sorted({places[name] for name in named})
+    columns["parent_id_tag"] = _trimmed(columns["parent_id_tag"])
+    return {"id_tag": trim_id_tag(tag["id_tag"]), **columns}
+
+
+def _trimmed(id_tag: str | None) -> str | None:
+    return None if id_tag is None else trim_id_tag(id_tag)
 
 
 def _found(tag: IdTagRecord | None) -> IdTagRecord:

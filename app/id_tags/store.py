@@ -3,28 +3,73 @@
 Whether a tag may charge is decided in `rules`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Text, delete, func, insert, literal_column, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
 from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of, like_prefix
+from app.database.schema import CHARGE_POINTS
 from app.errors import Conflict
 from app.id_tags import tables
-from app.id_tags.records import IdTagFilter, IdTagKey, IdTagRecord, NewIdTag
+from app.id_tags.records import (
+    AuthorizationPolicyRecord,
+    ChargePointPolicyRecord,
+    IdTagFilter,
+    IdTagKey,
+    IdTagRecord,
+    NewIdTag,
+    UnknownTagPolicy,
+)
 from app.id_tags.rules import fold_id_tag
 
 _TABLE = tables.id_tags
-_COLUMNS = columns_of(IdTagRecord, _TABLE)
-_CHANGEABLE = frozenset({"status", "expires_at", "parent_id_tag", "max_active_transactions", "note"})
+_PARENT = _TABLE.alias("parent")
+_IDENTITIES: ColumnElement[Any] = literal_column(
+    """
+    case when id_tags.charge_point_ids is not null then array(
+        select point.identity from charge_points as point
+        where point.tenant_id = id_tags.tenant_id and point.id = any(id_tags.charge_point_ids)
+        order by point.identity
+    ) end
+    """,
+    ARRAY(Text, as_tuple=True),
+)
+_COLUMNS = columns_of(
+    IdTagRecord,
+    _TABLE,
+    parent_status=_PARENT.c.status,
+    parent_expires_at=_PARENT.c.expires_at,
+    charge_points=_IDENTITIES,
+)
+_WITH_PARENT = _TABLE.outerjoin(
+    _PARENT,
+    (_PARENT.c.tenant_id == _TABLE.c.tenant_id)
+    & (_PARENT.c.id_tag_key == func.lower(_TABLE.c.parent_id_tag))
+    & (_PARENT.c.id_tag_key != _TABLE.c.id_tag_key),
+)
+_CHANGEABLE = frozenset(
+    {"status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "charge_point_ids"}
+)
+
+_AT_ONCE: Final = 1000
+"""Tags that one statement looks for."""
 
 _FIND: Final = """
     select tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
-        tag.max_active_transactions, tag.note, tag.created_at, tag.updated_at
+        coalesce(tag.max_active_transactions, policy.max_active_transactions) as max_active_transactions,
+        tag.note, tag.created_at, tag.updated_at, tag.charge_point_ids,
+        parent.status as parent_status, parent.expires_at as parent_expires_at
     from id_tags as tag
+    left join authorization_policies as policy on policy.tenant_id = tag.tenant_id
+    left join id_tags as parent on parent.tenant_id = tag.tenant_id
+        and parent.id_tag_key = lower(tag.parent_id_tag) and parent.id_tag_key <> tag.id_tag_key
     where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
 """
 
@@ -36,36 +81,52 @@ _LOCK: Final = """
     for update of tag
 """
 
+_POLICIES = tables.authorization_policies
+_OWN_POLICIES = tables.charge_point_authorization_policies
+_FIND_POLICIES: Final = """
+    select point.tenant_id, point.charge_point_id,
+        coalesce(own.unknown_id_tags, policy.unknown_id_tags, 'refuse') as unknown_id_tags
+    from unnest($1::bigint[], $2::bigint[]) as point (tenant_id, charge_point_id)
+    left join charge_point_authorization_policies as own
+        on own.tenant_id = point.tenant_id and own.charge_point_id = point.charge_point_id
+    left join authorization_policies as policy on policy.tenant_id = point.tenant_id
+"""
+
 
 class IdTagStore(Repository):
     """The id tags of one tenant; names are compared without regard to case."""
 
-    async def create(self, new: NewIdTag) -> IdTagRecord:
-        """Create a tag.
+    async def create(self, new: NewIdTag, charge_point_ids: Sequence[int] | None = None) -> IdTagRecord:
+        """Create a tag. charge_point_ids: those of `new.charge_points`.
 
         Raises:
             Conflict: the tenant has this tag, perhaps in another case.
         """
+        columns = {name: value for name, value in asdict(new).items() if name != "charge_points"}
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
             id_tag_key=fold_id_tag(new.id_tag),
             created_at=func.now(),
             updated_at=func.now(),
-            **asdict(new),
+            charge_point_ids=charge_point_ids,
+            **columns,
         )
         try:
-            row = (await self.connection.execute(statement.returning(*_COLUMNS))).one()
+            await self.connection.execute(statement)
         except IntegrityError as error:
             if "pk_id_tags" not in str(error):
                 raise
             raise Conflict(f"The id tag {new.id_tag!r} exists already.", "id_tag") from None
-        return IdTagRecord(*row)
+        record = await self.get(new.id_tag)
+        if record is None:
+            raise AssertionError("a tag exists in the transaction that made it")
+        return record
 
     async def get(self, id_tag: str, *, to_change: bool = False) -> IdTagRecord | None:
         """Return a tag. to_change: lock it until the end of this transaction."""
-        statement = select(*_COLUMNS).where(*self._is(id_tag))
+        statement = select(*_COLUMNS).select_from(_WITH_PARENT).where(*self._is(id_tag))
         if to_change:
-            statement = statement.with_for_update()
+            statement = statement.with_for_update(of=_TABLE)
         row = (await self.connection.execute(statement)).one_or_none()
         return IdTagRecord(*row) if row is not None else None
 
@@ -73,7 +134,7 @@ class IdTagStore(Repository):
         self, limit: int, after: str | None = None, filters: IdTagFilter | None = None
     ) -> list[IdTagRecord]:
         """Return tags in the order of their folded form. after: `id_tag_key` of the last one seen."""
-        statement = select(*_COLUMNS).where(_TABLE.c.tenant_id == self.tenant_id)
+        statement = select(*_COLUMNS).select_from(_WITH_PARENT).where(_TABLE.c.tenant_id == self.tenant_id)
         if after is not None:
             statement = statement.where(_TABLE.c.id_tag_key > after)
         if filters is not None and filters.prefix is not None:
@@ -85,13 +146,13 @@ class IdTagStore(Repository):
         return [IdTagRecord(*row) for row in rows]
 
     async def update(self, id_tag: str, **changes: Any) -> IdTagRecord | None:
-        """Change status, expires_at, parent_id_tag, max_active_transactions or note; None: no such tag."""
+        """Change some of the columns `_CHANGEABLE`; None: no such tag."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise TypeError(f"an id tag's {sorted(unknown)} cannot be changed")
         statement = update(_TABLE).where(*self._is(id_tag)).values(updated_at=func.now(), **changes)
-        row = (await self.connection.execute(statement.returning(*_COLUMNS))).one_or_none()
-        return IdTagRecord(*row) if row is not None else None
+        await self.connection.execute(statement)
+        return await self.get(id_tag)
 
     async def delete(self, id_tag: str) -> bool:
         """Remove a tag; its transactions stay. False: there is none."""
@@ -101,15 +162,114 @@ class IdTagStore(Repository):
     def _is(self, id_tag: str) -> tuple[Any, ...]:
         return (_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id_tag_key == fold_id_tag(id_tag))
 
+    async def find_many(self, id_tags: Sequence[str]) -> dict[str, IdTagRecord]:
+        """Return those tags that exist, by their folded form, locked until the end of this transaction."""
+        found: dict[str, IdTagRecord] = {}
+        keys = sorted({fold_id_tag(id_tag) for id_tag in id_tags})
+        for start in range(0, len(keys), _AT_ONCE):
+            statement = select(*_COLUMNS).select_from(_WITH_PARENT)
+            statement = statement.where(
+                _TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id_tag_key.in_(keys[start : start + _AT_ONCE])
+            )
+            statement = statement.order_by(_TABLE.c.id_tag_key).with_for_update(of=_TABLE)
+            tags = [IdTagRecord(*row) for row in await self.connection.execute(statement)]
+            found |= {tag.id_tag_key: tag for tag in tags}
+        return found
+
+    async def put_many(self, tags: Sequence[Mapping[str, Any]]) -> None:
+        """Store tags with all their columns, new ones and known ones. No two may have one folded form."""
+        rows = [{**tag, "id_tag_key": fold_id_tag(tag["id_tag"])} for tag in tags]
+        statement = postgresql.insert(_TABLE).values(
+            tenant_id=self.tenant_id, created_at=func.now(), updated_at=func.now()
+        )
+        changes = {name: statement.excluded[name] for name in ("id_tag", "updated_at", *_CHANGEABLE)}
+        statement = statement.on_conflict_do_update(index_elements=["tenant_id", "id_tag_key"], set_=changes)
+        if rows:
+            # In one order everywhere, so that two imports cannot wait for each other.
+            await self.connection.execute(statement, sorted(rows, key=itemgetter("id_tag_key")))
+
+    async def charge_points(self, identities: Collection[str]) -> dict[str, int]:
+        """Return the ids of those charge points that exist, by their identity."""
+        if not identities:
+            return {}
+        statement = select(CHARGE_POINTS.c.id, CHARGE_POINTS.c.identity).where(
+            CHARGE_POINTS.c.tenant_id == self.tenant_id, CHARGE_POINTS.c.identity.in_(identities)
+        )
+        return {row.identity: row.id for row in await self.connection.execute(statement)}
+
+
+class AuthorizationPolicyStore(Repository):
+    """The policy of one tenant, and those of its charge points."""
+
+    async def get(self) -> AuthorizationPolicyRecord:
+        """Return the policy of the tenant; without a stored one the default."""
+        statement = select(*columns_of(AuthorizationPolicyRecord, _POLICIES))
+        statement = statement.where(_POLICIES.c.tenant_id == self.tenant_id)
+        row = (await self.connection.execute(statement)).one_or_none()
+        return AuthorizationPolicyRecord() if row is None else AuthorizationPolicyRecord(*row)
+
+    async def put(self, policy: AuthorizationPolicyRecord) -> None:
+        """Store the policy of the tenant."""
+        values = {**asdict(policy), "updated_at": func.now()}
+        statement = postgresql.insert(_POLICIES).values(tenant_id=self.tenant_id, **values)
+        await self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["tenant_id"], set_=values)
+        )
+
+    async def own_policy(self, charge_point_id: int) -> ChargePointPolicyRecord:
+        """Return the policy at a charge point: its own, or that of its tenant."""
+        statement = select(_OWN_POLICIES.c.unknown_id_tags).where(
+            _OWN_POLICIES.c.tenant_id == self.tenant_id, _OWN_POLICIES.c.charge_point_id == charge_point_id
+        )
+        own = (await self.connection.execute(statement)).scalar_one_or_none()
+        return ChargePointPolicyRecord(own, own or (await self.get()).unknown_id_tags)
+
+    async def put_own(self, charge_point_id: int, unknown_id_tags: UnknownTagPolicy | None) -> None:
+        """Store the policy of a charge point; None: as its tenant decides."""
+        here = (
+            _OWN_POLICIES.c.tenant_id == self.tenant_id,
+            _OWN_POLICIES.c.charge_point_id == charge_point_id,
+        )
+        if unknown_id_tags is None:
+            await self.connection.execute(delete(_OWN_POLICIES).where(*here))
+            return
+        values = {"unknown_id_tags": unknown_id_tags, "updated_at": func.now()}
+        statement = postgresql.insert(_OWN_POLICIES).values(
+            tenant_id=self.tenant_id, charge_point_id=charge_point_id, **values
+        )
+        await self.connection.execute(
+            statement.on_conflict_do_update(index_elements=["tenant_id", "charge_point_id"], set_=values)
+        )
+
 
 async def find_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> dict[IdTagKey, IdTagRecord]:
     """Return the tags among the given ones that are stored, of any tenant, by one statement."""
     if not keys:
         return {}
-    tags = [IdTagRecord(*row.values()) for row in await connection.fetch(_FIND, *zip(*keys, strict=True))]
+    rows = await connection.fetch(_FIND, *zip(*keys, strict=True))
+    tags = [IdTagRecord(**_of_driver(dict(row))) for row in rows]
     return {IdTagKey(tag.tenant_id, tag.id_tag_key): tag for tag in tags}
+
+
+def _of_driver(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row of the driver, with its arrays as tuples."""
+    ids = columns["charge_point_ids"]
+    return {**columns, "charge_point_ids": None if ids is None else tuple(ids)}
 
 
 async def lock_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> None:
     """Lock tags until the transaction ends, so that parallel starts cannot exceed the limit of a tag."""
     await connection.execute(_LOCK, *zip(*keys, strict=True))
+
+
+async def find_unknown_tag_policies(
+    connection: Connection, charge_points: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], UnknownTagPolicy]:
+    """Return the policies that hold at some charge points of any tenants, by one statement.
+
+    charge_points: (tenant_id, charge_point_id); all of them are in the result.
+    """
+    if not charge_points:
+        return {}
+    rows = await connection.fetch(_FIND_POLICIES, *zip(*charge_points, strict=True))
+    return {(row["tenant_id"], row["charge_point_id"]): row["unknown_id_tags"] for row in rows}

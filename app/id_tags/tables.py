@@ -1,14 +1,22 @@
 """The tables of id tags. Only the store of this package and the migrations use them."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Integer,
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.database.schema import metadata, tenant_column, time_column
+from app.database.schema import (
+    charge_point_column,
+    charge_point_reference,
+    metadata,
+    tenant_column,
+    time_column,
+)
 
 id_tags = Table(
     "id_tags",
@@ -21,7 +29,33 @@ id_tags = Table(
     Column("parent_id_tag", Text),
     Column("max_active_transactions", Integer),
     Column("note", Text),
+    # Where the tag may charge; null: everywhere. The ids of charge points are never used again.
+    Column("charge_point_ids", ARRAY(BigInteger, as_tuple=True)),
     time_column("created_at"),
     time_column("updated_at"),
     CheckConstraint("status in ('Accepted', 'Blocked', 'Expired', 'Invalid')", name="status"),
+)
+
+
+_POLICY_VALUES = "in ('refuse', 'accept', 'free_charging')"
+
+authorization_policies = Table(
+    "authorization_policies",
+    metadata,
+    tenant_column(),
+    Column("unknown_id_tags", Text, nullable=False),
+    Column("max_active_transactions", Integer),
+    time_column("updated_at"),
+    CheckConstraint(f"unknown_id_tags {_POLICY_VALUES}", name="unknown_id_tags"),
+)
+
+charge_point_authorization_policies = Table(
+    "charge_point_authorization_policies",
+    metadata,
+    tenant_column(),
+    charge_point_column(primary_key=True),
+    charge_point_reference(),
+    Column("unknown_id_tags", Text, nullable=False),
+    time_column("updated_at"),
+    CheckConstraint(f"unknown_id_tags {_POLICY_VALUES}", name="unknown_id_tags"),
 )

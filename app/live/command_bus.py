@@ -2,6 +2,7 @@
 
 Each entry is delivered at least once while Redis keeps the stream, and deleted after it was read. Receivers
 drop repeated envelopes. If Redis loses an envelope, the command in the sender's database record expires.
+How long an entry waited is measured by the clock of Redis, at both ends.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,6 +40,9 @@ redis.call('xadd', KEYS[1], 'maxlen', '~', {_LENGTH_LIMIT}, '*', '{_FIELD.decode
 redis.call('expire', KEYS[1], {_LIFE_S})
 """
 """One script, because a pipeline of two commands costs the client twice as much."""
+
+_WAITED_S = 1.0
+"""Shorter times under way are not subtracted from the life of an envelope."""
 
 _RETRY_S = 0.25
 """Seconds to pause after a failed read. Sockets and local commands do not depend on it."""
@@ -120,13 +124,16 @@ class CommandBus:
                 # deleted later: another entry may have the same id by then.
                 self._taken = []
             pipeline.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
-            reply: Any = (await pipeline.execute())[-1]
+            pipeline.time()
+            *_, reply, (seconds, microseconds) = await pipeline.execute()
+        now_ms = seconds * 1000 + microseconds // 1000
         for _, entries in reply.items() if isinstance(reply, dict) else reply or ():
             for entry_id, fields in entries:
                 self._taken.append(entry_id)
-                self._receive_entry(fields)
+                written_ms = int(entry_id.split(b"-")[0])
+                self._receive_entry(fields, max(0, now_ms - written_ms) / 1000)
 
-    def _receive_entry(self, fields: dict[bytes, bytes]) -> None:
+    def _receive_entry(self, fields: dict[bytes, bytes], waited_s: float) -> None:
         body = self._cipher.decrypt(fields.get(_FIELD, b""), self._inbox)
         if body is None:
             BUS_MESSAGES.labels("ignored", "forged").inc()
@@ -137,10 +144,12 @@ class CommandBus:
         except msgspec.MsgspecError:
             BUS_MESSAGES.labels("ignored", "unknown").inc()
             return
-        if envelope.version > VERSION:
+        if envelope.version != VERSION:
             BUS_MESSAGES.labels("ignored", "version").inc()
             return
         BUS_MESSAGES.labels("in", type(envelope).__struct_config__.tag).inc()
+        if waited_s >= _WAITED_S:
+            envelope = msgspec.structs.replace(envelope, life_s=envelope.life_s - waited_s)
         self._receive(envelope)
 
     def _receive(self, envelope: Envelope) -> None:

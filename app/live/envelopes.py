@@ -8,20 +8,20 @@ import msgspec
 
 from app.types import CommandId, TenantId, WorkerId
 
-VERSION = 1
+VERSION = 2
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """The fields of all envelopes.
 
-    identity, epoch: the session that it is for; deadline: POSIX seconds (UTC) after which it is void;
-    issuer: the worker that gets the answers.
+    identity, epoch: the session that it is for; issuer: the worker that gets the answers; life_s: how long it
+    is worth something. At its arrival the bus has subtracted the time under way, so no clocks are compared.
     """
 
     tenant_id: TenantId
     identity: str
     epoch: int
-    deadline: float
+    life_s: float
     issuer: WorkerId
     version: int = VERSION
 
@@ -30,13 +30,14 @@ class CallEnvelope(_Envelope, frozen=True, tag="call"):
     """Send this CALL to the charge point.
 
     payload: strict JSON text; timeout_s: counted from the sending; has_effects: its end may change other
-    rows.
+    rows; full_life_s: the life that it had when it was issued.
     """
 
     command_id: CommandId
     action: str
     payload: str
     timeout_s: float
+    full_life_s: float
     has_effects: bool = True
 
 

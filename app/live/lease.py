@@ -36,6 +36,11 @@ class WorkerLease:
             found, _ = await pipeline.execute()
         return found is not None and int(found) == before
 
+    async def is_kept(self) -> bool:
+        """Tell whether Redis still has the lease as it was written last."""
+        found = await self._redis.get(WorkerKeys(self._worker_id).lease)
+        return found is not None and int(found) == self._renewals
+
     async def watch(self) -> None:
         """Look which workers hold a lease, and remember when each was last seen."""
         members = {WorkerId(member.decode()) for member in await self._redis.smembers(WORKERS)}  # type: ignore[union-attr]  # no decode_responses: bytes

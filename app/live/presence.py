@@ -34,6 +34,9 @@ _BATCH = 500
 _SLICE = 250
 """Owners that each renewal checks if nothing else is to do. So a lost entry is found after some time."""
 
+_RENEWALS_UNTIL_COMPLETE = 2
+"""Renewals after which every worker has noticed that Redis lost data, and has written its owners again."""
+
 _RETRY_S = 1.0
 """Seconds between renewals while Redis is out of reach."""
 
@@ -81,6 +84,10 @@ class Presence:
         self._unremoved: dict[str, Owner] = {}
         self._sweep: list[OwnerKey] = []
         self._writes: Batcher[_Write, EntryResult | None] = Batcher(self._write, _BATCH)
+        self._clock = clock
+        self._lease_s = lease_s
+        self._renewed_at = float("-inf")
+        self._complete_from = float("-inf")
         self._reachable = False
         self._failure_is_logged = False
         self._republish = True
@@ -147,14 +154,17 @@ class Presence:
     async def locate(self, tenant_id: TenantId, identity: str) -> Owner | None:
         """Return the owner that a command goes to.
 
+        None: no worker holds its session. That is certain.
+
         Raises:
-            Unavailable: code `bus_unavailable`. Redis is out of reach, and this worker does not hold the
-                session.
+            Unavailable: code `bus_unavailable`. This worker does not hold the session, and Redis is out of
+                reach, or has lost data that other workers may not have written again.
         """
         owner = await self.find(tenant_id, identity)
-        if owner is None and not self._reachable:
+        if owner is None and not await self._is_complete():
             raise Unavailable(
-                "The live state cannot be reached. Only charge points of this worker can be commanded.",
+                "The live state cannot be reached, or is being restored. For the moment only charge points "
+                "of this worker can be commanded.",
                 "bus_unavailable",
             )
         return owner
@@ -174,6 +184,13 @@ class Presence:
         found = (self._newest(key, entry, living) for key, entry in zip(keys, stored, strict=True))
         return {owner.identity: owner for owner in found if owner is not None}
 
+    def holds_lease(self) -> bool:
+        """Tell whether other workers still know that this one is alive.
+
+        They declare it dead at the earliest one lease after this has become False.
+        """
+        return self._clock.monotonic() - self._renewed_at < self._lease_s
+
     def alive_workers(self) -> frozenset[WorkerId] | None:
         """Return the workers that were seen within one lease, None while that is not certain."""
         return self._lease.alive_workers()
@@ -181,14 +198,31 @@ class Presence:
     async def renew(self) -> None:
         """Renew the lease, and bring the entries up to date. Errors of Redis are not raised."""
         try:
-            if not await self._lease.renew():
+            asked_at = self._clock.monotonic()
+            is_first, is_lost = self._renewed_at == float("-inf"), not await self._lease.renew()
+            if is_lost:
                 self._republish = True
+            if self._failure_is_logged or (is_lost and not is_first):
+                # Every other worker notices it at its own renewal, and then writes its owners again.
+                self._complete_from = asked_at + _RENEWALS_UNTIL_COMPLETE * self._renewal_s
+            self._renewed_at = asked_at
             self._reachable = True
             self._failure_is_logged = False
             await self._synchronize()
             await self._lease.watch()
         except FAILURES as error:
             self._failed("renew", error)
+
+    async def _is_complete(self) -> bool:
+        """Tell whether each owner of another worker has its entry in Redis."""
+        if not self._reachable or self._clock.monotonic() < self._complete_from:
+            return False
+        try:
+            # A flush since the last renewal took the own lease too.
+            return await self._lease.is_kept()
+        except FAILURES as error:
+            self._failed("locate", error)
+            return False
 
     async def _renew_later(self) -> float:
         await asyncio.sleep(self._renewal_s if self._reachable else min(_RETRY_S, self._renewal_s))

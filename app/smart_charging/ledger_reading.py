@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
+from app.commands.rules import UNREADABLE_ANSWER
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.ocpp import Protocol
@@ -108,7 +109,7 @@ def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
     match ending.get("state"):
         case "accepted" | "rejected":
             return _answered(str((result or {}).get("status"))), None
-        case "call_error" if result is None:
+        case "call_error" if result is None and reason != UNREADABLE_ANSWER:
             return ("not_supported" if reason in _UNABLE else "rejected"), reason
         case _:
             # Not answered yet, never answered, or answered in a way that cannot be read.

@@ -30,6 +30,7 @@ from app.smart_charging.ledger_reading import load_known_state
 from app.smart_charging.measured import measured_over_time
 from app.smart_charging.profile_ledger import LedgerView
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, ProfileContent
+from app.smart_charging.rules.abilities import Unit, unit_to_ask
 from app.smart_charging.rules.installation import KnownState
 from app.smart_charging.rules.stored_profiles import (
     CurrentProfile,
@@ -207,7 +208,9 @@ class ConnectorScheduleService:
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
         if ask is None:
             return ComparedSchedule(known.view.ledger.certain, ours)
-        command = await self._ask(tenant_id, question.identity, request, ask)
+        profiles = [item.profile for item in known.view.ledger.anywhere]
+        unit = unit_to_ask(request.options.unit, known.abilities, profiles)
+        command = await self._ask(tenant_id, question.identity, request, unit, ask)
         drift = await compute(tenant_id, partial(find_drift, known.view, request, command))
         return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
 
@@ -237,12 +240,12 @@ class ConnectorScheduleService:
         )
 
     async def _ask(
-        self, tenant_id: TenantId, identity: str, request: ScheduleRequest, ask: AskOptions
+        self, tenant_id: TenantId, identity: str, request: ScheduleRequest, unit: Unit, ask: AskOptions
     ) -> CommandRecord:
         payload = {
             "connectorId": request.connector_id,
             "duration": request.options.duration_s,
-            "chargingRateUnit": request.options.unit,
+            "chargingRateUnit": unit,
         }
         text = orjson.dumps(payload).decode()
         command = CommandRequest(identity, "GetCompositeSchedule", text, ask.issued_by)

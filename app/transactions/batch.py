@@ -15,11 +15,12 @@ from typing import Final
 import asyncpg
 
 from app.commands.records import EndedTransaction, StartedTransaction
+from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
 from app.id_tags.rules import is_limited
-from app.id_tags.store import find_id_tags, lock_id_tags
+from app.id_tags.store import find_id_tags, find_unknown_tag_policies, lock_id_tags
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
@@ -205,11 +206,13 @@ async def _insert_starts(
     if limited:
         await lock_id_tags(connection, limited)
         running = await starts.find_running(connection, limited)
-    judged = start_rules.judge_starts(new, numbers, tags, running)
+    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
+    policies = await find_unknown_tag_policies(connection, strangers)
+    judged = start_rules.judge_starts(new, numbers, tags, policies, running)
 
     charge_points = {start.charge_point for start in new.values()}
     oldest = min(start.received_at for start in new.values()) - window
-    remote = await effects.find_remote_starts(connection, charge_points, oldest, start_rules.AWAITS_EFFECT)
+    remote = await effects.find_remote_starts(connection, charge_points, oldest, AWAITS_EFFECT)
     commands = start_rules.match_remote_starts(judged, remote, window)
 
     free = {key: ids.take(key.tenant_id) for key in new}
@@ -352,4 +355,4 @@ async def _close(connection: Connection, closings: Sequence[Closing]) -> None:
         EndedTransaction(item.tenant_id, item.charge_point_id, item.id)
         for item in (closing.transaction for closing in closings)
     ]
-    await effects.set_stopped(connection, ended, start_rules.AWAITS_EFFECT)
+    await effects.set_stopped(connection, ended, AWAITS_EFFECT)

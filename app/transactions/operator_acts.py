@@ -2,11 +2,11 @@
 
 from app.audit.store import insert_entries
 from app.commands.records import EndedTransaction
+from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
 from app.database.prepared import Connection
 from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
 from app.transactions.rules import attachments
-from app.transactions.rules.starts import AWAITS_EFFECT
 from app.transactions.store import orphans, sessions, stops
 
 

@@ -8,8 +8,13 @@ from typing import Any, Final
 from app.errors import FieldViolation
 from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 
-ID_TAG_PATTERN: Final = r"^[!-\-0-~][ -.0-~]{0,19}$"
-"""CiString20Type (OCPP 1.6 7.6) in printable ASCII, without '/' and leading dot, as it is a path segment."""
+ID_TAG_PATTERN: Final = r"^[!-\-0-~][ -.0-~]{0,35}$"
+"""Printable ASCII, without '/' and leading dot, as it is a path segment.
+
+Charge points send more than the 20 characters of an IdToken (OCPP 1.6 7.28), such as an eMAID.
+"""
+PARENT_ID_TAG_PATTERN: Final = r"^[!-\-0-~][ -.0-~]{0,19}$"
+"""As an id tag, of up to 20 characters, because answers to charge points name it."""
 LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NOTE_PATTERN: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
@@ -19,7 +24,10 @@ TIME_OF_DAY_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 END_OF_DAY_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 PATTERN_WORDS: Final[Mapping[str, str]] = {
-    ID_TAG_PATTERN: "must be 1 to 20 printable ASCII characters without '/', not beginning with blank or '.'",
+    ID_TAG_PATTERN: "must be 1 to 36 printable ASCII characters without '/', not beginning with blank or '.'",
+    PARENT_ID_TAG_PATTERN: (
+        "must be 1 to 20 printable ASCII characters without '/', not beginning with blank or '.'"
+    ),
     LINE_PATTERN: "must be one line without control characters",
     NOTE_PATTERN: "must not have control characters, except line breaks and tabs",
     IDEMPOTENCY_KEY_PATTERN: "must be 1 to 255 printable ASCII characters without blanks",

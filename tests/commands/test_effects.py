@@ -11,7 +11,7 @@ from app.charge_points.credentials import Credentials
 from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
-from app.commands.rules import REDACTED, Outcome, has_effects
+from app.commands.rules import REDACTED, UNREADABLE_ANSWER, Outcome, has_effects
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
@@ -50,6 +50,29 @@ async def test_an_answer_decides_which_credential_counts(
     point = await cluster.point(charger)
     assert credentials.matches(bytes.fromhex(NEW_KEY), point.credential_hash) is current
     assert credentials.matches(NEW_KEY.encode(), point.pending_credential_hash) is pending
+
+
+@pytest.mark.parametrize("answer", ['[3,"{}",{{"status":"OK"}}]', '[3,"{}",{{"status"', '[4,"{}"]'])
+async def test_an_answer_that_cannot_be_read_leaves_both_credentials(
+    cluster: Cluster, settings: Settings, answer: str
+) -> None:
+    credentials = Credentials(settings.credential_pepper)
+    charger = await cluster.charger(cluster.a, silence)
+    command = await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
+    await charger.reported()
+    charger.say(answer.format(command.id))
+    ended = await cluster.end(cluster.a, command)
+    assert ended.error is not None
+    assert (ended.state, ended.error["code"]) == ("call_error", UNREADABLE_ANSWER)
+    point = await cluster.point(charger)
+    assert credentials.matches(bytes.fromhex(NEW_KEY), point.pending_credential_hash)
+    # The refusal of a second command with the same key does not prove that the first was refused.
+    again = await cluster.issue(cluster.a, charger, "ChangeConfiguration", SET_KEY)
+    await charger.reported()
+    charger.reply(1, {"status": "Rejected"})
+    await cluster.end(cluster.a, again)
+    point = await cluster.point(charger)
+    assert credentials.matches(bytes.fromhex(NEW_KEY), point.pending_credential_hash)
 
 
 async def test_no_answer_leaves_both_credentials_until_a_late_one(

@@ -25,7 +25,8 @@ ENVELOPE = CallEnvelope(
     tenant_id=TenantId(1),
     identity="cp",
     epoch=1,
-    deadline=300.0,
+    life_s=300.0,
+    full_life_s=300.0,
     issuer=WorkerId("a"),
     command_id=CommandId("1"),
     action="ClearCache",
@@ -62,7 +63,7 @@ def envelope(ended: bytes | None, command_id: str = str(ENDED.id), tenant_id: in
         tenant_id=TenantId(tenant_id),
         identity="CP-1",
         epoch=0,
-        deadline=0.0,
+        life_s=60.0,
         issuer=WorkerId("w"),
         command_id=CommandId(command_id),
         ended=ended,
@@ -86,21 +87,22 @@ def test_it_is_remembered_until_its_deadline_and_no_longer() -> None:
 
 def test_only_what_was_not_sent_is_overdue() -> None:
     owned = OwnedCommands()
-    waiting = owned.add(ENVELOPE)
-    sent = owned.add(msgspec.structs.replace(ENVELOPE, command_id=CommandId("2")))
-    sent.sent_s = 1.0
-    assert owned.overdue(300.0) == []
-    assert owned.overdue(300.1) == [waiting]
+    waiting = owned.add(ENVELOPE, 1000.0)
+    sent = owned.add(msgspec.structs.replace(ENVELOPE, command_id=CommandId("2")), 1000.0)
+    sent.sent_s = 1001.0
+    assert owned.unsent() == [waiting]
+    assert owned.overdue(1300.0) == []
+    assert owned.overdue(1300.1) == [waiting]
     owned.end(CommandId("1"))
-    assert owned.overdue(300.1) == []
+    assert owned.overdue(1300.1) == owned.unsent() == []
 
 
 def test_a_route_is_forgotten_at_its_end_or_deadline() -> None:
     issued = IssuedCommands()
-    issued.add(IssuedCommand(ENVELOPE, WorkerId("b")), 0.0)
+    issued.add(IssuedCommand(ENVELOPE, WorkerId("b"), 300.0), 0.0)
     assert issued.get(CommandId("1")) is not None
-    later = msgspec.structs.replace(ENVELOPE, command_id=CommandId("2"), deadline=900.0)
-    issued.add(IssuedCommand(later, WorkerId("b")), 301.0)
+    later = msgspec.structs.replace(ENVELOPE, command_id=CommandId("2"))
+    issued.add(IssuedCommand(later, WorkerId("b"), 900.0), 301.0)
     assert issued.get(CommandId("1")) is None
     issued.end(CommandId("2"))
     issued.end(CommandId("2"))
@@ -138,7 +140,7 @@ async def test_an_end_before_the_wait_is_not_lost_and_may_say_what_it_is() -> No
         assert waiter.ended is ended
 
 
-@pytest.mark.parametrize("changes", [{"deadline": 10.0}, {"epoch": 9}])
+@pytest.mark.parametrize("changes", [{"life_s": 10.0}, {"epoch": 9}])
 def test_an_envelope_survives_its_encoding(changes: dict[str, float]) -> None:
     envelope = msgspec.structs.replace(ENVELOPE, **changes)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(envelope), type=CallEnvelope) == envelope

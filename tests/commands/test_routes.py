@@ -77,7 +77,7 @@ async def test_waiting_in_vain_gives_the_state_so_far(
 async def test_what_the_charge_point_makes_of_it_is_no_http_error(
     api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord, state: Any
 ) -> None:
-    error = {"code": "InternalError", "description": "no"}
+    error = {"code": "InternalError", "description": "no", "text": None}
     scripted.outcome = replace(queued, state=state, finished_at=NOW, error=error)
     response = await api.call("POST", f"{PATH}?wait=10", token, json={"type": "Soft"})
     assert (response.status_code, response.json()["state"]) == (200, state)
@@ -176,7 +176,8 @@ async def test_a_command_is_read_with_its_end(api: Api, operator: TenantRecord, 
         await CommandStore(work).late(record.id, {"status": "Accepted"})
     body = (await api.call("GET", f"/v1/commands/{record.id}", token)).json()
     assert (body["state"], body["charge_point"], body["action"]) == ("timed_out", "RDAM-1", "Reset")
-    assert (body["error"], body["late_result"]) == ({"code": "x", "description": "y"}, {"status": "Accepted"})
+    assert body["error"] == {"code": "x", "description": "y", "text": None}
+    assert body["late_result"] == {"status": "Accepted"}
     missing = await api.call("GET", f"/v1/commands/{uuid.uuid4()}", token)
     assert missing.status_code == 404
 

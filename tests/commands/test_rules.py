@@ -12,6 +12,7 @@ from app.commands.rules import (
     OPEN_COMMAND_STATES,
     REDACTED,
     TRANSITIONS,
+    UNREADABLE_ANSWER,
     Actor,
     JudgedRequest,
     judge_request,
@@ -75,7 +76,67 @@ def test_what_was_not_answered_is_told_apart() -> None:
     assert not any(outcome.answered for outcome in (timed_out, lost, unsent))
 
 
-@pytest.mark.parametrize("key", ["AuthorizationKey", "authorizationKEY"])
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        ("Reset", '[3,"1",{}]'),
+        ("Reset", '[3,"1",{"status":null}]'),
+        ("Reset", '[3,"1",{"status":"OK"}]'),
+        ("Reset", '[3,"1",{"status":""}]'),
+        ("Reset", '[3,"1",{"status":1}]'),
+        ("Reset", '[3,"1",[]]'),
+        ("Reset", '[3,"1","Accepted"]'),
+        ("Reset", '[3,"1"'),
+        ("Reset", '[4,"1"]'),
+        ("UnlockConnector", '[3,"1",{"status":"Accepted"}]'),
+        ("GetCompositeSchedule", '[3,"1",{"status":"Accepted","chargingSchedule":3}]'),
+    ],
+)
+def test_an_answer_that_the_standard_does_not_have_is_not_a_refusal(action: str, answer: str) -> None:
+    payload = {
+        "Reset": '{"type":"Soft"}',
+        "UnlockConnector": '{"connectorId":1}',
+        "GetCompositeSchedule": '{"connectorId":1,"duration":60}',
+    }[action]
+    link = Link(OCPP16, "central_system")
+    link.call("1", action, payload, 0.0, 30.0)
+    outcome = outcome_of(only_resolve(link.receive(answer, 1.0)))
+    assert outcome.error is not None
+    assert (outcome.state, outcome.error["code"]) == ("call_error", UNREADABLE_ANSWER)
+    assert outcome.error["description"]
+    assert outcome.error.get("text", answer) == answer
+    assert outcome.is_in_doubt
+    assert outcome.answered
+
+
+@pytest.mark.parametrize("status", ["Accepted", "accepted", " Accepted"])
+def test_an_accepted_answer_in_another_spelling_is_accepted(status: str) -> None:
+    outcome = outcome_of(resolve("Reset", '{"type":"Soft"}', [3, "1", {"status": status}]))
+    assert (outcome.state, outcome.is_in_doubt) == ("accepted", False)
+
+
+def test_a_call_error_is_not_in_doubt() -> None:
+    assert not outcome_of(resolve("ClearCache", "{}", [4, "1", "InternalError", "", {}])).is_in_doubt
+
+
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("ChangeConfiguration", '{"key":"StationPassword","value":"hunter2"}'),
+        ("ChangeConfiguration", '{"key":" authorizationKey","value":"hunter2hunter2hunter"}'),
+        ("DataTransfer", '{"vendorId":"v","data":"{\\"G_CardPin\\":\\"hunter2\\"}"}'),
+        ("GetDiagnostics", '{"location":"ftp://user:hunter2@host/logs"}'),
+    ],
+)
+def test_a_secret_of_a_vendor_goes_out_and_is_not_stored(action: str, payload: str) -> None:
+    request = judge(action, payload)
+    assert "hunter2" not in repr(request)
+    assert "hunter2" in request.payload_text
+
+
+@pytest.mark.parametrize(
+    "key", ["AuthorizationKey", "authorizationKEY", "AuthorizationKey ", "StationPassword", "G_CardPin"]
+)
 def test_a_reported_credential_is_not_kept(key: str) -> None:
     reported: dict[str, Any] = {
         "configurationKey": [{"key": key, "readonly": False, "value": "secret"}, {"key": "k"}]
@@ -192,3 +253,26 @@ def test_an_actor_leaves_only_the_states_of_the_table(
 def test_no_actor_causes_a_state_that_the_table_does_not_name(target: CommandState, by: Actor) -> None:
     with pytest.raises(ValueError, match="may never set the state"):
         sources(target, by)
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "pointer"),
+    [
+        ("RemoteStartTransaction", {"idTag": "DE*8AA*CA2B3C4D5*L0123"}, "/idTag"),
+        ("ReserveNow", {"connectorId": 1, "expiryDate": "2026-01-01T00:00:00Z", "idTag": "E" * 36}, "/idTag"),
+        (
+            "SendLocalList",
+            {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [{"idTag": "E" * 21}]},
+            "/localAuthorizationList/0/idTag",
+        ),
+    ],
+)
+def test_a_command_that_cannot_carry_a_long_tag_is_refused(
+    action: str, payload: dict[str, Any], pointer: str
+) -> None:
+    payload = {"reservationId": 1, **payload} if action == "ReserveNow" else payload
+    with pytest.raises(InvalidInput) as refused:
+        judge(action, json.dumps(payload))
+    assert [(violation.pointer, violation.code) for violation in refused.value.violations] == [
+        (pointer, "too_long")
+    ]

@@ -93,6 +93,27 @@ async def test_a_call_error_is_a_state_with_its_code(cluster: Cluster) -> None:
     assert ended.error == {"code": "NotSupported", "description": "no reset here"}
 
 
+@pytest.mark.parametrize("answer", ['[3,"{}",{{"configurationKey":[]', '[4,"{}"]', '[3,"{}"'])
+async def test_a_damaged_answer_ends_its_command_and_lets_the_next_one_out(
+    cluster: Cluster, answer: str
+) -> None:
+    charger = await cluster.charger(cluster.b, silence)
+    first = await cluster.issue(cluster.a, charger, "GetConfiguration", "{}")
+    second = await cluster.issue(cluster.a, charger)
+    await received(charger)
+    charger.say(text := answer.format(first.id))
+    await received(charger, 2)
+    ended = await cluster.end(cluster.a, first)
+    assert ended.error is not None
+    assert (ended.state, ended.error["code"], ended.error["text"]) == (
+        "call_error",
+        "unreadable_answer",
+        text,
+    )
+    charger.reply(1, {"status": "Accepted"})
+    assert (await cluster.end(cluster.a, second)).state == "accepted"
+
+
 async def test_a_late_answer_is_kept_and_satisfies_no_other(cluster: Cluster) -> None:
     charger = await cluster.charger(cluster.a, silence)
     first = await cluster.issue(cluster.a, charger, timeout_s=30)

@@ -1,13 +1,20 @@
 """Commands are listed, and the reaper ends those that no worker ends."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from app.commands.records import CommandFilter
+from app.commands.records import CommandFilter, CommandState, LostCommand, RemoteStart
+from app.commands.rules import AWAITS_EFFECT, UNREADABLE_ANSWER
 from app.commands.store.commands import CommandStore
+from app.commands.store.effects import find_remote_starts
 from app.commands.store.reaper import LostCommandStore
+from app.database.prepared import Connection
+from app.types import ChargePointKey
 from tests.support.recorded import put_command
 from tests.support.store import NOW, ChargePointRecords, make_command
 
@@ -27,75 +34,93 @@ async def test_commands_are_listed_the_newest_first(records: ChargePointRecords)
 
 
 @pytest.mark.parametrize(
-    ("changes", "state"),
+    ("changes", "alive", "is_found"),
     [
-        pytest.param({"worker": "dead"}, "connection_lost", id="queued at a dead worker"),
-        pytest.param(
-            {"worker": "dead", "state": "sent", "sent_at": NOW}, "connection_lost", id="sent by a dead one"
-        ),
-        pytest.param({"deadline_at": NOW - _HOUR}, "expired", id="overdue in the queue"),
-        pytest.param(
-            {"worker": "alive", "state": "sent", "sent_at": NOW - timedelta(seconds=41)},
-            "timed_out",
-            id="unanswered",
-        ),
-        pytest.param(
-            {"worker": "alive", "state": "sent", "sent_at": NOW - timedelta(seconds=39)},
-            "sent",
-            id="its worker may still end it",
-        ),
-        pytest.param({"worker": "dead", "state": "accepted"}, "accepted", id="ended"),
-        pytest.param({}, "queued", id="in time"),
+        pytest.param({"worker": "dead"}, ["alive"], True, id="queued at a dead worker"),
+        pytest.param({"worker": "dead", "state": "sent"}, ["alive"], True, id="sent by a dead one"),
+        pytest.param({"worker": "own"}, None, True, id="of this worker"),
+        pytest.param({"worker": "own", "state": "sent"}, ["own"], True, id="sent by this worker"),
+        pytest.param({"worker": "alive", "deadline_at": NOW - _HOUR}, ["alive"], False, id="alive"),
+        pytest.param({"worker": "dead"}, None, False, id="it is not known who is alive"),
+        pytest.param({"worker": "dead", "state": "accepted"}, ["alive"], False, id="ended"),
     ],
 )
-async def test_the_reaper_ends_what_no_worker_ends(
-    records: ChargePointRecords, changes: dict[str, Any], state: str
+async def test_open_commands_of_dead_workers_and_of_this_one_are_found(
+    records: ChargePointRecords, changes: dict[str, Any], alive: list[str] | None, is_found: bool
 ) -> None:
     command = make_command(records, **changes)
     async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)
     async with records.database.platform() as platform:
-        reaped = await LostCommandStore(platform).end(["alive"], NOW)
-        again = await LostCommandStore(platform).end(["alive"], NOW)
-    async with records.database.tenant(records.tenant.id) as work:
-        stored = await CommandStore(work).get(command.id)
-    assert stored is not None
-    assert stored.state == state
-    expected = [(command.id, records.tenant.id, state)] if state != command.state else []
-    own = [(item.id, item.tenant_id, item.state) for item in reaped if item.tenant_id == records.tenant.id]
-    assert own == expected
-    assert again == []
+        found = await LostCommandStore(platform).open_commands("own", alive)
+    lost = LostCommand(command.id, records.tenant.id, command.state, str(command.worker), command.timeout_s)
+    assert (lost in found) is is_found
 
 
 @pytest.mark.parametrize(
-    ("changes", "state"),
+    ("state", "ending", "is_ended"),
     [
-        pytest.param({"worker": "dead"}, "queued", id="queued somewhere"),
-        pytest.param({"worker": "dead", "deadline_at": NOW - _HOUR}, "expired", id="overdue in the queue"),
-        pytest.param(
-            {"worker": "dead", "state": "sent", "sent_at": NOW - timedelta(seconds=41)},
-            "timed_out",
-            id="unanswered",
-        ),
-        pytest.param(
-            {"worker": "dead", "state": "sent", "sent_at": NOW - timedelta(seconds=39)}, "sent", id="in time"
-        ),
+        ("queued", "connection_lost", True),
+        ("sent", "connection_lost", True),
+        ("queued", "expired", True),
+        ("sent", "expired", False),
+        ("queued", "timed_out", False),
+        ("sent", "timed_out", True),
+        ("accepted", "connection_lost", False),
     ],
 )
-async def test_without_knowing_who_lives_only_what_is_overdue_ends(
-    records: ChargePointRecords, changes: dict[str, Any], state: str
+async def test_a_lost_command_ends_once_and_only_as_the_table_says(
+    records: ChargePointRecords, state: CommandState, ending: CommandState, is_ended: bool
 ) -> None:
-    command = make_command(records, **changes)
+    command = make_command(records, state=state, worker="dead")
     async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)
+    lost = LostCommand(command.id, records.tenant.id, state, "dead", command.timeout_s)
     async with records.database.platform() as platform:
-        reaped = await LostCommandStore(platform).end(None, NOW)
-    own = [item.state for item in reaped if item.tenant_id == records.tenant.id]
-    assert own == ([state] if state != command.state else [])
+        assert await LostCommandStore(platform).end([lost], ending, NOW) == ([lost] if is_ended else [])
+        assert await LostCommandStore(platform).end([lost], ending, NOW) == []
     async with records.database.tenant(records.tenant.id) as work:
         stored = await CommandStore(work).get(command.id)
     assert stored is not None
-    assert stored.state == state
+    assert stored.state == (ending if is_ended else state)
+
+
+_UNREADABLE = {"code": UNREADABLE_ANSWER, "description": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_linked"),
+    [
+        *(({"state": state}, True) for state in AWAITS_EFFECT),
+        ({"state": "call_error", "error": _UNREADABLE}, True),
+        ({"state": "call_error", "error": {"code": "NotSupported", "description": ""}}, False),
+        *(({"state": state}, False) for state in ("rejected", "offline", "cancelled")),
+    ],
+)
+async def test_a_remote_start_that_was_not_refused_awaits_its_transaction(
+    records: ChargePointRecords, database_url: str, changes: dict[str, Any], is_linked: bool
+) -> None:
+    command = make_command(
+        records, action="RemoteStartTransaction", payload={"idTag": "T", "connectorId": 1}, **changes
+    )
+    async with records.database.tenant(records.tenant.id) as work:
+        await put_command(work, command)
+    async with driver_connection(database_url) as connection:
+        here = ChargePointKey(records.tenant.id, records.record.id)
+        found = await find_remote_starts(connection, [here], NOW - _HOUR, AWAITS_EFFECT)
+    expected = RemoteStart(command.id, records.tenant.id, records.record.id, "T", "1", NOW)
+    assert found == ([expected] if is_linked else [])
+
+
+@asynccontextmanager
+async def driver_connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection of the driver, as the ledger has one."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            yield connection
+    finally:
+        await connection.close()
 
 
 async def test_a_remote_start_without_effect_is_noted(records: ChargePointRecords) -> None:

@@ -23,8 +23,8 @@ _GENERATE = """
     insert into transactions (tenant_id, id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
         started_key, started_received_at, meter_start_wh, id_tag_info, started_epoch, stopped_at,
         stopped_received_at, meter_stop_wh, stop_raw)
-    select $1, number, case when number % 2 = 0 then $2::bigint else $3::bigint end, 1 + number % 4, 'TAG-' || number % 500,
-        'tag-' || number % 500, $4::timestamptz + number * interval '1 hour',
+    select $1, number, case when number % 2 = 0 then $2::bigint else $3::bigint end, 1 + number % 4,
+        'TAG-' || number % 500, 'tag-' || number % 500, $4::timestamptz + number * interval '1 hour',
         $4::timestamptz + number * interval '1 hour', $4::timestamptz + number * interval '1 hour', number,
         '{"status": "Accepted"}', number / 100,
         case when number % 1000 > 0 then $4::timestamptz + number * interval '1 hour 1 second' end,

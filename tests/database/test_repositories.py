@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.store.reading import TransactionStore
-from app.types import TenantId
+from app.types import ChargePointId, TenantId
 from tests.support.recorded import put_command
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker, make_command
 
@@ -220,7 +220,8 @@ async def test_authorize_answers_in_wire_form(records: ChargePointRecords) -> No
         await IdTagStore(work).create(NewIdTag("ONE", max_active_transactions=1))
     start = records.storage.ledger.start_transaction
     await start(records.start(id_tag="one"))
-    ask = partial(IdTagService(records.database).authorize, TenantId(records.tenant.id))
+    here = ChargePointId(records.record.id)
+    ask = partial(IdTagService(records.database).authorize, TenantId(records.tenant.id), here)
     assert (await start(records.start(id_tag="tag-1", connector_id=3))).id_tag_info == {"status": "Accepted"}
     assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
     grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
@@ -282,7 +283,8 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert not await CommandStore(work).late(command.id, {})
         assert await ConfigurationStore(work).for_charge_point(own) == []
         assert await FrameStore(work).page(own, 9) == []
-    foreign = await IdTagService(database).authorize(TenantId(stranger.id), "TAG-1", NOW)
+    authorize = IdTagService(database).authorize
+    foreign = await authorize(TenantId(stranger.id), ChargePointId(own), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"
     async with database.tenant(records.tenant.id) as work:
         point = await ChargePointStore(work).get("CP-1")

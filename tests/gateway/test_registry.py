@@ -67,7 +67,7 @@ async def test_an_eviction_hits_older_sessions_only(
         tenant_id=TENANT,
         identity="RDAM-1",
         epoch=epoch,
-        deadline=0.0,
+        life_s=60.0,
         issuer=WorkerId("b"),
         charge_point_id=charge_point_id,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.id_tags.records import IdTagRecord
+from app.id_tags.records import IdTagRecord, Presented, UnknownTagPolicy
 from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -15,8 +15,11 @@ _HOUR = timedelta(hours=1)
 _EXPIRY = {"expiryDate": "2026-03-01T13:00:00.000Z"}
 
 
-@pytest.mark.parametrize("id_tag", ["B4A63CDF", "b4a63cdf", "B4a63CdF"])
-def test_tags_are_compared_without_regard_to_case(id_tag: str) -> None:
+@pytest.mark.parametrize(
+    "id_tag",
+    ["B4A63CDF", "b4a63cdf", "B4a63CdF", "B4A63CDF ", "B4A63CDF\0\0", "B4A63CDF \0\r\n", "B4A63CDF\ufffd"],
+)
+def test_tags_are_compared_without_regard_to_case_and_padding(id_tag: str) -> None:
     assert fold_id_tag(id_tag) == "b4a63cdf"
 
 
@@ -75,6 +78,52 @@ def test_a_tag_is_judged_by_status_expiry_and_limit(
 @pytest.mark.parametrize("active", [None, 0, 7])
 def test_an_unknown_tag_is_invalid(active: int | None) -> None:
     assert id_tag_info(None, NOW, active) == {"status": "Invalid"}
+
+
+@pytest.mark.parametrize(
+    ("id_tag", "unknown_id_tags", "status"),
+    [
+        ("UNKNOWN", "refuse", "Invalid"),
+        ("UNKNOWN", "accept", "Accepted"),
+        ("UNKNOWN", "free_charging", "Accepted"),
+        ("", "refuse", "Invalid"),
+        ("", "accept", "Invalid"),
+        ("  \0", "accept", "Invalid"),
+        ("", "free_charging", "Accepted"),
+        ("  \0", "free_charging", "Accepted"),
+    ],
+)
+def test_a_policy_decides_on_tags_that_are_not_stored(
+    id_tag: str, unknown_id_tags: UnknownTagPolicy, status: str
+) -> None:
+    presented = Presented(7, fold_id_tag(id_tag), unknown_id_tags)
+    for active in (None, 0, 7):
+        assert id_tag_info(None, NOW, active, presented) == {"status": status}
+
+
+@pytest.mark.parametrize("unknown_id_tags", ["refuse", "accept", "free_charging"])
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "Accepted"),
+        ({"status": "Blocked"}, "Blocked"),
+        ({"expires_at": NOW}, "Expired"),
+        ({"charge_point_ids": (7, 8)}, "Accepted"),
+        ({"charge_point_ids": (8,)}, "Blocked"),
+        ({"charge_point_ids": ()}, "Blocked"),
+        ({"charge_point_ids": (8,), "status": "Invalid"}, "Invalid"),
+        ({"parent_status": "Accepted", "parent_expires_at": NOW + _HOUR}, "Accepted"),
+        ({"parent_status": "Blocked"}, "Blocked"),
+        ({"parent_status": "Invalid"}, "Invalid"),
+        ({"parent_status": "Accepted", "parent_expires_at": NOW}, "Expired"),
+        ({"parent_status": "Blocked", "status": "Expired"}, "Expired"),
+    ],
+)
+def test_a_stored_tag_is_judged_by_itself_its_group_and_its_places(
+    changes: dict[str, Any], status: str, unknown_id_tags: UnknownTagPolicy
+) -> None:
+    info = id_tag_info(replace(TAG, **changes), NOW, 0, Presented(7, "tag-1", unknown_id_tags))
+    assert info["status"] == status
 
 
 @pytest.mark.parametrize(

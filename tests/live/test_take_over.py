@@ -54,7 +54,7 @@ class Worker:
             tenant_id=TENANT,
             identity="",
             epoch=0,
-            deadline=0.0,
+            life_s=60.0,
             issuer=WorkerId("marker"),
             command_id=CommandId("mark"),
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.commands.records import CommandRecord, CommandState
+from app.configuration.store import ConfigurationStore
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId
 from tests.smart_charging.test_charging_profile_routes import PROFILE, SCHEDULE
@@ -119,6 +120,27 @@ async def test_an_answer_that_cannot_be_compared_is_shown(
     assert response.status_code == 200, response.text
     assert response.json()["reported"]["schedule"] == result["chargingSchedule"]
     assert response.json()["drift"] is None
+
+
+async def test_it_is_asked_in_the_unit_that_the_charge_point_takes(
+    api: Api,
+    operator: TenantRecord,
+    token: str,
+    scripted: ScriptedCommands,
+    asked: CommandRecord,
+    charge_point: ChargePointId,
+) -> None:
+    async with api.services.storage.database.tenant(operator.id) as work:
+        key = "ChargingScheduleAllowedChargingRateUnit"
+        await ConfigurationStore(work).put(charge_point, key, "Power", True, NOW)
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 14766.0}]}
+    result = {"status": "Accepted", "scheduleStart": "2026-05-04T08:15:30Z", "chargingSchedule": schedule}
+    scripted.final = replace(asked, state="accepted", result=result, sent_at=NOW)
+    body = (await api.call("GET", f"{PATH}{QUERY}&ask=true", token)).json()
+    (issued,) = scripted.issued
+    assert issued.payload_text == '{"connectorId":1,"duration":3600,"chargingRateUnit":"W"}'
+    assert body["ours"]["chargingRateUnit"] == "A"
+    assert body["drift"] == {"agrees": True, "charging_rate_unit": "W", "departures": []}
 
 
 async def test_asking_needs_the_scope_of_commands(

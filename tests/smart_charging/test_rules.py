@@ -15,7 +15,7 @@ from app.smart_charging.records import (
     InstallationRecord,
     ProfileContent,
 )
-from app.smart_charging.rules.abilities import Abilities, Conversion
+from app.smart_charging.rules.abilities import Abilities, Conversion, Unit, unit_to_ask
 from app.smart_charging.rules.installation import (
     REFUSED_RETRY_AFTER,
     RETRY_AFTER,
@@ -209,3 +209,22 @@ def test_a_calendar_takes_ids_for_its_gaps() -> None:
 
 def _level(level: int) -> Json:
     return {name: value for name, value in profile(1, level=level).items() if name != "chargingProfileId"}
+
+
+@pytest.mark.parametrize(
+    ("units", "installed", "expected"),
+    [
+        (None, [], "A"),
+        (frozenset("W"), [], "W"),
+        (frozenset("W"), ["A"], "W"),
+        (frozenset("AW"), ["W"], "A"),
+        (frozenset("A"), ["W"], "A"),
+        (None, ["W", "W"], "W"),
+        (None, ["W", "A"], "A"),
+    ],
+)
+def test_a_schedule_is_asked_for_in_a_unit_that_the_charge_point_takes(
+    units: frozenset[Unit] | None, installed: list[Unit], expected: Unit
+) -> None:
+    profiles = [{"chargingSchedule": {"chargingRateUnit": unit}} for unit in installed]
+    assert unit_to_ask("A", Abilities(units=units), profiles) == expected

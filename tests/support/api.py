@@ -258,7 +258,7 @@ async def open_api(
             context = CommandContext(
                 storage.database, storage.command_steps, bus, effects, OCPP16, clock, settings
             )
-            owner = CommandOwner(context, Registry(presence, bus, clock))
+            owner = CommandOwner(context, Registry(presence, bus, clock), presence)
             commands = CommandService(context, owner, presence)
         services = WorkerParts(OCPP16, storage, presence, commands, bus, clock, settings)
         with _app_with(compose_services(services)) as app:

@@ -28,14 +28,19 @@ class SetClock:
 
     def __init__(self) -> None:
         self.passed_s = 0.0
+        self.set_s = 0.0
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.passed_s += seconds
 
+    def set_by(self, seconds: float) -> None:
+        """Set the time of day forward, or back. Monotonic seconds do not change."""
+        self.set_s += seconds
+
     def now(self) -> datetime:
         """Return the current time of this clock."""
-        return NOON + timedelta(seconds=self.passed_s)
+        return NOON + timedelta(seconds=self.passed_s + self.set_s)
 
     def now_us(self) -> int:
         return microseconds_of(self.now())

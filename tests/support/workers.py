@@ -46,7 +46,7 @@ class Worker:
             clock,
             settings,
         )
-        self.owner = CommandOwner(context, self.registry)
+        self.owner = CommandOwner(context, self.registry, self.presence)
         self.commands = CommandService(context, self.owner, self.presence)
         self.reaper = CommandReaper(context, self.owner, self.presence)
         self.receivers = {**self.registry.receivers(), **self.commands.receivers()}

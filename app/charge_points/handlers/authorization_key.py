@@ -107,7 +107,7 @@ class AuthorizationKeyEffect:
         """
         if not sets_authorization_key(command.action, command.payload):
             return
-        is_unsettled = outcome.status == "RebootRequired" or outcome.state in ("timed_out", "connection_lost")
+        is_unsettled = outcome.status == "RebootRequired" or outcome.is_in_doubt
         key = command.credential_hash
         if is_unsettled or key is None:
             return

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, bindparam, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, text, tuple_, update
 
 from app.commands import tables
 from app.commands.records import CommandFilter, CommandRecord, CommandState, NewCommand, SentFacts
-from app.commands.rules import Actor, sources
+from app.commands.rules import UNREADABLE_ANSWER, Actor, sources
 from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of
@@ -278,13 +278,16 @@ class CommandStore(Repository):
         An expired command may have been sent without a record of it. Only a refusal proves that the key was
         not taken, or that the command was never sent to an owner.
         """
-        late_refusal = _TABLE.c.late_result["state"].astext.in_(_REFUSED)
+        late = _TABLE.c.late_result
+        late_refusal = late["state"].astext.in_(_REFUSED) & _is_readable(late["error"])
+        refusal = _TABLE.c.state.in_(_REFUSED) & _is_readable(_TABLE.c.error)
         statement = select(_TABLE.c.id).where(
             _TABLE.c.tenant_id == self.tenant_id,
             _TABLE.c.charge_point_id == command.charge_point_id,
             _TABLE.c.credential_hash == command.credential_hash,
             _TABLE.c.id != command.id,
-            _TABLE.c.state.not_in((*_REFUSED, "offline", "cancelled")),
+            _TABLE.c.state.not_in(("offline", "cancelled")),
+            refusal.is_(False),
             func.coalesce(late_refusal, False).is_(False),
         )
         return (await self.connection.execute(statement.limit(1))).first() is not None
@@ -315,6 +318,11 @@ def open_command_steps(database: Database) -> Prepared:
         plan_cache_mode="force_generic_plan",
         enable_seqscan="off",
     )
+
+
+def _is_readable(error: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that an error, if there is one, is an answer that could be read."""
+    return func.coalesce(error["code"].astext, "") != UNREADABLE_ANSWER
 
 
 def _record_of(row: Row) -> CommandRecord:

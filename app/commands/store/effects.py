@@ -9,20 +9,24 @@ from datetime import datetime
 from typing import Final
 
 from app.commands.records import CommandState, EndedTransaction, RemoteStart, StartedTransaction
+from app.commands.rules import UNREADABLE_ANSWER
 from app.database.prepared import Connection
 from app.database.text import json_text
 from app.types import ChargePointKey
 
-_FIND_REMOTE_STARTS: Final = """
+# An answer that could not be read refuses nothing.
+_AWAITS_EFFECT: Final = "(commands.state = any({states}) or commands.error ->> 'code' = '{code}')"
+
+_FIND_REMOTE_STARTS: Final = f"""
     select id, tenant_id, charge_point_id, payload ->> 'idTag' as id_tag,
         payload ->> 'connectorId' as connector_id, created_at
     from commands
     where (tenant_id, charge_point_id) in (select * from unnest($1::bigint[], $2::bigint[]))
         and created_at >= $3 and action = 'RemoteStartTransaction' and effect is null
-        and state = any($4::text[])
+        and {_AWAITS_EFFECT.format(states="$4::text[]", code=UNREADABLE_ANSWER)}
     order by tenant_id, id
     for update
-"""
+"""  # noqa: S608 - constants of our own
 
 _SET_EFFECTS: Final = """
     update commands set effect = new.effect::jsonb
@@ -32,15 +36,15 @@ _SET_EFFECTS: Final = """
 
 # An UPDATE that finds its own rows: a transaction is named by its id, so there is nothing to choose, and to
 # read the commands first would cost each batch with stops a round trip.
-_SET_STOPPED: Final = """
+_SET_STOPPED: Final = f"""
     update commands
     set effect = jsonb_build_object('observed', 'transaction_stopped', 'transactionId', ended.transaction_id)
     from unnest($1::bigint[], $2::bigint[], $3::int[]) as ended (tenant_id, charge_point_id, transaction_id)
     where commands.tenant_id = ended.tenant_id and commands.charge_point_id = ended.charge_point_id
         and commands.action = 'RemoteStopTransaction' and commands.effect is null
         and commands.payload ->> 'transactionId' = ended.transaction_id::text
-        and commands.state = any($4::text[])
-"""
+        and {_AWAITS_EFFECT.format(states="$4::text[]", code=UNREADABLE_ANSWER)}
+"""  # noqa: S608 - constants of our own
 
 
 async def find_remote_starts(
@@ -49,7 +53,7 @@ async def find_remote_starts(
     created_since: datetime,
     states: Collection[CommandState],
 ) -> list[RemoteStart]:
-    """Return the remote starts without effect that are in one of the states, locked until the commit."""
+    """Return the remote starts without effect in one of the states or in doubt, locked until the commit."""
     keys = zip(*charge_points, strict=True)
     rows = await connection.fetch(_FIND_REMOTE_STARTS, *keys, created_since, list(states))
     return [RemoteStart(*row.values()) for row in rows]
@@ -71,5 +75,5 @@ async def set_started(connection: Connection, started: Sequence[StartedTransacti
 async def set_stopped(
     connection: Connection, ended: Sequence[EndedTransaction], states: Collection[CommandState]
 ) -> None:
-    """Record on the remote stops in one of the states that the transaction they name has ended."""
+    """Record on the remote stops in one of the states or in doubt that their transaction has ended."""
     await connection.execute(_SET_STOPPED, *zip(*ended, strict=True), list(states))

@@ -1,36 +1,33 @@
-"""SQL of the reaper: commands of dead workers, overdue ones, and remote starts without effect."""
+"""SQL of the reaper: open commands of some workers, and remote starts without effect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Final
 
 from sqlalchemy import text
 
-from app.commands.records import CommandState
+from app.commands.records import CommandState, LostCommand
+from app.commands.rules import AWAITS_EFFECT, OPEN_COMMAND_STATES, UNREADABLE_ANSWER, sources
 from app.database.unit_of_work import PlatformWork
 
-# The worker's own deadline comes first. This only ends what that worker has lost.
-_GRACE_S = 10.0
+_MOST: Final = 1000
+"""Commands that one pass looks at. The next pass takes the rest."""
 
-_LOST = text(
+_OPEN = text(
     """
-    with lost as (
-        select tenant_id, id,
-            case when worker is not null and worker <> all (cast(:alive as text[])) then 'connection_lost'
-                 when state = 'queued' then 'expired'
-                 else 'timed_out' end as ending
-        from commands
-        where state in ('queued', 'sent') and (
-            (worker is not null and worker <> all (cast(:alive as text[])))
-            or (state = 'queued' and deadline_at < :at)
-            or (state = 'sent' and sent_at + make_interval(secs => timeout_s + :grace_s) < :at))
-        order by id
-        for update skip locked
-    )
-    update commands set state = lost.ending, finished_at = :at
-    from lost where commands.tenant_id = lost.tenant_id and commands.id = lost.id
-    returning commands.id, commands.tenant_id, commands.state
+    select id, tenant_id, state, worker, timeout_s from commands
+    where state in ('queued', 'sent') and (worker = :own or worker <> all (cast(:alive as text[])))
+    order by deadline_at limit :most
+    """
+)
+
+_END = text(
+    """
+    update commands set state = :ending, finished_at = :at
+    from unnest(cast(:tenant_ids as bigint[]), cast(:ids as uuid[])) as lost (tenant_id, id)
+    where commands.tenant_id = lost.tenant_id and commands.id = lost.id
+        and commands.state = any(:sources)
+    returning commands.id
     """
 )
 
@@ -38,20 +35,12 @@ _NO_EFFECT = text(
     """
     update commands set effect = '{"observed": "none"}'
     where action = 'RemoteStartTransaction' and effect is null and finished_at < :before
-        and (state = 'accepted' or (state in ('timed_out', 'connection_lost', 'expired')
-            and payload -> 'chargingProfile' is not null))
+        and (state = any(:states) or error ->> 'code' = :unreadable)
     returning id
     """
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Reaped:
-    """A command that the reaper ended, and its terminal state."""
-
-    id: UUID
-    tenant_id: int
-    state: CommandState
+_ENDED_IN_DOUBT: Final = [state for state in AWAITS_EFFECT if state not in OPEN_COMMAND_STATES]
 
 
 class LostCommandStore:
@@ -60,22 +49,39 @@ class LostCommandStore:
     def __init__(self, work: PlatformWork) -> None:
         self.connection = work.connection
 
-    async def end(self, alive_workers: Sequence[str] | None, at: datetime) -> list[Reaped]:
-        """End commands of workers that are not alive (connection_lost) and overdue ones (expired, timed_out).
+    async def open_commands(self, own: str, alive_workers: Sequence[str] | None) -> list[LostCommand]:
+        """Return the open commands of one worker, and those of workers that are not alive.
 
-        alive_workers must be complete: a worker that is missing in it loses its commands. None: it is not
-        known which workers are alive, so only overdue commands end. No command is sent again.
+        alive_workers must be complete. None: it is not known which workers are alive.
         """
         # In a comparison with NULL no worker is missing from the list, because NULL is not true.
         alive = None if alive_workers is None else list(alive_workers)
-        values = {"alive": alive, "at": at, "grace_s": _GRACE_S}
-        return [Reaped(*row) for row in await self.connection.execute(_LOST, values)]
+        values = {"own": own, "alive": alive, "most": _MOST}
+        return [LostCommand(*row) for row in await self.connection.execute(_OPEN, values)]
+
+    async def end(
+        self, commands: Sequence[LostCommand], ending: CommandState, at: datetime
+    ) -> list[LostCommand]:
+        """End commands, and return those that had not ended. No command is sent again."""
+        values = {
+            "tenant_ids": [command.tenant_id for command in commands],
+            "ids": [command.id for command in commands],
+            "sources": list(sources(ending, "reaper")),
+            "ending": ending,
+            "at": at,
+        }
+        ended = {row.id for row in await self.connection.execute(_END, values)}
+        return [command for command in commands if command.id in ended]
 
     async def note_no_effect(self, at: datetime, window_s: float) -> int:
         """Note on remote starts older than the window that no transaction followed; return how many.
 
-        On accepted ones, and on unanswered ones with a charging profile: after the window it is certain that
-        this profile limits nothing.
+        On all that were not refused: after the window it is certain that none will be linked, and that the
+        charging profile of such a command limits nothing.
         """
-        result = await self.connection.execute(_NO_EFFECT, {"before": at - timedelta(seconds=window_s)})
-        return len(result.all())
+        values = {
+            "before": at - timedelta(seconds=window_s),
+            "states": _ENDED_IN_DOUBT,
+            "unreadable": UNREADABLE_ANSWER,
+        }
+        return len((await self.connection.execute(_NO_EFFECT, values)).all())

@@ -56,6 +56,22 @@ def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
     )
 
 
+def unit_to_ask(wanted: Unit, abilities: Abilities, profiles: Iterable[Json]) -> Unit:
+    """Return the unit in which to ask a charge point for its composite schedule.
+
+    Some that know one unit answer with -1, or not at all, in the other one (MicroOcpp in amperes).
+
+    Args:
+        wanted: The unit of the caller; the comparison converts between the two.
+        abilities: What the charge point reported.
+        profiles: Those that may be on it. Without reported units it takes the one that they share.
+    """
+    units = abilities.units or frozenset(
+        profile["chargingSchedule"]["chargingRateUnit"] for profile in profiles
+    )
+    return next(iter(units)) if len(units) == 1 else wanted
+
+
 def fit_unit(profile: Json, abilities: Abilities, conversion: Conversion | None) -> Json:
     """Return the profile in a unit that the charge point takes, or unchanged if it may not be converted."""
     unit = profile["chargingSchedule"]["chargingRateUnit"]

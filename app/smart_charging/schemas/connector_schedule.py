@@ -90,7 +90,10 @@ class CompareQuery(ScheduleQuery):
 
     ask: Annotated[
         QueryBoolean,
-        Field(description="Also ask the charge point (GetCompositeSchedule). Needs the scope `command`."),
+        Field(
+            description="Also ask the charge point (GetCompositeSchedule), in a unit that it takes. "
+            "Needs the scope `command`."
+        ),
     ] = False
     wait: Annotated[
         int, Field(ge=1, le=WAIT_MAXIMUM_S), DIGITS, Field(description="Seconds to wait for its answer.")

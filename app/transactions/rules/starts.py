@@ -8,9 +8,9 @@ from uuid import UUID
 
 import orjson
 
-from app.commands.records import CommandState, RemoteStart
+from app.commands.records import RemoteStart
 from app.database.text import clean_text
-from app.id_tags.records import IdTagKey, IdTagRecord
+from app.id_tags.records import IdTagKey, IdTagRecord, Presented, UnknownTagPolicy
 from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
 from app.transactions.records import (
     UNDATED,
@@ -30,9 +30,6 @@ CONNECTOR_MISSING: Final = "connector_missing"
 """Flag: the start named no connector. It is stored for connector 0."""
 METER_MISSING: Final = "meter_missing"
 """Flag: the message bore no register."""
-
-AWAITS_EFFECT: Final[tuple[CommandState, ...]] = ("queued", "sent", "accepted", "timed_out")
-"""States in which a remote start or stop may still have led to what a charge point reports."""
 
 # With a hash of its text this is the key of a time that says nothing: the key of a retry must not depend on
 # its arrival, and another start often has another text.
@@ -79,6 +76,7 @@ def judge_starts(
     starts: Mapping[StartKey, TransactionStart],
     numbers: Mapping[StartKey, int],
     tags: Mapping[IdTagKey, IdTagRecord],
+    policies: Mapping[tuple[int, int], UnknownTagPolicy],
     running: Iterable[RunningTransaction],
 ) -> list[JudgedStart]:
     """Decide what the new starts of a batch are answered, in their order.
@@ -87,6 +85,7 @@ def judge_starts(
         starts: Starts that are not stored yet.
         numbers: Of those that are not the first with their key: how many came before.
         tags: Their id tags, as far as they are known.
+        policies: Of the charge points with unknown tags: whether these may charge.
         running: What runs on those tags that are limited.
     """
     by_tag: dict[IdTagKey, list[RunningTransaction]] = {}
@@ -98,15 +97,18 @@ def judge_starts(
         tag_key = key.tag
         tag = tags.get(tag_key)
         judged_at, flags = _judged_at(start)
+        policy = policies.get(start.charge_point, "refuse")
+        presented = Presented(start.charge_point_id, key.id_tag_key, policy)
         if is_limited(tag):
             others = by_tag.setdefault(tag_key, [])
-            info = id_tag_info(tag, judged_at, sum(not _is_over(other, start) for other in others))
+            count = sum(not _is_over(other, start) for other in others)
+            info = id_tag_info(tag, judged_at, count, presented)
             if info["status"] == "Accepted":
                 # The next start of the same batch counts this one.
                 place = (start.charge_point_id, start.connector_id)
                 others.append(RunningTransaction(*tag_key, *place))
         else:
-            info = id_tag_info(tag, judged_at, 0)
+            info = id_tag_info(tag, judged_at, 0, presented)
         number = numbers.get(key, 0)
         judged.append(JudgedStart(start, key, clean_text(start.id_tag), flags, info, number))
     return judged
@@ -119,7 +121,7 @@ def match_remote_starts(
 
     Args:
         starts: New starts.
-        commands: Remote starts in one of the states `AWAITS_EFFECT`, without effect so far.
+        commands: Remote starts that may still have an effect, without effect so far.
         window: How long before the arrival of a start its remote start may have been created.
     """
     free = sorted(commands, key=lambda command: (command.created_at, command.id), reverse=True)

@@ -99,6 +99,7 @@ pub struct Resolve {
     payload: Option<Py<PyAny>>,
     error_code: Option<&'static str>,
     error_description: Option<String>,
+    text: Option<String>,
     deviations: Py<PyList>,
 }
 
@@ -172,6 +173,7 @@ fn resolve(py: Python<'_>, protocol: &Protocol, resolution: link::Resolution<'_>
         payload: payload.map(Bound::unbind),
         error_code: resolution.error_code.map(|code| protocol.core.spelling(code)),
         error_description: resolution.error_description,
+        text: resolution.text,
         deviations: deviations(py, resolution.deviations)?,
     })
 }
@@ -181,6 +183,7 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Result => "result",
         Outcome::CallError => "call_error",
         Outcome::InvalidResult => "invalid_result",
+        Outcome::UnreadableAnswer => "unreadable_answer",
         Outcome::TimedOut => "timed_out",
         Outcome::ConnectionLost => "connection_lost",
         Outcome::NotSent => "not_sent",

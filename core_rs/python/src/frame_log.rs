@@ -2,6 +2,7 @@
 
 use ocpp_core::conversation::frame_log::{self, RUN_SPAN_US};
 use ocpp_core::frame::redact as core_redact;
+use ocpp_core::frame::secrets;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use stationmaster_postgres_rows::frames::{self, COLUMNS};
@@ -42,4 +43,9 @@ impl FrameBuffer {
 #[pyfunction]
 pub fn redact(text: &str) -> PyResult<String> {
     errors::guarded(|| core_redact::redact(text).into_owned())
+}
+
+#[pyfunction]
+pub fn is_secret_name(name: &str) -> bool {
+    secrets::is_secret_name(name)
 }

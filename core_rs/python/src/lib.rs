@@ -34,7 +34,7 @@ mod _core {
     #[pymodule_export]
     use super::effects::{CallSent, Deviation, Dispatch, Ignored, Refused, Resolve, Send, Violation};
     #[pymodule_export]
-    use super::frame_log::{FrameBuffer, redact};
+    use super::frame_log::{FrameBuffer, is_secret_name, redact};
     #[pymodule_export]
     use super::link::Link;
     #[pymodule_export]

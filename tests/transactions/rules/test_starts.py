@@ -41,7 +41,7 @@ def judge(
     running: tuple[RunningTransaction, ...] = (),
 ) -> list[JudgedStart]:
     known = {TAG_KEY: TAG} if tags is None else tags
-    return rules.judge_starts({rules.start_key(start): start for start in starts}, {}, known, running)
+    return rules.judge_starts({rules.start_key(start): start for start in starts}, {}, known, {}, running)
 
 
 def statuses(judged: list[JudgedStart]) -> list[str]:

@@ -140,9 +140,10 @@ impl Conversation {
         if pause_s > 0.0 {
             (around.found)(Found::Slow(around.now + pause_s));
         }
+        let shown = self.link.shown(text);
         // One panic costs one message, not the worker.
         let Ok(mut effects) = catch_unwind(AssertUnwindSafe(|| self.receive(text, around.now))) else {
-            self.log(text, "in", None, around);
+            self.log(&shown, "in", None, around);
             return (around.found)(Found::Failed(text));
         };
         let is_cut = deviation.as_ref().is_some_and(|found| found.kind == OVER_LIMIT);
@@ -156,7 +157,7 @@ impl Conversation {
             (around.found)(Found::Tolerated(deviation.kind));
         }
         let deviations = deviations_json(deviation.as_ref(), &effects);
-        self.log(text, "in", deviations.as_deref(), around);
+        self.log(&shown, "in", deviations.as_deref(), around);
         if !self.record(&effects, around) {
             self.hand_on(effects, around);
         }

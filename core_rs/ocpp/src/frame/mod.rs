@@ -8,6 +8,7 @@ pub mod json;
 mod reader;
 pub mod redact;
 mod sampled_values;
+pub mod secrets;
 mod write;
 
 use std::borrow::Cow;
@@ -76,7 +77,8 @@ impl<'a> Payload<'a> {
         match self {
             Self::Valid(payload) => (payload, Report::default()),
             Self::Read(mut payload) => {
-                let report = validate(expected.schema, expected.object, &mut payload, mode);
+                let report =
+                    validate(expected.schema, expected.object, expected.direction, &mut payload, mode);
                 if expected.raw_sampled_values {
                     sampled_values::serialize_sampled_values(&mut payload);
                 }
@@ -98,8 +100,13 @@ pub enum Fault {
         /// What is wrong.
         violation: Violation,
     },
-    /// A broken CALLRESULT or CALLERROR.
-    Answer(Violation),
+    /// A broken CALLRESULT or CALLERROR. It ends the CALL that it answers, and is not answered itself.
+    Answer {
+        /// The unique id of the CALL that is answered.
+        unique_id: UniqueId<'static>,
+        /// What is wrong.
+        violation: Violation,
+    },
     /// A message type that 1.6 does not have: to be ignored. OCPP-J 4.1.3
     UnknownMessageType,
     /// A text that is not a frame, so that no answer is possible.

@@ -139,7 +139,9 @@ impl FrameReader {
                 let unique_id = unique_id.into_owned();
                 Fault::Call { unique_id, action: Some(action.into_owned()), violation }
             }
-            Ok(_) => Fault::Answer(violation),
+            Ok(Message::CallResult { unique_id, .. } | Message::CallError { unique_id, .. }) => {
+                Fault::Answer { unique_id: unique_id.into_owned(), violation }
+            }
             Err(fault) => *fault,
         };
         (Err(Box::new(refused)), "")
@@ -190,7 +192,7 @@ impl FrameReader {
         count: usize,
     ) -> Result<Message<'a>, Box<Fault>> {
         if let Some(violation) = self.refused_count(count, 3) {
-            return Err(Box::new(Fault::Answer(violation)));
+            return Err(Box::new(Fault::Answer { unique_id: unique_id.into_owned(), violation }));
         }
         Ok(Message::CallResult { unique_id, payload: Payload::Read(items.next().unwrap_or(Value::Null)) })
     }
@@ -238,7 +240,7 @@ impl FrameReader {
         let action = items.next().as_ref().and_then(Value::as_str).map(str::to_owned);
         match message_type {
             "2" => Fault::Call { unique_id: unique_id.into_owned(), action, violation },
-            "3" | "4" => Fault::Answer(violation),
+            "3" | "4" => Fault::Answer { unique_id: unique_id.into_owned(), violation },
             _ => Fault::UnknownMessageType,
         }
     }
@@ -267,7 +269,7 @@ fn call_error<'a>(
 ) -> Result<Message<'a>, Box<Fault>> {
     let Some(code) = items.next().as_ref().and_then(Value::as_str).map(str::to_owned) else {
         let violation = formation("no_error_code", "the third element must be the error code".to_owned());
-        return Err(Box::new(Fault::Answer(violation)));
+        return Err(Box::new(Fault::Answer { unique_id: unique_id.into_owned(), violation }));
     };
     let description = items.next();
     let description = description.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,44 +1,102 @@
-//! Hides secrets in a frame before it is logged.
+//! Hides secrets in a frame or a payload before it is logged or stored.
 //!
-//! The only secret in OCPP 1.6 is the value of the configuration key `AuthorizationKey`: in the request of
-//! `ChangeConfiguration`, and in the response of `GetConfiguration` from charge points that do not treat the key as
-//! write-only (OCPP-J errata 3.10).
+//! A secret is the value of a name that says so (see `secrets`): in `ChangeConfiguration`, in the configuration that a
+//! charge point reports although the key is write-only (OCPP-J errata 3.10), in vendor data, in the texts of errors,
+//! and the password of a URL.
 
 use std::borrow::Cow;
 
+use super::secrets::{is_secret_name, may_name_secret};
 use crate::frame::json::Reader;
 use crate::protocol::Limits;
 use crate::protocol::value::Value;
 
-const SECRET_KEY: &str = "AuthorizationKey";
 const HIDDEN: &str = "***";
-const UNREADABLE: &str = "(hidden: an unreadable frame that names AuthorizationKey)";
+const UNREADABLE: &str = "(hidden: an unreadable text that names a password or a key)";
+
+/// Members that name the configuration key whose value is next to them.
+const NAMING: [&str; 4] = ["key", "name", "parameter", "variable"];
+
+/// Shorter secrets are not looked for in other texts: they would be found by chance.
+const SHORTEST_SECRET: usize = 4;
+
+/// Actions that come so often, and have so few texts, that only the standard's own secret is looked for.
+const FREQUENT: [&str; 6] =
+    ["MeterValues", "Heartbeat", "StatusNotification", "Authorize", "StartTransaction", "StopTransaction"];
 
 /// Hide the secrets of a text. It is borrowed when there are none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    let is_named = names_secret(text);
-    // The name may be written with escapes.
-    if !is_named && memchr::memmem::find(text.as_bytes(), b"\\u").is_none() {
+    let is_suspect = if is_frequent(text) { names_authorization_key(text) } else { may_name_secret(text) };
+    if !is_suspect {
         return Cow::Borrowed(text);
     }
     let mut reader = Reader::new(text, Limits::default(), true);
+    let mut hider = Hider::default();
     let mut cleaned = String::new();
-    let mut is_hidden = false;
     while reader.peek().is_some() {
         match reader.value() {
             Ok(mut frame) => {
-                is_hidden |= hide(&mut frame);
+                hider.hide(&mut frame);
                 cleaned.push_str(&frame.to_json(usize::MAX));
             }
             // What cannot be read cannot be cleaned.
-            Err(_) if !is_hidden && (is_named || names_secret(&unescaped(text))) => {
+            Err(_) if !hider.is_used && names_secret(&unescaped(text)) => {
                 return Cow::Borrowed(UNREADABLE);
             }
             Err(_) => break,
         }
     }
-    if is_hidden { Cow::Owned(cleaned) } else { Cow::Borrowed(text) }
+    if hider.is_used { Cow::Owned(cleaned) } else { Cow::Borrowed(text) }
+}
+
+/// The secrets of a payload, to be hidden in the answers to it too.
+#[must_use]
+pub(crate) fn secrets_of(payload: &str) -> Vec<String> {
+    if !payload.trim_start().starts_with(['{', '[']) || !may_name_secret(payload) {
+        return Vec::new();
+    }
+    let mut hider = Hider::default();
+    if let Ok(mut payload) = Reader::new(payload, Limits::default(), true).value() {
+        hider.hide(&mut payload);
+    }
+    hider.found.retain(|secret| secret.len() >= SHORTEST_SECRET && secret != HIDDEN);
+    hider.found
+}
+
+/// Replace known secrets in a text, in any case of their letters.
+#[must_use]
+pub(crate) fn without<'t>(text: &'t str, secrets: &[String]) -> Cow<'t, str> {
+    let mut shown = Cow::Borrowed(text);
+    for secret in secrets {
+        let wanted = secret.to_ascii_lowercase();
+        let folded = shown.to_ascii_lowercase();
+        let mut cleaned = String::new();
+        let mut behind = 0;
+        for (at, _) in folded.match_indices(&wanted) {
+            cleaned.push_str(&shown[behind..at]);
+            cleaned.push_str(HIDDEN);
+            behind = at + wanted.len();
+        }
+        if behind > 0 {
+            cleaned.push_str(&shown[behind..]);
+            shown = Cow::Owned(cleaned);
+        }
+    }
+    shown
+}
+
+/// Replace known secrets in all texts of a value.
+pub(crate) fn hide_known(value: &mut Value<'_>, secrets: &[String]) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_known(item, secrets)),
+        Value::Object(members) => members.iter_mut().for_each(|(_, value)| hide_known(value, secrets)),
+        Value::String(text) => {
+            let shown = without(text, secrets).into_owned();
+            *text = Cow::Owned(shown);
+        }
+        _ => {}
+    }
 }
 
 /// The text to show instead of any part of `text`, if there is a secret in it; `None` otherwise.
@@ -47,15 +105,89 @@ pub(crate) fn mask(text: &str) -> Option<&'static str> {
     (redact(text) != text).then_some(HIDDEN)
 }
 
-fn names_secret(text: &str) -> bool {
+/// Hide the secrets in a text for people, such as the description of an error.
+#[must_use]
+pub(crate) fn prose(text: &str) -> Cow<'_, str> {
+    if is_telling(text) { Cow::Borrowed(HIDDEN) } else { without_password(text) }
+}
+
+/// Whether a text is a CALL with a frequent action, or an empty CALLRESULT.
+fn is_frequent(text: &str) -> bool {
+    let Some(head) = text.strip_prefix("[2,\"") else {
+        return text.starts_with("[3,") && text.ends_with(",{}]");
+    };
+    let action = memchr::memchr(b'"', head.as_bytes()).and_then(|end| head[end..].strip_prefix("\",\""));
+    action.is_some_and(|action| {
+        FREQUENT
+            .iter()
+            .any(|frequent| action.strip_prefix(frequent).is_some_and(|rest| rest.starts_with('"')))
+    })
+}
+
+fn names_authorization_key(text: &str) -> bool {
+    const NAME: &str = "AuthorizationKey";
     /// The place of the rarest letter in the name. The rest is compared only where this letter is found.
     const RARE: usize = 7;
     let bytes = text.as_bytes();
     memchr::memchr2_iter(b'z', b'Z', bytes).any(|at| {
         let start = at.checked_sub(RARE);
-        let window = start.and_then(|start| bytes.get(start..start + SECRET_KEY.len()));
-        window.is_some_and(|window| window.eq_ignore_ascii_case(SECRET_KEY.as_bytes()))
-    })
+        let window = start.and_then(|start| bytes.get(start..start + NAME.len()));
+        window.is_some_and(|window| window.eq_ignore_ascii_case(NAME.as_bytes()))
+    }) || memchr::memmem::find(bytes, b"\\u").is_some()
+}
+
+/// Whether a text has a secret name anywhere: between quotes, or as one of its words.
+fn names_secret(text: &str) -> bool {
+    text.split(['"', '\'', ':', '=', ',', '{', '}', '[', ']', '\n', '&', ';'])
+        .any(|part| is_secret_name(part) || part.split_whitespace().any(is_secret_name))
+}
+
+/// Whether a text names a secret and may hold its value as well: not a name alone, not plain words.
+fn is_telling(text: &str) -> bool {
+    let is_name =
+        |part: &str| part.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-. ".contains(letter));
+    if !names_secret(text) || (is_name(text) && !text.trim().contains(' ')) {
+        return false;
+    }
+    text.contains(['=', ':', '"', '\''])
+        || text.split(|letter: char| letter.is_whitespace() || "(),;.".contains(letter)).any(|word| {
+            !is_secret_name(word)
+                && (word.bytes().any(|byte| byte.is_ascii_digit())
+                    || word.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
+                    || word.len() > SHORTEST_KEY)
+        })
+}
+
+/// The least length of an `AuthorizationKey` (security whitepaper, A00.FR.205). Longer words may be one.
+const SHORTEST_KEY: usize = 15;
+
+/// Hide the passwords in the URLs of a text: `ftp://user:password@host`.
+fn without_password(text: &str) -> Cow<'_, str> {
+    let mut cleaned = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, behind) = rest.split_at(at + 3);
+        cleaned.push_str(before);
+        let authority = behind.split(['/', '?', '#', ' ', '"', '<']).next().unwrap_or_default();
+        // A password may hold a slash or an @ that was not encoded: the last @ before a blank counts.
+        let word = behind.split([' ', '"', '<', '\n']).next().unwrap_or_default();
+        let user_info = match word.rfind('@') {
+            Some(end) if !is_host_and_port(authority) => &word[..end],
+            _ => "",
+        };
+        rest = behind;
+        if let Some(colon) = user_info.find(':') {
+            cleaned.push_str(&user_info[..=colon]);
+            cleaned.push_str(HIDDEN);
+            rest = &behind[user_info.len()..];
+        }
+    }
+    cleaned.push_str(rest);
+    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
+}
+
+fn is_host_and_port(authority: &str) -> bool {
+    authority.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Replace escaped ASCII letters by plain ones. The result serves only to look for a name.
@@ -71,27 +203,68 @@ fn unescaped(text: &str) -> String {
             found.push_str(part);
         }
     }
-    found
+    // JSON inside of a string.
+    found.replace('\\', "")
 }
 
-/// Hide the secret values. Returns whether there were any. Names are compared in any case, as firmware varies.
-fn hide(value: &mut Value<'_>) -> bool {
-    match value {
-        Value::Array(items) => items.iter_mut().fold(false, |hidden, item| hide(item) | hidden),
-        Value::Object(members) => {
-            let is_secret = members.iter().any(|(key, value)| {
-                key.as_str().eq_ignore_ascii_case("key")
-                    && value.as_str().is_some_and(|key| key.eq_ignore_ascii_case(SECRET_KEY))
-            });
-            members.iter_mut().fold(false, |hidden, (key, value)| {
-                if is_secret && key.as_str().eq_ignore_ascii_case("value") {
-                    *value = Value::String(Cow::Borrowed(HIDDEN));
-                    true
-                } else {
-                    hide(value) | hidden
+/// Hides the secrets of values, and remembers them.
+#[derive(Default)]
+struct Hider {
+    is_used: bool,
+    found: Vec<String>,
+}
+
+impl Hider {
+    fn hide(&mut self, value: &mut Value<'_>) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
+            Value::Object(members) => {
+                let named = members.iter().position(|(name, value)| {
+                    NAMING.iter().any(|naming| name.as_str().trim().eq_ignore_ascii_case(naming))
+                        && value.as_str().is_some_and(is_secret_name)
+                });
+                for (place, (name, value)) in members.iter_mut().enumerate() {
+                    let is_secret = match named {
+                        Some(naming) => naming != place,
+                        None => is_secret_name(name.as_str()),
+                    };
+                    if is_secret { self.take(value) } else { self.hide(value) }
                 }
-            })
+            }
+            Value::String(text) => self.hide_in(text),
+            _ => {}
         }
-        _ => false,
+    }
+
+    /// Hide a value that is secret, unless it is empty or only says yes or no.
+    fn take(&mut self, value: &mut Value<'_>) {
+        let secret = match *value {
+            Value::Boolean(_) | Value::Null => return,
+            Value::String(ref text) if text.is_empty() => return,
+            Value::String(ref text) => text.clone().into_owned(),
+            ref other => other.to_json(usize::MAX),
+        };
+        self.is_used = true;
+        self.found.push(secret);
+        *value = Value::String(Cow::Borrowed(HIDDEN));
+    }
+
+    /// Hide the secrets in a text: in the JSON that it may be, in its URLs, or all of it.
+    fn hide_in(&mut self, text: &mut Cow<'_, str>) {
+        let hidden = if text.trim_start().starts_with(['{', '[']) {
+            match redact(text) {
+                Cow::Owned(cleaned) => Some(cleaned),
+                Cow::Borrowed(shown) if shown == UNREADABLE => Some(HIDDEN.to_owned()),
+                Cow::Borrowed(_) => None,
+            }
+        } else {
+            let shown = prose(text);
+            (shown != *text).then(|| shown.into_owned())
+        };
+        if let Some(hidden) = hidden {
+            self.is_used = true;
+            self.found.extend(secrets_of(text));
+            *text = Cow::Owned(hidden);
+        }
     }
 }

@@ -14,8 +14,10 @@ pub enum Outcome {
     Result,
     /// A CALLERROR.
     CallError,
-    /// A CALLRESULT that breaks the definition.
+    /// A CALLRESULT that breaks the definition. It does not say that the CALL was refused.
     InvalidResult,
+    /// A CALLRESULT or CALLERROR that is damaged. It does not say what the other side did.
+    UnreadableAnswer,
     /// No answer in time.
     TimedOut,
     /// The socket closed before the answer. What the other side did is unknown.
@@ -60,7 +62,7 @@ pub enum Effect<'a> {
     },
     /// A frame was dropped.
     Ignored {
-        /// Stable name: `repeated`, `unknown_unique_id`, `unknown_message_type`, `unreadable`, `broken_answer`.
+        /// Stable name: `repeated`, `unknown_unique_id`, `unknown_message_type`, `unreadable`.
         reason: &'static str,
         /// One line for people.
         detail: String,
@@ -82,13 +84,33 @@ pub struct Resolution<'a> {
     pub payload: Option<Value<'a>>,
     /// The code of a CALLERROR; `GenericError` for an unknown one.
     pub error_code: Option<ErrorCode>,
-    /// The description of a CALLERROR, or what is wrong with the result.
+    /// The description of a CALLERROR, or what is wrong with the answer.
     pub error_description: Option<String>,
+    /// The text of an answer that is damaged or breaks the definition: without secrets, and cut.
+    pub text: Option<String>,
     /// The deviations that were repaired.
     pub deviations: Vec<Deviation>,
 }
 
 impl Resolution<'_> {
+    /// Hide secrets in the texts for people, and those that are known in the payload too.
+    fn hide(&mut self, known: &[String]) {
+        for text in [&mut self.error_description, &mut self.text].into_iter().flatten() {
+            *text = redact::without(text, known).into_owned();
+        }
+        if self.outcome == Outcome::CallError
+            && let Some(description) = &mut self.error_description
+        {
+            *description = redact::prose(description).into_owned();
+        }
+        if !known.is_empty() {
+            self.payload.iter_mut().for_each(|payload| redact::hide_known(payload, known));
+            for deviation in &mut self.deviations {
+                deviation.raw = redact::without(&deviation.raw, known).into_owned();
+            }
+        }
+    }
+
     pub(super) fn ended(unique_id: String, action: &'static str, outcome: Outcome) -> Self {
         Self {
             unique_id,
@@ -98,6 +120,7 @@ impl Resolution<'_> {
             payload: None,
             error_code: None,
             error_description: None,
+            text: None,
             deviations: Vec::new(),
         }
     }
@@ -129,8 +152,23 @@ pub(super) fn describe(violation: &Violation) -> String {
     }
 }
 
+/// The text of an answer that could not be used, as a record may keep it.
+pub(super) fn kept_text(text: &str) -> String {
+    /// Enough to see what is wrong. The frame log has the whole text.
+    const LIMIT: usize = 1024;
+    let shown = redact::redact(text);
+    shown[..shown.floor_char_boundary(LIMIT)].to_owned()
+}
+
 /// Hide what deviations quote of a frame with a secret, because deviations are logged.
-pub(super) fn hide_secrets(text: &str, effects: &mut [Effect<'_>]) {
+///
+/// `known`: the secrets that our CALLs carry. An answer may repeat them under any name.
+pub(super) fn hide_secrets(text: &str, known: &[String], effects: &mut [Effect<'_>]) {
+    for effect in &mut *effects {
+        if let Effect::Resolve(resolution) = effect {
+            resolution.hide(known);
+        }
+    }
     let found = effects.iter_mut().filter_map(|effect| match effect {
         Effect::Dispatch { deviations, .. } => Some(deviations),
         Effect::Resolve(resolution) => Some(&mut resolution.deviations),

@@ -54,7 +54,7 @@ pub fn payload_text<'a>(
         Ok(_) => return broken("unexpected text after the payload".to_owned()),
         Err(error) => return broken(format!("{} at byte {}", error.fault, error.offset)),
     };
-    let report = validate(expected.schema, expected.object, &mut payload, mode);
+    let report = validate(expected.schema, expected.object, expected.direction, &mut payload, mode);
     Judged { payload, report }
 }
 
@@ -132,7 +132,7 @@ pub fn frame_text<'a>(
             let unique_id = Some(unique_id.text.into_owned());
             JudgedFrame { kind: "call_error", unique_id, ..JudgedFrame::default() }
         }
-        Err(fault) => judge_fault(protocol, *fault),
+        Err(fault) => judge_fault(*fault),
     };
     judged.report.deviations.splice(0..0, frame.deviations);
     judged
@@ -181,7 +181,7 @@ fn judge_call<'a>(
     judged
 }
 
-fn judge_fault<'a>(protocol: &Protocol, fault: Fault) -> JudgedFrame<'a> {
+fn judge_fault<'a>(fault: Fault) -> JudgedFrame<'a> {
     let mut judged = JudgedFrame { kind: "unreadable", ..JudgedFrame::default() };
     let violation = match fault {
         Fault::Call { unique_id, action, violation } => {
@@ -190,16 +190,12 @@ fn judge_fault<'a>(protocol: &Protocol, fault: Fault) -> JudgedFrame<'a> {
             judged.action = action;
             violation
         }
-        Fault::Answer(violation) | Fault::Unreadable(violation) => violation,
-        Fault::UnknownMessageType => Violation {
-            code: ErrorCode::FormationViolation,
-            pointer: "/0".to_owned(),
-            reason: "unknown_message_type",
-            detail: format!(
-                "OCPP {} has the message types 2, 3 and 4; others are ignored",
-                protocol.version()
-            ),
-        },
+        Fault::Answer { unique_id, violation } => {
+            judged.unique_id = Some(unique_id.text.into_owned());
+            violation
+        }
+        Fault::Unreadable(violation) => violation,
+        Fault::UnknownMessageType => unknown_message_type(),
     };
     judged.report.violations.push(violation);
     judged
@@ -209,6 +205,13 @@ fn broken<'a>(detail: String) -> Judged<'a> {
     let violation =
         Violation { code: ErrorCode::FormationViolation, pointer: String::new(), reason: "not_json", detail };
     Judged { payload: Value::Null, report: Report { violations: vec![violation], deviations: Vec::new() } }
+}
+
+/// The message type is none of OCPP-J 4.1.3.
+pub(super) fn unknown_message_type() -> Violation {
+    let detail = "there are the message types 2, 3 and 4; others are ignored".to_owned();
+    let pointer = "/0".to_owned();
+    Violation { code: ErrorCode::FormationViolation, pointer, reason: "unknown_message_type", detail }
 }
 
 /// The action does not exist. OCPP-J 4.2.3

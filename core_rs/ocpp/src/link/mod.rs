@@ -8,8 +8,11 @@ mod answers;
 mod calls;
 mod effect;
 pub mod judge;
+mod results;
 mod role;
 mod text_hash;
+
+use std::borrow::Cow;
 
 use self::answers::{Answers, InFlight, Repeat};
 use self::calls::{Calls, QueuedCall};
@@ -18,11 +21,11 @@ use self::effect::{describe, hide_secrets, ignored};
 pub use self::role::Role;
 use self::text_hash::text_hash;
 use crate::frame::direct::{Expected, Head};
-use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId};
+use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId, redact};
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::{Direction, MessageSchema};
 use crate::protocol::validate::Mode;
-use crate::protocol::violation::{Deviation, RAW_LIMIT, Violation};
+use crate::protocol::violation::{Deviation, Violation};
 use crate::protocol::{Limits, Protocol};
 
 /// The options of a link.
@@ -57,6 +60,7 @@ pub struct Options {
 /// | CALL with the id of one in flight, other text, no billing message | `Refused`, then the CALLERROR as `Send` |
 /// | CALLRESULT or CALLERROR for the outstanding CALL | `Resolve`, then the next queued CALL |
 /// | the same for a CALL that has timed out | `Resolve` with `late` |
+/// | the same, damaged, or an unreadable text with the id of the outstanding CALL | `Resolve`: `UnreadableAnswer`, then the next queued CALL |
 /// | any other answer, unknown message type, unreadable text | `Ignored` |
 #[derive(Debug)]
 pub struct Link {
@@ -83,6 +87,7 @@ impl Link {
     pub fn receive<'a>(&mut self, text: &'a str, now: f64) -> Vec<Effect<'a>> {
         /// Firmware may put two frames into one text. Many more are an attack.
         const FRAMES_IN_ONE_TEXT: usize = 8;
+        let secrets = self.calls.secrets();
         let mut effects = Vec::with_capacity(2);
         let mut rest = text;
         for _ in 0..FRAMES_IN_ONE_TEXT {
@@ -95,8 +100,14 @@ impl Link {
                 break;
             }
         }
-        hide_secrets(text, &mut effects);
+        hide_secrets(text, &secrets, &mut effects);
         effects
+    }
+
+    /// A received text as it may be logged: without the secrets that our CALLs carry. Ask before `receive`.
+    #[must_use]
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        redact::without(text, &self.calls.secrets())
     }
 
     /// Send a CALL, or queue it behind the outstanding one. `payload` is JSON text.
@@ -122,7 +133,8 @@ impl Link {
         }
         let payload = if payload.trim() == "null" { "{}" } else { payload };
         let text = frame::write_call(unique_id, message.action, payload);
-        self.calls.add(QueuedCall { unique_id: unique_id.to_owned(), message, text, timeout_s });
+        let secrets = redact::secrets_of(payload);
+        self.calls.add(QueuedCall { unique_id: unique_id.to_owned(), message, text, timeout_s, secrets });
         let mut effects = Vec::new();
         self.calls.send_next(now, &mut effects);
         Ok(effects)
@@ -231,14 +243,17 @@ impl Link {
                 self.take_call(call, &action, payload, effects);
             }
             Ok(Message::CallResult { unique_id, payload }) => {
-                self.take_result(&unique_id.text, payload, deviations, effects);
+                self.take_result(&unique_id.text, payload, text, deviations, effects);
                 self.calls.send_next(now, effects);
             }
             Ok(Message::CallError { unique_id, code, description }) => {
                 self.take_error(&unique_id.text, &code, description, deviations, effects);
                 self.calls.send_next(now, effects);
             }
-            Err(fault) => self.take_fault(*fault, effects),
+            Err(fault) => {
+                self.take_fault(*fault, text, effects);
+                self.calls.send_next(now, effects);
+            }
         }
     }
 
@@ -324,63 +339,24 @@ impl Link {
         }
     }
 
-    fn take_result<'a>(
-        &mut self,
-        unique_id: &str,
-        payload: Payload<'a>,
-        mut deviations: Vec<Deviation>,
-        effects: &mut Vec<Effect<'a>>,
-    ) {
-        let Some((message, late)) = self.calls.take_answered(unique_id) else {
-            return effects.push(unknown_unique_id());
-        };
-        let expected = self.payload_of(message, Direction::Response);
-        let (payload, report) = payload.judge(expected, self.options.mode);
-        deviations.extend(report.deviations);
-        let outcome = if report.violations.is_empty() { Outcome::Result } else { Outcome::InvalidResult };
-        effects.push(Effect::Resolve(Resolution {
-            late,
-            payload: (outcome == Outcome::Result).then_some(payload),
-            error_description: report.violations.first().map(describe),
-            deviations,
-            ..Resolution::ended(unique_id.to_owned(), message.action, outcome)
-        }));
-    }
-
-    fn take_error(
-        &mut self,
-        unique_id: &str,
-        code: &str,
-        description: String,
-        mut deviations: Vec<Deviation>,
-        effects: &mut Vec<Effect<'_>>,
-    ) {
-        let Some((message, late)) = self.calls.take_answered(unique_id) else {
-            return effects.push(unknown_unique_id());
-        };
-        let protocol = self.options.protocol;
-        let known = protocol.error_code(code);
-        if known.is_none_or(|known| protocol.spelling(known) != code) {
-            let raw = code.chars().take(RAW_LIMIT).collect();
-            deviations.push(Deviation { kind: "error_code_spelling", pointer: String::new(), raw });
-        }
-        effects.push(Effect::Resolve(Resolution {
-            late,
-            error_code: Some(known.unwrap_or(ErrorCode::GenericError)),
-            error_description: Some(description),
-            deviations,
-            ..Resolution::ended(unique_id.to_owned(), message.action, Outcome::CallError)
-        }));
-    }
-
-    fn take_fault(&self, fault: Fault, effects: &mut Vec<Effect<'_>>) {
+    fn take_fault(&mut self, fault: Fault, text: &str, effects: &mut Vec<Effect<'_>>) {
         match fault {
             Fault::Call { unique_id, action, violation } => {
                 self.refuse(&unique_id, action, vec![violation], effects);
             }
-            Fault::Answer(violation) => effects.push(ignored("broken_answer", &violation.detail)),
-            Fault::UnknownMessageType => effects.push(ignored("unknown_message_type", "")),
-            Fault::Unreadable(violation) => effects.push(ignored("unreadable", &violation.detail)),
+            Fault::Answer { unique_id, violation } => {
+                self.take_damaged(&unique_id.text, &violation, text, effects);
+            }
+            Fault::UnknownMessageType => match self.calls.named_in(text) {
+                Some(unique_id) => {
+                    self.take_damaged(&unique_id, &judge::unknown_message_type(), text, effects);
+                }
+                None => effects.push(ignored("unknown_message_type", "")),
+            },
+            Fault::Unreadable(violation) => match self.calls.named_in(text) {
+                Some(unique_id) => self.take_damaged(&unique_id, &violation, text, effects),
+                None => effects.push(ignored("unreadable", &violation.detail)),
+            },
         }
     }
 
@@ -398,8 +374,4 @@ impl Link {
         effects.push(Effect::Refused { unique_id, action, violations });
         effects.push(Effect::Send(answer));
     }
-}
-
-fn unknown_unique_id<'a>() -> Effect<'a> {
-    ignored("unknown_unique_id", "no CALL with this id waits for an answer")
 }

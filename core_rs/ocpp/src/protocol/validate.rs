@@ -8,7 +8,7 @@
 use crate::protocol::definition::Items;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::scalar;
-use crate::protocol::schema::{FieldSchema, Kind, ObjectSchema, Schema};
+use crate::protocol::schema::{Direction, FieldSchema, Kind, ObjectSchema, Schema};
 use crate::protocol::value::{Key, Member, Value};
 use crate::protocol::violation::{Deviation, Path, RAW_LIMIT, Violation};
 
@@ -47,14 +47,23 @@ const DEVIATION_LIMIT: usize = 64;
 /// | another JSON type | `TypeConstraintViolation` |
 /// | too long, not of the set, out of range, bad time | `PropertyConstraintViolation` |
 /// | array too short or too long | `OccurenceConstraintViolation` |
-pub fn validate(schema: &Schema, object: &ObjectSchema, payload: &mut Value<'_>, mode: Mode) -> Report {
-    let mut walk = Walk { schema, mode, report: Report::default() };
+///
+/// In tolerant mode a bad item of an array of a response is dropped: it must not cost the others.
+pub fn validate(
+    schema: &Schema,
+    object: &ObjectSchema,
+    direction: Direction,
+    payload: &mut Value<'_>,
+    mode: Mode,
+) -> Report {
+    let mut walk = Walk { schema, direction, mode, report: Report::default() };
     walk.payload(object, payload);
     walk.report
 }
 
 pub(crate) struct Walk<'s> {
     schema: &'s Schema,
+    direction: Direction,
     pub(crate) mode: Mode,
     report: Report,
 }
@@ -175,12 +184,15 @@ impl<'s> Walk<'s> {
 
     fn missing(&mut self, object: &ObjectSchema, seen: u64, path: &Path<'_>) {
         for (place, field) in object.fields.iter().enumerate() {
-            if object.required & !seen & (1 << place) != 0 {
-                let path = path.name(field.name);
-                if self.mode == Mode::Lenient {
-                    self.deviation("missing_field", &path, String::new());
-                    continue;
-                }
+            if object.required & !seen & (1 << place) == 0 {
+                continue;
+            }
+            let path = path.name(field.name);
+            // `readonly` of a configuration key: the key and its value are worth more.
+            let is_worth_less = self.mode == Mode::Tolerant && matches!(field.kind, Kind::Boolean);
+            if self.mode == Mode::Lenient || is_worth_less {
+                self.deviation("missing_field", &path, String::new());
+            } else {
                 let detail = "a required field is missing".to_owned();
                 self.violation(ErrorCode::ProtocolError, &path, "missing", detail);
             }
@@ -200,7 +212,8 @@ impl<'s> Walk<'s> {
         let Value::Array(items) = value else {
             return self.wrong_type(path, "an array");
         };
-        if self.mode == Mode::Lenient || (field.is_sampled_value && self.mode == Mode::Tolerant) {
+        let is_salvaged = field.is_sampled_value || self.direction == Direction::Response;
+        if self.mode == Mode::Lenient || (is_salvaged && self.mode == Mode::Tolerant) {
             self.salvage(&field.kind, field.is_sampled_value, items, path);
         } else {
             for (index, item) in items.iter_mut().enumerate() {
@@ -220,11 +233,11 @@ impl<'s> Walk<'s> {
         items.retain_mut(|item| {
             let path = path.index(index);
             index += 1;
-            let before = self.report.violations.len();
+            // Its own list, because a full one would hide that this item is bad.
+            let before = std::mem::take(&mut self.report.violations);
             self.single(kind, item, &path);
-            let usable = self.report.violations.len() == before;
+            let usable = std::mem::replace(&mut self.report.violations, before).is_empty();
             if !usable {
-                self.report.violations.truncate(before);
                 self.deviation("item_dropped", &path, item.to_json(RAW_LIMIT));
             }
             usable

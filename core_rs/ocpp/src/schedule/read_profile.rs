@@ -28,7 +28,8 @@ pub(crate) fn installed(
     let schema = protocol.schema();
     let message = schema.message("SetChargingProfile").expect("a protocol with smart charging has it");
     let mut broken =
-        validate(schema, schema.payload(message, Direction::Request), item, Mode::Strict).violations;
+        validate(schema, schema.payload(message, Direction::Request), Direction::Request, item, Mode::Strict)
+            .violations;
     if broken.is_empty() {
         broken = message.rules.iter().flat_map(|rule| rule.broken_by(item)).collect();
     }

@@ -5,3 +5,4 @@ mod direct;
 #[path = "../support/ocpp16.rs"]
 mod ocpp16;
 mod payloads;
+mod secrets;

@@ -34,6 +34,8 @@ pub struct Expected {
     pub schema: &'static Schema,
     /// The fields of the payload.
     pub object: &'static ObjectSchema,
+    /// Whether it is a request or a response.
+    pub direction: Direction,
     /// Whether `sampledValue` is kept as the text it came as (`Value::Raw`).
     pub raw_sampled_values: bool,
 }
@@ -43,7 +45,7 @@ impl Expected {
     #[must_use]
     pub fn of(protocol: &'static Protocol, message: &MessageSchema, direction: Direction) -> Self {
         let schema = protocol.schema();
-        Self { schema, object: schema.payload(message, direction), raw_sampled_values: false }
+        Self { schema, object: schema.payload(message, direction), direction, raw_sampled_values: false }
     }
 }
 
@@ -103,7 +105,7 @@ fn object_at<'a>(
     depth: usize,
     expected: Expected,
 ) -> Option<Value<'a>> {
-    let Expected { schema, object, raw_sampled_values } = expected;
+    let Expected { schema, object, raw_sampled_values, .. } = expected;
     let reader = Direct { schema, limits, raw_sampled_values };
     let (members, behind) = reader.object::<true>(*cursor, object, depth)?;
     cursor.at = behind;

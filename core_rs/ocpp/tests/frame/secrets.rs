@@ -1,0 +1,107 @@
+//! Secrets in frames: none is shown, and nothing else is hidden.
+
+use ocpp_core::frame::redact::redact;
+use ocpp_core::frame::secrets::is_secret_name;
+use ocpp_core::link::{Effect, Link, Options, Outcome, Role};
+use ocpp_core::protocol::Limits;
+use ocpp_core::protocol::validate::Mode;
+
+use crate::ocpp16::ocpp16;
+
+const ID: &str = "5f0c8f2e-6f7d-4a57-9c43-0d9c4f2b7c11";
+
+#[test]
+fn the_only_secret_key_of_the_standard_is_the_authorization_key() {
+    let names: Vec<_> = ocpp16().definition().configuration_keys.keys().map(String::as_str).collect();
+    let secret: Vec<_> = names.iter().filter(|name| is_secret_name(name)).collect();
+    assert_eq!(secret, [&"AuthorizationKey"], "{names:?}");
+}
+
+#[test]
+fn a_secret_is_hidden_wherever_it_is() {
+    for text in [
+        r#"[2,"1","ChangeConfiguration",{"key":"StationPassword","value":"hunter2"}]"#,
+        r#"[2,"1","ChangeConfiguration",{"value":"hunter2","key":" Authorization Key "}]"#,
+        r#"[3,"1",{"configurationKey":[{"key":"A","readonly":true,"value":"1"},{"key":"G_CardPin","readonly":false,"value":"hunter2"}]}]"#,
+        r#"[3,"1",{"configurationKey":{"key":"wifi_psk","value":"hunter2"}}]"#,
+        r#"[3,"1",{"configurationKey":[{"key":"G_CardPin","value":"hunter2"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":{"user":"a","password":"hunter2"}}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"user\":\"a\",\"pass\u0077ord\":\"hunter2\"}"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"config\":\"{\\\"key\\\":\\\"pin\\\",\\\"value\\\":\\\"hunter2\\\"}\"}"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"AuthorizationKey=hunter2"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"set password hunter2"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":{"name":"APN_PASS","set":{"to":"hunter2"}}}]"#,
+        r#"[4,"1","PropertyConstraintViolation","hunter2 is not an AuthorizationKey",{}]"#,
+        r#"[4,"1","GenericError","",{"AuthorizationKey":"hunter2"}]"#,
+        r#"[4,"1","GenericError","",{"info":"AuthorizationKey: 'hunter2'"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"ftp://user:hunter2@host/logs"}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"https://user:a/b@hunter2@host:8080/f?x=1","retrieveDate":"2026-01-01T00:00:00Z"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"from sftp://u:hunter2@h to ftp://u:hunter2@h"}]"#,
+    ] {
+        let shown = redact(text);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(redact(&shown), shown);
+    }
+}
+
+#[test]
+fn nothing_else_is_hidden() {
+    for text in [
+        r#"[2,"1","GetConfiguration",{"key":["AuthorizationKey","StationPassword"]}]"#,
+        r#"[3,"1",{"unknownKey":["AuthorizationKey"]}]"#,
+        r#"[3,"1",{"configurationKey":[{"key":"StationPassword","readonly":false}]}]"#,
+        r#"[3,"1",{"configurationKey":[{"key":"WebSocketPingInterval","readonly":false,"value":"60"}]}]"#,
+        r#"[4,"1","NotSupported","the AuthorizationKey cannot be changed",{}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"https://host:8080/firmware@2"}]"#,
+        r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"idToken\":\"1\"}"}]"#,
+        r#"[2,"1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","info":"http://x"}]"#,
+        r#"[2,"1","BootNotification",{"chargePointModel":"Pinnacle 3000","chargePointVendor":"Secret Garden"}]"#,
+    ] {
+        assert_eq!(redact(text), text);
+    }
+    let shown = redact(r#"[2,"1","GetDiagnostics",{"location":"ftp://user:hunter2@host/logs"}]"#);
+    assert_eq!(shown, r#"[2,"1","GetDiagnostics",{"location":"ftp://user:***@host/logs"}]"#);
+}
+
+fn asked(text: &str) -> Link {
+    let mut link = Link::new(Options {
+        protocol: ocpp16(),
+        role: Role::CentralSystem,
+        mode: Mode::Tolerant,
+        limits: Limits::default(),
+        queue_limit: 3,
+        raw_sampled_values: false,
+    });
+    link.call(ID, "ChangeConfiguration", text, 0.0, 30.0).expect("a valid call");
+    link
+}
+
+#[test]
+fn an_answer_that_repeats_the_secret_of_our_call_is_shown_without_it() {
+    for (answer, outcome) in [
+        (
+            format!(r#"[4,"{ID}","PropertyConstraintViolation","LetMeIn is too short",{{}}]"#),
+            Outcome::CallError,
+        ),
+        (format!(r#"[3,"{ID}",{{"status":"Rejected","reason":"letmein"}}]"#), Outcome::Result),
+        (format!(r#"[3,"{ID}",{{"status":"letmein"}}]"#), Outcome::Result),
+        (format!(r#"[3,"{ID}",{{"value":"letmein"}}]"#), Outcome::InvalidResult),
+        (format!(r#"[3,"{ID}",{{"value":"letmein"#), Outcome::UnreadableAnswer),
+    ] {
+        let mut link = asked(r#"{"key":"StationPassword","value":"letmein"}"#);
+        assert!(!link.shown(&answer).to_ascii_lowercase().contains("letmein"));
+        let effects = link.receive(&answer, 1.0);
+        let [Effect::Resolve(ended)] = effects.as_slice() else { panic!("{effects:?}") };
+        assert_eq!(ended.outcome, outcome, "{answer}");
+        let payload = ended.payload.as_ref().map(|payload| payload.to_json(usize::MAX));
+        let shown =
+            format!("{:?} {:?} {:?} {payload:?}", ended.error_description, ended.text, ended.deviations);
+        assert!(!shown.to_ascii_lowercase().contains("letmein"), "{shown}");
+    }
+}
+
+#[test]
+fn an_answer_to_a_call_without_a_secret_is_shown_as_it_came() {
+    let answer = format!(r#"[4,"{ID}","GenericError","letmein","x"]"#);
+    assert_eq!(asked(r#"{"key":"Name","value":"letmein"}"#).shown(&answer), answer);
+}
