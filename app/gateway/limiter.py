@@ -5,7 +5,7 @@ A success counts nothing: after a power cut a whole site reconnects from one add
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from app.failure_limit import FailureLimit
+from app.token_buckets import TokenBuckets
 
 Network = IPv4Network | IPv6Network
 
@@ -23,7 +23,7 @@ class LoginLimiter:
 
     def __init__(self, failures_per_minute: int) -> None:
         """Make a limiter. failures_per_minute: how many are allowed."""
-        self._limit = FailureLimit(failures_per_minute, _ENTRIES_LIMIT)
+        self._limit = TokenBuckets(failures_per_minute, _ENTRIES_LIMIT)
         self._good: dict[tuple[str, ...], None] = {}
 
     def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
@@ -32,7 +32,7 @@ class LoginLimiter:
 
     def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
         """Count a failure. weight: how much of one."""
-        self._limit.failed(self._key(address, tenant, identity), now, weight)
+        self._limit.take(self._key(address, tenant, identity), now, weight)
 
     def succeeded(self, address: str, tenant: str, identity: str) -> None:
         """Remember that this charge point has logged in from this address."""
