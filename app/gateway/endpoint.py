@@ -41,6 +41,13 @@ _LOG = get_logger(__name__)
 
 _EXTENSIONS = b"sec-websocket-extensions"
 _DRAIN_S: Final = 5.0
+_MALFORMED: Final = Denied(
+    "upgrade",
+    AppError(
+        "invalid_handshake", 400, "Bad request", "This is not a WebSocket handshake of version 13 (RFC 6455 4.2.1)."
+    ),
+    {"Sec-WebSocket-Version": "13"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,11 @@ class ChargePointEndpoint:
             await _answer_http(scope, send)
             return
         await receive()
+        direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
         handshake = _handshake(scope)
+        if direct is not None and direct.is_malformed:
+            await _deny(scope, send, _MALFORMED)
+            return
         decision = await self._admission.decide(handshake)
         match decision:
             case Denied():
@@ -91,7 +102,6 @@ class ChargePointEndpoint:
                     }
                 )
             case Admitted():
-                direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
                 if direct is None:
                     await self._serve_asgi(decision, receive, send)
                 else:

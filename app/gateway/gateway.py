@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app import close_codes
@@ -10,11 +11,13 @@ from app.answers import Handler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
 from app.gateway.admission import Admission
+from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
+from app.gateway.limiter import parse_networks
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
@@ -92,13 +95,18 @@ class Gateway:
 def server_options(settings: Settings) -> dict[str, Any]:
     """Return the options of `uvicorn.Config` that the gateway relies on.
 
-    `http` is uvicorn's own protocol, except that handshakes of charge points leave it. `ws` serves any other
-    WebSocket, and refuses handshakes that are malformed.
+    `http` is uvicorn's own protocol, except that handshakes of charge points leave it, and that requests have
+    limits. `ws` serves any other WebSocket.
     """
+    limits = AnonymousLimits(
+        per_address=settings.anonymous_connections_per_address,
+        accepts_per_s=settings.accepts_per_s,
+        proxies=parse_networks(settings.trusted_proxies),
+    )
     return {
         "ws": "websockets-sansio",
         "loop": "uvloop",
-        "http": ChargePointHttpProtocol,
+        "http": partial(ChargePointHttpProtocol, anonymous=AnonymousConnections(limits)),
         # uvicorn trusts X-Forwarded-For from any process on the loopback. Here `trusted_proxies` decides.
         "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,
