@@ -37,6 +37,7 @@ from app.id_tags.service import IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
+from app.login_attempts.service import LoginAttemptService
 from app.logs import setup_logging
 from app.ocpp import Protocol
 from app.settings import Settings, load_settings
@@ -226,6 +227,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         IdTagService(database),
         TransactionService(database),
         frames,
+        LoginAttemptService(database),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

@@ -30,7 +30,7 @@ DESCRIPTOR_RESERVE: Final = 128
 
 _SWEEP_S: Final = 0.5
 _GRACE_S: Final = 1.0
-"""Seconds in which a connection is not surplus: a site that reconnects at once sends its heads within them."""
+"""Seconds in which a connection is not surplus: a site that reconnects at once sends its heads so soon."""
 
 _LINGER_S: Final = 1.0
 _BURST_S: Final = 0.5
@@ -57,7 +57,7 @@ class AnonymousLimits:
 
 
 @dataclass(slots=True, eq=False)
-class Visit:
+class AnonymousConnection:
     """One connection that is not logged in.
 
     deadline: when it is closed, unless its peer goes on, on the clock of the loop; None: its peer waits for
@@ -77,12 +77,14 @@ class AnonymousConnections:
     def __init__(self, limits: AnonymousLimits | None = None) -> None:
         self.limits = limits or AnonymousLimits()
         self._capacity = self.limits.capacity
-        self._visits: dict[Visit, None] = {}
+        self._connections: dict[AnonymousConnection, None] = {}
         self._cut_off: Counter[str] = Counter()
         self._is_sweeping = False
         self._next_accept = 0.0
 
-    def enter(self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int) -> Visit | None:
+    def enter(
+        self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
+    ) -> AnonymousConnection | None:
         """Add a new connection. Return None if no descriptor is left for it.
 
         open_now: all connections of the worker, those of charge points included.
@@ -94,47 +96,47 @@ class AnonymousConnections:
         if open_now >= self._capacity and not self._make_room(now):
             self.count("descriptors")
             return None
-        visit = Visit(transport, flow, network_of(peer), now, now + self.limits.head_s)
-        self._visits[visit] = None
-        self._pace(loop, visit, now)
+        connection = AnonymousConnection(transport, flow, network_of(peer), now, now + self.limits.head_s)
+        self._connections[connection] = None
+        self._pace(loop, connection, now)
         if not self._is_sweeping:
             self._is_sweeping = True
             loop.call_later(_SWEEP_S, self._sweep, loop)
-        return visit
+        return connection
 
-    def leave(self, visit: Visit) -> None:
+    def leave(self, connection: AnonymousConnection) -> None:
         """Forget a connection that has ended, or has logged in."""
-        self._visits.pop(visit, None)
+        self._connections.pop(connection, None)
 
     def count(self, limit: str) -> None:
         """Count a connection that is closed or refused for a limit. The next sweep logs how many."""
         LIMITS_HIT.labels(limit).inc()
         self._cut_off[limit] += 1
 
-    def linger(self, visit: Visit) -> None:
+    def linger(self, connection: AnonymousConnection) -> None:
         """Close a connection soon: if it were closed with bytes unread, its peer would lose our answer."""
-        self.leave(visit)
-        asyncio.get_running_loop().call_later(_LINGER_S, visit.transport.abort)
+        self.leave(connection)
+        asyncio.get_running_loop().call_later(_LINGER_S, connection.transport.abort)
 
-    def _pace(self, loop: asyncio.AbstractEventLoop, visit: Visit, now: float) -> None:
+    def _pace(self, loop: asyncio.AbstractEventLoop, connection: AnonymousConnection, now: float) -> None:
         """Read a connection later if too many come at once, so that charge points are served meanwhile."""
         interval_s = 1.0 / self.limits.accepts_per_s
         self._next_accept = max(self._next_accept, now - _BURST_S) + interval_s
         wait_s = self._next_accept - now
         if wait_s > 0.0:
             LIMITS_HIT.labels("accept_rate").inc()
-            visit.arrived_at = now + wait_s
-            visit.deadline = visit.arrived_at + self.limits.head_s
+            connection.arrived_at = now + wait_s
+            connection.deadline = connection.arrived_at + self.limits.head_s
             # Not now: the transport begins to read right after `connection_made`.
-            loop.call_soon(visit.flow.pause_reading)
-            loop.call_later(wait_s, visit.flow.resume_reading)
+            loop.call_soon(connection.flow.pause_reading)
+            loop.call_later(wait_s, connection.flow.resume_reading)
 
     def _make_room(self, now: float) -> bool:
         """Close the oldest connection whose peer does not go on. Return False if there is none."""
-        for visit in self._visits:
-            if visit.deadline is not None and now - visit.arrived_at > _GRACE_S:
+        for connection in self._connections:
+            if connection.deadline is not None and now - connection.arrived_at > _GRACE_S:
                 self.count("descriptors")
-                self._abort(visit)
+                self._abort(connection)
                 return True
         return False
 
@@ -142,33 +144,36 @@ class AnonymousConnections:
         """Close what is overdue, and the oldest surplus of each address: the newest may be a charge point."""
         now = loop.time()
         waiting: Counter[str] = Counter()
-        for visit in reversed(list(self._visits)):
-            if visit.deadline is None and visit.transport.is_closing():
+        for connection in reversed(list(self._connections)):
+            if connection.deadline is None and connection.transport.is_closing():
                 # A peer that does not read what was written keeps it from closing.
-                visit.deadline = now + self.limits.head_s
-            elif visit.deadline is not None and not visit.flow.read_paused:
-                waiting[visit.address] += 1
-                if visit.deadline <= now:
+                connection.deadline = now + self.limits.head_s
+            elif connection.deadline is not None and not connection.flow.read_paused:
+                waiting[connection.address] += 1
+                if connection.deadline <= now:
                     self.count("request_deadline")
-                    self._abort(visit)
-                elif waiting[visit.address] > self.limits.per_address and self._is_surplus(visit, now):
+                    self._abort(connection)
+                elif waiting[connection.address] > self.limits.per_address and self._is_surplus(
+                    connection, now
+                ):
                     self.count("connections_per_address")
-                    self._abort(visit)
+                    self._abort(connection)
         for limit, closed in self._cut_off.items():
             _LOG.warning("connections_cut_off", limit=limit, count=closed)
         self._cut_off.clear()
-        self._is_sweeping = bool(self._visits)
+        self._is_sweeping = bool(self._connections)
         if self._is_sweeping:
             loop.call_later(_SWEEP_S, self._sweep, loop)
 
-    def _is_surplus(self, visit: Visit, now: float) -> bool:
-        if now - visit.arrived_at <= _GRACE_S:
+    def _is_surplus(self, connection: AnonymousConnection, number: int, now: float) -> bool:
+        """Tell whether a connection is too much. number: its place among those of its address."""
+        if number <= self.limits.per_address or now - connection.arrived_at <= _GRACE_S:
             return False
-        return not (self.limits.proxies and _is_in(visit.address, self.limits.proxies))
+        return not (self.limits.proxies and _is_in(connection.address, self.limits.proxies))
 
-    def _abort(self, visit: Visit) -> None:
-        self.leave(visit)
-        visit.transport.abort()
+    def _abort(self, connection: AnonymousConnection) -> None:
+        self.leave(connection)
+        connection.transport.abort()
 
 
 def connection_capacity() -> int:

@@ -80,7 +80,11 @@ class HandshakeProtocol(asyncio.Protocol):
     )
 
     def __init__(
-        self, http: HttpToolsProtocol, key: bytes | None, early: bytes, leave: Callable[[], None] = lambda: None
+        self,
+        http: HttpToolsProtocol,
+        key: bytes | None,
+        early: bytes,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         """Take over the connection of `http`, which has read the request.
 

@@ -8,9 +8,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
-from app.gateway.anonymous_connections import AnonymousConnections, Visit
-from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
+from app.gateway.anonymous_connections import AnonymousConnection, AnonymousConnections
 from app.gateway.handshake import Headers
+from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
 from app.gateway.path import belongs_here
 
 HEAD_LIMIT_BYTES: Final = 32_768
@@ -45,7 +45,7 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """Make the protocol of one connection, as uvicorn does. anonymous: those of the worker."""
         super().__init__(*args, **options)
         self._anonymous = AnonymousConnections() if anonymous is None else anonymous
-        self.visit: Visit | None = None
+        self.watched: AnonymousConnection | None = None
         self._is_completed = False
         self._is_over = False
         self._in_body = False
@@ -65,8 +65,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self.client = _address(transport.get_extra_info("peername"))
         self.scheme = "https" if is_ssl(transport) else "http"
         peer = self.client[0] if self.client else ""
-        self.visit = self._anonymous.enter(transport, self.flow, peer, len(self.connections))
-        if self.visit is None:
+        self.watched = self._anonymous.enter(transport, self.flow, peer, len(self.connections))
+        if self.watched is None:
             transport.write(_NO_ROOM)
             transport.close()
             return
@@ -79,8 +79,8 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def leave(self) -> None:
         """Stop watching the connection: it has ended, or its charge point has logged in."""
-        if self.visit is not None:
-            self._anonymous.leave(self.visit)
+        if self.watched is not None:
+            self._anonymous.leave(self.watched)
 
     def pause_writing(self) -> None:
         """Set a deadline, because the client does not read."""
@@ -221,21 +221,21 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             # The application must not write behind our answer.
             cycle.disconnected = True
             cycle.message_event.set()
-        if self.visit is None or not is_silent:
+        if self.watched is None or not is_silent:
             self.transport.close()
             return
         self.transport.write(_HEAD_TOO_LARGE)
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._anonymous.linger(self.visit)
+        self._anonymous.linger(self.watched)
 
     def _wait_for_peer(self, seconds: float) -> None:
-        if self.visit is not None:
-            self.visit.deadline = self.loop.time() + seconds
+        if self.watched is not None:
+            self.watched.deadline = self.loop.time() + seconds
 
     def _wait_for_us(self) -> None:
-        if self.visit is not None:
-            self.visit.deadline = None
+        if self.watched is not None:
+            self.watched.deadline = None
 
     def _expect_next(self) -> None:
         if self.cycle is not None and self.cycle.response_complete and not self._in_body:

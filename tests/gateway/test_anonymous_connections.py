@@ -100,7 +100,8 @@ HEADS = {
     "a whole head that is too long": b"GET / HTTP/1.1\r\na: " + b"x" * HEAD_LIMIT_BYTES + b"\r\n\r\n",
     "blank lines before the request": b"\r\n" * 20_000,
     "behind another request": GET + b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 40_000,
-    "a handshake": b"GET /ocpp/t/C HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + b"a:b\r\n" * 101,
+    "a handshake": b"GET /ocpp/t/C HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    + b"a:b\r\n" * 101,
 }
 
 
@@ -140,7 +141,7 @@ async def test_trailers_do_not_change_the_head() -> None:
             seen.append(dict(scope["headers"]))
 
     async with serving(app) as port:
-        reader, writer = await connect(port, POST + b"2\r\nhi\r\n0\r\nauthorization: forged\r\n\r\n")
+        reader, _ = await connect(port, POST + b"2\r\nhi\r\n0\r\nauthorization: forged\r\n\r\n")
         assert b"204" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
     assert seen == [{b"host": b"x", b"transfer-encoding": b"chunked"}]
 
@@ -213,6 +214,7 @@ async def test_bytes_that_trickle_do_not_move_the_deadline(monkeypatch: pytest.M
 async def test_a_request_that_is_being_answered_has_no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SWEEP_S", 0.01)
     swept = asyncio.Event()
+    sweeps = 0
     sweep = AnonymousConnections._sweep
 
     def counted(anonymous: AnonymousConnections, loop: asyncio.AbstractEventLoop) -> None:
@@ -222,7 +224,6 @@ async def test_a_request_that_is_being_answered_has_no_deadline(monkeypatch: pyt
         if sweeps == 20:
             swept.set()
 
-    sweeps = 0
     monkeypatch.setattr(AnonymousConnections, "_sweep", counted)
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
@@ -231,7 +232,7 @@ async def test_a_request_that_is_being_answered_has_no_deadline(monkeypatch: pyt
         await answer_all(scope, receive, send)
 
     async with serving(slow, head_s=0.05, request_s=0.05) as port:
-        reader, writer = await connect(port, GET)
+        reader, _ = await connect(port, GET)
         assert b"204" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
 
 
@@ -244,7 +245,7 @@ async def test_the_oldest_surplus_of_an_address_is_closed(monkeypatch: pytest.Mo
         for reader, _ in idle[:6]:
             assert await rest(reader) == b""
         assert [await is_open(reader) for reader, _ in idle[6:]] == [True] * 4
-        reader, writer = await connect(port, GET)
+        reader, _ = await connect(port, GET)
         assert b"204" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
     assert hits("connections_per_address") >= before + 6
 
@@ -283,7 +284,7 @@ async def test_without_descriptors_the_oldest_unfinished_connection_gives_way(
         held = [await connect(port, b"GET") for _ in range(3)]
         for _ in range(10):
             await asyncio.sleep(0.01)
-        reader, writer = await connect(port, GET)
+        reader, _ = await connect(port, GET)
         assert b"204" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
         assert await rest(held[0][0]) == b""
 

@@ -13,7 +13,8 @@ from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer
 
 FIELDS = (
-    "Host: x\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Host: x\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 PLAIN = f"GET /ocpp/t/CP HTTP/1.1\r\n{FIELDS}\r\n".encode()
 FULL = f"GET /ocpp/t/CP HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\n{FIELDS}\r\n".encode()
