@@ -265,6 +265,7 @@ async def test_a_body_of_another_media_type_is_not_read(client: httpx.AsyncClien
 
 def limited(protocol: ProtocolCatalog, limit: ValidationLimit) -> httpx.AsyncClient:
     application = FastAPI()
+    assert protocol.core is not None
     application.router.routes.append(validate_route(protocol, protocol.core, limit))
     install_error_handlers(application)
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://catalog")

@@ -94,7 +94,9 @@ class ValidationLimit:
 class _ComputedRoute(APIRoute):
     """A route whose body is bounded, and parsed, judged and encoded next to the event loop."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], *, limit: ValidationLimit, **options: Any) -> None:
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, limit: ValidationLimit, **options: Any
+    ) -> None:
         self._limit = limit
         super().__init__(path, endpoint, **options)
 
@@ -126,7 +128,9 @@ def _read(content: bytes, content_type: str) -> Question:
         return _QUESTION.validate_python(value)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from None
     except json.JSONDecodeError as error:
         fault = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error"}
         raise RequestValidationError([fault]) from None
