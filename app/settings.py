@@ -76,7 +76,8 @@ class Settings(BaseSettings):
     # are closed, the oldest first. A proxy in `trusted_proxies` has no such limit.
     anonymous_connections_per_address: int = Field(default=64, ge=1, le=1_000_000)
     # New connections that a worker begins to read per second. The others wait, so that the charge points that
-    # are connected are served during a storm of reconnects.
+    # are connected are served during a storm of reconnects. Addresses with many connections wait for each
+    # other only.
     accepts_per_s: float = Field(default=500.0, ge=1, le=1_000_000)
     # Frames and payloads that one address may have validated per minute by the public catalog.
     validations_per_minute: int = Field(default=300, ge=1, le=1_000_000)

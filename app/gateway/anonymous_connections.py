@@ -78,9 +78,11 @@ class AnonymousConnections:
         self.limits = limits or AnonymousLimits()
         self._capacity = self.limits.capacity
         self._connections: dict[AnonymousConnection, None] = {}
+        self._of_address: Counter[str] = Counter()
         self._cut_off: Counter[str] = Counter()
         self._is_sweeping = False
-        self._next_accept = 0.0
+        # One for addresses that have many connections, one for all others, which so need not wait for them.
+        self._next_accept = {True: 0.0, False: 0.0}
 
     def enter(
         self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
@@ -93,11 +95,13 @@ class AnonymousConnections:
         if self._capacity is None:
             self._capacity = connection_capacity()
         now = loop.time()
-        if open_now >= self._capacity and not self._make_room(now):
+        address = network_of(peer)
+        if open_now >= self._capacity and not self._make_room(address, now):
             self.count("descriptors")
             return None
-        connection = AnonymousConnection(transport, flow, network_of(peer), now, now + self.limits.head_s)
+        connection = AnonymousConnection(transport, flow, address, now, now + self.limits.head_s)
         self._connections[connection] = None
+        self._of_address[address] += 1
         self._pace(loop, connection, now)
         if not self._is_sweeping:
             self._is_sweeping = True
@@ -106,7 +110,12 @@ class AnonymousConnections:
 
     def leave(self, connection: AnonymousConnection) -> None:
         """Forget a connection that has ended, or has logged in."""
-        self._connections.pop(connection, None)
+        if connection not in self._connections:
+            return
+        del self._connections[connection]
+        self._of_address[connection.address] -= 1
+        if not self._of_address[connection.address]:
+            del self._of_address[connection.address]
 
     def count(self, limit: str) -> None:
         """Count a connection that is closed or refused for a limit. The next sweep logs how many."""
@@ -120,9 +129,11 @@ class AnonymousConnections:
 
     def _pace(self, loop: asyncio.AbstractEventLoop, connection: AnonymousConnection, now: float) -> None:
         """Read a connection later if too many come at once, so that charge points are served meanwhile."""
-        interval_s = 1.0 / self.limits.accepts_per_s
-        self._next_accept = max(self._next_accept, now - _BURST_S) + interval_s
-        wait_s = self._next_accept - now
+        is_crowd = self._is_crowd(connection.address)
+        self._next_accept[is_crowd] = (
+            max(self._next_accept[is_crowd], now - _BURST_S) + 1.0 / self.limits.accepts_per_s
+        )
+        wait_s = self._next_accept[is_crowd] - now
         if wait_s > 0.0:
             LIMITS_HIT.labels("accept_rate").inc()
             connection.arrived_at = now + wait_s
@@ -131,10 +142,16 @@ class AnonymousConnections:
             loop.call_soon(connection.flow.pause_reading)
             loop.call_later(wait_s, connection.flow.resume_reading)
 
-    def _make_room(self, now: float) -> bool:
-        """Close the oldest connection whose peer does not go on. Return False if there is none."""
+    def _make_room(self, newcomer: str, now: float) -> bool:
+        """Close the oldest connection that does not go on, or that is of a crowd. Return False for none.
+
+        newcomer: the address that needs room; a crowd gives way to others only.
+        """
         for connection in self._connections:
-            if connection.deadline is not None and now - connection.arrived_at > _GRACE_S:
+            if connection.deadline is None:
+                continue
+            is_crowd = connection.address != newcomer and self._is_crowd(connection.address)
+            if is_crowd or now - connection.arrived_at > _GRACE_S:
                 self.count("descriptors")
                 self._abort(connection)
                 return True
@@ -142,6 +159,10 @@ class AnonymousConnections:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what is overdue, and the oldest surplus of each address: the newest may be a charge point."""
+        self._is_sweeping = bool(self._connections)
+        if self._is_sweeping:
+            # First, so that a defect in a sweep does not end them all.
+            loop.call_later(_SWEEP_S, self._sweep, loop)
         now = loop.time()
         waiting: Counter[str] = Counter()
         for connection in reversed(list(self._connections)):
@@ -153,17 +174,15 @@ class AnonymousConnections:
                 if connection.deadline <= now:
                     self.count("request_deadline")
                     self._abort(connection)
-                elif waiting[connection.address] > self.limits.per_address and self._is_surplus(
-                    connection, now
-                ):
+                elif self._is_surplus(connection, waiting[connection.address], now):
                     self.count("connections_per_address")
                     self._abort(connection)
         for limit, closed in self._cut_off.items():
             _LOG.warning("connections_cut_off", limit=limit, count=closed)
         self._cut_off.clear()
-        self._is_sweeping = bool(self._connections)
-        if self._is_sweeping:
-            loop.call_later(_SWEEP_S, self._sweep, loop)
+
+    def _is_crowd(self, address: str) -> bool:
+        return self._of_address[address] > self.limits.per_address
 
     def _is_surplus(self, connection: AnonymousConnection, number: int, now: float) -> bool:
         """Tell whether a connection is too much. number: its place among those of its address."""

@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from app.gateway import anonymous_connections as module
-from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits, connection_capacity
+from app.gateway.anonymous_connections import (
+    AnonymousConnection,
+    AnonymousConnections,
+    AnonymousLimits,
+    connection_capacity,
+)
 from app.gateway.http_protocol import HEAD_LIMIT_BYTES, HEAD_LIMIT_LINES, ChargePointHttpProtocol
 from app.gateway.limiter import parse_networks
 from app.settings import Settings
@@ -315,3 +321,71 @@ def test_descriptors_are_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection_capacity() == 1
     limit = resource.RLIM_INFINITY
     assert connection_capacity() > 10**9
+
+
+class Transport(asyncio.Transport):
+    """Remembers whether it was aborted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def pause_reading(self) -> None:
+        """Nothing is read."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read."""
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Crowd:
+    """Anonymous connections of several addresses, without sockets."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.anonymous = AnonymousConnections(AnonymousLimits(**limits))
+        self.transports: list[Transport] = []
+
+    def come(self, address: str) -> AnonymousConnection | None:
+        transport = Transport()
+        open_now = sum(not one.aborted for one in self.transports)
+        entered = self.anonymous.enter(transport, FlowControl(transport), address, open_now)
+        if entered is not None:
+            self.transports.append(transport)
+        return entered
+
+
+async def test_a_crowd_gives_way_to_another_address_and_not_to_itself() -> None:
+    crowd = Crowd(per_address=2, capacity=4)
+    for _ in range(4):
+        assert crowd.come("192.0.2.1") is not None
+    assert crowd.come("192.0.2.1") is None
+    assert crowd.come("192.0.2.2") is not None
+    assert [one.aborted for one in crowd.transports] == [True, False, False, False, False]
+    assert crowd.come("192.0.2.3") is not None
+    # Two of the crowd are left, which is not a crowd.
+    assert crowd.come("192.0.2.4") is None
+
+
+async def test_others_do_not_wait_behind_a_crowd() -> None:
+    crowd = Crowd(per_address=2, accepts_per_s=1.0)
+    now = asyncio.get_running_loop().time()
+    waits = [entered.arrived_at - now for _ in range(5) if (entered := crowd.come("192.0.2.1"))]
+    assert waits[-1] > 2.0
+    other = crowd.come("192.0.2.2")
+    assert other is not None
+    assert other.arrived_at - now < waits[-1]
+
+
+async def test_one_that_has_left_is_not_counted() -> None:
+    crowd = Crowd(per_address=1, capacity=2)
+    for _ in range(2):
+        entered = crowd.come("192.0.2.1")
+        assert entered is not None
+        crowd.anonymous.leave(entered)
+        crowd.anonymous.leave(entered)
+    assert crowd.come("192.0.2.2") is None
