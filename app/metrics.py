@@ -70,8 +70,7 @@ LOGIN_ATTEMPTS_SHED = Counter(
 )
 HANDSHAKES_DELAYED = Counter(
     "stationmaster_handshakes_delayed",
-    "Handshakes of charge points that were delayed, because its connections replace each other again and "
-    "again.",
+    "Handshakes that were delayed, because the connections of their charge point replace each other.",
 )
 FRAMES_RECEIVED = Counter("stationmaster_frames_received", "Frames that charge points sent.")
 FRAMES_SENT = Counter("stationmaster_frames_sent", "Frames sent to charge points.")

@@ -143,7 +143,7 @@ class AnonymousConnections:
             loop.call_later(wait_s, connection.flow.resume_reading)
 
     def _make_room(self, newcomer: str, now: float) -> bool:
-        """Close the oldest connection that does not go on, or that is of a crowd. Return False for none.
+        """Close the oldest connection that does not go on, or is of a crowd. Return False if there is none.
 
         newcomer: the address that needs room; a crowd gives way to others only.
         """
