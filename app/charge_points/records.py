@@ -119,7 +119,7 @@ NOT_CONNECTED: Final = LiveState()
 
 @dataclass(frozen=True, slots=True)
 class LoginLookup:
-    """What a handshake's target names.
+    """The charge point that the target of a handshake names.
 
     login: None if there is no such charge point; other_case: the identity of one that differs in upper and
     lower case only.

@@ -1,4 +1,4 @@
-"""What an operator can do about a refused login."""
+"""Advice on refused logins."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -61,8 +61,7 @@ ADVICE: Final[Mapping[RefusalReason, str]] = {
         "The charge point has no password here, and needs one: POST /v1/charge-points/{identity}/credentials."
     ),
     RefusalReason.USER_NAME: (
-        "The password is right, but the user name is not the identity. Set the user name to the identity, "
-        "or leave it empty."
+        "The user name is not the identity. Set the user name to the identity, or leave it empty."
     ),
     RefusalReason.LIMIT: (
         "Too many logins from this address, or of this identity, have failed within a minute. Look for the "
@@ -72,4 +71,4 @@ ADVICE: Final[Mapping[RefusalReason, str]] = {
         "The database did not answer. The charge point gets in when it tries again."
     ),
 }
-"""What to do, by reason. Each text is for the operator of one tenant."""
+"""The advice by reason. Each text is for the operator of one tenant."""

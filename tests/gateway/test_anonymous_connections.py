@@ -1,4 +1,4 @@
-"""What strangers may cost: limits and deadlines of heads, connections, and descriptors, over real sockets."""
+"""Limits of strangers: heads, deadlines, connections and descriptors, over real sockets."""
 
 import asyncio
 import contextlib
