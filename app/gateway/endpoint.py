@@ -137,7 +137,12 @@ class ChargePointEndpoint:
         inflates = compression is not None
         session = Session(connection, websocket, self._services, is_framed=True, inflates=inflates)
         await self._open(session, admitted, send, compression)
-        direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
+        try:
+            direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
+        except BaseException:
+            # Without its socket the session would count as connected for ever.
+            self.ended(session, close_codes.ABNORMAL)
+            raise
         self._keepalive.add(websocket, _silence_s(connection.heartbeat_interval_s))
 
     async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:

@@ -139,9 +139,13 @@ class HandshakeProtocol(asyncio.Protocol):
             raise ClientDisconnected
         self._leave()
         self._connections.discard(self)
+        try:
+            # Before `start`, which may write more than the peer reads.
+            socket = sockets.take_over(transport, websocket, receiver.reader)
+        except BaseException:
+            transport.abort()
+            raise
         self._connections.add(websocket)
-        # Before `start`, which may write more than the peer reads.
-        socket = sockets.take_over(transport, websocket, receiver.reader)
         websocket.start(socket, receiver, ended, self._connections.discard)
         if self._early:
             socket.resume_reading()

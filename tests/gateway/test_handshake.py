@@ -13,10 +13,12 @@ from app.charge_points.records import Login
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
+from app.gateway.sockets import WorkerSockets
 from app.live import take_overs
 from app.main import create_app
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.store import TenantStore
+from app.types import TenantId
 from tests.support.gateway import KEY, GatewayServer, serve
 from tests.support.raw_client import RawClient, close_last, frame_bytes
 
@@ -488,3 +490,19 @@ async def test_a_right_credential_gets_in_while_others_guess_its_password(server
         for identity, address in (("CP1", "198.51.100.1"), ("CP3", "203.0.113.2"), ("CP2", "203.0.113.1")):
             await assert_alive(await limited.connect(identity, headers=at(address)))
         assert {wrong.response.status for wrong in await asyncio.gather(*guesses)} == {429}
+
+
+async def test_a_session_whose_socket_cannot_be_handed_over_ends(
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no descriptor is left")
+
+    record = await server.register("CP1")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerSockets, "take_over", fail)
+        client = await server.attempt("CP1", password=KEY)
+        assert await client.reader.read() == b""
+    await server.endpoint.drain()
+    assert await server.services.presence.find(TenantId(record.tenant_id), "CP1") is None
+    await assert_alive(await server.connect("CP1"))
