@@ -7,7 +7,7 @@ nothing: no live session is looked at here.
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -115,7 +115,7 @@ class AdmissionParts:
     credentials: Credentials
     refused: RefusedLogins
     clock: Clock
-    pause_of: Callable[[TenantId, str], float]
+    pause_of: Callable[[TenantId, str], Awaitable[float]]
 
 
 class Admission:
@@ -231,7 +231,7 @@ class Admission:
 
     async def _wait_for_calm(self, attempt: _Attempt, login: Login) -> bool:
         """Delay a login whose connections replace each other again and again. Return False if it has left."""
-        pause_s = self._pause_of(TenantId(login.tenant_id), login.identity)
+        pause_s = await self._pause_of(TenantId(login.tenant_id), login.identity)
         if pause_s > 0.0:
             HANDSHAKES_DELAYED.inc()
             _LOG.warning(

@@ -15,7 +15,7 @@ from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.owner import OwnerKey
 from app.live.presence import Owner, Presence
-from app.live.take_overs import FLAPPING_FROM, Times, pause_s, with_another
+from app.live.take_overs import FLAPPING_FROM, Times, pause_s, recent, with_another
 from app.logs import get_logger
 from app.tasks import BackgroundTasks
 from app.types import CommandId, TenantId
@@ -103,10 +103,18 @@ class Registry:
             await self._send_eviction(other, owner)
         return self._sessions.get(owner.key) is session
 
-    def pause_s(self, tenant_id: TenantId, identity: str) -> float:
-        """Return how long a new connection of a charge point has to wait, as far as this worker knows."""
-        times = self._take_overs.get((tenant_id, identity), ())
-        return pause_s(times, self._clock.now().timestamp()) if times else 0.0
+    async def pause_s(self, tenant_id: TenantId, identity: str) -> float:
+        """Return how long a new connection of a charge point has to wait.
+
+        Other workers are asked through the owner only if this worker has seen a take-over lately, so that an
+        ordinary login does not need Redis.
+        """
+        now = self._clock.now().timestamp()
+        known = recent(self._take_overs.get((tenant_id, identity), ()), now)
+        if not known:
+            return 0.0
+        owner = await self._presence.find(tenant_id, identity)
+        return max(pause_s(known, now), 0.0 if owner is None else pause_s(owner.take_overs, now))
 
     async def leave(self, session: LiveSession) -> None:
         """Forget a session whose socket is closed. A newer session of the charge point stays."""
