@@ -8,6 +8,7 @@ from app.commands import routes as commands
 from app.configuration import routes as configuration
 from app.frame_log import routes as frames
 from app.id_tags import routes as id_tags
+from app.login_attempts import routes as login_attempts
 from app.ocpp import Protocol
 from app.smart_charging.routes import charge_point_profiles, charging_profiles, connector_schedule
 from app.smart_charging.routes import composite_schedule as smart_charging
@@ -41,6 +42,7 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         site_distribution.router,
         frames.router,
         audit.router,
+        login_attempts.router,
         api_keys.router,
         tenants.router,
     ]

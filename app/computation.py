@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from app.types import TenantId
 
 Result = TypeVar("Result")
+
+PUBLIC: Final = TenantId(0)
+"""The turn that all callers without a key share, as if they were one tenant."""
 
 # One thread for each worker: computations run one after another, so that they take at most one core while
 # connections and other requests go on. The core releases the interpreter in the meantime.

@@ -1,6 +1,6 @@
 """The composition root: the only module that sees every layer. It builds one worker and holds no logic."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from app.audit.service import AuditService
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
+from app.catalog.routes.validation import ValidationLimit
 from app.charge_points.credentials import Credentials
 from app.charge_points.handlers import charge_point_handlers
 from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
@@ -31,13 +32,14 @@ from app.configuration.service import ConfigurationService
 from app.database.partitions import PartitionKeeper
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
-from app.gateway.limiter import client_address, parse_networks
+from app.gateway.limiter import client_address, network_of, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
 from app.id_tags.service import AuthorizationPolicyService, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
+from app.login_attempts.service import LoginAttemptService
 from app.logs import setup_logging
 from app.ocpp import Protocol
 from app.settings import Settings, load_settings
@@ -79,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
     """
     protocol = Protocol.v16()
     catalog = load_catalog({"v16": protocol})
-    public = [*catalog_routes(catalog), *page_routes(catalog)]
+    limit = ValidationLimit(settings.validations_per_minute, subscriber_of(settings))
+    public = [*catalog_routes(catalog, limit), *page_routes(catalog)]
 
     @asynccontextmanager
     async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
@@ -175,6 +178,16 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
     )
 
 
+def subscriber_of(settings: Settings) -> Callable[[str, str], str]:
+    """Return the function from a peer and its X-Forwarded-For to the address whose requests are counted."""
+    trusted = parse_networks(settings.trusted_proxies)
+
+    def subscriber(peer: str, forwarded_for: str) -> str:
+        return network_of(client_address(peer, forwarded_for or None, trusted))
+
+    return subscriber
+
+
 def command_effects(settings: Settings) -> CommandEffects:
     """Return what the capabilities change when a command ends."""
     return CommandEffects(
@@ -221,6 +234,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         TransactionService(database, parts.storage.ledger, clock),
         AuditService(database),
         frames,
+        LoginAttemptService(database),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

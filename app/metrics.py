@@ -65,6 +65,13 @@ CONNECTIONS_CLOSED = Counter(
 LOGINS_REFUSED = Counter(
     "stationmaster_logins_refused", "WebSocket handshakes that were refused.", ["reason"]
 )
+LOGIN_ATTEMPTS_SHED = Counter(
+    "stationmaster_login_attempts_shed", "Refused logins that are in no list of a tenant.", ["reason"]
+)
+HANDSHAKES_DELAYED = Counter(
+    "stationmaster_handshakes_delayed",
+    "Handshakes that were delayed, because the connections of their charge point replace each other.",
+)
 FRAMES_RECEIVED = Counter("stationmaster_frames_received", "Frames that charge points sent.")
 FRAMES_SENT = Counter("stationmaster_frames_sent", "Frames sent to charge points.")
 CALLS_RECEIVED = Counter("stationmaster_calls_received", "CALLs received from charge points.", ["action"])

@@ -79,6 +79,15 @@ class Settings(BaseSettings):
     # Failed logins per minute and address before HTTP 429: enough for a wrongly configured site, too few for
     # guessing.
     login_failures_per_minute: int = Field(default=10, ge=1)
+    # Connections of one address that are not logged in and send nothing, or part of a request. More of them
+    # are closed, the oldest first. A proxy in `trusted_proxies` has no such limit.
+    anonymous_connections_per_address: int = Field(default=64, ge=1, le=1_000_000)
+    # New connections that a worker begins to read per second. The others wait, so that the charge points that
+    # are connected are served during a storm of reconnects. Addresses with many connections wait for each
+    # other only.
+    accepts_per_s: float = Field(default=500.0, ge=1, le=1_000_000)
+    # Frames and payloads that one address may have validated per minute by the public catalog.
+    validations_per_minute: int = Field(default=300, ge=1, le=1_000_000)
     # Seconds between WebSocket pings: below the idle limit of 60 s that mobile networks commonly have.
     ping_interval_s: float = Field(default=30.0, gt=0, le=86_400)
     ping_timeout_s: float = Field(default=20.0, gt=0, le=86_400)

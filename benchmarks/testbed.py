@@ -148,7 +148,9 @@ async def running_server(
         RuntimeError: it does not start; the text is the end of its output.
     """
     port = free_port()
-    settings = testbed.settings.model_copy(update={"port": port, "workers": workers})
+    # A load generator is one address that opens thousands of connections at once.
+    crowd = {"accepts_per_s": 1_000_000.0, "anonymous_connections_per_address": 1_000_000}
+    settings = testbed.settings.model_copy(update={"port": port, "workers": workers, **crowd})
     command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
     if not stored:
         command = [sys.executable, "-m", "benchmarks.unstored"]

@@ -16,7 +16,7 @@ from typing import Any, Self
 import asyncpg
 
 from app.batcher import Batcher
-from app.charge_points.records import BOOT_TEXTS, BootFacts, LastSeen, Login, Registration
+from app.charge_points.records import BOOT_TEXTS, BootFacts, LastSeen, Login, LoginLookup, Registration
 from app.database.failures import Failure, failure_of, translated_errors
 from app.database.text import clean_optional
 
@@ -38,10 +38,11 @@ _FIND = """
         point.no_credential, point.heartbeat_interval_s
     from unnest($1::text[], $2::text[]) with ordinality as asked (slug, identity, place)
     join tenants as tenant on tenant.slug = asked.slug
-    -- A subquery, so that the planner uses the whole key. It might read all rows of a tenant otherwise.
-    cross join lateral (
-        select * from charge_points where tenant_id = tenant.id and identity = asked.identity limit 1
-    ) as point
+    -- One look for any case, so that it takes the same time for a right identity and for an unknown one.
+    left join lateral (
+        select * from charge_points where tenant_id = tenant.id and lower(identity) = lower(asked.identity)
+        order by identity = asked.identity desc limit 1
+    ) as point on true
 """
 
 _Row = tuple[Any, ...]
@@ -58,7 +59,7 @@ class LoginBatcher:
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
-        self._logins: Batcher[tuple[str, str], Login | None] = Batcher(self._find, _BATCH)
+        self._logins: Batcher[tuple[str, str], LoginLookup] = Batcher(self._find, _BATCH)
         single_rows = asyncio.Semaphore(_SINGLE_ROWS)
         self._epochs = _Update(
             pool,
@@ -115,8 +116,8 @@ class LoginBatcher:
         except TimeoutError:
             self._pool.terminate()
 
-    async def find(self, tenant_slug: str, identity: str) -> Login | None:
-        """Return what a login needs to know; None: the tenant or the charge point does not exist."""
+    async def find(self, tenant_slug: str, identity: str) -> LoginLookup:
+        """Return what a login needs to know."""
         return await self._logins.add((tenant_slug, identity))
 
     async def next_epoch(self, tenant_id: int, charge_point_id: int, at: datetime) -> int | None:
@@ -140,10 +141,15 @@ class LoginBatcher:
         rows = [(seen.charge_point_id, seen.tenant_id, seen.at, seen.clock_skew_s) for seen in times]
         await self._last_seen.write_all(rows)
 
-    async def _find(self, asked: list[tuple[str, str]]) -> list[Login | None]:
-        found: list[Login | None] = [None] * len(asked)
+    async def _find(self, asked: list[tuple[str, str]]) -> list[LoginLookup]:
+        found = [LoginLookup()] * len(asked)
         for place, *columns in await _fetch(self._pool, _FIND, asked):
-            found[place - 1] = Login(*columns)
+            identity = asked[place - 1][1]
+            login = Login(*columns)
+            if login.identity == identity:
+                found[place - 1] = LoginLookup(True, login)
+            else:
+                found[place - 1] = LoginLookup(True, None, login.identity)
         return found
 
 

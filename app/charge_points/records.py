@@ -104,6 +104,33 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveState:
+    """The connection of a charge point. connected_since: None if it is not connected.
+
+    flapping: whether its connections replace each other again and again.
+    """
+
+    connected_since: datetime | None = None
+    flapping: bool = False
+
+
+NOT_CONNECTED: Final = LiveState()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginLookup:
+    """The charge point that the target of a handshake names.
+
+    login: None if there is no such charge point; other_case: the identity of one that differs in upper and
+    lower case only.
+    """
+
+    tenant_exists: bool = False
+    login: Login | None = None
+    other_case: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorRecord:
     """The newest known state of one connector; 0 is the charge point itself."""
 

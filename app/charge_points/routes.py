@@ -7,7 +7,12 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, NewChargePointFacts
+from app.charge_points.records import (
+    NOT_CONNECTED,
+    ChargePointFilter,
+    ChargePointRecord,
+    NewChargePointFacts,
+)
 from app.charge_points.schemas import (
     CHARGE_POINT_LIVE_FIELDS,
     ChargePoint,
@@ -72,7 +77,7 @@ async def list_charge_points(
     filters = ChargePointFilter(identity_prefix=query.prefix, registration_status=query.registration_status)
     found = await charge_points.page(access.tenant_id, query.limit + 1, after, filters)
     page, next_cursor = cut_page(found, query.limit, lambda item: item.row["identity"])
-    items = [charge_point_fields(item.row, item.connected_since) for item in page]
+    items = [charge_point_fields(item.row, item.live) for item in page]
     return encoded_page_response(encoded_page(items, next_cursor))
 
 
@@ -91,7 +96,8 @@ async def create_charge_point(
     """Create a charge point. Its password is in this answer, and is never shown again."""
     record, minted = await charge_points.create(access.tenant_id, NewChargePointFacts(**dict(body)))
     shown = NewChargePoint(
-        charge_point=ChargePoint.of(record, None), credential=None if minted is None else _shown(minted)
+        charge_point=ChargePoint.of(record, NOT_CONNECTED),
+        credential=None if minted is None else _shown(minted),
     )
     return secret_response(shown, location("/v1/charge-points", record.identity))
 
@@ -105,7 +111,7 @@ async def get_charge_point(
 ) -> Response:
     """Read one charge point with its live state, whichever worker holds its socket."""
     found = await charge_points.get(access.tenant_id, identity)
-    fields = charge_point_fields(found.row, found.connected_since)
+    fields = charge_point_fields(found.row, found.live)
     return encoded_response(encoded(fields), operator_fields(fields), if_none_match=if_none_match)
 
 
@@ -125,11 +131,11 @@ async def change_charge_point(
     """Change a charge point (merge patch, RFC 7396). A new registration status applies from its next boot."""
 
     def compare(record: ChargePointRecord) -> None:
-        require_match(if_match, entity_tag(ChargePoint.of(record, None), CHARGE_POINT_LIVE_FIELDS))
+        require_match(if_match, entity_tag(ChargePoint.of(record, NOT_CONNECTED), CHARGE_POINT_LIVE_FIELDS))
 
     record = await charge_points.change(access.tenant_id, identity, body.changes(), compare)
-    since = await charge_points.connected_since(access.tenant_id, identity)
-    return resource_response(ChargePoint.of(record, since), live_fields=CHARGE_POINT_LIVE_FIELDS)
+    live = await charge_points.live(access.tenant_id, identity)
+    return resource_response(ChargePoint.of(record, live), live_fields=CHARGE_POINT_LIVE_FIELDS)
 
 
 @router.delete("/{identity}", status_code=204, responses=problems(404, 409))

@@ -1,11 +1,10 @@
 """The shapes of REST requests and answers about charge points."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from app.charge_points.records import BOOT_TEXTS, ChargePointRecord
+from app.charge_points.records import BOOT_TEXTS, ChargePointRecord, LiveState
 from app.clock import utc_text
 from app.database.prepared import Row
 from app.ocpp.v16 import RegistrationStatus
@@ -34,6 +33,12 @@ class ChargePoint(Resource):
     meter_serial_number: str | None
     connected: bool = Field(description="Whether it is connected to a running worker now.")
     connected_since: Instant | None = Field(description="Start of the present connection.")
+    flapping: bool = Field(
+        description=(
+            "Whether its connections replaced each other six times or more within ten minutes, as those of "
+            "two charge points with one identity do. New ones are delayed then, by up to 30 seconds."
+        )
+    )
     last_connected_at: Instant | None = Field(description="Start of the newest connection.")
     last_seen_at: Instant | None
     booted_at: Instant | None
@@ -59,6 +64,7 @@ class ChargePoint(Resource):
         "meter_serial_number": None,
         "connected": True,
         "connected_since": EXAMPLE_TIME,
+        "flapping": False,
         "last_connected_at": EXAMPLE_TIME,
         "last_seen_at": EXAMPLE_TIME,
         "booted_at": EXAMPLE_TIME,
@@ -68,27 +74,26 @@ class ChargePoint(Resource):
     }
 
     @classmethod
-    def of(cls, record: ChargePointRecord, connected_since: datetime | None) -> Self:
-        """Join the record and the live state. connected_since: None if it is not connected."""
+    def of(cls, record: ChargePointRecord, live: LiveState) -> Self:
+        """Join the record and the live state."""
         return cls(
             has_credential=record.credential_hash is not None,
-            connected=connected_since is not None,
-            connected_since=connected_since,
+            connected=live.connected_since is not None,
+            connected_since=live.connected_since,
+            flapping=live.flapping,
             last_connected_at=record.connected_at,
             **{name: getattr(record, name) for name in _CHARGE_POINT_COLUMNS},
         )
 
 
-_CHARGE_POINT_COLUMNS = tuple(
-    name
-    for name in ChargePoint.model_fields
-    if name not in ("has_credential", "connected", "connected_since", "last_connected_at")
-)
+_NO_COLUMNS = frozenset({"has_credential", "connected", "connected_since", "flapping", "last_connected_at"})
+_CHARGE_POINT_COLUMNS = tuple(name for name in ChargePoint.model_fields if name not in _NO_COLUMNS)
 
 
 CHARGE_POINT_LIVE_FIELDS = frozenset(
     {
-        *("connected", "connected_since", "last_connected_at", "last_seen_at", "booted_at", "clock_skew_s"),
+        *("connected", "connected_since", "flapping", "last_connected_at", "last_seen_at", "booted_at"),
+        "clock_skew_s",
         *BOOT_TEXTS,
         "updated_at",
     }
@@ -192,8 +197,8 @@ class ChargePointChange(Change):
     example: ClassVar[Json] = {"name": "Car park, level 3", "heartbeat_interval_s": None}
 
 
-def charge_point_fields(row: Row, connected_since: datetime | None) -> Fields:
-    """Return the members of a `ChargePoint`. connected_since: None if it is not connected."""
+def charge_point_fields(row: Row, live: LiveState) -> Fields:
+    """Return the members of a `ChargePoint`."""
     return {
         "identity": row["identity"],
         "name": row["name"],
@@ -211,8 +216,9 @@ def charge_point_fields(row: Row, connected_since: datetime | None) -> Fields:
         "imsi": row["imsi"],
         "meter_type": row["meter_type"],
         "meter_serial_number": row["meter_serial_number"],
-        "connected": connected_since is not None,
-        "connected_since": optional_time(connected_since),
+        "connected": live.connected_since is not None,
+        "connected_since": optional_time(live.connected_since),
+        "flapping": live.flapping,
         "last_connected_at": optional_time(row["connected_at"]),
         "last_seen_at": optional_time(row["last_seen_at"]),
         "booted_at": optional_time(row["booted_at"]),

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from app.charge_points.credentials import Credentials, generate_key, key_bytes
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, NewChargePointFacts
+from app.charge_points.records import (
+    NOT_CONNECTED,
+    ChargePointFilter,
+    ChargePointRecord,
+    LiveState,
+    NewChargePointFacts,
+)
 from app.charge_points.store import ChargePointReads, ChargePointStore, identities_of_tenant
 from app.clock import Clock
 from app.database.database import Database
@@ -17,6 +23,7 @@ from app.errors import NoSuchChargePoint, Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
 from app.live.presence import Owner, Presence
+from app.live.take_overs import is_flapping
 from app.logs import get_logger
 from app.tenants.service import AfterDelete, TenantService
 from app.types import TenantId
@@ -41,10 +48,10 @@ class MintedCredential:
 
 @dataclass(frozen=True, slots=True)
 class LiveChargePoint:
-    """A stored charge point with its live state. connected_since: None if it is not connected."""
+    """A stored charge point with its live state."""
 
     row: Row
-    connected_since: datetime | None
+    live: LiveState
 
 
 async def existing_charge_point(
@@ -97,8 +104,7 @@ class ChargePointService:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
         rows = await self.reads(tenant_id).page(limit, after, filters)
         owners = await self.presence.find_many(tenant_id, [row["identity"] for row in rows])
-        since = {identity: owner.connected_at for identity, owner in owners.items()}
-        return [LiveChargePoint(row, since.get(row["identity"])) for row in rows]
+        return [LiveChargePoint(row, self._live(owners.get(row["identity"]))) for row in rows]
 
     async def get(self, tenant_id: TenantId, identity: str) -> LiveChargePoint:
         """Return one charge point with its live state.
@@ -107,12 +113,11 @@ class ChargePointService:
             NotFound: the tenant has none of this identity.
         """
         row = found_charge_point(await self.reads(tenant_id).get(identity), identity)
-        return LiveChargePoint(row, await self.connected_since(tenant_id, identity))
+        return LiveChargePoint(row, await self.live(tenant_id, identity))
 
-    async def connected_since(self, tenant_id: TenantId, identity: str) -> datetime | None:
-        """Return when the current connection began; None: the charge point is not connected."""
-        owner = await self.presence.find(tenant_id, identity)
-        return None if owner is None else owner.connected_at
+    async def live(self, tenant_id: TenantId, identity: str) -> LiveState:
+        """Return the state of the connection of a charge point."""
+        return self._live(await self.presence.find(tenant_id, identity))
 
     async def connectors(self, tenant_id: TenantId, identity: str) -> Sequence[Row]:
         """Return the connectors of a charge point in the order of their number.
@@ -218,6 +223,12 @@ class ChargePointService:
         if raw is None:
             raise AssertionError("the generated key does not have the form of a key")
         return MintedCredential(tenant_slug, identity, key, self.credentials.hash(raw))
+
+    def _live(self, owner: Owner | None) -> LiveState:
+        if owner is None:
+            return NOT_CONNECTED
+        flapping = bool(owner.take_overs) and is_flapping(owner.take_overs, self.clock.now().timestamp())
+        return LiveState(owner.connected_at, flapping)
 
     async def _evict(self, owner: Owner) -> None:
         envelope = EvictEnvelope(

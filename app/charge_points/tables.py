@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Double,
     Identity,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -47,6 +48,8 @@ charge_points = Table(
     time_column("created_at"),
     time_column("updated_at"),
     UniqueConstraint("tenant_id", "identity"),
+    # A login looks for its identity in any case, so that the operator can be told.
+    Index("ix_charge_points_folded", "tenant_id", text("lower(identity)")),
     CheckConstraint(f"registration_status {REGISTRATION_STATUS_VALUES}", name="registration_status"),
 )
 

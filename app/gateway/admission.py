@@ -1,32 +1,46 @@
 """Decides who may connect. The order of the checks tells an attacker as little as possible.
 
-Path (400), Origin (403), failure limit (429), credential (401), identity (404, only if the operator reveals
-it), subprotocol. A login without a valid credential changes nothing: no live session is looked at here.
+Path (400), credential (401, or 429 if too many have failed), Origin (403, only where no credential protects),
+identity (404, only if the operator reveals it), subprotocol. A login without a valid credential changes
+nothing: no live session is looked at here.
 """
 
+import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
-from app import metrics
 from app.charge_points.credentials import Credentials
 from app.charge_points.login_batcher import LoginBatcher
-from app.charge_points.records import Login
+from app.charge_points.records import Login, LoginLookup
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.database.database import Database
 from app.errors import AppError, StoreUnavailable, TooManyRequests
-from app.gateway.handshake import BasicCredential, Handshake, judge_user, negotiate, read_basic
-from app.gateway.limiter import LoginLimiter, client_address, parse_networks
+from app.gateway.handshake import (
+    BasicCredential,
+    Handshake,
+    judge_user,
+    negotiate,
+    offered_subprotocols,
+    read_basic,
+)
+from app.gateway.limiter import LoginLimiter, Pair, client_address, network_of, parse_networks
+from app.gateway.login_turns import LoginTurns
 from app.gateway.path import Address, PathRefused, parse_path
+from app.login_attempts.recorder import RefusedLogins
+from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.logs import get_logger
+from app.metrics import HANDSHAKES_DELAYED
 from app.settings import Settings
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import TransactionFilter
+from app.types import TenantId
 
 _LOG = get_logger(__name__)
 
-_MISSING_CREDENTIAL_WEIGHT = 0.1
-"""Some chargers send their credential only after a 401, so a missing one counts as a tenth of a failure."""
+_ANSWERED_429: Final = "It was answered 429, because too many logins have failed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +62,27 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A login that is refused with an HTTP answer. reason: the label for metrics and the log."""
+    """A login that is refused with an HTTP answer. detail: what the operator may know besides the reason."""
 
-    reason: str
+    reason: RefusalReason
     error: AppError
     headers: dict[str, str] = field(default_factory=dict)
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoSubprotocol:
     """A login with a valid credential but no common subprotocol: accept, then close (OCPP-J 3.2)."""
+
+    offered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A login whose client has left before it was decided."""
+
+
+Decision = Admitted | Denied | NoSubprotocol | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,74 +92,131 @@ class _Attempt:
     remote: str
     credential: BasicCredential | None
 
+    @property
+    def pair(self) -> Pair:
+        """The charge point at its address."""
+        return Pair(network_of(self.remote), self.address.tenant, self.address.identity)
+
+    @property
+    def has_authorization(self) -> bool:
+        """Whether there is a credential, readable or not."""
+        return bool(self.handshake.values(b"authorization"))
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionParts:
+    """The collaborators of the admission.
+
+    pause_of: returns the seconds that a new connection of a charge point has to wait (`Registry.pause_s`).
+    """
+
+    database: Database
+    logins: LoginBatcher
+    credentials: Credentials
+    refused: RefusedLogins
+    clock: Clock
+    pause_of: Callable[[TenantId, str], Awaitable[float]]
+
 
 class Admission:
     """Decides the logins of one worker."""
 
-    def __init__(
-        self,
-        database: Database,
-        logins: LoginBatcher,
-        credentials: Credentials,
-        clock: Clock,
-        settings: Settings,
-    ) -> None:
-        self._database = database
-        self._logins = logins
-        self._credentials = credentials
-        self._clock = clock
+    def __init__(self, parts: AdmissionParts, settings: Settings) -> None:
+        self._database = parts.database
+        self._logins = parts.logins
+        self._credentials = parts.credentials
+        self._refused = parts.refused
+        self._clock = parts.clock
+        self._pause_of = parts.pause_of
         self._reveal = settings.reveal_unknown_identity
         self._trusted = parse_networks(settings.trusted_proxies)
         self._limiter = LoginLimiter(settings.login_failures_per_minute)
+        self._turns = LoginTurns()
 
-    async def decide(self, handshake: Handshake) -> Admitted | Denied | NoSubprotocol:
+    async def decide(self, handshake: Handshake) -> Decision:
         """Judge one attempt to connect. A valid credential gets the next epoch; nothing else is changed."""
-        decision = await self._decide(handshake)
-        if not isinstance(decision, Admitted):
-            reason = decision.reason if isinstance(decision, Denied) else "subprotocol"
-            metrics.LOGINS_REFUSED.labels(reason).inc()
-        return decision
-
-    async def _decide(self, handshake: Handshake) -> Admitted | Denied | NoSubprotocol:
+        remote = self._remote_of(handshake)
         try:
             address = parse_path(handshake.raw_path, handshake.root_path)
-        except PathRefused as error:
-            return _denied_path(str(error))
-        if handshake.values(b"origin"):
-            return _denied_origin()
-        forwarded_for = handshake.values(b"x-forwarded-for")
-        remote = client_address(
-            handshake.peer,
-            b",".join(forwarded_for).decode("latin-1") if forwarded_for else None,
-            self._trusted,
-        )
-        now = self._clock.monotonic()
-        wait_s = self._limiter.retry_after_s(remote, address.tenant, address.identity, now)
-        if wait_s > 0.0:
-            limited = TooManyRequests("Too many failed logins from this address.", math.ceil(wait_s))
-            return Denied("limiter", limited, limited.headers)
+        except PathRefused as refusal:
+            self._note(refusal.reason, remote, refusal.tenant, refusal.identity, str(refusal))
+            return _denied_path(refusal.reason, str(refusal))
         credential = read_basic(handshake.values(b"authorization"))
         try:
-            return await self._log_in(_Attempt(handshake, address, remote, credential))
+            decision = await self._in_turn(_Attempt(handshake, address, remote, credential))
         except StoreUnavailable as unavailable:
             # Without the database no login is accepted. The charge point tries again.
-            return Denied("store_unavailable", unavailable, unavailable.headers)
+            decision = Denied(RefusalReason.STORE_UNAVAILABLE, unavailable, unavailable.headers)
+        match decision:
+            case Denied():
+                self._note(decision.reason, remote, address.tenant, address.identity, decision.detail)
+            case NoSubprotocol():
+                detail = (
+                    f"It offers: {', '.join(decision.offered)}." if decision.offered else "It offers none."
+                )
+                self._note(RefusalReason.SUBPROTOCOL, remote, address.tenant, address.identity, detail)
+        return decision
 
-    async def _log_in(self, attempt: _Attempt) -> Admitted | Denied | NoSubprotocol:
+    def refuse_upgrade(self, handshake: Handshake) -> None:
+        """Note a request that is not a WebSocket handshake. Its answer needs no decision."""
+        try:
+            address = parse_path(handshake.raw_path, handshake.root_path)
+            tenant, identity = address.tenant, address.identity
+        except PathRefused as refusal:
+            tenant, identity = refusal.tenant or "", refusal.identity or ""
+        self._note(RefusalReason.UPGRADE, self._remote_of(handshake), tenant or None, identity or None)
+
+    def _note(
+        self,
+        reason: RefusalReason,
+        remote: str,
+        tenant: str | None,
+        identity: str | None,
+        detail: str | None = None,
+    ) -> None:
+        self._refused.note(RefusedLogin(self._clock.now(), reason, remote, tenant, identity, detail))
+
+    def _remote_of(self, handshake: Handshake) -> str:
+        forwarded_for = handshake.values(b"x-forwarded-for")
+        text = b",".join(forwarded_for).decode("latin-1") if forwarded_for else None
+        return client_address(handshake.peer, text, self._trusted)
+
+    async def _in_turn(self, attempt: _Attempt) -> Decision:
+        """Judge an attempt. One without tokens waits for its turn, and is refused with 429 if it is wrong."""
+        pair, now = attempt.pair, self._clock.monotonic()
+        wait_s = self._limiter.retry_after_s(pair, now)
+        if wait_s == 0.0:
+            return await self._log_in(attempt)
+        limited = TooManyRequests("Too many failed logins from this address.", math.ceil(wait_s))
+        if not await self._turns.wait(pair, self._limiter.rank(pair, now)):
+            return Denied(RefusalReason.LIMIT, limited, limited.headers)
+        if attempt.handshake.is_gone():
+            return Gone()
+        decision = await self._log_in(attempt)
+        if isinstance(decision, Denied) and decision.error.status == 401 and attempt.has_authorization:
+            # One without credential is told to send it: some charge points do so only then.
+            detail = " ".join(filter(None, (decision.detail, _ANSWERED_429)))
+            return Denied(decision.reason, limited, limited.headers, detail)
+        return decision
+
+    async def _log_in(self, attempt: _Attempt) -> Decision:
         address = attempt.address
-        login = await self._logins.find(address.tenant, address.identity)
-        judged = self._judge(attempt, login)
+        lookup = await self._logins.find(address.tenant, address.identity)
+        judged = self._judge(attempt, lookup)
+        login = lookup.login
         if login is None or isinstance(judged, Denied):
-            return self._failed(attempt, judged if isinstance(judged, Denied) else _denied_credential())
+            return self._failed(attempt, judged if isinstance(judged, Denied) else _unauthorized(_UNKNOWN))
+        self._limiter.succeeded(attempt.pair)
         offered = attempt.handshake.values(b"sec-websocket-protocol")
         negotiation = negotiate(offered, login.strict_protocol)
         if not negotiation.acceptable:
-            return NoSubprotocol()
+            return NoSubprotocol(tuple(offered_subprotocols(offered)))
+        if not await self._wait_for_calm(attempt, login):
+            return Gone()
         epoch = await self._logins.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
         if epoch is None:
             # The charge point was deleted between the two statements.
-            return self._failed(attempt, _denied_credential())
-        self._limiter.succeeded(attempt.remote, address.tenant, address.identity)
+            return self._failed(attempt, _unauthorized(_UNKNOWN))
         if judged.pending is not None:
             await self._promote(login, judged.pending)
         tolerated = () if negotiation.deviation is None else (negotiation.deviation,)
@@ -147,40 +229,52 @@ class Admission:
             await self._was_accepted(login),
         )
 
-    def _judge(self, attempt: _Attempt, login: Login | None) -> "_Judged | Denied":
+    async def _wait_for_calm(self, attempt: _Attempt, login: Login) -> bool:
+        """Delay a login whose connections replace each other again and again. Return False if it has left."""
+        pause_s = await self._pause_of(TenantId(login.tenant_id), login.identity)
+        if pause_s > 0.0:
+            HANDSHAKES_DELAYED.inc()
+            _LOG.warning(
+                "handshake_delayed",
+                tenant=login.tenant_slug,
+                charge_point=login.identity,
+                remote=attempt.remote,
+                seconds=round(pause_s, 1),
+            )
+            await asyncio.sleep(pause_s)
+        return not attempt.handshake.is_gone()
+
+    def _judge(self, attempt: _Attempt, lookup: LoginLookup) -> "_Judged | Denied":
         """Check the credential. It takes the same time whether or not the charge point exists."""
-        credential = attempt.credential
+        credential, login = attempt.credential, lookup.login
         password = b"" if credential is None else credential.password
         stored = None if login is None else login.credential_hash
         pending = None if login is None else _pending(login, self._clock)
         current_fits = self._credentials.matches(password, stored)
         pending_fits = self._credentials.matches(password, pending)
         if login is None:
-            return _denied_identity() if self._reveal else _denied_credential()
-        if not (current_fits or pending_fits or login.no_credential):
-            return _denied_credential()
-        deviation: str | None = None
+            return _denied_identity(lookup, self._reveal)
+        is_proved = current_fits or pending_fits
+        if not (is_proved or login.no_credential):
+            return _unauthorized(_credential_reason(attempt, stored is not None or pending is not None))
+        deviations: list[str] = []
         if credential is not None:
             is_user, deviation = judge_user(credential.user, login.identity)
             if not is_user or (deviation is not None and login.strict_protocol):
-                return _denied_credential()
+                return _unauthorized(RefusalReason.USER_NAME)
+            deviations += [deviation] if deviation is not None else []
+        if attempt.handshake.values(b"origin"):
+            if not is_proved:
+                return _denied_origin()
+            deviations.append("origin")
         if login.strict_protocol and attempt.address.deviations:
-            return _denied_path("The path is not exactly /ocpp/{tenant}/{identity}.")
-        promoted = pending if pending_fits and not current_fits else None
-        return _Judged(() if deviation is None else (deviation,), promoted)
+            detail = "The path is not exactly /ocpp/{tenant}/{identity}."
+            return _denied_path(RefusalReason.PATH_NOT_EXACT, detail)
+        return _Judged(tuple(deviations), pending if pending_fits and not current_fits else None)
 
     def _failed(self, attempt: _Attempt, denied: Denied) -> Denied:
-        address = attempt.address
-        weight = _MISSING_CREDENTIAL_WEIGHT if attempt.credential is None else 1.0
-        now = self._clock.monotonic()
-        self._limiter.failed(attempt.remote, address.tenant, address.identity, now, weight)
-        _LOG.warning(
-            "login_refused",
-            reason=denied.reason,
-            tenant=address.tenant,
-            charge_point=address.identity,
-            remote=attempt.remote,
-        )
+        guessed = attempt.credential is not None and denied.error.status in (401, 404)
+        self._limiter.failed(attempt.pair, self._clock.monotonic(), guessed=guessed)
         return denied
 
     async def _promote(self, login: Login, credential_hash: bytes) -> None:
@@ -215,21 +309,42 @@ def _pending(login: Login, clock: Clock) -> bytes | None:
     return login.pending_credential_hash
 
 
-def _denied_path(detail: str) -> Denied:
-    return Denied("syntax", AppError("invalid_path", 400, "Bad request", detail, "path"))
+def _credential_reason(attempt: _Attempt, is_set: bool) -> RefusalReason:
+    if not is_set:
+        return RefusalReason.CREDENTIAL_NOT_SET
+    if attempt.credential is not None:
+        return RefusalReason.CREDENTIAL_WRONG
+    return (
+        RefusalReason.CREDENTIAL_MALFORMED if attempt.has_authorization else RefusalReason.CREDENTIAL_ABSENT
+    )
 
 
-def _denied_credential() -> Denied:
+def _denied_path(reason: RefusalReason, detail: str) -> Denied:
+    return Denied(reason, AppError("invalid_path", 400, "Bad request", detail, "path"))
+
+
+_UNKNOWN: Final = RefusalReason.UNKNOWN_IDENTITY
+
+
+def _unauthorized(reason: RefusalReason, detail: str | None = None) -> Denied:
+    """Make the refusal that is the same for all: it does not tell whether the charge point exists."""
     error = AppError("unauthorized", 401, "Unauthorized", "The credential is not that of the charge point.")
-    return Denied("credential", error, {"WWW-Authenticate": 'Basic realm="ocpp"'})
+    return Denied(reason, error, {"WWW-Authenticate": 'Basic realm="ocpp"'}, detail)
 
 
-def _denied_identity() -> Denied:
+def _denied_identity(lookup: LoginLookup, reveal: bool) -> Denied:
+    reason, detail = RefusalReason.UNKNOWN_IDENTITY, None
+    if not lookup.tenant_exists:
+        reason = RefusalReason.UNKNOWN_TENANT
+    elif lookup.other_case is not None:
+        reason, detail = RefusalReason.IDENTITY_CASE, f"The charge point is {lookup.other_case}."
+    if not reveal:
+        return _unauthorized(reason, detail)
     error = AppError("not_found", 404, "Not found", "No charge point of this identity.", "path")
-    return Denied("identity", error)
+    return Denied(reason, error, detail=detail)
 
 
 def _denied_origin() -> Denied:
-    # Browsers send Origin and charge points do not, so a web page cannot connect as a charge point.
+    # Web pages can connect here, with an Origin header. They cannot send the credential of a charge point.
     error = AppError("origin_refused", 403, "Forbidden", "A charge point sends no Origin header.", "Origin")
-    return Denied("origin", error)
+    return Denied(RefusalReason.ORIGIN, error)

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from app import close_codes, metrics
 from app.connection import Connection
 from app.errors import PROBLEM_MEDIA_TYPE, AppError
-from app.gateway.admission import Admission, Admitted, Denied, NoSubprotocol
+from app.gateway.admission import Admission, Admitted, Denied, Gone, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
 from app.gateway.handshake import Handshake, agreed_compression
 from app.gateway.handshake_protocol import EXTENSION, HandshakeProtocol
@@ -30,6 +30,8 @@ from app.gateway.session import Session
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.websocket_connection import WebSocketConnection
+from app.login_attempts.recorder import RefusedLogins
+from app.login_attempts.records import RefusalReason
 from app.logs import get_logger
 from app.ocpp import Protocol
 from app.settings import Settings
@@ -41,6 +43,18 @@ _LOG = get_logger(__name__)
 
 _EXTENSIONS = b"sec-websocket-extensions"
 _DRAIN_S: Final = 5.0
+_LEAST_SILENCE_S: Final = 900.0
+_DAY_S: Final = 86_400
+_MALFORMED: Final = Denied(
+    RefusalReason.UPGRADE,
+    AppError(
+        "invalid_handshake",
+        400,
+        "Bad request",
+        "This is not a WebSocket handshake of version 13 (RFC 6455 4.2.1).",
+    ),
+    {"Sec-WebSocket-Version": "13"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +68,14 @@ class EndpointParts:
     last_seen: LastSeenRecorder
     keepalive: Keepalive
     sockets: WorkerSockets
+    refused: RefusedLogins
 
 
 class ChargePointEndpoint:
     """The ASGI application that charge points connect to."""
 
     def __init__(self, parts: EndpointParts, settings: Settings) -> None:
+        self.refused = parts.refused
         self._protocol = parts.protocol
         self._admission = parts.admission
         self._registry = parts.registry
@@ -72,13 +88,21 @@ class ChargePointEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket from its handshake to its end. Tell a plain HTTP client to upgrade."""
+        direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
+        handshake = _handshake(scope, direct)
         if scope["type"] == "http":
+            self._admission.refuse_upgrade(handshake)
             await _answer_http(scope, send)
             return
         await receive()
-        handshake = _handshake(scope)
+        if direct is not None and direct.is_malformed:
+            self._admission.refuse_upgrade(handshake)
+            await _deny(scope, send, _MALFORMED)
+            return
         decision = await self._admission.decide(handshake)
         match decision:
+            case Gone():
+                pass
             case Denied():
                 await _deny(scope, send, decision)
             case NoSubprotocol():
@@ -91,7 +115,6 @@ class ChargePointEndpoint:
                     }
                 )
             case Admitted():
-                direct: HandshakeProtocol | None = (scope.get("extensions") or {}).get(EXTENSION)
                 if direct is None:
                     await self._serve_asgi(decision, receive, send)
                 else:
@@ -114,8 +137,13 @@ class ChargePointEndpoint:
         inflates = compression is not None
         session = Session(connection, websocket, self._services, is_framed=True, inflates=inflates)
         await self._open(session, admitted, send, compression)
-        direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
-        self._keepalive.add(websocket)
+        try:
+            direct.switch_to(websocket, session, _SessionEnd(self, session), self._sockets)
+        except BaseException:
+            # Without its socket the session would count as connected for ever.
+            self.ended(session, close_codes.ABNORMAL)
+            raise
+        self._keepalive.add(websocket, _silence_s(connection.heartbeat_interval_s))
 
     async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under any ASGI server. This coroutine ends with the connection."""
@@ -242,18 +270,27 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
             return code
 
 
+def _silence_s(heartbeat_interval_s: int) -> float:
+    """Return how long a charge point may be silent that answers no pings: one heartbeat may be missing.
+
+    Some keep an interval of their own. Interval 0 lets them choose, up to a day (OCPP 1.6 5.3).
+    """
+    return max(_LEAST_SILENCE_S, 2.0 * (heartbeat_interval_s or _DAY_S))
+
+
 def _raw_path(scope: Scope) -> bytes:
     raw: bytes | None = scope.get("raw_path")
     return scope["path"].encode() if raw is None else raw
 
 
-def _handshake(scope: Scope) -> Handshake:
+def _handshake(scope: Scope, direct: HandshakeProtocol | None) -> Handshake:
     client = scope.get("client")
     return Handshake(
         raw_path=_raw_path(scope),
         root_path=scope.get("root_path", ""),
         headers=scope["headers"],
         peer=client[0] if client else "",
+        is_gone=(lambda: False) if direct is None else (lambda: direct.is_lost),
     )
 
 

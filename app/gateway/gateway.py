@@ -3,23 +3,27 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app import close_codes
 from app.answers import Handler, RecordHandler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
-from app.gateway.admission import Admission
+from app.gateway.admission import Admission, AdmissionParts
+from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 from app.gateway.dispatch import Dispatcher
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute, EndpointParts
 from app.gateway.http_protocol import ChargePointHttpProtocol
 from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
+from app.gateway.limiter import parse_networks
 from app.gateway.registry import Registry
 from app.gateway.session import Session
 from app.gateway.session_services import CommandResults, SessionLimits, SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.ticker import CallDeadlines, Ticker
+from app.login_attempts.recorder import RefusedLogins
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, Protocol
 from app.settings import Settings
@@ -47,6 +51,7 @@ class Gateway:
     def __init__(self, parts: GatewayParts) -> None:
         settings = parts.settings
         self._registry = parts.registry
+        self._refused = RefusedLogins(parts.storage.database)
         self._last_seen = LastSeenRecorder(parts.storage.login_batcher)
         deadlines = CallDeadlines()
         counters = Counters(CALL_SECONDS.bounds_s)
@@ -56,18 +61,13 @@ class Gateway:
         self._sockets = WorkerSockets()
         endpoint_parts = EndpointParts(
             protocol=parts.protocol,
-            admission=Admission(
-                parts.storage.database,
-                parts.storage.login_batcher,
-                parts.credentials,
-                parts.clock,
-                settings,
-            ),
+            admission=Admission(_admission_parts(parts, self._refused), settings),
             registry=parts.registry,
             services=self.services,
             last_seen=self._last_seen,
             keepalive=self._keepalive,
             sockets=self._sockets,
+            refused=self._refused,
         )
         self.endpoint = ChargePointEndpoint(endpoint_parts, settings)
         self.route = ChargePointRoute(self.endpoint)
@@ -77,6 +77,7 @@ class Gateway:
         self._sockets.start()
         self._ticker.start()
         self._keepalive.start()
+        self._refused.start()
 
     async def close(self) -> None:
         """Close every session with 1001, then stop. The server does not accept connections any longer."""
@@ -85,6 +86,7 @@ class Gateway:
             session.close(close_codes.GOING_AWAY, "the server is going away")
         await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
+        await self._refused.close()
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()
@@ -93,13 +95,18 @@ class Gateway:
 def server_options(settings: Settings) -> dict[str, Any]:
     """Return the options of `uvicorn.Config` that the gateway relies on.
 
-    `http` is uvicorn's own protocol, except that handshakes of charge points leave it. `ws` serves any other
-    WebSocket, and refuses handshakes that are malformed.
+    `http` is uvicorn's own protocol, except that handshakes of charge points leave it, and that requests have
+    limits. `ws` serves any other WebSocket.
     """
+    limits = AnonymousLimits(
+        per_address=settings.anonymous_connections_per_address,
+        accepts_per_s=settings.accepts_per_s,
+        proxies=parse_networks(settings.trusted_proxies),
+    )
     return {
         "ws": "websockets-sansio",
         "loop": "uvloop",
-        "http": ChargePointHttpProtocol,
+        "http": partial(ChargePointHttpProtocol, anonymous=AnonymousConnections(limits)),
         # uvicorn trusts X-Forwarded-For from any process on the loopback. Here `trusted_proxies` decides.
         "proxy_headers": False,
         "ws_max_size": settings.frame_limit_bytes,
@@ -108,6 +115,17 @@ def server_options(settings: Settings) -> dict[str, Any]:
         # Only for connections that stay with uvicorn. The setting `websocket_compression` is for ours.
         "ws_per_message_deflate": False,
     }
+
+
+def _admission_parts(parts: GatewayParts, refused: RefusedLogins) -> AdmissionParts:
+    return AdmissionParts(
+        database=parts.storage.database,
+        logins=parts.storage.login_batcher,
+        credentials=parts.credentials,
+        refused=refused,
+        clock=parts.clock,
+        pause_of=parts.registry.pause_s,
+    )
 
 
 def _session_services(parts: GatewayParts, deadlines: CallDeadlines, counters: Counters) -> SessionServices:

@@ -1,6 +1,7 @@
 """Reads the header fields of a handshake: Basic credentials, subprotocols, compression. Pure functions."""
 
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SUBPROTOCOL = "ocpp1.6"
@@ -18,12 +19,16 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One attempt to connect. peer: the address at the other end of the TCP connection."""
+    """One attempt to connect.
+
+    peer: the address at the other end of the TCP connection; is_gone: tells whether it has been closed.
+    """
 
     raw_path: bytes
     root_path: str
     headers: Headers
     peer: str
+    is_gone: Callable[[], bool] = lambda: False
 
     def values(self, name: bytes) -> list[bytes]:
         """Return all values of a field, in order."""
@@ -70,6 +75,13 @@ def read_basic(values: list[bytes]) -> BasicCredential | None:
     return BasicCredential(user, password) if colon else None
 
 
+def offered_subprotocols(values: list[bytes]) -> list[str]:
+    """Return the offered tokens. Commas and repeated fields are the same (RFC 6455 11.3.4)."""
+    return [
+        token.strip() for value in values for token in value.decode("latin-1").split(",") if token.strip()
+    ]
+
+
 def judge_user(user: bytes, identity: str) -> tuple[bool, str | None]:
     """Tell whether the user name means this charge point, and which deviation was tolerated for that."""
     name = identity.encode("ascii")
@@ -83,10 +95,8 @@ def judge_user(user: bytes, identity: str) -> tuple[bool, str | None]:
 
 
 def negotiate(values: list[bytes], strict: bool) -> Negotiation:
-    """Choose one of the offered subprotocols. Commas and repeated fields are the same (RFC 6455 11.3.4)."""
-    offered = [
-        token.strip() for value in values for token in value.decode("latin-1").split(",") if token.strip()
-    ]
+    """Choose one of the offered subprotocols."""
+    offered = offered_subprotocols(values)
     if SUBPROTOCOL in offered:
         return Negotiation(True, SUBPROTOCOL)
     if strict:

@@ -1,7 +1,7 @@
 """The asyncio protocol of a charge point's socket during the WebSocket handshake (RFC 6455 4).
 
-`http_protocol` starts it for well-formed requests under /ocpp/. It does not read frames. The endpoint answers
-through ASGI. After `websocket.accept` it takes this protocol from the scope (`EXTENSION`) and gives the
+`http_protocol` starts it for handshakes under /ocpp/. It does not read frames. The endpoint answers through
+ASGI. After `websocket.accept` it takes this protocol from the scope (`EXTENSION`) and gives the
 socket to a `WebSocketConnection`.
 """
 
@@ -33,8 +33,6 @@ _EARLY_LIMIT_BYTES: Final = 65_536
 
 _EARLY_FRAGMENTS_LIMIT: Final = 16
 
-_HEADERS_LIMIT: Final = 100
-_HEADER_BYTES_LIMIT: Final = 8192
 _KEY_BYTES: Final = 16
 _ACCEPT_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 1.3."""
@@ -50,12 +48,10 @@ def handshake_key(method: str, http_version: str, headers: Headers) -> bytes | N
 
     The caller has checked already that `Connection` asks for an upgrade.
     """
-    if method != "GET" or http_version != "1.1" or len(headers) > _HEADERS_LIMIT:
+    if method != "GET" or http_version != "1.1":
         return None
     found: dict[bytes, bytes | None] = {}
     for name, value in headers:
-        if len(value) > _HEADER_BYTES_LIMIT:
-            return None
         # A repeated field counts as absent.
         found[name] = None if name in found else value
     upgrade, key = found.get(b"upgrade"), found.get(b"sec-websocket-key")
@@ -78,17 +74,26 @@ class HandshakeProtocol(asyncio.Protocol):
         "_http",
         "_is_answered",
         "_is_asked",
+        "_leave",
         "_lost",
         "_transport",
     )
 
-    def __init__(self, http: HttpToolsProtocol, key: bytes, early: bytes) -> None:
+    def __init__(
+        self,
+        http: HttpToolsProtocol,
+        key: bytes | None,
+        early: bytes,
+        leave: Callable[[], None] = lambda: None,
+    ) -> None:
         """Take over the connection of `http`, which has read the request.
 
-        key: the Sec-WebSocket-Key of the request; early: bytes that followed the request.
+        key: the Sec-WebSocket-Key of the request, None if the handshake is malformed; early: bytes that
+        followed the request; leave: called when the connection has ended or logged in.
         """
         self._http = http
-        self._accept = b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX).digest())  # noqa: S324 - RFC 6455 4.2.2
+        self._leave = leave
+        self._accept = None if key is None else _accept_of(key)
         self._early = bytearray(early)
         self._transport: asyncio.Transport | None = http.transport
         # uvicorn shuts down the members of this set, and waits for them.
@@ -99,6 +104,16 @@ class HandshakeProtocol(asyncio.Protocol):
         self._is_answered = False
         self._answer: dict[str, Any] | None = None
         self._lost: asyncio.Future[None] | None = None
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether the request breaks RFC 6455 4.2.1, so that it can only be refused."""
+        return self._accept is None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the peer is gone."""
+        return self._transport is None
 
     def begin(self) -> None:
         """Ask the ASGI application, in a task of its own."""
@@ -122,10 +137,15 @@ class HandshakeProtocol(asyncio.Protocol):
         transport, self._transport = self._transport, None
         if transport is None:
             raise ClientDisconnected
+        self._leave()
         self._connections.discard(self)
+        try:
+            # Before `start`, which may write more than the peer reads.
+            socket = sockets.take_over(transport, websocket, receiver.reader)
+        except BaseException:
+            transport.abort()
+            raise
         self._connections.add(websocket)
-        # Before `start`, which may write more than the peer reads.
-        socket = sockets.take_over(transport, websocket, receiver.reader)
         websocket.start(socket, receiver, ended, self._connections.discard)
         if self._early:
             socket.resume_reading()
@@ -141,6 +161,7 @@ class HandshakeProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the socket. The application is told when it next sends or receives."""
+        self._leave()
         self._connections.discard(self)
         self._transport = None
         if self._lost is not None and not self._lost.done():
@@ -223,7 +244,7 @@ class HandshakeProtocol(asyncio.Protocol):
         fields = [
             (b"upgrade", b"websocket"),
             (b"connection", b"Upgrade"),
-            (b"sec-websocket-accept", self._accept),
+            (b"sec-websocket-accept", cast(bytes, self._accept)),
             *self._http.server_state.default_headers,
             *headers,
         ]
@@ -255,6 +276,10 @@ class _Discard:
 
     def handle(self, found: Any) -> None:
         """Ignore a message."""
+
+
+def _accept_of(key: bytes) -> bytes:
+    return b64encode(hashlib.sha1(key + _ACCEPT_SUFFIX).digest())  # noqa: S324 - RFC 6455 4.2.2
 
 
 def _ignore(code: int) -> None:

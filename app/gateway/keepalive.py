@@ -17,7 +17,7 @@ class Keepalive:
 
         Args:
             interval_s: seconds from ping to ping.
-            timeout_s: seconds in which the peer has to send something after a ping.
+            timeout_s: seconds in which a peer that answers pings has to send something after a ping.
         """
         self._interval_s = interval_s
         self._timeout_s = timeout_s
@@ -37,8 +37,12 @@ class Keepalive:
         if self._task is not None:
             await self._task.stop()
 
-    def add(self, connection: WebSocketConnection) -> None:
-        """Ping a connection until it ends."""
+    def add(self, connection: WebSocketConnection, silence_s: float = 0.0) -> None:
+        """Ping a connection until it ends.
+
+        silence_s: how long a peer may be silent that has never answered a ping.
+        """
+        connection.silence_s = silence_s
         self._schedule(connection, asyncio.get_running_loop().time() + self._interval_s)
 
     def _schedule(self, connection: WebSocketConnection, at: float) -> None:

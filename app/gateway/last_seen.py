@@ -1,5 +1,7 @@
 """Writes to the database when charge points were last heard."""
 
+import asyncio
+
 from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import LastSeen
 from app.connection import Connection
@@ -9,7 +11,7 @@ from app.logs import get_logger
 _LOG = get_logger(__name__)
 
 _PORTION = 500
-"""Charge points of one statement. Other work may run between two statements."""
+"""Charge points of one statement, and of one look. Other work may run between two."""
 
 
 class LastSeenRecorder:
@@ -21,21 +23,21 @@ class LastSeenRecorder:
 
     async def write(self, connections: list[Connection]) -> None:
         """Write the times that have changed since the last call that succeeded."""
-        self._written = {
-            c.connection_id: self._written[c.connection_id]
-            for c in connections
-            if c.connection_id in self._written
-        }
-        changed = [c for c in connections if self._written.get(c.connection_id) != c.last_seen_us]
-        for start in range(0, len(changed), _PORTION):
-            portion = changed[start : start + _PORTION]
+        for start in range(0, len(connections), _PORTION):
+            portion = [c for c in connections[start : start + _PORTION] if self._has_changed(c)]
             seen_us = {connection.connection_id: connection.last_seen_us for connection in portion}
-            if await self._touch(portion):
+            if not portion:
+                await asyncio.sleep(0)
+            elif await self._touch(portion):
                 self._written.update(seen_us)
 
     async def write_one(self, connection: Connection) -> None:
         """Write the time of a connection that has just ended."""
         await self._touch([connection])
+        self._written.pop(connection.connection_id, None)
+
+    def _has_changed(self, connection: Connection) -> bool:
+        return self._written.get(connection.connection_id) != connection.last_seen_us
 
     async def _touch(self, heard: list[Connection]) -> bool:
         """Return False if the database was away: then perhaps nothing was written."""

@@ -1,50 +1,71 @@
-"""Counts login failures for each address before a credential is checked, and finds a client's address.
+"""Counts login failures by address and by identity, and finds a client's address.
 
 A success counts nothing: after a power cut a whole site reconnects from one address at once.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, NamedTuple
 
-from app.failure_limit import FailureLimit
+from app.token_buckets import TokenBuckets
 
 Network = IPv4Network | IPv6Network
 
-_ENTRIES_LIMIT = 50_000
-"""Addresses that each worker remembers, a few MB."""
+_ENTRIES_LIMIT: Final = 50_000
+"""Addresses, identities and pairs that each worker remembers, a few MB."""
+
+MISSING_CREDENTIAL_WEIGHT: Final = 0.1
+"""Some chargers send their credential only after a 401, so a missing one counts as a tenth of a failure."""
+
+
+class Pair(NamedTuple):
+    """A charge point at an address. network: what one subscriber has."""
+
+    network: str
+    tenant: str
+    identity: str
 
 
 class LoginLimiter:
-    """Counts login failures for each address.
+    """Counts failed logins. A wrong password takes a token of its address, and one of its identity.
 
-
-    A charge point that has logged in from an address before has a bucket of its own there. So an attacker
-    behind the same router cannot lock it out.
+    A charge point that has logged in from an address before has a bucket of its own there, and needs no other
+    one. So an attacker behind the same router, or one that tries its identity elsewhere, cannot lock it out.
     """
 
     def __init__(self, failures_per_minute: int) -> None:
         """Make a limiter. failures_per_minute: how many are allowed."""
-        self._limit = FailureLimit(failures_per_minute, _ENTRIES_LIMIT)
-        self._good: dict[tuple[str, ...], None] = {}
+        self._limit = TokenBuckets(failures_per_minute, 2 * _ENTRIES_LIMIT)
+        self._good: dict[Pair, None] = {}
 
-    def retry_after_s(self, address: str, tenant: str, identity: str, now: float) -> float:
-        """Return the seconds until the next attempt is allowed, 0.0 if it is allowed now. now: monotonic."""
-        return self._limit.retry_after_s(self._key(address, tenant, identity), now)
+    def retry_after_s(self, pair: Pair, now: float) -> float:
+        """Return the seconds until there are tokens again, 0.0 if there are some now. now: monotonic."""
+        return max(self._limit.retry_after_s(key, now) for key in self._keys(pair))
 
-    def failed(self, address: str, tenant: str, identity: str, now: float, weight: float = 1.0) -> None:
-        """Count a failure. weight: how much of one."""
-        self._limit.failed(self._key(address, tenant, identity), now, weight)
+    def rank(self, pair: Pair, now: float) -> int:
+        """Return how early a pair without tokens is judged; 0 is the earliest.
 
-    def succeeded(self, address: str, tenant: str, identity: str) -> None:
+        0: it has logged in before; 1: its address has tokens, so others try its identity; 2: all others.
+        """
+        if pair in self._good:
+            return 0
+        return 1 if self._limit.retry_after_s((pair.network,), now) == 0.0 else 2
+
+    def failed(self, pair: Pair, now: float, *, guessed: bool) -> None:
+        """Count a failure. guessed: there was a credential, so that it may be an attempt to guess one."""
+        for key in self._keys(pair) if guessed else self._keys(pair)[:1]:
+            self._limit.take(key, now, 1.0 if guessed else MISSING_CREDENTIAL_WEIGHT)
+
+    def succeeded(self, pair: Pair) -> None:
         """Remember that this charge point has logged in from this address."""
-        key = (network_of(address), tenant, identity)
-        self._good.pop(key, None)
-        self._good[key] = None
+        self._good.pop(pair, None)
+        self._good[pair] = None
         if len(self._good) > _ENTRIES_LIMIT:
             del self._good[next(iter(self._good))]
 
-    def _key(self, address: str, tenant: str, identity: str) -> tuple[str, ...]:
-        own = (network_of(address), tenant, identity)
-        return own if own in self._good else own[:1]
+    def _keys(self, pair: Pair) -> tuple[tuple[str, ...], ...]:
+        if pair in self._good:
+            return (tuple(pair),)
+        return ((pair.network,), (pair.tenant, pair.identity))
 
 
 def network_of(address: str) -> str:

@@ -6,12 +6,16 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from app.clock import Clock
 from app.connection import Connection
 from app.errors import Unavailable
 from app.live.command_bus import CommandBus
 from app.live.envelopes import EvictEnvelope
+from app.live.owner import OwnerKey
 from app.live.presence import Owner, Presence
+from app.live.take_overs import FLAPPING_FROM, Times, pause_s, recent, with_another
 from app.logs import get_logger
 from app.tasks import BackgroundTasks
 from app.types import CommandId, TenantId
@@ -20,6 +24,9 @@ SUPERSEDED = "a newer connection of this charge point has taken over"
 
 _EVICTION_LIFE_S = 60.0
 """Seconds that an eviction is worth delivering. After that, the checks of `Presence` find the session."""
+
+_TAKE_OVERS_LIMIT = 20_000
+"""Charge points whose take-overs are remembered; the one that was taken over longest ago is dropped first."""
 
 _LOG = get_logger(__name__)
 
@@ -53,7 +60,8 @@ class Registry:
         self._bus = bus
         self._clock = clock
         self._background = BackgroundTasks()
-        self._sessions: dict[tuple[TenantId, str], LiveSession] = {}
+        self._sessions: dict[OwnerKey, LiveSession] = {}
+        self._take_overs: dict[OwnerKey, Times] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -89,9 +97,24 @@ class Registry:
             self._forget(session)
             session.evict(SUPERSEDED)
             return False
+        if other is not None and other.rank < owner.rank:
+            self._took_over(owner, other.take_overs)
         if other is not None and other.worker != owner.worker:
             await self._send_eviction(other, owner)
         return self._sessions.get(owner.key) is session
+
+    async def pause_s(self, tenant_id: TenantId, identity: str) -> float:
+        """Return how long a new connection of a charge point has to wait.
+
+        Other workers are asked through the owner only if this worker has seen a take-over lately, so that an
+        ordinary login does not need Redis.
+        """
+        now = self._clock.now().timestamp()
+        known = recent(self._take_overs.get((tenant_id, identity), ()), now)
+        if not known:
+            return 0.0
+        owner = await self._presence.find(tenant_id, identity)
+        return max(pause_s(known, now), 0.0 if owner is None else pause_s(owner.take_overs, now))
 
     async def leave(self, session: LiveSession) -> None:
         """Forget a session whose socket is closed. A newer session of the charge point stays."""
@@ -103,6 +126,7 @@ class Registry:
         session = self.get(envelope.tenant_id, envelope.identity)
         newer = (envelope.charge_point_id, envelope.epoch)
         if session is not None and _rank(session.connection) < newer:
+            self._know((envelope.tenant_id, envelope.identity), ())
             session.evict(SUPERSEDED)
 
     def stale(self, owner: Owner) -> None:
@@ -140,6 +164,21 @@ class Registry:
         except Unavailable:
             # The other worker notices it by itself when it next compares its owners with Redis.
             _LOG.info("eviction_undelivered", charge_point=by.identity, worker=previous.worker)
+
+    def _took_over(self, owner: Owner, told: Times) -> None:
+        """Let the next owners know that this one has replaced another."""
+        times = self._know(owner.key, told)
+        self._presence.amend(replace(owner, take_overs=times))
+        if len(times) == FLAPPING_FROM:
+            _LOG.warning("charge_point_flapping", tenant_id=owner.tenant_id, charge_point=owner.identity)
+
+    def _know(self, key: OwnerKey, told: Times) -> Times:
+        """Remember that a connection takes over now, and return all of them. told: by another worker."""
+        times = with_another(self._take_overs.pop(key, ()), told, self._clock.now().timestamp())
+        self._take_overs[key] = times
+        if len(self._take_overs) > _TAKE_OVERS_LIMIT:
+            del self._take_overs[next(iter(self._take_overs))]
+        return times
 
     def _owner(self, connection: Connection) -> Owner:
         return Owner(

@@ -28,6 +28,7 @@ class WebSocketConnection(asyncio.Protocol):
     """One WebSocket connection. Before `start` it keeps what is written."""
 
     __slots__ = (
+        "_answers_pings",
         "_closing",
         "_ended",
         "_held",
@@ -38,9 +39,11 @@ class WebSocketConnection(asyncio.Protocol):
         "_reader",
         "_reading",
         "_receiver",
+        "_silent_s",
         "_stall",
         "_transport",
         "_waiting",
+        "silence_s",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -57,6 +60,10 @@ class WebSocketConnection(asyncio.Protocol):
         self._closing: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._is_pinged = False
+        self._answers_pings = False
+        self._silent_s = 0.0
+        self.silence_s = 0.0
+        """How long the peer may be silent if it has never answered a ping, in seconds."""
 
     def start(
         self,
@@ -174,15 +181,21 @@ class WebSocketConnection(asyncio.Protocol):
         """Ping, or check the answer to the last ping. Return the seconds until the next call.
 
         A peer that has sent anything since the ping is alive (OCPP 1.6 4.6). While reading is paused, the
-        peer counts as alive, because its pong may wait in the socket. None: no further call.
+        peer counts as alive, because its pong may wait in the socket. A peer that has never answered a ping
+        may be silent for `silence_s`: some charge points send nothing but Heartbeats. TCP ends the connection
+        before if the pings do not arrive. None: no further call.
         """
         if self._ended is None or self._transport is None or self._reader is None:
             return None
         if not self._is_pinged:
+            if self._reader.has_spoken:
+                self._silent_s = 0.0
             self._is_pinged, self._reader.has_spoken = True, False
             self._transport.write(ping_frame(b""))
             return timeout_s
-        if self._reader.has_spoken or self._is_paused:
+        is_alive = self._reader.has_spoken or self._is_paused
+        self._silent_s = 0.0 if is_alive else self._silent_s + max(interval_s, timeout_s)
+        if is_alive or (not self._answers_pings and self._silent_s < self.silence_s):
             self._is_pinged = False
             return max(0.0, interval_s - timeout_s)
         metrics.LIMITS_HIT.labels("ping_timeout").inc()
@@ -214,7 +227,10 @@ class WebSocketConnection(asyncio.Protocol):
 
     def _control(self, event: Control) -> None:
         transport = self._transport
-        if transport is None or event.kind == "pong":
+        if transport is None:
+            return
+        if event.kind == "pong":
+            self._answers_pings = True
             return
         if event.kind == "ping":
             if self._is_overfull():

@@ -13,6 +13,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from app.live.keys import ChargePointKeys
+from app.live.take_overs import Times
 from app.types import ChargePointId, TenantId, WorkerId
 
 OwnerKey = tuple[TenantId, str]
@@ -48,7 +49,10 @@ return 0
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The session that owns a charge point, because it has the newest socket. Redis holds a copy of this."""
+    """The session that owns a charge point, because it has the newest socket. Redis holds a copy of this.
+
+    take_overs: when newer connections of the charge point took over, up to this one.
+    """
 
     tenant_id: TenantId
     charge_point_id: ChargePointId
@@ -59,6 +63,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     connected_at: datetime
     remote: str
     subprotocol: str | None
+    take_overs: Times = ()
 
     @property
     def key(self) -> OwnerKey:

@@ -135,6 +135,13 @@ class Presence:
             del self._local[owner.key]
         return entered.other or local
 
+    def amend(self, owner: Owner) -> None:
+        """Replace an owner of this worker by the same one with other facts, and write it soon."""
+        if self._is_local(owner):
+            self._local[owner.key] = owner
+            self._unwritten.add(owner.key)
+            self._writes.add(_Write(owner, is_entry=True))
+
     async def release(self, owner: Owner) -> None:
         """Remove an owner whose socket is closed. A newer owner of the charge point stays."""
         if self._is_local(owner):

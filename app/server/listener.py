@@ -10,6 +10,8 @@ from app.settings import Settings
 # After a supervisor was killed, its workers take a moment to close their sockets.
 _PORT_PATIENCE_S = 2.0
 _PORT_LOOK_S = 0.1
+_UNACKNOWLEDGED_MS = 120_000
+"""Milliseconds after which a connection ends whose peer does not acknowledge what was sent."""
 
 
 class ServeError(Exception):
@@ -67,6 +69,9 @@ class Listener:
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # Accepted sockets inherit it. Charge points that answer no pings and are gone end by it.
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
             made.bind(address)
             made.setblocking(False)
         except OSError:

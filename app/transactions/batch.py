@@ -5,6 +5,7 @@ about as many round trips as a single record.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ import asyncpg
 from app.commands.records import EndedTransaction, StartedTransaction
 from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
+from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
 from app.id_tags.rules import is_limited
@@ -50,7 +52,7 @@ _CONNECT_TIMEOUT_S: Final = 5.0
 
 
 class BatchConnection:
-    """A connection of the ledger's own. It is opened for the first batch, and again after it has ended."""
+    """A connection of the ledger's own. It is opened at the start, and again after it has ended."""
 
     def __init__(self, url: str, settings: Settings, ids: TransactionIds) -> None:
         self.opened: Connection | None = None
@@ -64,6 +66,14 @@ class BatchConnection:
         connection, self.opened = self.opened, None
         if connection is not None:
             connection.terminate()
+
+    async def open(self) -> None:
+        """Connect now, while descriptors and connections of the database are free.
+
+        If that fails, the first batch connects.
+        """
+        with contextlib.suppress(*DATABASE_ERRORS):
+            await self._connected()
 
     async def commit(self, records: Sequence[LedgerRecord], queued: MeterBatch | None) -> list[LedgerAnswer]:
         """Commit a batch as `write_batch` does, up to the time after which nothing waits for it."""

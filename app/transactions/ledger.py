@@ -170,6 +170,7 @@ class Ledger:
         return future
 
     async def _run(self, writer: "BatchWriter") -> None:
+        await writer.connection.open()
         while True:
             waiting = len(self._waiting) + len(self.meters)
             # At the end no event wakes the writers again for a batch that is too small yet.

@@ -190,7 +190,7 @@ class FlagMeaning(Resource):
 
 
 class Evidence(Resource):
-    """What a transaction rests on."""
+    """The frames and messages behind a transaction."""
 
     start: EvidenceFrame | None = Field(description="null: from before frames were kept.")
     stop: EvidenceFrame | None = Field(

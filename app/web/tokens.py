@@ -17,7 +17,7 @@ from uuid import UUID
 
 from app.clock import Clock
 from app.errors import TooManyRequests, Unauthorized
-from app.failure_limit import FailureLimit
+from app.token_buckets import TokenBuckets
 from app.types import Scope, TenantId
 from app.web.access import Principal
 
@@ -90,7 +90,7 @@ class TokenVerifier:
         self._keys = keys
         self._clock = clock
         self._pepper = pepper
-        self._limit = FailureLimit(failures_per_minute, FAILURE_ADDRESSES)
+        self._limit = TokenBuckets(failures_per_minute, FAILURE_ADDRESSES)
         self._cache: OrderedDict[str, tuple[float, StoredKey]] = OrderedDict()
 
     async def authenticate(self, token: str | None, address: str) -> Principal:
@@ -116,7 +116,7 @@ class TokenVerifier:
         if not usable:
             self._cache.pop(prefix, None)
         if not hmac.compare_digest(given, expected) or key is None or not usable:
-            self._limit.failed((address,), self._clock.monotonic())
+            self._limit.take((address,), self._clock.monotonic())
             raise Unauthorized
         if kept is None:
             await self._remember(key)

@@ -1,10 +1,20 @@
 """Judging a developer's frame or payload: verdict, code, pointer, section and the CALLERROR, exactly."""
 
+import asyncio
+import threading
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
 
+from app.catalog.catalog import ProtocolCatalog
+from app.catalog.judgement import judge
+from app.catalog.routes import validation
+from app.catalog.routes.validation import ValidationLimit, validate_route
+from app.catalog.schemas import Judgement
+from app.web.problems import install_error_handlers
 from tests.support.catalog import ROOT
 
 PATH = f"{ROOT}/validate"
@@ -17,6 +27,13 @@ NO_SAMPLES = (
     '[2,"7","MeterValues",{"connectorId":1,"meterValue":'
     '[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[]}]}]'
 )
+
+
+HEARTBEAT = '[2,"1","Heartbeat",{}]'
+
+
+def hits(limit: str) -> float:
+    return REGISTRY.get_sample_value("stationmaster_limits_hit_total", {"limit": limit}) or 0.0
 
 
 async def judged(client: httpx.AsyncClient, **question: Any) -> dict[str, Any]:
@@ -207,7 +224,9 @@ REFUSED: dict[str, tuple[bytes, int, str | None]] = {
     "no JSON": (b"{", 422, None),
     "nested a hundred thousand deep": (b'{"action":"Heartbeat","payload":' + b"[" * 100_000, 400, None),
     "a number of 5000 digits": (b'{"frame":' + b"9" * 5000 + b"}", 400, None),
-    "two megabytes": (b'{"frame":"' + b"x" * 2_000_000 + b'"}', 413, None),
+    "a body over the limit": (b'{"frame":"' + b"x" * 262_144 + b'"}', 413, None),
+    "text that is not UTF-8": (b'{"frame":"\xff"}', 400, None),
+    "no body": (b"", 422, None),
 }
 
 
@@ -226,8 +245,8 @@ HOSTILE: dict[str, bytes] = {
     "not a number": b'{"frame":[2,"1","Heartbeat",{"a":NaN,"b":1e999}]}',
     "a NUL": b'{"frame":[2,"\\u0000","Heartbeat",{"a":"\\u0000"}]}',
     "nested nine hundred deep": b'{"frame":' + b"[" * 900 + b"]" * 900 + b"}",
-    "a frame over the limit": b'{"frame":"[2,\\"1\\",\\"DataTransfer\\",{\\"vendorId\\":\\"'
-    + b"x" * 300_000
+    "a frame as large as the body may be": b'{"frame":"[2,\\"1\\",\\"DataTransfer\\",{\\"vendorId\\":\\"'
+    + b"x" * 262_000
     + b'\\"}]"}',
 }
 
@@ -237,3 +256,60 @@ async def test_hostile_questions_are_judged(client: httpx.AsyncClient, body: byt
     answer = await client.post(PATH, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
     assert answer.json()["verdict"] in {"valid", "tolerated", "invalid", "unreadable"}
+
+
+async def test_a_body_of_another_media_type_is_not_read(client: httpx.AsyncClient) -> None:
+    answer = await client.post(PATH, content=b'{"frame":"x"}', headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 422
+
+
+def limited(protocol: ProtocolCatalog, limit: ValidationLimit) -> httpx.AsyncClient:
+    application = FastAPI()
+    assert protocol.core is not None
+    application.router.routes.append(validate_route(protocol, protocol.core, limit))
+    install_error_handlers(application)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://catalog")
+
+
+async def ask(client: httpx.AsyncClient, address: str, size: int = 0) -> httpx.Response:
+    question = {"frame": HEARTBEAT + " " * size}
+    return await client.post(PATH, json=question, headers={"X-Forwarded-For": address})
+
+
+async def test_an_address_may_ask_only_so_often(protocol: ProtocolCatalog) -> None:
+    before = hits("validations")
+    async with limited(protocol, ValidationLimit(3, lambda peer, forwarded_for: forwarded_for)) as client:
+        for _ in range(3):
+            assert (await ask(client, "192.0.2.1")).status_code == 200
+        refused = await ask(client, "192.0.2.1")
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert 1 <= int(refused.headers["retry-after"]) <= 21
+        assert (await ask(client, "192.0.2.2")).status_code == 200
+    assert hits("validations") == before + 1
+
+
+async def test_a_large_question_counts_as_several(protocol: ProtocolCatalog) -> None:
+    async with limited(protocol, ValidationLimit(3)) as client:
+        assert (await ask(client, "192.0.2.1", 16 * 1024 * 3)).status_code == 200
+        assert (await ask(client, "192.0.2.1")).status_code == 429
+
+
+async def test_questions_are_judged_next_to_the_event_loop(
+    protocol: ProtocolCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first is judged, the loop goes on: it refuses those for which there is no room."""
+    before = hits("validations_waiting")
+    may_end = threading.Event()
+
+    def slow(*question: Any) -> Judgement:
+        assert may_end.wait(20)
+        return judge(*question)
+
+    monkeypatch.setattr(validation, "judge", slow)
+    async with limited(protocol, ValidationLimit(1000)) as client:
+        asked = [asyncio.create_task(ask(client, "192.0.2.1")) for _ in range(20)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        may_end.set()
+        statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert sorted(statuses) == [200] * 16 + [429] * 4
+    assert hits("validations_waiting") == before + 4

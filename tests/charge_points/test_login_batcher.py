@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from app.charge_points import login_batcher as module
-from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen
+from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen, LoginLookup
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
@@ -34,7 +34,9 @@ async def test_logins_that_ask_together_each_get_their_own(make_records: Records
         *((slug, s.record.identity) for s in stations),
         (slug, "CP-3"),
     ]
-    found = await asyncio.gather(*(batcher.find(*names) for names in asked))
+    lookups = await asyncio.gather(*(batcher.find(*names) for names in asked))
+    found = [lookup.login for lookup in lookups]
+    assert [lookup.tenant_exists for lookup in lookups] == [True, False, *[True] * 6]
     assert [login and login.charge_point_id for login in found] == [
         None,
         None,
@@ -47,6 +49,23 @@ async def test_logins_that_ask_together_each_get_their_own(make_records: Records
         slug,
         "CP-0",
     )
+
+
+async def test_a_login_in_another_case_finds_no_charge_point_but_its_spelling(
+    make_records: RecordsMaker,
+) -> None:
+    lower, upper = await make_records("rdam-1"), await make_records("RDAM-1")
+    batcher, slug = lower.storage.login_batcher, lower.tenant.slug
+    exact = [await batcher.find(slug, identity) for identity in ("rdam-1", "RDAM-1")]
+    assert [lookup.login and lookup.login.charge_point_id for lookup in exact] == [
+        lower.record.id,
+        upper.record.id,
+    ]
+    other = await batcher.find(slug, "Rdam-1")
+    assert (other.tenant_exists, other.login) == (True, None)
+    assert other.other_case in ("rdam-1", "RDAM-1")
+    assert await batcher.find(slug, "rdam-2") == LoginLookup(tenant_exists=True)
+    assert await batcher.find(slug.upper(), "RDAM-1") == LoginLookup()
 
 
 async def test_epochs_only_grow_also_of_sessions_that_begin_at_once(
@@ -143,17 +162,17 @@ async def test_a_connection_that_the_server_has_ended_costs_no_login(
 ) -> None:
     pool = _PoolAfterARestart(records.storage.login_batcher._pool)
     batcher = module.LoginBatcher(cast(Any, pool))
-    assert await batcher.find(records.tenant.slug, "CP-1") is not None
+    assert (await batcher.find(records.tenant.slug, "CP-1")).login is not None
     assert not pool.given
 
 
 async def test_a_database_that_restarts_is_found_again(records: ChargePointRecords) -> None:
     batcher, slug = records.storage.login_batcher, records.tenant.slug
-    assert await batcher.find(slug, "CP-1") is not None
+    assert (await batcher.find(slug, "CP-1")).login is not None
     async with records.database.platform() as work:
         ended = await work.connection.exec_driver_sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = 'stationmaster connections' and datname = current_database()"
         )
         assert ended.scalars().all() == [True]
-    assert await batcher.find(slug, "CP-1") is not None
+    assert (await batcher.find(slug, "CP-1")).login is not None

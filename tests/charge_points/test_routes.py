@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
@@ -76,6 +77,20 @@ async def test_the_live_state_is_shown(api: Api, operator: TenantRecord, token: 
     assert (one["connected"], one["connected_since"]) == (True, "2026-05-04T08:15:30.000Z")
     listed = (await api.call("GET", PATH, token)).json()["items"]
     assert [(item["identity"], item["connected"]) for item in listed] == [("RDAM-1", True), ("RDAM-2", False)]
+
+
+async def test_connections_that_replace_each_other_are_shown(
+    api: Api, operator: TenantRecord, token: str
+) -> None:
+    owner = await api.connect(operator, await api.charge_point(operator, "RDAM-1"), "RDAM-1")
+    assert (await api.call("GET", f"{PATH}/RDAM-1", token)).json()["flapping"] is False
+    times = tuple(NOW.timestamp() - number for number in reversed(range(6)))
+    api.services.presence.amend(replace(owner, take_overs=times))
+    assert (await api.call("GET", f"{PATH}/RDAM-1", token)).json()["flapping"] is True
+    (listed,) = (await api.call("GET", PATH, token)).json()["items"]
+    assert listed["flapping"] is True
+    api.clock.advance(600.0)
+    assert (await api.call("GET", f"{PATH}/RDAM-1", token)).json()["flapping"] is False
 
 
 async def test_the_listing_is_paged_and_narrowed(api: Api, operator: TenantRecord, token: str) -> None:

@@ -127,7 +127,7 @@ async def test_a_boot_is_kept_with_text_that_can_be_stored(records: ChargePointR
 
 async def test_a_pending_credential_is_promoted_or_dropped(records: ChargePointRecords) -> None:
     async def credentials() -> tuple[bytes | None, bytes | None, datetime | None]:
-        login = await records.storage.login_batcher.find(records.tenant.slug, "CP-1")
+        login = (await records.storage.login_batcher.find(records.tenant.slug, "CP-1")).login
         assert login is not None
         return login.credential_hash, login.pending_credential_hash, login.pending_until
 

@@ -6,17 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import Login
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.gateway.admission import Admission
+from app.gateway.sockets import WorkerSockets
+from app.live import take_overs
 from app.main import create_app
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.store import TenantStore
+from app.types import TenantId
 from tests.support.gateway import KEY, GatewayServer, serve
-from tests.support.raw_client import RawClient, frame_bytes
+from tests.support.raw_client import RawClient, close_last, frame_bytes
 
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
@@ -84,7 +88,9 @@ async def test_habits_of_chargers_are_tolerated(
     await assert_alive(client)
 
 
-@pytest.mark.parametrize("form", ["{0}/", "{0}?token=x", "{0}/?a=b", "CP%201", "%43P%201", "ignored/CP%201"])
+@pytest.mark.parametrize(
+    "form", ["{0}/", "{0}//", "/{0}", "{0}?token=x", "{0}/?a=b", "CP%201", "%43P%201", "{0}/{0}"]
+)
 async def test_forms_of_the_path_are_tolerated(server: GatewayServer, form: str) -> None:
     await server.register("CP 1")
     client = await server.attempt(form.format("CP%201"), password=KEY, user="CP 1")
@@ -204,11 +210,44 @@ async def test_failed_logins_have_a_limit_per_address(server: GatewayServer) -> 
         assert await known.close_code() == 4009
 
 
-async def test_a_browser_is_refused(server: GatewayServer) -> None:
+ORIGINS = ["https://example.com", "null", "file://", ""]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+async def test_a_valid_credential_with_an_origin_gets_in(server: GatewayServer, origin: str) -> None:
+    """WebSocket libraries of microcontrollers send it. A web page cannot send the credential."""
     await server.register("CP1")
-    client = await server.attempt("CP1", password=KEY, headers={"Origin": "https://example.com"})
+    before = REGISTRY.get_sample_value("stationmaster_deviations_total", {"kind": "origin"}) or 0.0
+    await assert_alive(await server.connect("CP1", headers={"Origin": origin}))
+    assert REGISTRY.get_sample_value("stationmaster_deviations_total", {"kind": "origin"}) == before + 1
+    wrong = await server.attempt("CP1", password=b"wrong", headers={"Origin": origin})
+    assert wrong.response.status == 401
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("options", [{}, {"password": b"any"}])
+async def test_an_origin_is_refused_where_no_credential_protects(
+    server: GatewayServer, origin: str, options: dict[str, Any]
+) -> None:
+    await server.register("OPEN", credential_hash=None, no_credential=True)
+    client = await server.attempt("OPEN", headers={"Origin": origin}, **options)
     assert client.response.status == 403
     assert client.response.problem["code"] == "origin_refused"
+    await server.register("BOTH", no_credential=True)
+    await server.connect("BOTH", headers={"Origin": origin})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["//ocpp/{0}/CP1", "/ocpp//{0}/CP1", "/ocpp/{0}///CP1//", "//ocpp//{0}//CP1/", "http://x//ocpp/{0}/CP1"],
+)
+async def test_surplus_slashes_are_ignored_in_every_place(server: GatewayServer, path: str) -> None:
+    await server.register("CP1")
+    client = await RawClient.open(server.port, path.format(server.tenant.slug), user="CP1", password=KEY)
+    assert client.response.status == 101
+    plain: dict[str, str | None] = {"Upgrade": None, "Connection": None, "Sec-WebSocket-Key": None}
+    client = await RawClient.open(server.port, path.format(server.tenant.slug), headers=plain)
+    assert client.response.status == 426
 
 
 async def test_a_plain_request_is_told_to_upgrade(server: GatewayServer) -> None:
@@ -277,7 +316,8 @@ async def test_no_common_subprotocol_opens_without_one_and_closes(
         ({"user": "cp1"}, "CP1", 401, None),
         ({"user": ""}, "CP1", 401, None),
         ({}, "CP1/", 400, None),
-        ({}, "x/CP1", 400, None),
+        ({}, "/CP1", 400, None),
+        ({}, "CP1/CP1", 400, None),
     ],
 )
 async def test_a_strict_tenant_tolerates_nothing(
@@ -377,3 +417,92 @@ async def test_a_reconnect_keeps_the_registration_without_a_boot(
     assert (await new.call("Heartbeat", {}))[:3] == [4, "1", "SecurityError"]
     await assert_alive(old)
     assert (await new.call("BootNotification", BOOT, "2"))[2]["status"] == status
+
+
+async def test_connections_that_replace_each_other_are_delayed_and_never_refused(
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_overs, "FLAPPING_FROM", 2)
+    monkeypatch.setattr(take_overs, "_LONGEST_PAUSE_S", 0.3)
+    before = REGISTRY.get_sample_value("stationmaster_handshakes_delayed_total") or 0.0
+    await server.register("CP1")
+    await server.register("CP2")
+    opened = [await server.connect("CP1") for _ in range(3)]
+    for client in opened[:2]:
+        assert await client.close_code() == 4009
+    delayed = asyncio.create_task(server.connect("CP1"))
+    # Others do not wait, and the present one is served meanwhile.
+    await assert_alive(await server.connect("CP2"))
+    await assert_alive(opened[2])
+    await assert_alive(await delayed)
+    assert await opened[2].close_code() == 4009
+    assert REGISTRY.get_sample_value("stationmaster_handshakes_delayed_total") == before + 1
+
+
+async def test_one_that_leaves_while_it_waits_replaces_none(
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_overs, "FLAPPING_FROM", 1)
+    monkeypatch.setattr(take_overs, "_LONGEST_PAUSE_S", 0.3)
+    decided: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    wait_for_calm = Admission._wait_for_calm
+
+    async def noticed(admission: Admission, *asked: Any) -> bool:
+        is_there = await wait_for_calm(admission, *asked)
+        decided.set_result(is_there)
+        return is_there
+
+    await server.register("CP1")
+    await server.connect("CP1")
+    present = await server.connect("CP1")
+    monkeypatch.setattr(Admission, "_wait_for_calm", noticed)
+    monkeypatch.setattr("tests.support.raw_client.WAIT_S", 0.05)
+    with pytest.raises(TimeoutError):
+        await server.connect("CP1")
+    await close_last()
+    monkeypatch.setattr("tests.support.raw_client.WAIT_S", 20.0)
+    assert await asyncio.wait_for(decided, 10) is False
+    await assert_alive(present)
+
+
+def at(address: str) -> dict[str, str | None]:
+    return {"X-Forwarded-For": address}
+
+
+async def test_a_right_credential_gets_in_while_others_guess_its_password(server: GatewayServer) -> None:
+    changes = {"login_failures_per_minute": 2, "trusted_proxies": ["127.0.0.0/8"]}
+    settings = server.settings.model_copy(update=changes)
+    for identity in ("CP1", "CP2", "CP3"):
+        await server.register(identity)
+    app = create_app(settings)
+    async with serve(app, settings) as port:
+        limited = GatewayServer(port, app, server.database, server.tenant, settings)
+        await limited.connect("CP2", headers=at("203.0.113.1"))
+
+        def guess(number: int) -> "asyncio.Task[RawClient]":
+            headers = at(f"203.0.113.{number % 20}")
+            return asyncio.create_task(limited.attempt("CP1", password=b"guess", headers=headers))
+
+        # They overlap, so these are judged before the first one is counted.
+        await asyncio.gather(*(guess(number) for number in range(40)))
+        guesses = [guess(number) for number in range(100)]
+        # At an address of its own, at that of an attacker, and there where it was in before.
+        for identity, address in (("CP1", "198.51.100.1"), ("CP3", "203.0.113.2"), ("CP2", "203.0.113.1")):
+            await assert_alive(await limited.connect(identity, headers=at(address)))
+        assert {wrong.response.status for wrong in await asyncio.gather(*guesses)} == {429}
+
+
+async def test_a_session_whose_socket_cannot_be_handed_over_ends(
+    server: GatewayServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no descriptor is left")
+
+    record = await server.register("CP1")
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerSockets, "take_over", fail)
+        client = await server.attempt("CP1", password=KEY)
+        assert await client.reader.read() == b""
+    await server.endpoint.drain()
+    assert await server.services.presence.find(TenantId(record.tenant_id), "CP1") is None
+    await assert_alive(await server.connect("CP1"))

@@ -2,62 +2,77 @@
 
 import pytest
 
-from app.gateway.limiter import LoginLimiter, client_address, network_of, parse_networks
+from app.gateway.limiter import LoginLimiter, Pair, client_address, network_of, parse_networks
 
-ATTACKER = ("198.51.100.7", "demo", "CP1")
+ATTACKER = Pair("198.51.100.7", "demo", "CP1")
+NEIGHBOUR = Pair("198.51.100.7", "demo", "CP9")
+ELSEWHERE = Pair("198.51.100.8", "demo", "CP1")
 
 
-def exhausted(size: int = 10) -> LoginLimiter:
+def exhausted(size: int = 10, pair: Pair = ATTACKER) -> LoginLimiter:
     limiter = LoginLimiter(size)
     for _ in range(size):
-        limiter.failed(*ATTACKER, now=0.0)
+        limiter.failed(pair, now=0.0, guessed=True)
     return limiter
 
 
 def test_failures_within_the_limit_are_allowed() -> None:
     limiter = LoginLimiter(10)
     for _ in range(9):
-        limiter.failed(*ATTACKER, now=0.0)
-    assert limiter.retry_after_s(*ATTACKER, now=0.0) == 0.0
+        limiter.failed(ATTACKER, now=0.0, guessed=True)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) == 0.0
 
 
-def test_the_limit_holds_for_all_identities_of_an_address() -> None:
-    assert exhausted().retry_after_s("198.51.100.7", "other", "CP9", now=0.0) == pytest.approx(6.0)
+def test_a_wrong_password_costs_its_address_and_its_identity() -> None:
+    limiter = exhausted()
+    assert limiter.retry_after_s(NEIGHBOUR, now=0.0) == pytest.approx(6.0)
+    assert limiter.retry_after_s(ELSEWHERE, now=0.0) == pytest.approx(6.0)
+    assert limiter.retry_after_s(Pair("198.51.100.8", "demo", "CP2"), now=0.0) == 0.0
+    assert limiter.retry_after_s(Pair("198.51.100.8", "other", "CP1"), now=0.0) == 0.0
 
 
 def test_the_wait_that_was_told_is_long_enough() -> None:
     limiter = exhausted()
-    assert limiter.retry_after_s(*ATTACKER, now=5.9) > 0.0
-    assert limiter.retry_after_s(*ATTACKER, now=6.0) == 0.0
-
-
-def test_another_address_is_not_held_up() -> None:
-    assert exhausted().retry_after_s("198.51.100.8", "demo", "CP1", now=0.0) == 0.0
+    assert limiter.retry_after_s(ATTACKER, now=5.9) > 0.0
+    assert limiter.retry_after_s(ATTACKER, now=6.0) == 0.0
 
 
 def test_a_charge_point_at_its_good_address_has_a_limit_of_its_own() -> None:
     limiter = LoginLimiter(10)
-    limiter.succeeded(*ATTACKER)
-    for _ in range(20):
-        limiter.failed("198.51.100.7", "demo", "CP2", now=0.0)
-    assert limiter.retry_after_s(*ATTACKER, now=0.0) == 0.0
+    limiter.succeeded(ATTACKER)
+    for pair in (NEIGHBOUR, ELSEWHERE):
+        for _ in range(20):
+            limiter.failed(pair, now=0.0, guessed=True)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) == 0.0
     for _ in range(10):
-        limiter.failed(*ATTACKER, now=0.0)
-    assert limiter.retry_after_s(*ATTACKER, now=0.0) > 0.0
+        limiter.failed(ATTACKER, now=0.0, guessed=True)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) > 0.0
+
+
+def test_pairs_that_were_good_are_judged_first_and_then_those_whose_address_has_done_nothing() -> None:
+    limiter = LoginLimiter(10)
+    limiter.succeeded(NEIGHBOUR)
+    for _ in range(20):
+        limiter.failed(ATTACKER, now=0.0, guessed=True)
+    assert [limiter.rank(pair, now=0.0) for pair in (NEIGHBOUR, ELSEWHERE, ATTACKER)] == [0, 1, 2]
 
 
 def test_overlapping_failures_do_not_lock_for_ever() -> None:
     limiter = LoginLimiter(10)
     for _ in range(100_000):
-        limiter.failed(*ATTACKER, now=0.0)
-    assert limiter.retry_after_s(*ATTACKER, now=0.0) <= 66.0
+        limiter.failed(ATTACKER, now=0.0, guessed=True)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) <= 66.0
 
 
-def test_a_light_failure_counts_less() -> None:
+def test_a_missing_credential_costs_the_address_little_and_the_identity_nothing() -> None:
     limiter = LoginLimiter(10)
     for _ in range(80):
-        limiter.failed(*ATTACKER, now=0.0, weight=0.1)
-    assert limiter.retry_after_s(*ATTACKER, now=0.0) == 0.0
+        limiter.failed(ATTACKER, now=0.0, guessed=False)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) == 0.0
+    for _ in range(40):
+        limiter.failed(ATTACKER, now=0.0, guessed=False)
+    assert limiter.retry_after_s(ATTACKER, now=0.0) > 0.0
+    assert limiter.retry_after_s(ELSEWHERE, now=0.0) == 0.0
 
 
 @pytest.mark.parametrize(

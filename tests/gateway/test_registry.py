@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.gateway import registry as module
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
@@ -14,8 +15,12 @@ from tests.support.live import TENANT, RecordingSession, SetClock, connection, o
 
 
 @pytest.fixture
-async def registry() -> AsyncIterator[Registry]:
-    clock = SetClock()
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def registry(clock: SetClock) -> AsyncIterator[Registry]:
     async with open_redis("unix:///nonexistent/redis.sock") as redis:
         presence = Presence(redis, WorkerId("a"), clock)
         await presence.renew()
@@ -82,3 +87,37 @@ async def test_a_stale_owner_is_closed_and_its_successor_is_not(registry: Regist
     assert not session.evicted
     registry.stale(owner("a", 5))
     assert session.evicted
+
+
+async def test_connections_that_replace_each_other_have_to_wait(registry: Registry, clock: SetClock) -> None:
+    for epoch in range(1, 8):
+        assert await registry.pause_s(TENANT, "RDAM-1") == 0.0
+        await registry.admit(RecordingSession(connection(epoch)))
+        clock.advance(0.25)
+    assert await registry.pause_s(TENANT, "RDAM-1") == 0.75
+    assert await registry.pause_s(TENANT, "RDAM-2") == 0.0
+    clock.advance(0.75)
+    assert await registry.pause_s(TENANT, "RDAM-1") == 0.0
+    await registry.admit(RecordingSession(connection(8)))
+    assert await registry.pause_s(TENANT, "RDAM-1") == 2.0
+    clock.advance(600.0)
+    assert await registry.pause_s(TENANT, "RDAM-1") == 0.0
+
+
+async def test_a_connection_that_ended_before_the_next_was_not_replaced(registry: Registry) -> None:
+    for epoch in range(1, 20):
+        session = RecordingSession(connection(epoch))
+        await registry.admit(session)
+        await registry.leave(session)
+    assert await registry.pause_s(TENANT, "RDAM-1") == 0.0
+
+
+async def test_take_overs_are_remembered_of_so_many_charge_points_only(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TAKE_OVERS_LIMIT", 1)
+    for identity in ("A", "B"):
+        for epoch in range(1, 8):
+            await registry.admit(RecordingSession(connection(epoch, identity=identity)))
+    assert await registry.pause_s(TENANT, "A") == 0.0
+    assert await registry.pause_s(TENANT, "B") > 0.0

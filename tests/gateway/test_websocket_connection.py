@@ -259,6 +259,40 @@ async def test_any_sign_of_life_stands_in_for_a_pong(connection: Connection) -> 
     assert connection.ended == [1011]
 
 
+PONG = b"\x8a\x80\x00\x00\x00\x00"
+
+
+def kept(connection: Connection, cycles: int, said: bytes = b"") -> bool:
+    """Ping a peer some times. said: what it sends between a check and the next ping."""
+    for _ in range(cycles):
+        if connection.websocket.keep_alive(30.0, 20.0) is None:
+            return False
+        if connection.websocket.keep_alive(30.0, 20.0) is None:
+            return False
+        if said:
+            connection.websocket.data_received(said)
+    return True
+
+
+async def test_a_peer_that_answers_no_pings_and_talks_stays(connection: Connection) -> None:
+    connection.websocket.silence_s = 600.0
+    for _ in range(5):
+        # A heartbeat each five minutes, at the worst moment.
+        assert kept(connection, 9)
+        assert kept(connection, 1, said=frame(b"x"))
+    assert kept(connection, 19)
+    assert not kept(connection, 2)
+    assert connection.ended == [1011]
+
+
+async def test_a_peer_that_has_answered_a_ping_has_to_answer_the_next(connection: Connection) -> None:
+    connection.websocket.silence_s = 600.0
+    assert connection.websocket.keep_alive(30.0, 20.0) == 20.0
+    connection.websocket.data_received(PONG)
+    assert connection.websocket.keep_alive(30.0, 20.0) == 10.0
+    assert not kept(connection, 1)
+
+
 async def test_our_own_pause_is_not_held_against_the_peer(connection: Connection) -> None:
     connection.websocket.keep_alive(30.0, 20.0)
     connection.websocket.pause_reading()

@@ -216,3 +216,21 @@ async def test_without_redis_the_newest_on_one_worker_wins(server: RedisServer) 
         assert await worker.registry.admit(new)
         assert (old.evicted, new.evicted) == (True, False)
         await worker.stop()
+
+
+async def test_both_workers_know_that_connections_replace_each_other(
+    redis: Redis, pair: list[Worker]
+) -> None:
+    for epoch in range(1, 10):
+        worker = pair[epoch % 2]
+        await worker.registry.admit(worker.session(connection(epoch)))
+        for each in pair:
+            await each.caught_up(redis)
+    # The last ones are on one worker, which does not tell the other.
+    for epoch in range(10, 14):
+        await pair[0].registry.admit(pair[0].session(connection(epoch)))
+    assert [await worker.registry.pause_s(TENANT, "RDAM-1") for worker in pair] == [30.0, 30.0]
+    for worker in pair:
+        owner = await worker.presence.find(TENANT, "RDAM-1")
+        assert owner is not None
+        assert len(owner.take_overs) >= 6

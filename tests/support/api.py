@@ -23,6 +23,8 @@ from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
+from app.login_attempts.records import RefusalReason, RefusedLogin
+from app.login_attempts.store import add_login_attempts
 from app.main import WorkerParts, command_effects, compose_services
 from app.settings import Settings
 from app.storage import Storage
@@ -164,6 +166,14 @@ class Api:
         }
         async with self.services.storage.database.tenant(tenant.id) as work:
             await work.connection.execute(transaction_tables.meter_values.insert().values(values))
+
+    async def refused_login(self, tenant: TenantRecord, identity: str) -> None:
+        """Record a login that was refused."""
+        login = RefusedLogin(
+            self.clock.now(), RefusalReason.CREDENTIAL_WRONG, "192.0.2.7", tenant.slug, identity
+        )
+        async with self.services.storage.database.platform() as work:
+            await add_login_attempts(work, [(login, 1)])
 
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any

@@ -16,6 +16,7 @@ from app.charge_points.store import ChargePointStore
 from app.database.database import Database
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
+from app.login_attempts.recorder import RefusedLogins
 from app.main import WorkerParts
 from app.settings import Settings
 from app.tenants.records import TenantRecord
@@ -48,6 +49,11 @@ class GatewayServer:
         (route,) = (route for route in self.app.router.routes if isinstance(route, ChargePointRoute))
         assert isinstance(route.endpoint, ChargePointEndpoint)
         return route.endpoint
+
+    @property
+    def refused(self) -> RefusedLogins:
+        """The refused logins of the server."""
+        return self.endpoint.refused
 
     async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
         """Create a charge point with KEY as its key."""

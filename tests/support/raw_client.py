@@ -29,6 +29,12 @@ async def close_all() -> None:
     await asyncio.sleep(0)
 
 
+async def close_last() -> None:
+    """Close the connection that was opened last, whether its handshake has been answered or not."""
+    await _opened[-1].close()
+    await asyncio.sleep(0)
+
+
 def frame_bytes(payload: bytes, first_byte: int = 0x80 | TEXT) -> bytes:
     """Make a frame of a charge point, masked with zeros. first_byte: flags and opcode."""
     if len(payload) < 126:

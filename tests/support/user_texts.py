@@ -19,6 +19,7 @@ from app import metrics
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.rendering import Pages
 from app.cli import application
+from app.login_attempts.rules import ADVICE
 from app.settings import Settings
 from app.web import wording
 from tests.support.protocol import OCPP16
@@ -45,6 +46,7 @@ def collect() -> str:
         "OpenAPI": _openapi_texts(),
         "Command line: help": _command_texts(application),
         "Errors and output": _source_texts(),
+        "Advice on refused logins": ADVICE.values(),
         "Core: what it says of frames, payloads and schedules": _core_texts(),
         "Metrics": _metric_texts(),
         "Pages": _page_texts(),

@@ -1,6 +1,7 @@
 """The ledger under faults: no false acknowledgement, one bad record fails alone, and it heals by itself."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -317,3 +318,31 @@ async def test_a_database_that_does_not_flush_is_refused(
     finally:
         await connection.execute(f"alter database {name} reset synchronous_commit")
         await connection.close()
+
+
+async def test_the_ledger_connects_at_its_start(
+    records: ChargePointRecords, settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later there may be no descriptor for a connection: strangers may have used them up."""
+    connected = asyncio.Semaphore(0)
+    connect = asyncpg.connect
+
+    async def noticed(*args: Any, **options: Any) -> Any:
+        connection = await connect(*args, **options)
+        connected.release()
+        return connection
+
+    async def refused(*args: Any, **options: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncpg, "connect", noticed)
+    ledger = Ledger(database_url, settings=settings, clock=SystemClock())
+    ledger.start()
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            await connected.acquire()
+    monkeypatch.setattr(asyncpg, "connect", refused)
+    try:
+        assert isinstance(await ledger.start_transaction(records.start()), TransactionStarted)
+    finally:
+        await ledger.close()

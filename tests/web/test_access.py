@@ -190,7 +190,7 @@ async def test_the_memory_of_the_verifier_is_bounded(api: Api, operator: TenantR
     with pytest.raises(TooManyRequests):
         await verifier.authenticate(mint_key("x").token, "192.0.2.1")
     for number in range(5000):
-        verifier._limit.failed((f"address-{number}",), 0.0)
+        verifier._limit.take((f"address-{number}",), 0.0)
     assert len(verifier._limit) <= 4096
 
 

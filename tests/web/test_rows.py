@@ -1,7 +1,7 @@
 """Rows are written as their models would be, and as the OpenAPI document promises."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, cast, get_args
 from uuid import UUID
 
@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from app.charge_points import tables as charge_point_tables
-from app.charge_points.records import ChargePointRecord, ConnectorRecord, StatusReport
+from app.charge_points.records import (
+    NOT_CONNECTED,
+    ChargePointRecord,
+    ConnectorRecord,
+    LiveState,
+    StatusReport,
+)
 from app.charge_points.schemas import (
     ChargePoint,
     Connector,
@@ -158,12 +164,15 @@ def test_connectors_are_written_as_the_model_writes_them(records: list[Connector
         assert_promised(schema_of("/v1/charge-points/{identity}/connectors/{connector_id}"), one)
 
 
-@given(st.lists(st.tuples(charge_point_records, st.none() | times), max_size=3), st.none() | texts)
+live_states = st.builds(LiveState, st.none() | times, st.booleans())
+
+
+@given(st.lists(st.tuples(charge_point_records, live_states), max_size=3), st.none() | texts)
 def test_charge_points_are_written_as_the_model_writes_them(
-    found: list[tuple[ChargePointRecord, datetime | None]], cursor: str | None
+    found: list[tuple[ChargePointRecord, LiveState]], cursor: str | None
 ) -> None:
-    fields = [charge_point_fields(row_of(record), since) for record, since in found]
-    models = [ChargePoint.of(record, since) for record, since in found]
+    fields = [charge_point_fields(row_of(record), live) for record, live in found]
+    models = [ChargePoint.of(record, live) for record, live in found]
     body = encoded_page(fields, cursor)
     assert body == written(Page[ChargePoint](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/charge-points"), body)
@@ -239,7 +248,9 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
         values = await TransactionStore(work).meter_values_of_charge_point(key, 10)
 
     charge_points = [
-        ChargePoint.of(point, owner.connected_at if point.id == key else None) for point in points if point
+        ChargePoint.of(point, LiveState(owner.connected_at) if point.id == key else NOT_CONNECTED)
+        for point in points
+        if point
     ]
     transactions = [transaction_of(record) for record in records if record]
     for path, template, model in (

@@ -17,7 +17,7 @@ from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
 from app.catalog.routes.answers import TAG, answers, refuse_unknown_parameters
 from app.catalog.routes.messages import message_routes
-from app.catalog.routes.validation import validate_route
+from app.catalog.routes.validation import ValidationLimit, validate_route
 from app.near_names import UnknownName
 from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse, json_document
@@ -25,8 +25,12 @@ from app.web.documents import Document, DocumentResponse, json_document
 _RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
 
 
-def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
-    """Make every route below `/v1/protocols`, in the order in which they must be matched."""
+def catalog_routes(catalog: Catalog, limit: ValidationLimit | None = None) -> list[BaseRoute]:
+    """Make every route below `/v1/protocols`, in the order in which they must be matched.
+
+    limit: how much strangers may have validated; None: the usual limit, by the address of the peer.
+    """
+    limit = limit or ValidationLimit()
     routes: list[BaseRoute] = [
         _fixed_route(
             API_ROOT,
@@ -37,12 +41,12 @@ def catalog_routes(catalog: Catalog) -> list[BaseRoute]:
         )
     ]
     for protocol in catalog.protocols.values():
-        routes += _protocol_routes(protocol)
+        routes += _protocol_routes(protocol, limit)
     routes.append(_unknown_route(catalog, routes))
     return routes
 
 
-def _protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
+def _protocol_routes(protocol: ProtocolCatalog, limit: ValidationLimit) -> list[BaseRoute]:
     """Make the routes of one protocol; those of its messages only if the core describes them."""
     name, slug = protocol.entry.name, protocol.entry.slug
     routes: list[BaseRoute] = [
@@ -60,7 +64,7 @@ def _protocol_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
     if protocol.core is not None and protocol.definition is not None:
         routes += message_routes(protocol, protocol.core)
         routes += _list_routes(protocol, protocol.definition)
-        routes.append(validate_route(protocol, protocol.core))
+        routes.append(validate_route(protocol, protocol.core, limit))
     return routes
 
 

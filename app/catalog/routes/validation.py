@@ -1,47 +1,154 @@
-"""The route that judges the frame or payload of a developer."""
+"""The route that judges the frame or payload of a developer.
 
+It needs no key, so nothing of it runs on the event loop but the reading of its small body.
+"""
+
+import json
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Final
 
-from fastapi import Body, Request
+from fastapi import Body, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
-from starlette.types import Message
 
 from app.catalog.catalog import ProtocolCatalog
 from app.catalog.judgement import judge
 from app.catalog.routes.answers import TAG, refusal
 from app.catalog.schemas import QUESTION_EXAMPLES, Judgement, Question
-from app.errors import FieldViolation, InvalidInput
+from app.clock import Clock, SystemClock
+from app.computation import PUBLIC, compute
+from app.errors import FieldViolation, InvalidInput, TooManyRequests
+from app.metrics import LIMITS_HIT
 from app.ocpp import Protocol
+from app.token_buckets import TokenBuckets
 from app.web.json_body import read_bytes
+from app.web.problems import documented
 
-# A frame as large as the gateway accepts (256 KiB), escaped as a JSON string in the worst usual case.
-_BODY_LIMIT_BYTES = 1024 * 1024
+# A frame of 128 KiB in which each second character is escaped. Real messages have a few KB.
+_BODY_LIMIT_BYTES: Final = 256 * 1024
+_BYTES_PER_TOKEN: Final = 16 * 1024
+_ADDRESSES: Final = 50_000
+_WAITING_LIMIT: Final = 16
+_QUESTION: Final = TypeAdapter(Question)
 
 
-class _BoundedRoute(APIRoute):
-    """A route that refuses a body over the limit before FastAPI reads it."""
+class ValidationLimit:
+    """Bounds what strangers may have validated: by address, and in all.
+
+    Args:
+        per_minute: of one address; a body of more than 16 KiB counts several times.
+        address_of: from the peer and the value of X-Forwarded-For to the address that counts.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        per_minute: int = 300,
+        address_of: Callable[[str, str], str] = lambda peer, forwarded_for: peer,
+        clock: Clock | None = None,
+    ) -> None:
+        self._buckets = TokenBuckets(per_minute, _ADDRESSES)
+        self._address_of = address_of
+        self._clock = clock or SystemClock()
+        self._waiting = 0
+
+    def take(self, request: Request) -> None:
+        """Count one question.
+
+        Raises:
+            TooManyRequests: the address has no token.
+        """
+        key, now = self._key(request), self._clock.monotonic()
+        if (wait_s := self._buckets.retry_after_s(key, now)) > 0.0:
+            LIMITS_HIT.labels("validations").inc()
+            raise TooManyRequests("Too many questions from this address.", int(wait_s) + 1)
+        self._buckets.take(key, now)
+
+    async def run(self, request: Request, size_bytes: int, work: Callable[[], bytes]) -> bytes:
+        """Run work next to the event loop. size_bytes: of the body; a large one counts as several.
+
+        Raises:
+            TooManyRequests: too many questions wait.
+        """
+        if size_bytes > _BYTES_PER_TOKEN:
+            self._buckets.take(
+                self._key(request), self._clock.monotonic(), size_bytes / _BYTES_PER_TOKEN - 1.0
+            )
+        if self._waiting >= _WAITING_LIMIT:
+            LIMITS_HIT.labels("validations_waiting").inc()
+            raise TooManyRequests("Too many questions wait.")
+        self._waiting += 1
+        try:
+            return await compute(PUBLIC, work)
+        finally:
+            self._waiting -= 1
+
+    def _key(self, request: Request) -> tuple[str, ...]:
+        peer = request.client.host if request.client else ""
+        return (self._address_of(peer, ",".join(request.headers.getlist("x-forwarded-for"))),)
+
+
+class _ComputedRoute(APIRoute):
+    """A route whose body is bounded, and parsed, judged and encoded next to the event loop."""
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, limit: ValidationLimit, **options: Any
+    ) -> None:
+        self._limit = limit
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of requests, which raises BodyTooLarge."""
-        handle = super().get_route_handler()
+        """Return the handler of requests, which raises BodyTooLarge and TooManyRequests."""
 
-        async def bounded(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
+            self._limit.take(request)
             content = await read_bytes(request, _BODY_LIMIT_BYTES)
+            work = partial(_answer_to, self.endpoint, content, request.headers.get("content-type", ""))
+            answer = await self._limit.run(request, len(content), work)
+            return Response(answer, media_type="application/json")
 
-            async def receive() -> Message:
-                return {"type": "http.request", "body": content, "more_body": False}
-
-            return await handle(Request(request.scope, receive))
-
-        return bounded
+        return handle
 
 
-def validate_route(protocol: ProtocolCatalog, core: Protocol) -> APIRoute:
+def _answer_to(judging: Callable[[Question], Judgement], content: bytes, content_type: str) -> bytes:
+    """Read a question and answer it, with the errors of FastAPI."""
+    return judging(_read(content, content_type)).model_dump_json().encode()
+
+
+def _read(content: bytes, content_type: str) -> Question:
+    if not content:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+    value: Any = content
+    try:
+        if _is_json(content_type):
+            value = json.loads(content)
+        return _QUESTION.validate_python(value)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        ) from None
+    except json.JSONDecodeError as error:
+        fault = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error"}
+        raise RequestValidationError([fault]) from None
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "There was an error parsing the body") from None
+
+
+def _is_json(content_type: str) -> bool:
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type.startswith("application/") and (
+        media_type == "application/json" or media_type.endswith("+json")
+    )
+
+
+def validate_route(protocol: ProtocolCatalog, core: Protocol, limit: ValidationLimit) -> APIRoute:
     """Make the route that takes a question and answers with a judgement. Nothing is stored or sent."""
 
-    async def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
+    def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
         return judge(protocol, core, question)
 
     example = InvalidInput(
@@ -51,9 +158,10 @@ def validate_route(protocol: ProtocolCatalog, core: Protocol) -> APIRoute:
             )
         ]
     )
-    return _BoundedRoute(
+    return _ComputedRoute(
         f"{protocol.href}/validate",
         validate,
+        limit=limit,
         methods=["POST"],
         response_model=Judgement,
         name=f"validate_{protocol.entry.slug.replace('-', '_')}",
@@ -65,5 +173,9 @@ def validate_route(protocol: ProtocolCatalog, core: Protocol) -> APIRoute:
             "frame if the frame itself breaks a rule."
         ),
         tags=[TAG],
-        responses={413: {"description": "The body is larger than 1 MiB."}, 422: refusal(example)},
+        responses={
+            413: {"description": "The body is larger than 256 KiB."},
+            422: refusal(example),
+            429: documented(429),
+        },
     )

@@ -63,6 +63,7 @@ async def make_owned(api: Api) -> OwnedResources:
     transaction = await api.transaction(tenant, charge_point)
     await api.meter_value(tenant, charge_point)
     await api.orphan_record(tenant, charge_point)
+    await api.refused_login(tenant, identity)
     command = await api.command(tenant, charge_point, identity=identity)
     values = {
         "slug": tenant.slug,

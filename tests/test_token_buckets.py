@@ -2,16 +2,16 @@
 
 import pytest
 
-from app.failure_limit import FailureLimit
+from app.token_buckets import TokenBuckets
 
 KEY = ("192.0.2.1",)
 
 
-def exhausted(per_minute: int) -> FailureLimit:
-    limit = FailureLimit(per_minute, most_keys=100)
+def exhausted(per_minute: int) -> TokenBuckets:
+    limit = TokenBuckets(per_minute, most_keys=100)
     for _ in range(per_minute):
         assert limit.retry_after_s(KEY, 0.0) == 0.0
-        limit.failed(KEY, 0.0)
+        limit.take(KEY, 0.0)
     return limit
 
 
@@ -22,11 +22,11 @@ def test_a_full_bucket_allows_as_many_failures_as_it_has_tokens() -> None:
 def test_one_more_is_allowed_after_the_wait_and_all_after_a_minute() -> None:
     limit = exhausted(3)
     assert limit.retry_after_s(KEY, 20.0) == 0.0
-    limit.failed(KEY, 20.0)
+    limit.take(KEY, 20.0)
     assert limit.retry_after_s(KEY, 20.0) > 0.0
     for _ in range(3):
         assert limit.retry_after_s(KEY, 81.0) == 0.0
-        limit.failed(KEY, 81.0)
+        limit.take(KEY, 81.0)
     assert limit.retry_after_s(KEY, 81.0) > 0.0
 
 
@@ -35,16 +35,16 @@ def test_keys_do_not_share_a_bucket() -> None:
 
 
 def test_failures_that_overlap_do_not_lock_for_ever() -> None:
-    limit = FailureLimit(10, most_keys=100)
+    limit = TokenBuckets(10, most_keys=100)
     for _ in range(100_000):
-        limit.failed(KEY, 0.0)
+        limit.take(KEY, 0.0)
     assert limit.retry_after_s(KEY, 0.0) <= 66.0
 
 
 def test_the_oldest_key_is_forgotten_first() -> None:
     limit = exhausted(1)
     for number in range(100):
-        limit.failed((f"address-{number}",), 0.0)
+        limit.take((f"address-{number}",), 0.0)
     assert len(limit) == 100
     assert limit.retry_after_s(KEY, 0.0) == 0.0
     assert limit.retry_after_s(("address-0",), 0.0) > 0.0

@@ -1,4 +1,4 @@
-"""Limits how many attempts may fail within a minute, in the memory of one worker."""
+"""Limits how often something may happen within a minute, for each address, in the memory of one worker."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ class _Bucket:
     at: float
 
 
-class FailureLimit:
-    """One token bucket for each key, such as an address. A failure takes a token, a success takes none.
+class TokenBuckets:
+    """One token bucket for each key, such as an address.
 
     Args:
         per_minute: the size of a bucket, which fills up again within one minute.
@@ -27,7 +27,7 @@ class FailureLimit:
         return len(self._buckets)
 
     def retry_after_s(self, key: tuple[str, ...], now: float) -> float:
-        """Return the seconds until the next attempt is allowed; 0.0 if it is allowed now.
+        """Return the seconds until there is a token; 0.0 if there is one now.
 
         Args:
             key: the address, or other key, of the attempt.
@@ -39,7 +39,7 @@ class FailureLimit:
         tokens = self._level(bucket, now)
         return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
 
-    def failed(self, key: tuple[str, ...], now: float, weight: float = 1.0) -> None:
+    def take(self, key: tuple[str, ...], now: float, weight: float = 1.0) -> None:
         """Take `weight` tokens. Attempts that overlap may take a bucket below zero, by its size at most."""
         bucket = self._buckets.pop(key, None)
         tokens = self._size if bucket is None else self._level(bucket, now)
