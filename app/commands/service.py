@@ -48,7 +48,8 @@ _LOCATE_AGAIN_S = 1.0
 _LOG = get_logger(__name__)
 
 
-_PAYLOAD_LIMIT_BYTES: Final = 262_144
+PAYLOAD_LIMIT_BYTES: Final = 262_144
+"""The largest payload of a command, in bytes of its JSON text."""
 
 
 class CommandService:
@@ -57,7 +58,7 @@ class CommandService:
     def __init__(self, context: CommandContext, owner: CommandOwner, presence: Presence) -> None:
         """owner: of the same worker; it records the ends that this side decides."""
         self.database = context.database
-        self.payload_limit_bytes = _PAYLOAD_LIMIT_BYTES
+        self.payload_limit_bytes = PAYLOAD_LIMIT_BYTES
         self._context = context
         self._clock = context.clock
         self._settings = context.settings

@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.database.database import Database
 from app.database.text import clean_text
 from app.database.unit_of_work import TenantWork
-from app.errors import FieldViolation, InvalidInput, NotFound
+from app.errors import FieldViolation, InvalidInput, NoSuchChargePoint, NotFound
 from app.id_tags.records import (
     AuthorizationPolicyRecord,
     ChargePointPolicyRecord,
@@ -184,7 +184,7 @@ class AuthorizationPolicyService:
 async def _place(work: TenantWork, identity: str) -> int:
     found = await IdTagStore(work).charge_points([identity])
     if identity not in found:
-        raise NotFound(f"There is no charge point {identity}.")
+        raise NoSuchChargePoint(identity)
     return found[identity]
 
 

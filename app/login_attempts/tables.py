@@ -5,7 +5,6 @@ from sqlalchemy import (
     Column,
     Identity,
     Integer,
-    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -18,7 +17,7 @@ login_attempts = Table(
     metadata,
     tenant_column(),
     # Given again with each repetition, so that it has the order of last_at.
-    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     # Empty if the request named none.
     Column("identity", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -27,6 +26,5 @@ login_attempts = Table(
     Column("count", Integer, nullable=False),
     time_column("first_at"),
     time_column("last_at"),
-    PrimaryKeyConstraint("tenant_id", "id"),
     UniqueConstraint("tenant_id", "identity", "reason", "remote"),
 )

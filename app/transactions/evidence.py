@@ -22,7 +22,7 @@ _FIRST_DICTIONARY: Final = (
 _FORMAT: Final = b"\x01"
 
 
-class Evidence(NamedTuple):
+class ReceivedFrame(NamedTuple):
     """A frame as it was received, and its deviations from the standard."""
 
     frame: str
@@ -35,18 +35,18 @@ def evidence_of(call: Dispatch) -> bytes:
         {"kind": deviation.kind, "pointer": deviation.pointer, "raw": deviation.raw}
         for deviation in call.deviations
     ]
-    return pack(Evidence(call.text or "", deviations))
+    return pack(ReceivedFrame(call.text or "", deviations))
 
 
-def pack(evidence: Evidence) -> bytes:
+def pack(evidence: ReceivedFrame) -> bytes:
     """Return evidence in a few bytes."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS, zdict=_FIRST_DICTIONARY)
     text = orjson.dumps({"deviations": evidence.deviations, "frame": evidence.frame})
     return _FORMAT + packer.compress(text) + packer.flush()
 
 
-def unpack(packed: bytes) -> Evidence:
+def unpack(packed: bytes) -> ReceivedFrame:
     """Return evidence that `pack` has packed."""
     unpacker = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_FIRST_DICTIONARY)
     found = orjson.loads(unpacker.decompress(packed[1:]) + unpacker.flush())
-    return Evidence(found["frame"], found["deviations"])
+    return ReceivedFrame(found["frame"], found["deviations"])

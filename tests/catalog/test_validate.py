@@ -94,7 +94,7 @@ ROWS: dict[str, tuple[dict[str, Any], str, str, str | None, list[Any] | None]] =
         "OccurenceConstraintViolation",
         "/meterValue/0/sampledValue",
         "7.33",
-        [4, "7", "OccurenceConstraintViolation"],
+        None,
     ),
     "not an enumerated value": (
         {

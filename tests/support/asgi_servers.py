@@ -119,10 +119,11 @@ SERVERS: Final[dict[str, Serving]] = {
 }
 
 NOT_UTF_8: Final = {
+    "websockets-sansio": "close 1007",
     # These end the connection without a reason if a text is not UTF-8.
     "wsproto": "the end",
     "hypercorn": "the end",
     # Its WebSocket layer reports a general error, and the close frame after it has no code.
     "granian": "close without a code",
 }
-"""How a server ends a connection that our byte path ends with 1007, if it does not do the same."""
+"""How a server ends a connection with text that is not UTF-8, which our byte path reads."""

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from app.commands.records import CommandRecord, CommandRequest
 from app.commands.rules import OPEN_COMMAND_STATES
-from app.commands.service import CommandService
+from app.commands.service import PAYLOAD_LIMIT_BYTES, CommandService
 from app.database.database import Database
-from app.settings import Settings
 from app.types import TenantId
 
 
@@ -28,7 +27,7 @@ class ScriptedCommands(CommandService):
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.payload_limit_bytes = Settings().frame_limit_bytes
+        self.payload_limit_bytes = PAYLOAD_LIMIT_BYTES
         self.issued: list[Issued] = []
         self.waited: list[float] = []
         self.outcome: CommandRecord | Exception | None = None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.tenants.records import TenantRecord
 from app.transactions import evidence, records, rules
-from app.transactions.evidence import Evidence
+from app.transactions.evidence import ReceivedFrame
 from app.transactions.records import DamagedRecord, TransactionStart, TransactionStop
 from app.transactions.rules.flags import MEANINGS
 from app.types import ChargePointId
@@ -25,17 +25,17 @@ DEVIATIONS: list[dict[str, Any]] = [{"kind": "missing_field", "pointer": "/times
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
 def test_what_is_packed_is_unpacked(frame: str, odd: bool) -> None:
-    given_evidence = Evidence(frame, DEVIATIONS if odd else [])
+    given_evidence = ReceivedFrame(frame, DEVIATIONS if odd else [])
     assert evidence.unpack(evidence.pack(given_evidence)) == given_evidence
 
 
 def test_the_format_never_changes() -> None:
     packed = bytes.fromhex("01ab464d4be869c21091280eaf8c51026a0000")
-    assert evidence.unpack(packed) == Evidence('[2,"1","Start\u00e9"]', [])
+    assert evidence.unpack(packed) == ReceivedFrame('[2,"1","Start\u00e9"]', [])
 
 
 def test_a_frame_takes_less_than_its_text() -> None:
-    assert len(evidence.pack(Evidence(STOP, []))) < 0.7 * len(STOP)
+    assert len(evidence.pack(ReceivedFrame(STOP, []))) < 0.7 * len(STOP)
 
 
 def test_each_flag_has_a_meaning() -> None:
@@ -51,12 +51,12 @@ async def test_a_disputed_transaction_shows_what_it_rests_on(
 ) -> None:
     place = (operator.id, charge_point)
     ledger = api.services.storage.ledger
-    begun = evidence.pack(Evidence('[2,"1","StartTransaction",{}]', DEVIATIONS))
+    begun = evidence.pack(ReceivedFrame('[2,"1","StartTransaction",{}]', DEVIATIONS))
     start = TransactionStart(*place, 1, "TAG", NOW, NOW, 0, flags=("time_missing",), evidence=begun)
     number = (await ledger.start_transaction(start)).transaction_id
     at = NOW + timedelta(hours=1)
     for meter_wh in (18250, 99):
-        ended = evidence.pack(Evidence(STOP, []))
+        ended = evidence.pack(ReceivedFrame(STOP, []))
         raw = {"transactionId": number, "meterStop": meter_wh}
         await ledger.stop_transaction(
             TransactionStop(*place, number, at, at, meter_wh, raw=raw, evidence=ended)

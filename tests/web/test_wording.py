@@ -72,7 +72,7 @@ BODY_ROWS: list[tuple[str, str, str]] = [
     ('{"needed": 1, "items": [1, 2, 3]}', "/items", "has more than 2 items"),
     ('{"needed": 1, "part": []}', "/part", "is not an object"),
     ('{"needed": 1, "facts": []}', "/facts", "is not an object"),
-    ('{"needed": 1, "tag": "%s"}' % ("A" * 21), "/tag", "must be 1 to 20 printable ASCII characters"),
+    ('{"needed": 1, "tag": "%s"}' % ("A" * 37), "/tag", "must be 1 to 36 printable ASCII characters"),
     ('{"needed": 1, "identity": ".."}', "/identity", "must be 1 to 48 of A-Z, a-z, 0-9, blank and"),
     ('{"needed": 1, "slug": "De Mo"}', "/slug", "must be 1 to 40 of a-z, 0-9 and '-'"),
     ('{"needed": 1, "line": "a\\nb"}', "/line", "must be one line without control characters"),
@@ -167,7 +167,8 @@ async def test_an_empty_body_is_called_empty(api: Api, token: str) -> None:
 def _operations_with_body(api: Api) -> Iterator[tuple[str, str]]:
     for path, operations in api.app.openapi()["paths"].items():
         for method, operation in operations.items():
-            if "requestBody" in operation and "/tenants" not in path and "/commands/" not in path:
+            is_other = any(part in path for part in ("/tenants", "/commands/", "/id-tag-list"))
+            if "requestBody" in operation and not is_other:
                 filled = path.replace("{identity}", "A").replace("{connector_id}", "1")
                 filled = filled.replace("{id_tag}", "A").replace("{charging_profile_id}", "1")
                 yield method.upper(), filled
