@@ -1,0 +1,56 @@
+"""Runs the commands of a page for operators, as one would type them."""
+
+import asyncio
+import json
+import os
+import re
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.tenants.records import ApiKeyRecord
+from app.tenants.store import ApiKeyStore
+from app.web.tokens import mint_key
+from tests.support.gateway import GatewayServer
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+class OperatorPage:
+    """A page, and the environment in which its commands run."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (DOCS / name).read_text("utf-8")
+        self.commands: list[str] = re.findall(r"^\$ (curl .+)$", self.text, re.MULTILINE)
+        self._environment: dict[str, str] = {}
+
+    async def log_in(self, server: GatewayServer) -> None:
+        """Give the commands a server and a key."""
+        key = mint_key(server.settings.credential_pepper)
+        record = ApiKeyRecord(
+            id=uuid.uuid4(),
+            tenant_id=server.tenant.id,
+            name="operator",
+            prefix=key.prefix,
+            secret_hash=key.secret_hash,
+            scopes=("read", "write"),
+            expires_at=None,
+            revoked_at=None,
+            created_at=datetime.now(UTC),
+            last_used_at=None,
+        )
+        async with server.database.platform() as work:
+            await ApiKeyStore(work).create(record)
+        self._environment = {"SERVER": f"http://127.0.0.1:{server.port}", "KEY": key.token}
+
+    async def run(self, command: str) -> Any:
+        """Run one command, which must succeed, and return its answer."""
+        process = await asyncio.create_subprocess_shell(
+            command.replace("curl -s", "curl -s --fail-with-body"),
+            env={**os.environ, **self._environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 0, (command, output)
+        return json.loads(output)
