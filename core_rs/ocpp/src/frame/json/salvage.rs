@@ -1,9 +1,10 @@
 //! Reads a damaged text as far as possible. For billing messages: whatever can be read of one is recorded.
 //!
 //! Whatever is broken costs only itself: a bare word or a bad number becomes a string with its text, a missing comma or
-//! value is supplied, brackets that are not closed end with the text, and surplus items are left out.
+//! value is supplied, brackets that are not closed end with the text, and surplus items are left out. A value in which
+//! the text ends is left out: `98` may be the beginning of `98765`.
 
-use super::Repair;
+use super::{Fault, Repair};
 use super::reader::Reader;
 use crate::protocol::Limits;
 use crate::protocol::value::{Key, Value};
@@ -33,7 +34,7 @@ struct Salvager<'a> {
 impl<'a> Salvager<'a> {
     fn value(&mut self, depth: usize) -> Option<Value<'a>> {
         match self.reader.peek()? {
-            b'"' => Some(Value::String(self.string())),
+            b'"' => self.string().map(Value::String),
             b'{' | b'[' if depth > self.limits.depth => {
                 self.skip();
                 None
@@ -96,7 +97,7 @@ impl<'a> Salvager<'a> {
     /// The name of a member, in quotes or bare.
     fn name(&mut self) -> Option<Cow<'a, str>> {
         if self.reader.peek() == Some(b'"') {
-            return Some(self.string());
+            return self.string();
         }
         match self.word()? {
             Value::String(text) => Some(text),
@@ -120,21 +121,30 @@ impl<'a> Salvager<'a> {
         }
     }
 
-    /// A string; one that is broken ends with the next quotation mark, or with the text.
-    fn string(&mut self) -> Cow<'a, str> {
+    /// A string; one that is broken ends with the next quotation mark. `None`: the text ends in it.
+    fn string(&mut self) -> Option<Cow<'a, str>> {
         let start = self.reader.at;
-        if let Ok(text) = self.reader.string() {
-            return text;
-        }
+        let fault = match self.reader.string() {
+            Ok(text) => return Some(text),
+            Err(error) => error.fault,
+        };
         self.reader.at = start;
         self.repair("string");
         let inside = &self.reader.text[start + 1..];
-        let length = inside.find('"').unwrap_or(inside.len());
-        self.reader.at = (start + 1 + length + 1).min(self.reader.text.len());
-        Cow::Borrowed(&inside[..length])
+        match inside.find('"').filter(|_| fault != Fault::UnexpectedEnd) {
+            Some(length) => {
+                self.reader.at = start + 1 + length + 1;
+                Some(Cow::Borrowed(&inside[..length]))
+            }
+            None => {
+                self.reader.at = self.reader.text.len();
+                None
+            }
+        }
     }
 
-    /// A number or literal as it should be, or the text of something else. Goes on by one byte at least.
+    /// A number or literal as it should be, or the text of something else. Goes on by one byte at least. `None`: there
+    /// is none, or the text ends in it.
     fn word(&mut self) -> Option<Value<'a>> {
         let start = self.reader.at;
         let rest = &self.reader.bytes[start..];
@@ -145,6 +155,9 @@ impl<'a> Salvager<'a> {
             return None;
         }
         self.reader.at = start + length;
+        if rest[length..].trim_ascii().is_empty() {
+            return None;
+        }
         let word = &self.reader.text[start..start + length];
         let mut alone = Reader::new(word, self.limits, false);
         match alone.value() {
@@ -183,5 +196,48 @@ impl<'a> Salvager<'a> {
         if self.repairs.len() < LISTED {
             self.repairs.push(Repair { kind, offset: self.reader.at });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"[2,"id-1","StopTransaction",{"transactionId":4711,"idTag":"TAG-\"12","meterStop":98765,
+        "timestamp":"2026-01-01T12:00:00Z","transactionData":[{"sampledValue":[{"value":"12345"},{"value":"9.5"}]}]}]"#;
+
+    fn scalars(value: &Value<'_>, into: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| scalars(item, into)),
+            Value::Object(members) => members.iter().for_each(|(_, value)| scalars(value, into)),
+            Value::Null => {}
+            scalar => into.push(scalar.to_json(usize::MAX)),
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_cut_off_anywhere_tells_nothing_that_the_whole_does_not_tell() {
+        let mut whole = Vec::new();
+        scalars(&salvage(WHOLE, Limits::default()).0.unwrap(), &mut whole);
+        for padding in ["", "\n", " \r\n", "\0", "\u{fffd}"] {
+            for end in 1..WHOLE.len() {
+                let text = format!("{}{padding}", &WHOLE[..end]);
+                let mut found = Vec::new();
+                scalars(&salvage(&text, Limits::default()).0.unwrap(), &mut found);
+                let numbers = |all: &[String]| {
+                    all.iter().filter(|text| !text.contains(['\u{fffd}', '\0'])).cloned().collect::<Vec<_>>()
+                };
+                let (found, expected) = (numbers(&found), &whole[..numbers(&found).len()]);
+                assert_eq!(found, expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_end_is_kept() {
+        let (value, _) = salvage(r#"[2,"1","A",{"meterStop":98765,"transactionId":7"#, Limits::default());
+        let mut found = Vec::new();
+        scalars(&value.unwrap(), &mut found);
+        assert_eq!(found, ["2", "\"1\"", "\"A\"", "98765"]);
     }
 }
