@@ -12,11 +12,20 @@ use super::unfinished::Unfinished;
 pub struct Limits {
     /// Most bytes of payload, over all fragments.
     pub message_bytes: usize,
-    /// Most fragments. Without it a peer could send empty ones for ever.
+    /// Most fragments without content worth their head. Without it a peer could send empty ones for ever. Each
+    /// `FRAGMENT_BYTES` of payload allow one more: small devices send large messages in pieces of their buffer.
     pub fragments: usize,
 }
 
+/// Bytes of payload that are worth a fragment.
+const FRAGMENT_BYTES: usize = 16;
+
 impl Limits {
+    /// Whether a message with so many fragments and bytes may have another fragment.
+    pub(super) fn admits_fragment(self, fragments: usize, held_bytes: usize) -> bool {
+        fragments < self.fragments.saturating_add(held_bytes / FRAGMENT_BYTES)
+    }
+
     /// Whether a message with `held_bytes` so far may go on with this frame.
     pub(super) fn admit(self, head: &Head, held_bytes: usize) -> Result<(), Fault> {
         if held_bytes.saturating_add(head.payload_bytes) > self.message_bytes {

@@ -116,7 +116,7 @@ impl Unfinished {
             (_, Some(_)) => return Err(Fault::MessageInMessage),
         }
         let message = self.message.get_or_insert_with(|| Message::new(head.opcode, head.is_compressed));
-        if message.fragments == limits.fragments {
+        if !limits.admits_fragment(message.fragments, message.payload.len()) {
             return Err(Fault::TooManyFragments);
         }
         let may_be_cut = terms.is_lenient && message.opcode == Opcode::Text && !message.is_compressed;
