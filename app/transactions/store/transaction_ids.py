@@ -7,7 +7,8 @@ back. What a worker has not used at its end is left out. A charge point knows 32
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from app.database.prepared import Connection
@@ -27,15 +28,44 @@ _RESERVE: Final = """
 """
 
 
+class ReservedIds:
+    """The ids of one batch, of each tenant in rising order."""
+
+    def __init__(self, free: dict[int, deque[int]]) -> None:
+        self._free = free
+
+    def take(self, tenant_id: int) -> int:
+        """Return the next id of a tenant that has a free one."""
+        return self._free[tenant_id].popleft()
+
+
 class TransactionIds:
-    """The free ids of one worker, of each tenant in rising order."""
+    """The free ids of one worker, of each tenant in rising order. Two batches never share one."""
 
     def __init__(self) -> None:
         self._free: dict[int, deque[int]] = {}
         self._reserving = asyncio.Lock()
 
-    async def reserve(self, connection: Connection, needed: Mapping[int, int]) -> None:
-        """See to it that so many ids of each tenant are free. connection: outside of a transaction."""
+    @asynccontextmanager
+    async def reserved(
+        self, connection: Connection, needed: Mapping[int, int]
+    ) -> AsyncGenerator[ReservedIds, None]:
+        """Give the caller so many ids of each tenant, and take back those that it has not taken.
+
+        connection: outside of a transaction.
+        """
+        own: dict[int, deque[int]] = {}
+        try:
+            await self._reserve(connection, needed, own)
+            yield ReservedIds(own)
+        finally:
+            for tenant_id, left in own.items():
+                self._free[tenant_id].extendleft(reversed(left))
+
+    async def _reserve(
+        self, connection: Connection, needed: Mapping[int, int], own: dict[int, deque[int]]
+    ) -> None:
+        """Move so many ids of each tenant into `own`."""
         async with self._reserving:
             for tenant_id, count in needed.items():
                 free = self._free.setdefault(tenant_id, deque())
@@ -44,10 +74,7 @@ class TransactionIds:
                     until: int = await connection.fetchval(_RESERVE, tenant_id, block)
                     free.extend(range(until - block, until))
                     _watch(tenant_id, until)
-
-    def take(self, tenant_id: int) -> int:
-        """Return the next id of a tenant that has a free one."""
-        return self._free[tenant_id].popleft()
+                own[tenant_id] = deque(free.popleft() for _ in range(count))
 
 
 def _watch(tenant_id: int, until: int) -> None:
