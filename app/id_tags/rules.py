@@ -1,6 +1,8 @@
 """Decide what an id tag may do. Authorize and the ledger ask the same function (OCPP 1.6 4.1)."""
 
 from datetime import datetime
+from hashlib import blake2b
+from typing import Final
 
 from app.clock import utc_text
 from app.id_tags.records import IdTagRecord, Presented
@@ -8,6 +10,9 @@ from app.types import Json
 
 _PADDING = " \t\r\n\0\ufffd"
 """The characters that readers put behind a tag. The database keeps a NUL as U+FFFD."""
+
+_LONGEST_KEY: Final = 255
+"""A longer tag is compared by its beginning and a hash of the whole: no index holds it."""
 
 
 def trim_id_tag(id_tag: str) -> str:
@@ -17,7 +22,11 @@ def trim_id_tag(id_tag: str) -> str:
 
 def fold_id_tag(id_tag: str) -> str:
     """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
-    return trim_id_tag(id_tag).lower()
+    folded = trim_id_tag(id_tag).lower()
+    if len(folded) <= _LONGEST_KEY:
+        return folded
+    digest = blake2b(folded.encode(), digest_size=32).hexdigest()
+    return folded[: _LONGEST_KEY - len(digest)] + digest
 
 
 def is_limited(tag: IdTagRecord | None) -> bool:

@@ -132,3 +132,11 @@ def test_a_stored_tag_is_judged_by_itself_its_group_and_its_places(
 )
 def test_a_tag_is_limited_if_it_has_a_limit(tag: IdTagRecord | None, limited: bool) -> None:
     assert is_limited(tag) is limited
+
+
+def test_a_long_tag_is_compared_as_a_whole_by_a_short_key() -> None:
+    long = "ä" * 5000
+    keys = {fold_id_tag(tag) for tag in (long, long.upper(), long + "\0", long + "x", long[:-1], "ä" * 256)}
+    assert len(keys) == 4
+    assert {len(key) for key in keys} == {255}
+    assert fold_id_tag("A" * 255) == "a" * 255
