@@ -46,7 +46,7 @@ from app.transactions.records import (
 from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import meter_values, orphans, sessions, starts, stops
-from app.transactions.store.transaction_ids import TransactionIds
+from app.transactions.store.transaction_ids import ReservedIds, TransactionIds
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -136,12 +136,11 @@ async def write_batch(
         await meter_values.insert_queued(connection, queued)
         return answers
     of_stops: list[MeterReadings] = []
-    if needed := Counter(record.tenant_id for record in records if isinstance(record, TransactionStart)):
-        await ids.reserve(connection, needed)
-    async with connection.transaction():
+    needed = Counter(record.tenant_id for record in records if isinstance(record, TransactionStart))
+    async with ids.reserved(connection, needed) as own_ids, connection.transaction():
         # Starts first: a stop or a sample in the same batch may belong to one of them.
         if new := {place: item for place, item in others if isinstance(item, TransactionStart)}:
-            started = await _write_starts(connection, list(new.values()), ids, remote_start_window)
+            started = await _write_starts(connection, list(new.values()), own_ids, remote_start_window)
             for place, answer in zip(new, started, strict=True):
                 answers[place] = answer
         if ended := {place: item for place, item in others if isinstance(item, TransactionStop)}:
@@ -167,7 +166,7 @@ async def write_batch(
 
 
 async def _write_starts(
-    connection: Connection, reported: Sequence[TransactionStart], ids: TransactionIds, window: timedelta
+    connection: Connection, reported: Sequence[TransactionStart], ids: ReservedIds, window: timedelta
 ) -> list[TransactionStarted]:
     """Record starts, and return their answers in the same order."""
     keys = [start_rules.start_key(start) for start in reported]
@@ -205,7 +204,7 @@ async def _insert_starts(
     connection: Connection,
     new: Mapping[StartKey, TransactionStart],
     numbers: Mapping[StartKey, int],
-    ids: TransactionIds,
+    ids: ReservedIds,
     window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
     """Judge new starts, insert them, and join what led to them and what came before them."""
@@ -270,6 +269,8 @@ async def _write_stops(
     closings = [decision.closing for decision in decisions if decision.closing is not None]
     if closings:
         await _close(connection, closings)
+    if registers := [decision.register for decision in decisions if decision.register is not None]:
+        await stops.write_late_registers(connection, registers)
     kept = [
         orphans.stop_orphan(
             stop, stop_rules.stop_payload(stop), decision.orphan_kind, decision.answer.transaction_id

@@ -240,6 +240,14 @@ class WaitingStop:
     samples_to: datetime | None = None
 
 
+class LateRegister(NamedTuple):
+    """The register of a closed transaction that had none. flags: new ones."""
+
+    key: TransactionKey
+    meter_stop_wh: int
+    flags: tuple[str, ...]
+
+
 class Closing(NamedTuple):
     """One transaction to close, by the stop that ends it.
 

@@ -15,7 +15,7 @@ from app.id_tags.store import IdTagStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, TransactionStart
+from app.transactions.records import TIME_UNREADABLE, PresumedReason, SessionsOver, TransactionStart
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import TransactionFilter
 from tests.support.recorded import put_command
@@ -311,3 +311,41 @@ async def test_transactions_are_found_by_filter(records: ChargePointRecords) -> 
     assert await found(connector_id=1) == both[1:]
     assert await found(from_at=NOW, to_at=NOW + timedelta(seconds=1)) == both
     assert await found(to_at=NOW) == []
+
+
+async def test_a_start_with_a_tag_that_no_index_holds_is_stored_once(records: ChargePointRecords) -> None:
+    ledger = records.storage.ledger
+    long = "".join(f"{number:x}" for number in range(9000))
+    answers = [await ledger.start_transaction(records.start(id_tag=tag)) for tag in (long, long, long + "x")]
+    assert [answer.repeated for answer in answers] == [False, True, False]
+    stop = await ledger.stop_transaction(records.stop(-1, id_tag=long))
+    assert stop.transaction_id == answers[0].transaction_id
+
+
+@pytest.mark.parametrize("reason", ["boot", "available"])
+async def test_a_start_is_not_over_because_of_what_came_before_it(
+    records: ChargePointRecords, reason: PresumedReason
+) -> None:
+    ledger = records.storage.ledger
+    start = records.start()
+    for seconds in (-1, 1):
+        at = start.received_at + timedelta(seconds=seconds)
+        connector = None if reason == "boot" else start.connector_id
+        over = SessionsOver(*records.place.values(), connector, reason, at)
+        await asyncio.gather(ledger.sessions_over(over), ledger.start_transaction(start))
+        assert await _open_count(records) == (seconds < 0)
+
+
+async def test_of_several_starts_in_one_batch_the_last_one_runs(records: ChargePointRecords) -> None:
+    starts = [records.start(meter_start_wh=wh) for wh in (1000, 2000, 3000)]
+    answers = await asyncio.gather(*map(records.storage.ledger.start_transaction, starts))
+    async with records.database.tenant(records.tenant.id) as work:
+        page = await TransactionStore(work).page(1000)
+    running = [item.id for item in page if item.presumed_ended_at is None]
+    assert running == [answers[-1].transaction_id]
+
+
+async def _open_count(records: ChargePointRecords) -> int:
+    async with records.database.tenant(records.tenant.id) as work:
+        page = await TransactionStore(work).page(1000)
+    return sum(item.presumed_ended_at is None for item in page)

@@ -323,3 +323,26 @@ async def test_text_that_cannot_be_stored_is_replaced(records: ChargePointRecord
     assert stored.stop_raw is not None
     assert stored.stop_raw["vendor\ufffd"] == ["\ufffd", "\ufffd"]
     assert await records.values_of(number) == [{"value": "\ufffd", "unit": "\ufffd"}]
+
+
+async def test_a_register_that_comes_later_completes_a_stop_without_one(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    ledger = records.storage.ledger
+    cut_off = records.stop(number, meter_stop_wh=None, flags=(TIME_UNREADABLE, "meter_missing"))
+    whole = records.stop(number, id_tag="TAG-1", transaction_data=(_END,))
+    outcomes = [(await ledger.stop_transaction(stop)).outcome for stop in (cut_off, whole, whole)]
+    assert outcomes == ["closed", "conflict", "conflict"]
+    await ledger.stop_transaction(records.stop(number, meter_stop_wh=1))
+    stored = await _stored(records, number)
+    assert stored.meter_stop_wh == 9000
+    assert stored.flags == (TIME_UNREADABLE, "meter_missing", "register_came_later")
+    assert await records.values_of(number) == _END_VALUES
+    assert [orphan.kind for orphan in await _orphans(records)] == ["stop_conflict"] * 2
+
+
+async def test_a_register_may_come_later_in_the_same_batch(records: ChargePointRecords) -> None:
+    number = await _started(records)
+    stops = [records.stop(number, meter_stop_wh=wh) for wh in (None, 500, 9000)]
+    await asyncio.gather(*map(records.storage.ledger.stop_transaction, stops))
+    stored = await _stored(records, number)
+    assert (stored.meter_stop_wh, stored.flags) == (500, ("register_came_later", "meter_decreased"))

@@ -13,6 +13,7 @@ from app.transactions.records import (
     Closing,
     Ending,
     JoinedStop,
+    LateRegister,
     OrphanKind,
     SamplePlace,
     StopOutcome,
@@ -32,6 +33,8 @@ STOP_BEFORE_START: Final = "stop_before_start"
 """Flag: the stop's time lies before the start's."""
 STOP_CAME_FIRST: Final = "stop_came_first"
 """Flag: the stop arrived before the start, without a valid transactionId, and was joined to it."""
+REGISTER_CAME_LATER: Final = "register_came_later"
+"""Flag: the first stop bore no register. That of a later stop is stored."""
 
 STOP_WAITS: Final = timedelta(days=7)
 """How long a stop without transaction waits for its start."""
@@ -41,7 +44,8 @@ class StopDecision(NamedTuple):
     """The decision on a stop. transaction: the one it is about; id_tag_info: of the answer.
 
     closing: the end to write, if the stop closes its transaction; orphan_kind: why the message is kept as an
-    orphan, if it is; samples_at: where its transactionData belongs, None if it is not stored again.
+    orphan, if it is; samples_at: where its transactionData belongs, None if it is not stored again;
+    register: the one to write, if an earlier stop has closed the transaction without one.
     """
 
     outcome: StopOutcome
@@ -50,6 +54,7 @@ class StopDecision(NamedTuple):
     closing: Closing | None = None
     orphan_kind: OrphanKind | None = None
     samples_at: SamplePlace | None = None
+    register: LateRegister | None = None
 
     @property
     def answer(self) -> StopRecorded:
@@ -126,26 +131,32 @@ def decide_stops(
     """Decide what follows from the stops of a batch, in their order.
 
     The first stop of a transaction closes it. The same stop again gets the same answer; another one is kept
-    as a conflict. A stop without transaction is kept as an orphan. No stop is refused.
+    as a conflict, of which only a register counts that is missing so far. A stop without transaction is kept as
+    an orphan. No stop is refused.
 
     Args:
         stops: Stops in the order of their arrival.
         transactions: What `transaction_of` says of each of them.
         tags: The id tags that the stops name, as far as they are known.
     """
-    closed: dict[TransactionKey, Closing] = {}
+    ends: dict[TransactionKey, tuple[Ending, Json | None]] = {
+        item.key: (item.ending, item.id_tag_info)
+        for item in transactions
+        if item is not None and item.ending is not None
+    }
     decisions = []
     for stop, transaction in zip(stops, transactions, strict=True):
         if transaction is None:
             place = SamplePlace(stop.transaction_id or 0, 0)
             decision = StopDecision("orphan", None, None, None, "stop_unknown_transaction", place)
-        elif transaction.key in closed:
-            closing = closed[transaction.key]
-            decision = _decide_again(stop, transaction, closing.ending, closing.id_tag_info)
-        elif transaction.ending is not None:
-            decision = _decide_again(stop, transaction, transaction.ending, transaction.id_tag_info)
+        elif transaction.key in ends:
+            ending, info = ends[transaction.key]
+            decision = _decide_again(stop, transaction, ending, info)
+            if decision.register is not None:
+                ends[transaction.key] = ending._replace(meter_stop_wh=decision.register.meter_stop_wh), info
         else:
-            closing = closed[transaction.key] = _closing(stop, transaction, tags)
+            closing = _closing(stop, transaction, tags)
+            ends[transaction.key] = closing.ending, closing.id_tag_info
             place = SamplePlace(transaction.id, transaction.connector_id)
             decision = StopDecision("closed", transaction, closing.id_tag_info, closing, None, place)
         decisions.append(decision)
@@ -163,12 +174,25 @@ def _decide_again(
 ) -> StopDecision:
     """Decide on a stop of a transaction that has ended so already. info: what that end was answered."""
     if not is_same_ending(ending, ending_of(stop)):
-        return StopDecision("conflict", transaction, info, orphan_kind="stop_conflict")
+        register = _late_register(stop, transaction, ending)
+        place = None if register is None else SamplePlace(transaction.id, transaction.connector_id)
+        return StopDecision("conflict", transaction, info, None, "stop_conflict", place, register)
     if not names_a_transaction(stop):
         # Its samples may be stored where the stop waited for its start, under digests of that place.
         return StopDecision("repeated", transaction, info)
     place = SamplePlace(transaction.id, transaction.connector_id)
     return StopDecision("repeated", transaction, info, samples_at=place)
+
+
+def _late_register(
+    stop: TransactionStop, transaction: StoppableTransaction, ending: Ending
+) -> LateRegister | None:
+    """Return the register that a later stop tells, if the one that closed the transaction was damaged in it."""
+    if ending.meter_stop_wh is not None or stop.meter_stop_wh is None:
+        return None
+    began = transaction.meter_start_wh
+    decreased = (METER_DECREASED,) if began is not None and stop.meter_stop_wh < began else ()
+    return LateRegister(transaction.key, stop.meter_stop_wh, (REGISTER_CAME_LATER, *decreased))
 
 
 def _closing(

@@ -8,7 +8,8 @@ from app.database.prepared import Connection
 from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
 from app.transactions.rules.registers import register_of
 
-# `kept`: the transaction that a start has just made.
+# `kept`: the transaction that a start has just made. What started after the sign is not over, in whatever order the
+# two are written: they may be in one batch, or in those of two workers.
 _PRESUME_ENDED: Final = """
     update transactions set presumed_ended_at = over.at, presumed_ended_reason = over.reason
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::timestamptz[])
@@ -16,7 +17,8 @@ _PRESUME_ENDED: Final = """
     where transactions.tenant_id = over.tenant_id and transactions.charge_point_id = over.charge_point_id
         and transactions.stopped_received_at is null and transactions.presumed_ended_at is null
         and (over.connector_id is null or transactions.connector_id = over.connector_id)
-        and (over.kept is null or transactions.id <> over.kept)
+        and (transactions.started_received_at, transactions.id)
+            < (over.at, coalesce(over.kept, 2147483647))
     returning transactions.tenant_id, transactions.id, transactions.charge_point_id, transactions.started_at,
         transactions.meter_start_wh
 """

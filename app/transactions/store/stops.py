@@ -9,7 +9,13 @@ import orjson
 
 from app.database.prepared import Connection
 from app.database.text import json_text
-from app.transactions.records import Closing, Ending, StoppableTransaction, TransactionKey
+from app.transactions.records import (
+    Closing,
+    Ending,
+    LateRegister,
+    StoppableTransaction,
+    TransactionKey,
+)
 
 # The f-strings join constants of this module only; every value is a parameter.
 # ruff: noqa: S608
@@ -70,6 +76,12 @@ _CLOSE: Final = """
     where transactions.tenant_id = ended.tenant_id and transactions.id = ended.id
 """
 
+_COMPLETE: Final = """
+    update transactions set meter_stop_wh = late.register_wh, flags = flags || string_to_array(late.new_flags, ',')
+    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[]) as late (tenant_id, id, register_wh, new_flags)
+    where transactions.tenant_id = late.tenant_id and transactions.id = late.id
+"""
+
 
 class TransactionName(NamedTuple):
     """A transaction as a charge point names it."""
@@ -116,6 +128,12 @@ async def close_transactions(connection: Connection, closings: Sequence[Closing]
     """Write the ends of transactions."""
     rows = [_closing_row(closing) for closing in closings]
     await connection.execute(_CLOSE, *zip(*rows, strict=True))
+
+
+async def write_late_registers(connection: Connection, registers: Sequence[LateRegister]) -> None:
+    """Write the registers of transactions that were closed without one."""
+    rows = [(*item.key, item.meter_stop_wh, ",".join(item.flags)) for item in registers]
+    await connection.execute(_COMPLETE, *zip(*rows, strict=True))
 
 
 def _stoppable(row: asyncpg.Record) -> StoppableTransaction:
