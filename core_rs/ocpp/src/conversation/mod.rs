@@ -193,15 +193,17 @@ impl Conversation {
             return;
         }
         let behind = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data).trim_ascii_start();
-        let text = std::str::from_utf8(data).ok();
-        let text = text.filter(|_| self.options.mode == Mode::Tolerant && behind.starts_with(b"["));
-        if let Some(text) = text {
-            let raw = String::new();
-            let deviation = Deviation { kind: "binary_frame", pointer: String::new(), raw };
-            self.text(text, Some(deviation), around);
-        } else {
+        if self.options.mode != Mode::Tolerant || !behind.starts_with(b"[") {
             self.is_closed = true;
-            (around.found)(Found::NotText);
+            return (around.found)(Found::NotText);
+        }
+        match std::str::from_utf8(data) {
+            Ok(text) => {
+                let raw = String::new();
+                let deviation = Deviation { kind: "binary_frame", pointer: String::new(), raw };
+                self.text(text, Some(deviation), around);
+            }
+            Err(_) => self.broken_text(data, false, around),
         }
     }
 

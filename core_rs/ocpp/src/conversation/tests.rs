@@ -240,9 +240,11 @@ fn text_in_a_binary_frame_is_tolerated_but_not_strictly() {
     assert_eq!(binary(Mode::Tolerant, HEARTBEAT.as_bytes()), ["dispatch Heartbeat"]);
     assert_eq!(binary(Mode::Tolerant, marked.as_bytes()), ["dispatch Heartbeat"]);
     assert_eq!(binary(Mode::Tolerant, b"[]"), ["Tolerated(\"binary_frame\")", "ignored unreadable"]);
-    for data in [&b"\x00\x01"[..], b"[2,\xff]", b"{}", b""] {
+    for data in [&b"\x00\x01"[..], b"\xff\xfe[\x002\x00", b"{}", b""] {
         assert_eq!(binary(Mode::Tolerant, data), ["NotText"]);
     }
+    let latin1 = b"[2,\"a\",\"Authorize\",{\"idTag\":\"M\xfcller\"}]";
+    assert_eq!(binary(Mode::Tolerant, latin1), ["dispatch Authorize"]);
     assert_eq!(binary(Mode::Strict, HEARTBEAT.as_bytes()), ["NotText"]);
 }
 

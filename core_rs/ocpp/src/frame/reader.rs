@@ -46,7 +46,10 @@ pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool)
     let (value, repairs) = json::salvage(text, limits);
     let Some(Value::Array(items)) = value else { return None };
     let mut items = items.into_iter();
-    if !matches!(items.next()?, Value::Number("2") | Value::String(Cow::Borrowed("2"))) {
+    let (Value::Number(message_type) | Value::String(Cow::Borrowed(message_type))) = items.next()? else {
+        return None;
+    };
+    if message_type_of(message_type) != "2" {
         return None;
     }
     let unique_id = unique_id(items.next()).ok()?;
@@ -111,7 +114,10 @@ impl FrameReader {
         if core[trimmed.len()..].contains('\0') {
             self.note("trailing_nul", "\\u0000");
         }
-        let core = trimmed.trim_ascii_start();
+        let core = trimmed.trim_start_matches(['\0', ' ', '\n', '\r', '\t']);
+        if trimmed[..trimmed.len() - core.len()].contains('\0') {
+            self.note("leading_nul", "\\u0000");
+        }
         if let Some(rest) = core.strip_prefix(',') {
             self.note("stray_comma", ",");
             return rest;
@@ -153,6 +159,7 @@ impl FrameReader {
         let Some(Value::Number(message_type)) = items.next() else {
             return Err(Box::new(Fault::Unreadable(no_message_type())));
         };
+        let message_type = message_type_of(message_type);
         if !matches!(message_type, "2" | "3" | "4") {
             return Err(Box::new(Fault::UnknownMessageType));
         }
@@ -238,7 +245,7 @@ impl FrameReader {
             return Fault::Unreadable(violation);
         };
         let action = items.next().as_ref().and_then(Value::as_str).map(str::to_owned);
-        match message_type {
+        match message_type_of(message_type) {
             "2" => Fault::Call { unique_id: unique_id.into_owned(), action, violation },
             "3" | "4" => Fault::Answer { unique_id: unique_id.into_owned(), violation },
             _ => Fault::UnknownMessageType,
@@ -274,6 +281,15 @@ fn call_error<'a>(
     let description = items.next();
     let description = description.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Message::CallError { unique_id, code, description })
+}
+
+/// A message type; that of a CALL without a fraction of zeros: firmware that has only doubles sends `2.0`.
+fn message_type_of(number: &str) -> &str {
+    let number = number.trim_ascii();
+    match number.split_once('.') {
+        Some((whole @ "2", fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => number,
+    }
 }
 
 fn unique_id(item: Option<Value<'_>>) -> Result<UniqueId<'_>, Violation> {

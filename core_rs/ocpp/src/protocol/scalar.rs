@@ -187,27 +187,29 @@ fn parse_integer(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-/// Return, in tolerant mode, the integer that is meant by `12.0`, `"12"` or, rounded, `12.4`.
+/// Return, in tolerant mode, the integer that is meant by `12.0`, `"12"` or, rounded, `12.4`. An identity is not rounded:
+/// that would be the one of something else.
 fn repair_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i64> {
     if walk.mode == Mode::Strict {
         return None;
     }
     let number = match parse_integer(text) {
         Some(number) => number,
-        None => round_to_integer(text)?,
+        None => round_to_integer(text, path.is_identity())?,
     };
     walk.deviation("not_an_integer", path, text.chars().take(RAW_LIMIT).collect());
     Some(number)
 }
 
-fn round_to_integer(text: &str) -> Option<i64> {
+fn round_to_integer(text: &str, is_exact: bool) -> Option<i64> {
     /// Above this, a double does not hold every integer, so rounding would invent digits.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number: f64 = text.parse().ok()?;
     let rounded = number.round();
+    let is_near = if is_exact { number.to_bits() == rounded.to_bits() } else { true };
     // Within EXACT the cast is exact.
     #[allow(clippy::cast_possible_truncation)]
-    (rounded.abs() <= EXACT).then_some(rounded as i64)
+    (is_near && rounded.abs() <= EXACT).then_some(rounded as i64)
 }
 
 fn refuse_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) {

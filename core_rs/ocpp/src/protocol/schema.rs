@@ -168,6 +168,7 @@ impl Schema {
     /// The message of an action, ignoring case.
     #[must_use]
     pub fn message_loosely(&self, action: &str) -> Option<&MessageSchema> {
+        let action = action.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
     }
 

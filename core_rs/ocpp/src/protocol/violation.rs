@@ -58,6 +58,12 @@ impl<'p> Path<'p> {
         Path { parent: Some(self), step: Step::Index(index) }
     }
 
+    /// Whether this is a member with an identity, which no other number stands for.
+    #[must_use]
+    pub fn is_identity(&self) -> bool {
+        matches!(self.step, Step::Name(name) if name.ends_with("Id"))
+    }
+
     /// The path as a JSON pointer (RFC 6901).
     #[must_use]
     pub fn pointer(&self) -> String {
