@@ -12,7 +12,7 @@ from app.commands.records import CommandRecord
 from app.commands.store.commands import CommandStore
 from app.id_tags.store import IdTagStore
 from app.transactions.ledger import Ledger
-from app.transactions.records import TIME_UNREADABLE, StopRecorded
+from app.transactions.records import TIME_MISSING, TIME_UNREADABLE, StopRecorded
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import StoredOrphan, TransactionRecord
 from tests.support.recorded import put_command
@@ -346,3 +346,22 @@ async def test_a_register_may_come_later_in_the_same_batch(records: ChargePointR
     await asyncio.gather(*map(records.storage.ledger.stop_transaction, stops))
     stored = await _stored(records, number)
     assert (stored.meter_stop_wh, stored.flags) == (500, ("register_came_later", "meter_decreased"))
+
+
+async def test_a_whole_copy_of_a_damaged_stop_without_an_id_closes_no_other_transaction(
+    records: ChargePointRecords,
+) -> None:
+    ledger = records.storage.ledger
+    other = await _started(records, connector_id=2, id_tag="OTHER", meter_start_wh=5)
+    number = await _started(records)
+    cut_off = records.stop(
+        None, meter_stop_wh=None, id_tag="TAG-1", flags=(TIME_MISSING,), stopped_at=NOW + timedelta(hours=2)
+    )
+    whole = records.stop(-1, id_tag="TAG-1")
+    numbers = [(await ledger.stop_transaction(stop)).transaction_id for stop in (cut_off, whole, whole)]
+    assert numbers == [number] * 3
+    assert (await _stored(records, number)).meter_stop_wh == 9000
+    assert (await _stored(records, other)).stopped_at is None
+    again = await _started(records, started_at=NOW + timedelta(hours=3), meter_start_wh=9000)
+    stop = records.stop(-1, id_tag="TAG-1", meter_stop_wh=9500, stopped_at=NOW + timedelta(hours=4))
+    assert (await ledger.stop_transaction(stop)).transaction_id == again

@@ -98,7 +98,8 @@ def transaction_of(
 
     A valid transactionId names it. Otherwise it is the one that an earlier try of this stop closed, or else
     an open one of the charge point: with the tag of the stop before others, the newest by its arrival before
-    others.
+    others. Where no open one has the tag, one with it that was closed without a register is meant: the stop
+    completes the damaged copy of itself.
     """
     here = [item for item in candidates if item.charge_point_id == stop.charge_point_id]
     if names_a_transaction(stop):
@@ -109,6 +110,8 @@ def transaction_of(
         return max(tried, key=lambda item: item.arrival)
     tag = _folded(ending.id_tag)
     fitting = [item for item in here if item.ending is None and _may_close(ending, item)]
+    if all(item.id_tag_key != tag for item in fitting):
+        fitting = [item for item in here if _lacks_register_of(item, ending, tag)] or fitting
     return max(fitting, key=lambda item: (item.id_tag_key == tag, item.arrival), default=None)
 
 
@@ -221,11 +224,26 @@ def _ending_flags(transaction: StoppableTransaction, ending: Ending) -> tuple[st
 def _was_closed_by(transaction: StoppableTransaction, stop: TransactionStop, ending: Ending) -> bool:
     """Tell whether this stop, which names no valid id, closed the transaction in an earlier try."""
     stored = transaction.ending
-    if stored is None or transaction.named_id != named_id(stop):
+    if stored is None:
+        return False
+    if REGISTER_CAME_LATER in transaction.flags:
+        # The first copy was damaged: of its time and its transactionId nothing may be known.
+        tag = _folded(ending.id_tag)
+        return stored.meter_stop_wh == ending.meter_stop_wh and tag in (None, transaction.id_tag_key)
+    if transaction.named_id != named_id(stop):
         return False
     is_undated = not ending.is_dated and not UNDATED.isdisjoint(transaction.flags)
     return stored.meter_stop_wh == ending.meter_stop_wh and (
         stored.stopped_at == ending.stopped_at or is_undated
+    )
+
+
+def _lacks_register_of(transaction: StoppableTransaction, ending: Ending, tag: str | None) -> bool:
+    """Tell whether a transaction was closed without the register that a stop with its tag tells."""
+    if transaction.ending is None or transaction.ending.meter_stop_wh is not None:
+        return False
+    return (
+        ending.meter_stop_wh is not None and transaction.id_tag_key == tag and _may_close(ending, transaction)
     )
 
 

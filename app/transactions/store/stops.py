@@ -16,6 +16,7 @@ from app.transactions.records import (
     StoppableTransaction,
     TransactionKey,
 )
+from app.transactions.rules.stops import REGISTER_CAME_LATER
 
 # The f-strings join constants of this module only; every value is a parameter.
 # ruff: noqa: S608
@@ -36,7 +37,7 @@ _LOCK: Final = f"""
     for update
 """
 
-# Candidates for each stop: the transactions that bear exactly this stop, and the open ones. A charge point
+# Candidates for each stop: the transactions that bear exactly this stop or lack a register, and the open ones. A charge point
 # has a long history, and firmware that stops nothing many open ones: only the newest are looked at.
 _FIND_CANDIDATES: Final = f"""
     select asked.number, candidate.*
@@ -51,9 +52,11 @@ _FIND_CANDIDATES: Final = f"""
                 and stopped_received_at is not null
             order by stopped_received_at desc limit {_NEWEST}
         ) as stopped
-        where meter_stop_wh is not distinct from asked.meter_stop_wh
-            and named_id is not distinct from asked.named_id
-            and (stopped_at = asked.stopped_at or not asked.is_dated)
+        where meter_stop_wh is null or meter_stop_wh = asked.meter_stop_wh and (
+            named_id is not distinct from asked.named_id
+                and (stopped_at = asked.stopped_at or not asked.is_dated)
+            or '{REGISTER_CAME_LATER}' = any(flags)
+        )
         union all (
             select {_COLUMNS}
             from transactions
