@@ -331,7 +331,7 @@ async def test_a_start_is_not_over_because_of_what_came_before_it(
     for seconds in (-1, 1):
         at = start.received_at + timedelta(seconds=seconds)
         connector = None if reason == "boot" else start.connector_id
-        over = SessionsOver(*records.place.values(), connector, reason, at)
+        over = SessionsOver(records.tenant.id, records.record.id, connector, reason, at)
         await asyncio.gather(ledger.sessions_over(over), ledger.start_transaction(start))
         assert await _open_count(records) == (seconds < 0)
 

@@ -7,7 +7,7 @@ from app.transactions.store.transaction_ids import TransactionIds
 
 
 class _Counter:
-    """Stands for the table of a tenant's ids."""
+    """Counts as the table of a tenant's ids does."""
 
     def __init__(self) -> None:
         self.next_id = 1

@@ -18,8 +18,8 @@ MEANINGS: Final = {
     stops.STOP_BEFORE_START: "The time of the stop lies before that of the start.",
     stops.STOP_CAME_FIRST: "The stop arrived before the start, without a valid transactionId, and was joined "
     "to it.",
-    stops.REGISTER_CAME_LATER: "The first stop bore no register. That of a later stop, which is kept as a conflict, "
-    "is stored.",
+    stops.REGISTER_CAME_LATER: "The first stop bore no register. That of a later stop, which is kept as a "
+    "conflict, is stored.",
     attachments.STOP_ATTACHED: "An operator has attached the stop.",
 }
 """By flag."""

@@ -99,7 +99,7 @@ def transaction_of(
     A valid transactionId names it. Otherwise it is the one that an earlier try of this stop closed, or else
     an open one of the charge point: with the tag of the stop before others, the newest by its arrival before
     others. Where no open one has the tag, one with it that was closed without a register is meant: the stop
-    completes the damaged copy of itself.
+    completes its own damaged copy.
     """
     here = [item for item in candidates if item.charge_point_id == stop.charge_point_id]
     if names_a_transaction(stop):
@@ -134,8 +134,8 @@ def decide_stops(
     """Decide what follows from the stops of a batch, in their order.
 
     The first stop of a transaction closes it. The same stop again gets the same answer; another one is kept
-    as a conflict, of which only a register counts that is missing so far. A stop without transaction is kept as
-    an orphan. No stop is refused.
+    as a conflict, of which only a register counts that is missing so far. A stop without transaction is
+    kept as an orphan. No stop is refused.
 
     Args:
         stops: Stops in the order of their arrival.
@@ -190,7 +190,7 @@ def _decide_again(
 def _late_register(
     stop: TransactionStop, transaction: StoppableTransaction, ending: Ending
 ) -> LateRegister | None:
-    """Return the register that a later stop tells, if the one that closed the transaction was damaged in it."""
+    """Return the register that a later stop tells, if the one that closed the transaction told none."""
     if ending.meter_stop_wh is not None or stop.meter_stop_wh is None:
         return None
     began = transaction.meter_start_wh

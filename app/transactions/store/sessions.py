@@ -8,8 +8,8 @@ from app.database.prepared import Connection
 from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
 from app.transactions.rules.registers import register_of
 
-# `kept`: the transaction that a start has just made. What started after the sign is not over, in whatever order the
-# two are written: they may be in one batch, or in those of two workers.
+# `kept`: the transaction that a start has just made. What started after the sign is not over, whichever is
+# written first: they may be in one batch, or in those of two workers.
 _PRESUME_ENDED: Final = """
     update transactions set presumed_ended_at = over.at, presumed_ended_reason = over.reason
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::timestamptz[])

@@ -37,8 +37,8 @@ _LOCK: Final = f"""
     for update
 """
 
-# Candidates for each stop: the transactions that bear exactly this stop or lack a register, and the open ones. A charge point
-# has a long history, and firmware that stops nothing many open ones: only the newest are looked at.
+# Candidates for each stop: the transactions that bear exactly this stop or lack a register, and the open
+# ones. A charge point has a long history, and firmware that stops nothing many open ones: the newest count.
 _FIND_CANDIDATES: Final = f"""
     select asked.number, candidate.*
     from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::text[], $6::boolean[])
@@ -80,8 +80,10 @@ _CLOSE: Final = """
 """
 
 _COMPLETE: Final = """
-    update transactions set meter_stop_wh = late.register_wh, flags = flags || string_to_array(late.new_flags, ',')
-    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[]) as late (tenant_id, id, register_wh, new_flags)
+    update transactions set meter_stop_wh = late.register_wh,
+        flags = flags || string_to_array(late.new_flags, ',')
+    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[])
+        as late (tenant_id, id, register_wh, new_flags)
     where transactions.tenant_id = late.tenant_id and transactions.id = late.id
 """
 

@@ -138,7 +138,7 @@ impl<'s> Walk<'s> {
         false
     }
 
-    /// Of members with the same name the last one counts, as most readers of JSON have it.
+    /// Of members with the same name the last one counts, as most readers of JSON have it; `null` says nothing.
     fn keep_last_of_duplicates(
         &mut self,
         object: &ObjectSchema,
@@ -147,14 +147,18 @@ impl<'s> Walk<'s> {
     ) {
         let mut left = [0_u8; 64];
         let place_of = |key: &Key<'_>| object.find(key.as_str(), 0);
-        for (key, _) in members.iter() {
-            if let Some(place) = place_of(key) {
+        for (key, value) in members.iter() {
+            if let Some(place) = place_of(key).filter(|_| !matches!(value, Value::Null)) {
                 left[place] = left[place].saturating_add(1);
             }
         }
         members.retain(|(key, value)| {
-            let Some(place) = place_of(key).filter(|place| left[*place] > 1) else { return true };
-            left[place] -= 1;
+            let Some(place) = place_of(key) else { return true };
+            let is_null = matches!(value, Value::Null);
+            if left[place] < if is_null { 1 } else { 2 } {
+                return true;
+            }
+            left[place] -= u8::from(!is_null);
             self.deviation("duplicate_field", &path.name(key.as_str()), value.to_json(RAW_LIMIT));
             false
         });

@@ -58,7 +58,7 @@ impl<'p> Path<'p> {
         Path { parent: Some(self), step: Step::Index(index) }
     }
 
-    /// Whether this is a member with an identity, which no other number stands for.
+    /// Whether this is a member with an identity: another number is another thing.
     #[must_use]
     pub fn is_identity(&self) -> bool {
         matches!(self.step, Step::Name(name) if name.ends_with("Id"))

@@ -4,8 +4,8 @@
 //! value is supplied, brackets that are not closed end with the text, and surplus items are left out. A value in which
 //! the text ends is left out: `98` may be the beginning of `98765`.
 
-use super::{Fault, Repair};
 use super::reader::Reader;
+use super::{Fault, Repair};
 use crate::protocol::Limits;
 use crate::protocol::value::{Key, Value};
 use std::borrow::Cow;
@@ -131,16 +131,12 @@ impl<'a> Salvager<'a> {
         self.reader.at = start;
         self.repair("string");
         let inside = &self.reader.text[start + 1..];
-        match inside.find('"').filter(|_| fault != Fault::UnexpectedEnd) {
-            Some(length) => {
-                self.reader.at = start + 1 + length + 1;
-                Some(Cow::Borrowed(&inside[..length]))
-            }
-            None => {
-                self.reader.at = self.reader.text.len();
-                None
-            }
-        }
+        let Some(length) = inside.find('"').filter(|_| fault != Fault::UnexpectedEnd) else {
+            self.reader.at = self.reader.text.len();
+            return None;
+        };
+        self.reader.at = start + 1 + length + 1;
+        Some(Cow::Borrowed(&inside[..length]))
     }
 
     /// A number or literal as it should be, or the text of something else. Goes on by one byte at least. `None`: there
