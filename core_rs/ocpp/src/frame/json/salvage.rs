@@ -211,29 +211,30 @@ mod tests {
         }
     }
 
+    fn told(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        scalars(&salvage(text, Limits::default()).0.unwrap_or(Value::Null), &mut found);
+        found
+    }
+
     #[test]
     fn a_text_that_is_cut_off_anywhere_tells_nothing_that_the_whole_does_not_tell() {
-        let mut whole = Vec::new();
-        scalars(&salvage(WHOLE, Limits::default()).0.unwrap(), &mut whole);
+        let whole = told(WHOLE);
+        assert_eq!(whole.len(), 9);
         for padding in ["", "\n", " \r\n", "\0", "\u{fffd}"] {
             for end in 1..WHOLE.len() {
                 let text = format!("{}{padding}", &WHOLE[..end]);
-                let mut found = Vec::new();
-                scalars(&salvage(&text, Limits::default()).0.unwrap(), &mut found);
-                let numbers = |all: &[String]| {
-                    all.iter().filter(|text| !text.contains(['\u{fffd}', '\0'])).cloned().collect::<Vec<_>>()
-                };
-                let (found, expected) = (numbers(&found), &whole[..numbers(&found).len()]);
-                assert_eq!(found, expected, "{text}");
+                let mut found = told(&text);
+                // Neither a number nor a time: such a word is left out by its type.
+                found.retain(|word| !word.contains(['\u{fffd}']) && !word.contains("\\u0000"));
+                assert_eq!(found, whole[..found.len()], "{text}");
             }
         }
     }
 
     #[test]
     fn what_stands_before_the_end_is_kept() {
-        let (value, _) = salvage(r#"[2,"1","A",{"meterStop":98765,"transactionId":7"#, Limits::default());
-        let mut found = Vec::new();
-        scalars(&value.unwrap(), &mut found);
+        let found = told(r#"[2,"1","A",{"meterStop":98765,"transactionId":7"#);
         assert_eq!(found, ["2", "\"1\"", "\"A\"", "98765"]);
     }
 }
