@@ -41,9 +41,18 @@ pub fn read<'a>(
 }
 
 /// Read a damaged CALL as far as possible. `None`: its action is not `is_wanted`, or cannot be read.
+///
+/// `rest`: what follows it in the same text.
 #[must_use]
-pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool) -> Option<Frame<'_>> {
-    let (value, repairs) = json::salvage(text, limits);
+pub fn salvage<'a>(
+    text: &'a str,
+    rest: &'a str,
+    limits: Limits,
+    is_wanted: impl FnOnce(&str) -> bool,
+) -> Option<Frame<'a>> {
+    // What is in front of the frame tells nothing: a byte order mark, a NUL, a comma, the rest of a buffer.
+    let start = text.find(['[', '{', '"'])?;
+    let (value, repairs) = json::salvage(&text[start..], limits);
     let Some(Value::Array(items)) = value else { return None };
     let mut items = items.into_iter();
     let (Value::Number(message_type) | Value::String(Cow::Borrowed(message_type))) = items.next()? else {
@@ -60,12 +69,12 @@ pub fn salvage(text: &str, limits: Limits, is_wanted: impl FnOnce(&str) -> bool)
     let mut reader = FrameReader { mode: Mode::Lenient, limits, deviations: Vec::new() };
     reader.note("damaged", "");
     for repair in &repairs {
-        reader.note_repair(repair, text);
+        reader.note_repair(repair, &text[start..]);
     }
     let is_payload = |item: &Value<'_>| matches!(item, Value::Object(_) | Value::Array(_));
     let payload = items.find(is_payload).unwrap_or(Value::Null);
     let message = Ok(Message::Call { unique_id, action, payload: Payload::Read(payload) });
-    Some(Frame { message, deviations: reader.deviations, text, rest: "" })
+    Some(Frame { message, deviations: reader.deviations, text, rest })
 }
 
 struct FrameReader {
@@ -150,7 +159,7 @@ impl FrameReader {
             }
             Err(fault) => *fault,
         };
-        (Err(Box::new(refused)), "")
+        (Err(Box::new(refused)), if rest.starts_with('[') { rest } else { "" })
     }
 
     fn message<'a>(&mut self, items: Vec<Value<'a>>) -> Result<Message<'a>, Box<Fault>> {

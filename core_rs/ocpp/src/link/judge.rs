@@ -148,7 +148,14 @@ pub(super) fn salvaged<'a>(protocol: &'static Protocol, sender: Role, frame: Fra
         let message = protocol.schema().message_loosely(action);
         message.is_some_and(|found| found.is_billing && sender.may_send(found.sender))
     };
-    frame::salvage(frame.text, protocol.limits(), is_billing).unwrap_or(frame)
+    let limits = protocol.limits();
+    if let Some(salvaged) = frame::salvage(frame.text, frame.rest, limits, is_billing) {
+        return salvaged;
+    }
+    // What follows a frame that is refused because of it is refused too, unless it is worth money.
+    let is_refused = matches!(&**fault, Fault::Call { violation, .. } if violation.reason == "trailing_text");
+    let is_kept = !is_refused || frame::salvage(frame.rest, "", limits, is_billing).is_some();
+    Frame { rest: if is_kept { frame.rest } else { "" }, ..frame }
 }
 
 fn judge_call<'a>(

@@ -109,3 +109,20 @@ fn a_frame_over_the_limit_is_not_read() {
     let effects = link.receive(&text, 0.0);
     assert!(matches!(effects.as_slice(), [Effect::Ignored { reason: "unreadable", .. }]), "{effects:?}");
 }
+
+#[test]
+fn a_billing_message_behind_another_frame_is_taken_in_strict_mode_too() {
+    let billing = |id: u8| format!(r#"[2,"{id}","MeterValues",{{"connectorId":{id},"meterValue":[]}}]"#);
+    for first in [billing(1), r#"[2,"1","Heartbeat",{}]"#.to_owned()] {
+        let text = format!("{first}\n{}", billing(2));
+        let mut link = Link::new(options(Mode::Strict));
+        let effects = link.receive(&text, 0.0);
+        let taken = effects.iter().filter_map(|effect| match effect {
+            Effect::Dispatch { unique_id, action: "MeterValues", .. } => Some(&**unique_id),
+            _ => None,
+        });
+        let taken: Vec<&str> = taken.collect();
+        assert!(taken.ends_with(&["2"]), "{text}");
+        assert_eq!(taken.len(), 1 + usize::from(first == billing(1)), "{text}");
+    }
+}
