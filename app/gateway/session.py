@@ -21,6 +21,7 @@ from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
+from app.ocpp.v16 import RegistrationStatus
 from app.types import CommandId
 
 _LOG = get_logger(__name__)
@@ -137,6 +138,13 @@ class Session:
     def evict(self, reason: str) -> None:
         """Close, because a newer connection of this charge point has taken over."""
         self._close(close_codes.SUPERSEDED, reason, None)
+
+    def change_registration(self, status: RegistrationStatus) -> None:
+        """Let the operator's decision take effect at once, not with the next BootNotification."""
+        connection = self.connection
+        connection.registration_status = status
+        connection.accepted_before = connection.accepted_before or status == "Accepted"
+        self._register()
 
     def close(self, code: int, reason: str) -> None:
         """Close for a reason of the server, for example its shutdown."""

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 const BOUNDS: [(&str, &str, u64); 13] = [
     ("authorize", "link", 4_250),
     ("boot_notification", "link", 6_150),
-    ("heartbeat", "deframe", 380),
+    ("heartbeat", "deframe", 430),
     ("heartbeat", "link", 3_200),
     ("meter_values", "deframe", 930),
     ("meter_values", "judge", 10_750),
