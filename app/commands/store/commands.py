@@ -19,7 +19,7 @@ from app.commands.rules import UNREADABLE_ANSWER, Actor, sources
 from app.database.database import Database
 from app.database.prepared import Prepared, Row
 from app.database.repository import Repository, columns_of
-from app.database.schema import CHARGE_POINTS, is_charge_point_of
+from app.database.schema import CHARGE_POINTS, charge_point_named, is_charge_point_of
 from app.database.statements import Statement
 from app.database.text import json_text
 from app.ocpp.v16 import RegistrationStatus
@@ -337,7 +337,7 @@ def _record_of(row: Row) -> CommandRecord:
 def _conditions(filters: CommandFilter) -> list[Any]:
     conditions: list[Any] = []
     if filters.identity is not None:
-        conditions.append(CHARGE_POINTS.c.identity == filters.identity)
+        conditions.append(_TABLE.c.charge_point_id == charge_point_named(filters.identity))
     if filters.action is not None:
         conditions.append(_TABLE.c.action == filters.action)
     if filters.state is not None:
