@@ -46,7 +46,7 @@ def is_charge_point_of(rows: Table) -> ColumnElement[bool]:
 
 
 def charge_point_named(identity: object) -> ScalarSelect[int]:
-    """Return the subquery for the id of a charge point of the tenant `:tenant_id`. identity: value or parameter.
+    """Return the subquery for a charge point of the tenant `:tenant_id`. identity: a value or a parameter.
 
     Not a join: the planner keeps the order of an index only if the charge point is a constant to it.
     """
