@@ -27,6 +27,7 @@ class OwnedResources:
     tenant: TenantRecord
     token: str
     values: dict[str, str]
+    orphan_record_id: int
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ async def make_owned(api: Api) -> OwnedResources:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await api.transaction(tenant, charge_point)
     await api.meter_value(tenant, charge_point)
-    await api.orphan_record(tenant, charge_point)
+    orphan_record_id = await api.orphan_record(tenant, charge_point)
+    await api.audit_entry(tenant)
     await api.refused_login(tenant, identity)
     command = await api.command(tenant, charge_point, identity=identity)
     values = {
@@ -75,4 +77,4 @@ async def make_owned(api: Api) -> OwnedResources:
         "charging_profile_id": str(profile.id),
         "key_id": str(uuid.UUID(str(key.id))),
     }
-    return OwnedResources(tenant, token, values)
+    return OwnedResources(tenant, token, values, orphan_record_id)
