@@ -452,7 +452,7 @@ class Conversation:
     """Whether anything was received since this was set to False."""
 
     is_accepted: bool
-    """Whether the registration is Accepted at present, so that a plain Heartbeat is answered here. Write only."""
+    """Whether the registration is Accepted now, so that a plain Heartbeat is answered here. Write only."""
 
     def __new__(
         cls,

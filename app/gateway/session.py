@@ -1,10 +1,10 @@
 """The session of one connection: frames come in, effects go out. No socket and no ASGI here.
 
 The core's `Conversation` reads, validates, logs and counts every frame. The session does what it asks for.
-A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. Nor does
-a plain Heartbeat, which it answers at once. CALLs of the charge point are answered one at a time and in order
-(OCPP 1.6 3.7). Results of our CALLs have a queue of their own, so the directions cannot block each other. An
-idle session needs no task and no timer.
+A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. Nor
+does a plain Heartbeat, which it answers at once. CALLs of the charge point are answered one at a time and in
+order (OCPP 1.6 3.7). Results of our CALLs have a queue of their own, so the directions cannot block each
+other. An idle session needs no task and no timer.
 """
 
 import asyncio
