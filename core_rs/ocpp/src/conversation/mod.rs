@@ -8,6 +8,7 @@ mod budget;
 pub mod counters;
 mod found;
 pub mod frame_log;
+mod heartbeat;
 mod input;
 pub mod meter_queue;
 
@@ -43,6 +44,7 @@ const FRAGMENTS_LIMIT: usize = 1024;
 /// | what comes in | what happens |
 /// |---|---|
 /// | a plain valid `MeterValues`, registered, no other CALL in flight | it waits in the queue; `acknowledge` answers it |
+/// | a plain valid `Heartbeat`, accepted, no other CALL in flight | it is answered at once |
 /// | any other valid CALL | it is dispatched; `reply` or `reply_error` answers it |
 /// | a refused CALL | `Effect::Refused`, then its CALLERROR |
 /// | a frame that is too big, or binary and not text | the conversation is closed and takes nothing after it |
@@ -56,6 +58,7 @@ pub struct Conversation {
     link: Link,
     budget: crate::conversation::budget::Budget,
     is_registered: bool,
+    is_accepted: bool,
     is_closed: bool,
     /// Whether a CALL in flight waits in the queue of records.
     is_recording: bool,
@@ -86,6 +89,7 @@ impl Conversation {
             link,
             budget: crate::conversation::budget::Budget::new(options.rate_per_s, options.burst, options.now),
             is_registered: false,
+            is_accepted: false,
             is_closed: false,
             is_recording: false,
             options,
@@ -95,6 +99,11 @@ impl Conversation {
     /// Accept records and larger frames, because the charge point is registered, or was when it made its records.
     pub fn register(&mut self) {
         self.is_registered = true;
+    }
+
+    /// Note whether the registration of the charge point is Accepted at present, so that a Heartbeat may be answered.
+    pub fn set_accepted(&mut self, is_accepted: bool) {
+        self.is_accepted = is_accepted;
     }
 
     /// Ignore further messages. Control frames are still found.
@@ -158,7 +167,9 @@ impl Conversation {
         }
         let deviations = deviations_json(deviation.as_ref(), &effects);
         self.log(&shown, "in", deviations.as_deref(), around);
-        if !self.record(&effects, around) {
+        if let Some(answer) = self.answer_heartbeat(&effects, around) {
+            (around.found)(Found::Effect(Effect::Send(answer)));
+        } else if !self.record(&effects, around) {
             self.hand_on(effects, around);
         }
     }

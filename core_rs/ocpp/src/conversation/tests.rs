@@ -10,6 +10,8 @@ use crate::protocol::Protocol;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
+mod heartbeats;
+
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
 const METERED: &str = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}]"#;
 const HEARTBEAT: &str = r#"[2,"h1","Heartbeat",{}]"#;
