@@ -7,4 +7,4 @@ from benchmarks.load import build
 
 if __name__ == "__main__":
     program = build().with_name("epoll_echo")
-    os.execv(program, [program, *sys.argv[1:]])
+    os.execv(program, [str(program), *sys.argv[1:]])  # noqa: S606 - our own program

@@ -242,7 +242,7 @@ async def test_one_statement_finds_what_the_stores_find(
         tags, policies = IdTagStore(work), AuthorizationPolicyStore(work)
         await tags.create(NewIdTag("GROUP", status="Blocked"))
         await tags.create(NewIdTag("MEMBER", parent_id_tag="group", expires_at=NOW))
-        await tags.create(NewIdTag("ALONE", parent_id_tag="NOBODY", note="card"))
+        await tags.create(NewIdTag("ALONE", parent_id_tag="ABSENT", note="card"))
         await tags.create(NewIdTag("SELF", parent_id_tag="self"))
         await tags.create(NewIdTag("HERE"), [point])
         if of_tenant is not None:
