@@ -304,7 +304,7 @@ fn step_at<R>(
             found: &mut |found| match (found, &mut first) {
                 (Found::Recorded, _) => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
                 (Found::Effect(Effect::Send(text)), Some(first)) if matches!(list, Ok(None)) => {
-                    first.push(text)
+                    first.push(text);
                 }
                 (found, _) => add(&mut list, || object(py, protocol, found, is_framed)),
             },

@@ -1,6 +1,6 @@
 //! Heartbeat (OCPP 1.6 4.6), the most frequent CALL of an idle charge point, is answered without the caller.
 
-use super::{Around, Conversation};
+use super::{Around, Conversation, Registration};
 use crate::link::Effect;
 use crate::protocol::moment;
 
@@ -19,7 +19,7 @@ impl Conversation {
             return None;
         };
         let is_next = self.link.in_flight() == 1;
-        if !self.is_accepted || !is_next || !deviations.is_empty() {
+        if self.registration != Registration::Accepted || !is_next || !deviations.is_empty() {
             return None;
         }
         let time = moment::text_with_milliseconds(around.at_us)?;

@@ -195,7 +195,7 @@ fn a_full_or_closed_queue_leaves_records_to_the_caller() {
 #[test]
 fn a_charge_point_that_is_not_registered_sends_small_frames_unless_they_are_about_transactions() {
     let mut bench = Bench::new(Mode::Tolerant);
-    bench.conversation.is_registered = false;
+    bench.conversation.registration = Registration::Never;
     assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
     assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
     let data = "d".repeat(64);

@@ -43,14 +43,14 @@ pub fn text(moment_s: i64) -> String {
 
 /// The moment in RFC 3339, UTC, with milliseconds: what is smaller is cut. `None`: not in the years 1 to 9999.
 #[must_use]
-pub fn text_with_milliseconds(moment_us: i64) -> Option<String> {
-    let moment_s = moment_us.div_euclid(1_000_000);
+pub fn text_with_milliseconds(at_us: i64) -> Option<String> {
+    let moment_s = at_us.div_euclid(1_000_000);
     if !(EARLIEST_S..END_S).contains(&moment_s) {
         return None;
     }
     let (year, month, day) = civil_from_days(moment_s.div_euclid(86_400));
     let second = moment_s.rem_euclid(86_400);
-    let millisecond = moment_us.rem_euclid(1_000_000) / 1000;
+    let millisecond = at_us.rem_euclid(1_000_000) / 1000;
     // Not `format!`, which takes several times as long.
     let mut text = *b"0000-00-00T00:00:00.000Z";
     for (place, digits, mut number) in [
