@@ -433,9 +433,10 @@ class MeterQueue:
 class Conversation:
     """One connection of a charge point: every byte in and every frame out (OCPP-J 4, RFC 6455 5).
 
-    It reads, judges, logs and counts frames, and puts plain MeterValues directly into `meters`. Everything
-    else it returns, in order: effects of its link, `Control`, `Notice`, and data to write: bytes if it
-    `is_framed`, otherwise text. None means an empty list. When a record is settled its answer goes to the
+    It reads, judges, logs and counts frames, puts plain MeterValues directly into `meters`, and answers plain
+    Heartbeats. Everything else it returns, in order: effects of its link, `Control`, `Notice`, and data to
+    write: bytes if it `is_framed`, otherwise text. What a `Socket` can send before all else it sends itself.
+    None means an empty list. When a record is settled its answer goes to the
     `write` of `transport`; `await_record` makes it tell the `owner` by `recorded`, too. `disconnect` forgets
     both.
 
@@ -449,6 +450,9 @@ class Conversation:
     transport: Any
     has_spoken: bool
     """Whether anything was received since this was set to False."""
+
+    is_accepted: bool
+    """Whether the registration is Accepted now, so that a plain Heartbeat is answered here. Write only."""
 
     def __new__(
         cls,

@@ -35,7 +35,7 @@ from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
 from app.gateway.registry import Registry
 from app.id_tags.handlers import id_tag_handlers
-from app.id_tags.service import AuthorizationPolicyService, IdTagService
+from app.id_tags.service import AuthorizationPolicyService, Authorizer, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
@@ -201,10 +201,10 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
     """Return the handlers of the messages of charge points that record no money, by action."""
     over = partial(note_sessions_over, storage.ledger, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
-    status = StatusServices(storage.database, clock, settings.connectors_per_charge_point, over)
+    status = StatusServices(storage.message_steps, clock, settings.connectors_per_charge_point, over)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(IdTagService(storage.database), clock),
+        **id_tag_handlers(Authorizer(storage.message_steps), clock),
     }
 
 

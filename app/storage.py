@@ -5,7 +5,6 @@ from typing import Self
 
 from app.charge_points.login_batcher import LoginBatcher
 from app.clock import Clock
-from app.commands.store.commands import open_command_steps
 from app.database.database import Database
 from app.database.prepared import Prepared
 from app.frame_log.recorder import FrameLog
@@ -22,6 +21,8 @@ class Storage:
     frame_log: FrameLog
     login_batcher: LoginBatcher
     command_steps: Prepared
+    message_steps: Prepared
+    """For messages of charge points that need one statement."""
 
     @classmethod
     async def open(cls, url: str, settings: Settings, clock: Clock) -> Self:
@@ -37,12 +38,14 @@ class Storage:
         ledger.start()
         frame_log.start()
         batcher = await LoginBatcher.open(database.url)
-        return cls(database, ledger, frame_log, batcher, open_command_steps(database))
+        steps = (database.steps("commands"), database.steps("messages"))
+        return cls(database, ledger, frame_log, batcher, *steps)
 
     async def close(self) -> None:
         """Commit all waiting records, flush the frame log, and close the connections."""
         await self.ledger.close()
         await self.frame_log.close()
         await self.command_steps.close()
+        await self.message_steps.close()
         await self.login_batcher.close()
         await self.database.close()

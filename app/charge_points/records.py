@@ -164,6 +164,17 @@ class StatusReport:
     vendor_error_code: str | None = None
 
 
+class StatusRecorded(NamedTuple):
+    """The result of storing a report.
+
+    is_stored: no later connection has reported, and the limit of connectors is not reached; is_session_over:
+    the connector is Available, but has a transaction that has not ended. If nothing was stored: it may have.
+    """
+
+    is_stored: bool
+    is_session_over: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ChargePointFilter:
     """Narrows a list of charge points. identity_prefix: in exact case."""

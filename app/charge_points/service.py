@@ -21,7 +21,7 @@ from app.database.prepared import Row
 from app.database.unit_of_work import PlatformWork, TenantWork
 from app.errors import NoSuchChargePoint, Unavailable
 from app.live.command_bus import CommandBus
-from app.live.envelopes import EvictEnvelope
+from app.live.envelopes import EvictEnvelope, RegistrationEnvelope
 from app.live.presence import Owner, Presence
 from app.live.take_overs import is_flapping
 from app.logs import get_logger
@@ -171,6 +171,8 @@ class ChargePointService:
             compare(record)
             if changes:
                 record = await ChargePointStore(work).update(identity, **changes) or record
+        if "registration_status" in changes:
+            await self._tell_registration(tenant_id, record)
         return record
 
     async def delete(self, tenant_id: TenantId, identity: str) -> None:
@@ -229,6 +231,25 @@ class ChargePointService:
             return NOT_CONNECTED
         flapping = bool(owner.take_overs) and is_flapping(owner.take_overs, self.clock.now().timestamp())
         return LiveState(owner.connected_at, flapping)
+
+    async def _tell_registration(self, tenant_id: TenantId, record: ChargePointRecord) -> None:
+        """Tell the worker of the charge point its registration. Its next login or boot would find it, too."""
+        owner = await self.presence.find(tenant_id, record.identity)
+        if owner is None:
+            return
+        envelope = RegistrationEnvelope(
+            tenant_id=tenant_id,
+            identity=record.identity,
+            epoch=owner.epoch,
+            life_s=_EVICTION_WITHIN.total_seconds(),
+            issuer=owner.worker,
+            charge_point_id=record.id,
+            registration_status=record.registration_status,
+        )
+        try:
+            await self.bus.deliver(owner.worker, envelope)
+        except Unavailable:
+            _LOG.warning("registration_undelivered", tenant_id=tenant_id, charge_point=record.identity)
 
     async def _evict(self, owner: Owner) -> None:
         envelope = EvictEnvelope(

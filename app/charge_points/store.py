@@ -10,8 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.charge_points import tables
-from app.charge_points.records import ChargePointFilter, ChargePointRecord, ConnectorRecord, StatusReport
-from app.database.prepared import Prepared, Row
+from app.charge_points.records import (
+    ChargePointFilter,
+    ChargePointRecord,
+    ConnectorRecord,
+    StatusRecorded,
+    StatusReport,
+)
+from app.database.prepared import Prepared, Row, Run
 from app.database.repository import LARGEST_INT32, Repository, columns_of, like_prefix
 from app.database.statements import Statement, given
 from app.database.text import clean_optional, clean_text
@@ -42,32 +48,37 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 }
 
 
-_RECORD_STATUS = text(
-    """
-    insert into connectors as known (tenant_id, charge_point_id, connector_id, status, error_code, info,
-        vendor_id, vendor_error_code, reported_at, received_at, epoch)
-    select :tenant_id, :charge_point_id, :connector_id, :status, :error_code, :info,
-        :vendor_id, :vendor_error_code, :reported_at, :received_at, :epoch
-    where exists (select from connectors
-                  where tenant_id = :tenant_id and charge_point_id = :charge_point_id
-                      and connector_id = :connector_id)
-       or (select count(*) from connectors
-           where tenant_id = :tenant_id and charge_point_id = :charge_point_id) < :connector_limit
-    on conflict (tenant_id, charge_point_id, connector_id) do update set
-        status = excluded.status, error_code = excluded.error_code, info = excluded.info,
-        vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
-        reported_at = excluded.reported_at, received_at = excluded.received_at,
-        epoch = excluded.epoch
-    where excluded.epoch >= known.epoch
-    returning connector_id
-    """
-).bindparams(
-    bindparam("charge_point_id", type_=_CONNECTORS.c.charge_point_id.type),
-    *(
-        bindparam(column.name, type_=column.type)
-        for column in _CONNECTORS.c
-        if column.name != "charge_point_id"
-    ),
+# The ledger is asked in the same statement: most connectors become Available with no transaction open.
+_RECORD_STATUS: Final = Statement(
+    text(
+        """
+        insert into connectors as known (tenant_id, charge_point_id, connector_id, status, error_code, info,
+            vendor_id, vendor_error_code, reported_at, received_at, epoch)
+        select cast(:tenant_id as bigint), cast(:charge_point_id as bigint), cast(:connector_id as integer),
+            cast(:status as text), cast(:error_code as text), cast(:info as text), cast(:vendor_id as text),
+            cast(:vendor_error_code as text), cast(:reported_at as timestamptz),
+            cast(:received_at as timestamptz), cast(:epoch as bigint)
+        where exists (select from connectors
+                      where tenant_id = cast(:tenant_id as bigint)
+                          and charge_point_id = cast(:charge_point_id as bigint)
+                          and connector_id = cast(:connector_id as integer))
+           or (select count(*) from connectors
+               where tenant_id = cast(:tenant_id as bigint)
+                   and charge_point_id = cast(:charge_point_id as bigint)) < cast(:connector_limit as bigint)
+        on conflict (tenant_id, charge_point_id, connector_id) do update set
+            status = excluded.status, error_code = excluded.error_code, info = excluded.info,
+            vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
+            reported_at = excluded.reported_at, received_at = excluded.received_at,
+            epoch = excluded.epoch
+        where excluded.epoch >= known.epoch
+        returning known.status = 'Available' and exists (
+            select from transactions
+            where tenant_id = known.tenant_id and charge_point_id = known.charge_point_id
+                and connector_id = known.connector_id
+                and stopped_received_at is null and presumed_ended_at is null
+        ) as is_session_over
+        """
+    )
 )
 
 _OF_CHARGE_POINT: Final = and_(
@@ -249,36 +260,36 @@ class ConnectorStore(Repository):
         rows = await self.connection.execute(statement.order_by(_CONNECTORS.c.connector_id))
         return [ConnectorRecord(*row) for row in rows]
 
-    async def record_status(self, charge_point_id: int, report: StatusReport, connector_limit: int) -> bool:
-        """Store a report unless the stored one is newer; create the connector if it is unknown.
 
-        A time in the future is replaced by the time of arrival. Otherwise one report with a wrong clock would
-        hide all later ones.
+async def record_status(
+    run: Run, tenant_id: TenantId, charge_point_id: int, report: StatusReport, connector_limit: int
+) -> StatusRecorded:
+    """Store a report unless the stored one is newer; create the connector if it is unknown.
 
-        Args:
-            connector_limit: The most connectors that the charge point may have.
-
-        Returns:
-            Whether the report was stored: no later connection has reported, and the limit is not reached.
-        """
-        if not 0 <= report.connector_id <= LARGEST_INT32:
-            return False
-        values = {
-            "tenant_id": self.tenant_id,
-            "charge_point_id": charge_point_id,
-            "connector_id": report.connector_id,
-            "status": clean_text(report.status),
-            "error_code": clean_text(report.error_code),
-            "info": clean_optional(report.info),
-            "vendor_id": clean_optional(report.vendor_id),
-            "vendor_error_code": clean_optional(report.vendor_error_code),
-            "reported_at": report.reported_at,
-            "received_at": report.received_at,
-            "epoch": report.epoch,
-            # Connector 0 is the charge point itself and does not count.
-            "connector_limit": connector_limit + 1,
-        }
-        return (await self.connection.execute(_RECORD_STATUS, values)).one_or_none() is not None
+    Args:
+        connector_limit: The most connectors that the charge point may have.
+    """
+    if not 0 <= report.connector_id <= LARGEST_INT32:
+        return StatusRecorded(False, report.status == "Available")
+    values = {
+        "tenant_id": tenant_id,
+        "charge_point_id": charge_point_id,
+        "connector_id": report.connector_id,
+        "status": clean_text(report.status),
+        "error_code": clean_text(report.error_code),
+        "info": clean_optional(report.info),
+        "vendor_id": clean_optional(report.vendor_id),
+        "vendor_error_code": clean_optional(report.vendor_error_code),
+        "reported_at": report.reported_at,
+        "received_at": report.received_at,
+        "epoch": report.epoch,
+        # Connector 0 is the charge point itself and does not count.
+        "connector_limit": connector_limit + 1,
+    }
+    rows = await run(_RECORD_STATUS, values)
+    if not rows:
+        return StatusRecorded(False, report.status == "Available")
+    return StatusRecorded(True, rows[0]["is_session_over"])
 
 
 class ChargePointReads:

@@ -61,6 +61,15 @@ commands = Table(
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),
     Index("ix_commands_charge_point", "tenant_id", "charge_point_id", "created_at"),
+    Index("ix_commands_state", "tenant_id", "state", "created_at", "id"),
+    Index("ix_commands_action", "tenant_id", "action", "created_at", "id"),
+    Index(
+        "ix_commands_unexplained",
+        "finished_at",
+        postgresql_where=text(
+            "effect is null and action in ('RemoteStartTransaction', 'RemoteStopTransaction')"
+        ),
+    ),
     Index("ix_commands_open", "deadline_at", postgresql_where=text("state in ('queued', 'sent')")),
     Index(
         "ix_commands_without_effect",

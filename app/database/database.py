@@ -17,7 +17,7 @@ from app.database.unit_of_work import PlatformWork, TenantWork
 from app.errors import StoreUnavailable
 from app.types import TenantId
 
-# Connections of one worker, in addition to those of ledger, frame log, reads, commands and logins.
+# Connections of one worker, in addition to those of ledger, frame log, reads, commands, messages and logins.
 _POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
@@ -63,14 +63,22 @@ class Database:
             await asyncio.wait({self._probe}, timeout=_PING_S)
         await self._engine.dispose()
 
-    def prepared(self, purpose: str, **settings: str) -> Prepared:
+    def steps(self, purpose: str) -> Prepared:
         """Return connections for one purpose. Each statement is a transaction; the caller closes them.
 
         Args:
             purpose: Its name in the list of connections of the database server.
-            settings: Settings of the database server for these connections.
         """
-        return Prepared(self.url, purpose, **settings)
+        return Prepared(
+            self.url,
+            purpose,
+            # Whatever the database or the role says: an answer is given after its commit was flushed.
+            synchronous_commit="on",
+            # Each statement has the keys of its rows. To plan it again would take longer than to run it, and
+            # the planner would read a small table as a whole.
+            plan_cache_mode="force_generic_plan",
+            enable_seqscan="off",
+        )
 
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId | int) -> AsyncIterator[TenantWork]:

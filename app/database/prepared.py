@@ -7,7 +7,7 @@ So a frequent request that needs one statement is run here.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import asyncpg
@@ -27,6 +27,9 @@ class Row(Protocol):
     def values(self) -> Iterable[Any]:
         """Return all columns in the order of the statement."""
 
+
+Run: TypeAlias = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
+"""Runs a statement; JSON goes in and comes out as text."""
 
 _CONNECTIONS = 8
 _STATEMENT_S = 30.0

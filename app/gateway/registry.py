@@ -12,11 +12,12 @@ from app.clock import Clock
 from app.connection import Connection
 from app.errors import Unavailable
 from app.live.command_bus import CommandBus
-from app.live.envelopes import EvictEnvelope
+from app.live.envelopes import EvictEnvelope, RegistrationEnvelope
 from app.live.owner import OwnerKey
 from app.live.presence import Owner, Presence
 from app.live.take_overs import FLAPPING_FROM, Times, pause_s, recent, with_another
 from app.logs import get_logger
+from app.ocpp.v16 import RegistrationStatus
 from app.tasks import BackgroundTasks
 from app.types import CommandId, TenantId
 
@@ -44,6 +45,9 @@ class LiveSession(Protocol):
         Raises:
             ValueError: the payload breaks the definition, or the socket is being closed. Nothing was queued.
         """
+
+    def change_registration(self, status: RegistrationStatus) -> None:
+        """Let a change of the registration take effect at once."""
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Remove a CALL from the queue of the link. Return False if it was sent, or is not known."""
@@ -76,7 +80,7 @@ class Registry:
 
     def receivers(self) -> dict[type, Callable[[Any], None]]:
         """Return what takes the envelopes about sessions from the bus, by their type."""
-        return {EvictEnvelope: self.evict_older}
+        return {EvictEnvelope: self.evict_older, RegistrationEnvelope: self.change_registration}
 
     async def admit(self, session: LiveSession) -> bool:
         """Make an authenticated session the owner of its charge point, and close older ones on all workers.
@@ -128,6 +132,12 @@ class Registry:
         if session is not None and _rank(session.connection) < newer:
             self._know((envelope.tenant_id, envelope.identity), ())
             session.evict(SUPERSEDED)
+
+    def change_registration(self, envelope: RegistrationEnvelope) -> None:
+        """Let the change of a registration take effect on the session of the charge point."""
+        session = self.get(envelope.tenant_id, envelope.identity)
+        if session is not None and session.connection.charge_point_id == envelope.charge_point_id:
+            session.change_registration(envelope.registration_status)
 
     def stale(self, owner: Owner) -> None:
         """Close a session of this worker that a newer one on another worker has replaced."""

@@ -1,9 +1,10 @@
 """The session of one connection: frames come in, effects go out. No socket and no ASGI here.
 
 The core's `Conversation` reads, validates, logs and counts every frame. The session does what it asks for.
-A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. CALLs
-of the charge point are answered one at a time and in order (OCPP 1.6 3.7). Results of our CALLs have a queue
-of their own, so the directions cannot block each other. An idle session needs no task and no timer.
+A plain MeterValues never gets here: the conversation queues it for the ledger, and writes the answer. Nor
+does a plain Heartbeat, which it answers at once. CALLs of the charge point are answered one at a time and in
+order (OCPP 1.6 3.7). Results of our CALLs have a queue of their own, so the directions cannot block each
+other. An idle session needs no task and no timer.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
+from app.ocpp.v16 import RegistrationStatus
 from app.types import CommandId
 
 _LOG = get_logger(__name__)
@@ -138,6 +140,13 @@ class Session:
         """Close, because a newer connection of this charge point has taken over."""
         self._close(close_codes.SUPERSEDED, reason, None)
 
+    def change_registration(self, status: RegistrationStatus) -> None:
+        """Let the operator's decision take effect at once, not with the next BootNotification."""
+        connection = self.connection
+        connection.registration_status = status
+        connection.accepted_before = connection.accepted_before or status == "Accepted"
+        self._register()
+
     def close(self, code: int, reason: str) -> None:
         """Close for a reason of the server, for example its shutdown."""
         self._close(code, reason, None)
@@ -231,6 +240,7 @@ class Session:
 
     def _register(self) -> None:
         """Let a charge point send records and large frames if it is or was registered."""
+        self._conversation.is_accepted = self.connection.registration_status == "Accepted"
         if self.connection.registration_status == "Accepted" or self.connection.accepted_before:
             self._conversation.register()
 

@@ -6,20 +6,20 @@ from typing import cast
 from app.answers import Handler
 from app.clock import Clock
 from app.connection import Connection
-from app.id_tags.service import IdTagService
+from app.id_tags.service import Authorizer
 from app.ocpp import v16
 
 
-def id_tag_handlers(id_tags: IdTagService, clock: Clock) -> dict[str, Handler]:
+def id_tag_handlers(authorizer: Authorizer, clock: Clock) -> dict[str, Handler]:
     """Return the handlers of this package, by action."""
-    return {"Authorize": partial(authorize, id_tags, clock)}
+    return {"Authorize": partial(authorize, authorizer, clock)}
 
 
 async def authorize(
-    id_tags: IdTagService, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
+    authorizer: Authorizer, clock: Clock, connection: Connection, request: v16.AuthorizeRequest
 ) -> v16.AuthorizeResponse:
     """Answer with the tag's status; one that is not stored is Invalid, unless a policy accepts it."""
-    info = await id_tags.authorize(
+    info = await authorizer.authorize(
         connection.tenant_id, connection.charge_point_id, request["idTag"], clock.now()
     )
     # The service returns a plain dict with the standard's names.

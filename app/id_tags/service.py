@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.database.database import Database
+from app.database.prepared import Prepared
 from app.database.text import clean_text
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput, NoSuchChargePoint, NotFound
@@ -20,7 +21,7 @@ from app.id_tags.records import (
     UnknownTagPolicy,
 )
 from app.id_tags.rules import fold_id_tag, id_tag_info, trim_id_tag
-from app.id_tags.store import AuthorizationPolicyStore, IdTagStore
+from app.id_tags.store import AuthorizationPolicyStore, IdTagStore, find_presented
 from app.types import ChargePointId, Json, TenantId
 
 _PAGE: Final = 1000
@@ -126,6 +127,13 @@ class IdTagService:
             await store.put_many(rows)
         return ImportCounts(len(keys) - len(known), len(known))
 
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """Tells charge points which tags may charge, by one statement each."""
+
+    steps: Prepared
+
     async def authorize(
         self, tenant_id: TenantId, charge_point_id: ChargePointId, id_tag: str, at: datetime
     ) -> Json:
@@ -134,10 +142,8 @@ class IdTagService:
         The answer is advice: what counts is decided when a transaction starts.
         """
         key = fold_id_tag(clean_text(id_tag))
-        async with self.database.tenant(tenant_id) as work:
-            tag = await IdTagStore(work).get(key)
-            policy = await AuthorizationPolicyStore(work).own_policy(charge_point_id)
-        return id_tag_info(tag, at, presented=Presented(charge_point_id, key, policy.unknown_id_tags))
+        tag, unknown_id_tags = await find_presented(self.steps, tenant_id, charge_point_id, key)
+        return id_tag_info(tag, at, presented=Presented(charge_point_id, key, unknown_id_tags))
 
 
 @dataclass(frozen=True, slots=True)

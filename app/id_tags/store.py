@@ -4,18 +4,19 @@ Whether a tag may charge is decided in `rules`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, delete, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Text, delete, func, insert, literal_column, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
-from app.database.prepared import Connection
+from app.database.prepared import Connection, Prepared
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.schema import CHARGE_POINTS
+from app.database.statements import Statement
 from app.errors import Conflict
 from app.id_tags import tables
 from app.id_tags.records import (
@@ -28,6 +29,7 @@ from app.id_tags.records import (
     UnknownTagPolicy,
 )
 from app.id_tags.rules import fold_id_tag
+from app.types import ChargePointId, TenantId
 
 _TABLE = tables.id_tags
 _PARENT = _TABLE.alias("parent")
@@ -61,17 +63,42 @@ _CHANGEABLE = frozenset(
 _AT_ONCE: Final = 1000
 """Tags that one statement looks for."""
 
-_FIND: Final = """
-    select tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
-        coalesce(tag.max_active_transactions, policy.max_active_transactions) as max_active_transactions,
-        tag.note, tag.created_at, tag.updated_at, tag.charge_point_ids,
-        parent.status as parent_status, parent.expires_at as parent_expires_at
-    from id_tags as tag
-    left join authorization_policies as policy on policy.tenant_id = tag.tenant_id
+_JUDGED: Final = """
+    tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
+    coalesce(tag.max_active_transactions, policy.max_active_transactions) as max_active_transactions,
+    tag.note, tag.created_at, tag.updated_at, tag.charge_point_ids,
+    parent.status as parent_status, parent.expires_at as parent_expires_at
+"""
+_JUDGED_NAMES: Final = tuple(field.name for field in fields(IdTagRecord) if field.name != "charge_points")
+_JOIN_PARENT: Final = """
     left join id_tags as parent on parent.tenant_id = tag.tenant_id
         and parent.id_tag_key = lower(tag.parent_id_tag) and parent.id_tag_key <> tag.id_tag_key
-    where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
 """
+
+# These texts contain only constants of our own.
+_FIND: Final = f"""
+    select {_JUDGED}
+    from id_tags as tag
+    left join authorization_policies as policy on policy.tenant_id = tag.tenant_id
+    {_JOIN_PARENT}
+    where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
+"""  # noqa: S608
+
+_FIND_PRESENTED: Final = Statement(
+    text(
+        f"""
+        select {_JUDGED},
+            coalesce(own.unknown_id_tags, policy.unknown_id_tags, 'refuse') as unknown_id_tags
+        from (select cast(:tenant_id as bigint) as tenant_id) as asked
+        left join authorization_policies as policy on policy.tenant_id = asked.tenant_id
+        left join charge_point_authorization_policies as own
+            on own.tenant_id = asked.tenant_id and own.charge_point_id = cast(:charge_point_id as bigint)
+        left join id_tags as tag
+            on tag.tenant_id = asked.tenant_id and tag.id_tag_key = cast(:id_tag_key as text)
+        {_JOIN_PARENT}
+        """  # noqa: S608
+    )
+)
 
 # In one order everywhere, so that two ledgers cannot wait for each other.
 _LOCK: Final = """
@@ -249,6 +276,17 @@ async def find_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> dict
     rows = await connection.fetch(_FIND, *zip(*keys, strict=True))
     tags = [IdTagRecord(**_of_driver(dict(row))) for row in rows]
     return {IdTagKey(tag.tenant_id, tag.id_tag_key): tag for tag in tags}
+
+
+async def find_presented(
+    steps: Prepared, tenant_id: TenantId, charge_point_id: ChargePointId, id_tag_key: str
+) -> tuple[IdTagRecord | None, UnknownTagPolicy]:
+    """Return a tag, None: it is not stored, and the policy about such tags that holds at a charge point."""
+    values = {"tenant_id": tenant_id, "charge_point_id": charge_point_id, "id_tag_key": id_tag_key}
+    (row,) = await steps.rows(_FIND_PRESENTED, values)
+    if row["id_tag_key"] is None:
+        return None, row["unknown_id_tags"]
+    return IdTagRecord(**_of_driver({name: row[name] for name in _JUDGED_NAMES})), row["unknown_id_tags"]
 
 
 def _of_driver(columns: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ and count such envelopes.
 
 import msgspec
 
+from app.ocpp.v16 import RegistrationStatus
 from app.types import CommandId, TenantId, WorkerId
 
 VERSION = 2
@@ -53,6 +54,13 @@ class EvictEnvelope(_Envelope, frozen=True, tag="evict"):
     charge_point_id: int
 
 
+class RegistrationEnvelope(_Envelope, frozen=True, tag="registration"):
+    """The operator has changed the registration of the charge point."""
+
+    charge_point_id: int
+    registration_status: RegistrationStatus
+
+
 class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
     """The worker does not hold the session of a CallEnvelope, so nothing was sent. epoch: as in the call."""
 
@@ -66,4 +74,4 @@ class DoneEnvelope(_Envelope, frozen=True, tag="done"):
     ended: bytes | None = None
 
 
-Envelope = CallEnvelope | CancelEnvelope | EvictEnvelope | MovedEnvelope | DoneEnvelope
+Envelope = CallEnvelope | CancelEnvelope | EvictEnvelope | RegistrationEnvelope | MovedEnvelope | DoneEnvelope

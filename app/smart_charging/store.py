@@ -7,13 +7,14 @@ have such profiles.
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    and_,
     case,
     cast,
     delete,
@@ -53,7 +54,14 @@ _INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=
 _COMMANDS = command_tables.commands
 _COMMAND_COLUMNS = columns_of(ProfileCommandRecord, _COMMANDS)
 _TRANSACTIONS = transaction_tables.transactions
-_TRANSACTION_COLUMNS = columns_of(ConnectorTransaction, _TRANSACTIONS)
+_TRANSACTION_COLUMNS = columns_of(
+    ConnectorTransaction,
+    _TRANSACTIONS,
+    stopped_received_at=func.coalesce(
+        _TRANSACTIONS.c.stopped_received_at, _TRANSACTIONS.c.presumed_ended_at
+    ).label("stopped_received_at"),
+)
+_RECENT: Final = 200
 
 
 class ChargingProfileStore(Repository):
@@ -272,22 +280,35 @@ class ProfileCommandStore(Repository):
     async def transactions(self, charge_point_id: int, since: datetime | None) -> list[ConnectorTransaction]:
         """Return the transactions that are open, ended after `since`, or are the newest of their connector.
 
-        They come in the order of their start: one that was never stopped is over once a later one began.
+        They come in the order in which their starts arrived, because a clock may be set back: one that was
+        never stopped is over once a later one came. Of a long past only the newest are looked at.
         """
-        ended, started = _TRANSACTIONS.c.stopped_received_at, _TRANSACTIONS.c.started_at
-        connector_id, number = _TRANSACTIONS.c.connector_id, _TRANSACTIONS.c.id
+        number, epoch = _TRANSACTIONS.c.id, _TRANSACTIONS.c.started_epoch
         here = (
             _TRANSACTIONS.c.tenant_id == self.tenant_id,
             _TRANSACTIONS.c.charge_point_id == charge_point_id,
         )
-        newest = select(number).ext(distinct_on(connector_id)).where(*here)
+        recent = (
+            select(number, epoch, _TRANSACTIONS.c.connector_id)
+            .where(*here)
+            .order_by(_TRANSACTIONS.c.started_at.desc(), number.desc())
+            .limit(_RECENT)
+            .subquery()
+        )
+        newest = select(recent.c.id).ext(distinct_on(recent.c.connector_id))
+        newest = newest.order_by(recent.c.connector_id, recent.c.started_epoch.desc(), recent.c.id.desc())
         wanted: list[ColumnElement[bool]] = [
-            ended.is_(None),
-            number.in_(newest.order_by(connector_id, started.desc(), number.desc())),
+            and_(_TRANSACTIONS.c.stopped_received_at.is_(None), _TRANSACTIONS.c.presumed_ended_at.is_(None)),
+            number.in_(newest),
         ]
         if since is not None:
-            wanted.append(ended >= since)
-        statement = select(*_TRANSACTION_COLUMNS).where(*here, or_(*wanted)).order_by(started, number)
+            wanted.append(_TRANSACTIONS.c.stopped_received_at >= since)
+            wanted.append(
+                and_(
+                    _TRANSACTIONS.c.stopped_received_at.is_(None), _TRANSACTIONS.c.presumed_ended_at >= since
+                )
+            )
+        statement = select(*_TRANSACTION_COLUMNS).where(*here, or_(*wanted)).order_by(epoch, number)
         return [ConnectorTransaction(*row) for row in await self.connection.execute(statement)]
 
     async def supersede(self, command_ids: Collection[UUID], at: datetime) -> None:

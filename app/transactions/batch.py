@@ -236,6 +236,8 @@ async def _insert_starts(
     started = {TransactionKey(key.tenant_id, number): new[key] for key, number in inserted.items()}
     if started:
         await _presume_ended(connection, [sessions.over_by_start(*item) for item in started.items()])
+        if late := {key: start for key, start in started.items() if start_rules.came_late(start)}:
+            await meter_values.claim_earlier(connection, late)
         await _join_waiting_stops(connection, started)
     infos = {item.key: item.id_tag_info for item in judged}
     return {key: TransactionStarted(number, infos[key], False) for key, number in inserted.items()}

@@ -37,5 +37,12 @@ PEERS = (
         "picows (WebSocket in Cython) on uvloop sends the payload back",
         "UTF-8 check, JSON, OCPP, HTTP routes, authentication, storage",
     ),
+    Peer(
+        "epoll_echo",
+        "benchmarks.peers.epoll_echo",
+        "echo",
+        "one epoll in Rust, one recv and one send for each text: the limit of what a server can save",
+        "interpreter, event loop, control frames, UTF-8 check, JSON, OCPP, authentication, storage",
+    ),
 )
 """The servers that are compared with Stationmaster in the part `wire`."""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
-from app.charge_points.store import ChargePointStore, ConnectorStore
+from app.charge_points.store import ChargePointStore, record_status
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.records import TransactionStop
@@ -229,7 +229,7 @@ async def test_connectors_are_shown(api: Api, operator: TenantRecord, token: str
     async with api.services.storage.database.tenant(operator.id) as work:
         for number, status in ((0, "Available"), (1, "Charging")):
             report = StatusReport(number, status, "NoError", NOW, NOW + timedelta(seconds=1), 1)
-            await ConnectorStore(work).record_status(key, report, 64)
+            await record_status(work.rows, work.tenant_id, key, report, 64)
     listed = (await api.call("GET", f"{PATH}/RDAM-1/connectors", token)).json()["items"]
     assert [(item["connector_id"], item["status"]) for item in listed] == [(0, "Available"), (1, "Charging")]
     one = (await api.call("GET", f"{PATH}/RDAM-1/connectors/1", token)).json()

@@ -11,16 +11,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
-from app.charge_points.store import ChargePointStore, ConnectorStore
+from app.charge_points.store import ChargePointStore, ConnectorStore, record_status
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
 from app.database.database import Database
 from app.errors import Conflict, InvalidInput
 from app.frame_log.store import FrameStore
-from app.id_tags.records import IdTagFilter, NewIdTag
-from app.id_tags.service import IdTagService
-from app.id_tags.store import IdTagStore
+from app.id_tags.records import AuthorizationPolicyRecord, IdTagFilter, NewIdTag, UnknownTagPolicy
+from app.id_tags.service import Authorizer
+from app.id_tags.store import AuthorizationPolicyStore, IdTagStore, find_presented
 from app.settings import Settings
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
@@ -167,8 +167,8 @@ async def test_the_status_that_came_last_counts(
     async with records.database.tenant(records.tenant.id) as work:
         for at, name, epoch in ((first, "Available", 1), (second, "Charging", 1), (first, "Faulted", 0)):
             report = StatusReport(1, name, "NoError", at, NOW, epoch)
-            stored = await ConnectorStore(work).record_status(records.record.id, report, 64)
-            assert stored is (epoch == 1), "a connection that ended does not report any more"
+            recorded = await record_status(work.rows, work.tenant_id, records.record.id, report, 64)
+            assert recorded.is_stored is (epoch == 1), "a connection that ended does not report any more"
         [connector] = await ConnectorStore(work).for_charge_point(records.record.id)
     assert connector.status == "Charging"
 
@@ -180,9 +180,9 @@ async def test_connectors_are_created_on_sight_up_to_the_limit(
     async with records.database.tenant(records.tenant.id) as work:
 
         async def report(connector_id: int, status: str = "Available") -> bool:
-            return await ConnectorStore(work).record_status(
-                records.record.id, StatusReport(connector_id, status, "NoError", NOW, NOW, 1), 64
-            )
+            report = StatusReport(connector_id, status, "NoError", NOW, NOW, 1)
+            recorded = await record_status(work.rows, work.tenant_id, records.record.id, report, 64)
+            return recorded.is_stored
 
         assert all([await report(number) for number in range(limit + 1)])
         assert not await report(limit + 1)
@@ -221,7 +221,7 @@ async def test_authorize_answers_in_wire_form(records: ChargePointRecords) -> No
     start = records.storage.ledger.start_transaction
     await start(records.start(id_tag="one"))
     here = ChargePointId(records.record.id)
-    ask = partial(IdTagService(records.database).authorize, TenantId(records.tenant.id), here)
+    ask = partial(Authorizer(records.storage.message_steps).authorize, TenantId(records.tenant.id), here)
     assert (await start(records.start(id_tag="tag-1", connector_id=3))).id_tag_info == {"status": "Accepted"}
     assert await ask("UNKNOWN\x00", NOW) == {"status": "Invalid"}
     grouped = {"expiryDate": "2026-03-01T13:00:00.000Z", "parentIdTag": "PARENT"}
@@ -229,6 +229,31 @@ async def test_authorize_answers_in_wire_form(records: ChargePointRecords) -> No
     assert await ask("GROUPED", NOW + _HOUR) == {"status": "Expired", **grouped}
     assert await ask("ONE", NOW) == {"status": "Accepted"}
     assert (await start(records.start(id_tag="ONE", connector_id=2))).id_tag_info["status"] == "ConcurrentTx"
+
+
+@pytest.mark.parametrize("own", [None, "refuse", "accept", "free_charging"])
+@pytest.mark.parametrize("of_tenant", [None, "accept"])
+async def test_one_statement_finds_what_the_stores_find(
+    records: ChargePointRecords, own: UnknownTagPolicy | None, of_tenant: UnknownTagPolicy | None
+) -> None:
+    point = ChargePointId(records.record.id)
+    keys = ("group", "member", "alone", "self", "here", "tag-1", "unknown", "")
+    async with records.database.tenant(records.tenant.id) as work:
+        tags, policies = IdTagStore(work), AuthorizationPolicyStore(work)
+        await tags.create(NewIdTag("GROUP", status="Blocked"))
+        await tags.create(NewIdTag("MEMBER", parent_id_tag="group", expires_at=NOW))
+        await tags.create(NewIdTag("ALONE", parent_id_tag="ABSENT", note="card"))
+        await tags.create(NewIdTag("SELF", parent_id_tag="self"))
+        await tags.create(NewIdTag("HERE"), [point])
+        if of_tenant is not None:
+            await policies.put(AuthorizationPolicyRecord(of_tenant))
+        await policies.put_own(point, own)
+        policy = (await policies.own_policy(point)).unknown_id_tags
+        expected = {key: (await tags.get(key), policy) for key in keys}
+    steps, tenant_id = records.storage.message_steps, TenantId(records.tenant.id)
+    for key, (tag, unknown_id_tags) in expected.items():
+        known = None if tag is None else replace(tag, charge_points=None)
+        assert await find_presented(steps, tenant_id, point, key) == (known, unknown_id_tags), key
 
 
 async def test_no_tenant_sees_or_changes_the_rows_of_another(
@@ -244,7 +269,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     async with database.tenant(records.tenant.id) as work:
         transaction = await TransactionStore(work).get(number)
         await put_command(work, command)
-        await ConnectorStore(work).record_status(records.record.id, report, 64)
+        await record_status(work.rows, work.tenant_id, records.record.id, report, 64)
         await ConfigurationStore(work).put(records.record.id, "Key", "1", None, NOW)
     assert transaction is not None
     async with database.platform() as platform:
@@ -260,7 +285,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
     # A reference bears the tenant, so PostgreSQL itself refuses a row at a charge point of another one.
     with pytest.raises(IntegrityError):
         async with database.tenant(stranger.id) as work:
-            await ConnectorStore(work).record_status(own, later, 64)
+            await record_status(work.rows, work.tenant_id, own, later, 64)
     with pytest.raises(IntegrityError):
         async with database.tenant(stranger.id) as work:
             await ConfigurationStore(work).put(own, "Key", "stolen", None, NOW + _HOUR)
@@ -283,7 +308,7 @@ async def test_no_tenant_sees_or_changes_the_rows_of_another(
         assert not await CommandStore(work).late(command.id, {})
         assert await ConfigurationStore(work).for_charge_point(own) == []
         assert await FrameStore(work).page(own, 9) == []
-    authorize = IdTagService(database).authorize
+    authorize = Authorizer(records.storage.message_steps).authorize
     foreign = await authorize(TenantId(stranger.id), ChargePointId(own), "TAG-1", NOW)
     assert foreign["status"] == "Invalid"
     async with database.tenant(records.tenant.id) as work:

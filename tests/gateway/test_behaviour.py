@@ -388,6 +388,10 @@ async def test_the_operators_decision_counts_at_the_next_boot(server: GatewaySer
     answer = await client.call("BootNotification", boot, "3")
     assert (answer[2]["status"], answer[2]["interval"]) == ("Accepted", 77)
     assert (await client.call("Heartbeat", {}, "4"))[0] == 3
+    async with server.database.tenant(server.tenant.id) as work:
+        await ChargePointStore(work).update("NEW", registration_status="Rejected")
+    assert (await client.call("BootNotification", boot, "5"))[2]["status"] == "Rejected"
+    assert (await client.call("Heartbeat", {}, "6"))[2] == "SecurityError"
 
 
 async def test_billing_records_of_a_better_time_are_still_taken(

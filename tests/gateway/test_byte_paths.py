@@ -49,6 +49,17 @@ CONVERSATIONS: Final[dict[str, Frames]] = {
         call("p", "StopTransaction", STOP),
         call("d", "DataTransfer", {"vendorId": "V", "data": "\u00e4\U0001f50c"}),
     ),
+    "heartbeats between others": texts(
+        HEARTBEAT,
+        call("a", "Authorize", {"idTag": "TAG"}),
+        call("b", "Heartbeat", {}),
+        call("x", "Explode", {}),
+        call("c", "Heartbeat", {}),
+        '[2,5,"Heartbeat",{}]',
+        call("m", "MeterValues", {"connectorId": 1, "transactionId": 4711, "meterValue": SAMPLES}),
+        call("d", "Heartbeat", {}),
+        call("d", "Heartbeat", {}),
+    ),
     "repeated": texts(
         call("t", "StartTransaction", START),
         call("t", "StartTransaction", START),

@@ -14,6 +14,8 @@ from app.types import CommandId
 from tests.support.session_harness import LIMITS, SessionHarness
 
 HEARTBEAT = '[2,"h1","Heartbeat",{}]'
+# The session answers it by its handler, which tests replace.
+TRANSFER = '[2,"d1","DataTransfer",{"vendorId":"V"}]'
 METER_VALUES = (
     '[2,"m1","MeterValues",{"connectorId":1,"transactionId":1,"meterValue":'
     '[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}]'
@@ -45,6 +47,48 @@ async def test_frames_are_logged_in_both_directions() -> None:
 
 
 @pytest.mark.parametrize(
+    "microseconds", [0, 999, 1_000, 123_456, 999_999, 86_399_999_999, 31_536_000_000_000]
+)
+async def test_the_core_answers_a_heartbeat_as_its_handler_does(microseconds: int) -> None:
+    done: list[Any] = []
+    for is_answered_by_core in (True, False):
+        harness = SessionHarness()
+        harness.clock.seconds += microseconds / 1_000_000
+        harness.session.reader.is_accepted = is_answered_by_core
+        answers = await harness.receive(HEARTBEAT, '[2,"\\u00e4","Heartbeat",{}]', '[2,7,"Heartbeat",{}]')
+        received, sent, by_action = harness.services.counters.take()
+        done.append((answers, harness.storage.frame_log.rows, harness.connection.last_seen_us))
+        done[-1] += (received, sent, sum(by_action["Heartbeat"][0]))
+    assert done[0] == done[1]
+    assert len(done[0][0]) == 3
+
+
+async def test_a_heartbeat_is_answered_behind_the_calls_before_it() -> None:
+    gate = asyncio.Event()
+
+    async def wait(connection: Connection, request: Any) -> Any:
+        await gate.wait()
+        return {"status": "Accepted"}
+
+    harness = SessionHarness({"DataTransfer": wait})
+    for text in (HEARTBEAT, TRANSFER, HEARTBEAT.replace("h1", "h2")):
+        harness.session.receive_text(text)
+    await asyncio.sleep(0)
+    assert len(harness.transport.sent) == 1
+    gate.set()
+    answers = await harness.receive(METER_VALUES, HEARTBEAT.replace("h1", "h3"))
+    ids = [json.loads(answer)[1] for answer in [*harness.transport.sent[:1], *answers]]
+    assert ids == ["h1", "d1", "h2", "m1", "h3"]
+
+
+@pytest.mark.parametrize("registration", ["Pending", "Rejected"])
+async def test_a_heartbeat_of_who_is_not_accepted_is_refused(registration: str) -> None:
+    harness = SessionHarness(registration=registration)
+    (answer,) = await harness.receive(HEARTBEAT)
+    assert code_of(answer) == "SecurityError"
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (CallFailed("SecurityError", "no"), "SecurityError"),
@@ -56,8 +100,8 @@ async def test_a_failing_handler_costs_its_own_message_only(error: Exception, co
     async def fail(connection: Connection, request: Any) -> Any:
         raise error
 
-    harness = SessionHarness({"Heartbeat": fail})
-    answers = await harness.receive(HEARTBEAT, METER_VALUES)
+    harness = SessionHarness({"DataTransfer": fail})
+    answers = await harness.receive(TRANSFER, METER_VALUES)
     assert code_of(answers[0]) == code
     assert "defect" not in answers[0]
     assert answers[1] == '[3,"m1",{}]'
@@ -65,9 +109,9 @@ async def test_a_failing_handler_costs_its_own_message_only(error: Exception, co
 
 async def test_a_handler_that_answers_nonsense_is_an_internal_error() -> None:
     async def nonsense(connection: Connection, request: Any) -> Any:
-        return {"currentTime": 5}
+        return {"status": 5}
 
-    (answer,) = await SessionHarness({"Heartbeat": nonsense}).receive(HEARTBEAT)
+    (answer,) = await SessionHarness({"DataTransfer": nonsense}).receive(TRANSFER)
     assert code_of(answer) == "InternalError"
 
 
@@ -112,17 +156,17 @@ async def test_a_result_is_taken_while_a_call_of_theirs_is_being_worked_on() -> 
 
     async def wait(connection: Connection, request: Any) -> Any:
         await gate.wait()
-        return {"currentTime": "2026-01-01T00:00:00Z"}
+        return {"status": "Accepted"}
 
-    harness = SessionHarness({"Heartbeat": wait})
-    harness.session.receive_text(HEARTBEAT)
+    harness = SessionHarness({"DataTransfer": wait})
+    harness.session.receive_text(TRANSFER)
     harness.session.issue(CommandId("c1"), "ClearCache", "{}", 30.0)
     harness.session.receive_text('[3,"c1",{"status":"Rejected"}]')
     await harness.session._results.settled()
     assert harness.commands.events == [("sent", "c1"), ("result", "c1")]
     gate.set()
     await harness.session.settled()
-    assert json.loads(harness.transport.sent[-1])[:2] == [3, "h1"]
+    assert json.loads(harness.transport.sent[-1])[:2] == [3, "d1"]
 
 
 async def test_a_second_call_of_ours_waits_for_the_first() -> None:
@@ -352,10 +396,10 @@ async def test_an_operator_can_cut_the_session_off_in_the_middle_of_a_handler() 
 
     async def wait(connection: Connection, request: Any) -> Any:
         await gate.wait()
-        return {"currentTime": "2026-01-01T00:00:00Z"}
+        return {"status": "Accepted"}
 
-    harness = SessionHarness({"Heartbeat": wait})
-    harness.session.receive_text(HEARTBEAT)
+    harness = SessionHarness({"DataTransfer": wait})
+    harness.session.receive_text(TRANSFER)
     harness.session.receive_text(METER_VALUES)
     await asyncio.sleep(0)
     harness.session.closed()

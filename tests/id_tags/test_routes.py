@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from app.id_tags.records import IdTagKey
-from app.id_tags.service import IdTagService
+from app.id_tags.service import Authorizer
 from app.id_tags.store import find_id_tags, find_unknown_tag_policies
 from app.tenants.records import TenantRecord
 from app.types import ChargePointId, TenantId
@@ -24,8 +24,8 @@ async def here(api: Api, operator: TenantRecord) -> ChargePointId:
 
 
 async def authorized(api: Api, operator: TenantRecord, charge_point_id: ChargePointId, id_tag: str) -> str:
-    service = IdTagService(api.services.storage.database)
-    info = await service.authorize(TenantId(operator.id), charge_point_id, id_tag, NOW)
+    authorizer = Authorizer(api.services.storage.message_steps)
+    info = await authorizer.authorize(TenantId(operator.id), charge_point_id, id_tag, NOW)
     return str(info["status"])
 
 

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from app.api import install_api
+from app.audit import tables as audit_tables
 from app.charge_points.store import ChargePointStore
 from app.clock import microseconds_of
 from app.commands.owner import CommandContext, CommandOwner
@@ -177,22 +178,43 @@ class Api:
 
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
-    ) -> None:
-        """Store the stop of an unknown transaction, as the ledger does."""
+    ) -> int:
+        """Store the stop of an unknown transaction, as the ledger does, and return its id."""
         values = {
             "tenant_id": tenant.id,
             "charge_point_id": charge_point_id,
             "kind": "stop_unknown_transaction",
             "action": "StopTransaction",
-            "payload": {"transactionId": -1},
+            "payload": {"transactionId": -1, "meterStop": 4000},
             "raw": None,
             "received_at": NOW,
+            "stopped_at": NOW,
+            "meter_stop_wh": 4000,
             "transaction_id": None,
             "digest": next(_NUMBERS),
             **columns,
         }
         async with self.services.storage.database.tenant(tenant.id) as work:
-            await work.connection.execute(transaction_tables.orphan_records.insert().values(values))
+            table = transaction_tables.orphan_records
+            return int(
+                (
+                    await work.connection.execute(table.insert().values(values).returning(table.c.id))
+                ).scalar_one()
+            )
+
+    async def audit_entry(self, tenant: TenantRecord) -> None:
+        """Store an entry of the audit."""
+        values = {
+            "tenant_id": tenant.id,
+            "at": NOW,
+            "actor": "sm_live_0a1b2c3d",
+            "act": "end_transaction",
+            "subject": "/v1/transactions/1",
+            "reason": "The cable was cut.",
+            "details": {},
+        }
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            await work.connection.execute(audit_tables.audit.insert().values(values))
 
     async def command(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any

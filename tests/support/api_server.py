@@ -12,7 +12,7 @@ from typing import TypeVar
 import uvicorn
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ChargePointStore, ConnectorStore
+from app.charge_points.store import ChargePointStore, record_status
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
@@ -99,9 +99,8 @@ def make_things(settings: Settings, slug: str) -> Things:
         async with database.tenant(tenant.id) as work:
             point = await ChargePointStore(work).create("RDAM-0123")
             now = point.created_at
-            await ConnectorStore(work).record_status(
-                point.id, StatusReport(1, "Available", "NoError", now, now, 1), 64
-            )
+            report = StatusReport(1, "Available", "NoError", now, now, 1)
+            await record_status(work.rows, work.tenant_id, point.id, report, 64)
             await IdTagStore(work).create(NewIdTag("B4A63CDF"))
             profile = await ChargingProfileStore(work).create(
                 "Less in the evening peak", calendar=CalendarInput.example

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from app.clock import microseconds_of
 from app.connection import Connection
 from app.live.presence import Owner
+from app.ocpp.v16 import RegistrationStatus
 from app.server.embedded.redis_binary import find_redis
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
 from tests.support.protocol import OCPP16
@@ -133,6 +134,9 @@ class RecordingSession:
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
         """Record a CALL."""
         self.issued.append((command_id, action, payload_text))
+
+    def change_registration(self, status: RegistrationStatus) -> None:
+        self.connection.registration_status = status
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Cancel a CALL."""

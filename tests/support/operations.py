@@ -41,10 +41,14 @@ class Operation:
         """Return the path with its variable parts filled in."""
         return re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]], safe=""), self.path)
 
-    def request(self) -> dict[str, Any]:
-        """Return the example of a body in the document; empty if the operation has none."""
+    def request(self, **owned: Any) -> dict[str, Any]:
+        """Return the example of the body, with the members that `owned` names; empty if there is no body."""
         body = self.text.get("requestBody")
-        return {} if body is None else {"json": body["content"]["application/json"]["example"]}
+        if body is None:
+            return {}
+        example = body["content"]["application/json"]["example"]
+        members = {name: value for name, value in owned.items() if name in example}
+        return {"json": example | members if members else example}
 
 
 def operations_of(document: dict[str, Any]) -> list[Operation]:

@@ -17,6 +17,26 @@ from tests.support.gateway import GatewayServer
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+async def new_key(server: GatewayServer) -> str:
+    """Make an API key of the tenant that may read and write, and return it."""
+    key = mint_key(server.settings.credential_pepper)
+    record = ApiKeyRecord(
+        id=uuid.uuid4(),
+        tenant_id=server.tenant.id,
+        name="operator",
+        prefix=key.prefix,
+        secret_hash=key.secret_hash,
+        scopes=("read", "write"),
+        expires_at=None,
+        revoked_at=None,
+        created_at=datetime.now(UTC),
+        last_used_at=None,
+    )
+    async with server.database.platform() as work:
+        await ApiKeyStore(work).create(record)
+    return key.token
+
+
 class OperatorPage:
     """A page, and the environment in which its commands run."""
 
@@ -27,22 +47,8 @@ class OperatorPage:
 
     async def log_in(self, server: GatewayServer) -> None:
         """Give the commands a server and a key."""
-        key = mint_key(server.settings.credential_pepper)
-        record = ApiKeyRecord(
-            id=uuid.uuid4(),
-            tenant_id=server.tenant.id,
-            name="operator",
-            prefix=key.prefix,
-            secret_hash=key.secret_hash,
-            scopes=("read", "write"),
-            expires_at=None,
-            revoked_at=None,
-            created_at=datetime.now(UTC),
-            last_used_at=None,
-        )
-        async with server.database.platform() as work:
-            await ApiKeyStore(work).create(record)
-        self._environment = {"SERVER": f"http://127.0.0.1:{server.port}", "KEY": key.token}
+        token = await new_key(server)
+        self._environment = {"SERVER": f"http://127.0.0.1:{server.port}", "KEY": token}
 
     async def run(self, command: str) -> Any:
         """Run one command, which must succeed, and return its answer."""

@@ -131,6 +131,7 @@ class FakeFrameLog:
 class FakeStorage:
     database: None = None
     login_batcher: None = None
+    message_steps: None = None
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 

@@ -18,6 +18,7 @@ from app.live.connect import open_redis
 from app.live.presence import Presence
 from app.main import command_effects
 from app.ocpp import CallSent, Effect, Link, Resolve, Send
+from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.storage import Storage
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
@@ -113,6 +114,9 @@ class Charger:
         """Send a CALL or queue it."""
         now = self.worker.clock.monotonic()
         self._apply(self._link.call(command_id, action, payload_text, now, timeout_s))
+
+    def change_registration(self, status: RegistrationStatus) -> None:
+        self.connection.registration_status = status
 
     def withdraw(self, command_id: CommandId) -> bool:
         """Remove a CALL from the queue."""

@@ -63,7 +63,7 @@ async def test_orphan_records_are_shown_as_they_came_and_paged(
     stop = {
         "kind": "stop_unknown_transaction",
         "action": "StopTransaction",
-        "payload": {"transactionId": -1},
+        "payload": {"transactionId": -1, "meterStop": 4000},
         "raw": None,
         "received_at": "2026-05-04T08:15:30.000Z",
         "transaction_id": None,

@@ -26,7 +26,7 @@ from app.charge_points.schemas import (
     charge_point_fields,
     connector_fields,
 )
-from app.charge_points.store import ChargePointStore, ConnectorStore
+from app.charge_points.store import ChargePointStore, ConnectorStore, record_status
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import PresumedReason
@@ -236,7 +236,7 @@ async def test_what_is_stored_is_shown_as_the_models_show_it(
             StatusReport(0, "Available", "NoError", NOW, NOW, 1),
             StatusReport(1, ODD, ODD, NOW, NOW, 1, ODD, ODD, ODD),
         ):
-            await ConnectorStore(work).record_status(key, status, 64)
+            await record_status(work.rows, work.tenant_id, key, status, 64)
         await work.connection.execute(
             charge_point_tables.charge_points.update()
             .where(charge_point_tables.charge_points.c.id == key)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ConnectorStore
+from app.charge_points.store import record_status
 from app.clock import Clock, parse_time
 from app.connection import Connection, SessionsOver
-from app.database.database import Database
+from app.database.prepared import Prepared
 from app.ocpp import v16
 
 
@@ -14,7 +14,7 @@ from app.ocpp import v16
 class StatusServices:
     """The dependencies of this handler. connector_limit: the most connectors that a charge point may have."""
 
-    database: Database
+    steps: Prepared
     clock: Clock
     connector_limit: int
     sessions_over: SessionsOver
@@ -41,8 +41,13 @@ async def handle(
         vendor_id=request.get("vendorId"),
         vendor_error_code=request.get("vendorErrorCode"),
     )
-    async with services.database.tenant(connection.tenant_id) as work:
-        await ConnectorStore(work).record_status(connection.charge_point_id, report, services.connector_limit)
-    if report.status == "Available" and report.connector_id > 0:
+    recorded = await record_status(
+        services.steps.rows,
+        connection.tenant_id,
+        connection.charge_point_id,
+        report,
+        services.connector_limit,
+    )
+    if recorded.is_session_over and report.connector_id > 0:
         await services.sessions_over(connection, report.connector_id, "available")
     return {}

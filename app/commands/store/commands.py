@@ -4,7 +4,7 @@ Each change is guarded by the states that it may leave (`rules.TRANSITIONS`), so
 runs by itself on a prepared connection or, if other rows must change with it, inside a unit of work.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -16,17 +16,13 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select, text, tup
 from app.commands import tables
 from app.commands.records import CommandFilter, CommandRecord, CommandState, NewCommand, SentFacts
 from app.commands.rules import UNREADABLE_ANSWER, Actor, sources
-from app.database.database import Database
-from app.database.prepared import Prepared, Row
+from app.database.prepared import Prepared, Row, Run
 from app.database.repository import Repository, columns_of
-from app.database.schema import CHARGE_POINTS, is_charge_point_of
+from app.database.schema import CHARGE_POINTS, charge_point_named, is_charge_point_of
 from app.database.statements import Statement
 from app.database.text import json_text
 from app.ocpp.v16 import RegistrationStatus
 from app.types import Json, TenantId
-
-Run = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
-"""Runs a statement; JSON goes in and comes out as text."""
 
 _TABLE = tables.commands
 _COLUMNS = columns_of(CommandRecord, _TABLE, identity=CHARGE_POINTS.c.identity)
@@ -307,19 +303,6 @@ async def read_command(reads: Prepared, tenant_id: TenantId, command_id: UUID) -
     return _record_of(rows[0]) if rows else None
 
 
-def open_command_steps(database: Database) -> Prepared:
-    """Return connections on which each step is a transaction by itself."""
-    return database.prepared(
-        "commands",
-        # Whatever the database or the role says: a caller is told of an end after its commit was flushed.
-        synchronous_commit="on",
-        # Each statement has the keys of its rows. To plan it again would take longer than to run it, and the
-        # planner would read a small table as a whole.
-        plan_cache_mode="force_generic_plan",
-        enable_seqscan="off",
-    )
-
-
 def _is_readable(error: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that an error, if there is one, is an answer that could be read."""
     return func.coalesce(error["code"].astext, "") != UNREADABLE_ANSWER
@@ -337,7 +320,7 @@ def _record_of(row: Row) -> CommandRecord:
 def _conditions(filters: CommandFilter) -> list[Any]:
     conditions: list[Any] = []
     if filters.identity is not None:
-        conditions.append(CHARGE_POINTS.c.identity == filters.identity)
+        conditions.append(_TABLE.c.charge_point_id == charge_point_named(filters.identity))
     if filters.action is not None:
         conditions.append(_TABLE.c.action == filters.action)
     if filters.state is not None:

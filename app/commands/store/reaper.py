@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.commands.records import CommandState, LostCommand
-from app.commands.rules import AWAITS_EFFECT, OPEN_COMMAND_STATES, UNREADABLE_ANSWER, sources
+from app.commands.rules import sources
 from app.database.unit_of_work import PlatformWork
 
 _MOST: Final = 1000
@@ -34,13 +34,18 @@ _END = text(
 _NO_EFFECT = text(
     """
     update commands set effect = '{"observed": "none"}'
-    where action = 'RemoteStartTransaction' and effect is null and finished_at < :before
-        and (state = any(:states) or error ->> 'code' = :unreadable)
+    where effect is null and (
+        (action = 'RemoteStartTransaction' and finished_at < :before)
+        or (action = 'RemoteStopTransaction' and finished_at < :long_before)
+    )
     returning id
     """
 )
 
-_ENDED_IN_DOUBT: Final = [state for state in AWAITS_EFFECT if state not in OPEN_COMMAND_STATES]
+_IS_FREE = text("select pg_try_advisory_xact_lock(:lock)")
+# Any number that is the same in each process.
+_LOCK: Final = 7_216_042_715
+_STOPPED_WITHIN: Final = timedelta(days=1)
 
 
 class LostCommandStore:
@@ -74,14 +79,12 @@ class LostCommandStore:
         return [command for command in commands if command.id in ended]
 
     async def note_no_effect(self, at: datetime, window_s: float) -> int:
-        """Note on remote starts older than the window that no transaction followed; return how many.
+        """Note on remote starts older than the window, and on stops of yesterday, that nothing followed.
 
-        On all that were not refused: after the window it is certain that none will be linked, and that the
-        charging profile of such a command limits nothing.
+        After the window it is certain that no transaction will be linked, and that the charging profile of
+        such a command limits nothing. One worker does it at a time. Return how many.
         """
-        values = {
-            "before": at - timedelta(seconds=window_s),
-            "states": _ENDED_IN_DOUBT,
-            "unreadable": UNREADABLE_ANSWER,
-        }
+        if not (await self.connection.execute(_IS_FREE, {"lock": _LOCK})).scalar_one():
+            return 0
+        values = {"before": at - timedelta(seconds=window_s), "long_before": at - _STOPPED_WITHIN}
         return len((await self.connection.execute(_NO_EFFECT, values)).all())

@@ -37,6 +37,8 @@ _UNDATED_KEY = datetime(1970, 1, 1, tzinfo=UTC)
 _UNDATED_KEY_BYTES = 6
 # Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
 _ONLINE_WITHIN = timedelta(minutes=5)
+# No sample of a transaction comes before its start if that comes so soon.
+_SAMPLES_WITHIN = timedelta(seconds=10)
 
 
 def start_key(start: TransactionStart) -> StartKey:
@@ -60,6 +62,11 @@ def missing_flags(request: Json) -> tuple[str, ...]:
 def is_dated(start: TransactionStart) -> bool:
     """Tell whether the time of a start is the one that the charge point reported."""
     return UNDATED.isdisjoint(start.flags)
+
+
+def came_late(start: TransactionStart) -> bool:
+    """Tell whether samples of a transaction may have come before its start."""
+    return start.received_at - start.started_at > _SAMPLES_WITHIN
 
 
 def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:

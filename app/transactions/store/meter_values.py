@@ -4,7 +4,7 @@ A COPY has no `on conflict`, and cannot find a transaction by time. So all other
 that holds a sample which is stored already (a retry), go another way: as JSON, through an INSERT.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -15,7 +15,7 @@ from app.database.copying import copy_encoded
 from app.database.prepared import Connection
 from app.database.text import clean_text
 from app.ocpp import MeterBatch, meter_digest
-from app.transactions.records import MeterReading, MeterReadings
+from app.transactions.records import MeterReading, MeterReadings, TransactionKey, TransactionStart
 
 # A sample that names no transaction belongs to the newest one of its connector, if that ran when the sample
 # was taken (OCPP 1.6 errata 3.16), or to none. SQL decides which one that is, not `rules`: charge points send
@@ -51,6 +51,34 @@ _INSERT: Final = """
     )
     on conflict do nothing
 """
+
+
+_CLAIM: Final = """
+    update meter_values set transaction_id = started.id
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[])
+        as started (tenant_id, charge_point_id, connector_id, id, started_at, received_at)
+    where meter_values.tenant_id = started.tenant_id
+        and meter_values.charge_point_id = started.charge_point_id
+        and meter_values.sampled_at between started.started_at and started.received_at
+        and meter_values.connector_id = started.connector_id and meter_values.context = 'periodic'
+        and coalesce(meter_values.transaction_id, 0) <= 0
+"""
+
+
+async def claim_earlier(connection: Connection, started: Mapping[TransactionKey, TransactionStart]) -> None:
+    """Let samples that named no transaction belong to a new one that had begun when they were taken."""
+    rows = [
+        (
+            start.tenant_id,
+            start.charge_point_id,
+            start.connector_id,
+            key.id,
+            start.started_at,
+            start.received_at,
+        )
+        for key, start in started.items()
+    ]
+    await connection.execute(_CLAIM, *zip(*rows, strict=True))
 
 
 async def insert_queued(connection: Connection, queued: MeterBatch) -> None:

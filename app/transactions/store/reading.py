@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
-from app.database.schema import CHARGE_POINTS, is_charge_point_of
+from app.database.schema import CHARGE_POINTS, charge_point_named, is_charge_point_of
 from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
@@ -68,14 +68,6 @@ _ORPHANS_OF: Final = Statement(
 )
 _ONE: Final = Statement(_select_transactions(_TABLE.c.id == bindparam("transaction_id")))
 
-# Not a join: the planner keeps the order of the index only if the charge point is a constant to it.
-_NAMED_CHARGE_POINT: Final = (
-    select(CHARGE_POINTS.c.id)
-    .where(
-        CHARGE_POINTS.c.tenant_id == bindparam("tenant_id"), CHARGE_POINTS.c.identity == bindparam("identity")
-    )
-    .scalar_subquery()
-)
 _ORDER: Final = (_TABLE.c.started_at, _TABLE.c.id)
 _IS_RUNNING: Final = and_(_TABLE.c.stopped_received_at.is_(None), _TABLE.c.presumed_ended_at.is_(None))
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
@@ -83,7 +75,7 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     < tuple_(
         bindparam("after_at", type_=_TABLE.c.started_at.type), bindparam("after_id", type_=_TABLE.c.id.type)
     ),
-    "identity": _TABLE.c.charge_point_id == _NAMED_CHARGE_POINT,
+    "identity": _TABLE.c.charge_point_id == charge_point_named(bindparam("identity")),
     "connector_id": _TABLE.c.connector_id == bindparam("connector_id"),
     "id_tag_key": _TABLE.c.id_tag_key == bindparam("id_tag_key"),
     "running": _IS_RUNNING,

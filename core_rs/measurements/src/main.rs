@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use ocpp_core::conversation::counters::Counters;
 use ocpp_core::conversation::frame_log::FrameLog;
 use ocpp_core::conversation::meter_queue::MeterQueue;
-use ocpp_core::conversation::{self, Around, Conversation};
+use ocpp_core::conversation::{self, Around, Conversation, Found};
 use ocpp_core::link::judge;
 use ocpp_core::link::{Effect, Link, Options, Role};
 use ocpp_core::protocol::Protocol;
@@ -31,6 +31,7 @@ use stationmaster_postgres_rows::meter_values;
 /// | `link_raw` | the same, with samples kept as text |
 /// | `deframe` | reading it out of a masked WebSocket frame |
 /// | `whole` | all: from these bytes through link and frame log to the row of a COPY, and the answer |
+/// | `answered` | all of a frame that the core answers at once: the same way, to the answer as bytes |
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let wanted = arguments.next();
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
                 Some("link") => link(corpus::options(*protocol), name, text.trim_end(), count),
                 Some("deframe") => deframe(text.trim_end(), count),
                 Some("whole") => whole(*protocol, text.trim_end(), count),
+                Some("answered") => answered(*protocol, text.trim_end(), count),
                 Some("link_raw") => {
                     let options = Options { raw_sampled_values: true, ..corpus::options(*protocol) };
                     link(options, name, text.trim_end(), count);
@@ -89,12 +91,7 @@ fn deframe(text: &str, count: usize) {
 /// Batches of one frame from each of a few connections, which have one record in the queue at most.
 fn whole(protocol: &'static Protocol, text: &str, count: usize) {
     const CONNECTIONS: usize = 4;
-    let frames = corpus::under_other_ids(text).into_iter().map(|text| {
-        let mut bytes = Vec::new();
-        text_frame_into(&mut bytes, &text, Some([0x12, 0xA4, 0x00, 0xFF]));
-        bytes
-    });
-    let frames: Vec<_> = frames.collect();
+    let frames = masked_frames(text);
     let mut conversations: Vec<_> = (0..CONNECTIONS).map(|_| conversation(protocol)).collect();
     let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
     let (mut counters, mut scratch) = (Counters::new(vec![0.01, 0.1, 1.0]), Vec::new());
@@ -121,6 +118,45 @@ fn whole(protocol: &'static Protocol, text: &str, count: usize) {
             }
         }
     }
+}
+
+fn answered(protocol: &'static Protocol, text: &str, count: usize) {
+    let frames = masked_frames(text);
+    let mut conversation = conversation(protocol);
+    conversation.set_accepted(true);
+    let (mut log, mut meters) = (FrameLog::new(100_000, 1 << 30), MeterQueue::new(512, 512));
+    let (mut counters, mut scratch) = (Counters::new(vec![0.01, 0.1, 1.0]), Vec::new());
+    let (mut written, mut answers) = (Vec::new(), 0);
+    for frame in frames.iter().cycle().take(count) {
+        let mut around = Around {
+            now: 0.0,
+            at_us: 1_772_352_000_000_000,
+            frames: &mut log,
+            meters: &mut meters,
+            counters: &mut counters,
+            owner: &|| (),
+            found: &mut |found| {
+                let Found::Effect(Effect::Send(text)) = found else {
+                    panic!("it is not answered: {found:?}")
+                };
+                written.clear();
+                text_frame_into(&mut written, &text, None);
+                answers += 1;
+            },
+        };
+        conversation.feed(black_box(frame), &mut scratch, &mut around);
+        black_box(&written);
+    }
+    assert_eq!(answers, count);
+}
+
+fn masked_frames(text: &str) -> Vec<Vec<u8>> {
+    let frames = corpus::under_other_ids(text).into_iter().map(|text| {
+        let mut bytes = Vec::new();
+        text_frame_into(&mut bytes, &text, Some([0x12, 0xA4, 0x00, 0xFF]));
+        bytes
+    });
+    frames.collect()
 }
 
 fn conversation(protocol: &'static Protocol) -> Conversation {

@@ -37,14 +37,14 @@ pub struct Conversation {
     is_framed: bool,
     #[pyo3(get)]
     heard_us: i64,
-    /// Writes the answers of records.
+    /// Writes the answers of records, unless `socket` does.
     #[pyo3(set)]
     transport: Option<Py<PyAny>>,
     /// Called when a record that the conversation waits for is settled.
     #[pyo3(set)]
     owner: Option<Py<PyAny>>,
     is_awaited: bool,
-    /// Writes the answers of records instead of `transport`, as long as it can.
+    /// Writes answers without a call of Python, as long as it can.
     pub socket: Option<Py<Socket>>,
     /// Whether bytes were received since this was last set to `false`.
     #[pyo3(get, set)]
@@ -115,6 +115,11 @@ impl Conversation {
 
     fn register(&mut self) {
         self.state.register();
+    }
+
+    #[setter]
+    fn set_is_accepted(&mut self, is_accepted: bool) {
+        self.state.set_accepted(is_accepted);
     }
 
     fn close(&mut self) {
@@ -210,7 +215,7 @@ impl Conversation {
         moment: Moment,
     ) -> PyResult<bool> {
         let py = slf.py();
-        let (answer, _) = step_at(slf, moment, |conversation, around| {
+        let (answer, _) = step_at(slf, moment, None, |conversation, around| {
             conversation.acknowledge(&waiting.unique_id, waiting.since, refusal, around)
         })?;
         let is_answered = answer.is_some();
@@ -243,17 +248,23 @@ impl Conversation {
     }
 }
 
-/// Process what the charge point has sent. Returns what it found.
+/// Process what the charge point has sent. Returns what it found, without the answers that are written here.
 fn heard(
     slf: &Bound<'_, Conversation>,
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>),
 ) -> PyResult<Option<Py<PyList>>> {
     let moment = slf.borrow().clock.moment(slf.py())?;
-    {
+    let has_socket = {
         let mut this = slf.borrow_mut();
         (this.heard_us, this.has_spoken) = (moment.1, true);
+        this.socket.is_some()
+    };
+    let mut first = Vec::new();
+    let ((), list) = step_at(slf, moment, has_socket.then_some(&mut first), work)?;
+    for text in first {
+        Conversation::write(slf, &text)?;
     }
-    step_at(slf, moment, work).map(|((), list)| list)
+    Ok(list)
 }
 
 fn step<R>(
@@ -261,13 +272,16 @@ fn step<R>(
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>) -> R,
 ) -> PyResult<(R, Option<Py<PyList>>)> {
     let moment = slf.borrow().clock.moment(slf.py())?;
-    step_at(slf, moment, work)
+    step_at(slf, moment, None, work)
 }
 
 /// Run a step of a conversation with its shared state. Returns its result, and what it found.
+///
+/// `first`: gets what is to be sent before anything else that was found is handled.
 fn step_at<R>(
     slf: &Bound<'_, Conversation>,
     (now, at_us): Moment,
+    mut first: Option<&mut Vec<String>>,
     work: impl FnOnce(&mut conversation::Conversation, &mut Around<'_, Py<Conversation>>) -> R,
 ) -> PyResult<(R, Option<Py<PyList>>)> {
     let py = slf.py();
@@ -287,9 +301,12 @@ fn step_at<R>(
             meters: queue,
             counters: &mut counters.counters,
             owner: &|| slf.clone().unbind(),
-            found: &mut |found| match found {
-                Found::Recorded => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
-                found => add(&mut list, || object(py, protocol, found, is_framed)),
+            found: &mut |found| match (found, &mut first) {
+                (Found::Recorded, _) => enough = wake.as_ref().map(|wake| wake.clone_ref(py)),
+                (Found::Effect(Effect::Send(text)), Some(first)) if matches!(list, Ok(None)) => {
+                    first.push(text);
+                }
+                (found, _) => add(&mut list, || object(py, protocol, found, is_framed)),
             },
         };
         work(&mut this.state, &mut around)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ConnectorStore
+from app.charge_points.store import record_status
 from app.configuration.store import ConfigurationStore
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
@@ -27,6 +27,7 @@ class OwnedResources:
     tenant: TenantRecord
     token: str
     values: dict[str, str]
+    orphan_record_id: int
 
 
 @pytest.fixture
@@ -50,9 +51,8 @@ async def make_owned(api: Api) -> OwnedResources:
     identity = f"OWNED-{tenant.id}"
     charge_point = await api.charge_point(tenant, identity)
     async with api.services.storage.database.tenant(tenant.id) as work:
-        await ConnectorStore(work).record_status(
-            charge_point, StatusReport(1, "Available", "NoError", NOW, NOW, 1), 64
-        )
+        report = StatusReport(1, "Available", "NoError", NOW, NOW, 1)
+        await record_status(work.rows, work.tenant_id, charge_point, report, 64)
         await IdTagStore(work).create(NewIdTag(f"TAG-{tenant.id}"))
         await ConfigurationStore(work).put(charge_point, "HeartbeatInterval", "300", False, NOW)
         profile = await ChargingProfileStore(work).create(
@@ -62,7 +62,8 @@ async def make_owned(api: Api) -> OwnedResources:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await api.transaction(tenant, charge_point)
     await api.meter_value(tenant, charge_point)
-    await api.orphan_record(tenant, charge_point)
+    orphan_record_id = await api.orphan_record(tenant, charge_point)
+    await api.audit_entry(tenant)
     await api.refused_login(tenant, identity)
     command = await api.command(tenant, charge_point, identity=identity)
     values = {
@@ -75,4 +76,4 @@ async def make_owned(api: Api) -> OwnedResources:
         "charging_profile_id": str(profile.id),
         "key_id": str(uuid.UUID(str(key.id))),
     }
-    return OwnedResources(tenant, token, values)
+    return OwnedResources(tenant, token, values, orphan_record_id)

@@ -83,13 +83,15 @@ def upgrade() -> None:
             check (kind in ('stop_unknown_transaction', 'stop_conflict', 'invalid', 'damaged'))
         """
     )
-    # Those that wait no longer than a stop may wait now.
+    # An operator may attach any stop. Those that wait for a start wait no longer than a stop may wait now.
     op.execute(
         """
-        update orphan_records set awaits_start = true, meter_stop_wh = (payload ->> 'meterStop')::bigint,
-            id_tag_key = lower(payload ->> 'idTag')
-        where kind = 'stop_unknown_transaction' and transaction_id is null
-            and received_at > now() - interval '7 days' and (payload ->> 'transactionId')::bigint <= 0
+        update orphan_records set meter_stop_wh = (payload ->> 'meterStop')::bigint,
+            id_tag_key = lower(payload ->> 'idTag'),
+            awaits_start = (kind = 'stop_unknown_transaction' and transaction_id is null
+                and received_at > now() - interval '7 days'
+                and (payload ->> 'transactionId')::bigint <= 0)
+        where kind in ('stop_unknown_transaction', 'stop_conflict')
         """
     )
     for name, place in _INDEXES:

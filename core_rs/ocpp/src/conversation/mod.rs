@@ -8,6 +8,7 @@ mod budget;
 pub mod counters;
 mod found;
 pub mod frame_log;
+mod heartbeat;
 mod input;
 pub mod meter_queue;
 
@@ -43,6 +44,7 @@ const FRAGMENTS_LIMIT: usize = 1024;
 /// | what comes in | what happens |
 /// |---|---|
 /// | a plain valid `MeterValues`, registered, no other CALL in flight | it waits in the queue; `acknowledge` answers it |
+/// | a plain valid `Heartbeat`, accepted, no other CALL in flight | it is answered at once |
 /// | any other valid CALL | it is dispatched; `reply` or `reply_error` answers it |
 /// | a refused CALL | `Effect::Refused`, then its CALLERROR |
 /// | a frame that is too big, or binary and not text | the conversation is closed and takes nothing after it |
@@ -55,10 +57,21 @@ pub struct Conversation {
     deframer: Deframer,
     link: Link,
     budget: crate::conversation::budget::Budget,
-    is_registered: bool,
+    registration: Registration,
     is_closed: bool,
     /// Whether a CALL in flight waits in the queue of records.
     is_recording: bool,
+}
+
+/// Whether a charge point is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Registration {
+    /// It is not, and never was.
+    Never,
+    /// Perhaps not at present, but it may have records.
+    Before,
+    /// It is.
+    Accepted,
 }
 
 impl Conversation {
@@ -85,7 +98,7 @@ impl Conversation {
             deframer,
             link,
             budget: crate::conversation::budget::Budget::new(options.rate_per_s, options.burst, options.now),
-            is_registered: false,
+            registration: Registration::Never,
             is_closed: false,
             is_recording: false,
             options,
@@ -94,7 +107,18 @@ impl Conversation {
 
     /// Accept records and larger frames, because the charge point is registered, or was when it made its records.
     pub fn register(&mut self) {
-        self.is_registered = true;
+        if self.registration == Registration::Never {
+            self.registration = Registration::Before;
+        }
+    }
+
+    /// Note whether the registration is Accepted at present, so that a Heartbeat may be answered.
+    pub fn set_accepted(&mut self, is_accepted: bool) {
+        if is_accepted {
+            self.registration = Registration::Accepted;
+        } else if self.registration == Registration::Accepted {
+            self.registration = Registration::Before;
+        }
     }
 
     /// Ignore further messages. Control frames are still found.
@@ -158,7 +182,9 @@ impl Conversation {
         }
         let deviations = deviations_json(deviation.as_ref(), &effects);
         self.log(&shown, "in", deviations.as_deref(), around);
-        if !self.record(&effects, around) {
+        if let Some(answer) = self.answer_heartbeat(&effects, around) {
+            (around.found)(Found::Effect(Effect::Send(answer)));
+        } else if !self.record(&effects, around) {
             self.hand_on(effects, around);
         }
     }
@@ -179,7 +205,7 @@ impl Conversation {
     /// Most bytes of a text. A charge point that is not registered may send a long one about a transaction.
     fn limit_of(&self, text: &str) -> usize {
         let Options { frame_bytes, unregistered_bytes, protocol, .. } = self.options;
-        if self.is_registered || text.len() <= unregistered_bytes {
+        if self.registration != Registration::Never || text.len() <= unregistered_bytes {
             return frame_bytes;
         }
         let head = Reader::new(text, protocol.limits(), true).leading_items(3);
@@ -306,7 +332,7 @@ impl Conversation {
         };
         // Answers keep the order of their CALLs, and one connection cannot fill the queue.
         let is_next = self.link.in_flight() == 1;
-        if !self.is_registered || !is_next || !deviations.is_empty() {
+        if self.registration == Registration::Never || !is_next || !deviations.is_empty() {
             return false;
         }
         let Options { tenant_id, charge_point_id, .. } = self.options;

@@ -10,6 +10,8 @@ use crate::protocol::Protocol;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
+mod heartbeats;
+
 const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
 const METERED: &str = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":7,"meterValue":[{"timestamp":"2026-01-01T00:00:00Z","sampledValue":[{"value":"1"}]}]}]"#;
 const HEARTBEAT: &str = r#"[2,"h1","Heartbeat",{}]"#;
@@ -193,7 +195,7 @@ fn a_full_or_closed_queue_leaves_records_to_the_caller() {
 #[test]
 fn a_charge_point_that_is_not_registered_sends_small_frames_unless_they_are_about_transactions() {
     let mut bench = Bench::new(Mode::Tolerant);
-    bench.conversation.is_registered = false;
+    bench.conversation.registration = Registration::Never;
     assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
     assert_eq!(bench.text(METERED), ["dispatch MeterValues"]);
     let data = "d".repeat(64);

@@ -41,6 +41,35 @@ pub fn text(moment_s: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The moment in RFC 3339, UTC, with milliseconds: what is smaller is cut. `None`: not in the years 1 to 9999.
+#[must_use]
+pub fn text_with_milliseconds(at_us: i64) -> Option<String> {
+    let moment_s = at_us.div_euclid(1_000_000);
+    if !(EARLIEST_S..END_S).contains(&moment_s) {
+        return None;
+    }
+    let (year, month, day) = civil_from_days(moment_s.div_euclid(86_400));
+    let second = moment_s.rem_euclid(86_400);
+    let millisecond = at_us.rem_euclid(1_000_000) / 1000;
+    // Not `format!`, which takes several times as long.
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    for (place, digits, mut number) in [
+        (0, 4, year),
+        (5, 2, month),
+        (8, 2, day),
+        (11, 2, second / 3600),
+        (14, 2, second / 60 % 60),
+        (17, 2, second % 60),
+        (20, 3, millisecond),
+    ] {
+        for digit in text[place..place + digits].iter_mut().rev() {
+            *digit += u8::try_from(number % 10).ok()?;
+            number /= 10;
+        }
+    }
+    String::from_utf8(text.to_vec()).ok()
+}
+
 /// Days since 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is the
 /// last of its year, in eras of 400 years, which all have the same length.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
@@ -95,6 +124,31 @@ mod tests {
         }
         assert_eq!(text(1_772_445_600), "2026-03-02T10:00:00Z");
         assert_eq!(text(-1), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn milliseconds_are_cut_and_never_rounded() {
+        for (moment_us, expected) in [
+            (1_772_445_600_999_999, Some("2026-03-02T10:00:00.999Z")),
+            (1_709_209_723_045_000, Some("2024-02-29T12:28:43.045Z")),
+            (-1, Some("1969-12-31T23:59:59.999Z")),
+            (EARLIEST_S * 1_000_000, Some("0001-01-01T00:00:00.000Z")),
+            (END_S * 1_000_000 - 1, Some("9999-12-31T23:59:59.999Z")),
+            (EARLIEST_S * 1_000_000 - 1, None),
+            (END_S * 1_000_000, None),
+            (i64::MIN, None),
+            (i64::MAX, None),
+        ] {
+            assert_eq!(text_with_milliseconds(moment_us).as_deref(), expected, "{moment_us}");
+        }
+    }
+
+    #[test]
+    fn both_texts_of_a_moment_name_the_same_second() {
+        for moment_s in (EARLIEST_S..END_S).step_by(86_400 * 17 + 3_607) {
+            let expected = text(moment_s).replace('Z', ".007Z");
+            assert_eq!(text_with_milliseconds(moment_s * 1_000_000 + 7_000), Some(expected));
+        }
     }
 
     fn following((year, month, day): (i64, i64, i64)) -> (i64, i64, i64) {

@@ -87,7 +87,7 @@ impl Deframer {
         }
         let event = match self.take(data, scratch) {
             Ok(None) => return None,
-            Ok(Some(taken)) => interpret(taken, scratch, self.terms).unwrap_or_else(Event::Fail),
+            Ok(Some(opcode)) => interpret(opcode, scratch, self.terms.is_lenient).unwrap_or_else(Event::Fail),
             Err(fault) => Event::Fail(fault),
         };
         if matches!(event, Event::Close { .. } | Event::Fail(_)) {
@@ -112,7 +112,7 @@ impl Deframer {
     }
 
     /// Put the next complete message or control frame into `scratch`.
-    fn take(&mut self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Taken>, Fault> {
+    fn take(&mut self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
         if self.unfinished.is_none() {
             let whole = self.take_whole(data, scratch)?;
             if whole.is_some() || data.is_empty() {
@@ -127,15 +127,21 @@ impl Deframer {
         Ok(taken)
     }
 
+    /// A message over the limit fails the connection, or is taken in pieces and cut.
+    #[cold]
+    fn too_big(&self, head: &Head) -> Result<Option<Opcode>, Fault> {
+        if head.may_be_cut(self.terms) { Ok(None) } else { Err(Fault::TooBig) }
+    }
+
     /// The common case: a whole, final frame, and nothing before it.
     #[inline]
-    fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Taken>, Fault> {
+    fn take_whole(&self, data: &mut &[u8], scratch: &mut Vec<u8>) -> Result<Option<Opcode>, Fault> {
         let Reading::Complete(head) = Head::read(data, self.terms)? else { return Ok(None) };
         if !head.is_final || head.opcode == Opcode::Continuation {
             return Ok(None);
         }
-        if !head.opcode.is_control() && self.limits.admit(&head, 0).is_err() {
-            return if head.may_be_cut(self.terms) { Ok(None) } else { Err(Fault::TooBig) };
+        if head.payload_bytes > self.limits.message_bytes && !head.opcode.is_control() {
+            return self.too_big(&head);
         }
         let Some((payload, rest)) = data[head.size_bytes..].split_at_checked(head.payload_bytes) else {
             return Ok(None);
@@ -146,26 +152,18 @@ impl Deframer {
         if head.is_compressed {
             inflate(scratch, self.limits.message_bytes)?;
         }
-        Ok(Some(Taken { opcode: head.opcode, is_cut: false }))
+        Ok(Some(head.opcode))
     }
 }
 
-/// A complete payload in the scratch buffer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// The opcode of the first frame of a message.
-    pub opcode: Opcode,
-    /// Whether the message went on beyond the limit.
-    pub is_cut: bool,
-}
-
 /// The event of a complete payload.
-fn interpret(taken: Taken, payload: &[u8], terms: Terms) -> Result<Event<'_>, Fault> {
-    match taken.opcode {
-        Opcode::Text if taken.is_cut => Ok(Event::BrokenText { data: payload, is_cut: true }),
+#[inline]
+fn interpret(opcode: Opcode, payload: &[u8], is_lenient: bool) -> Result<Event<'_>, Fault> {
+    match opcode {
+        Opcode::CutText => Ok(Event::BrokenText { data: payload, is_cut: true }),
         Opcode::Text => match str::from_utf8(payload) {
             Ok(text) => Ok(Event::Text(text)),
-            Err(_) if terms.is_lenient => Ok(Event::BrokenText { data: payload, is_cut: false }),
+            Err(_) if is_lenient => Ok(Event::BrokenText { data: payload, is_cut: false }),
             Err(_) => Err(Fault::NotUtf8),
         },
         Opcode::Binary => Ok(Event::Binary(payload)),

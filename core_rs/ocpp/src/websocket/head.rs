@@ -47,6 +47,8 @@ pub(super) enum Opcode {
     Close = 0x8,
     Ping = 0x9,
     Pong = 0xA,
+    /// Never received: marks a text message that went on beyond the limit.
+    CutText = 0x11,
 }
 
 impl Opcode {

@@ -1,6 +1,6 @@
 //! The rare case: a frame in pieces, a message in fragments, control frames between them.
 
-use super::deframer::{Limits, Taken};
+use super::deframer::Limits;
 use super::fault::Fault;
 use super::head::{Head, Opcode, Reading, Terms};
 use super::held::Held;
@@ -54,7 +54,7 @@ impl Unfinished {
         scratch: &mut Vec<u8>,
         terms: Terms,
         limits: Limits,
-    ) -> Result<Option<Taken>, Fault> {
+    ) -> Result<Option<Opcode>, Fault> {
         loop {
             if self.message.as_ref().is_none_or(|message| message.missing_bytes == 0) {
                 let Some(head) = self.take_head(data, terms)? else { return Ok(None) };
@@ -62,7 +62,7 @@ impl Unfinished {
                     scratch.clear();
                     mask::append(scratch, &self.raw[head.size_bytes..], head.key);
                     self.raw.clear();
-                    return Ok(Some(Taken { opcode: head.opcode, is_cut: false }));
+                    return Ok(Some(head.opcode));
                 }
                 self.raw.clear();
                 self.begin_fragment(&head, terms, limits)?;
@@ -80,7 +80,7 @@ impl Unfinished {
                 if is_compressed {
                     inflate(scratch, limits.message_bytes)?;
                 }
-                return Ok(Some(Taken { opcode, is_cut }));
+                return Ok(Some(if is_cut { Opcode::CutText } else { opcode }));
             }
         }
     }
