@@ -53,7 +53,6 @@ CONVERSATIONS: Final[dict[str, Frames]] = {
         HEARTBEAT,
         call("a", "Authorize", {"idTag": "TAG"}),
         call("b", "Heartbeat", {}),
-        call("x", "Explode", {}),
         call("c", "Heartbeat", {}),
         '[2,5,"Heartbeat",{}]',
         call("m", "MeterValues", {"connectorId": 1, "transactionId": 4711, "meterValue": SAMPLES}),
