@@ -1,4 +1,4 @@
-"""What a record and a list cost as the past grows: through a running server, one at a time, as a table.
+"""Times records and lists as the past grows: through a running server, one at a time. It prints a table.
 
     python -m benchmarks.past [own transactions of the charge point ...]
 
