@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
+from app.computation import compute
+from app.transactions.rules.series import SeriesRequest
 from app.transactions.schemas import (
     Attachment,
     Evidence,
@@ -19,8 +21,10 @@ from app.transactions.schemas import (
     OrphanRecord,
     Transaction,
     TransactionEnd,
+    TransactionSeries,
     flag_meanings,
     meter_value_fields,
+    series_fields,
     transaction_fields,
 )
 from app.transactions.service import TransactionService
@@ -39,6 +43,7 @@ from app.web.inputs import (
     Identity,
     IdentityPath,
     IdTagText,
+    Line,
     Paging,
     PagingQuery,
     QueryBoolean,
@@ -95,6 +100,26 @@ class MeterValueQuery(Paging):
     ] = None
 
 
+_Name = Annotated[Line, Field(max_length=50)] | SkipJsonSchema[None]
+
+
+class SeriesQuery(BaseModel):
+    """Which series of a transaction are returned, and how dense. What is left out does not narrow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    measurand: Annotated[_Name, Field(description="Such as Power.Active.Import; case-sensitive.")] = None
+    phase: Annotated[_Name, Field(description="Such as L1 or L1-N; case-sensitive.")] = None
+    location: Annotated[_Name, Field(description="Such as Outlet or EV; case-sensitive.")] = None
+    every_s: Annotated[
+        Annotated[int, Field(ge=1, le=86_400), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Return one point for each bucket of so many seconds: the last value of a register, "
+            "the mean of others. Needed if there are more than 50000 points."
+        ),
+    ] = None
+
+
 @router.get("", response_model=Page[Transaction], responses=problems())
 async def list_transactions(
     access: ReadAccess, transactions: Transactions, query: Annotated[TransactionQuery, Query()]
@@ -139,6 +164,20 @@ async def list_transaction_meter_values(
     after = None if key is None else (key.at, key.number)
     records = await transactions.meter_values(access.tenant_id, transaction_id, paging.limit + 1, after)
     return _meter_value_page(records, paging.limit)
+
+
+@router.get("/{transaction_id}/meter-series", response_model=TransactionSeries, responses=problems(404))
+async def get_meter_series(
+    access: ReadAccess,
+    transactions: Transactions,
+    transaction_id: TransactionIdPath,
+    query: Annotated[SeriesQuery, Query()],
+) -> Response:
+    """Read the meter values of a transaction as series: for charts, and to check a bill."""
+    request = SeriesRequest(query.measurand, query.phase, query.location, query.every_s)
+    series, left_out = await transactions.meter_series(access.tenant_id, transaction_id, request)
+    content = await compute(access.tenant_id, lambda: encoded(series_fields(query.every_s, series, left_out)))
+    return encoded_response(content)
 
 
 @router.get("/{transaction_id}/evidence", response_model=Evidence, responses=problems(404))

@@ -1,9 +1,11 @@
 """Shapes of REST requests and answers about transactions."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
+import orjson
 from pydantic import Field
 
 from app.clock import utc_text
@@ -12,6 +14,7 @@ from app.transactions.evidence import unpack
 from app.transactions.records import OrphanKind, PresumedReason
 from app.transactions.rules.flags import MEANINGS
 from app.transactions.rules.registers import energy_of
+from app.transactions.rules.series import Aggregate, Point, Series, SeriesFlag
 from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
@@ -110,6 +113,62 @@ class MeterValue(Resource):
         "received_at": EXAMPLE_TIME,
         "context": "periodic",
         "sampled_values": [{"value": "18250", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}],
+    }
+
+
+class SeriesPoint(Resource):
+    """One value of a series."""
+
+    at: Instant
+    value: float
+
+
+class MeterSeries(Resource):
+    """The values of one measurand, phase, location and unit."""
+
+    measurand: str
+    phase: str | None = Field(description="null: all phases together.")
+    location: str
+    unit: str | None = Field(
+        description="Values in kWh or kW are shown in Wh or W, and so on. null: the charge point told none."
+    )
+    aggregate: Aggregate | None = Field(
+        description="last: each point is the last value of its bucket, at the time of that value. mean: each "
+        "point is the mean of its bucket with at most 6 decimals, at the start of the bucket. null: every "
+        "value is a point, because `every_s` was not given."
+    )
+    flags: list[SeriesFlag] = Field(
+        description="register_restarted: a value of a register is below the one before. register_in_kwh: a "
+        "register says Wh, or no unit, but its first value is within 1 of meter_start_wh / 1000, or its last "
+        "within 1 of meter_stop_wh / 1000. A meter_start_wh or meter_stop_wh below 10000 is not compared. "
+        "No value is changed because of a flag."
+    )
+    points: list[SeriesPoint] = Field(description="In the order of their time.")
+
+
+class TransactionSeries(Resource):
+    """The meter values of a transaction as series."""
+
+    every_s: int | None = Field(description="Seconds of a bucket; buckets are counted from 1970, in UTC.")
+    left_out: int = Field(
+        description="How many of the values that were asked for are not numbers, such as SignedData."
+    )
+    series: list[MeterSeries]
+
+    example: ClassVar[Json] = {
+        "every_s": 900,
+        "left_out": 0,
+        "series": [
+            {
+                "measurand": "Energy.Active.Import.Register",
+                "phase": None,
+                "location": "Outlet",
+                "unit": "Wh",
+                "aggregate": "last",
+                "flags": [],
+                "points": [{"at": EXAMPLE_TIME, "value": 18250}],
+            }
+        ],
     }
 
 
@@ -264,3 +323,29 @@ def meter_value_fields(record: MeterValueRecord) -> Fields:
         "context": record.context,
         "sampled_values": optional_json(record.sampled_values_json),
     }
+
+
+def series_fields(every_s: int | None, series: Iterable[Series], left_out: int) -> Fields:
+    """Return the members of a `TransactionSeries`."""
+    return {
+        "every_s": every_s,
+        "left_out": left_out,
+        "series": [
+            {
+                **one.key._asdict(),
+                "aggregate": one.aggregate,
+                "flags": one.flags,
+                "points": [_point_fields(point) for point in one.points],
+            }
+            for one in series
+        ],
+    }
+
+
+def _point_fields(point: Point) -> Fields:
+    return {"at": utc_text(point.at), "value": orjson.Fragment(_number_text(point.value))}
+
+
+def _number_text(number: Decimal) -> str:
+    """Return a decimal as JSON, exactly, without zeros that say nothing."""
+    return format(number.normalize() or Decimal(0), "f")

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from app.audit.records import NewAuditEntry
 from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
 from app.clock import Clock
+from app.computation import compute
 from app.database.database import Database
 from app.database.unit_of_work import TenantReads
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
 from app.transactions.ledger import Ledger
 from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
+from app.transactions.rules.series import Series, SeriesCollector, SeriesRequest
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import (
     MeterValueFilter,
@@ -25,6 +28,11 @@ from app.transactions.stored_records import (
 from app.types import TenantId
 
 _ORPHANS_SHOWN: Final = 100
+MOST_POINTS: Final = 50_000
+"""Most points of an answer with series."""
+MOST_METER_VALUES: Final = 200_000
+"""Most meter values of a transaction that series are made of."""
+_READ_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,32 @@ class TransactionService:
         """
         transaction = await self.get(tenant_id, transaction_id)
         return await self._store(tenant_id).meter_values(transaction, limit, after)
+
+    async def meter_series(
+        self, tenant_id: TenantId, transaction_id: int, request: SeriesRequest
+    ) -> tuple[list[Series], int]:
+        """Return the meter values of a transaction as series, and how many values are not numbers.
+
+        Raises:
+            NotFound: the tenant has no such transaction.
+            InvalidInput: there are too many points for one answer, or too many meter values.
+        """
+        transaction = await self.get(tenant_id, transaction_id)
+        collector = SeriesCollector(request)
+        store = self._store(tenant_id)
+        records = await store.meter_values(transaction, _READ_AT_ONCE)
+        read = len(records)
+        while records:
+            await compute(tenant_id, partial(_collect, collector, records))
+            if collector.points > MOST_POINTS:
+                raise _too_many_points(request)
+            if read > MOST_METER_VALUES:
+                raise _too_many_meter_values()
+            after = records[-1].sampled_at, records[-1].digest
+            records = await store.meter_values(transaction, _READ_AT_ONCE, after)
+            read += len(records)
+        series = collector.series(transaction.meter_start_wh, transaction.meter_stop_wh)
+        return series, collector.left_out
 
     async def meter_values_of_charge_point(
         self,
@@ -201,3 +235,19 @@ def _require_done(outcome: OperatorOutcome) -> None:
             )
         case "done":
             pass
+
+
+def _collect(collector: SeriesCollector, records: list[MeterValueRecord]) -> None:
+    for record in records:
+        collector.add(record.sampled_at, record.sampled_values)
+
+
+def _too_many_points(request: SeriesRequest) -> InvalidInput:
+    problem = "is needed" if request.every_s is None else "is too small"
+    detail = f"{problem}: there are more than {MOST_POINTS} points"
+    return InvalidInput([FieldViolation("every_s", "too_many_points", detail)])
+
+
+def _too_many_meter_values() -> InvalidInput:
+    detail = f"has more than {MOST_METER_VALUES} meter values: list them by pages instead"
+    return InvalidInput([FieldViolation("transaction_id", "too_many_meter_values", detail)])
