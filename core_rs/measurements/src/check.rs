@@ -9,7 +9,7 @@ const BOUNDS: [(&str, &str, u64); 14] = [
     ("authorize", "link", 4_250),
     ("boot_notification", "link", 6_150),
     ("heartbeat", "answered", 11_300),
-    ("heartbeat", "deframe", 380),
+    ("heartbeat", "deframe", 450),
     ("heartbeat", "link", 3_200),
     ("meter_values", "deframe", 930),
     ("meter_values", "judge", 10_750),
