@@ -27,7 +27,7 @@ from app.transactions.schemas import (
     series_fields,
     transaction_fields,
 )
-from app.transactions.service import TransactionService
+from app.transactions.service import MOST_POINTS, TransactionService
 from app.transactions.stored_records import MeterValueFilter, MeterValueRecord, TransactionFilter
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
@@ -115,7 +115,7 @@ class SeriesQuery(BaseModel):
         Annotated[int, Field(ge=1, le=86_400), DIGITS] | SkipJsonSchema[None],
         Field(
             description="Return one point for each bucket of so many seconds: the last value of a register, "
-            "the mean of others. Needed if there are more than 50000 points."
+            f"the mean of others. Needed if there are more than {MOST_POINTS} points."
         ),
     ] = None
 

@@ -143,7 +143,9 @@ class MeterSeries(Resource):
         "within 1 of meter_stop_wh / 1000. A meter_start_wh or meter_stop_wh below 10000 is not compared. "
         "No value is changed because of a flag."
     )
-    points: list[SeriesPoint] = Field(description="In the order of their time.")
+    points: list[SeriesPoint] = Field(
+        description="In the order of their time. A value that was sent twice for one time is one point."
+    )
 
 
 class TransactionSeries(Resource):
