@@ -272,12 +272,19 @@ class Refused:
 
 @final
 class Ignored:
-    """A frame was dropped. `reason` is one of the names in the core's `link/effect.rs`."""
+    """A frame was dropped. `reason` is one of the names in the core's `link/effect.rs`.
+
+    action, text: the billing message that it names, and the frame: it cannot be answered, but it is kept.
+    """
 
     @property
     def reason(self) -> str: ...
     @property
     def detail(self) -> str: ...
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def text(self) -> str | None: ...
 
 _Effect: TypeAlias = Send | Dispatch | CallSent | Resolve | Refused | Ignored
 

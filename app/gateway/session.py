@@ -23,6 +23,7 @@ from app.gateway.transport import Transport
 from app.logs import get_logger
 from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
 from app.ocpp.v16 import RegistrationStatus
+from app.transactions.handlers.damage import keep_unanswerable
 from app.types import CommandId
 
 _LOG = get_logger(__name__)
@@ -68,7 +69,7 @@ class Session:
         self._transport = transport
         self._services = services
         self._inbound: SerialQueue[Dispatch] = SerialQueue(self._answer_call)
-        self._results: SerialQueue[CallSent | Resolve] = SerialQueue(self._report_command)
+        self._results: SerialQueue[CallSent | Resolve | Ignored] = SerialQueue(self._report)
         self._unreadable: UnreadableWindow | None = None
         self._recorded: asyncio.Future[None] | None = None
         self._pauses = 0
@@ -275,11 +276,15 @@ class Session:
         if (answer := internal_error_for(text)) is not None:
             self._send(answer)
 
-    def _report_command(self, effect: CallSent | Resolve) -> Work | None:
-        if isinstance(effect, CallSent):
-            self._services.commands.sent(self.connection, effect.unique_id)
-            return None
-        return self._report_result(effect)
+    def _report(self, effect: CallSent | Resolve | Ignored) -> Work | None:
+        match effect:
+            case CallSent():
+                self._services.commands.sent(self.connection, effect.unique_id)
+                return None
+            case Resolve():
+                return self._report_result(effect)
+            case Ignored():
+                return self._keep_ignored(effect)
 
     async def _report_result(self, effect: Resolve) -> None:
         try:
@@ -289,11 +294,21 @@ class Session:
 
     def _count_ignored(self, effect: Ignored) -> None:
         metrics.FRAMES_IGNORED.labels(effect.reason).inc()
+        if effect.text is not None:
+            self._results.push(effect)
         if effect.reason in _UNREADABLE_REASONS:
             if self._unreadable is None:
                 self._unreadable = UnreadableWindow()
             if self._unreadable.exceeded(self._services.clock.monotonic()):
                 self._close(close_codes.POLICY_VIOLATION, "too many unreadable frames", "unreadable_frames")
+
+    async def _keep_ignored(self, effect: Ignored) -> None:
+        """Keep a billing message that cannot be answered. The charge point may send it again."""
+        services = self._services
+        try:
+            await keep_unanswerable(services.ledger, self.connection, effect, services.clock.now())
+        except (AppError, CallFailed):
+            _LOG.exception("frame_not_kept", action=effect.action, **self._log_context())
 
     # To the socket
 

@@ -1,5 +1,6 @@
 """Every field of every message of a charge point, damaged in every way: all answered, no record lost."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -139,3 +140,30 @@ async def test_no_meter_value_is_lost(server: GatewayServer, charger: RawClient)
     stored = json.dumps([*values, *[list(row) for row in kept]])
     for mutation, number in sent:
         assert str(number) in stored, mutation
+
+
+HEADS = ["2,null", "2,{}", "2,true", f"2,{2**70}", "2,1.5", f'2,"{"x" * 256}"', '7,"1"']
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("action", ["StartTransaction", "StopTransaction", "MeterValues"])
+async def test_a_record_whose_id_cannot_be_echoed_is_kept_once(
+    server: GatewayServer, charger: RawClient, head: str, action: str
+) -> None:
+    frame = f'[{head},"{action}",{json.dumps(full_payload(fields_of(action, "request")))}]'
+    other = f'[{head},"{action}",{{}}]'
+    for text in (frame, frame, other):
+        charger.send(text)
+    assert (await charger.call("Heartbeat", {}))[0] == 3
+    await charger.close()
+    table = tables.orphan_records
+    kept: list[tuple[str, str, str]] = []
+    # They are kept in the order of their arrival.
+    while len(kept) < 2:
+        await asyncio.sleep(0.02)
+        async with server.database.tenant(server.tenant.id) as work:
+            rows = await work.connection.execute(
+                select(table.c.kind, table.c.action, table.c.raw).order_by(table.c.id)
+            )
+            kept = [(row.kind, row.action, row.raw) for row in rows]
+    assert kept == [("damaged", action, frame), ("damaged", action, other)]

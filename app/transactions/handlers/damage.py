@@ -1,13 +1,14 @@
 """Billing messages of which something could not be read: their text is kept next to what was recorded."""
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 from app.answers import Payload, RecordHandler, Recording
 from app.clock import Clock
 from app.connection import Connection
 from app.errors import CallFailed
-from app.ocpp import Dispatch
+from app.ocpp import Dispatch, Ignored
 from app.transactions.ledger import Ledger
 from app.transactions.records import DamagedRecord
 
@@ -38,6 +39,27 @@ def keeping_damage(ledger: Ledger, clock: Clock, handler: RecordHandler) -> Reco
         return Recording(both, lambda results: recording.answer_of(results[0]))
 
     return handle
+
+
+def keep_unanswerable(
+    ledger: Ledger, connection: Connection, frame: Ignored, received_at: datetime
+) -> "asyncio.Future[None]":
+    """Keep a frame that names a billing message, and has no message id that can be answered.
+
+    Raises:
+        StoreUnavailable, CallFailed: see `Ledger.keep_damaged`.
+    """
+    deviation = {"kind": frame.reason, "pointer": "", "raw": frame.detail}
+    return ledger.keep_damaged(
+        DamagedRecord(
+            connection.tenant_id,
+            connection.charge_point_id,
+            frame.action or "",
+            frame.text or "",
+            [deviation],
+            received_at,
+        )
+    )
 
 
 def _damaged(clock: Clock, connection: Connection, call: Dispatch) -> DamagedRecord:

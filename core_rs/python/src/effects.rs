@@ -115,6 +115,8 @@ pub struct Refused {
 pub struct Ignored {
     reason: &'static str,
     detail: String,
+    action: Option<&'static str>,
+    text: Option<String>,
 }
 
 /// The effects of one step as a Python list.
@@ -145,7 +147,10 @@ pub fn effect_object<'py>(
         link::Effect::Refused { unique_id, action, violations: found } => {
             refused(py, protocol, unique_id, action, found)?
         }
-        link::Effect::Ignored { reason, detail } => Bound::new(py, Ignored { reason, detail })?.into_any(),
+        link::Effect::Ignored { reason, detail, billing } => {
+            let (action, text) = billing.unzip();
+            Bound::new(py, Ignored { reason, detail, action, text })?.into_any()
+        }
     })
 }
 

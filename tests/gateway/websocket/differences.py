@@ -52,7 +52,7 @@ def _all(difference: Difference, names: Iterable[str]) -> dict[str, Difference]:
 
 
 _FRAGMENTS: Final = {
-    "one fragment too many": Difference(_NO_FRAGMENT_LIMIT, (_text(b"x" * 1025),)),
+    "one fragment too many": Difference(_NO_FRAGMENT_LIMIT, (_text(b"x" * 1024),)),
     "empty fragments without end": Difference(_NO_FRAGMENT_LIMIT, (_text(b""),)),
 }
 _LATE: Final = _all(

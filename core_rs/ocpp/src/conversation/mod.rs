@@ -173,6 +173,7 @@ impl Conversation {
         let is_cut = deviation.as_ref().is_some_and(|found| found.kind == OVER_LIMIT);
         if is_cut && matches!(effects.as_slice(), [Effect::Ignored { .. }]) {
             // Not even its id can be read.
+            self.hand_on(effects, around);
             self.is_closed = true;
             return (around.found)(Found::TooBig);
         }

@@ -66,6 +66,8 @@ pub enum Effect<'a> {
         reason: &'static str,
         /// One line for people.
         detail: String,
+        /// The billing message that the text names, and the text: it cannot be answered, but it is kept.
+        billing: Option<(&'static str, String)>,
     },
 }
 
@@ -140,7 +142,7 @@ pub enum Rejected {
 }
 
 pub(super) fn ignored<'a>(reason: &'static str, detail: &str) -> Effect<'a> {
-    Effect::Ignored { reason, detail: detail.to_owned() }
+    Effect::Ignored { reason, detail: detail.to_owned(), billing: None }
 }
 
 /// Describe a violation in one line: its place and what is wrong.

@@ -351,13 +351,23 @@ impl Link {
                 Some(unique_id) => {
                     self.take_damaged(&unique_id, &judge::unknown_message_type(), text, effects);
                 }
-                None => effects.push(ignored("unknown_message_type", "")),
+                None => effects.push(self.unanswerable("unknown_message_type", String::new(), text)),
             },
             Fault::Unreadable(violation) => match self.calls.named_in(text) {
                 Some(unique_id) => self.take_damaged(&unique_id, &violation, text, effects),
-                None => effects.push(ignored("unreadable", &violation.detail)),
+                None => effects.push(self.unanswerable("unreadable", violation.detail, text)),
             },
         }
+    }
+
+    /// A text without an id to answer. If it names a billing message, that is worth keeping.
+    fn unanswerable(&self, reason: &'static str, detail: String, text: &str) -> Effect<'static> {
+        let Options { protocol, role, .. } = self.options;
+        let named = protocol.schema().billing_messages().find(|message| {
+            role.peer().may_send(message.sender)
+                && memchr::memmem::find(text.as_bytes(), message.action.as_bytes()).is_some()
+        });
+        Effect::Ignored { reason, detail, billing: named.map(|message| (message.action, text.to_owned())) }
     }
 
     fn refuse(

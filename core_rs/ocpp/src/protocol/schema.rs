@@ -172,6 +172,11 @@ impl Schema {
         self.messages.iter().find(|message| message.action.eq_ignore_ascii_case(action))
     }
 
+    /// The messages that are worth money.
+    pub fn billing_messages(&self) -> impl Iterator<Item = &MessageSchema> {
+        self.messages.iter().filter(|message| message.is_billing)
+    }
+
     /// The payload of a message.
     #[must_use]
     pub fn payload(&self, message: &MessageSchema, direction: Direction) -> &ObjectSchema {
