@@ -88,7 +88,8 @@ async def test_no_start_is_lost(server: GatewayServer, charger: RawClient) -> No
         sent.setdefault(frame[2]["transactionId"], (mutation, number))
     async with server.database.tenant(server.tenant.id) as work:
         table = tables.transactions
-        rows = (await work.connection.execute(select(table.c.id, table.c.meter_start_wh))).all()
+        found = select(table.c.id, table.c.meter_start_wh).where(table.c.tenant_id == server.tenant.id)
+        rows = (await work.connection.execute(found)).all()
     registers: dict[int, int | None] = {row.id: row.meter_start_wh for row in rows}
     assert set(sent) <= set(registers)
     for transaction_id, (mutation, number) in sent.items():
@@ -114,10 +115,10 @@ async def test_no_stop_is_lost(server: GatewayServer, charger: RawClient) -> Non
         assert frame[0] == 3, (mutation, frame)
         sent.append((mutation, number))
     async with server.database.tenant(server.tenant.id) as work:
-        stopped = set(await work.connection.scalars(select(tables.transactions.c.meter_stop_wh)))
-        orphans = tables.orphan_records
-        kept = (await work.connection.execute(select(orphans.c.meter_stop_wh, orphans.c.raw))).all()
-    stopped |= {row.meter_stop_wh for row in kept}
+        stopped: set[int | None] = set()
+        for table in (tables.transactions, tables.orphan_records):
+            mine = select(table.c.meter_stop_wh).where(table.c.tenant_id == server.tenant.id)
+            stopped |= set(await work.connection.scalars(mine))
     for mutation, number in sent:
         if mutation.steps and mutation.steps[0] != "meterStop":
             assert number in stopped, mutation
@@ -134,9 +135,12 @@ async def test_no_meter_value_is_lost(server: GatewayServer, charger: RawClient)
         if str(number) in text:
             sent.append((mutation, number))
     async with server.database.tenant(server.tenant.id) as work:
-        values = await work.connection.scalars(select(tables.meter_values.c.sampled_values))
-        orphans = tables.orphan_records
-        kept = (await work.connection.execute(select(orphans.c.payload, orphans.c.raw))).all()
+        meters, orphans, mine = tables.meter_values, tables.orphan_records, server.tenant.id
+        values = await work.connection.scalars(
+            select(meters.c.sampled_values).where(meters.c.tenant_id == mine)
+        )
+        found = select(orphans.c.payload, orphans.c.raw).where(orphans.c.tenant_id == mine)
+        kept = (await work.connection.execute(found)).all()
     stored = json.dumps([*values, *[list(row) for row in kept]])
     for mutation, number in sent:
         assert str(number) in stored, mutation
@@ -163,7 +167,9 @@ async def test_a_record_whose_id_cannot_be_echoed_is_kept_once(
         await asyncio.sleep(0.02)
         async with server.database.tenant(server.tenant.id) as work:
             rows = await work.connection.execute(
-                select(table.c.kind, table.c.action, table.c.raw).order_by(table.c.id)
+                select(table.c.kind, table.c.action, table.c.raw)
+                .where(table.c.tenant_id == server.tenant.id)
+                .order_by(table.c.id)
             )
             kept = [(row.kind, row.action, row.raw) for row in rows]
     assert kept == [("damaged", action, frame), ("damaged", action, other)]
