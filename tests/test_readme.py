@@ -30,7 +30,7 @@ def test_the_walk_from_a_tenant_to_its_transactions_works_literally(data_directo
     assert serve.startswith("stationmaster serve")
     (data_directory / ".venv").symlink_to(sys.prefix)
     env = environment(data_directory / "data", STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="error")
-    with serving(env) as (_, url):
+    with serving(env) as (process, url):
         # The only change: the server of the test has another port.
         text = "\n".join(walk).replace("127.0.0.1:8080", url.removeprefix("http://"))
         text = text.replace(
@@ -46,6 +46,9 @@ def test_the_walk_from_a_tenant_to_its_transactions_works_literally(data_directo
             timeout=120,
             check=False,
         )
+        # Killed, it would leave its embedded engines behind.
+        process.terminate()
+        process.wait(timeout=60)
     assert result.returncode == 0, result.stderr
     assert "connected 20/20, charging connectors " in result.stdout
     _, tag, command, transactions, running = documents_in(result.stdout)
