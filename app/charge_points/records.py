@@ -121,8 +121,8 @@ NOT_CONNECTED: Final = LiveState()
 class LoginLookup:
     """The charge point that the target of a handshake names.
 
-    login: None if there is no such charge point; other_case: the identity of one that differs in upper and
-    lower case only.
+    login: None if the tenant has no charge point of this identity. other_case: an identity that differs only
+    in upper and lower case.
     """
 
     tenant_exists: bool = False

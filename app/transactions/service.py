@@ -179,14 +179,12 @@ class TransactionService:
             Conflict: its stop has come.
         """
         transaction = await self.get(tenant_id, transaction_id)
-        now = self.clock.now()
         details = {"meter_stop_wh": meter_stop_wh}
         subject = f"/v1/transactions/{transaction_id}"
+        now = self.clock.now()
         entry = NewAuditEntry(tenant_id, now, actor, "end_transaction", subject, reason, details)
-        charge_point_id = transaction.charge_point_id
-        act = OperatorEnd(tenant_id, charge_point_id, transaction_id, meter_stop_wh, now, entry)
-        _require_done(await self.ledger.operator_act(act))
-        return await self.get(tenant_id, transaction_id)
+        place = (tenant_id, transaction.charge_point_id, transaction_id)
+        return await self._done(OperatorEnd(*place, meter_stop_wh, now, entry))
 
     async def attach_orphan(
         self, tenant_id: TenantId, transaction_id: int, actor: str, reason: str, orphan_id: int
@@ -205,14 +203,17 @@ class TransactionService:
             Conflict: the record belongs to a transaction, or the transaction has its stop.
         """
         transaction = await self.get(tenant_id, transaction_id)
-        now = self.clock.now()
         details = {"orphan_record_id": orphan_id}
         subject = f"/v1/transactions/{transaction_id}"
+        now = self.clock.now()
         entry = NewAuditEntry(tenant_id, now, actor, "attach_orphan_record", subject, reason, details)
-        charge_point_id = transaction.charge_point_id
-        act = OrphanAttachment(tenant_id, charge_point_id, transaction_id, orphan_id, now, entry)
+        place = (tenant_id, transaction.charge_point_id, transaction_id)
+        return await self._done(OrphanAttachment(*place, orphan_id, now, entry))
+
+    async def _done(self, act: OperatorEnd | OrphanAttachment) -> TransactionRecord:
+        """Do what an operator wants, and return the transaction after it."""
         _require_done(await self.ledger.operator_act(act))
-        return await self.get(tenant_id, transaction_id)
+        return await self.get(TenantId(act.tenant_id), act.transaction_id)
 
     async def _charge_point_id(self, tenant_id: TenantId, identity: str) -> int:
         reads = ChargePointReads(self.database.reads, tenant_id)

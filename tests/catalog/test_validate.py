@@ -297,7 +297,7 @@ async def test_a_large_question_counts_as_several(protocol: ProtocolCatalog) -> 
 async def test_questions_are_judged_next_to_the_event_loop(
     protocol: ProtocolCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the first is judged, the loop goes on: it refuses those for which there is no room."""
+    """The loop goes on while the first request is judged: it refuses requests without room."""
     before = hits("validations_waiting")
     may_end = threading.Event()
 

@@ -1,7 +1,7 @@
 """The rules of starts, without a database."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,27 +12,16 @@ from app.id_tags.records import IdTagKey, IdTagRecord
 from app.transactions.records import (
     TIME_UNREADABLE,
     UNDATED,
-    Ending,
     JudgedStart,
     RunningTransaction,
     StartKey,
-    StoppableTransaction,
     StoredStart,
     TransactionStart,
-    TransactionStop,
 )
 from app.transactions.rules import starts as rules
+from tests.support.session_records import HOUR, MINUTE, NOW, SECOND, START, TAG, TAG_KEY
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 WINDOW = 5 * MINUTE
-
-START = TransactionStart(1, 7, 1, "Tag-1", NOW, NOW + SECOND, 1000)
-STOP = TransactionStop(1, 7, 42, NOW + HOUR, NOW + HOUR + SECOND, 9000, raw={"vendor": "as it came"})
-TAG = IdTagRecord(1, "TAG-1", "tag-1", "Accepted", None, None, None, None, NOW, NOW)
-TAG_KEY = IdTagKey(1, "tag-1")
-OPEN = StoppableTransaction(42, 1, 7, 1, "tag-1", NOW, 1000)
-ENDING = Ending(NOW + HOUR, 9000, "Local", None)
 
 
 def judge(

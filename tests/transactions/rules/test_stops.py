@@ -1,12 +1,10 @@
 """The rules of stops, without a database."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from app.id_tags.records import IdTagKey, IdTagRecord
 from app.transactions.records import (
     TIME_UNREADABLE,
     UNDATED,
@@ -15,23 +13,11 @@ from app.transactions.records import (
     StoppableTransaction,
     StopRecorded,
     TransactionKey,
-    TransactionStart,
     TransactionStop,
     WaitingStop,
 )
 from app.transactions.rules import stops as rules
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-WINDOW = 5 * MINUTE
-
-START = TransactionStart(1, 7, 1, "Tag-1", NOW, NOW + SECOND, 1000)
-STOP = TransactionStop(1, 7, 42, NOW + HOUR, NOW + HOUR + SECOND, 9000, raw={"vendor": "as it came"})
-TAG = IdTagRecord(1, "TAG-1", "tag-1", "Accepted", None, None, None, None, NOW, NOW)
-TAG_KEY = IdTagKey(1, "tag-1")
-OPEN = StoppableTransaction(42, 1, 7, 1, "tag-1", NOW, 1000)
-ENDING = Ending(NOW + HOUR, 9000, "Local", None)
-
+from tests.support.session_records import ENDING, HOUR, MINUTE, NOW, OPEN, SECOND, START, STOP, TAG, TAG_KEY
 
 # Which transaction a stop is about
 
