@@ -21,6 +21,8 @@ from app.settings import Settings
 _ANNOUNCED = "listens on "
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 40.0
+_ANSWER_TIMEOUT_S = 90.0
+"""Longer than the longest wait for a command that a test asks for."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Operator:
 
     def __init__(self, url: str, token: str) -> None:
         self._client = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30.0
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_TIMEOUT_S
         )
 
     async def __aenter__(self) -> "Operator":
