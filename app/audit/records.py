@@ -6,7 +6,7 @@ from typing import Literal
 
 from app.types import Json
 
-Act = Literal["end_transaction", "attach_orphan_record"]
+Act = Literal["end_transaction", "attach_orphan_record", "settle_charging_profile"]
 """The acts that are audited."""
 
 

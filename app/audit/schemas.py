@@ -1,11 +1,17 @@
 """Shapes of REST answers about the audit."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from app.audit.records import Act
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.wording import LINE_PATTERN
+
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=500, pattern=LINE_PATTERN, description="Why, for the audit."),
+]
 
 
 class AuditEntry(Resource):

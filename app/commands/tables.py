@@ -57,6 +57,8 @@ commands = Table(
     Column("has_effects", Boolean, nullable=False, server_default=text("false")),
     # Of a command with a charging profile: since when no answer to it, late or not, can matter any more.
     time_column("superseded_at", nullable=True),
+    # Of such a command in doubt: whether an operator says that the charge point has carried it out.
+    Column("carried_out", Boolean),
     charge_point_reference(),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_commands_page", "tenant_id", "created_at", "id"),

@@ -5,9 +5,12 @@ Everything is sent as ordinary commands. The ledger shows what became of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import orjson
 
+from app.audit.records import NewAuditEntry
+from app.audit.store import AuditStore
 from app.charge_points.service import existing_charge_point
 from app.clock import Clock
 from app.commands.records import CommandRecord, CommandRequest
@@ -18,7 +21,7 @@ from app.database.unit_of_work import TenantWork
 from app.errors import NotFound
 from app.logs import get_logger
 from app.ocpp import Protocol
-from app.smart_charging.ledger_reading import load_known_state, load_ledger
+from app.smart_charging.ledger_reading import compact_ledger, load_known_state, load_ledger, require_doubt
 from app.smart_charging.profile_ledger import ProfileLedger
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, NewInstallation
 from app.smart_charging.rules.abilities import Conversion
@@ -34,7 +37,7 @@ from app.smart_charging.rules.installation import (
     plan_remote_start,
 )
 from app.smart_charging.rules.stored_profiles import next_change
-from app.smart_charging.store import ChargingProfileStore, InstallationStore
+from app.smart_charging.store import ChargingProfileStore, InstallationStore, ProfileCommandStore
 from app.types import Json, TenantId
 
 _ISSUED_BY = "charging-profile-refresh"
@@ -61,8 +64,17 @@ class Placement:
     conversion: Conversion | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The word of an operator on a command in doubt: whether it was carried out, and how that is known."""
+
+    command_id: UUID
+    carried_out: bool
+    reason: str
+
+
 class ProfileInstaller:
-    """Installs stored profiles, alone or inside a remote start."""
+    """Installs stored profiles, alone or inside a remote start, and knows what is installed."""
 
     def __init__(
         self, database: Database, commands: CommandService, clock: Clock, protocol: Protocol
@@ -81,6 +93,38 @@ class ProfileInstaller:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, identity)
+            return (await load_ledger(work, charge_point.id)).ledger
+
+    async def settle(
+        self, tenant_id: TenantId, identity: str, settlement: Settlement, actor: str
+    ) -> ProfileLedger:
+        """Record what an operator says of a command in doubt; return the ledger after it.
+
+        A late answer of the charge point still counts more than the operator. actor: who says it.
+
+        Raises:
+            NotFound: no such charge point, or it has no such command in its ledger.
+            Conflict: the command leaves no doubt, or has not ended.
+        """
+        now = self._clock.now()
+        async with self._database.tenant(tenant_id) as work:
+            charge_point = await existing_charge_point(work, identity)
+            store = ProfileCommandStore(work)
+            commands = await store.for_charge_point(charge_point.id)
+            require_doubt(commands, settlement.command_id)
+            await store.settle(settlement.command_id, carried_out=settlement.carried_out)
+            await compact_ledger(work, charge_point.id, now)
+            await AuditStore(work).add(
+                NewAuditEntry(
+                    tenant_id,
+                    now,
+                    actor,
+                    "settle_charging_profile",
+                    f"/v1/commands/{settlement.command_id}",
+                    settlement.reason,
+                    {"carried_out": settlement.carried_out},
+                )
+            )
             return (await load_ledger(work, charge_point.id)).ledger
 
     async def install(

@@ -6,19 +6,30 @@ that the reaper ended. Commands are rows of one table, so the ledger needs no ro
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
+from uuid import UUID
 
-from app.commands.rules import UNREADABLE_ANSWER
+from app.commands.rules import OPEN_COMMAND_STATES, UNREADABLE_ANSWER
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
+from app.errors import Conflict, NotFound
 from app.ocpp import Protocol
-from app.smart_charging.profile_ledger import Installed, LedgerView, ProfileEvent, Verdict, fold_ledger
+from app.smart_charging.profile_ledger import (
+    IN_DOUBT,
+    Installed,
+    LedgerView,
+    ProfileEvent,
+    Verdict,
+    fold_ledger,
+)
 from app.smart_charging.records import ConnectorTransaction, ProfileCommandRecord
 from app.smart_charging.rules.abilities import abilities_of
 from app.smart_charging.rules.installation import KnownState
 from app.smart_charging.store import ProfileCommandStore
 from app.types import Json
 
+SETTLED: Final = "settled_by_operator"
+"""The reason of a refusal that an operator has stated, because the charge point left a doubt."""
 _UNABLE = frozenset({"NotSupported", "NotImplemented"})
 _STATUSES: dict[str, Verdict] = {
     "Accepted": "accepted",
@@ -57,6 +68,26 @@ async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -
     superseded = (await load_ledger(work, charge_point_id)).ledger.superseded
     if superseded:
         await ProfileCommandStore(work).supersede(superseded, at)
+
+
+def require_doubt(commands: Iterable[ProfileCommandRecord], command_id: UUID) -> None:
+    """Check that a command may have been carried out or not, for all that its charge point has said.
+
+    commands: those that matter to the ledger of the charge point.
+
+    Raises:
+        NotFound: it is not among them.
+        Conflict: it has not ended, or its answer leaves no doubt.
+    """
+    command = next((command for command in commands if command.id == command_id), None)
+    if command is None:
+        raise NotFound(
+            "No such command matters to the charging profiles of this charge point.", "/command_id"
+        )
+    if command.state in OPEN_COMMAND_STATES:
+        raise Conflict("The command has not ended: the charge point may still answer.")
+    if _verdict_of_answer(command)[0] not in IN_DOUBT:
+        raise Conflict("The charge point has answered the command, which leaves no doubt.")
 
 
 def read_events(
@@ -101,6 +132,14 @@ def _has_transaction(command: ProfileCommandRecord) -> bool:
 
 
 def _verdict(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
+    verdict, reason = _verdict_of_answer(command)
+    if verdict in IN_DOUBT and command.carried_out is not None:
+        return ("accepted" if command.carried_out else "rejected"), SETTLED
+    return verdict, reason
+
+
+def _verdict_of_answer(command: ProfileCommandRecord) -> tuple[Verdict, str | None]:
+    """Return what the charge point said of a command, and the code of its CALLERROR."""
     ending: Json = {"state": command.state, "result": command.result, "error": command.error}
     if command.late_result is not None:
         ending = command.late_result

@@ -20,7 +20,7 @@ Verdict = Literal["accepted", "unknown", "rejected", "not_supported", "unconfirm
 STATES_LIMIT = 64
 """Possible states that are kept; with more the charge point counts as not limited."""
 _REFUSED: tuple[Verdict, ...] = ("rejected", "not_supported")
-_IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
+IN_DOUBT: tuple[Verdict, ...] = ("unconfirmed", "unknown")
 """Requests that may have been carried out or not: each leaves two states."""
 REFUSALS_LIMIT = 50
 """Refused profiles that are kept for a charge point."""
@@ -86,7 +86,7 @@ class ProfileLedger:
     anywhere: the profiles that may be there, in the order of sending. denied: the ids of those that the
     charge point says it does not have: a clear found nothing, and they were not sent since. refused: the
     newest refusal of each profile that was not accepted since. superseded: the events that no longer matter,
-    whatever their late answers say.
+    whatever their late answers say. in_doubt: the requests that may have been carried out or not.
     """
 
     states: tuple[PossibleState, ...]
@@ -95,6 +95,7 @@ class ProfileLedger:
     denied: frozenset[int]
     refused: tuple[ProfileEvent, ...]
     superseded: frozenset[UUID]
+    in_doubt: tuple[ProfileEvent, ...]
 
     @property
     def certain(self) -> bool:
@@ -136,7 +137,8 @@ def fold_ledger(events: Sequence[ProfileEvent]) -> ProfileLedger:
     possible = [event.installs for event in alive if event.installs in present]
     anywhere = tuple(dict.fromkeys(item for item in possible if item is not None and not item.ended))
     superseded = frozenset(event.command_id for event in events if event.command_id not in kept)
-    return ProfileLedger(states, overflow, anywhere, _denied(alive, anywhere), refused, superseded)
+    in_doubt = tuple(event for event in alive if event.verdict in IN_DOUBT)
+    return ProfileLedger(states, overflow, anywhere, _denied(alive, anywhere), refused, superseded, in_doubt)
 
 
 def _denied(events: Iterable[ProfileEvent], anywhere: PossibleState) -> frozenset[int]:
@@ -154,7 +156,7 @@ def _without_irrelevant(events: Sequence[ProfileEvent]) -> list[ProfileEvent]:
     """Drop the events in doubt whose outcome no longer makes a difference."""
     alive = [event for number, event in enumerate(events) if not _is_settled(event, events[number + 1 :])]
     alive = _without_repetitions(alive)
-    for event in [event for event in alive if event.verdict in _IN_DOUBT]:
+    for event in [event for event in alive if event.verdict in IN_DOUBT]:
         number = next(number for number, other in enumerate(alive) if other is event)
         if _is_irrelevant(event, alive[:number], alive[number + 1 :]):
             del alive[number]
@@ -170,7 +172,7 @@ def _without_repetitions(events: Iterable[ProfileEvent]) -> list[ProfileEvent]:
     alive: list[ProfileEvent] = []
     rows: list[list[ProfileEvent]] = []
     for event in events:
-        if event.verdict in _IN_DOUBT:
+        if event.verdict in IN_DOUBT:
             row = next((row for row in rows if _asks_the_same(row[0], event)), None)
             if row is None:
                 rows.append([event])
@@ -215,7 +217,7 @@ def _is_settled(event: ProfileEvent, later: Iterable[ProfileEvent]) -> bool:
 
     This is cheap for any number of missing answers. `_is_irrelevant` finds the other cases.
     """
-    if event.verdict not in _IN_DOUBT:
+    if event.verdict not in IN_DOUBT:
         return False
     for other in (other for other in later if other.verdict == "accepted"):
         if other.clears == {} or (other.clears is not None and other.clears == event.clears):

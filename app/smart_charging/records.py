@@ -71,7 +71,10 @@ class InstallationRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProfileCommandRecord:
-    """A command that may have changed the charging profiles of a charge point, and what became of it."""
+    """A command that may have changed the charging profiles of a charge point, and what became of it.
+
+    carried_out: what an operator says of a command in doubt; None: nothing.
+    """
 
     id: UUID
     action: str
@@ -84,6 +87,7 @@ class ProfileCommandRecord:
     error: Json | None
     late_result: Json | None
     effect: Json | None
+    carried_out: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,6 +311,14 @@ class ProfileCommandStore(Repository):
         statement = select(*_TRANSACTION_COLUMNS).where(*here, or_(*wanted)).order_by(epoch, number)
         return [ConnectorTransaction(*row) for row in await self.connection.execute(statement)]
 
+    async def settle(self, command_id: UUID, *, carried_out: bool) -> None:
+        """Record what an operator says of a command in doubt."""
+        await self.connection.execute(
+            update(_COMMANDS)
+            .where(_COMMANDS.c.tenant_id == self.tenant_id, _COMMANDS.c.id == command_id)
+            .values(carried_out=carried_out)
+        )
+
     async def supersede(self, command_ids: Collection[UUID], at: datetime) -> None:
         """Leave commands out of the ledger from now on, whatever their late answers say."""
         await self.connection.execute(

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from pydantic import Field
 
+from app.audit.schemas import Reason
 from app.clock import utc_text
 from app.database.repository import LARGEST_INT64
 from app.transactions.evidence import unpack
@@ -19,12 +20,7 @@ from app.transactions.stored_records import MeterValueRecord, TransactionRecord
 from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
-from app.web.wording import LINE_PATTERN
 
-Reason = Annotated[
-    str,
-    Field(min_length=1, max_length=500, pattern=LINE_PATTERN, description="Why, for the audit."),
-]
 State = Literal["running", "presumed_ended", "stopped"]
 
 

@@ -54,7 +54,7 @@ def on(connector: int | None, wanted: Json, **more: Any) -> Installed:
 def view(*states: PossibleState, overflow: bool = False, running: bool = False) -> LedgerView:
     anywhere = tuple(dict.fromkeys(item for state in states for item in state))
     transaction = ConnectorTransaction(501, 1, START, START, None, None)
-    ledger = ProfileLedger(states, overflow, anywhere, frozenset(), (), frozenset())
+    ledger = ProfileLedger(states, overflow, anywhere, frozenset(), (), frozenset(), ())
     return LedgerView(ledger, (transaction,) if running else ())
 
 

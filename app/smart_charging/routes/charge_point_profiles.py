@@ -17,19 +17,21 @@ from app.commands.routes import IdempotencyKey, IssueQuery
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.ocpp.v16 import ChargingProfilePurposeType
-from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller
+from app.smart_charging.installer import IssueOptions, Placement, ProfileInstaller, Settlement
 from app.smart_charging.profile_ledger import Installed, ProfileEvent, ProfileLedger
 from app.smart_charging.rules.abilities import Conversion
 from app.smart_charging.schemas.charge_point_profiles import (
     ConversionInput,
+    DoubtfulCommand,
     InstalledProfile,
     InstalledProfiles,
     ProfileCommands,
     ProfileInstallationCreate,
     RemoteStartCreate,
+    SettlementCreate,
 )
 from app.types import Json
-from app.web.access import CommandAccess, ReadAccess, TenantAccess
+from app.web.access import CommandAccess, ReadAccess, TenantAccess, WriteAccess
 from app.web.conditional import resource_response
 from app.web.inputs import DIGITS, INTEGER_MAXIMUM, ConnectorIdPath, IdentityPath
 from app.web.json_body import body_of, json_body
@@ -154,6 +156,24 @@ async def list_installed_profiles(
     return resource_response(_ledger(await installer.installed(access.tenant_id, identity)))
 
 
+@router.post(
+    "/charging-profiles/settlements",
+    response_model=InstalledProfiles,
+    responses=problems(404, 409, body=True),
+    openapi_extra=body_of(SettlementCreate),
+)
+async def settle_charging_profile(
+    access: WriteAccess,
+    installer: _Installer,
+    identity: IdentityPath,
+    body: Annotated[SettlementCreate, Depends(json_body(SettlementCreate))],
+) -> Response:
+    """Say whether a command in doubt was carried out. A late answer of the charge point counts more."""
+    settlement = Settlement(body.command_id, body.carried_out, body.reason)
+    ledger = await installer.settle(access.tenant_id, identity, settlement, access.issued_by)
+    return resource_response(_ledger(ledger))
+
+
 @router.delete(
     "/charging-profiles",
     response_model=ProfileCommands,
@@ -180,7 +200,18 @@ def _ledger(ledger: ProfileLedger) -> InstalledProfiles:
     certain = ledger.everywhere()
     items = [_item(item, "accepted" if item in certain else "unconfirmed") for item in ledger.anywhere]
     items += [_refused(event, event.installs) for event in ledger.refused if event.installs is not None]
-    return InstalledProfiles(certain=ledger.certain, items=items)
+    in_doubt = [_doubtful(event) for event in ledger.in_doubt]
+    return InstalledProfiles(certain=ledger.certain, items=items, in_doubt=in_doubt)
+
+
+def _doubtful(event: ProfileEvent) -> DoubtfulCommand:
+    return DoubtfulCommand(
+        command_id=event.command_id,
+        sent_at=event.at,
+        doubt="unknown" if event.verdict == "unknown" else "unconfirmed",
+        charging_profile_id=None if event.installs is None else event.installs.charging_profile_id,
+        clears=event.clears,
+    )
 
 
 def _item(item: Installed, state: Any, reason: str | None = None) -> InstalledProfile:

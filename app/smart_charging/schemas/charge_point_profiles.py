@@ -5,10 +5,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.audit.schemas import Reason
 from app.commands.schemas import Command
 from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE
 from app.web.inputs import INTEGER_MAXIMUM, Input
-from app.web.resources import Json, Resource
+from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.wording import ID_TAG_PATTERN
 
 ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
@@ -74,7 +75,9 @@ class InstalledProfile(Resource):
     )
     waiting: bool = Field(description="True: the profile waits for its transaction, which has not begun.")
     profile: Json
-    reason: str | None = Field(description="Code of the CALLERROR that refused the profile.")
+    reason: str | None = Field(
+        description="Code of the CALLERROR that refused the profile, or `settled_by_operator`."
+    )
     command_id: UUID = Field(description="The newest command that carried the profile.")
 
     example: ClassVar[Json] = {
@@ -88,10 +91,52 @@ class InstalledProfile(Resource):
     }
 
 
+class DoubtfulCommand(Resource):
+    """A command that may have been carried out or not, so that the ledger has several possible states."""
+
+    command_id: UUID
+    sent_at: Instant
+    doubt: Literal["unconfirmed", "unknown"] = Field(
+        description="`unconfirmed`: there is no answer, or one that cannot be read. `unknown`: the charge "
+        "point says that it has nothing to clear, but it had accepted such a profile."
+    )
+    charging_profile_id: int | None = Field(description="The profile that it carries; null: it clears.")
+    clears: Json | None = Field(description="The filters of a ClearChargingProfile.")
+
+    example: ClassVar[Json] = {
+        "command_id": Command.example["id"],
+        "sent_at": EXAMPLE_TIME,
+        "doubt": "unknown",
+        "charging_profile_id": None,
+        "clears": {"id": 1},
+    }
+
+
 class InstalledProfiles(Resource):
     """The ledger of a charge point: what it accepted. OCPP 1.6 cannot read profiles back."""
 
     certain: bool = Field(description="false: an answer is missing, so the highest possible limits count.")
     items: list[InstalledProfile]
+    in_doubt: list[DoubtfulCommand] = Field(
+        description="What leaves the doubt. A late answer ends it, another certain command, or an operator."
+    )
 
-    example: ClassVar[Json] = {"certain": True, "items": [InstalledProfile.example]}
+    example: ClassVar[Json] = {
+        "certain": False,
+        "items": [InstalledProfile.example],
+        "in_doubt": [DoubtfulCommand.example],
+    }
+
+
+class SettlementCreate(Input):
+    """The word of an operator on a command in doubt, and how that is known."""
+
+    command_id: UUID
+    carried_out: bool = Field(description="Whether the charge point has done what the command asks.")
+    reason: Reason
+
+    example: ClassVar[Json] = {
+        "command_id": Command.example["id"],
+        "carried_out": True,
+        "reason": "Read on the display of the charge point.",
+    }
