@@ -22,6 +22,7 @@ from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
 from app.charge_points.handlers.boot_notification import BootServices
 from app.charge_points.handlers.status_notification import StatusServices
 from app.charge_points.service import ChargePointService
+from app.charge_points.status_batcher import StatusBatcher
 from app.clock import Clock, SystemClock
 from app.commands.effects import CommandEffects
 from app.commands.owner import CommandContext, CommandOwner
@@ -201,7 +202,8 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
     """Return the handlers of the messages of charge points that record no money, by action."""
     over = partial(note_sessions_over, storage.ledger, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
-    status = StatusServices(storage.message_steps, clock, settings.connectors_per_charge_point, over)
+    statuses = StatusBatcher(storage.message_steps.rows, settings.connectors_per_charge_point)
+    status = StatusServices(statuses, clock, over)
     return {
         **charge_point_handlers(boot, status),
         **id_tag_handlers(Authorizer(storage.message_steps), clock),

@@ -24,7 +24,7 @@ from app.database.text import clean_optional, clean_text
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.ocpp.v16 import RegistrationStatus
-from app.types import TenantId
+from app.types import ChargePointKey, TenantId
 
 _CHARGE_POINTS = tables.charge_points
 _CHARGE_POINT_COLUMNS = columns_of(ChargePointRecord, _CHARGE_POINTS)
@@ -49,34 +49,39 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 
 
 # The ledger is asked in the same statement: most connectors become Available with no transaction open.
-_RECORD_STATUS: Final = Statement(
+# Rows are locked in one order, so that the batches of two workers never wait for each other in a circle.
+_RECORD_STATUSES: Final = Statement(
     text(
         """
         insert into connectors as known (tenant_id, charge_point_id, connector_id, status, error_code, info,
             vendor_id, vendor_error_code, reported_at, received_at, epoch)
-        select cast(:tenant_id as bigint), cast(:charge_point_id as bigint), cast(:connector_id as integer),
-            cast(:status as text), cast(:error_code as text), cast(:info as text), cast(:vendor_id as text),
-            cast(:vendor_error_code as text), cast(:reported_at as timestamptz),
-            cast(:received_at as timestamptz), cast(:epoch as bigint)
+        select * from unnest(
+            cast(:tenant_id as bigint[]), cast(:charge_point_id as bigint[]), cast(:connector_id as int[]),
+            cast(:status as text[]), cast(:error_code as text[]), cast(:info as text[]),
+            cast(:vendor_id as text[]), cast(:vendor_error_code as text[]),
+            cast(:reported_at as timestamptz[]), cast(:received_at as timestamptz[]), cast(:epoch as bigint[])
+        ) as new (tenant_id, charge_point_id, connector_id, status, error_code, info, vendor_id,
+            vendor_error_code, reported_at, received_at, epoch)
         where exists (select from connectors
-                      where tenant_id = cast(:tenant_id as bigint)
-                          and charge_point_id = cast(:charge_point_id as bigint)
-                          and connector_id = cast(:connector_id as integer))
+                      where tenant_id = new.tenant_id and charge_point_id = new.charge_point_id
+                          and connector_id = new.connector_id)
            or (select count(*) from connectors
-               where tenant_id = cast(:tenant_id as bigint)
-                   and charge_point_id = cast(:charge_point_id as bigint)) < cast(:connector_limit as bigint)
+               where tenant_id = new.tenant_id and charge_point_id = new.charge_point_id)
+               < cast(:connector_limit as bigint)
+        order by tenant_id, charge_point_id, connector_id
         on conflict (tenant_id, charge_point_id, connector_id) do update set
             status = excluded.status, error_code = excluded.error_code, info = excluded.info,
             vendor_id = excluded.vendor_id, vendor_error_code = excluded.vendor_error_code,
             reported_at = excluded.reported_at, received_at = excluded.received_at,
             epoch = excluded.epoch
         where excluded.epoch >= known.epoch
-        returning known.status = 'Available' and exists (
-            select from transactions
-            where tenant_id = known.tenant_id and charge_point_id = known.charge_point_id
-                and connector_id = known.connector_id
-                and stopped_received_at is null and presumed_ended_at is null
-        ) as is_session_over
+        returning known.tenant_id, known.charge_point_id, known.connector_id,
+            known.status = 'Available' and exists (
+                select from transactions
+                where tenant_id = known.tenant_id and charge_point_id = known.charge_point_id
+                    and connector_id = known.connector_id
+                    and stopped_received_at is null and presumed_ended_at is null
+            ) as is_session_over
         """
     )
 )
@@ -261,35 +266,63 @@ class ConnectorStore(Repository):
         return [ConnectorRecord(*row) for row in rows]
 
 
-async def record_status(
-    run: Run, tenant_id: TenantId, charge_point_id: int, report: StatusReport, connector_limit: int
-) -> StatusRecorded:
-    """Store a report unless the stored one is newer; create the connector if it is unknown.
+_STATUS_NAMES: Final = (
+    "tenant_id",
+    "charge_point_id",
+    "connector_id",
+    "status",
+    "error_code",
+    "info",
+    "vendor_id",
+    "vendor_error_code",
+    "reported_at",
+    "received_at",
+    "epoch",
+)
+
+
+async def record_statuses(
+    run: Run, reports: Sequence[tuple[ChargePointKey, StatusReport]], connector_limit: int
+) -> list[StatusRecorded]:
+    """Store reports unless the stored ones are newer; create connectors that are unknown.
 
     Args:
-        connector_limit: The most connectors that the charge point may have.
+        reports: Of any charge points, but of each connector one.
+        connector_limit: The most connectors that a charge point may have.
     """
-    if not 0 <= report.connector_id <= LARGEST_INT32:
-        return StatusRecorded(False, report.status == "Available")
-    values = {
-        "tenant_id": tenant_id,
-        "charge_point_id": charge_point_id,
-        "connector_id": report.connector_id,
-        "status": clean_text(report.status),
-        "error_code": clean_text(report.error_code),
-        "info": clean_optional(report.info),
-        "vendor_id": clean_optional(report.vendor_id),
-        "vendor_error_code": clean_optional(report.vendor_error_code),
-        "reported_at": report.reported_at,
-        "received_at": report.received_at,
-        "epoch": report.epoch,
+    storable = [item for item in reports if 0 <= item[1].connector_id <= LARGEST_INT32]
+    stored = {}
+    if storable:
+        values = dict(zip(_STATUS_NAMES, zip(*map(_status_row, storable), strict=True), strict=True))
         # Connector 0 is the charge point itself and does not count.
-        "connector_limit": connector_limit + 1,
-    }
-    rows = await run(_RECORD_STATUS, values)
-    if not rows:
-        return StatusRecorded(False, report.status == "Available")
-    return StatusRecorded(True, rows[0]["is_session_over"])
+        rows = await run(_RECORD_STATUSES, {**values, "connector_limit": connector_limit + 1})
+        stored = {
+            (row["tenant_id"], row["charge_point_id"], row["connector_id"]): row["is_session_over"]
+            for row in rows
+        }
+    return [
+        StatusRecorded(True, stored[key])
+        if (key := (*place, report.connector_id)) in stored
+        else StatusRecorded(False, report.status == "Available")
+        for place, report in reports
+    ]
+
+
+def _status_row(item: tuple[ChargePointKey, StatusReport]) -> tuple[Any, ...]:
+    """Return the columns of `_STATUS_NAMES`."""
+    place, report = item
+    return (
+        *place,
+        report.connector_id,
+        clean_text(report.status),
+        clean_text(report.error_code),
+        clean_optional(report.info),
+        clean_optional(report.vendor_id),
+        clean_optional(report.vendor_error_code),
+        report.reported_at,
+        report.received_at,
+        report.epoch,
+    )
 
 
 class ChargePointReads:

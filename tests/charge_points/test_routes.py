@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
-from app.charge_points.store import ChargePointStore, record_status
+from app.charge_points.store import ChargePointStore
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.records import TransactionStop
 from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId
 from tests.support.api import NOW, Api
+from tests.support.statuses import record_status
 
 PATH = "/v1/charge-points"
 CLEARING = ("delete", f"{PATH}/{{identity}}/charging-profiles")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from app.charge_points.handlers.status_notification import StatusServices, handle
+from app.charge_points.status_batcher import StatusBatcher
 from app.charge_points.store import ConnectorStore
 from app.clock import SystemClock
 from app.connection import Connection
@@ -29,7 +30,8 @@ class Reported:
     async def report(self, status: str, connector_id: int = 1, **more: Any) -> None:
         """Handle one StatusNotification."""
         request: Any = {"connectorId": connector_id, "errorCode": "NoError", "status": status, **more}
-        services = StatusServices(self.records.storage.message_steps, SystemClock(), 4, self._over)
+        statuses = StatusBatcher(self.records.storage.message_steps.rows, connector_limit=4)
+        services = StatusServices(statuses, SystemClock(), self._over)
         assert await handle(services, self._connection(), request) == {}
 
     async def statuses(self) -> dict[int, str]:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.charge_points.records import BootFacts, ChargePointFilter, LastSeen, StatusReport
-from app.charge_points.store import ChargePointStore, ConnectorStore, record_status
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.configuration.store import ConfigurationStore
@@ -27,6 +27,7 @@ from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId, TenantId
 from tests.support.recorded import put_command
+from tests.support.statuses import record_status
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker, make_command
 
 _HOUR = timedelta(hours=1)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import uvicorn
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import ChargePointStore, record_status
+from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
 from app.database.database import Database
@@ -29,6 +29,7 @@ from app.transactions.records import DamagedRecord, MeterReading, MeterReadings,
 from app.web.tokens import mint_key
 from tests.support.api import ALL_SCOPES
 from tests.support.recorded import put_command
+from tests.support.statuses import record_status
 
 Made = TypeVar("Made")
 _START_TIMEOUT_S = 30.0

@@ -26,7 +26,7 @@ from app.charge_points.schemas import (
     charge_point_fields,
     connector_fields,
 )
-from app.charge_points.store import ChargePointStore, ConnectorStore, record_status
+from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.ocpp.v16 import RegistrationStatus
 from app.tenants.records import TenantRecord
 from app.transactions.records import PresumedReason
@@ -38,6 +38,7 @@ from app.web.pagination import Page
 from app.web.resources import Resource
 from app.web.rows import encoded, encoded_page
 from tests.support.api import NOW, Api, build_app
+from tests.support.statuses import record_status
 
 DOCUMENT = build_app().openapi()
 

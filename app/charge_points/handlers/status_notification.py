@@ -3,20 +3,19 @@
 from dataclasses import dataclass
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import record_status
+from app.charge_points.status_batcher import StatusBatcher
 from app.clock import Clock, parse_time
 from app.connection import Connection, SessionsOver
-from app.database.prepared import Prepared
 from app.ocpp import v16
+from app.types import ChargePointKey
 
 
 @dataclass(frozen=True, slots=True)
 class StatusServices:
-    """The dependencies of this handler. connector_limit: the most connectors that a charge point may have."""
+    """The dependencies of this handler."""
 
-    steps: Prepared
+    statuses: StatusBatcher
     clock: Clock
-    connector_limit: int
     sessions_over: SessionsOver
 
 
@@ -41,13 +40,8 @@ async def handle(
         vendor_id=request.get("vendorId"),
         vendor_error_code=request.get("vendorErrorCode"),
     )
-    recorded = await record_status(
-        services.steps.rows,
-        connection.tenant_id,
-        connection.charge_point_id,
-        report,
-        services.connector_limit,
-    )
+    place = ChargePointKey(connection.tenant_id, connection.charge_point_id)
+    recorded = await services.statuses.record(place, report)
     if recorded.is_session_over and report.connector_id > 0:
         await services.sessions_over(connection, report.connector_id, "available")
     return {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from app.charge_points.records import StatusReport
-from app.charge_points.store import record_status
 from app.configuration.store import ConfigurationStore
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
@@ -18,6 +17,7 @@ from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.tenants.store import ApiKeyStore
 from tests.support.api import NOW, Api, open_api
+from tests.support.statuses import record_status
 
 
 @dataclass(frozen=True)
