@@ -31,6 +31,7 @@ from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.database.partitions import PartitionKeeper
+from app.database.statistics import StatisticsKeeper
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
@@ -153,6 +154,7 @@ async def _start_worker(
     stack.push_async_callback(commands.close)
     for task in (
         PartitionKeeper(storage.database.url, clock),
+        StatisticsKeeper(storage.database),
         CommandReaper(context, owner, presence),
         ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
     ):

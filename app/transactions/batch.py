@@ -8,14 +8,15 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
-from app.commands.records import EndedTransaction, StartedTransaction
+from app.commands.records import StartedTransaction
 from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
 from app.database.failures import DATABASE_ERRORS
@@ -30,6 +31,7 @@ from app.transactions.operator_acts import attach_orphan, end_transaction
 from app.transactions.records import (
     Closing,
     DamagedRecord,
+    JudgedStart,
     LedgerAnswer,
     LedgerRecord,
     MeterReadings,
@@ -47,6 +49,7 @@ from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import meter_values, orphans, sessions, starts, stops
 from app.transactions.store.transaction_ids import ReservedIds, TransactionIds
+from app.types import ChargePointKey
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -105,6 +108,12 @@ class BatchConnection:
                     # Whatever the database or the role says: an answer means a flushed commit.
                     "synchronous_commit": "on",
                     "jit": "off",
+                    # Each statement finds rows by their keys, some for each record. So one plan fits always,
+                    # and no plan reads a table.
+                    "plan_cache_mode": "force_generic_plan",
+                    "enable_seqscan": "off",
+                    "enable_hashjoin": "off",
+                    "enable_mergejoin": "off",
                     "statement_timeout": f"{int(self._wait_s * 1000)}",
                     "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
                 },
@@ -170,26 +179,26 @@ async def _write_starts(
 ) -> list[TransactionStarted]:
     """Record starts, and return their answers in the same order."""
     keys = [start_rules.start_key(start) for start in reported]
-    stored = await starts.find_starts(connection, dict.fromkeys(keys))
+    remote_since = min(start.received_at for start in reported) - window
+    found = await starts.find_starts(connection, dict.fromkeys(keys), remote_since)
     answers: dict[StartKey, TransactionStarted] = {}
     new: dict[StartKey, TransactionStart] = {}
     # The first of several equal starts in one batch makes the row; the others are repetitions of it.
     for key, start in zip(keys, reported, strict=True):
-        known = stored.get(key)
+        known = found.stored.get(key)
         if known is not None and start_rules.is_repetition(start, known):
             answers[key] = TransactionStarted(known.transaction_id, known.id_tag_info, True)
         elif key not in answers:
             new.setdefault(key, start)
     if new:
-        numbers = {key: stored[key].number + 1 for key in new if key in stored}
-        answers |= await _insert_starts(connection, new, numbers, ids, window)
+        answers |= await _insert_starts(connection, new, found, ids, window)
         # Another ledger was faster with these: its row has the answer.
         lost = [key for key in new if key not in answers]
         if lost:
-            found = await starts.find_starts(connection, lost)
+            found = await starts.find_starts(connection, lost, remote_since)
             answers |= {
                 key: TransactionStarted(known.transaction_id, known.id_tag_info, True)
-                for key, known in found.items()
+                for key, known in found.stored.items()
             }
     seen: set[StartKey] = set()
     ordered = []
@@ -203,7 +212,7 @@ async def _write_starts(
 async def _insert_starts(
     connection: Connection,
     new: Mapping[StartKey, TransactionStart],
-    numbers: Mapping[StartKey, int],
+    found: starts.FoundStarts,
     ids: ReservedIds,
     window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
@@ -217,30 +226,60 @@ async def _insert_starts(
         running = await starts.find_running(connection, limited)
     strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
     policies = await find_unknown_tag_policies(connection, strangers)
+    numbers = {key: found.stored[key].number + 1 for key in new if key in found.stored}
     judged = start_rules.judge_starts(new, numbers, tags, policies, running)
 
-    charge_points = {start.charge_point for start in new.values()}
-    oldest = min(start.received_at for start in new.values()) - window
-    remote = await effects.find_remote_starts(connection, charge_points, oldest, AWAITS_EFFECT)
-    commands = start_rules.match_remote_starts(judged, remote, window)
-
+    commands = await _remote_starts_of(connection, judged, found.remote, window)
     free = {key: ids.take(key.tenant_id) for key in new}
     inserted = await starts.insert_starts(connection, judged, commands, free)
     led_to = [
-        StartedTransaction(key.tenant_id, commands[key], number)
-        for key, number in inserted.items()
+        StartedTransaction(key.tenant_id, commands[key], row.transaction_id)
+        for key, row in inserted.items()
         if key in commands
     ]
     if led_to:
         await effects.set_started(connection, led_to)
-    started = {TransactionKey(key.tenant_id, number): new[key] for key, number in inserted.items()}
-    if started:
-        await _presume_ended(connection, [sessions.over_by_start(*item) for item in started.items()])
-        if late := {key: start for key, start in started.items() if start_rules.came_late(start)}:
-            await meter_values.claim_earlier(connection, late)
-        await _join_waiting_stops(connection, started)
+    await _join_past(connection, new, inserted)
     infos = {item.key: item.id_tag_info for item in judged}
-    return {key: TransactionStarted(number, infos[key], False) for key, number in inserted.items()}
+    return {key: TransactionStarted(row.transaction_id, infos[key], False) for key, row in inserted.items()}
+
+
+async def _remote_starts_of(
+    connection: Connection,
+    judged: Sequence[JudgedStart],
+    remote: Collection[ChargePointKey],
+    window: timedelta,
+) -> dict[StartKey, UUID]:
+    """Return the remote starts that led to new starts. remote: the charge points that have some."""
+    asked = [item.start for item in judged if item.start.charge_point in remote]
+    if not asked:
+        return {}
+    since = min(start.received_at for start in asked) - window
+    charge_points = {start.charge_point for start in asked}
+    commands = await effects.find_remote_starts(connection, charge_points, since, AWAITS_EFFECT)
+    return start_rules.match_remote_starts(judged, commands, window)
+
+
+async def _join_past(
+    connection: Connection,
+    new: Mapping[StartKey, TransactionStart],
+    inserted: Mapping[StartKey, starts.InsertedStart],
+) -> None:
+    """Join new transactions with what came before them: sessions that they end, samples, waiting stops."""
+    started = {TransactionKey(key.tenant_id, row.transaction_id): new[key] for key, row in inserted.items()}
+    # Starts of one charge point in one batch do not see each other.
+    count = Counter(start.charge_point for start in started.values())
+    ending = [
+        sessions.over_by_start(TransactionKey(key.tenant_id, row.transaction_id), new[key])
+        for key, row in inserted.items()
+        if row.has_open or count[new[key].charge_point] > 1
+    ]
+    if ending:
+        await _presume_ended(connection, ending)
+    if late := {key: start for key, start in started.items() if start_rules.came_late(start)}:
+        await meter_values.claim_earlier(connection, late)
+    if any(row.has_waiting_stops for row in inserted.values()):
+        await _join_waiting_stops(connection, started)
 
 
 async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) -> None:
@@ -362,10 +401,6 @@ async def _find_stop_tags(
 
 
 async def _close(connection: Connection, closings: Sequence[Closing]) -> None:
-    """Write the ends of transactions, and the effect on the remote stops that asked for them."""
-    await stops.close_transactions(connection, closings)
-    ended = [
-        EndedTransaction(item.tenant_id, item.charge_point_id, item.id)
-        for item in (closing.transaction for closing in closings)
-    ]
-    await effects.set_stopped(connection, ended, AWAITS_EFFECT)
+    """Write the ends of transactions, and the effect on the remote stops that asked for some of them."""
+    if ended := await stops.close_transactions(connection, closings):
+        await effects.set_stopped(connection, ended, AWAITS_EFFECT)

@@ -1,7 +1,6 @@
 """The acts of an operator, in the transaction of the ledger that records them."""
 
 from app.audit.store import insert_entries
-from app.commands.records import EndedTransaction
 from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
 from app.database.prepared import Connection
@@ -34,10 +33,8 @@ async def attach_orphan(connection: Connection, act: OrphanAttachment) -> Operat
     if joined is None:
         await orphans.set_transaction(connection, act)
     else:
-        transaction = joined.closing.transaction
-        await stops.close_transactions(connection, [joined.closing])
-        ended = EndedTransaction(transaction.tenant_id, transaction.charge_point_id, transaction.id)
-        await effects.set_stopped(connection, [ended], AWAITS_EFFECT)
+        if ended := await stops.close_transactions(connection, [joined.closing]):
+            await effects.set_stopped(connection, ended, AWAITS_EFFECT)
         await orphans.join_stops(connection, [joined])
     await insert_entries(connection, [act.entry])
     return outcome

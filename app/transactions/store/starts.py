@@ -1,7 +1,8 @@
 """The steps of a batch that concern starts: find repetitions, find what runs on a tag, insert."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -10,20 +11,27 @@ from app.database.prepared import Connection
 from app.database.text import clean_text, json_text
 from app.id_tags.records import IdTagKey
 from app.transactions.records import JudgedStart, RunningTransaction, StartKey, StoredStart
+from app.types import ChargePointKey
 
+# The order is that of the unique index, so that no other one is taken. The commands are asked in the same
+# statement: before most starts no remote start waits for its effect.
 _FIND: Final = """
-    select key.number, known.id, known.id_tag_info, known.start_number, known.start_message_id,
-        known.stopped_received_at is not null
+    select key.number, exists (
+            select from commands
+            where tenant_id = key.tenant_id and charge_point_id = key.charge_point_id
+                and action = 'RemoteStartTransaction' and effect is null and created_at >= $7
+        ) as is_remote, known.*
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bigint[])
         with ordinality
         as key (tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh, number)
-    cross join lateral (
-        select * from transactions
+    left join lateral (
+        select id, id_tag_info, start_number, start_message_id, stopped_received_at is not null
+        from transactions
         where tenant_id = key.tenant_id and charge_point_id = key.charge_point_id
             and connector_id = key.connector_id and id_tag_key = key.id_tag_key
             and started_key = key.started_key and meter_start_wh is not distinct from key.meter_start_wh
-        order by start_number desc limit 1
-    ) as known
+        order by meter_start_wh desc, start_number desc limit 1
+    ) as known on true
 """
 
 _FIND_RUNNING: Final = """
@@ -48,15 +56,54 @@ _INSERT: Final = """
             message_id, epoch, evidence)
     order by tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
     on conflict do nothing
-    returning id, tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh
+    returning tenant_id, charge_point_id, connector_id, id_tag_key, started_key, meter_start_wh, id,
+        exists (
+            select from transactions as other
+            where other.tenant_id = transactions.tenant_id
+                and other.charge_point_id = transactions.charge_point_id
+                and other.stopped_received_at is null and other.presumed_ended_at is null
+        ),
+        exists (
+            select from orphan_records as waiting
+            where waiting.tenant_id = transactions.tenant_id
+                and waiting.charge_point_id = transactions.charge_point_id
+                and waiting.awaits_start and waiting.transaction_id is null
+        )
 """
 
 
-async def find_starts(connection: Connection, keys: Collection[StartKey]) -> dict[StartKey, StoredStart]:
-    """Return the newest stored start with each of the keys."""
+class FoundStarts(NamedTuple):
+    """What is known of some starts: the newest stored one with each key, if there is one.
+
+    remote: the charge points with remote starts that have no effect yet.
+    """
+
+    stored: dict[StartKey, StoredStart]
+    remote: set[ChargePointKey]
+
+
+class InsertedStart(NamedTuple):
+    """A start that was inserted, and what its charge point had before: open transactions, waiting stops."""
+
+    transaction_id: int
+    has_open: bool
+    has_waiting_stops: bool
+
+
+async def find_starts(
+    connection: Connection, keys: Collection[StartKey], remote_since: datetime
+) -> FoundStarts:
+    """Return what is known of starts with some keys. remote_since: older remote starts do not count."""
     wanted = list(keys)
-    rows = await connection.fetch(_FIND, *zip(*wanted, strict=True))
-    return {wanted[number - 1]: _stored(*values) for number, *values in (row.values() for row in rows)}
+    found = FoundStarts({}, set())
+    for row in await connection.fetch(_FIND, *zip(*wanted, strict=True), remote_since):
+        number, is_remote, transaction_id, *columns = row.values()
+        key = wanted[number - 1]
+        if is_remote:
+            found.remote.add(ChargePointKey(key.tenant_id, key.charge_point_id))
+        if transaction_id is not None:
+            found.stored[key] = _stored(transaction_id, *columns)
+    return found
 
 
 def _stored(
@@ -79,8 +126,8 @@ async def insert_starts(
     starts: Sequence[JudgedStart],
     commands: Mapping[StartKey, UUID],
     ids: Mapping[StartKey, int],
-) -> dict[StartKey, int]:
-    """Insert new starts, and return their transaction ids.
+) -> dict[StartKey, InsertedStart]:
+    """Insert new starts.
 
     A start that another ledger has inserted meanwhile is left out.
 
@@ -92,11 +139,11 @@ async def insert_starts(
     """
     parameters = [_row(judged, commands.get(judged.key), ids[judged.key]) for judged in starts]
     rows = await connection.fetch(_INSERT, *zip(*parameters, strict=True))
-    numbers = {}
+    inserted = {}
     for row in rows:
-        transaction_id, *key = row.values()
-        numbers[StartKey(*key)] = transaction_id
-    return numbers
+        *key, transaction_id, has_open, has_waiting = row.values()
+        inserted[StartKey(*key)] = InsertedStart(transaction_id, has_open, has_waiting)
+    return inserted
 
 
 def _row(judged: JudgedStart, command_id: UUID | None, transaction_id: int) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import asyncpg
 import orjson
 
+from app.commands.records import EndedTransaction
 from app.database.prepared import Connection
 from app.database.text import json_text
 from app.transactions.records import (
@@ -31,10 +32,10 @@ _COLUMNS: Final = """
 
 _LOCK: Final = f"""
     select {_COLUMNS}
-    from transactions
-    where (tenant_id, charge_point_id, id) in (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]))
+    from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as named (of_tenant, at_charge_point, named_id)
+    join transactions on tenant_id = of_tenant and charge_point_id = at_charge_point and id = named.named_id
     order by tenant_id, id
-    for update
+    for update of transactions
 """
 
 # Candidates for each stop: the transactions that bear exactly this stop or lack a register, and the open
@@ -72,11 +73,18 @@ _CLOSE: Final = """
         meter_stop_wh = ended.meter_stop_wh, stop_reason = ended.reason, stop_id_tag = ended.id_tag,
         stop_id_tag_info = ended.id_tag_info::jsonb, stop_raw = ended.raw::jsonb,
         flags = flags || string_to_array(ended.new_flags, ','), stop_evidence = ended.evidence
-    from unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::text[],
-            $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])
-        as ended (tenant_id, id, stopped_at, received_at, meter_stop_wh, reason, id_tag, id_tag_info, raw,
-            new_flags, evidence)
-    where transactions.tenant_id = ended.tenant_id and transactions.id = ended.id
+    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bytea[])
+        as ended (tenant_id, id, charge_point_id, stopped_at, received_at, meter_stop_wh, reason, id_tag,
+            id_tag_info, raw, new_flags, evidence)
+    where transactions.tenant_id = ended.tenant_id and transactions.charge_point_id = ended.charge_point_id
+        and transactions.id = ended.id
+    returning transactions.tenant_id, transactions.charge_point_id, transactions.id, exists (
+        select from commands
+        where commands.tenant_id = transactions.tenant_id
+            and commands.charge_point_id = transactions.charge_point_id
+            and action = 'RemoteStopTransaction' and effect is null
+    )
 """
 
 _COMPLETE: Final = """
@@ -129,10 +137,11 @@ async def find_candidates(
     return found
 
 
-async def close_transactions(connection: Connection, closings: Sequence[Closing]) -> None:
-    """Write the ends of transactions."""
+async def close_transactions(connection: Connection, closings: Sequence[Closing]) -> list[EndedTransaction]:
+    """Write the ends of transactions. Return those of charge points with remote stops without effect."""
     rows = [_closing_row(closing) for closing in closings]
-    await connection.execute(_CLOSE, *zip(*rows, strict=True))
+    closed = await connection.fetch(_CLOSE, *zip(*rows, strict=True))
+    return [EndedTransaction(*name) for *name, is_remote in (row.values() for row in closed) if is_remote]
 
 
 async def write_late_registers(connection: Connection, registers: Sequence[LateRegister]) -> None:
@@ -168,6 +177,7 @@ def _closing_row(closing: Closing) -> tuple[object, ...]:
     raw = {key: value for key, value in closing.raw.items() if key != "transactionData"}
     return (
         *closing.transaction.key,
+        closing.transaction.charge_point_id,
         ending.stopped_at,
         closing.received_at,
         ending.meter_stop_wh,

@@ -1,0 +1,74 @@
+"""Statistics of tables that have none yet: of a new database, a new partition, or a restored database.
+
+PostgreSQL plans a statement by them, and makes them itself within a minute or more. Until then it may take
+any index of a table, and read much of it for each record.
+"""
+
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import text
+
+from app.database.database import Database
+from app.database.failures import DATABASE_ERRORS
+from app.database.statements import Statement
+from app.errors import StoreUnavailable
+from app.logs import get_logger
+from app.tasks import PeriodicTask
+
+_LOG = get_logger(__name__)
+
+_PERIOD_S: Final = 5.0
+_CONNECT_TIMEOUT_S: Final = 10.0
+_PAGES: Final = 64
+"""Of a smaller table every plan is fast, and its statistics would say little about it once it has grown."""
+
+_LIST: Final = Statement(
+    text(
+        """
+        select oid::regclass::text as name from pg_class
+        where relnamespace = 'public'::regnamespace and relkind = 'r' and reltuples < 0
+            and pg_relation_size(oid) >= :pages * current_setting('block_size')::bigint
+        order by oid
+        """
+    )
+)
+
+
+class StatisticsKeeper:
+    """Makes the first statistics of tables, for as long as a worker runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loop: PeriodicTask | None = None
+
+    def start(self) -> None:
+        """Look for tables without statistics every few seconds in the background."""
+        self._loop = PeriodicTask(self._make, "statistics")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
+
+    async def _make(self) -> float:
+        try:
+            await make_first_statistics(self._database)
+        except (*DATABASE_ERRORS, StoreUnavailable) as error:
+            # The role may not own the tables, for example. PostgreSQL makes them later.
+            _LOG.warning("statistics_not_made", error=str(error))
+        return _PERIOD_S
+
+
+async def make_first_statistics(database: Database) -> list[str]:
+    """Make the statistics of large tables that have none, and return their names."""
+    names = [row["name"] for row in await database.reads.rows(_LIST, {"pages": _PAGES})]
+    if names:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            # Another worker may be at it. The names come from the catalog of PostgreSQL, which quotes them.
+            await connection.execute(f"analyze (skip_locked) {', '.join(names)}")
+        finally:
+            await connection.close(timeout=_CONNECT_TIMEOUT_S)
+    return names

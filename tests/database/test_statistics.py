@@ -1,0 +1,52 @@
+"""A table that has grown without statistics gets them, once."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.database import statistics
+from app.database.database import Database
+
+_ROWS = 20_000
+
+
+@pytest.fixture
+async def grown(database_url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to a database with two new tables, a large one with an odd name and a small one."""
+    opened = await asyncpg.connect(database_url)
+    await opened.execute(
+        'create table "Grown table" with (autovacuum_enabled = off) as '
+        f"select generate_series(1, {_ROWS}) as id"
+    )
+    await opened.execute("create table small with (autovacuum_enabled = off) as select 1 as id")
+    yield opened
+    await opened.execute('drop table "Grown table"; drop table small')
+    await opened.close()
+
+
+async def known_rows(connection: "asyncpg.Connection[Any]", name: str) -> float:
+    found: float = await connection.fetchval("select reltuples from pg_class where relname = $1", name)
+    return found
+
+
+async def test_a_table_without_statistics_gets_them_once(
+    database: Database, grown: "asyncpg.Connection[Any]"
+) -> None:
+    assert await known_rows(grown, "Grown table") == -1
+    assert '"Grown table"' in await statistics.make_first_statistics(database)
+    assert await known_rows(grown, "Grown table") == _ROWS
+    assert await known_rows(grown, "small") == -1
+    assert '"Grown table"' not in await statistics.make_first_statistics(database)
+
+
+async def test_a_table_that_somebody_has_locked_is_left_for_the_next_time(
+    database: Database, database_url: str, grown: "asyncpg.Connection[Any]"
+) -> None:
+    async with grown.transaction():
+        await grown.execute('lock table "Grown table" in share update exclusive mode')
+        await statistics.make_first_statistics(database)
+        assert await known_rows(grown, "Grown table") == -1
+    await statistics.make_first_statistics(database)
+    assert await known_rows(grown, "Grown table") == _ROWS
