@@ -174,7 +174,7 @@ async def test_only_commands_of_the_charge_point_and_the_tenant_are_settled(
         answer = await api.call("POST", PATH, token, json=said(command_id, carried_out=True))
         assert answer.status_code == 404
         assert answer.json()["field"] == "/command_id"
-    unknown = PATH.replace("RDAM-1", "NOBODY")
+    unknown = PATH.replace("RDAM-1", "OTHER")
     assert (await api.call("POST", unknown, token, json=said(uuid4(), carried_out=True))).status_code == 404
 
 

@@ -73,7 +73,7 @@ _INSERT: Final = """
 
 
 class FoundStarts(NamedTuple):
-    """What is known of some starts: the newest stored one with each key, if there is one.
+    """The facts about some starts: the newest stored one with each key, if there is one.
 
     remote: the charge points with remote starts that have no effect yet.
     """
