@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.charge_points.credentials import Credentials, generate_key, key_bytes
 from app.charge_points.records import (
@@ -46,8 +46,7 @@ class MintedCredential:
     stored: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LiveChargePoint:
+class LiveChargePoint(NamedTuple):
     """A stored charge point with its live state."""
 
     row: Row

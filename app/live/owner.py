@@ -39,6 +39,15 @@ redis.call('HSET', KEYS[1], 'c', ARGV[1], 'e', ARGV[2], 'v', ARGV[3])
 return {1, stored[3]}
 """
 
+# One command for all keys: a pipeline costs the client ten times as much.
+_READ = """
+local found = {}
+for place, key in ipairs(KEYS) do
+  found[place] = redis.call('HGET', key, 'v')
+end
+return found
+"""
+
 _REMOVE = """
 local stored = redis.call('HMGET', KEYS[1], 'c', 'e')
 if stored[1] == ARGV[1] and stored[2] == ARGV[2] then
@@ -120,12 +129,8 @@ class OwnerEntries:
         """Return the entries of several charge points in one round trip. Their workers may be dead."""
         keys = [ChargePointKeys(*key).owner for key in owner_keys]
         if len(keys) == 1:
-            # Each command reads one entry. A pipeline costs the client twice as much.
             return [self._decode(await self._redis.hget(keys[0], "v"))]
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.hget(key, "v")
-            return [self._decode(value) for value in await pipeline.execute()]
+        return [self._decode(value) for value in await self._redis.eval(_READ, len(keys), *keys)]
 
     def _decode(self, value: Any) -> Owner | None:
         if value is None:
