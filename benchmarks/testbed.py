@@ -138,18 +138,29 @@ async def age_log(testbed: Testbed, mebibytes: int) -> None:
 
 @asynccontextmanager
 async def running_server(
-    testbed: Testbed, cores: Cores, directory: Path, *, workers: int = 1, stored: bool = True
+    testbed: Testbed,
+    cores: Cores,
+    directory: Path,
+    *,
+    workers: int = 1,
+    stored: bool = True,
+    is_crowd: bool = True,
 ) -> AsyncIterator[Server]:
     """Run `stationmaster serve` on the core of the server, with all its workers.
 
-    stored: False replaces its ledger by one that acknowledges at once, see `benchmarks.unstored`.
+    Args:
+        testbed: Its engines and settings.
+        cores: The cores of the machine.
+        directory: For its log.
+        workers: How many.
+        stored: False replaces its ledger by one that acknowledges at once, see `benchmarks.unstored`.
+        is_crowd: Let one address open thousands of connections at once, as a load generator does.
 
     Raises:
         RuntimeError: it does not start; the text is the end of its output.
     """
     port = free_port()
-    # A load generator is one address that opens thousands of connections at once.
-    crowd = {"accepts_per_s": 1_000_000.0, "anonymous_connections_per_address": 1_000_000}
+    crowd = {"accepts_per_s": 1_000_000.0, "anonymous_connections_per_address": 1_000_000} if is_crowd else {}
     settings = testbed.settings.model_copy(update={"port": port, "workers": workers, **crowd})
     command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
     if not stored:

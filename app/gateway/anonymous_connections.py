@@ -139,8 +139,13 @@ class AnonymousConnections:
             connection.arrived_at = now + wait_s
             connection.deadline = connection.arrived_at + self.limits.head_s
             # Not now: the transport begins to read right after `connection_made`.
-            loop.call_soon(connection.flow.pause_reading)
-            loop.call_later(wait_s, connection.flow.resume_reading)
+            loop.call_soon(self._pause, loop, connection.flow, wait_s)
+
+    def _pause(self, loop: asyncio.AbstractEventLoop, flow: FlowControl, wait_s: float) -> None:
+        """Stop to read a connection for a while."""
+        flow.pause_reading()
+        # Only now: uvloop calls a timer that is due before what `call_soon` has in its queue.
+        loop.call_later(wait_s, flow.resume_reading)
 
     def _make_room(self, newcomer: str, now: float) -> bool:
         """Close the oldest connection that does not go on, or is of a crowd. Return False if there is none.
