@@ -30,6 +30,7 @@ from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.database.partitions import PartitionKeeper
+from app.deviations.service import DeviationService
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
@@ -235,6 +236,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         AuditService(database),
         frames,
         LoginAttemptService(database),
+        DeviationService(database),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import close_codes, metrics
 from app.connection import Connection
+from app.deviations.records import SeenDeviation
 from app.errors import PROBLEM_MEDIA_TYPE, AppError
 from app.gateway.admission import Admission, Admitted, Denied, Gone, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
@@ -173,8 +174,11 @@ class ChargePointEndpoint:
             await self._registry.leave(session)
             raise
         metrics.CONNECTIONS_OPENED.inc()
-        for kind in admitted.deviations:
-            metrics.DEVIATIONS.labels(kind).inc()
+        for code in admitted.deviations:
+            metrics.DEVIATIONS.labels(code).inc()
+        if admitted.deviations:
+            seen = [SeenDeviation(code.value) for code in admitted.deviations]
+            self._services.deviations.note(session.connection, seen)
         context = _log_context(session.connection)
         _LOG.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **context)
 
@@ -187,6 +191,7 @@ class ChargePointEndpoint:
         """Record that a connection has ended."""
         metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
         _LOG.info("connection_closed", code=code, **_log_context(session.connection))
+        self._services.deviations.count_calls(session.connection)
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
 

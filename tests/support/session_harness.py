@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 from app.answers import Handler, RecordHandler
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
+from app.database.database import Database
+from app.deviations.recorder import DeviationRecorder
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
@@ -179,6 +181,8 @@ class SessionHarness:
         self.storage.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
         self.deadlines = CallDeadlines()
+        # Nothing is written: the harness has no database.
+        self.deviations = DeviationRecorder(cast(Database, None), self.clock, lambda: [])
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
             tenant_id=TenantId(1),
@@ -206,6 +210,7 @@ class SessionHarness:
                 record_handlers_of(self.storage, self.clock),
             ),
             commands=self.commands,
+            deviations=self.deviations,
             clock=self.clock,
             limits=limits,
             counters=Counters(CALL_SECONDS.bounds_s),
