@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select, text
+from sqlalchemy import BigInteger, Integer, Text, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, aggregate_order_by
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -134,7 +134,13 @@ def _example(one: CountedDeviation) -> dict[str, str | None]:
     }
 
 
+_FIRST: Final = literal_column("1", Integer)
 _NEWEST: Final = _DEVIATIONS.c.last_at.desc()
+
+
+def _newest(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value of a column in the row with the newest example."""
+    return func.array_agg(aggregate_order_by(column, _NEWEST))[_FIRST].label(column.name)
 
 
 @cache
@@ -151,8 +157,8 @@ def _page_statement(names: frozenset[str]) -> Statement:
             func.sum(rows.count).cast(BigInteger).label("count"),
             func.min(rows.first_at).label("first_at"),
             last_at.label("last_at"),
-            func.array_agg(aggregate_order_by(rows.firmware_version, _NEWEST))[1].label("firmware_version"),
-            func.array_agg(aggregate_order_by(rows.example, _NEWEST))[1].label("example"),
+            _newest(rows.firmware_version),
+            _newest(rows.example),
         )
         .where(
             rows.tenant_id == bindparam("tenant_id"),
@@ -185,7 +191,7 @@ def _software_statement(names: frozenset[str]) -> Statement:
         .group_by(*software)
         .order_by(calls.desc(), *software)
     )
-    return Statement(statement.limit(SOFTWARE_OF_TENANT))
+    return Statement(statement.limit(bindparam("most", type_=Integer)))
 
 
 @cache
@@ -224,7 +230,8 @@ class DeviationStore:
         """Return what was counted of each kind of software."""
         names = given(vendor=filters.vendor, model=filters.model)
         values = {"tenant_id": self._rows.tenant_id, **names}
-        kinds = await self._rows.rows(_software_statement(frozenset(names)), values)
+        most = {"most": SOFTWARE_OF_TENANT, **values}
+        kinds = await self._rows.rows(_software_statement(frozenset(names)), most)
         codes: dict[Software, dict[str, int]] = {}
         for row in await self._rows.rows(_codes_statement(frozenset(names)), values):
             codes.setdefault(_software(row), {})[row["code"]] = row["count"]

@@ -55,10 +55,10 @@ class Gateway:
         self._registry = parts.registry
         self._refused = RefusedLogins(parts.storage.database)
         self._last_seen = LastSeenRecorder(parts.storage.login_batcher)
-        self.deviations = DeviationRecorder(parts.storage.database, parts.clock, self._connections)
+        self._deviations = DeviationRecorder(parts.storage.database, parts.clock, self._connections)
         deadlines = CallDeadlines()
         counters = Counters(CALL_SECONDS.bounds_s)
-        self.services = _session_services(parts, deadlines, counters, self.deviations)
+        self.services = _session_services(parts, deadlines, counters, self._deviations)
         self._ticker = Ticker(deadlines, counters, self._last_seen, parts.registry, parts.clock)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
@@ -81,7 +81,7 @@ class Gateway:
         self._ticker.start()
         self._keepalive.start()
         self._refused.start()
-        self.deviations.start()
+        self._deviations.start()
 
     async def close(self) -> None:
         """Close every session with 1001, then stop. The server does not accept connections any longer."""
@@ -91,7 +91,7 @@ class Gateway:
         await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._refused.close()
-        await self.deviations.close()
+        await self._deviations.close()
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()

@@ -1,4 +1,4 @@
-"""The dictionary has an entry for each code that can be seen, and no other; and each example shows its code."""
+"""The dictionary has an entry for each code that can be seen, and no other. Each example shows its code."""
 
 import re
 from pathlib import Path
