@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.clock import utc_text
 from app.database.prepared import Row
+from app.database.repository import LARGEST_INT64
 from app.deviations.dictionary import meaning_of
 from app.deviations.records import Severity, SoftwareCounts
 from app.deviations.rules import per_1000_calls, severity_of
@@ -143,7 +144,7 @@ def interoperability_of(counted: SoftwareCounts, score: float | None) -> Interop
     """Return what was counted of a kind of software, as it is served."""
     software, calls = counted.software, counted.calls
     codes = sorted(counted.deviations.items(), key=lambda found: (-found[1], found[0]))
-    total = sum(counted.deviations.values())
+    total = min(sum(counted.deviations.values()), LARGEST_INT64)
     return Interoperability(
         vendor=software.vendor or None,
         model=software.model or None,

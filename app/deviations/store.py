@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, aggregate_or
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.database.prepared import Row
+from app.database.repository import LARGEST_INT64
 from app.database.statements import Statement, given
 from app.database.unit_of_work import PlatformWork, TenantRows
 from app.deviations import tables
@@ -56,7 +57,8 @@ _ADD: Final = text(
         select tenant_id, charge_point_id, vendor, model, firmware_version, calls, at
         from counted order by tenant_id, charge_point_id
         on conflict (tenant_id, charge_point_id, vendor, model, firmware_version) do update set
-            calls = known.calls + excluded.calls, last_at = greatest(known.last_at, excluded.last_at)
+            calls = least(known.calls::numeric + excluded.calls, {LARGEST_INT64}),
+            last_at = greatest(known.last_at, excluded.last_at)
     )
     insert into deviation_counts as known
         (tenant_id, charge_point_id, vendor, model, firmware_version, code, count, first_at, last_at, example)
@@ -67,10 +69,11 @@ _ADD: Final = text(
     join counted using (tenant_id, charge_point_id)
     order by counted.tenant_id, counted.charge_point_id, seen.code
     on conflict (tenant_id, charge_point_id, vendor, model, firmware_version, code) do update set
-        count = known.count + excluded.count, first_at = least(known.first_at, excluded.first_at),
+        count = least(known.count::numeric + excluded.count, {LARGEST_INT64}),
+        first_at = least(known.first_at, excluded.first_at),
         last_at = greatest(known.last_at, excluded.last_at),
         example = case when excluded.last_at < known.last_at then known.example else excluded.example end
-    """  # noqa: S608 - a number of ours
+    """  # noqa: S608 - numbers of ours
 ).bindparams(
     *(
         bindparam(name, type_=ARRAY(BigInteger))
@@ -138,6 +141,11 @@ _FIRST: Final = literal_column("1", Integer)
 _NEWEST: Final = _DEVIATIONS.c.last_at.desc()
 
 
+def _total(counts: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the sum of a column, at most what a column can hold."""
+    return func.least(func.sum(counts), literal_column(str(LARGEST_INT64))).cast(BigInteger)
+
+
 def _newest(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the value of a column in the row with the newest example."""
     return func.array_agg(aggregate_order_by(column, _NEWEST))[_FIRST].label(column.name)
@@ -154,7 +162,7 @@ def _page_statement(names: frozenset[str]) -> Statement:
     statement = (
         select(
             rows.code,
-            func.sum(rows.count).cast(BigInteger).label("count"),
+            _total(rows.count).label("count"),
             func.min(rows.first_at).label("first_at"),
             last_at.label("last_at"),
             _newest(rows.firmware_version),
@@ -176,7 +184,7 @@ def _page_statement(names: frozenset[str]) -> Statement:
 def _software_statement(names: frozenset[str]) -> Statement:
     """Return the statement of a tenant's kinds of software, the most frequent first."""
     rows = _CALLS.c
-    calls = func.sum(rows.calls).cast(BigInteger)
+    calls = _total(rows.calls)
     software = (rows.vendor, rows.model, rows.firmware_version)
     statement = (
         select(
@@ -200,7 +208,7 @@ def _codes_statement(names: frozenset[str]) -> Statement:
     rows = _DEVIATIONS.c
     key = (rows.vendor, rows.model, rows.firmware_version, rows.code)
     statement = (
-        select(*key, func.sum(rows.count).cast(BigInteger).label("count"))
+        select(*key, _total(rows.count).label("count"))
         .where(
             rows.tenant_id == bindparam("tenant_id"),
             *(rows[name] == bindparam(name) for name in ("vendor", "model") if name in names),
