@@ -11,7 +11,7 @@ DeviationCode = NewType("DeviationCode", str)
 
 
 class Severity(StrEnum):
-    """What a deviation may cost."""
+    """The damage that a deviation may do."""
 
     COSMETIC = "cosmetic"
     """The meaning is certain, and nothing is lost."""
@@ -105,7 +105,7 @@ class CountedDeviation:
 
 @dataclass(slots=True)
 class ChargePointCounts:
-    """What was counted of one charge point since the last write. at: when the last of it was counted."""
+    """The counts of one charge point since the last write. at: when the last of it was counted."""
 
     tenant_id: int
     charge_point_id: int
@@ -132,7 +132,7 @@ class SoftwareFilter:
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """What charge points run, as their BootNotification names it. Empty: it was not told."""
+    """Vendor, model and firmware, as a BootNotification names them. Empty: it was not told."""
 
     vendor: str
     model: str
@@ -141,7 +141,7 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareCounts:
-    """What was counted of all charge points of a tenant with the same software. deviations: by code."""
+    """The counts of all charge points of a tenant with the same software. deviations: by code."""
 
     software: Software
     charge_points: int

@@ -63,8 +63,8 @@ def severity_of(code: str) -> Severity:
 def score_of(calls: int, deviations: Mapping[str, int]) -> float | None:
     """Return how well charge points fit the standard, from 0 (worst) to 100, in tenths.
 
-    The score is `100 x calls / (calls + sum of weight x count)`, rounded down. So it is 100 exactly if there
-    is no deviation, 50 if each CALL has a cosmetic one, and 9 if each CALL has one that may cost money.
+    The score is `100 x calls / (calls + sum of weight x count)`, rounded down. So it is 100 exactly without
+    any deviation, 50 if each CALL has a cosmetic one, and 9 if each CALL has one that may cost money.
 
     Args:
         calls: how many CALLs they have sent.

@@ -1,4 +1,4 @@
-//! Every deviation that is repaired or kept. `app/deviations/dictionary` says for people what each one means.
+//! The codes of all deviations that are repaired or kept. `app/deviations/entries` says what each one means.
 
 use std::fmt::{Display, Formatter, Result};
 

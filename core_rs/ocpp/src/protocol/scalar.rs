@@ -22,7 +22,7 @@ pub(crate) fn string(walk: &mut Walk<'_>, limit: Option<usize>, value: &mut Valu
                 property(walk, path, "too_long", format!("expected at most {limit} characters"));
             }
             Mode::Tolerant | Mode::Lenient => {
-                walk.deviation(DeviationCode::TooLong, path, value.to_json(RAW_LIMIT))
+                walk.deviation(DeviationCode::TooLong, path, value.to_json(RAW_LIMIT));
             }
         }
     }
@@ -66,7 +66,7 @@ pub(crate) fn date_time(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<
     match walk.mode {
         Mode::Strict => property(walk, path, "bad_date_time", "not a date and time by RFC 3339".to_owned()),
         Mode::Tolerant | Mode::Lenient => {
-            walk.deviation(DeviationCode::BadDateTime, path, value.to_json(RAW_LIMIT))
+            walk.deviation(DeviationCode::BadDateTime, path, value.to_json(RAW_LIMIT));
         }
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn integer(
         match walk.mode {
             Mode::Strict => property(walk, path, "out_of_range", "outside the allowed range".to_owned()),
             Mode::Tolerant | Mode::Lenient => {
-                walk.deviation(DeviationCode::OutOfRange, path, number.to_string())
+                walk.deviation(DeviationCode::OutOfRange, path, number.to_string());
             }
         }
     }
