@@ -22,6 +22,7 @@ from app.web.pagination import IntegerKey, Page, TextKey, cut_page, decode_curso
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
 from app.web.services import provided
+from app.web.wording import CODE_PATTERN
 
 _TAG = Tag("deviations", "How charge points deviate from the standard, and how well each software fits it.")
 
@@ -29,7 +30,7 @@ router = api_router(prefix="/v1/charge-points/{identity}/deviations", tags=[_TAG
 interoperability_router = api_router(prefix="/v1/interoperability", tags=[_TAG])
 
 Deviations = Annotated[DeviationService, Depends(provided(DeviationService))]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,48}$")]
+Code = Annotated[str, StringConstraints(pattern=CODE_PATTERN)]
 SoftwareName = Annotated[Line, StringConstraints(min_length=1, max_length=50)]
 
 
