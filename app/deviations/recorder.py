@@ -55,7 +55,9 @@ class DeviationRecorder:
     async def close(self) -> None:
         """Write everything that waits, and stop."""
         if self._task is not None:
-            await self._task.stop()
+            # Not in the middle of a write: it would be unknown whether that was done.
+            async with self._lock:
+                await self._task.stop()
         await self.flush()
 
     def note(self, connection: Connection, seen: Sequence[SeenDeviation]) -> None:

@@ -1,7 +1,8 @@
 """Counting: in memory at once, in the database in batches, and nothing lost at an orderly stop."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
@@ -23,16 +24,24 @@ from tests.deviations.counting import Speaker, connection_of, counted, software
 
 
 class Outage:
-    """A database that may be away."""
+    """A database that may be away, and that may be slow."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.is_away = False
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
 
-    def platform(self) -> AbstractAsyncContextManager[PlatformWork]:
+    @asynccontextmanager
+    async def platform(self) -> AsyncIterator[PlatformWork]:
+        """Begin a unit of work when the gate is open."""
         if self.is_away:
             raise StoreUnavailable
-        return self._database.platform()
+        self.asked.set()
+        await self.gate.wait()
+        async with self._database.platform() as work:
+            yield work
 
 
 class Bench:
@@ -134,6 +143,22 @@ async def test_a_stop_writes_what_waits(bench: Bench) -> None:
     speaker.call(status="available")
     await bench.recorder.close()
     assert await bench.counts(point) == {"enumeration_spelling": 1}
+
+
+async def test_a_stop_waits_for_a_write_that_runs(bench: Bench) -> None:
+    point = await bench.register()
+    speaker = bench.connect(point)
+    speaker.call(status="available")
+    bench.outage.gate.clear()
+    bench.recorder.start()
+    await bench.outage.asked.wait()
+    closing = asyncio.create_task(bench.recorder.close())
+    await asyncio.sleep(0)
+    speaker.call(status="available")
+    assert not closing.done()
+    bench.outage.gate.set()
+    await closing
+    assert await bench.counts(point) == {"enumeration_spelling": 2}
 
 
 async def test_what_cannot_be_written_waits(bench: Bench) -> None:
