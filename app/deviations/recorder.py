@@ -5,6 +5,7 @@ Counting never waits. A crash loses what was counted since the last write, an or
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from app.clock import Clock
@@ -63,7 +64,7 @@ class DeviationRecorder:
     def note(self, connection: Connection, seen: Sequence[SeenDeviation]) -> None:
         """Count the deviations of one message. No two of them have the same code."""
         at = connection.last_seen
-        counts = self._counts_of(connection)
+        counts = self._counts_of(connection, at)
         for one in seen:
             known = counts.deviations.get(one.code)
             if known is not None:
@@ -82,7 +83,7 @@ class DeviationRecorder:
             return
         received = conversation.calls_received
         if received != connection.calls_counted:
-            counts = self._counts_of(connection)
+            counts = self._counts_of(connection, connection.last_seen)
             counts.calls += received - connection.calls_counted
             connection.calls_counted = received
 
@@ -138,12 +139,12 @@ class DeviationRecorder:
                 known.count += older.count
                 known.first_at = older.first_at
 
-    def _counts_of(self, connection: Connection) -> ChargePointCounts:
+    def _counts_of(self, connection: Connection, at: datetime) -> ChargePointCounts:
         key = (connection.tenant_id, connection.charge_point_id)
         counts = self._waiting.get(key)
         if counts is None:
-            counts = self._waiting[key] = ChargePointCounts(*key, connection.last_seen)
-        counts.at = connection.last_seen
+            counts = self._waiting[key] = ChargePointCounts(*key, at)
+        counts.at = at
         return counts
 
     async def _step(self) -> float:
