@@ -5,7 +5,6 @@ Counting never waits. A crash loses what was counted since the last write, an or
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
 from app.clock import Clock
@@ -63,16 +62,16 @@ class DeviationRecorder:
 
     def note(self, connection: Connection, seen: Sequence[SeenDeviation]) -> None:
         """Count the deviations of one message. No two of them have the same code."""
-        at = connection.last_seen
-        counts = self._counts_of(connection, at)
+        at_us = connection.last_seen_us
+        counts = self._counts_of(connection, at_us)
         for one in seen:
             known = counts.deviations.get(one.code)
             if known is not None:
                 known.count += 1
-                known.last_at, known.last, known.connection_id = at, one, connection.connection_id
+                known.last_us, known.last, known.connection_id = at_us, one, connection.connection_id
             elif self._codes < CODES_LIMIT:
                 self._codes += 1
-                counts.deviations[one.code] = CountedDeviation(1, at, at, one, connection.connection_id)
+                counts.deviations[one.code] = CountedDeviation(1, at_us, at_us, one, connection.connection_id)
             else:
                 DEVIATIONS_SHED.labels("full").inc()
 
@@ -83,7 +82,7 @@ class DeviationRecorder:
             return
         received = conversation.calls_received
         if received != connection.calls_counted:
-            counts = self._counts_of(connection, connection.last_seen)
+            counts = self._counts_of(connection, connection.last_seen_us)
             counts.calls += received - connection.calls_counted
             connection.calls_counted = received
 
@@ -137,14 +136,14 @@ class DeviationRecorder:
                 newer.deviations[code] = older
             else:
                 known.count += older.count
-                known.first_at = older.first_at
+                known.first_us = older.first_us
 
-    def _counts_of(self, connection: Connection, at: datetime) -> ChargePointCounts:
+    def _counts_of(self, connection: Connection, at_us: int) -> ChargePointCounts:
         key = (connection.tenant_id, connection.charge_point_id)
         counts = self._waiting.get(key)
         if counts is None:
-            counts = self._waiting[key] = ChargePointCounts(*key, at)
-        counts.at = at
+            counts = self._waiting[key] = ChargePointCounts(*key, at_us)
+        counts.last_us = at_us
         return counts
 
     async def _step(self) -> float:

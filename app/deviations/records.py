@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Literal, NamedTuple, NewType
 
 DeviationCode = NewType("DeviationCode", str)
 """The code of a deviation, part of the API."""
@@ -78,9 +78,11 @@ class DeviationEntry:
     sent_as: Literal["text", "binary", "latin-1"] = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class SeenDeviation:
-    """One deviation in one message. message_id, action: of its CALL; pointer: into its payload."""
+class SeenDeviation(NamedTuple):
+    """One deviation in one message. message_id, action: of its CALL; pointer: into its payload.
+
+    Not a frozen dataclass, which takes several times as long to make.
+    """
 
     code: str
     message_id: str | None = None
@@ -93,23 +95,27 @@ class SeenDeviation:
 class CountedDeviation:
     """In how many messages of a charge point a deviation was seen since the last write.
 
-    last: the newest one; connection_id: of the connection that brought it.
+    first_us, last_us: microseconds since 1970; last: the newest one; connection_id: of the connection that
+    brought it.
     """
 
     count: int
-    first_at: datetime
-    last_at: datetime
+    first_us: int
+    last_us: int
     last: SeenDeviation
     connection_id: str
 
 
 @dataclass(slots=True)
 class ChargePointCounts:
-    """The counts of one charge point since the last write. at: when the last of it was counted."""
+    """The counts of one charge point since the last write.
+
+    last_us: when the last of it was counted, in microseconds since 1970.
+    """
 
     tenant_id: int
     charge_point_id: int
-    at: datetime
+    last_us: int
     calls: int = 0
     deviations: dict[str, CountedDeviation] = field(default_factory=dict)
 

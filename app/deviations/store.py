@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, func, literal_colum
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, aggregate_order_by
 from sqlalchemy.sql.expression import ColumnElement
 
+from app.clock import moment_of
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT64
 from app.database.statements import Statement, given
@@ -113,13 +114,13 @@ async def add_counts(work: PlatformWork, counted: Sequence[ChargePointCounts]) -
     values = {
         **places,
         "calls": [counts.calls for counts in counted],
-        "times": [counts.at for counts in counted],
+        "times": [moment_of(counts.last_us) for counts in counted],
         "seen_tenants": [counts.tenant_id for counts, _, _ in seen],
         "seen_points": [counts.charge_point_id for counts, _, _ in seen],
         "codes": [code for _, code, _ in seen],
         "counts": [one.count for _, _, one in seen],
-        "first_times": [one.first_at for _, _, one in seen],
-        "last_times": [one.last_at for _, _, one in seen],
+        "first_times": [moment_of(one.first_us) for _, _, one in seen],
+        "last_times": [moment_of(one.last_us) for _, _, one in seen],
         "examples": [_example(one) for _, _, one in seen],
     }
     await work.connection.execute(_ADD, values)

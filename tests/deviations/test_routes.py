@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.clock import microseconds_of
 from app.deviations.records import ChargePointCounts, CountedDeviation, SeenDeviation
 from app.deviations.store import add_counts
 from app.tenants.records import TenantRecord
@@ -20,12 +21,15 @@ async def count(
     api: Api, tenant: TenantRecord, point: int, calls: int, *, at: datetime = NOW, **counts: int
 ) -> None:
     """Add the counts of a charge point, as a worker does."""
+    at_us = microseconds_of(at)
     deviations = {
-        code: CountedDeviation(number, at, at, SeenDeviation(code, "m1", "Heartbeat", "/a", '"x"'), "c1")
+        code: CountedDeviation(
+            number, at_us, at_us, SeenDeviation(code, "m1", "Heartbeat", "/a", '"x"'), "c1"
+        )
         for code, number in counts.items()
     }
     async with api.services.storage.database.platform() as work:
-        await add_counts(work, [ChargePointCounts(tenant.id, point, at, calls, deviations)])
+        await add_counts(work, [ChargePointCounts(tenant.id, point, at_us, calls, deviations)])
 
 
 async def run(api: Api, tenant: TenantRecord, point: int, *software: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What a session counts of each thing that its conversation finds."""
+"""Each thing that a conversation finds is counted by its codes."""
 
 import pytest
 from prometheus_client import REGISTRY

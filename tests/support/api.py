@@ -180,10 +180,10 @@ class Api:
 
     async def deviation(self, tenant: TenantRecord, charge_point_id: ChargePointId) -> None:
         """Count a CALL of a charge point that has a deviation."""
-        now = self.clock.now()
+        now_us = self.clock.now_us()
         seen = SeenDeviation("unknown_field", "1", "Heartbeat", "/uptime", "1")
-        counted = {seen.code: CountedDeviation(1, now, now, seen, "connection-1")}
-        counts = ChargePointCounts(tenant.id, charge_point_id, now, 1, counted)
+        counted = {seen.code: CountedDeviation(1, now_us, now_us, seen, "connection-1")}
+        counts = ChargePointCounts(tenant.id, charge_point_id, now_us, 1, counted)
         async with self.services.storage.database.platform() as work:
             await add_counts(work, [counts])
 
