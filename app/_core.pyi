@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
+    "DEVIATION_CODES",
     "CallSent",
     "CompositeQuestion",
     "CompositeSchedule",
@@ -52,6 +53,9 @@ __all__ = [
 ]
 
 _Json: TypeAlias = dict[str, Any]
+
+DEVIATION_CODES: tuple[str, ...]
+"""Every `Deviation.kind`."""
 
 @final
 class Violation:
@@ -530,6 +534,10 @@ class Conversation:
 
     @property
     def next_deadline(self) -> float | None: ...
+    @property
+    def calls_received(self) -> int:
+        """How many CALLs the charge point has sent, repeated and refused ones too."""
+
     @property
     def is_recording(self) -> bool:
         """Whether a CALL waits in the queue of meter values."""

@@ -6,6 +6,7 @@ from app.audit import routes as audit
 from app.charge_points import routes as charge_points
 from app.commands import routes as commands
 from app.configuration import routes as configuration
+from app.deviations import routes as deviations
 from app.frame_log import routes as frames
 from app.id_tags import routes as id_tags
 from app.login_attempts import routes as login_attempts
@@ -41,6 +42,8 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         smart_charging.router,
         site_distribution.router,
         frames.router,
+        deviations.router,
+        deviations.interoperability_router,
         audit.router,
         login_attempts.router,
         api_keys.router,

@@ -26,6 +26,7 @@ class Connection:
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.
         booted: whether it has sent a BootNotification on this connection.
         clock_skew_s: its clock minus ours in seconds, at its last report.
+        calls_counted: how many of its CALLs the counts of deviations know.
         conversation: the core's part of the session; None until the session begins.
     """
 
@@ -45,6 +46,7 @@ class Connection:
     accepted_before: bool = False
     booted: bool = False
     clock_skew_s: float | None = None
+    calls_counted: int = 0
     conversation: Conversation | None = None
 
     @property

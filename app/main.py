@@ -32,6 +32,7 @@ from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
 from app.database.partitions import PartitionKeeper
 from app.database.statistics import StatisticsKeeper
+from app.deviations.service import DeviationService
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
@@ -239,6 +240,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         AuditService(database),
         frames,
         LoginAttemptService(database),
+        DeviationService(database),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

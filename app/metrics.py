@@ -81,6 +81,9 @@ FRAMES_IGNORED = Counter("stationmaster_frames_ignored", "Frames that needed no 
 DEVIATIONS = Counter(
     "stationmaster_deviations", "Deviations from the standard that were tolerated.", ["kind"]
 )
+DEVIATIONS_SHED = Counter(
+    "stationmaster_deviations_shed", "Deviations that are not counted for their charge point.", ["reason"]
+)
 LIMITS_HIT = Counter("stationmaster_limits_hit", "Number of times that a limit was reached.", ["limit"])
 LOOP_LAG_SECONDS = Gauge("stationmaster_loop_lag_seconds", "Delay of the last tick of the event loop.")
 

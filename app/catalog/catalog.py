@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 
 from app.catalog import schemas
@@ -12,11 +13,16 @@ from app.catalog.definition import (
     TypeDescription,
 )
 from app.catalog.entry import Direction, Entry, load_entries
+from app.deviations.dictionary import entries_of
+from app.deviations.records import Family
 from app.ocpp import Protocol
 
 API_ROOT = "/v1/protocols"
 PAGE_ROOT = "/protocols"
 DOCS_PATH = "/docs"
+
+_DEVIATING_DEFINITION = "v16"
+"""The definition that the dictionary of deviations belongs to."""
 
 
 def folded(name: str) -> str:
@@ -87,6 +93,7 @@ class ProtocolCatalog:
                 messages=len(definition.messages),
                 configuration_keys=len(definition.configuration_keys),
                 error_codes=len(definition.error_codes),
+                deviations=len(self.deviations),
             )
             if definition
             else None,
@@ -128,7 +135,31 @@ class ProtocolCatalog:
                 summary="The standard configuration keys.",
             ),
             link(method="GET", path=f"{self.href}/error-codes", summary="The error codes of a CALLERROR."),
+            *self._deviation_links(),
             link(method="POST", path=f"{self.href}/validate", summary="Check a frame or a payload."),
+        )
+
+    def _deviation_links(self) -> Iterator[schemas.ApiLink]:
+        if self.deviations:
+            path = f"{self.href}/deviations"
+            yield schemas.ApiLink(method="GET", path=path, summary="How real charge points deviate from it.")
+
+    @cached_property
+    def deviations(self) -> tuple[schemas.Deviation, ...]:
+        """The dictionary of deviations; empty for a protocol that has none."""
+        if self.entry.definition != _DEVIATING_DEFINITION:
+            return ()
+        return tuple(
+            schemas.Deviation(**asdict(entry), family=family, href=f"{self.href}/deviations/{entry.code}")
+            for family in Family
+            for entry in entries_of(family)
+        )
+
+    @cached_property
+    def deviation_list(self) -> schemas.DeviationList:
+        """The dictionary of deviations as one document."""
+        return schemas.DeviationList(
+            protocol=self.entry.slug, count=len(self.deviations), deviations=self.deviations
         )
 
     def message_list(

@@ -14,6 +14,7 @@ from app.catalog.definition import (
     Way,
 )
 from app.catalog.entry import Adoption, Capability, Deployments, Direction, Level, Migration, SecurityTopic
+from app.deviations.records import Family, Severity
 
 
 class Served(BaseModel):
@@ -83,6 +84,7 @@ class Counts(Served):
     messages: int
     configuration_keys: int
     error_codes: int
+    deviations: Annotated[int, Field(description="Entries of the dictionary of deviations.")]
 
 
 class Protocol(ProtocolSummary):
@@ -176,6 +178,46 @@ class ErrorCodeList(Served):
     protocol: str
     count: int
     error_codes: tuple[ErrorCode, ...]
+
+
+class Deviation(Served):
+    """A way in which charge points deviate from the standard."""
+
+    code: str
+    family: Annotated[Family, Field(description="Where it is seen.")]
+    severity: Annotated[
+        Severity,
+        Field(
+            description="cosmetic: the meaning is certain. information: something is lost or not certain. "
+            "money: a register, a time, a tag or a transaction may be lost or wrong."
+        ),
+    ]
+    seen: Annotated[str, Field(description="What the charge point does.")]
+    handling: Annotated[str, Field(description="What this system does about it.")]
+    section: Annotated[str, Field(description="Section of the standard that is broken.")]
+    advice: Annotated[str, Field(description="Advice to the vendor.")]
+    example: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What a charge point that has it sends, in order: frames, or the head of a "
+            "handshake. Empty: there is none."
+        ),
+    ]
+    answers: Annotated[str | None, Field(description="The CALL that the example answers.")] = None
+    also: Annotated[tuple[str, ...], Field(description="Further codes that the example has.")]
+    sent_as: Annotated[
+        Literal["text", "binary", "latin-1"],
+        Field(description="How the example is sent: as text, as a binary message, or encoded as Latin-1."),
+    ]
+    href: Annotated[str, Field(description="Path of the entry in this API.")]
+
+
+class DeviationList(Served):
+    """The dictionary of deviations."""
+
+    protocol: str
+    count: int
+    deviations: tuple[Deviation, ...]
 
 
 class Question(BaseModel):
@@ -279,6 +321,13 @@ LEVEL_WORDS: dict[Level, str] = {
     "supported": "Supported",
     "partial": "Partial",
     "not_supported": "Not supported",
+}
+FAMILY_WORDS: dict[Family, str] = {
+    Family.FRAMES: "Messages and frames",
+    Family.FIELDS: "Fields and values",
+    Family.REFUSALS: "Messages that cannot be repaired",
+    Family.LOGINS: "Handshakes",
+    Family.TRANSACTIONS: "Transactions",
 }
 DIRECTION_WORDS: dict[Direction, str] = {
     "cp-to-csms": "CP → CSMS",

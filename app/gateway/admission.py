@@ -17,6 +17,7 @@ from app.charge_points.records import Login, LoginLookup
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.database.database import Database
+from app.deviations.records import LoginDeviation
 from app.errors import AppError, StoreUnavailable, TooManyRequests
 from app.gateway.handshake import (
     BasicCredential,
@@ -56,7 +57,7 @@ class Admitted:
     epoch: int
     subprotocol: str | None
     remote: str
-    deviations: tuple[str, ...]
+    deviations: tuple[LoginDeviation, ...]
     accepted_before: bool
 
 
@@ -257,7 +258,7 @@ class Admission:
         is_proved = current_fits or pending_fits
         if not (is_proved or login.no_credential):
             return _unauthorized(_credential_reason(attempt, stored is not None or pending is not None))
-        deviations: list[str] = []
+        deviations: list[LoginDeviation] = []
         if credential is not None:
             is_user, deviation = judge_user(credential.user, login.identity)
             if not is_user or (deviation is not None and login.strict_protocol):
@@ -266,7 +267,7 @@ class Admission:
         if attempt.handshake.values(b"origin"):
             if not is_proved:
                 return _denied_origin()
-            deviations.append("origin")
+            deviations.append(LoginDeviation.ORIGIN)
         if login.strict_protocol and attempt.address.deviations:
             detail = "The path is not exactly /ocpp/{tenant}/{identity}."
             return _denied_path(RefusalReason.PATH_NOT_EXACT, detail)
@@ -299,7 +300,7 @@ class Admission:
 class _Judged:
     """A valid credential. pending: its hash, if it is the new key of a change whose outcome is unknown."""
 
-    deviations: tuple[str, ...]
+    deviations: tuple[LoginDeviation, ...]
     pending: bytes | None
 
 

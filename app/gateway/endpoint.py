@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app import close_codes, metrics
 from app.connection import Connection
+from app.deviations.records import SeenDeviation
 from app.errors import PROBLEM_MEDIA_TYPE, AppError
 from app.gateway.admission import Admission, Admitted, Denied, Gone, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
@@ -76,6 +77,7 @@ class ChargePointEndpoint:
 
     def __init__(self, parts: EndpointParts, settings: Settings) -> None:
         self.refused = parts.refused
+        self.deviations = parts.services.deviations
         self._protocol = parts.protocol
         self._admission = parts.admission
         self._registry = parts.registry
@@ -173,10 +175,13 @@ class ChargePointEndpoint:
             await self._registry.leave(session)
             raise
         metrics.CONNECTIONS_OPENED.inc()
-        for kind in admitted.deviations:
-            metrics.DEVIATIONS.labels(kind).inc()
+        codes = [code.value for code in admitted.deviations]
+        for code in codes:
+            metrics.DEVIATIONS.labels(code).inc()
+        if codes:
+            self.deviations.note(session.connection, [SeenDeviation(code) for code in codes])
         context = _log_context(session.connection)
-        _LOG.info("connection_opened", remote=admitted.remote, deviations=admitted.deviations, **context)
+        _LOG.info("connection_opened", remote=admitted.remote, deviations=codes, **context)
 
     def ended(self, session: Session, code: int) -> None:
         """End a session whose socket was taken over: no further message will come."""
@@ -187,6 +192,7 @@ class ChargePointEndpoint:
         """Record that a connection has ended."""
         metrics.CONNECTIONS_CLOSED.labels(str(code)).inc()
         _LOG.info("connection_closed", code=code, **_log_context(session.connection))
+        self.deviations.count_calls(session.connection)
         await self._registry.leave(session)
         await self._last_seen.write_one(session.connection)
 

@@ -1,7 +1,7 @@
 """Builds the gateway of one worker: everything that serves the connections of charge points."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +10,8 @@ from app import close_codes
 from app.answers import Handler, RecordHandler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
+from app.connection import Connection
+from app.deviations.recorder import DeviationRecorder
 from app.gateway.admission import Admission, AdmissionParts
 from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 from app.gateway.dispatch import Dispatcher
@@ -53,9 +55,10 @@ class Gateway:
         self._registry = parts.registry
         self._refused = RefusedLogins(parts.storage.database)
         self._last_seen = LastSeenRecorder(parts.storage.login_batcher)
+        self._deviations = DeviationRecorder(parts.storage.database, parts.clock, self._connections)
         deadlines = CallDeadlines()
         counters = Counters(CALL_SECONDS.bounds_s)
-        self.services = _session_services(parts, deadlines, counters)
+        self.services = _session_services(parts, deadlines, counters, self._deviations)
         self._ticker = Ticker(deadlines, counters, self._last_seen, parts.registry, parts.clock)
         self._keepalive = Keepalive(settings.ping_interval_s, settings.ping_timeout_s)
         self._sockets = WorkerSockets()
@@ -78,6 +81,7 @@ class Gateway:
         self._ticker.start()
         self._keepalive.start()
         self._refused.start()
+        self._deviations.start()
 
     async def close(self) -> None:
         """Close every session with 1001, then stop. The server does not accept connections any longer."""
@@ -87,9 +91,13 @@ class Gateway:
         await self.endpoint.drain()
         await self._last_seen.write([session.connection for session in sessions])
         await self._refused.close()
+        await self._deviations.close()
         await self._keepalive.close()
         await self._ticker.close()
         self._sockets.close()
+
+    def _connections(self) -> Iterator[Connection]:
+        return (session.connection for session in self._registry.sessions())
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
@@ -128,12 +136,15 @@ def _admission_parts(parts: GatewayParts, refused: RefusedLogins) -> AdmissionPa
     )
 
 
-def _session_services(parts: GatewayParts, deadlines: CallDeadlines, counters: Counters) -> SessionServices:
+def _session_services(
+    parts: GatewayParts, deadlines: CallDeadlines, counters: Counters, deviations: DeviationRecorder
+) -> SessionServices:
     return SessionServices(
         ledger=parts.storage.ledger,
         frame_log=parts.storage.frame_log,
         dispatcher=Dispatcher(parts.protocol, parts.handlers, parts.record_handlers),
         commands=parts.commands,
+        deviations=deviations,
         clock=parts.clock,
         limits=_limits_of(parts.settings),
         counters=counters,

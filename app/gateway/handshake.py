@@ -4,6 +4,8 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.deviations.records import LoginDeviation
+
 SUBPROTOCOL = "ocpp1.6"
 """The registered name (OCPP-J 3.1.2); tokens are compared exactly, in lower case."""
 
@@ -53,7 +55,7 @@ class Negotiation:
 
     acceptable: bool
     subprotocol: str | None = None
-    deviation: str | None = None
+    deviation: LoginDeviation | None = None
 
 
 def read_basic(values: list[bytes]) -> BasicCredential | None:
@@ -82,15 +84,15 @@ def offered_subprotocols(values: list[bytes]) -> list[str]:
     ]
 
 
-def judge_user(user: bytes, identity: str) -> tuple[bool, str | None]:
+def judge_user(user: bytes, identity: str) -> tuple[bool, LoginDeviation | None]:
     """Tell whether the user name means this charge point, and which deviation was tolerated for that."""
     name = identity.encode("ascii")
     if user == name:
         return True, None
     if user == b"":
-        return True, "user_name_absent"
+        return True, LoginDeviation.USER_NAME_ABSENT
     if user.lower() == name.lower():
-        return True, "user_name_case"
+        return True, LoginDeviation.USER_NAME_CASE
     return False, None
 
 
@@ -102,10 +104,10 @@ def negotiate(values: list[bytes], strict: bool) -> Negotiation:
     if strict:
         return Negotiation(False)
     if not offered:
-        return Negotiation(True, None, "subprotocol_absent")
+        return Negotiation(True, None, LoginDeviation.SUBPROTOCOL_ABSENT)
     for token in offered:
         if token.lower() in _MISSPELT:
-            return Negotiation(True, token, "subprotocol_spelling")
+            return Negotiation(True, token, LoginDeviation.SUBPROTOCOL_SPELLING)
     return Negotiation(False)
 
 

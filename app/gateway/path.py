@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from app.deviations.records import LoginDeviation
 from app.login_attempts.records import RefusalReason
 from app.types import IDENTITY_PATTERN, SLUG_PATTERN
 
@@ -40,7 +41,7 @@ class Address:
 
     tenant: str
     identity: str
-    deviations: tuple[str, ...] = ()
+    deviations: tuple[LoginDeviation, ...] = ()
 
 
 def belongs_here(raw_path: bytes, root_path: str = "") -> bool:
@@ -74,13 +75,13 @@ def parse_path(raw_path: bytes, root_path: str = "") -> Address:
     if any(segment != identity for segment in segments[1:-1]):
         detail = "The path has more segments than /ocpp/{tenant}/{identity}."
         raise PathRefused(RefusalReason.EXTRA_PATH_SEGMENT, detail, tenant, text)
-    deviations = []
+    deviations: list[LoginDeviation] = []
     if local.endswith(b"/"):
-        deviations.append("trailing_slash")
+        deviations.append(LoginDeviation.TRAILING_SLASH)
     if b"" in given[:-1] or prefix.end() > len("/ocpp/"):
-        deviations.append("surplus_slash")
+        deviations.append(LoginDeviation.SURPLUS_SLASH)
     if len(segments) > 2:
-        deviations.append("extra_path_segment")
+        deviations.append(LoginDeviation.EXTRA_PATH_SEGMENT)
     return Address(tenant, text, tuple(deviations))
 
 

@@ -15,13 +15,15 @@ import orjson
 from app import close_codes, metrics
 from app.answers import Payload, Recording, Waiting
 from app.connection import Connection
+from app.deviations.records import SeenDeviation
+from app.deviations.rules import seen_in
 from app.errors import AppError, CallFailed
 from app.gateway.faulty_frames import UnreadableWindow, internal_error_for
 from app.gateway.serial_queue import SerialQueue, Work
 from app.gateway.session_services import SessionServices, new_conversation
 from app.gateway.transport import Transport
 from app.logs import get_logger
-from app.ocpp import CallSent, Conversation, Deviation, Dispatch, Found, Ignored, Notice, Refused, Resolve
+from app.ocpp import CallSent, Conversation, Dispatch, Found, Ignored, Notice, Refused, Resolve
 from app.ocpp.v16 import RegistrationStatus
 from app.transactions.handlers.damage import keep_unanswerable
 from app.types import CommandId
@@ -97,7 +99,8 @@ class Session:
         """Do what the conversation asks for."""
         match found:
             case Dispatch():
-                _count_deviations(found.deviations)
+                if found.deviations:
+                    self._note(found)
                 self._enqueue(found)
             case bytes() | str():
                 self._transport.write(found)
@@ -105,11 +108,13 @@ class Session:
                 self._results.push(found)
                 self._services.watch_deadlines(self)
             case Resolve():
-                _count_deviations(found.deviations)
+                self._note(found)
                 self._results.push(found)
             case Refused():
                 metrics.CALLS_REFUSED.labels(found.code).inc()
+                self._note(found)
             case Ignored():
+                self._note(found)
                 self._count_ignored(found)
             case Notice():
                 self._handle_notice(found)
@@ -187,12 +192,21 @@ class Session:
                 self._throttle(notice.until)
             case "tolerated":
                 metrics.DEVIATIONS.labels(notice.text).inc()
+                self._services.deviations.note(self.connection, [SeenDeviation(notice.text or "")])
             case "too_big":
                 self._close(close_codes.MESSAGE_TOO_BIG, "frame too big", "frame_bytes")
             case "not_text":
                 self._close(close_codes.UNSUPPORTED_DATA, "text frames only", None)
             case "failed":
                 self._core_failed(notice.text or "")
+
+    def _note(self, found: Dispatch | Resolve | Refused | Ignored) -> None:
+        """Count the deviations of a message."""
+        for deviation in found.deviations if isinstance(found, Dispatch | Resolve) else ():
+            metrics.DEVIATIONS.labels(deviation.kind).inc()
+        seen = seen_in(found)
+        if seen:
+            self._services.deviations.note(self.connection, seen)
 
     def _enqueue(self, item: Dispatch) -> None:
         if self._conversation.is_recording:
@@ -351,8 +365,3 @@ class Session:
             "charge_point": connection.identity,
             "connection": connection.connection_id,
         }
-
-
-def _count_deviations(deviations: list[Deviation]) -> None:
-    for found in deviations:
-        metrics.DEVIATIONS.labels(found.kind).inc()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from app.clock import Clock, SystemClock
 from app.connection import Connection
+from app.deviations.recorder import DeviationRecorder
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
 from app.ocpp import Conversation, Counters, Resolve
@@ -52,6 +53,7 @@ class SessionServices:
     frame_log: FrameLog
     dispatcher: Dispatcher
     commands: CommandResults
+    deviations: DeviationRecorder
     clock: Clock
     limits: SessionLimits
     counters: Counters

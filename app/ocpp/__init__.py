@@ -5,6 +5,7 @@ from typing import Any, Literal
 import orjson
 
 from app._core import (
+    DEVIATION_CODES,
     CallSent,
     CompositeQuestion,
     CompositeSchedule,
@@ -57,6 +58,7 @@ Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | s
 """One thing that a `Conversation` asks of its caller. The caller does them in order."""
 
 __all__ = [
+    "DEVIATION_CODES",
     "CallSent",
     "CompositeQuestion",
     "CompositeSchedule",

@@ -11,9 +11,9 @@ from pydantic import Field
 from app.audit.schemas import Reason
 from app.clock import utc_text
 from app.database.repository import LARGEST_INT64
+from app.deviations.dictionary import meaning_of
 from app.transactions.evidence import unpack
 from app.transactions.records import OrphanKind, PresumedReason
-from app.transactions.rules.flags import MEANINGS
 from app.transactions.rules.registers import energy_of
 from app.transactions.rules.series import Aggregate, Point, Series, SeriesFlag
 from app.transactions.stored_records import MeterValueRecord, TransactionRecord
@@ -273,7 +273,7 @@ class Evidence(Resource):
 
 def flag_meanings(flags: Iterable[str]) -> list[FlagMeaning]:
     """Return flags with their meanings, each once."""
-    return [FlagMeaning(flag=flag, meaning=MEANINGS.get(flag, "")) for flag in dict.fromkeys(flags)]
+    return [FlagMeaning(flag=flag, meaning=meaning_of(flag)) for flag in dict.fromkeys(flags)]
 
 
 def transaction_fields(record: TransactionRecord) -> Fields:

@@ -19,6 +19,7 @@ LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 NOTE_PATTERN: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
 ACTION_PATTERN: Final = r"^[A-Za-z]{1,50}$"
+CODE_PATTERN: Final = r"^[a-z0-9_]{1,48}$"
 CURSOR_PATTERN: Final = r"^[A-Za-z0-9_-]+$"
 TIME_OF_DAY_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 END_OF_DAY_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
@@ -32,6 +33,7 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
     NOTE_PATTERN: "must not have control characters, except line breaks and tabs",
     IDEMPOTENCY_KEY_PATTERN: "must be 1 to 255 printable ASCII characters without blanks",
     ACTION_PATTERN: "must be 1 to 50 letters of A-Z and a-z",
+    CODE_PATTERN: "must be 1 to 48 of a-z, 0-9 and '_'",
     CURSOR_PATTERN: "is not a cursor of this listing",
     TIME_OF_DAY_PATTERN: "must be a time of day from 00:00 to 23:59",
     END_OF_DAY_PATTERN: "must be a time of day from 00:00 to 24:00",

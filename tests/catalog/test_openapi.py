@@ -25,6 +25,8 @@ def test_version_and_paths(openapi: dict[str, Any]) -> None:
         f"{ROOT}/messages/{{action}}/schema": ["get"],
         f"{ROOT}/configuration-keys": ["get"],
         f"{ROOT}/error-codes": ["get"],
+        f"{ROOT}/deviations": ["get"],
+        f"{ROOT}/deviations/{{code}}": ["get"],
         f"{ROOT}/validate": ["post"],
     }
 
@@ -50,6 +52,8 @@ def test_no_operation_asks_for_a_key(openapi: dict[str, Any]) -> None:
         (f"{ROOT}/messages/{{action}}/schema", f"{ROOT}/messages/SetChargingProfile/schema"),
         (f"{ROOT}/configuration-keys", f"{ROOT}/configuration-keys"),
         (f"{ROOT}/error-codes", f"{ROOT}/error-codes"),
+        (f"{ROOT}/deviations", f"{ROOT}/deviations"),
+        (f"{ROOT}/deviations/{{code}}", f"{ROOT}/deviations/bad_date_time"),
     ],
 )
 async def test_what_is_served_keeps_the_documented_model(

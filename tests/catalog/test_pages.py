@@ -172,7 +172,7 @@ async def test_policy(client: httpx.AsyncClient, path: str) -> None:
 
 async def test_no_link_leads_nowhere(client: httpx.AsyncClient, catalog: Catalog) -> None:
     pages = Pages(catalog).documents
-    assert len(pages) == 44
+    assert len(pages) == 45
     ids = {path: set(Reader(document.body.decode()).ids()) for path, document in pages.items()}
     leading_out: set[str] = set()
     for path, document in pages.items():

@@ -4,6 +4,7 @@ from base64 import b64encode
 
 import pytest
 
+from app.deviations.records import LoginDeviation
 from app.gateway.handshake import BasicCredential, Negotiation, judge_user, negotiate, read_basic
 
 
@@ -66,11 +67,11 @@ SUBPROTOCOLS = [
     ("in a repeated field", [b"ocpp2.0.1", b"ocpp1.6"], EXACT, EXACT),
     ("TC_088 accepts", [b"ocpp0.1,ocpp1.6"], EXACT, EXACT),
     ("TC_088 refuses", [b"ocpp0.1"], NONE, NONE),
-    ("upper case", [b"OCPP1.6"], Negotiation(True, "OCPP1.6", "subprotocol_spelling"), NONE),
-    ("with J", [b"ocpp1.6j"], Negotiation(True, "ocpp1.6j", "subprotocol_spelling"), NONE),
+    ("upper case", [b"OCPP1.6"], Negotiation(True, "OCPP1.6", LoginDeviation.SUBPROTOCOL_SPELLING), NONE),
+    ("with J", [b"ocpp1.6j"], Negotiation(True, "ocpp1.6j", LoginDeviation.SUBPROTOCOL_SPELLING), NONE),
     ("exact one wins over a misspelt one", [b"OCPP1.6, ocpp1.6"], EXACT, EXACT),
-    ("absent", [], Negotiation(True, None, "subprotocol_absent"), NONE),
-    ("empty", [b" , "], Negotiation(True, None, "subprotocol_absent"), NONE),
+    ("absent", [], Negotiation(True, None, LoginDeviation.SUBPROTOCOL_ABSENT), NONE),
+    ("empty", [b" , "], Negotiation(True, None, LoginDeviation.SUBPROTOCOL_ABSENT), NONE),
     ("another version", [b"ocpp2.0.1"], NONE, NONE),
 ]
 

@@ -2,8 +2,12 @@
 
 import pytest
 
+from app.deviations.records import LoginDeviation
 from app.gateway.path import Address, PathRefused, belongs_here, parse_path
 from app.login_attempts.records import RefusalReason as Reason
+
+TRAILING, SURPLUS = LoginDeviation.TRAILING_SLASH, LoginDeviation.SURPLUS_SLASH
+EXTRA = LoginDeviation.EXTRA_PATH_SEGMENT
 
 GOOD = [
     ("plain", b"/ocpp/demo/CP1", Address("demo", "CP1")),
@@ -12,15 +16,15 @@ GOOD = [
     ("needless encoding", b"/ocpp/demo/%43P1", Address("demo", "CP1")),
     ("every allowed mark", b"/ocpp/demo/a*+=|@._-Z", Address("demo", "a*+=|@._-Z")),
     ("48 characters", b"/ocpp/demo/" + b"x" * 48, Address("demo", "x" * 48)),
-    ("trailing slash", b"/ocpp/demo/CP1/", Address("demo", "CP1", ("trailing_slash",))),
-    ("identity appended twice", b"/ocpp/demo/CP1/CP1", Address("demo", "CP1", ("extra_path_segment",))),
-    ("several times", b"/ocpp/demo/CP1/CP%31/CP1", Address("demo", "CP1", ("extra_path_segment",))),
-    ("slash within", b"/ocpp/demo//CP1", Address("demo", "CP1", ("surplus_slash",))),
-    ("slashes before the tenant", b"/ocpp///demo/CP1", Address("demo", "CP1", ("surplus_slash",))),
-    ("slashes at the front", b"//ocpp/demo/CP1", Address("demo", "CP1", ("surplus_slash",))),
-    ("two at the end", b"/ocpp/demo/CP1//", Address("demo", "CP1", ("trailing_slash", "surplus_slash"))),
-    ("everywhere", b"///ocpp//demo//CP1//", Address("demo", "CP1", ("trailing_slash", "surplus_slash"))),
-    ("absolute form with slashes", b"ws://x//ocpp/demo/CP1", Address("demo", "CP1", ("surplus_slash",))),
+    ("trailing slash", b"/ocpp/demo/CP1/", Address("demo", "CP1", (TRAILING,))),
+    ("identity appended twice", b"/ocpp/demo/CP1/CP1", Address("demo", "CP1", (EXTRA,))),
+    ("several times", b"/ocpp/demo/CP1/CP%31/CP1", Address("demo", "CP1", (EXTRA,))),
+    ("slash within", b"/ocpp/demo//CP1", Address("demo", "CP1", (SURPLUS,))),
+    ("slashes before the tenant", b"/ocpp///demo/CP1", Address("demo", "CP1", (SURPLUS,))),
+    ("slashes at the front", b"//ocpp/demo/CP1", Address("demo", "CP1", (SURPLUS,))),
+    ("two at the end", b"/ocpp/demo/CP1//", Address("demo", "CP1", (TRAILING, SURPLUS))),
+    ("everywhere", b"///ocpp//demo//CP1//", Address("demo", "CP1", (TRAILING, SURPLUS))),
+    ("absolute form with slashes", b"ws://x//ocpp/demo/CP1", Address("demo", "CP1", (SURPLUS,))),
     ("absolute form", b"ws://example.com:80/ocpp/demo/CP1", Address("demo", "CP1")),
 ]
 

@@ -19,6 +19,8 @@ from app.clock import microseconds_of
 from app.commands.owner import CommandContext, CommandOwner
 from app.commands.records import CommandRecord
 from app.commands.service import CommandService
+from app.deviations.records import ChargePointCounts, CountedDeviation, SeenDeviation
+from app.deviations.store import add_counts
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
@@ -175,6 +177,15 @@ class Api:
         )
         async with self.services.storage.database.platform() as work:
             await add_login_attempts(work, [(login, 1)])
+
+    async def deviation(self, tenant: TenantRecord, charge_point_id: ChargePointId) -> None:
+        """Count a CALL of a charge point that has a deviation."""
+        now_us = self.clock.now_us()
+        seen = SeenDeviation("unknown_field", "1", "Heartbeat", "/uptime", "1")
+        counted = {seen.code: CountedDeviation(1, now_us, now_us, seen, "connection-1")}
+        counts = ChargePointCounts(tenant.id, charge_point_id, now_us, 1, counted)
+        async with self.services.storage.database.platform() as work:
+            await add_counts(work, [counts])
 
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any

@@ -14,6 +14,7 @@ from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
 from app.database.database import Database
+from app.deviations.recorder import DeviationRecorder
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
 from app.login_attempts.recorder import RefusedLogins
@@ -54,6 +55,11 @@ class GatewayServer:
     def refused(self) -> RefusedLogins:
         """The refused logins of the server."""
         return self.endpoint.refused
+
+    @property
+    def deviations(self) -> DeviationRecorder:
+        """The counts of deviations of the server."""
+        return self.endpoint.deviations
 
     async def register(self, identity: str, **facts: Any) -> ChargePointRecord:
         """Create a charge point with KEY as its key."""

@@ -1,7 +1,7 @@
 """A session for unit tests. Everything around it is replaced by lists."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -9,6 +9,9 @@ from typing import Any, TypeVar, cast
 from app.answers import Handler, RecordHandler
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
+from app.database.database import Database
+from app.deviations.recorder import DeviationRecorder
+from app.deviations.records import SeenDeviation
 from app.errors import StoreUnavailable
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
@@ -161,6 +164,19 @@ def record_handlers_of(storage: Any, clock: Clock) -> dict[str, RecordHandler]:
     return transaction_handlers(storage.ledger, clock)
 
 
+class ListRecorder(DeviationRecorder):
+    """Lists the codes that sessions count. It has no database."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(cast(Database, None), clock, lambda: [])
+        self.codes: list[str] = []
+
+    def note(self, connection: Connection, seen: Sequence[SeenDeviation]) -> None:
+        """List the deviations of one message."""
+        super().note(connection, seen)
+        self.codes += [one.code for one in seen]
+
+
 class SessionHarness:
     """One session and everything that it uses."""
 
@@ -179,6 +195,7 @@ class SessionHarness:
         self.storage.ledger.sent = self.transport.sent
         self.commands = FakeCommands()
         self.deadlines = CallDeadlines()
+        self.deviations = ListRecorder(self.clock)
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
             tenant_id=TenantId(1),
@@ -206,6 +223,7 @@ class SessionHarness:
                 record_handlers_of(self.storage, self.clock),
             ),
             commands=self.commands,
+            deviations=self.deviations,
             clock=self.clock,
             limits=limits,
             counters=Counters(CALL_SECONDS.bounds_s),

@@ -15,6 +15,7 @@ PAGES = [
     "/protocols/ocpp-16j/messages/SetChargingProfile",
     "/protocols/ocpp-16j/configuration-keys",
     "/protocols/ocpp-16j/error-codes",
+    "/protocols/ocpp-16j/deviations",
 ]
 PHONE, DESK = 390, 1280
 

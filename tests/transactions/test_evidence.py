@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.deviations.dictionary import entries_of
+from app.deviations.records import Family
 from app.tenants.records import TenantRecord
 from app.transactions import evidence, records, rules
 from app.transactions.evidence import ReceivedFrame
 from app.transactions.records import DamagedRecord, TransactionStart, TransactionStop
-from app.transactions.rules.flags import MEANINGS
 from app.types import ChargePointId
 from tests.support.api import NOW, Api
 
@@ -42,7 +43,7 @@ def test_each_flag_has_a_meaning() -> None:
     modules = [Path(records.__file__), *Path(str(rules.__file__)).parent.glob("*.py")]
     flag = re.compile(r'^([A-Z_]+)(?:: Final)? = "([a-z_]+)"\n"""Flag: ', re.MULTILINE)
     found = {name for path in modules for _, name in flag.findall(path.read_text())}
-    assert found == MEANINGS.keys()
+    assert found == {entry.code for entry in entries_of(Family.TRANSACTIONS)}
     assert len(found) > 8
 
 

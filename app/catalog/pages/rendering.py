@@ -1,5 +1,6 @@
 """Renders every page of the catalog, such as the page of a message, from its template."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from app.catalog import schemas
 from app.catalog.catalog import PAGE_ROOT, Catalog, ProtocolCatalog
 from app.catalog.pages.drawing import draw_flow
+from app.deviations.records import Family
 from app.near_names import near_names
 from app.web.documents import Document, Headers
 
@@ -30,6 +32,7 @@ PAGE_HEADERS: Headers = (
 )
 # Its address has the hash of its content, so a cache reuses only an unchanged style sheet.
 _ASSET_MAX_AGE_S = 86_400
+_INVISIBLE = re.compile("[\x00-\x1f\x7f\ufeff]")
 
 
 class Pages:
@@ -50,8 +53,9 @@ class Pages:
             style_path=f"{STYLE_PATH}?v={sha256(self._style).hexdigest()[:12]}",
             icon_path=ICON_PATH,
             level_words=schemas.LEVEL_WORDS,
+            family_words=schemas.FAMILY_WORDS,
         )
-        self._environment.filters.update(json=_pretty_json, code=_inline_code)
+        self._environment.filters.update(json=_pretty_json, code=_inline_code, visible=_visible)
 
     def assets(self) -> dict[str, Document]:
         """Make the documents of the style sheet and the icon, by path."""
@@ -92,6 +96,9 @@ class Pages:
         pages[f"{root}/configuration-keys"] = self._page(
             "configuration_keys.html", {**shared, "groups": keys}
         )
+        if catalog.deviations:
+            families = {"families": _by_family(catalog.deviations)}
+            pages[f"{root}/deviations"] = self._page("deviations.html", {**shared, **families})
         codes = {**shared, "error_codes": definition.error_codes}
         pages[f"{root}/error-codes"] = self._page("error_codes.html", codes)
         for place, action in enumerate(catalog.actions):
@@ -120,6 +127,19 @@ def _by_profile(members: Iterable[_OfProfile]) -> dict[str, list[_OfProfile]]:
     for member in members:
         groups.setdefault(member.profile, []).append(member)
     return groups
+
+
+def _by_family(members: Iterable[schemas.Deviation]) -> dict[Family, list[schemas.Deviation]]:
+    groups: dict[Family, list[schemas.Deviation]] = {}
+    for member in members:
+        groups.setdefault(member.family, []).append(member)
+    return groups
+
+
+def _visible(text: str) -> str:
+    """Replace the characters that a page cannot show by their escapes, but keep lines."""
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
+    return "\n".join(_INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
 
 
 def _pretty_json(value: Any) -> str:

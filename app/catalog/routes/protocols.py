@@ -16,13 +16,14 @@ from app.catalog import schemas
 from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
 from app.catalog.definition import Definition
 from app.catalog.routes.answers import TAG, answers, refuse_unknown_parameters
+from app.catalog.routes.deviations import deviation_routes
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import ValidationLimit, validate_route
 from app.near_names import UnknownName
 from app.web.document_routes import DocumentRoute
 from app.web.documents import Document, DocumentResponse, json_document
 
-_RESOURCES = ("messages", "configuration-keys", "error-codes", "validate")
+_RESOURCES = ("messages", "configuration-keys", "error-codes", "deviations", "validate")
 
 
 def catalog_routes(catalog: Catalog, limit: ValidationLimit | None = None) -> list[BaseRoute]:
@@ -64,6 +65,7 @@ def _protocol_routes(protocol: ProtocolCatalog, limit: ValidationLimit) -> list[
     if protocol.core is not None and protocol.definition is not None:
         routes += message_routes(protocol, protocol.core)
         routes += _list_routes(protocol, protocol.definition)
+        routes += deviation_routes(protocol)
         routes.append(validate_route(protocol, protocol.core, limit))
     return routes
 

@@ -201,6 +201,11 @@ impl Conversation {
     }
 
     #[getter]
+    fn calls_received(&self) -> u64 {
+        self.state.link().calls_received()
+    }
+
+    #[getter]
     fn is_recording(&self) -> bool {
         self.state.is_recording()
     }
@@ -344,7 +349,7 @@ fn object<'py>(
         Found::Effect(effect) => return effects::effect_object(py, protocol, effect),
         Found::Control(event) => return control_object(py, &event),
         Found::Recorded => unreachable!("the writer of records is woken at once"),
-        Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_owned())),
+        Found::Tolerated(kind) => ("tolerated", 0.0, Some(kind.to_string())),
         Found::Slow(until) => ("slow", until, None),
         Found::TooBig => ("too_big", 0.0, None),
         Found::NotText => ("not_text", 0.0, None),

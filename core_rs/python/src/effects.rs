@@ -40,7 +40,7 @@ pub struct Deviation {
 impl From<violation::Deviation> for Deviation {
     fn from(deviation: violation::Deviation) -> Self {
         let violation::Deviation { kind, pointer, raw } = deviation;
-        Self { kind, pointer, raw }
+        Self { kind: kind.as_str(), pointer, raw }
     }
 }
 

@@ -25,7 +25,9 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    use ocpp_core::protocol::deviation::DeviationCode;
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
 
     #[pymodule_export]
     use super::conversation::{Conversation, Notice};
@@ -57,6 +59,8 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let codes = PyTuple::new(module.py(), DeviationCode::ALL.iter().map(|code| code.as_str()))?;
+        module.add("DEVIATION_CODES", codes)?;
         super::clock::set_scale(module.py())
     }
 }

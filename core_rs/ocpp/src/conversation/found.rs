@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::link::Effect;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::value::write_string;
 use crate::protocol::violation::{Deviation, RAW_LIMIT};
 use crate::websocket::Event;
@@ -17,7 +18,7 @@ pub enum Found<'a> {
     /// Enough records wait in the queue: wake the writer.
     Recorded,
     /// A deviation outside of the frame itself was tolerated.
-    Tolerated(&'static str),
+    Tolerated(DeviationCode),
     /// Too many frames: do not read before this time, in monotonic seconds.
     Slow(f64),
     /// The frame is too big. The conversation ignores everything after it.
@@ -64,7 +65,7 @@ pub(super) fn deviations_json(of_text: Option<&Deviation>, effects: &[Effect<'_>
     let mut json = String::new();
     for Deviation { kind, pointer, raw } in of_text.into_iter().chain(of_frame) {
         json.push(if json.is_empty() { '[' } else { ',' });
-        for (name, text) in [("{\"kind\":", *kind), (",\"pointer\":", pointer), (",\"raw\":", raw)] {
+        for (name, text) in [("{\"kind\":", kind.as_str()), (",\"pointer\":", pointer), (",\"raw\":", raw)] {
             json.push_str(name);
             write_string(&text.replace('\0', "\u{fffd}"), &mut json);
         }

@@ -24,6 +24,7 @@ use crate::frame::UniqueId;
 use crate::frame::json::Reader;
 use crate::link::{self, Effect, Link, Rejected, Role};
 use crate::protocol;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::validate::Mode;
 use crate::protocol::value::Value;
@@ -31,8 +32,6 @@ use crate::protocol::violation::Deviation;
 use crate::websocket::{Deframer, Event, Limits, Side};
 
 const METER_VALUES: &str = "MeterValues";
-/// The kind of the deviation of a message that was cut at the limit.
-const OVER_LIMIT: &str = "over_limit";
 
 /// Most fragments of one message. A peer that sends more is attacking or broken.
 const FRAGMENTS_LIMIT: usize = 1024;
@@ -170,7 +169,7 @@ impl Conversation {
             self.log(&shown, "in", None, around);
             return (around.found)(Found::Failed(text));
         };
-        let is_cut = deviation.as_ref().is_some_and(|found| found.kind == OVER_LIMIT);
+        let is_cut = deviation.as_ref().is_some_and(|found| found.kind == DeviationCode::OverLimit);
         if is_cut && matches!(effects.as_slice(), [Effect::Ignored { .. }]) {
             // Not even its id can be read.
             self.hand_on(effects, around);
@@ -196,9 +195,9 @@ impl Conversation {
     fn broken_text<T>(&mut self, data: &[u8], is_cut: bool, around: &mut Around<'_, T>) {
         let text = String::from_utf8_lossy(data);
         let deviation = if is_cut {
-            Deviation { kind: OVER_LIMIT, pointer: String::new(), raw: data.len().to_string() }
+            Deviation { kind: DeviationCode::OverLimit, pointer: String::new(), raw: data.len().to_string() }
         } else {
-            Deviation { kind: "not_utf8", pointer: String::new(), raw: broken_bytes(data) }
+            Deviation { kind: DeviationCode::NotUtf8, pointer: String::new(), raw: broken_bytes(data) }
         };
         self.text(&text, Some(deviation), around);
     }
@@ -227,7 +226,7 @@ impl Conversation {
         match std::str::from_utf8(data) {
             Ok(text) => {
                 let raw = String::new();
-                let deviation = Deviation { kind: "binary_frame", pointer: String::new(), raw };
+                let deviation = Deviation { kind: DeviationCode::BinaryFrame, pointer: String::new(), raw };
                 self.text(text, Some(deviation), around);
             }
             Err(_) => self.broken_text(data, false, around),

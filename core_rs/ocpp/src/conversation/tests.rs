@@ -7,6 +7,7 @@ use super::frame_log::FrameLog;
 use super::meter_queue::MeterQueue;
 use super::*;
 use crate::protocol::Protocol;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::violation::Deviation;
 use crate::websocket::{binary_frame_into, ping_frame_into, text_frame_into};
 
@@ -241,7 +242,7 @@ fn text_in_a_binary_frame_is_tolerated_but_not_strictly() {
     let marked = format!("\u{feff}{HEARTBEAT}");
     assert_eq!(binary(Mode::Tolerant, HEARTBEAT.as_bytes()), ["dispatch Heartbeat"]);
     assert_eq!(binary(Mode::Tolerant, marked.as_bytes()), ["dispatch Heartbeat"]);
-    assert_eq!(binary(Mode::Tolerant, b"[]"), ["Tolerated(\"binary_frame\")", "ignored unreadable"]);
+    assert_eq!(binary(Mode::Tolerant, b"[]"), ["Tolerated(BinaryFrame)", "ignored unreadable"]);
     for data in [&b"\x00\x01"[..], b"\xff\xfe[\x002\x00", b"{}", b""] {
         assert_eq!(binary(Mode::Tolerant, data), ["NotText"]);
     }
@@ -256,7 +257,7 @@ fn deviations_of(bench: &mut Bench, text: &[u8]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let note = |one: Found<'_>| {
         if let Found::Effect(Effect::Dispatch { deviations, .. }) = one {
-            found.extend(deviations.into_iter().map(|deviation| (deviation.kind.to_owned(), deviation.raw)));
+            found.extend(deviations.into_iter().map(|deviation| (deviation.kind.to_string(), deviation.raw)));
         }
     };
     bench.step_with(note, |conversation, around| conversation.feed(&data, &mut Vec::new(), around));
@@ -297,7 +298,7 @@ fn a_message_over_the_limit_is_read_as_far_as_it_fits() {
         format!(r#"[2,"d","DataTransfer",{{"vendorId":"{}"}}]"#, "v".repeat(5_000)).as_bytes(),
     );
     let found = bench.feed(&data);
-    assert_eq!(found[0], "Tolerated(\"over_limit\")");
+    assert_eq!(found[0], "Tolerated(OverLimit)");
     assert_eq!(found[1], "refused FormationViolation");
     data.clear();
     frame_into(&mut data, "x".repeat(5_000).as_bytes());
@@ -320,7 +321,8 @@ fn a_peer_that_sends_too_much_is_read_more_slowly_and_loses_nothing() {
 
 #[test]
 fn deviations_are_written_as_json_that_jsonb_takes() {
-    let found = |raw: &str| Deviation { kind: "k", pointer: "/a".to_owned(), raw: raw.to_owned() };
+    let found =
+        |raw: &str| Deviation { kind: DeviationCode::TooLong, pointer: "/a".to_owned(), raw: raw.to_owned() };
     let dispatch = |deviations| Effect::Dispatch {
         unique_id: "1".into(),
         action: "Heartbeat",
@@ -329,11 +331,11 @@ fn deviations_are_written_as_json_that_jsonb_takes() {
         text: None,
     };
     assert_eq!(deviations_json(None, &[dispatch(Vec::new())]), None);
-    let binary = Deviation { kind: "binary_frame", pointer: String::new(), raw: String::new() };
+    let binary = Deviation { kind: DeviationCode::BinaryFrame, pointer: String::new(), raw: String::new() };
     let json = deviations_json(Some(&binary), &[dispatch(vec![found("\"\0")])]);
     let expected = concat!(
         r#"[{"kind":"binary_frame","pointer":"","raw":""},"#,
-        "{\"kind\":\"k\",\"pointer\":\"/a\",\"raw\":\"\\\"\u{fffd}\"}]"
+        "{\"kind\":\"too_long\",\"pointer\":\"/a\",\"raw\":\"\\\"\u{fffd}\"}]"
     );
     assert_eq!(json.as_deref(), Some(expected));
 }

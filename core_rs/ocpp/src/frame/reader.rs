@@ -6,6 +6,7 @@ use super::direct::{self, Expected, Head};
 use super::json::{self, Fault as JsonFault, Reader, Repair, SyntaxError};
 use super::{Fault, Frame, Message, Payload, UNIQUE_ID_LIMIT, UniqueId};
 use crate::protocol::Limits;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::validate::Mode;
 use crate::protocol::value::Value;
@@ -67,7 +68,7 @@ pub fn salvage<'a>(
         return None;
     }
     let mut reader = FrameReader { mode: Mode::Lenient, limits, deviations: Vec::new() };
-    reader.note("damaged", "");
+    reader.note(DeviationCode::Damaged, "");
     for repair in &repairs {
         reader.note_repair(repair, &text[start..]);
     }
@@ -116,19 +117,19 @@ impl FrameReader {
     fn strip<'a>(&mut self, text: &'a str) -> &'a str {
         let mut core = text;
         if let Some(rest) = core.strip_prefix('\u{feff}') {
-            self.note("byte_order_mark", "\\ufeff");
+            self.note(DeviationCode::ByteOrderMark, "\\ufeff");
             core = rest;
         }
         let trimmed = core.trim_end_matches(['\0', ' ', '\n', '\r', '\t']);
         if core[trimmed.len()..].contains('\0') {
-            self.note("trailing_nul", "\\u0000");
+            self.note(DeviationCode::TrailingNul, "\\u0000");
         }
         let core = trimmed.trim_start_matches(['\0', ' ', '\n', '\r', '\t']);
         if trimmed[..trimmed.len() - core.len()].contains('\0') {
-            self.note("leading_nul", "\\u0000");
+            self.note(DeviationCode::LeadingNul, "\\u0000");
         }
         if let Some(rest) = core.strip_prefix(',') {
-            self.note("stray_comma", ",");
+            self.note(DeviationCode::StrayComma, ",");
             return rest;
         }
         core
@@ -145,7 +146,10 @@ impl FrameReader {
         }
         if self.mode == Mode::Tolerant {
             let second_frame = rest.starts_with('[');
-            self.note(if second_frame { "two_frames" } else { "trailing_text" }, rest);
+            self.note(
+                if second_frame { DeviationCode::TwoFrames } else { DeviationCode::TrailingText },
+                rest,
+            );
             return (message, if second_frame { rest } else { "" });
         }
         let violation = formation("trailing_text", "unexpected text after the frame".to_owned());
@@ -219,9 +223,9 @@ impl FrameReader {
         let (kind, detail) = if unique_id.text.is_empty() {
             return Some(formation("unique_id_empty", "the unique id is empty".to_owned()));
         } else if unique_id.numeric {
-            ("unique_id_numeric", "the unique id must be a string")
+            (DeviationCode::UniqueIdNumeric, "the unique id must be a string")
         } else if too_long {
-            ("unique_id_too_long", "the unique id has more than 36 characters")
+            (DeviationCode::UniqueIdTooLong, "the unique id has more than 36 characters")
         } else {
             return None;
         };
@@ -229,7 +233,7 @@ impl FrameReader {
             self.note(kind, &unique_id.text);
             return None;
         }
-        Some(formation(kind, detail.to_owned()))
+        Some(formation(kind.as_str(), detail.to_owned()))
     }
 
     fn refused_count(&mut self, count: usize, expected: usize) -> Option<Violation> {
@@ -237,7 +241,8 @@ impl FrameReader {
             return None;
         }
         if self.mode == Mode::Tolerant {
-            let kind = if count < expected { "missing_payload" } else { "extra_elements" };
+            let kind =
+                if count < expected { DeviationCode::MissingPayload } else { DeviationCode::ExtraElements };
             self.note(kind, &count.to_string());
             return None;
         }
@@ -261,7 +266,7 @@ impl FrameReader {
         }
     }
 
-    fn note(&mut self, kind: &'static str, raw: &str) {
+    fn note(&mut self, kind: DeviationCode, raw: &str) {
         let raw = raw.chars().take(RAW_LIMIT).collect();
         self.deviations.push(Deviation { kind, pointer: String::new(), raw });
     }

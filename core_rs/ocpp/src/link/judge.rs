@@ -5,6 +5,7 @@ use crate::frame::json::Reader;
 use crate::frame::{self, Fault, Frame, Message, Payload};
 use crate::link::Role;
 use crate::protocol::Protocol;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::{Direction, MessageSchema};
 use crate::protocol::validate::{Mode, Report, validate};
@@ -181,7 +182,8 @@ fn judge_call<'a>(
     let (payload, report) = payload.judge(Expected::of(protocol, message, Direction::Request), mode);
     judged.report = report;
     if exact.is_none() {
-        let spelling = Deviation { kind: "action_spelling", pointer: String::new(), raw: action.to_owned() };
+        let spelling =
+            Deviation { kind: DeviationCode::ActionSpelling, pointer: String::new(), raw: action.to_owned() };
         judged.report.deviations.insert(0, spelling);
     }
     judged.payload = judged.report.violations.is_empty().then_some(payload);

@@ -22,6 +22,7 @@ pub use self::role::Role;
 use self::text_hash::text_hash;
 use crate::frame::direct::{Expected, Head};
 use crate::frame::{self, Fault, Frame, Message, Payload, UniqueId, redact};
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::{Direction, MessageSchema};
 use crate::protocol::validate::Mode;
@@ -67,6 +68,7 @@ pub struct Link {
     options: Options,
     calls: Calls,
     answers: Answers,
+    calls_received: u64,
 }
 
 struct ReceivedCall<'a> {
@@ -79,7 +81,7 @@ impl Link {
     /// Create the link of a new connection.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, calls: Calls::default(), answers: Answers::default() }
+        Self { options, calls: Calls::default(), answers: Answers::default(), calls_received: 0 }
     }
 
     /// Receive one text message of the other side.
@@ -209,6 +211,12 @@ impl Link {
         self.answers.in_flight()
     }
 
+    /// How many CALLs of the other side have been received, repeated and refused ones too.
+    #[must_use]
+    pub fn calls_received(&self) -> u64 {
+        self.calls_received
+    }
+
     /// How many CALLs of ours wait behind the outstanding one.
     #[must_use]
     pub fn queued(&self) -> usize {
@@ -239,6 +247,7 @@ impl Link {
         let Frame { message, deviations, text, .. } = frame;
         match message {
             Ok(Message::Call { unique_id, action, payload }) => {
+                self.calls_received += 1;
                 let call = ReceivedCall { unique_id, text, deviations };
                 self.take_call(call, &action, payload, effects);
             }
@@ -329,7 +338,7 @@ impl Link {
             let meant = protocol.schema().message_loosely(action);
             let meant = meant.filter(|meant| mode != Mode::Strict || meant.is_billing)?;
             let raw = action.to_owned();
-            deviations.push(Deviation { kind: "action_spelling", pointer: String::new(), raw });
+            deviations.push(Deviation { kind: DeviationCode::ActionSpelling, pointer: String::new(), raw });
             Some(meant)
         });
         match message {
@@ -342,6 +351,7 @@ impl Link {
     fn take_fault(&mut self, fault: Fault, text: &str, effects: &mut Vec<Effect<'_>>) {
         match fault {
             Fault::Call { unique_id, action, violation } => {
+                self.calls_received += 1;
                 self.refuse(&unique_id, action, vec![violation], effects);
             }
             Fault::Answer { unique_id, violation } => {

@@ -3,6 +3,7 @@
 use super::Link;
 use super::effect::{Effect, Outcome, Resolution, describe, ignored, kept_text};
 use crate::frame::Payload;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::Direction;
 use crate::protocol::validate::Mode;
@@ -52,7 +53,11 @@ impl Link {
         let known = protocol.error_code(code);
         if known.is_none_or(|known| protocol.spelling(known) != code) {
             let raw = code.chars().take(RAW_LIMIT).collect();
-            deviations.push(Deviation { kind: "error_code_spelling", pointer: String::new(), raw });
+            deviations.push(Deviation {
+                kind: DeviationCode::ErrorCodeSpelling,
+                pointer: String::new(),
+                raw,
+            });
         }
         effects.push(Effect::Resolve(Resolution {
             late,
@@ -68,7 +73,7 @@ impl Link {
         let meant = self.calls.meant_by(unique_id).filter(|_| self.options.mode == Mode::Tolerant);
         let Some(meant) = meant else { return unique_id.to_owned() };
         let raw = unique_id.chars().take(RAW_LIMIT).collect();
-        deviations.push(Deviation { kind: "unique_id_spelling", pointer: String::new(), raw });
+        deviations.push(Deviation { kind: DeviationCode::UniqueIdSpelling, pointer: String::new(), raw });
         meant
     }
 

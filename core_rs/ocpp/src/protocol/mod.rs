@@ -5,6 +5,7 @@
 
 pub mod definition;
 pub mod describe;
+pub mod deviation;
 pub mod error_table;
 pub mod json_schema;
 mod limits;

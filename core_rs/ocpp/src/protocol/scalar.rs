@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::schema::EnumerationSchema;
 use crate::protocol::validate::{Mode, Walk};
@@ -20,7 +21,9 @@ pub(crate) fn string(walk: &mut Walk<'_>, limit: Option<usize>, value: &mut Valu
             Mode::Strict => {
                 property(walk, path, "too_long", format!("expected at most {limit} characters"));
             }
-            Mode::Tolerant | Mode::Lenient => walk.deviation("too_long", path, value.to_json(RAW_LIMIT)),
+            Mode::Tolerant | Mode::Lenient => {
+                walk.deviation(DeviationCode::TooLong, path, value.to_json(RAW_LIMIT));
+            }
         }
     }
 }
@@ -44,7 +47,7 @@ pub(crate) fn enumeration(
         return property(walk, path, "not_in_enumeration", format!("not a value of {}", schema.name));
     }
     let found = schema.find_loosely(text);
-    let kind = if found.is_some() { "enumeration_spelling" } else { "unknown_value" };
+    let kind = if found.is_some() { DeviationCode::EnumerationSpelling } else { DeviationCode::UnknownValue };
     walk.deviation(kind, path, value.to_json(RAW_LIMIT));
     if let Some(symbol) = found {
         *value = Value::Symbol(symbol);
@@ -62,7 +65,9 @@ pub(crate) fn date_time(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<
     }
     match walk.mode {
         Mode::Strict => property(walk, path, "bad_date_time", "not a date and time by RFC 3339".to_owned()),
-        Mode::Tolerant | Mode::Lenient => walk.deviation("bad_date_time", path, value.to_json(RAW_LIMIT)),
+        Mode::Tolerant | Mode::Lenient => {
+            walk.deviation(DeviationCode::BadDateTime, path, value.to_json(RAW_LIMIT));
+        }
     }
 }
 
@@ -90,7 +95,9 @@ pub(crate) fn integer(
     if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
         match walk.mode {
             Mode::Strict => property(walk, path, "out_of_range", "outside the allowed range".to_owned()),
-            Mode::Tolerant | Mode::Lenient => walk.deviation("out_of_range", path, number.to_string()),
+            Mode::Tolerant | Mode::Lenient => {
+                walk.deviation(DeviationCode::OutOfRange, path, number.to_string());
+            }
         }
     }
     *value = Value::Integer(number);
@@ -107,7 +114,7 @@ pub(crate) fn decimal(
     if let (Value::String(Cow::Borrowed(text)), false) = (&*value, walk.mode == Mode::Strict) {
         let text: &str = text;
         if text.parse::<f64>().is_ok_and(f64::is_finite) {
-            walk.deviation("number_as_string", path, value.to_json(RAW_LIMIT));
+            walk.deviation(DeviationCode::NumberAsString, path, value.to_json(RAW_LIMIT));
             *value = Value::Number(text);
         }
     }
@@ -117,10 +124,10 @@ pub(crate) fn decimal(
     let Some(number) = finite(text) else {
         return property(walk, path, "out_of_range", "the number is too large".to_owned());
     };
-    let Some((reason, detail)) = decimal_fault(text, number, tenths, min) else { return };
+    let Some((code, detail)) = decimal_fault(text, number, tenths, min) else { return };
     match walk.mode {
-        Mode::Strict => property(walk, path, reason, detail.to_owned()),
-        Mode::Tolerant | Mode::Lenient => walk.deviation(reason, path, (*text).to_owned()),
+        Mode::Strict => property(walk, path, code.as_str(), detail.to_owned()),
+        Mode::Tolerant | Mode::Lenient => walk.deviation(code, path, (*text).to_owned()),
     }
 }
 
@@ -129,17 +136,17 @@ pub(crate) fn finite(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
-/// What is wrong with a number, as reason and detail.
+/// What is wrong with a number, as code and detail.
 pub(crate) fn decimal_fault(
     text: &str,
     number: f64,
     tenths: bool,
     min: Option<f64>,
-) -> Option<(&'static str, &'static str)> {
+) -> Option<(DeviationCode, &'static str)> {
     if min.is_some_and(|min| number < min) {
-        Some(("out_of_range", "below the least allowed value"))
+        Some((DeviationCode::OutOfRange, "below the least allowed value"))
     } else if tenths && !is_multiple_of_tenth(text) {
-        Some(("too_precise", "at most one digit may follow the decimal point"))
+        Some((DeviationCode::TooPrecise, "at most one digit may follow the decimal point"))
     } else {
         None
     }
@@ -159,7 +166,7 @@ pub(crate) fn boolean(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_
     };
     match meant {
         Some(meant) if walk.mode != Mode::Strict => {
-            walk.deviation("not_a_boolean", path, value.to_json(RAW_LIMIT));
+            walk.deviation(DeviationCode::NotABoolean, path, value.to_json(RAW_LIMIT));
             *value = Value::Boolean(meant);
         }
         _ => walk.wrong_type(path, "a boolean"),
@@ -172,7 +179,7 @@ fn make_string(walk: &mut Walk<'_>, value: &mut Value<'_>, path: &Path<'_>) {
     if walk.mode == Mode::Strict || matches!(value, Value::String(_) | Value::Null) {
         return;
     }
-    walk.deviation("not_a_string", path, value.to_json(RAW_LIMIT));
+    walk.deviation(DeviationCode::NotAString, path, value.to_json(RAW_LIMIT));
     *value = match &*value {
         Value::Number(text) => Value::String(Cow::Borrowed(text)),
         other => Value::String(Cow::Owned(other.to_json(usize::MAX))),
@@ -197,7 +204,7 @@ fn repair_integer(walk: &mut Walk<'_>, text: &str, path: &Path<'_>) -> Option<i6
         Some(number) => number,
         None => round_to_integer(text, path.is_identity())?,
     };
-    walk.deviation("not_an_integer", path, text.chars().take(RAW_LIMIT).collect());
+    walk.deviation(DeviationCode::NotAnInteger, path, text.chars().take(RAW_LIMIT).collect());
     Some(number)
 }
 

@@ -6,6 +6,7 @@
 //! symbols.
 
 use crate::protocol::definition::Items;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 use crate::protocol::scalar;
 use crate::protocol::schema::{Direction, FieldSchema, Kind, ObjectSchema, Schema};
@@ -74,11 +75,11 @@ impl<'s> Walk<'s> {
             Value::Object(_) => {}
             Value::Null => *payload = Value::Object(Vec::new()),
             Value::Array(items) if items.is_empty() && self.mode != Mode::Strict => {
-                self.deviation("payload_is_array", &Path::ROOT, "[]".to_owned());
+                self.deviation(DeviationCode::PayloadIsArray, &Path::ROOT, "[]".to_owned());
                 *payload = Value::Object(Vec::new());
             }
             _ if self.mode == Mode::Lenient => {
-                self.deviation("not_an_object", &Path::ROOT, payload.to_json(RAW_LIMIT));
+                self.deviation(DeviationCode::NotAnObject, &Path::ROOT, payload.to_json(RAW_LIMIT));
                 *payload = match payload {
                     Value::Array(items) => items.swap_remove(0),
                     _ => Value::Null,
@@ -110,7 +111,7 @@ impl<'s> Walk<'s> {
             expected = place + 1;
             let field = &object.fields[place];
             if matches!(value, Value::Null) && self.mode != Mode::Strict {
-                self.deviation("null_field", &path.name(field.name), "null".to_owned());
+                self.deviation(DeviationCode::NullField, &path.name(field.name), "null".to_owned());
                 return false;
             }
             if seen & (1 << place) != 0 {
@@ -134,7 +135,7 @@ impl<'s> Walk<'s> {
             return true;
         }
         self.report.violations.truncate(before);
-        self.deviation("field_dropped", path, value.to_json(RAW_LIMIT));
+        self.deviation(DeviationCode::FieldDropped, path, value.to_json(RAW_LIMIT));
         false
     }
 
@@ -159,7 +160,7 @@ impl<'s> Walk<'s> {
                 return true;
             }
             left[place] -= u8::from(!is_null);
-            self.deviation("duplicate_field", &path.name(key.as_str()), value.to_json(RAW_LIMIT));
+            self.deviation(DeviationCode::DuplicateField, &path.name(key.as_str()), value.to_json(RAW_LIMIT));
             false
         });
     }
@@ -173,7 +174,7 @@ impl<'s> Walk<'s> {
                 true
             }
             Mode::Tolerant | Mode::Lenient => {
-                self.deviation("unknown_field", &path, value.to_json(RAW_LIMIT));
+                self.deviation(DeviationCode::UnknownField, &path, value.to_json(RAW_LIMIT));
                 false
             }
         }
@@ -195,7 +196,7 @@ impl<'s> Walk<'s> {
             // `readonly` of a configuration key: the key and its value are worth more.
             let is_worth_less = self.mode == Mode::Tolerant && matches!(field.kind, Kind::Boolean);
             if self.mode == Mode::Lenient || is_worth_less {
-                self.deviation("missing_field", &path, String::new());
+                self.deviation(DeviationCode::MissingField, &path, String::new());
             } else {
                 let detail = "a required field is missing".to_owned();
                 self.violation(ErrorCode::ProtocolError, &path, "missing", detail);
@@ -210,7 +211,7 @@ impl<'s> Walk<'s> {
         };
         if !matches!(value, Value::Array(_)) && self.mode != Mode::Strict {
             // Huawei sends a lone meterValue without its array (lbbrhzn/ocpp issue 1144).
-            self.deviation("not_an_array", path, value.to_json(RAW_LIMIT));
+            self.deviation(DeviationCode::NotAnArray, path, value.to_json(RAW_LIMIT));
             *value = Value::Array(vec![std::mem::replace(value, Value::Null)]);
         }
         let Value::Array(items) = value else {
@@ -242,7 +243,7 @@ impl<'s> Walk<'s> {
             self.single(kind, item, &path);
             let usable = std::mem::replace(&mut self.report.violations, before).is_empty();
             if !usable {
-                self.deviation("item_dropped", &path, item.to_json(RAW_LIMIT));
+                self.deviation(DeviationCode::ItemDropped, &path, item.to_json(RAW_LIMIT));
             }
             usable
         });
@@ -265,16 +266,21 @@ impl<'s> Walk<'s> {
     }
 
     fn count(&mut self, count: usize, bounds: Items, path: &Path<'_>) {
-        let (reason, detail) = if count < bounds.min {
-            ("too_few_items", format!("expected at least {} items", bounds.min))
+        let (code, detail) = if count < bounds.min {
+            (DeviationCode::TooFewItems, format!("expected at least {} items", bounds.min))
         } else if bounds.max.is_some_and(|max| count > max) {
-            ("too_many_items", format!("expected at most {} items", bounds.max.unwrap_or_default()))
+            (
+                DeviationCode::TooManyItems,
+                format!("expected at most {} items", bounds.max.unwrap_or_default()),
+            )
         } else {
             return;
         };
         match self.mode {
-            Mode::Strict => self.violation(ErrorCode::OccurenceConstraintViolation, path, reason, detail),
-            Mode::Tolerant | Mode::Lenient => self.deviation(reason, path, count.to_string()),
+            Mode::Strict => {
+                self.violation(ErrorCode::OccurenceConstraintViolation, path, code.as_str(), detail);
+            }
+            Mode::Tolerant | Mode::Lenient => self.deviation(code, path, count.to_string()),
         }
     }
 
@@ -299,7 +305,7 @@ impl<'s> Walk<'s> {
         }
     }
 
-    pub(crate) fn deviation(&mut self, kind: &'static str, path: &Path<'_>, raw: String) {
+    pub(crate) fn deviation(&mut self, kind: DeviationCode, path: &Path<'_>, raw: String) {
         if self.report.deviations.len() < DEVIATION_LIMIT {
             self.report.deviations.push(Deviation { kind, pointer: path.pointer(), raw });
         }

@@ -1,5 +1,6 @@
 //! The faults of a message: broken rules, and deviations that were repaired or kept.
 
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::error_table::ErrorCode;
 
 /// One broken rule.
@@ -18,8 +19,8 @@ pub struct Violation {
 /// One deviation from the standard that was repaired, or kept as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
-    /// Stable name, e.g. `unknown_value`.
-    pub kind: &'static str,
+    /// What differs.
+    pub kind: DeviationCode,
     /// JSON pointer into the payload; empty for the frame as a whole.
     pub pointer: String,
     /// The value that was found there, as JSON text, cut to `RAW_LIMIT` bytes.

@@ -325,3 +325,20 @@ fn a_deviation_quotes_no_secret() {
         assert!(deviations.iter().all(|deviation| !deviation.raw.contains("1234567890")), "{deviations:?}");
     }
 }
+
+#[test]
+fn every_call_of_the_other_side_is_counted() {
+    let mut link = central_system();
+    let mut received = |text: &str| {
+        let _ = link.receive(text, 0.0);
+        link.calls_received()
+    };
+    assert_eq!(received(r#"[2,"1","Heartbeat",{}]"#), 1);
+    assert_eq!(received(r#"[2,"1","Heartbeat",{}]"#), 2, "repeated");
+    assert_eq!(received(r#"[2,"2","Authorize",{}]"#), 3, "refused");
+    assert_eq!(received(r#"[2,"3","Authorize",{"idTag":?}]"#), 4, "damaged");
+    assert_eq!(received(r#"[2,"4","Heartbeat",{}][2,"5","Heartbeat",{}]"#), 6, "two in one text");
+    assert_eq!(received(r#"[3,"6",{}]"#), 6);
+    assert_eq!(received(r#"[4,"6","InternalError","",{}]"#), 6);
+    assert_eq!(received("hello"), 6);
+}

@@ -82,7 +82,7 @@ fn an_answer_under_our_id_in_another_spelling_is_ours() {
         for text in [format!(r#"[3,"{other}",{{}}]"#), format!(r#"[4,"{other}","NotSupported",""]"#)] {
             let ended = ended(&mut link(Mode::Tolerant), &text);
             assert!(matches!(ended.outcome, Outcome::Result | Outcome::CallError), "{text}");
-            assert_eq!(ended.deviations[0].kind, "unique_id_spelling");
+            assert_eq!(ended.deviations[0].kind.as_str(), "unique_id_spelling");
             let strict = link(Mode::Strict).receive(&text, 1.0).len();
             assert_eq!(strict, 1, "{text}: ignored");
         }

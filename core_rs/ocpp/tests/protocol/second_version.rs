@@ -116,7 +116,7 @@ fn a_call_of_ours_goes_out_and_its_result_comes_in() {
         panic!("{effects:?}");
     };
     let mood = payload.as_ref().and_then(|payload| payload.get("mood")).and_then(Value::as_str);
-    assert_eq!((mood, deviations[0].kind), (Some("Grumpy"), "enumeration_spelling"));
+    assert_eq!((mood, deviations[0].kind.as_str()), (Some("Grumpy"), "enumeration_spelling"));
     assert!(link.call("8", "Greet", r#"{"name":"Ada"}"#, 0.0, 5.0).is_err(), "the other side sends it");
 }
 

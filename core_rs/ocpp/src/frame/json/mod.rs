@@ -10,6 +10,7 @@ mod strings;
 
 pub use self::reader::Reader;
 pub use self::salvage::salvage;
+use crate::protocol::deviation::DeviationCode;
 
 /// A fault of a JSON text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +63,8 @@ pub struct SyntaxError {
 /// One place that was repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
-    /// Stable name: `missing_value`, `stray_comma`, `control_character`, `lone_surrogate`; of a damaged text also
-    /// `bare_word`, `bracket`, `cut_off`, `name`, `string`, `surplus`, `too_deep`.
-    pub kind: &'static str,
+    /// What was repaired.
+    pub kind: DeviationCode,
     /// Byte offset in the text.
     pub offset: usize,
 }

@@ -2,6 +2,7 @@
 
 use super::{Fault, Repair, SyntaxError};
 use crate::protocol::Limits;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::value::{Key, Value};
 
 /// Reads values from one text.
@@ -172,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Refuse a comma that separates nothing, or drop it.
     fn stray_comma(&mut self) -> Read<()> {
-        self.repair_or(Fault::UnexpectedByte(b','), "stray_comma")?;
+        self.repair_or(Fault::UnexpectedByte(b','), DeviationCode::StrayComma)?;
         self.at += 1;
         Ok(())
     }
@@ -180,7 +181,7 @@ impl<'a> Reader<'a> {
     fn member_value(&mut self, depth: usize) -> Read<Value<'a>> {
         match self.peek() {
             Some(b',' | b'}') if self.tolerant => {
-                self.repairs.push(Repair { kind: "missing_value", offset: self.at });
+                self.repairs.push(Repair { kind: DeviationCode::MissingValue, offset: self.at });
                 Ok(Value::Null)
             }
             Some(first) => self.value_from(first, depth + 1),
@@ -243,7 +244,7 @@ impl<'a> Reader<'a> {
         self.at - start
     }
 
-    pub(super) fn repair_or(&mut self, fault: Fault, kind: &'static str) -> Read<()> {
+    pub(super) fn repair_or(&mut self, fault: Fault, kind: DeviationCode) -> Read<()> {
         if !self.tolerant {
             return Err(self.fault(fault));
         }

@@ -7,6 +7,7 @@
 use super::reader::Reader;
 use super::{Fault, Repair};
 use crate::protocol::Limits;
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::value::{Key, Value};
 use std::borrow::Cow;
 
@@ -50,12 +51,12 @@ impl<'a> Salvager<'a> {
         self.reader.at += 1;
         loop {
             match self.reader.peek() {
-                None => break self.repair("cut_off"),
+                None => break self.repair(DeviationCode::CutOff),
                 Some(b'}') => break self.reader.at += 1,
-                Some(b']') => break self.repair("bracket"),
+                Some(b']') => break self.repair(DeviationCode::Bracket),
                 Some(b',' | b':') => self.reader.at += 1,
                 Some(b'[' | b'{') => {
-                    self.repair("name");
+                    self.repair(DeviationCode::Name);
                     let _ = self.value(depth + 1);
                 }
                 Some(_) => {
@@ -64,7 +65,7 @@ impl<'a> Salvager<'a> {
                     if members.len() < self.limits.members {
                         members.push((Key::Text(name), value));
                     } else {
-                        self.repair("surplus");
+                        self.repair(DeviationCode::Surplus);
                     }
                 }
             }
@@ -77,16 +78,16 @@ impl<'a> Salvager<'a> {
         self.reader.at += 1;
         loop {
             match self.reader.peek() {
-                None => break self.repair("cut_off"),
+                None => break self.repair(DeviationCode::CutOff),
                 Some(b']') => break self.reader.at += 1,
-                Some(b'}') => break self.repair("bracket"),
+                Some(b'}') => break self.repair(DeviationCode::Bracket),
                 Some(b',' | b':') => self.reader.at += 1,
                 Some(_) => {
                     let Some(item) = self.value(depth + 1) else { continue };
                     if items.len() < self.limits.items {
                         items.push(item);
                     } else {
-                        self.repair("surplus");
+                        self.repair(DeviationCode::Surplus);
                     }
                 }
             }
@@ -108,13 +109,13 @@ impl<'a> Salvager<'a> {
 
     fn member_value(&mut self, depth: usize) -> Value<'a> {
         if self.reader.peek() != Some(b':') {
-            self.repair("missing_value");
+            self.repair(DeviationCode::MissingValue);
             return Value::Null;
         }
         self.reader.at += 1;
         match self.reader.peek() {
             None | Some(b',' | b'}' | b']') => {
-                self.repair("missing_value");
+                self.repair(DeviationCode::MissingValue);
                 Value::Null
             }
             Some(_) => self.value(depth + 1).unwrap_or(Value::Null),
@@ -129,7 +130,7 @@ impl<'a> Salvager<'a> {
             Err(error) => error.fault,
         };
         self.reader.at = start;
-        self.repair("string");
+        self.repair(DeviationCode::String);
         let inside = &self.reader.text[start + 1..];
         let Some(length) = inside.find('"').filter(|_| fault != Fault::UnexpectedEnd) else {
             self.reader.at = self.reader.text.len();
@@ -146,7 +147,7 @@ impl<'a> Salvager<'a> {
         let rest = &self.reader.bytes[start..];
         let length = rest.iter().position(|byte| DELIMITERS.contains(byte)).unwrap_or(rest.len());
         if length == 0 {
-            self.repair("bracket");
+            self.repair(DeviationCode::Bracket);
             self.reader.at += 1;
             return None;
         }
@@ -160,7 +161,7 @@ impl<'a> Salvager<'a> {
             Ok(value) if alone.peek().is_none() => Some(value),
             _ => {
                 self.reader.at = start;
-                self.repair("bare_word");
+                self.repair(DeviationCode::BareWord);
                 self.reader.at = start + length;
                 Some(Value::String(Cow::Borrowed(word)))
             }
@@ -169,7 +170,7 @@ impl<'a> Salvager<'a> {
 
     /// Leave out what is nested too deeply, up to the bracket that closes it.
     fn skip(&mut self) {
-        self.repair("too_deep");
+        self.repair(DeviationCode::TooDeep);
         let mut open = 0_usize;
         while let Some(byte) = self.reader.peek() {
             match byte {
@@ -188,7 +189,7 @@ impl<'a> Salvager<'a> {
         }
     }
 
-    fn repair(&mut self, kind: &'static str) {
+    fn repair(&mut self, kind: DeviationCode) {
         if self.repairs.len() < LISTED {
             self.repairs.push(Repair { kind, offset: self.reader.at });
         }

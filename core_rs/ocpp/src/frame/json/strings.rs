@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Fault;
 use super::reader::{Read, Reader};
+use crate::protocol::deviation::DeviationCode;
 use crate::protocol::plain_run::plain_run;
 
 impl<'a> Reader<'a> {
@@ -36,7 +37,7 @@ impl<'a> Reader<'a> {
                     text.push(character);
                 }
                 Some(control) => {
-                    self.repair_or(Fault::ControlCharacter, "control_character")?;
+                    self.repair_or(Fault::ControlCharacter, DeviationCode::ControlCharacter)?;
                     text.push(char::from(*control));
                     self.at += 1;
                 }
@@ -84,7 +85,7 @@ impl<'a> Reader<'a> {
             self.at = back;
         }
         let after = std::mem::replace(&mut self.at, start);
-        self.repair_or(Fault::LoneSurrogate, "lone_surrogate")?;
+        self.repair_or(Fault::LoneSurrogate, DeviationCode::LoneSurrogate)?;
         self.at = after;
         Ok(char::REPLACEMENT_CHARACTER)
     }
