@@ -205,7 +205,7 @@ def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict
     """Return the handlers of the messages of charge points that record no money, by action."""
     over = partial(note_sessions_over, storage.ledger, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
-    statuses = StatusBatcher(storage.message_steps.rows, settings.connectors_per_charge_point)
+    statuses = StatusBatcher(storage.message_steps, settings.connectors_per_charge_point)
     status = StatusServices(statuses, clock, over)
     return {
         **charge_point_handlers(boot, status),

@@ -100,7 +100,7 @@ async def attack(server: Server, key: str) -> None:
             statuses[type(error).__name__] += 1
 
     async def attackers() -> None:
-        # Nobody waits for an answer, so that slow answers do not slow the attack.
+        # It does not wait for answers, so that slow ones do not slow it.
         due = time.monotonic()
         async with asyncio.TaskGroup() as guesses:
             while (now := time.monotonic()) < end:

@@ -6,7 +6,7 @@ from typing import Final
 from app.batcher import Batcher
 from app.charge_points.records import StatusRecorded, StatusReport
 from app.charge_points.store import record_statuses
-from app.database.prepared import Run
+from app.database.prepared import Prepared
 from app.errors import StoreUnavailable
 from app.types import ChargePointKey
 
@@ -20,14 +20,14 @@ _Result = StatusRecorded | Exception
 class StatusBatcher:
     """The statements of one worker about the states of connectors."""
 
-    def __init__(self, run: Run, connector_limit: int) -> None:
+    def __init__(self, steps: Prepared, connector_limit: int) -> None:
         """Make a batcher.
 
         Args:
-            run: runs a statement in a transaction of its own.
+            steps: the connections that run the statements.
             connector_limit: the most connectors that a charge point may have.
         """
-        self._run = run
+        self._steps = steps
         self._connector_limit = connector_limit
         self._batcher: Batcher[_Reported, _Result] = Batcher(self._record, _BATCH)
 
@@ -58,7 +58,7 @@ class StatusBatcher:
 
     async def _record_together(self, reports: Sequence[_Reported]) -> Sequence[_Result]:
         try:
-            return await record_statuses(self._run, reports, self._connector_limit)
+            return await record_statuses(self._steps.rows, reports, self._connector_limit)
         except StoreUnavailable:
             raise
         except Exception as error:

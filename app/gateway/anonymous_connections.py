@@ -144,7 +144,7 @@ class AnonymousConnections:
     def _pause(self, loop: asyncio.AbstractEventLoop, flow: FlowControl, wait_s: float) -> None:
         """Stop to read a connection for a while."""
         flow.pause_reading()
-        # Only now: uvloop calls a timer that is due before what `call_soon` has in its queue.
+        # Only now: uvloop calls an expired timer before what `call_soon` has in its queue.
         loop.call_later(wait_s, flow.resume_reading)
 
     def _make_room(self, newcomer: str, now: float) -> bool:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from app.charge_points.records import StatusRecorded, StatusReport
 from app.charge_points.status_batcher import StatusBatcher
 from app.charge_points.store import ConnectorStore
-from app.database.prepared import Row
+from app.database.prepared import Prepared, Row
 from app.database.statements import Statement
 from app.errors import StoreUnavailable
 from app.types import ChargePointKey
@@ -49,7 +49,7 @@ def place(records: ChargePointRecords) -> ChargePointKey:
 
 async def test_reports_that_come_at_once_share_a_statement(records: ChargePointRecords) -> None:
     counted = Counted(records)
-    batcher = StatusBatcher(counted.rows, connector_limit=64)
+    batcher = StatusBatcher(cast(Prepared, counted), connector_limit=64)
     here = place(records)
     found = await asyncio.gather(*(batcher.record(here, report(number)) for number in range(40)))
     assert found == [STORED] * 40
@@ -68,7 +68,7 @@ async def test_reports_that_come_at_once_share_a_statement(records: ChargePointR
 async def test_of_reports_of_one_connector_the_last_counts(
     records: ChargePointRecords, reported: list[str], left: str
 ) -> None:
-    batcher = StatusBatcher(Counted(records).rows, connector_limit=64)
+    batcher = StatusBatcher(cast(Prepared, Counted(records)), connector_limit=64)
     here = place(records)
     found = await asyncio.gather(*(batcher.record(here, report(1, status)) for status in reported))
     assert all(one.is_stored for one in found)
@@ -79,7 +79,7 @@ async def test_each_report_of_available_between_others_is_seen_to_end_a_session(
     records: ChargePointRecords,
 ) -> None:
     await records.storage.ledger.start_transaction(records.start())
-    batcher = StatusBatcher(Counted(records).rows, connector_limit=64)
+    batcher = StatusBatcher(cast(Prepared, Counted(records)), connector_limit=64)
     here = place(records)
     reported = ("Charging", "Available", "Preparing")
     found = await asyncio.gather(*(batcher.record(here, report(1, status)) for status in reported))
@@ -87,7 +87,7 @@ async def test_each_report_of_available_between_others_is_seen_to_end_a_session(
 
 
 async def test_a_report_of_a_charge_point_that_was_deleted_fails_alone(records: ChargePointRecords) -> None:
-    batcher = StatusBatcher(Counted(records).rows, connector_limit=64)
+    batcher = StatusBatcher(cast(Prepared, Counted(records)), connector_limit=64)
     gone = ChargePointKey(records.tenant.id, 2**40)
     found = await asyncio.gather(
         batcher.record(place(records), report(1)),
@@ -104,7 +104,7 @@ async def test_without_a_database_all_of_a_batch_fail_and_the_next_goes_on(
     records: ChargePointRecords,
 ) -> None:
     counted = Counted(records)
-    batcher = StatusBatcher(counted.rows, connector_limit=64)
+    batcher = StatusBatcher(cast(Prepared, counted), connector_limit=64)
     here = place(records)
     counted.is_away = True
     found = await asyncio.gather(
@@ -119,7 +119,7 @@ async def test_without_a_database_all_of_a_batch_fail_and_the_next_goes_on(
 async def test_reports_of_the_same_connectors_on_two_workers_never_wait_in_a_circle(
     records: ChargePointRecords,
 ) -> None:
-    batchers = [StatusBatcher(records.storage.message_steps.rows, connector_limit=64) for _ in range(4)]
+    batchers = [StatusBatcher(records.storage.message_steps, connector_limit=64) for _ in range(4)]
     here = place(records)
     numbers = list(range(60))
     for turn in range(10):

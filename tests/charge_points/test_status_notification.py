@@ -30,7 +30,7 @@ class Reported:
     async def report(self, status: str, connector_id: int = 1, **more: Any) -> None:
         """Handle one StatusNotification."""
         request: Any = {"connectorId": connector_id, "errorCode": "NoError", "status": status, **more}
-        statuses = StatusBatcher(self.records.storage.message_steps.rows, connector_limit=4)
+        statuses = StatusBatcher(self.records.storage.message_steps, connector_limit=4)
         services = StatusServices(statuses, SystemClock(), self._over)
         assert await handle(services, self._connection(), request) == {}
 

@@ -38,7 +38,7 @@ def test_each_connection_is_read_at_last_although_the_loop_is_late(
         transport: Any = None
         for number, flow in enumerate(flows):
             anonymous.enter(transport, flow, f"192.0.2.{number}", 0)  # type: ignore[arg-type]
-            # The loop is busy with something else, so that timers are due before what was called first.
+            # The loop is busy with something else, so that timers expire before it goes on.
             time.sleep(0.004)  # noqa: ASYNC251 - the test is about that
             await asyncio.sleep(0)
         await asyncio.sleep(0.1)
