@@ -15,6 +15,7 @@ from typing import Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from app.gateway.accept_turns import AcceptTurns
 from app.gateway.limiter import Network, network_of
 from app.logs import get_logger
 from app.metrics import LIMITS_HIT
@@ -33,8 +34,6 @@ _GRACE_S: Final = 1.0
 """Seconds in which a connection is not surplus: a site that reconnects at once sends its heads so soon."""
 
 _LINGER_S: Final = 1.0
-_BURST_S: Final = 0.5
-"""Seconds of accepts that may come at once."""
 
 _LOG = get_logger(__name__)
 
@@ -81,8 +80,7 @@ class AnonymousConnections:
         self._of_address: Counter[str] = Counter()
         self._cut_off: Counter[str] = Counter()
         self._is_sweeping = False
-        # One for addresses that have many connections, one for all others, which so need not wait for them.
-        self._next_accept = {True: 0.0, False: 0.0}
+        self._turns = AcceptTurns(self.limits.accepts_per_s)
 
     def enter(
         self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
@@ -102,7 +100,9 @@ class AnonymousConnections:
         connection = AnonymousConnection(transport, flow, address, now, now + self.limits.head_s)
         self._connections[connection] = None
         self._of_address[address] += 1
-        self._pace(loop, connection, now)
+        if not self._turns.take(loop):
+            # Not now: the transport begins to read right after `connection_made`.
+            loop.call_soon(self._wait_for_turn, loop, connection)
         if not self._is_sweeping:
             self._is_sweeping = True
             loop.call_later(_SWEEP_S, self._sweep, loop)
@@ -127,25 +127,20 @@ class AnonymousConnections:
         self.leave(connection)
         asyncio.get_running_loop().call_later(_LINGER_S, connection.transport.abort)
 
-    def _pace(self, loop: asyncio.AbstractEventLoop, connection: AnonymousConnection, now: float) -> None:
-        """Read a connection later if too many come at once, so that charge points are served meanwhile."""
-        is_crowd = self._is_crowd(connection.address)
-        self._next_accept[is_crowd] = (
-            max(self._next_accept[is_crowd], now - _BURST_S) + 1.0 / self.limits.accepts_per_s
-        )
-        wait_s = self._next_accept[is_crowd] - now
-        if wait_s > 0.0:
-            LIMITS_HIT.labels("accept_rate").inc()
-            connection.arrived_at = now + wait_s
-            connection.deadline = connection.arrived_at + self.limits.head_s
-            # Not now: the transport begins to read right after `connection_made`.
-            loop.call_soon(self._pause, loop, connection.flow, wait_s)
+    def _wait_for_turn(self, loop: asyncio.AbstractEventLoop, connection: AnonymousConnection) -> None:
+        """Read a connection later, because too many come at once."""
+        LIMITS_HIT.labels("accept_rate").inc()
+        connection.flow.pause_reading()
 
-    def _pause(self, loop: asyncio.AbstractEventLoop, flow: FlowControl, wait_s: float) -> None:
-        """Stop to read a connection for a while."""
-        flow.pause_reading()
-        # Only now: uvloop calls an expired timer before what `call_soon` has in its queue.
-        loop.call_later(wait_s, flow.resume_reading)
+        def read() -> bool:
+            if connection not in self._connections or connection.transport.is_closing():
+                return False
+            connection.arrived_at = loop.time()
+            connection.deadline = connection.arrived_at + self.limits.head_s
+            connection.flow.resume_reading()
+            return True
+
+        self._turns.wait(loop, connection.address, read)
 
     def _make_room(self, newcomer: str, now: float) -> bool:
         """Close the oldest connection that does not go on, or is of a crowd. Return False if there is none.
