@@ -116,11 +116,13 @@ async def attack(server: Server, key: str) -> None:
             assert status == 101, status
             await asyncio.sleep(_GENUINE_EVERY_S)
 
-    before = cpu_use(server.processes)
+    begun, before = time.monotonic(), cpu_use(server.processes)
     await asyncio.gather(charge_point(), attackers())
-    used = cpu_use(server.processes).since(before).exact_s
-    total = sum(statuses.values())
-    print(f"{total / _ATTACK_S:.0f} tries/s: {dict(statuses)}; the server used {used / _ATTACK_S:.2f} cores")
+    used, took_s = cpu_use(server.processes).since(before).exact_s, time.monotonic() - begun
+    print(
+        f"{_TRIES_PER_S} tries/s for {_ATTACK_S} s: {dict(statuses)}; answered after {took_s:.0f} s, "
+        f"in which the server used {used / took_s:.2f} cores"
+    )
     print(
         f"{len(genuine)} genuine logins: median {1000 * statistics.median(genuine):.0f} ms, "
         f"slowest {1000 * max(genuine):.0f} ms"
