@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app.answers import Handler
 from app.api import install_api
 from app.audit.service import AuditService
+from app.authorization_webhooks.parts import ExternalAuthorization
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
@@ -34,7 +35,7 @@ from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
 from app.gateway.registry import Registry
-from app.id_tags.handlers import id_tag_handlers
+from app.id_tags.handlers import Authorizes, id_tag_handlers
 from app.id_tags.service import AuthorizationPolicyService, Authorizer, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
@@ -42,6 +43,8 @@ from app.live.presence import Presence
 from app.login_attempts.service import LoginAttemptService
 from app.logs import setup_logging
 from app.ocpp import Protocol
+from app.outgoing.client import OutgoingClient
+from app.outgoing.signature import SecretCipher
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
@@ -49,6 +52,7 @@ from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
 from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
 from app.transactions.handlers.sessions_over import note_sessions_over
 from app.transactions.service import TransactionService
@@ -70,6 +74,7 @@ class WorkerParts:
     presence: Presence
     commands: CommandService
     bus: CommandBus
+    authorization: ExternalAuthorization
     clock: Clock
     settings: Settings
 
@@ -139,9 +144,16 @@ async def _start_worker(
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
-    parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
+    client = OutgoingClient(settings, clock)
+    stack.push_async_callback(client.close)
+    authorization = external_authorization(storage, client, clock, settings)
+    await authorization.start()
+    stack.push_async_callback(authorization.close)
+    starts = ExternalStarts(storage.ledger, authorization.authorizer)
+    stack.push_async_callback(starts.close)
+    parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, clock, settings)
     services = compose_services(parts)
-    gateway = Gateway(gateway_parts(parts, owner, registry))
+    gateway = Gateway(gateway_parts(parts, owner, registry, starts))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -162,7 +174,17 @@ async def _start_worker(
     return services, gateway
 
 
-def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
+def external_authorization(
+    storage: Storage, client: OutgoingClient, clock: Clock, settings: Settings
+) -> ExternalAuthorization:
+    """Return the parts that ask the authorization webhooks of tenants."""
+    local, cipher = Authorizer(storage.message_steps), SecretCipher(settings.credential_pepper)
+    return ExternalAuthorization.make(storage.database, local, client, cipher, clock)
+
+
+def gateway_parts(
+    parts: WorkerParts, owner: CommandOwner, registry: Registry, starts: ExternalStarts
+) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
     return GatewayParts(
@@ -173,8 +195,10 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
-        handlers=message_handlers(parts.storage, parts.clock, settings),
-        record_handlers=transaction_handlers(parts.storage.ledger, parts.clock),
+        handlers=message_handlers(
+            parts.storage, parts.authorization.authorizer, starts, parts.clock, settings
+        ),
+        record_handlers=transaction_handlers(parts.storage.ledger, starts, parts.clock),
     )
 
 
@@ -197,14 +221,16 @@ def command_effects(settings: Settings) -> CommandEffects:
     )
 
 
-def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
+def message_handlers(
+    storage: Storage, authorizer: Authorizes, starts: ExternalStarts, clock: Clock, settings: Settings
+) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
-    over = partial(note_sessions_over, storage.ledger, clock)
+    over = partial(note_sessions_over, storage.ledger, starts, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
     status = StatusServices(storage.message_steps, clock, settings.connectors_per_charge_point, over)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(Authorizer(storage.message_steps), clock),
+        **id_tag_handlers(authorizer, clock),
     }
 
 
@@ -231,6 +257,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         ConfigurationService(database),
         IdTagService(database),
         AuthorizationPolicyService(database),
+        parts.authorization.service,
         TransactionService(database, parts.storage.ledger, clock),
         AuditService(database),
         frames,

@@ -1,9 +1,10 @@
 """SQL of the audit."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from app.audit import tables
 from app.audit.records import AuditEntryRecord, NewAuditEntry
@@ -40,6 +41,10 @@ async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry
 
 class AuditStore(Repository):
     """The entries of one tenant."""
+
+    async def add(self, entry: NewAuditEntry) -> None:
+        """Insert an entry in the unit of work that does what it tells."""
+        await self.connection.execute(insert(_TABLE).values(asdict(entry)))
 
     async def page(self, limit: int, after: int | None = None) -> list[AuditEntryRecord]:
         """Return entries, the newest first. after: id of the last one seen."""

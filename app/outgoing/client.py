@@ -137,7 +137,8 @@ class OutgoingClient:
         ):
             LIMITS_HIT.labels("outgoing_requests").inc()
             raise OutgoingFailed(OutgoingFailure.BUSY, "Too many requests are under way.")
-        if not self._circuits.may_ask(endpoint, self._clock.monotonic()):
+        may_ask = self._circuits.may_ask(endpoint, self._clock.monotonic())
+        if not may_ask and not request.ignores_circuit:
             raise OutgoingFailed(
                 OutgoingFailure.CIRCUIT_OPEN, "The endpoint has failed repeatedly, and is asked again soon."
             )

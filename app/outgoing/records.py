@@ -54,7 +54,7 @@ class OutgoingRequest:
 
     secrets: signing secrets, `whsec_...`; the request has a signature by each of them. message_id: unique for
     each message, the same in each of its repetitions. deadline_s: for everything together: name, connection,
-    TLS, request and answer.
+    TLS, request and answer. ignores_circuit: it is sent although the endpoint has failed repeatedly.
     """
 
     tenant_id: TenantId
@@ -64,6 +64,7 @@ class OutgoingRequest:
     secrets: Sequence[str] = field(repr=False)
     deadline_s: float
     response_limit_bytes: int
+    ignores_circuit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,13 @@ from app.commands.store import effects
 from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
-from app.id_tags.rules import is_limited
-from app.id_tags.store import find_id_tags, find_unknown_tag_policies, lock_id_tags
+from app.id_tags.store import (
+    find_group_limits,
+    find_id_tags,
+    find_unknown_tag_policies,
+    lock_groups,
+    lock_id_tags,
+)
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
@@ -208,17 +213,7 @@ async def _insert_starts(
     window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
     """Judge new starts, insert them, and join what led to them and what came before them."""
-    tag_keys = sorted({key.tag for key in new})
-    tags = await find_id_tags(connection, tag_keys)
-    limited = [key for key in tag_keys if is_limited(tags.get(key))]
-    running = []
-    if limited:
-        await lock_id_tags(connection, limited)
-        running = await starts.find_running(connection, limited)
-    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
-    policies = await find_unknown_tag_policies(connection, strangers)
-    judged = start_rules.judge_starts(new, numbers, tags, policies, running)
-
+    judged = start_rules.judge_starts(new, numbers, await _tag_facts(connection, new))
     charge_points = {start.charge_point for start in new.values()}
     oldest = min(start.received_at for start in new.values()) - window
     remote = await effects.find_remote_starts(connection, charge_points, oldest, AWAITS_EFFECT)
@@ -241,6 +236,32 @@ async def _insert_starts(
         await _join_waiting_stops(connection, started)
     infos = {item.key: item.id_tag_info for item in judged}
     return {key: TransactionStarted(number, infos[key], False) for key, number in inserted.items()}
+
+
+async def _tag_facts(
+    connection: Connection, new: Mapping[StartKey, TransactionStart]
+) -> start_rules.TagFacts:
+    """Find what new starts are judged by. What limits them is locked until the commit."""
+    tags = await find_id_tags(connection, sorted({key.tag for key in new}))
+    named = {start_rules.external_group(start) for start in new.values()} - {None}
+    group_limits = await find_group_limits(connection, [group for group in named if group is not None])
+    limits = {
+        key: start_rules.start_limits(start, tags.get(key.tag), group_limits) for key, start in new.items()
+    }
+    groups = sorted({one.group for one in limits.values() if one.group and one.of_group is not None})
+    limited = sorted({key.tag for key, one in limits.items() if one.of_tag is not None})
+    running, running_in_groups = [], []
+    # Groups before tags everywhere, so that two ledgers cannot wait for each other.
+    if groups:
+        await lock_groups(connection, groups)
+    if limited:
+        await lock_id_tags(connection, limited)
+        running = await starts.find_running(connection, limited)
+    if groups:
+        running_in_groups = await starts.find_running_in_groups(connection, groups)
+    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
+    policies = await find_unknown_tag_policies(connection, strangers)
+    return start_rules.TagFacts(tags, policies, running, group_limits, running_in_groups)
 
 
 async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) -> None:

@@ -26,7 +26,8 @@ from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.login_attempts.store import add_login_attempts
-from app.main import WorkerParts, command_effects, compose_services
+from app.main import WorkerParts, command_effects, compose_services, external_authorization
+from app.outgoing.client import OutgoingClient
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import ApiKeyRecord, TenantRecord
@@ -284,6 +285,8 @@ async def open_api(
     delivered: list[Envelope] = []
     await presence.start(_Unconcerned())
     await bus.start(dict.fromkeys(get_args(Envelope), delivered.append))
+    client_of_tenants = OutgoingClient(settings, clock)
+    authorization = external_authorization(storage, client_of_tenants, clock, settings)
     try:
         if commands is None:
             effects = command_effects(settings)
@@ -292,12 +295,15 @@ async def open_api(
             )
             owner = CommandOwner(context, Registry(presence, bus, clock), presence)
             commands = CommandService(context, owner, presence)
-        services = WorkerParts(OCPP16, storage, presence, commands, bus, clock, settings)
+        await authorization.directory.refresh()
+        services = WorkerParts(OCPP16, storage, presence, commands, bus, authorization, clock, settings)
         with _app_with(compose_services(services)) as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
                 yield Api(services, clock, delivered, client, app)
     finally:
+        await authorization.close()
+        await client_of_tenants.close()
         await bus.close()
         await presence.close()
         await redis.aclose()
