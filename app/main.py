@@ -35,7 +35,7 @@ from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
 from app.gateway.registry import Registry
-from app.id_tags.handlers import Authorizes, id_tag_handlers
+from app.id_tags.handlers import id_tag_handlers
 from app.id_tags.service import AuthorizationPolicyService, Authorizer, IdTagService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
@@ -75,6 +75,7 @@ class WorkerParts:
     commands: CommandService
     bus: CommandBus
     authorization: ExternalAuthorization
+    starts: ExternalStarts
     clock: Clock
     settings: Settings
 
@@ -151,9 +152,9 @@ async def _start_worker(
     stack.push_async_callback(authorization.close)
     starts = ExternalStarts(storage.ledger, authorization.authorizer)
     stack.push_async_callback(starts.close)
-    parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, clock, settings)
+    parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, starts, clock, settings)
     services = compose_services(parts)
-    gateway = Gateway(gateway_parts(parts, owner, registry, starts))
+    gateway = Gateway(gateway_parts(parts, owner, registry))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -182,9 +183,7 @@ def external_authorization(
     return ExternalAuthorization.make(storage.database, local, client, cipher, clock)
 
 
-def gateway_parts(
-    parts: WorkerParts, owner: CommandOwner, registry: Registry, starts: ExternalStarts
-) -> GatewayParts:
+def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
     return GatewayParts(
@@ -195,10 +194,8 @@ def gateway_parts(
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
-        handlers=message_handlers(
-            parts.storage, parts.authorization.authorizer, starts, parts.clock, settings
-        ),
-        record_handlers=transaction_handlers(parts.storage.ledger, starts, parts.clock),
+        handlers=message_handlers(parts),
+        record_handlers=transaction_handlers(parts.storage.ledger, parts.starts, parts.clock),
     )
 
 
@@ -221,16 +218,15 @@ def command_effects(settings: Settings) -> CommandEffects:
     )
 
 
-def message_handlers(
-    storage: Storage, authorizer: Authorizes, starts: ExternalStarts, clock: Clock, settings: Settings
-) -> dict[str, Handler]:
+def message_handlers(parts: WorkerParts) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
-    over = partial(note_sessions_over, storage.ledger, starts, clock)
+    storage, clock, settings = parts.storage, parts.clock, parts.settings
+    over = partial(note_sessions_over, storage.ledger, parts.starts, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
     status = StatusServices(storage.message_steps, clock, settings.connectors_per_charge_point, over)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(authorizer, clock),
+        **id_tag_handlers(parts.authorization.authorizer, clock),
     }
 
 

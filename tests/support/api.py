@@ -33,6 +33,7 @@ from app.storage import Storage
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
+from app.transactions.external_starts import ExternalStarts
 from app.types import ChargePointId, Scope, TenantId, WorkerId
 from app.web.services import ServiceRegistry
 from app.web.tokens import mint_key
@@ -296,7 +297,10 @@ async def open_api(
             owner = CommandOwner(context, Registry(presence, bus, clock), presence)
             commands = CommandService(context, owner, presence)
         await authorization.directory.refresh()
-        services = WorkerParts(OCPP16, storage, presence, commands, bus, authorization, clock, settings)
+        starts = ExternalStarts(storage.ledger, authorization.authorizer)
+        services = WorkerParts(
+            OCPP16, storage, presence, commands, bus, authorization, starts, clock, settings
+        )
         with _app_with(compose_services(services)) as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from app.answers import Handler, RecordHandler
@@ -16,7 +17,7 @@ from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
-from app.main import message_handlers
+from app.main import WorkerParts, message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
@@ -170,8 +171,14 @@ def starts_of(storage: Any) -> ExternalStarts:
 
 def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
     """Return the handlers of all messages over a storage that may be a fake."""
-    settings = Settings(credential_pepper="pepper")
-    return message_handlers(storage, NoWebhooks(), starts_of(storage), clock, settings)
+    parts = SimpleNamespace(
+        storage=storage,
+        starts=starts_of(storage),
+        authorization=SimpleNamespace(authorizer=NoWebhooks()),
+        clock=clock,
+        settings=Settings(credential_pepper="pepper"),
+    )
+    return message_handlers(cast(WorkerParts, parts))
 
 
 def record_handlers_of(storage: Any, clock: Clock) -> dict[str, RecordHandler]:
