@@ -13,7 +13,7 @@ from app.authorization_webhooks.records import (
     AskingAction,
     Attempt,
     Decision,
-    Question,
+    TagQuestion,
     WebhookRecord,
 )
 from app.authorization_webhooks.rules import (
@@ -73,7 +73,7 @@ class WebhookAsker:
         """Drop the answers of a tenant, whose webhook is gone."""
         self._answers.pop(tenant_id, None)
 
-    async def decide(self, webhook: WebhookRecord, question: Question) -> Decision:
+    async def decide(self, webhook: WebhookRecord, question: TagQuestion) -> Decision:
         """Return what the webhook says, or what holds without its answer. It takes up to the deadline."""
         place = _Place(question.charge_point_id, question.id_tag_key)
         kept = self._kept(webhook, place)
@@ -89,7 +89,7 @@ class WebhookAsker:
         # Another caller may wait for the same answer.
         return await asyncio.shield(task)
 
-    async def ask(self, webhook: WebhookRecord, question: Question) -> tuple[Attempt, Decision]:
+    async def ask(self, webhook: WebhookRecord, question: TagQuestion) -> tuple[Attempt, Decision]:
         """Ask now, and return what came of it. Nothing is kept but the attempt."""
         begun = self._clock.monotonic()
         reason: str | None = None
@@ -122,13 +122,13 @@ class WebhookAsker:
         EXTERNAL_AUTHORIZATIONS.labels(reason or "answered").inc()
         return attempt, decision
 
-    async def _decide(self, webhook: WebhookRecord, question: Question, place: _Place) -> Decision:
+    async def _decide(self, webhook: WebhookRecord, question: TagQuestion, place: _Place) -> Decision:
         attempt, decision = await self.ask(webhook, question)
         if attempt.reason is None and decision.info is not None:
             self._keep(webhook, place, decision.info)
         return decision
 
-    async def _exchange(self, webhook: WebhookRecord, question: Question) -> Json:
+    async def _exchange(self, webhook: WebhookRecord, question: TagQuestion) -> Json:
         tenant_id, now = question.tenant_id, self._clock.now()
         stored = signing_secrets(webhook, now)
         secrets = [secret for one in stored if (secret := self._cipher.decrypt(tenant_id, one)) is not None]

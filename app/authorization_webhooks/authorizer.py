@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.authorization_webhooks.asker import WebhookAsker
 from app.authorization_webhooks.directory import WebhookDirectory
-from app.authorization_webhooks.records import AskingAction, Decision, Question, WebhookRecord
+from app.authorization_webhooks.records import AskingAction, Decision, TagQuestion, WebhookRecord
 from app.authorization_webhooks.rules import is_asked
 from app.connection import Connection
 from app.database.text import clean_text
@@ -67,7 +67,7 @@ class ExternalAuthorizer:
             is_stored = tag is not None
         if not is_asked(webhook.asked_about, key, is_stored=is_stored):
             return None
-        question = Question(
+        question = TagQuestion(
             tenant_id=tenant_id,
             tenant=connection.tenant_slug,
             charge_point_id=charge_point_id,

@@ -17,7 +17,7 @@ from app.outgoing.signature import SecretCipher
 
 @dataclass(frozen=True, slots=True)
 class ExternalAuthorization:
-    """What asks webhooks, and what operators set of them."""
+    """Asks the webhooks of tenants, and lets operators set them."""
 
     attempts: AttemptRecorder
     directory: WebhookDirectory

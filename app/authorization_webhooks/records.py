@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from app.types import ChargePointId, Json, TenantId
 
 Fallback = Literal["local", "accept", "refuse"]
-"""What holds if the webhook gives no valid answer: what is stored here, Accepted, or Invalid."""
+"""The decision without a valid answer: by what is stored here, Accepted, or Invalid."""
 AskedAbout = Literal["always", "unknown_tags"]
 """Which tags the webhook is asked about: all of them, or those that are not stored here."""
 AskingAction = Literal["Authorize", "StartTransaction"]
@@ -75,7 +75,7 @@ class WebhookRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TagQuestion:
     """May this tag charge? id_tag_key: its folded form; at: the time of the message; is_test: by hand."""
 
     tenant_id: TenantId
@@ -91,7 +91,7 @@ class Question:
 
 
 class Decision(NamedTuple):
-    """What follows from a question.
+    """The result of a question.
 
     info: the `idTagInfo` of the webhook or of its fallback, None: what is stored here decides; decided_by:
     what it comes from.

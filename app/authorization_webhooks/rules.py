@@ -13,7 +13,7 @@ from app.authorization_webhooks.records import (
     AskedAbout,
     Decision,
     Fallback,
-    Question,
+    TagQuestion,
     WebhookRecord,
 )
 from app.clock import parse_time, utc_text
@@ -36,7 +36,7 @@ def is_asked(asked_about: AskedAbout, id_tag_key: str, *, is_stored: bool) -> bo
     return id_tag_key != "" and (asked_about == "always" or not is_stored)
 
 
-def question_body(question: Question) -> bytes:
+def question_body(question: TagQuestion) -> bytes:
     """Return the body of a question."""
     return orjson.dumps(
         {

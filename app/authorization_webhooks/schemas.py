@@ -104,7 +104,7 @@ _STATUS = "What the charge point is told; null: what is stored here decides."
 
 
 class AuthorizationWebhookTestResult(Resource):
-    """What came back, and how long it took."""
+    """The result of a test: what came back, and how long it took."""
 
     reason: AttemptReason | None = Field(description=_REASON)
     detail: str | None = Field(description="The reason in words.")

@@ -13,7 +13,7 @@ from app.authorization_webhooks.records import (
     AttemptFilter,
     Decision,
     NewWebhook,
-    Question,
+    TagQuestion,
     WebhookRecord,
 )
 from app.authorization_webhooks.rules import SECRET_OVERLAP
@@ -42,7 +42,7 @@ class StoredWebhook:
 
 @dataclass(frozen=True, slots=True)
 class TestQuestion:
-    """What a test asks about. charge_point: any identity."""
+    """The subject of a test. charge_point: any identity."""
 
     __test__ = False
 
@@ -136,7 +136,7 @@ class AuthorizationWebhookService:
             tenant = await WebhookStore(work).tenant_slug()
         return await self.asker.ask(
             webhook,
-            Question(
+            TagQuestion(
                 tenant_id=tenant_id,
                 tenant=tenant,
                 charge_point_id=None,

@@ -21,7 +21,7 @@ _ENDPOINTS: Final = 10_000
 
 
 class Endpoint(NamedTuple):
-    """What has a breaker: a URL of a tenant."""
+    """A URL of a tenant. Each has a breaker of its own."""
 
     tenant_id: TenantId
     url: str

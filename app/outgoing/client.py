@@ -27,7 +27,7 @@ from app.outgoing.records import (
     OutgoingFailed,
     OutgoingFailure,
     OutgoingRequest,
-    Target,
+    RequestTarget,
 )
 from app.outgoing.rules import address_of_host, is_allowed, target_of
 from app.outgoing.signature import signature_headers
@@ -175,7 +175,7 @@ class OutgoingClient:
         else:
             self._circuits.failed(endpoint, self._clock.monotonic())
 
-    async def _exchange(self, request: OutgoingRequest, target: Target) -> OutgoingAnswer:
+    async def _exchange(self, request: OutgoingRequest, target: RequestTarget) -> OutgoingAnswer:
         try:
             async with asyncio.timeout(request.deadline_s) as deadline:
                 addresses = await allowed_addresses(target, self._resolve, self._allowed)
@@ -189,7 +189,7 @@ class OutgoingClient:
             raise _failure_of(error) from None
 
     async def _send(
-        self, request: OutgoingRequest, target: Target, addresses: Sequence[Address], ends_at: float
+        self, request: OutgoingRequest, target: RequestTarget, addresses: Sequence[Address], ends_at: float
     ) -> OutgoingAnswer:
         """Send a request to the first address that takes a connection. ends_at: on the event loop's clock."""
         host = _Host(request.tenant_id, target.scheme, target.host, target.port)
@@ -211,7 +211,7 @@ class OutgoingClient:
                 del self._in_use[host]
 
     def _prepared(
-        self, request: OutgoingRequest, target: Target, address: Address, timeouts: dict[str, float]
+        self, request: OutgoingRequest, target: RequestTarget, address: Address, timeouts: dict[str, float]
     ) -> httpx.Request:
         """Return the request to one address, in the name of its host."""
         timestamp_s = self._clock.now_us() // 1_000_000

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Final
 
-from app.outgoing.records import Address, Network, OutgoingFailed, OutgoingFailure, Target
+from app.outgoing.records import Address, Network, OutgoingFailed, OutgoingFailure, RequestTarget
 from app.outgoing.rules import address_of_host, is_allowed
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
@@ -23,7 +23,7 @@ class Names:
         self._threads = ThreadPoolExecutor(_THREADS, "outgoing-names")
 
     def close(self) -> None:
-        """Start no more look-ups."""
+        """Refuse further look-ups."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def resolve(self, name: str, port: int) -> list[Address]:
@@ -42,7 +42,9 @@ def _look_up(name: str, port: int) -> list[str]:
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
-async def allowed_addresses(target: Target, resolve: Resolve, allowed: Sequence[Network]) -> list[Address]:
+async def allowed_addresses(
+    target: RequestTarget, resolve: Resolve, allowed: Sequence[Network]
+) -> list[Address]:
     """Return the addresses of a target. If one of them is not allowed, none is.
 
     Raises:

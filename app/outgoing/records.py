@@ -77,7 +77,7 @@ class OutgoingAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RequestTarget:
     """A URL in its parts. target: path and query."""
 
     scheme: str

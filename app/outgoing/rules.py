@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.outgoing.records import Address, Network, OutgoingFailed, OutgoingFailure, Target
+from app.outgoing.records import Address, Network, OutgoingFailed, OutgoingFailure, RequestTarget
 
 URL_LIMIT: Final = 2000
 """Characters of a URL."""
@@ -52,7 +52,7 @@ _CLOSED_PORTS: Final = frozenset({2049, 3306, 3389, 5060, 5061, 5432, 6000, 6379
 """Ports above 1023 of services that are not HTTP."""
 
 
-def target_of(url: str, *, http_allowed: bool) -> Target:
+def target_of(url: str, *, http_allowed: bool) -> RequestTarget:
     """Return the parts of a URL that requests may go to, as far as that is known without its addresses.
 
     Raises:
@@ -77,7 +77,8 @@ def target_of(url: str, *, http_allowed: bool) -> Target:
         port = 443 if parts.scheme == "https" else 80
     if not is_open_port(port):
         raise _not_allowed(f"Requests to the port {port} are not allowed.")
-    return Target(parts.scheme, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    query = f"?{parts.query}" if parts.query else ""
+    return RequestTarget(parts.scheme, host, port, (parts.path or "/") + query)
 
 
 def is_open_port(port: int) -> bool:

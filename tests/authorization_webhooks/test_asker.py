@@ -24,7 +24,7 @@ ASKED = replace(WEBHOOK, secret=CIPHER.encrypt(TenantId(1), SECRET))
 
 @dataclass
 class Endpoint:
-    """What would go out, and what comes back."""
+    """Keeps what would go out, and gives what comes back."""
 
     clock: SetClock
     answer: Any = field(default_factory=lambda: {"status": "Accepted"})

@@ -66,7 +66,7 @@ class Story:
     async def disconnected(self) -> None:
         """Wait until the server has noticed the end of the connection."""
         async with asyncio.timeout(20):
-            while await self.server.services.presence.find(self.tenant_id, "CP1") is not None:
+            while await self.server.services.presence.find(self.tenant_id, "CP1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def tag(self, new: NewIdTag) -> None:
@@ -87,7 +87,7 @@ class Story:
     async def recorded(self, count: int = 1) -> list[TransactionRecord]:
         """Wait until so many transactions are stored."""
         async with asyncio.timeout(20):
-            while len(found := await self.transactions()) < count:
+            while len(found := await self.transactions()) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return found
 

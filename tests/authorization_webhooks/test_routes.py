@@ -285,7 +285,7 @@ async def test_another_worker_sees_each_change(api: Api, token: str, operator: T
         await api.call("PUT", PATH, token, json={"url": PUBLIC, "deadline_ms": deadline_ms})
         await directory.refresh()
         webhook = directory.get(tenant_id)
-        deadlines.append(webhook and webhook.deadline_ms)
+        deadlines.append(None if webhook is None else webhook.deadline_ms)
     await api.call("DELETE", PATH, token)
     await directory.refresh()
     deadlines.append(getattr(directory.get(tenant_id), "deadline_ms", None))

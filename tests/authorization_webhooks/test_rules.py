@@ -1,4 +1,4 @@
-"""What a webhook is asked, what its answers mean, and what holds without one."""
+"""The rules of webhooks: what is asked, what an answer means, and what holds without one."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from app.authorization_webhooks.records import (
     AskedAbout,
     Decision,
     Fallback,
-    Question,
+    TagQuestion,
     WebhookRecord,
 )
 from app.types import ChargePointId, TenantId
@@ -21,7 +21,7 @@ from app.types import ChargePointId, TenantId
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 JSON = {"content-type": "application/json"}
 WEBHOOK = WebhookRecord(1, "https://a", 2000, "local", "always", 60, b"new", None, None, NOW, NOW, 1)
-QUESTION = Question(
+QUESTION = TagQuestion(
     TenantId(1), "demo", ChargePointId(7), "CP1", 2, "B4A63CDF", "b4a63cdf", "StartTransaction", NOW
 )
 

@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 
 from app.api import install_api
 from app.audit import tables as audit_tables
+from app.authorization_webhooks.records import Attempt, NewWebhook
+from app.authorization_webhooks.store import WebhookStore, add_attempts
 from app.charge_points.store import ChargePointStore
 from app.clock import microseconds_of
 from app.commands.owner import CommandContext, CommandOwner
@@ -28,6 +30,7 @@ from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.login_attempts.store import add_login_attempts
 from app.main import WorkerParts, command_effects, compose_services, external_authorization
 from app.outgoing.client import OutgoingClient
+from app.outgoing.signature import new_secret
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import ApiKeyRecord, TenantRecord
@@ -178,6 +181,17 @@ class Api:
         async with self.services.storage.database.platform() as work:
             await add_login_attempts(work, [(login, 1)])
 
+    async def authorization_webhook(self, tenant: TenantRecord, identity: str) -> None:
+        """Store a webhook that cannot be reached, and a question to it."""
+        tenant_id, service = TenantId(tenant.id), self.services.authorization.service
+        new = NewWebhook("https://webhook.invalid/", 2000, "local", "always", 60)
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            await WebhookStore(work).put(new, service.cipher.encrypt(tenant_id, new_secret()))
+        place = (tenant_id, self.clock.now(), "Authorize", identity, None, "B4A63CDF")
+        attempt = Attempt(*place, None, None, "webhook", "Accepted", 5, False)  # type: ignore[arg-type]
+        async with self.services.storage.database.platform() as platform:
+            await add_attempts(platform, [attempt])
+
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> int:
@@ -297,10 +311,8 @@ async def open_api(
             owner = CommandOwner(context, Registry(presence, bus, clock), presence)
             commands = CommandService(context, owner, presence)
         await authorization.directory.refresh()
-        starts = ExternalStarts(storage.ledger, authorization.authorizer)
-        services = WorkerParts(
-            OCPP16, storage, presence, commands, bus, authorization, starts, clock, settings
-        )
+        external = (authorization, ExternalStarts(storage.ledger, authorization.authorizer))
+        services = WorkerParts(OCPP16, storage, presence, commands, bus, *external, clock, settings)
         with _app_with(compose_services(services)) as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:

@@ -84,7 +84,7 @@ def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TagFacts:
-    """What starts are judged by.
+    """The facts that starts are judged by.
 
     tags: their id tags, as far as they are known; policies: of the charge points with unknown tags, whether
     these may charge; running: what runs on those tags that are limited; group_limits: of the groups that

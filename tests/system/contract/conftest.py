@@ -65,6 +65,7 @@ async def make_owned(api: Api) -> OwnedResources:
     orphan_record_id = await api.orphan_record(tenant, charge_point)
     await api.audit_entry(tenant)
     await api.refused_login(tenant, identity)
+    await api.authorization_webhook(tenant, identity)
     command = await api.command(tenant, charge_point, identity=identity)
     values = {
         "slug": tenant.slug,
