@@ -1,5 +1,6 @@
 """Tells which tags may charge at tenants that may have a webhook: asks it, or what is stored here."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from app.connection import Connection
 from app.database.text import clean_text
 from app.id_tags.rules import fold_id_tag, trim_id_tag
 from app.id_tags.service import Authorizer
-from app.types import Json, TenantId
+from app.types import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,10 @@ class ExternalAuthorizer:
     webhooks: WebhookDirectory
     asker: WebhookAsker
 
-    def has_webhook(self, tenant_id: TenantId) -> bool:
-        """Tell whether a question may have to wait for a webhook."""
-        return self.webhooks.get(tenant_id) is not None
+    @property
+    def asking_tenants(self) -> Container[int]:
+        """The tenants whose questions may have to wait for a webhook, as they are now."""
+        return self.webhooks.tenants
 
     async def authorize(self, connection: Connection, id_tag: str, at: datetime) -> Json:
         """Return the `idTagInfo` of a tag that a charge point asks for, whatever text it names."""

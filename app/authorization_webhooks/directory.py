@@ -1,5 +1,6 @@
 """The webhooks of all tenants in the memory of a worker, so that messages of other tenants cost nothing."""
 
+from collections.abc import Container
 from typing import Final
 
 from app.authorization_webhooks.records import WebhookRecord
@@ -17,6 +18,8 @@ class WebhookDirectory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._webhooks: dict[int, WebhookRecord] = {}
+        self.tenants: Container[int] = self._webhooks.keys()
+        """The tenants that have a webhook, as they are now."""
         self._fingerprint: tuple[int, int] | None = None
         self._task: PeriodicTask | None = None
 
@@ -50,7 +53,8 @@ class WebhookDirectory:
             if fingerprint == self._fingerprint:
                 return
             webhooks = await all_webhooks(work)
-        self._webhooks = {webhook.tenant_id: webhook for webhook in webhooks}
+        self._webhooks.clear()
+        self._webhooks.update((webhook.tenant_id, webhook) for webhook in webhooks)
         self._fingerprint = fingerprint
 
     async def _step(self) -> float:

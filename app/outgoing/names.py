@@ -4,41 +4,57 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 from app.outgoing.records import Address, Network, OutgoingFailed, OutgoingFailure, RequestTarget
 from app.outgoing.rules import address_of_host, is_allowed
 
-Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
-"""Returns the addresses of a name (name, port). Raises OSError."""
+Resolve = Callable[[str], Awaitable[Sequence[Address]]]
+"""Returns the addresses of a name. Raises OSError."""
 
-_THREADS: Final = 8
+_THREADS: Final = 32
 
 
 class Names:
-    """The resolver of the system, in threads of its own: a name server that hangs stops no other work."""
+    """The resolver of the system, in threads of its own: a name server that hangs stops no other work.
+
+    A name is looked up by one thread at a time, so that one that hangs leaves the other threads free.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, "outgoing-names")
+        self._running: dict[str, asyncio.Future[list[str]]] = {}
 
     def close(self) -> None:
         """Refuse further look-ups."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def resolve(self, name: str, port: int) -> list[Address]:
+    async def resolve(self, name: str) -> list[Address]:
         """Return the addresses of a name.
 
         Raises:
             OSError: it has none, or the name server does not answer.
         """
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, name, port)
+        running = self._running.get(name)
+        if running is None:
+            loop = asyncio.get_running_loop()
+            running = self._running[name] = loop.run_in_executor(self._threads, _look_up, name)
+            running.add_done_callback(partial(self._forget, name))
+        # It goes on if this caller leaves: another one may wait for it.
+        found = await asyncio.shield(running)
         return [ip_address(text) for text in dict.fromkeys(found)]
 
+    def _forget(self, name: str, done: "asyncio.Future[list[str]]") -> None:
+        del self._running[name]
+        if not done.cancelled():
+            # All callers may have left, and no one asks for the error any longer.
+            done.exception()
 
-def _look_up(name: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+
+def _look_up(name: str) -> list[str]:
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
@@ -52,7 +68,7 @@ async def allowed_addresses(
     """
     literal = address_of_host(target.host)
     try:
-        found = [literal] if literal is not None else await resolve(target.host, target.port)
+        found = [literal] if literal is not None else await resolve(target.host)
     except (OSError, UnicodeError):
         found = []
     if not found:

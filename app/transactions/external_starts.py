@@ -33,6 +33,8 @@ class ExternalStarts:
     def __init__(self, ledger: Ledger, authorizer: ExternalAuthorizer) -> None:
         self._ledger = ledger
         self._authorizer = authorizer
+        # Kept: each start of the other tenants looks here, and nowhere else.
+        self._asking_tenants = authorizer.asking_tenants
         self._waiting: dict[int, asyncio.Task[None]] = {}
         """The newest one of each charge point."""
         self._asking: set[asyncio.Task[TransactionStart]] = set()
@@ -54,7 +56,7 @@ class ExternalStarts:
         Raises:
             StoreUnavailable: see `Ledger.start_transaction`.
         """
-        if self._is_closed or not self._authorizer.has_webhook(connection.tenant_id):
+        if self._is_closed or connection.tenant_id not in self._asking_tenants:
             return self.in_order(connection, partial(self._ledger.start_transaction, start))
         asking = asyncio.create_task(self._authorized(connection, start), name="external-start")
         self._asking.add(asking)

@@ -157,8 +157,7 @@ class FakeCommands:
 class NoWebhooks:
     """An authorizer of tenants without a webhook."""
 
-    def has_webhook(self, tenant_id: TenantId) -> bool:
-        return False
+    asking_tenants: frozenset[int] = frozenset()
 
     async def authorize(self, connection: Connection, id_tag: str, at: datetime) -> dict[str, Any]:
         return {"status": "Invalid"}

@@ -14,7 +14,7 @@ from app.errors import StoreUnavailable
 from app.transactions.external_starts import ExternalStarts
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStart, TransactionStarted
-from app.types import ChargePointId, TenantId
+from app.types import ChargePointId
 from tests.support.session_harness import SessionHarness
 from tests.support.session_records import NOW, START
 
@@ -46,12 +46,9 @@ class Webhook:
 
     decision: Decision | None = None
     error: Exception | None = None
-    exists: bool = True
+    asking_tenants: set[int] = field(default_factory=lambda: {1})
     asked: list[Presentation] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def has_webhook(self, tenant_id: TenantId) -> bool:
-        return self.exists
 
     async def decide(self, connection: Connection, presented: Presentation) -> Decision | None:
         self.asked.append(presented)
@@ -85,7 +82,7 @@ async def story() -> Story:
 
 
 async def test_without_a_webhook_the_ledger_gets_a_start_at_once(story: Story) -> None:
-    story.webhook.exists = False
+    story.webhook.asking_tenants.clear()
     future = story.start()
     assert story.ledger.records == [START]
     assert await future == ANSWER
@@ -145,7 +142,7 @@ async def test_what_comes_behind_a_start_is_recorded_behind_it(story: Story) -> 
 
 async def test_a_start_without_a_webhook_waits_for_one_with_it(story: Story) -> None:
     first = story.start()
-    story.webhook.exists = False
+    story.webhook.asking_tenants.clear()
     second = story.start(TransactionStart(1, 7, 2, "B", NOW, NOW, 1))
     assert story.ledger.records == []
     story.webhook.release.set()

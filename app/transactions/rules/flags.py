@@ -14,6 +14,7 @@ MEANINGS: Final = {
     starts.TAG_MISSING: "The start bore no id tag.",
     starts.CONNECTOR_MISSING: "The start named no connector. It is stored for connector 0.",
     starts.METER_MISSING: "A message bore no register.",
+    starts.AUTHORIZATION_FALLBACK: "The authorization webhook gave no valid answer, so its fallback decided.",
     stops.METER_DECREASED: "The register at the stop is below the one at the start.",
     stops.STOP_BEFORE_START: "The time of the stop lies before that of the start.",
     stops.STOP_CAME_FIRST: "The stop arrived before the start, without a valid transactionId, and was joined "
