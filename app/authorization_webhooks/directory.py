@@ -1,11 +1,13 @@
 """The webhooks of all tenants in the memory of a worker, so that messages of other tenants cost nothing."""
 
+import contextlib
 from collections.abc import Container
 from typing import Final
 
 from app.authorization_webhooks.records import WebhookRecord
 from app.authorization_webhooks.store import all_webhooks, webhooks_fingerprint
 from app.database.database import Database
+from app.errors import AppError
 from app.tasks import PeriodicTask
 from app.types import TenantId
 
@@ -58,5 +60,7 @@ class WebhookDirectory:
         self._fingerprint = fingerprint
 
     async def _step(self) -> float:
-        await self.refresh()
+        # While the database is away, other parts of the worker say so.
+        with contextlib.suppress(AppError):
+            await self.refresh()
         return _INTERVAL_S

@@ -56,7 +56,10 @@ class ExternalStarts:
         Raises:
             StoreUnavailable: see `Ledger.start_transaction`.
         """
-        if self._is_closed or connection.tenant_id not in self._asking_tenants:
+        is_asked = connection.tenant_id in self._asking_tenants
+        if not is_asked and not self._waiting:
+            return self._ledger.start_transaction(start)
+        if not is_asked or self._is_closed:
             return self.in_order(connection, partial(self._ledger.start_transaction, start))
         asking = asyncio.create_task(self._authorized(connection, start), name="external-start")
         self._asking.add(asking)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from app.id_tags.store import IdTagStore
 from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
+from app.tenants.store import TenantStore
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import TransactionRecord
 from tests.support.gateway import GatewayServer, serve
@@ -53,6 +54,7 @@ class Story:
     server: GatewayServer
     endpoint: TenantServer
     charger: RawClient
+    of_tenant: int | None = None
 
     async def webhook(self, **changes: Any) -> None:
         values = {"deadline_ms": 10_000, "fallback": "local", "asked_about": "always", "cache_s": 60}
@@ -61,7 +63,7 @@ class Story:
 
     @property
     def tenant_id(self) -> Any:
-        return self.server.tenant.id
+        return self.server.tenant.id if self.of_tenant is None else self.of_tenant
 
     async def disconnected(self) -> None:
         """Wait until the server has noticed the end of the connection."""
@@ -269,8 +271,22 @@ async def test_the_end_of_the_server_hands_on_a_start(story: Story) -> None:
     assert record.id_tag_info == {"status": "Invalid"}
 
 
-async def test_another_tenant_is_not_asked(story: Story, server: GatewayServer) -> None:
+async def test_the_webhook_of_another_tenant_is_not_asked(story: Story, server: GatewayServer) -> None:
+    async with server.database.platform() as work:
+        other = await TenantStore(work).create("another-tenant", "Another")
+    await replace(story, of_tenant=other.id).webhook()
     await story.tag(NewIdTag("TAG"))
     assert await story.authorize() == {"status": "Accepted"}
     assert (await story.start())["idTagInfo"] == {"status": "Accepted"}
     assert story.endpoint.received == []
+
+
+async def test_each_tenant_has_its_own_webhook_and_secret(story: Story, server: GatewayServer) -> None:
+    await story.webhook()
+    async with server.database.platform() as work:
+        other = await TenantStore(work).create("one-more-tenant", "One more")
+    async with tenant_server() as foreign:
+        foreign.answer = {"status": "Blocked"}
+        await replace(story, of_tenant=other.id, endpoint=foreign).webhook()
+        assert await story.authorize() == {"status": "Accepted"}
+        assert foreign.received == []
