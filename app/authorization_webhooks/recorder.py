@@ -3,6 +3,7 @@
 No question waits for it. Under load rows are dropped and counted.
 """
 
+import asyncio
 from collections import Counter
 from typing import Final
 
@@ -31,6 +32,7 @@ class AttemptRecorder:
         self._database = database
         self._waiting: list[Attempt] = []
         self._of_tenant: Counter[TenantId] = Counter()
+        self._writing = asyncio.Lock()
         self._task: PeriodicTask | None = None
 
     def start(self) -> None:
@@ -52,17 +54,18 @@ class AttemptRecorder:
         self._waiting.append(attempt)
 
     async def flush(self) -> None:
-        """Write what waits. If that fails, it is dropped and counted."""
-        waiting, self._waiting = self._waiting, []
-        self._of_tenant.clear()
-        if not waiting:
-            return
-        try:
-            async with self._database.platform() as work:
-                await add_attempts(work, waiting)
-        except AppError as error:
-            AUTHORIZATION_ATTEMPTS_SHED.labels("not_written").inc(len(waiting))
-            _LOG.warning("authorization_attempts_not_written", count=len(waiting), detail=error.detail)
+        """Write what waits, behind a write that runs. If that fails, it is dropped and counted."""
+        async with self._writing:
+            waiting, self._waiting = self._waiting, []
+            self._of_tenant.clear()
+            if not waiting:
+                return
+            try:
+                async with self._database.platform() as work:
+                    await add_attempts(work, waiting)
+            except AppError as error:
+                AUTHORIZATION_ATTEMPTS_SHED.labels("not_written").inc(len(waiting))
+                _LOG.warning("authorization_attempts_not_written", count=len(waiting), detail=error.detail)
 
     async def _step(self) -> float:
         await self.flush()

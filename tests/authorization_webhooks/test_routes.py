@@ -1,5 +1,6 @@
 """`/v1/authorization-webhook`: what an operator sets and sees."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -290,3 +291,15 @@ async def test_another_worker_sees_each_change(api: Api, token: str, operator: T
     await directory.refresh()
     deadlines.append(getattr(directory.get(tenant_id), "deadline_ms", None))
     assert deadlines == [100, 200, None]
+
+
+async def test_a_flush_waits_for_a_write_that_runs(api: Api, operator: TenantRecord, token: str) -> None:
+    recorder = AttemptRecorder(api.services.storage.database)
+    recorder.note(attempt_of(operator, charge_point="FIRST"))
+    running = asyncio.create_task(recorder.flush())
+    await asyncio.sleep(0)
+    recorder.note(attempt_of(operator, charge_point="SECOND"))
+    await recorder.flush()
+    listed = (await api.call("GET", f"{PATH}/attempts", token)).json()["items"]
+    assert [one["charge_point"] for one in listed] == ["SECOND", "FIRST"]
+    await running
