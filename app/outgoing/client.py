@@ -46,7 +46,7 @@ _PERMANENT: Final = frozenset(
     {OutgoingFailure.URL_NOT_ALLOWED, OutgoingFailure.BUSY, OutgoingFailure.STOPPING}
 )
 """Failures that say nothing about the endpoint."""
-_OF_HTTP: Final = (httpx.TransportError, httpx.StreamError, httpx.InvalidURL)
+_OF_HTTP: Final = (httpx.TransportError, httpx.StreamError, httpx.InvalidURL, OSError)
 
 
 class _Host(NamedTuple):
@@ -128,20 +128,9 @@ class OutgoingClient:
         return answer
 
     async def _post(self, request: OutgoingRequest) -> OutgoingAnswer:
-        if self._is_closed:
-            raise OutgoingFailed(OutgoingFailure.STOPPING)
         target = target_of(request.url, http_allowed=self._http_allowed)
         endpoint = Endpoint(request.tenant_id, request.url)
-        if self._running.total() >= self._limit or (
-            self._running[request.tenant_id] >= self._limit_of_tenant
-        ):
-            LIMITS_HIT.labels("outgoing_requests").inc()
-            raise OutgoingFailed(OutgoingFailure.BUSY, "Too many requests are under way.")
-        may_ask = self._circuits.may_ask(endpoint, self._clock.monotonic())
-        if not may_ask and not request.ignores_circuit:
-            raise OutgoingFailed(
-                OutgoingFailure.CIRCUIT_OPEN, "The endpoint has failed repeatedly, and is asked again soon."
-            )
+        self._require_room(request, endpoint)
         # A task of its own: `close` ends the request, and the caller gets an error, not a cancellation.
         task = asyncio.create_task(self._exchange(request, target), name="outgoing-request")
         self._tasks.add(task)
@@ -168,6 +157,20 @@ class OutgoingClient:
             self._running[request.tenant_id] -= 1
             if not self._running[request.tenant_id]:
                 del self._running[request.tenant_id]
+
+    def _require_room(self, request: OutgoingRequest, endpoint: Endpoint) -> None:
+        """Refuse a request at the limits, and to an endpoint whose circuit is open."""
+        if self._is_closed:
+            raise OutgoingFailed(OutgoingFailure.STOPPING)
+        of_tenant = self._running[request.tenant_id]
+        if of_tenant >= self._limit_of_tenant or self._running.total() >= self._limit:
+            LIMITS_HIT.labels("outgoing_requests").inc()
+            raise OutgoingFailed(OutgoingFailure.BUSY, "Too many requests are under way.")
+        may_ask = self._circuits.may_ask(endpoint, self._clock.monotonic())
+        if not may_ask and not request.ignores_circuit:
+            raise OutgoingFailed(
+                OutgoingFailure.CIRCUIT_OPEN, "The endpoint has failed repeatedly, and is asked again soon."
+            )
 
     def _judge(self, endpoint: Endpoint, reason: OutgoingFailure) -> None:
         if reason in _PERMANENT:

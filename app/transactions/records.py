@@ -47,8 +47,7 @@ class TransactionStart:
 
     started_at: the charge point's time, or that of the arrival if it says nothing; meter_start_wh: its
     register, None if it told none; epoch, message_id: of the connection and the CALL that brought it;
-    evidence: its frame, packed; external_info: the `idTagInfo` that the tenant's webhook or its fallback
-    gives, None: what is stored here decides.
+    evidence: its frame, packed; external_info: `idTagInfo` of the webhook or its fallback, None: neither.
     """
 
     tenant_id: int

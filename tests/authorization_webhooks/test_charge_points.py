@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.authorization_webhooks.records import AttemptFilter, NewWebhook
+from app.charge_points.store import ChargePointStore
 from app.database.database import Database
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
@@ -258,6 +259,11 @@ async def test_samples_are_kept_while_the_webhook_is_asked(story: Story) -> None
     story.endpoint.release.set()
     answers = {(await story.charger.text())[:6] for _ in range(2)}
     assert answers == {'[3,"1"', '[3,"2"'}
+    async with story.server.database.tenant(story.tenant_id) as work:
+        point = await ChargePointStore(work).get("CP1")
+        assert point is not None
+        [stored] = await TransactionStore(work).meter_values_of_charge_point(point.id, 100)
+    assert stored.sampled_values == [{"value": "1500"}]
 
 
 async def test_the_end_of_the_server_hands_on_a_start(story: Story) -> None:
@@ -290,3 +296,18 @@ async def test_each_tenant_has_its_own_webhook_and_secret(story: Story, server: 
         await replace(story, of_tenant=other.id, endpoint=foreign).webhook()
         assert await story.authorize() == {"status": "Accepted"}
         assert foreign.received == []
+
+
+async def test_a_start_that_waits_holds_no_other_charge_point(story: Story, server: GatewayServer) -> None:
+    """No batch of the ledger waits for a webhook."""
+    await story.webhook(asked_about="unknown_tags")
+    await story.tag(NewIdTag("TAG"))
+    await server.register("CP2")
+    other = await server.connect("CP2")
+    story.endpoint.mode = "wait"
+    story.charger.send(_text("1", "StartTransaction", {**STARTED, "idTag": "STRANGER"}))
+    await story.endpoint.arrived.wait()
+    assert (await story.start(other))["idTagInfo"] == {"status": "Accepted"}
+    assert len(await story.transactions()) == 1
+    story.endpoint.release.set()
+    assert (await story.charger.text())[:6] == '[3,"1"'
