@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from app.audit import routes as audit
+from app.authorization_webhooks import routes as authorization_webhooks
 from app.charge_points import routes as charge_points
 from app.commands import routes as commands
 from app.configuration import routes as configuration
@@ -36,6 +37,7 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         id_tags.router,
         id_tags.list_router,
         id_tags.policy_router,
+        authorization_webhooks.router,
         charging_profiles.router,
         charge_point_profiles.router,
         connector_schedule.router,

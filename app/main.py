@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app.answers import Handler
 from app.api import install_api
 from app.audit.service import AuditService
+from app.authorization_webhooks.parts import ExternalAuthorization
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.routes import page_routes
 from app.catalog.routes.protocols import catalog_routes
@@ -45,6 +46,8 @@ from app.live.presence import Presence
 from app.login_attempts.service import LoginAttemptService
 from app.logs import setup_logging
 from app.ocpp import Protocol
+from app.outgoing.client import OutgoingClient
+from app.outgoing.signature import SecretCipher
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
@@ -52,6 +55,7 @@ from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
 from app.storage import Storage
 from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
 from app.transactions.handlers.sessions_over import note_sessions_over
 from app.transactions.service import TransactionService
@@ -73,6 +77,8 @@ class WorkerParts:
     presence: Presence
     commands: CommandService
     bus: CommandBus
+    authorization: ExternalAuthorization
+    starts: ExternalStarts
     clock: Clock
     settings: Settings
 
@@ -142,7 +148,14 @@ async def _start_worker(
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
-    parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
+    client = OutgoingClient(settings, clock)
+    stack.push_async_callback(client.close)
+    authorization = external_authorization(storage, client, clock, settings)
+    await authorization.start()
+    stack.push_async_callback(authorization.close)
+    starts = ExternalStarts(storage.ledger, authorization.authorizer)
+    stack.push_async_callback(starts.close)
+    parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, starts, clock, settings)
     services = compose_services(parts)
     gateway = Gateway(gateway_parts(parts, owner, registry))
     await presence.start(registry)
@@ -166,6 +179,14 @@ async def _start_worker(
     return services, gateway
 
 
+def external_authorization(
+    storage: Storage, client: OutgoingClient, clock: Clock, settings: Settings
+) -> ExternalAuthorization:
+    """Return the parts that ask the authorization webhooks of tenants."""
+    local, cipher = Authorizer(storage.message_steps), SecretCipher(settings.credential_pepper)
+    return ExternalAuthorization.make(storage.database, local, client, cipher, clock)
+
+
 def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
@@ -177,8 +198,8 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
-        handlers=message_handlers(parts.storage, parts.clock, settings),
-        record_handlers=transaction_handlers(parts.storage.ledger, parts.clock),
+        handlers=message_handlers(parts),
+        record_handlers=transaction_handlers(parts.storage.ledger, parts.starts, parts.clock),
     )
 
 
@@ -201,15 +222,16 @@ def command_effects(settings: Settings) -> CommandEffects:
     )
 
 
-def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
+def message_handlers(parts: WorkerParts) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
-    over = partial(note_sessions_over, storage.ledger, clock)
+    storage, clock, settings = parts.storage, parts.clock, parts.settings
+    over = partial(note_sessions_over, storage.ledger, parts.starts, clock)
     boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
     statuses = StatusBatcher(storage.message_steps, settings.connectors_per_charge_point)
     status = StatusServices(statuses, clock, over)
     return {
         **charge_point_handlers(boot, status),
-        **id_tag_handlers(Authorizer(storage.message_steps), clock),
+        **id_tag_handlers(parts.authorization.authorizer, clock),
     }
 
 
@@ -236,6 +258,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         ConfigurationService(database),
         IdTagService(database),
         AuthorizationPolicyService(database),
+        parts.authorization.service,
         TransactionService(database, parts.storage.ledger, clock),
         AuditService(database),
         frames,

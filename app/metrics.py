@@ -99,6 +99,21 @@ COMMAND_SECONDS = Histogram(
     buckets=_SECONDS,
 )
 
+# Requests to servers of tenants
+OUTGOING_REQUESTS = Counter(
+    "stationmaster_outgoing_requests", "Requests to URLs of tenants, by how they ended.", ["outcome"]
+)
+EXTERNAL_AUTHORIZATIONS = Counter(
+    "stationmaster_external_authorizations",
+    "Questions about id tags at tenants with an authorization webhook, by how they ended.",
+    ["outcome"],
+)
+AUTHORIZATION_ATTEMPTS_SHED = Counter(
+    "stationmaster_authorization_attempts_shed",
+    "Questions to authorization webhooks that are in no list of a tenant.",
+    ["reason"],
+)
+
 # The ledger
 LEDGER_RECORDS = Counter("stationmaster_ledger_records", "Records committed durably.", ["kind"])
 LEDGER_BATCH_RECORDS = Histogram(

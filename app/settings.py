@@ -122,15 +122,24 @@ class Settings(BaseSettings):
     # Seconds after a RemoteStartTransaction in which a StartTransaction counts as its effect. People walk
     # slowly.
     remote_start_window_s: float = Field(default=300, gt=0, le=86_400)
+    # CIDRs that requests to URLs of tenants may go to, although they are not public. None by default, because
+    # a tenant could reach the network of the operator.
+    outgoing_allowed_networks: Annotated[list[str], NoDecode] = []
+    # True: URLs of tenants may begin with http://. Then others on the way can read and change what is sent.
+    outgoing_http_allowed: bool = False
+    # Requests to URLs of tenants that are under way at the same time, in one worker and of one tenant there.
+    # Beyond it they fail at once, because to wait would use up their deadline.
+    outgoing_requests_limit: int = Field(default=256, ge=1, le=100_000)
+    outgoing_requests_of_tenant_limit: int = Field(default=32, ge=1, le=100_000)
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "outgoing_allowed_networks", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:
         if isinstance(value, str):
             return [part.strip() for part in value.strip("[] ").replace('"', "").split(",") if part.strip()]
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "outgoing_allowed_networks")
     @classmethod
     def _check_networks(cls, value: list[str]) -> list[str]:
         for text in value:

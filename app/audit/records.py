@@ -6,7 +6,14 @@ from typing import Literal
 
 from app.types import Json
 
-Act = Literal["end_transaction", "attach_orphan_record", "settle_charging_profile"]
+Act = Literal[
+    "end_transaction",
+    "attach_orphan_record",
+    "settle_charging_profile",
+    "set_authorization_webhook",
+    "replace_authorization_webhook_secret",
+    "delete_authorization_webhook",
+]
 """The acts that are audited."""
 
 

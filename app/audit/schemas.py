@@ -21,7 +21,7 @@ class AuditEntry(Resource):
     actor: str = Field(description="Who did it: `key:` and the prefix of the API key.")
     act: Act
     subject: str = Field(description="Path of what was changed.")
-    reason: str = Field(description="Why, in the words of who did it.")
+    reason: str = Field(description="Why, in the words of who did it; empty if the act asks for no reason.")
     details: Json = Field(description="What was set.")
 
     example: ClassVar[Json] = {

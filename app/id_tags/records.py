@@ -22,7 +22,9 @@ class IdTagRecord:
 
     id_tag_key: the folded form, unique; max_active_transactions None: no limit; charge_point_ids: where it
     may charge, None: everywhere; parent_status and parent_expires_at: of its group, if that is a stored tag
-    too; charge_points: the identities of `charge_point_ids`, if an operator asks.
+    too; charge_points: the identities of `charge_point_ids`, if an operator asks;
+    max_active_transactions_of_group: of the group that has this tag's name, None: no limit of its own;
+    group_limit: the limit of the group that the tag is in, when it is judged.
     """
 
     tenant_id: int
@@ -39,6 +41,26 @@ class IdTagRecord:
     parent_status: IdTagStatus | None = None
     parent_expires_at: datetime | None = None
     charge_points: tuple[str, ...] | None = None
+    max_active_transactions_of_group: int | None = None
+    group_limit: int | None = None
+
+
+class TagLimits(NamedTuple):
+    """How many transactions may run at once. None: no limit.
+
+    of_tag: on the tag; group: the key of its group, None: it has none; of_group: on all tags of the group.
+    """
+
+    of_tag: int | None = None
+    group: IdTagKey | None = None
+    of_group: int | None = None
+
+
+class Active(NamedTuple):
+    """How many transactions run already: on the tag, and on its group."""
+
+    on_tag: int = 0
+    in_group: int = 0
 
 
 class Presented(NamedTuple):
@@ -53,11 +75,13 @@ class Presented(NamedTuple):
 class AuthorizationPolicyRecord:
     """The decisions of a tenant on all its tags.
 
-    max_active_transactions: of a stored tag that has no limit of its own; None: no limit.
+    max_active_transactions, max_active_transactions_of_group: of a stored tag, and of a group, without a
+    limit of its own; None: no limit.
     """
 
     unknown_id_tags: UnknownTagPolicy = "refuse"
     max_active_transactions: int | None = None
+    max_active_transactions_of_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +106,7 @@ class NewIdTag:
     max_active_transactions: int | None = None
     note: str | None = None
     charge_points: tuple[str, ...] | None = None
+    max_active_transactions_of_group: int | None = None
 
 
 class ImportCounts(NamedTuple):

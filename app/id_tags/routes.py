@@ -66,6 +66,7 @@ _FULL_EXAMPLE = {
     **IdTag.example,
     "expires_at": EXAMPLE_TIME,
     "parent_id_tag": "FLEET",
+    "max_active_transactions_of_group": 5,
     "charge_points": ["RDAM-0123"],
 }
 _TAGS = TypeAdapter(Annotated[list[IdTagCreate], Field(max_length=_IMPORT_LIMIT_TAGS)])

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Final
 
 from app.clock import utc_text
-from app.id_tags.records import IdTagRecord, Presented
+from app.id_tags.records import Active, IdTagKey, IdTagRecord, Presented, TagLimits
 from app.types import Json
 
 _PADDING = " \t\r\n\0\ufffd"
@@ -29,9 +29,25 @@ def fold_id_tag(id_tag: str) -> str:
     return folded[: _LONGEST_KEY - len(digest)] + digest
 
 
-def is_limited(tag: IdTagRecord | None) -> bool:
-    """Tell whether only so many transactions may run on a tag at once. tag None: it is unknown."""
-    return tag is not None and tag.max_active_transactions is not None
+def limits_of(tag: IdTagRecord | None) -> TagLimits:
+    """Return how many transactions may run on a tag, and on its group. tag None: it is unknown."""
+    if tag is None:
+        return TagLimits()
+    group = group_key(tag.tenant_id, tag.parent_id_tag)
+    return TagLimits(tag.max_active_transactions, group, None if group is None else tag.group_limit)
+
+
+def group_key(tenant_id: int, parent_id_tag: str | None) -> IdTagKey | None:
+    """Return the key of a group, None: there is none."""
+    return None if parent_id_tag is None else IdTagKey(tenant_id, fold_id_tag(parent_id_tag))
+
+
+def with_limits(info: Json, limits: TagLimits, active: Active) -> Json:
+    """Return an `idTagInfo` for the start of a transaction: ConcurrentTx if too many run already."""
+    exceeded = (limits.of_tag is not None and active.on_tag >= limits.of_tag) or (
+        limits.of_group is not None and active.in_group >= limits.of_group
+    )
+    return {**info, "status": "ConcurrentTx"} if exceeded and info["status"] == "Accepted" else info
 
 
 def may_charge_unknown(presented: Presented) -> bool:
@@ -44,7 +60,7 @@ def may_charge_unknown(presented: Presented) -> bool:
 def id_tag_info(
     tag: IdTagRecord | None,
     at: datetime,
-    active_transactions: int | None = None,
+    active: Active | None = None,
     presented: Presented | None = None,
 ) -> Json:
     """Return the `idTagInfo` of a tag, with the standard's names.
@@ -54,8 +70,8 @@ def id_tag_info(
     Args:
         tag: The tag as it is stored.
         at: The time at which the tag is presented.
-        active_transactions: How many run on the tag already, when another one is about to start. None for a
-            question without a start, which is never answered with ConcurrentTx (OCPP 1.6 7.2).
+        active: What runs already, when another transaction is about to start. None for a question without a
+            start, which is never answered with ConcurrentTx (OCPP 1.6 7.2).
         presented: Where it is presented; None: nowhere in particular, so that no unknown tag may charge.
     """
     if tag is None:
@@ -75,13 +91,7 @@ def id_tag_info(
         info["status"] = tag.parent_status
     elif not _is_permitted(tag, presented):
         info["status"] = "Blocked"
-    elif (
-        active_transactions is not None
-        and tag.max_active_transactions is not None
-        and active_transactions >= tag.max_active_transactions
-    ):
-        info["status"] = "ConcurrentTx"
-    return info
+    return info if active is None else with_limits(info, limits_of(tag), active)
 
 
 def _has_expired(expires_at: datetime | None, at: datetime) -> bool:

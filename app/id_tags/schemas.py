@@ -21,6 +21,10 @@ class IdTag(Resource):
         "stored, its status and expiry hold for the whole group."
     )
     max_active_transactions: int | None = Field(description="null: as the policy of the tenant says.")
+    max_active_transactions_of_group: int | None = Field(
+        description="Transactions that may run at once on all tags whose parent_id_tag is this tag; null: as "
+        "the policy of the tenant says."
+    )
     note: str | None
     charge_points: list[str] | None = Field(
         description="Identities of the charge points where the tag may charge; null: everywhere."
@@ -34,6 +38,7 @@ class IdTag(Resource):
         "expires_at": None,
         "parent_id_tag": None,
         "max_active_transactions": 1,
+        "max_active_transactions_of_group": None,
         "note": "Pool car 7",
         "charge_points": None,
         "created_at": EXAMPLE_TIME,
@@ -77,6 +82,7 @@ class IdTagCreate(Input):
     expires_at: Time | None = None
     parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
+    max_active_transactions_of_group: ActiveTransactions = None
     note: Note = None
     charge_points: ChargePoints = None
 
@@ -95,6 +101,7 @@ class IdTagChange(Change):
     expires_at: Time | None = None
     parent_id_tag: ParentIdTag = None
     max_active_transactions: ActiveTransactions = None
+    max_active_transactions_of_group: ActiveTransactions = None
     note: Note = None
     charge_points: ChargePoints = None
 
@@ -123,8 +130,16 @@ class AuthorizationPolicy(Resource):
     max_active_transactions: int | None = Field(
         description="Transactions that may run on one stored tag without a limit of its own; null: no limit."
     )
+    max_active_transactions_of_group: int | None = Field(
+        description="Transactions that may run on all tags of one parent_id_tag without a limit of its own; "
+        "null: no limit."
+    )
 
-    example: ClassVar[Json] = {"unknown_id_tags": "refuse", "max_active_transactions": None}
+    example: ClassVar[Json] = {
+        "unknown_id_tags": "refuse",
+        "max_active_transactions": None,
+        "max_active_transactions_of_group": None,
+    }
 
 
 class AuthorizationPolicyChange(Change):
@@ -132,6 +147,7 @@ class AuthorizationPolicyChange(Change):
 
     unknown_id_tags: Annotated[UnknownTagPolicy, Field(description=_UNKNOWN_ID_TAGS)] = "refuse"
     max_active_transactions: ActiveTransactions = None
+    max_active_transactions_of_group: ActiveTransactions = None
 
     example: ClassVar[Json] = {"unknown_id_tags": "accept"}
 

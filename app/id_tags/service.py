@@ -141,9 +141,16 @@ class Authorizer:
 
         The answer is advice: what counts is decided when a transaction starts.
         """
+        tag, presented = await self.find(tenant_id, charge_point_id, id_tag)
+        return id_tag_info(tag, at, presented=presented)
+
+    async def find(
+        self, tenant_id: TenantId, charge_point_id: ChargePointId, id_tag: str
+    ) -> tuple[IdTagRecord | None, Presented]:
+        """Return a tag as it is stored, None: it is not, and what else counts at the charge point."""
         key = fold_id_tag(clean_text(id_tag))
         tag, unknown_id_tags = await find_presented(self.steps, tenant_id, charge_point_id, key)
-        return id_tag_info(tag, at, presented=Presented(charge_point_id, key, unknown_id_tags))
+        return tag, Presented(charge_point_id, key, unknown_id_tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +244,14 @@ def _refuse_repetitions(keys: Sequence[str]) -> None:
 def _merged(tag: Mapping[str, Any], known: IdTagRecord | None, places: Mapping[str, int]) -> dict[str, Any]:
     """Return all columns of a tag: the given ones, else those that are stored, else those of a new tag."""
     base = NewIdTag(tag["id_tag"]) if known is None else known
-    names = ("status", "expires_at", "parent_id_tag", "max_active_transactions", "note")
+    names = (
+        "status",
+        "expires_at",
+        "parent_id_tag",
+        "max_active_transactions",
+        "max_active_transactions_of_group",
+        "note",
+    )
     columns: dict[str, Any] = {name: tag.get(name, getattr(base, name)) for name in names}
     columns["charge_point_ids"] = None if known is None else known.charge_point_ids
     if "charge_points" in tag:

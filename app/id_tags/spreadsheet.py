@@ -20,9 +20,11 @@ COLUMNS: Final = (
     "expires_at",
     "parent_id_tag",
     "max_active_transactions",
+    "max_active_transactions_of_group",
     "note",
     "charge_points",
 )
+_NUMBERS: Final = ("max_active_transactions", "max_active_transactions_of_group")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _NOWHERE: Final = ";"
 """The charge points of a tag that may charge nowhere; an empty cell means everywhere."""
@@ -88,7 +90,7 @@ def _fields(cells: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name == "max_active_transactions" and text.strip().isdecimal() and len(text) < 20:
+    if name in _NUMBERS and text.strip().isdecimal() and len(text) < 20:
         return int(text)
     if name == "charge_points":
         return tuple(identity for identity in text.split(";") if identity)
@@ -96,16 +98,20 @@ def _value(name: str, text: str) -> Any:
 
 
 def _cells(tag: IdTagRecord) -> Iterable[str]:
-    limit, places = tag.max_active_transactions, tag.charge_points
+    places = tag.charge_points
     return (
         tag.id_tag,
         tag.status,
         "" if tag.expires_at is None else utc_text(tag.expires_at),
         tag.parent_id_tag or "",
-        "" if limit is None else str(limit),
+        *("" if limit is None else str(limit) for limit in _limits(tag)),
         tag.note or "",
         "" if places is None else ";".join(places) or _NOWHERE,
     )
+
+
+def _limits(tag: IdTagRecord) -> tuple[int | None, ...]:
+    return tag.max_active_transactions, tag.max_active_transactions_of_group
 
 
 def _protected(cell: str) -> str:

@@ -8,7 +8,18 @@ from dataclasses import asdict, fields
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, delete, func, insert, literal_column, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
@@ -49,6 +60,7 @@ _COLUMNS = columns_of(
     parent_status=_PARENT.c.status,
     parent_expires_at=_PARENT.c.expires_at,
     charge_points=_IDENTITIES,
+    group_limit=literal_column("null", Integer),
 )
 _WITH_PARENT = _TABLE.outerjoin(
     _PARENT,
@@ -57,7 +69,15 @@ _WITH_PARENT = _TABLE.outerjoin(
     & (_PARENT.c.id_tag_key != _TABLE.c.id_tag_key),
 )
 _CHANGEABLE = frozenset(
-    {"status", "expires_at", "parent_id_tag", "max_active_transactions", "note", "charge_point_ids"}
+    {
+        "status",
+        "expires_at",
+        "parent_id_tag",
+        "max_active_transactions",
+        "max_active_transactions_of_group",
+        "note",
+        "charge_point_ids",
+    }
 )
 
 _AT_ONCE: Final = 1000
@@ -67,7 +87,13 @@ _JUDGED: Final = """
     tag.tenant_id, tag.id_tag, tag.id_tag_key, tag.status, tag.expires_at, tag.parent_id_tag,
     coalesce(tag.max_active_transactions, policy.max_active_transactions) as max_active_transactions,
     tag.note, tag.created_at, tag.updated_at, tag.charge_point_ids,
-    parent.status as parent_status, parent.expires_at as parent_expires_at
+    parent.status as parent_status, parent.expires_at as parent_expires_at,
+    tag.max_active_transactions_of_group,
+    case when tag.parent_id_tag is not null then coalesce(
+        parent.max_active_transactions_of_group,
+        case when lower(tag.parent_id_tag) = tag.id_tag_key then tag.max_active_transactions_of_group end,
+        policy.max_active_transactions_of_group
+    ) end as group_limit
 """
 _JUDGED_NAMES: Final = tuple(field.name for field in fields(IdTagRecord) if field.name != "charge_points")
 _JOIN_PARENT: Final = """
@@ -106,6 +132,25 @@ _LOCK: Final = """
     where (tag.tenant_id, tag.id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
     order by tag.tenant_id, tag.id_tag_key
     for update of tag
+"""
+
+_FIND_GROUP_LIMITS: Final = """
+    select asked.tenant_id, asked.id_tag_key, coalesce(
+        parent.max_active_transactions_of_group, policy.max_active_transactions_of_group
+    ) as group_limit
+    from unnest($1::bigint[], $2::text[]) as asked (tenant_id, id_tag_key)
+    left join id_tags as parent
+        on parent.tenant_id = asked.tenant_id and parent.id_tag_key = asked.id_tag_key
+    left join authorization_policies as policy on policy.tenant_id = asked.tenant_id
+"""
+
+# A group needs no row, so its name is locked, in one order everywhere. Equal hashes only wait for each other.
+_LOCK_GROUPS: Final = """
+    select pg_advisory_xact_lock(number) from (
+        select distinct hashtextextended(asked.id_tag_key, asked.tenant_id) as number
+        from unnest($1::bigint[], $2::text[]) as asked (tenant_id, id_tag_key)
+        order by number
+    ) as wanted
 """
 
 _POLICIES = tables.authorization_policies
@@ -298,6 +343,21 @@ def _of_driver(columns: dict[str, Any]) -> dict[str, Any]:
 async def lock_id_tags(connection: Connection, keys: Sequence[IdTagKey]) -> None:
     """Lock tags until the transaction ends, so that parallel starts cannot exceed the limit of a tag."""
     await connection.execute(_LOCK, *zip(*keys, strict=True))
+
+
+async def find_group_limits(
+    connection: Connection, groups: Collection[IdTagKey]
+) -> dict[IdTagKey, int | None]:
+    """Return how many transactions may run on some groups of any tenants, None: no limit."""
+    if not groups:
+        return {}
+    rows = await connection.fetch(_FIND_GROUP_LIMITS, *zip(*groups, strict=True))
+    return {IdTagKey(row["tenant_id"], row["id_tag_key"]): row["group_limit"] for row in rows}
+
+
+async def lock_groups(connection: Connection, groups: Collection[IdTagKey]) -> None:
+    """Lock groups until the transaction ends, as `lock_id_tags` does. Lock them before the tags."""
+    await connection.execute(_LOCK_GROUPS, *zip(*groups, strict=True))
 
 
 async def find_unknown_tag_policies(

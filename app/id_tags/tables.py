@@ -28,6 +28,8 @@ id_tags = Table(
     time_column("expires_at", nullable=True),
     Column("parent_id_tag", Text),
     Column("max_active_transactions", Integer),
+    # Of the group that has this tag's name: how many may run on all its tags.
+    Column("max_active_transactions_of_group", Integer),
     Column("note", Text),
     # Where the tag may charge; null: everywhere. The ids of charge points are never used again.
     Column("charge_point_ids", ARRAY(BigInteger, as_tuple=True)),
@@ -45,6 +47,7 @@ authorization_policies = Table(
     tenant_column(),
     Column("unknown_id_tags", Text, nullable=False),
     Column("max_active_transactions", Integer),
+    Column("max_active_transactions_of_group", Integer),
     time_column("updated_at"),
     CheckConstraint(f"unknown_id_tags {_POLICY_VALUES}", name="unknown_id_tags"),
 )

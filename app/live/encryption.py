@@ -19,9 +19,9 @@ _NONCE_BYTES = 12
 class EnvelopeCipher:
     """Encrypts and decrypts envelopes."""
 
-    def __init__(self, secret: str) -> None:
-        """Make a cipher. secret: shared by all workers of a deployment."""
-        self._key = hmac.digest(secret.encode(), b"stationmaster bus 2", hashlib.sha256)
+    def __init__(self, secret: str, *, purpose: bytes = b"stationmaster bus 2") -> None:
+        """Make a cipher. secret: shared by all workers of a deployment; purpose: each has keys of its own."""
+        self._key = hmac.digest(secret.encode(), purpose, hashlib.sha256)
 
     def encrypt(self, body: bytes, inbox: str) -> bytes:
         """Return `body` encrypted for one inbox."""

@@ -22,8 +22,13 @@ from app.commands.store import effects
 from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
-from app.id_tags.rules import is_limited
-from app.id_tags.store import find_id_tags, find_unknown_tag_policies, lock_id_tags
+from app.id_tags.store import (
+    find_group_limits,
+    find_id_tags,
+    find_unknown_tag_policies,
+    lock_groups,
+    lock_id_tags,
+)
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
@@ -217,18 +222,8 @@ async def _insert_starts(
     window: timedelta,
 ) -> dict[StartKey, TransactionStarted]:
     """Judge new starts, insert them, and join what led to them and what came before them."""
-    tag_keys = sorted({key.tag for key in new})
-    tags = await find_id_tags(connection, tag_keys)
-    limited = [key for key in tag_keys if is_limited(tags.get(key))]
-    running = []
-    if limited:
-        await lock_id_tags(connection, limited)
-        running = await starts.find_running(connection, limited)
-    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
-    policies = await find_unknown_tag_policies(connection, strangers)
     numbers = {key: found.stored[key].number + 1 for key in new if key in found.stored}
-    judged = start_rules.judge_starts(new, numbers, tags, policies, running)
-
+    judged = start_rules.judge_starts(new, numbers, await _tag_facts(connection, new))
     commands = await _remote_starts_of(connection, judged, found.remote, window)
     free = {key: ids.take(key.tenant_id) for key in new}
     inserted = await starts.insert_starts(connection, judged, commands, free)
@@ -280,6 +275,32 @@ async def _join_past(
         await meter_values.claim_earlier(connection, late)
     if any(row.has_waiting_stops for row in inserted.values()):
         await _join_waiting_stops(connection, started)
+
+
+async def _tag_facts(
+    connection: Connection, new: Mapping[StartKey, TransactionStart]
+) -> start_rules.TagFacts:
+    """Find what new starts are judged by. What limits them is locked until the commit."""
+    tags = await find_id_tags(connection, sorted({key.tag for key in new}))
+    named = {start_rules.external_group(start) for start in new.values()} - {None}
+    group_limits = await find_group_limits(connection, [group for group in named if group is not None])
+    limits = {
+        key: start_rules.start_limits(start, tags.get(key.tag), group_limits) for key, start in new.items()
+    }
+    groups = sorted({one.group for one in limits.values() if one.group and one.of_group is not None})
+    limited = sorted({key.tag for key, one in limits.items() if one.of_tag is not None})
+    running, running_in_groups = [], []
+    # Groups before tags everywhere, so that two ledgers cannot wait for each other.
+    if groups:
+        await lock_groups(connection, groups)
+    if limited:
+        await lock_id_tags(connection, limited)
+        running = await starts.find_running(connection, limited)
+    if groups:
+        running_in_groups = await starts.find_running_in_groups(connection, groups)
+    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
+    policies = await find_unknown_tag_policies(connection, strangers)
+    return start_rules.TagFacts(tags, policies, running, group_limits, running_in_groups)
 
 
 async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) -> None:

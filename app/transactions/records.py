@@ -47,7 +47,7 @@ class TransactionStart:
 
     started_at: the charge point's time, or that of the arrival if it says nothing; meter_start_wh: its
     register, None if it told none; epoch, message_id: of the connection and the CALL that brought it;
-    evidence: its frame, packed.
+    evidence: its frame, packed; external_info: `idTagInfo` of the webhook or its fallback, None: neither.
     """
 
     tenant_id: int
@@ -63,6 +63,7 @@ class TransactionStart:
     epoch: int = 0
     message_id: str = ""
     evidence: bytes | None = None
+    external_info: Json | None = None
 
     @property
     def charge_point(self) -> ChargePointKey:

@@ -109,6 +109,12 @@ transactions = Table(
         "id_tag_key",
         postgresql_where=text("stopped_received_at is null"),
     ),
+    Index(
+        "ix_transactions_open_group",
+        "tenant_id",
+        text("lower(id_tag_info ->> 'parentIdTag')"),
+        postgresql_where=text("stopped_received_at is null and id_tag_info ->> 'parentIdTag' is not null"),
+    ),
 )
 
 

@@ -15,6 +15,7 @@ NO_EXAMPLE = {
     "too_many_items": "no array of OCPP 1.6 has an upper limit",
     "register_came_later": "a stop that repeats a transactionId, which an example cannot know",
     "stop_attached": "an act of an operator",
+    "authorization_fallback": "a webhook that fails",
 }
 FRAMES = [
     entry

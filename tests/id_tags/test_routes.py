@@ -35,6 +35,7 @@ async def test_without_a_policy_only_stored_tags_charge(
     assert (await api.call("GET", POLICY, token)).json() == {
         "unknown_id_tags": "refuse",
         "max_active_transactions": None,
+        "max_active_transactions_of_group": None,
     }
     assert (await api.call("GET", OWN_POLICY, token)).json() == {"own": None, "unknown_id_tags": "refuse"}
     assert await authorized(api, operator, here, "UNKNOWN") == "Invalid"

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from app.id_tags.records import IdTagRecord, Presented, UnknownTagPolicy
-from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
+from app.id_tags.records import Active, IdTagKey, IdTagRecord, Presented, TagLimits, UnknownTagPolicy
+from app.id_tags.rules import fold_id_tag, id_tag_info, limits_of, with_limits
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TAG = IdTagRecord(1, "TAG-1", "tag-1", "Accepted", None, None, None, None, NOW, NOW)
 _HOUR = timedelta(hours=1)
 _EXPIRY = {"expiryDate": "2026-03-01T13:00:00.000Z"}
+
+
+def active_of(number: int | None) -> Active | None:
+    return None if number is None else Active(number)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +76,12 @@ def test_tags_are_compared_without_regard_to_case_and_padding(id_tag: str) -> No
 def test_a_tag_is_judged_by_status_expiry_and_limit(
     changes: dict[str, Any], at: datetime, active: int | None, info: dict[str, str]
 ) -> None:
-    assert id_tag_info(replace(TAG, **changes), at, active) == info
+    assert id_tag_info(replace(TAG, **changes), at, active_of(active)) == info
 
 
 @pytest.mark.parametrize("active", [None, 0, 7])
 def test_an_unknown_tag_is_invalid(active: int | None) -> None:
-    assert id_tag_info(None, NOW, active) == {"status": "Invalid"}
+    assert id_tag_info(None, NOW, active_of(active)) == {"status": "Invalid"}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_a_policy_decides_on_tags_that_are_not_stored(
 ) -> None:
     presented = Presented(7, fold_id_tag(id_tag), unknown_id_tags)
     for active in (None, 0, 7):
-        assert id_tag_info(None, NOW, active, presented) == {"status": status}
+        assert id_tag_info(None, NOW, active_of(active), presented) == {"status": status}
 
 
 @pytest.mark.parametrize("unknown_id_tags", ["refuse", "accept", "free_charging"])
@@ -122,16 +126,53 @@ def test_a_policy_decides_on_tags_that_are_not_stored(
 def test_a_stored_tag_is_judged_by_itself_its_group_and_its_places(
     changes: dict[str, Any], status: str, unknown_id_tags: UnknownTagPolicy
 ) -> None:
-    info = id_tag_info(replace(TAG, **changes), NOW, 0, Presented(7, "tag-1", unknown_id_tags))
+    info = id_tag_info(replace(TAG, **changes), NOW, Active(), Presented(7, "tag-1", unknown_id_tags))
     assert info["status"] == status
 
 
+IN_GROUP = replace(TAG, parent_id_tag="Fleet ")
+
+
 @pytest.mark.parametrize(
-    ("tag", "limited"),
-    [(None, False), (TAG, False), (replace(TAG, max_active_transactions=0), True)],
+    ("tag", "limits"),
+    [
+        (None, TagLimits()),
+        (TAG, TagLimits()),
+        (replace(TAG, max_active_transactions=0), TagLimits(0)),
+        (replace(TAG, group_limit=3), TagLimits()),
+        (IN_GROUP, TagLimits(None, IdTagKey(1, "fleet"))),
+        (replace(IN_GROUP, group_limit=3), TagLimits(None, IdTagKey(1, "fleet"), 3)),
+        (replace(IN_GROUP, max_active_transactions_of_group=9), TagLimits(None, IdTagKey(1, "fleet"))),
+    ],
 )
-def test_a_tag_is_limited_if_it_has_a_limit(tag: IdTagRecord | None, limited: bool) -> None:
-    assert is_limited(tag) is limited
+def test_a_tag_has_its_own_limit_and_that_of_its_group(tag: IdTagRecord | None, limits: TagLimits) -> None:
+    assert limits_of(tag) == limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "active", "status"),
+    [
+        (TagLimits(), Active(100, 100), "Accepted"),
+        (TagLimits(2), Active(1, 100), "Accepted"),
+        (TagLimits(2), Active(2, 0), "ConcurrentTx"),
+        (TagLimits(None, IdTagKey(1, "fleet"), 3), Active(100, 2), "Accepted"),
+        (TagLimits(None, IdTagKey(1, "fleet"), 3), Active(0, 3), "ConcurrentTx"),
+        (TagLimits(2, IdTagKey(1, "fleet"), 3), Active(2, 2), "ConcurrentTx"),
+        (TagLimits(2, IdTagKey(1, "fleet"), 0), Active(0, 0), "ConcurrentTx"),
+    ],
+)
+def test_a_start_is_refused_at_the_limit_of_its_tag_or_group(
+    limits: TagLimits, active: Active, status: str
+) -> None:
+    info = {"status": "Accepted", "parentIdTag": "FLEET"}
+    assert with_limits(info, limits, active) == {**info, "status": status}
+    assert with_limits({"status": "Blocked"}, limits, active) == {"status": "Blocked"}
+
+
+def test_a_question_counts_nothing_of_a_group() -> None:
+    full = replace(IN_GROUP, group_limit=0)
+    assert id_tag_info(full, NOW)["status"] == "Accepted"
+    assert id_tag_info(full, NOW, Active())["status"] == "ConcurrentTx"
 
 
 def test_a_long_tag_is_compared_as_a_whole_by_a_short_key() -> None:

@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 
 from app.api import install_api
 from app.audit import tables as audit_tables
+from app.authorization_webhooks.records import Attempt, NewWebhook
+from app.authorization_webhooks.store import WebhookStore, add_attempts
 from app.charge_points.store import ChargePointStore
 from app.clock import microseconds_of
 from app.commands.owner import CommandContext, CommandOwner
@@ -28,12 +30,15 @@ from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.login_attempts.store import add_login_attempts
-from app.main import WorkerParts, command_effects, compose_services
+from app.main import WorkerParts, command_effects, compose_services, external_authorization
+from app.outgoing.client import OutgoingClient
+from app.outgoing.signature import new_secret
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import ApiKeyRecord, TenantRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
+from app.transactions.external_starts import ExternalStarts
 from app.types import ChargePointId, Scope, TenantId, WorkerId
 from app.web.services import ServiceRegistry
 from app.web.tokens import mint_key
@@ -187,6 +192,17 @@ class Api:
         async with self.services.storage.database.platform() as work:
             await add_counts(work, [counts])
 
+    async def authorization_webhook(self, tenant: TenantRecord, identity: str) -> None:
+        """Store a webhook that cannot be reached, and a question to it."""
+        tenant_id, service = TenantId(tenant.id), self.services.authorization.service
+        new = NewWebhook("https://webhook.invalid/", 2000, "local", "always", 60)
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            await WebhookStore(work).put(new, service.cipher.encrypt(tenant_id, new_secret()))
+        place = (tenant_id, self.clock.now(), "Authorize", identity, None, "B4A63CDF")
+        attempt = Attempt(*place, None, None, "webhook", "Accepted", 5, False)  # type: ignore[arg-type]
+        async with self.services.storage.database.platform() as platform:
+            await add_attempts(platform, [attempt])
+
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
     ) -> int:
@@ -295,6 +311,8 @@ async def open_api(
     delivered: list[Envelope] = []
     await presence.start(_Unconcerned())
     await bus.start(dict.fromkeys(get_args(Envelope), delivered.append))
+    client_of_tenants = OutgoingClient(settings, clock)
+    authorization = external_authorization(storage, client_of_tenants, clock, settings)
     try:
         if commands is None:
             effects = command_effects(settings)
@@ -303,12 +321,16 @@ async def open_api(
             )
             owner = CommandOwner(context, Registry(presence, bus, clock), presence)
             commands = CommandService(context, owner, presence)
-        services = WorkerParts(OCPP16, storage, presence, commands, bus, clock, settings)
+        await authorization.directory.refresh()
+        external = (authorization, ExternalStarts(storage.ledger, authorization.authorizer))
+        services = WorkerParts(OCPP16, storage, presence, commands, bus, *external, clock, settings)
         with _app_with(compose_services(services)) as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
                 yield Api(services, clock, delivered, client, app)
     finally:
+        await authorization.close()
+        await client_of_tenants.close()
         await bus.close()
         await presence.close()
         await redis.aclose()

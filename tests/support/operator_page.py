@@ -45,10 +45,10 @@ class OperatorPage:
         self.commands: list[str] = re.findall(r"^\$ (curl .+)$", self.text, re.MULTILINE)
         self._environment: dict[str, str] = {}
 
-    async def log_in(self, server: GatewayServer) -> None:
-        """Give the commands a server and a key."""
+    async def log_in(self, server: GatewayServer, **variables: str) -> None:
+        """Give the commands a server and a key. variables: what else they name."""
         token = await new_key(server)
-        self._environment = {"SERVER": f"http://127.0.0.1:{server.port}", "KEY": token}
+        self._environment = {"SERVER": f"http://127.0.0.1:{server.port}", "KEY": token, **variables}
 
     async def run(self, command: str) -> Any:
         """Run one command, which must succeed, and return its answer."""

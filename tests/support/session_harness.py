@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from app.answers import Handler, RecordHandler
+from app.authorization_webhooks.authorizer import ExternalAuthorizer
 from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.database.database import Database
@@ -18,10 +20,11 @@ from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
 from app.gateway.ticker import CallDeadlines
-from app.main import message_handlers
+from app.main import WorkerParts, message_handlers
 from app.metrics import CALL_SECONDS
 from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
 from app.transactions.ledger import Ledger, answered
 from app.transactions.records import DamagedRecord, MeterReadings
@@ -154,14 +157,35 @@ class FakeCommands:
         self.resolves.append(resolve)
 
 
+class NoWebhooks:
+    """An authorizer of tenants without a webhook."""
+
+    asking_tenants: frozenset[int] = frozenset()
+
+    async def authorize(self, connection: Connection, id_tag: str, at: datetime) -> dict[str, Any]:
+        return {"status": "Invalid"}
+
+
+def starts_of(storage: Any) -> ExternalStarts:
+    """Return the way of starts to the ledger of a storage, without a webhook."""
+    return ExternalStarts(storage.ledger, cast(ExternalAuthorizer, NoWebhooks()))
+
+
 def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
     """Return the handlers of all messages over a storage that may be a fake."""
-    return message_handlers(storage, clock, Settings(credential_pepper="pepper"))
+    parts = SimpleNamespace(
+        storage=storage,
+        starts=starts_of(storage),
+        authorization=SimpleNamespace(authorizer=NoWebhooks()),
+        clock=clock,
+        settings=Settings(credential_pepper="pepper"),
+    )
+    return message_handlers(cast(WorkerParts, parts))
 
 
 def record_handlers_of(storage: Any, clock: Clock) -> dict[str, RecordHandler]:
     """Return the handlers of billing messages over a storage that may be a fake."""
-    return transaction_handlers(storage.ledger, clock)
+    return transaction_handlers(storage.ledger, starts_of(storage), clock)
 
 
 class ListRecorder(DeviationRecorder):

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from app.authorization_webhooks.records import AnswerFault, AskingAction, AttemptRecord, DecidedBy
+from app.authorization_webhooks.schemas import AuthorizationAttempt, attempt_fields
 from app.charge_points import tables as charge_point_tables
 from app.charge_points.records import (
     NOT_CONNECTED,
@@ -28,6 +30,7 @@ from app.charge_points.schemas import (
 )
 from app.charge_points.store import ChargePointStore, ConnectorStore
 from app.ocpp.v16 import RegistrationStatus
+from app.outgoing.records import OutgoingFailure
 from app.tenants.records import TenantRecord
 from app.transactions.records import PresumedReason
 from app.transactions.rules.registers import energy_of
@@ -204,6 +207,33 @@ def test_meter_values_are_written_as_the_model_writes_them(
     models = [MeterValue.model_validate(record) for record in records]
     assert body == written(Page[MeterValue](items=models, next_cursor=cursor))
     assert_promised(schema_of("/v1/transactions/{transaction_id}/meter-values"), body)
+
+
+attempt_records = st.builds(
+    AttemptRecord,
+    id=integers,
+    at=times,
+    action=st.sampled_from(get_args(AskingAction)),
+    charge_point=texts,
+    connector_id=st.none() | integers,
+    id_tag=texts,
+    reason=st.none() | st.sampled_from([str(one.value) for one in (*OutgoingFailure, *AnswerFault)]),
+    detail=st.none() | texts,
+    decided_by=st.sampled_from(get_args(DecidedBy)),
+    status=st.none() | texts,
+    duration_ms=st.integers(0, 2**31 - 1),
+    is_test=st.booleans(),
+)
+
+
+@given(st.lists(attempt_records, max_size=3), st.none() | texts)
+def test_attempts_are_written_as_the_model_writes_them(
+    records: list[AttemptRecord], cursor: str | None
+) -> None:
+    body = encoded_page([attempt_fields(cast(Any, asdict(record))) for record in records], cursor)
+    models = [AuthorizationAttempt.model_validate(record) for record in records]
+    assert body == written(Page[AuthorizationAttempt](items=models, next_cursor=cursor))
+    assert_promised(schema_of("/v1/authorization-webhook/attempts"), body)
 
 
 ODD = 'Zürich "7\\8" \u2028\U0001f50c\x7f\x1f</a>'

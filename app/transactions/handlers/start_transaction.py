@@ -11,14 +11,14 @@ from app.clock import Clock
 from app.connection import Connection
 from app.ocpp import Dispatch, v16
 from app.transactions.evidence import evidence_of
-from app.transactions.ledger import Ledger
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.records import TransactionStart, TransactionStarted
-from app.transactions.rules import starts
+from app.transactions.rules.starts import missing_flags
 from app.transactions.rules.times import reported_time
 
 
 def handle(
-    ledger: Ledger, clock: Clock, connection: Connection, call: Dispatch
+    starts: ExternalStarts, clock: Clock, connection: Connection, call: Dispatch
 ) -> Recording[TransactionStarted, v16.StartTransactionResponse]:
     """Record the start durably, then answer."""
     request = call.payload
@@ -33,13 +33,13 @@ def handle(
         received_at=received_at,
         meter_start_wh=request.get("meterStart"),
         reservation_id=request.get("reservationId"),
-        flags=(*flags, *starts.missing_flags(request)),
+        flags=(*flags, *missing_flags(request)),
         raw=dict(request),
         epoch=connection.epoch,
         message_id=call.unique_id,
         evidence=evidence_of(call),
     )
-    return Recording(ledger.start_transaction(start), _answer)
+    return Recording(starts.start_transaction(connection, start), _answer)
 
 
 def _answer(started: TransactionStarted) -> v16.StartTransactionResponse:

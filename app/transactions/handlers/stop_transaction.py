@@ -1,5 +1,6 @@
 """StopTransaction (OCPP 1.6 4.10): cannot be refused; unknown, repeated and contradicting ones are kept."""
 
+from functools import partial
 from typing import cast
 
 import orjson
@@ -9,6 +10,7 @@ from app.clock import Clock, microseconds_of
 from app.connection import Connection
 from app.ocpp import Dispatch, v16
 from app.transactions.evidence import evidence_of
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers.meter_values import readings_of
 from app.transactions.ledger import Ledger
 from app.transactions.records import StopRecorded, TransactionStop
@@ -18,7 +20,7 @@ from app.types import Json
 
 
 def handle(
-    ledger: Ledger, clock: Clock, connection: Connection, call: Dispatch
+    ledger: Ledger, starts: ExternalStarts, clock: Clock, connection: Connection, call: Dispatch
 ) -> Recording[StopRecorded, v16.StopTransactionResponse]:
     """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
     request = call.payload
@@ -40,7 +42,7 @@ def handle(
         raw=_raw(request),
         evidence=evidence_of(call),
     )
-    return Recording(ledger.stop_transaction(stop), _answer)
+    return Recording(starts.in_order(connection, partial(ledger.stop_transaction, stop)), _answer)
 
 
 def _answer(recorded: StopRecorded) -> v16.StopTransactionResponse:

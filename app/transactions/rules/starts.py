@@ -1,6 +1,7 @@
 """Starts: which repeat others, what they are answered, which remote start led to them. OCPP 1.6 4.8"""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -10,8 +11,8 @@ import orjson
 
 from app.commands.records import RemoteStart
 from app.database.text import clean_text
-from app.id_tags.records import IdTagKey, IdTagRecord, Presented, UnknownTagPolicy
-from app.id_tags.rules import fold_id_tag, id_tag_info, is_limited
+from app.id_tags.records import Active, IdTagKey, IdTagRecord, Presented, TagLimits, UnknownTagPolicy
+from app.id_tags.rules import fold_id_tag, group_key, id_tag_info, limits_of, with_limits
 from app.transactions.records import (
     UNDATED,
     JudgedStart,
@@ -30,6 +31,8 @@ CONNECTOR_MISSING: Final = "connector_missing"
 """Flag: the start named no connector. It is stored for connector 0."""
 METER_MISSING: Final = "meter_missing"
 """Flag: the message bore no register."""
+AUTHORIZATION_FALLBACK: Final = "authorization_fallback"
+"""Flag: the authorization webhook gave no valid answer, so its fallback decided."""
 
 # With a hash of its text this is the key of a time that says nothing: the key of a retry must not depend on
 # its arrival, and another start often has another text.
@@ -79,46 +82,84 @@ def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
     return is_dated(start) or not stored.is_stopped or stored.message_id == start.message_id
 
 
+@dataclass(frozen=True, slots=True)
+class TagFacts:
+    """The facts that starts are judged by.
+
+    tags: their id tags, as far as they are known; policies: of the charge points with unknown tags, whether
+    these may charge; running: what runs on those tags that are limited; group_limits: of the groups that
+    webhooks name; running_in_groups: what runs on limited groups, with the key of the group.
+    """
+
+    tags: Mapping[IdTagKey, IdTagRecord] = field(default_factory=dict)
+    policies: Mapping[tuple[int, int], UnknownTagPolicy] = field(default_factory=dict)
+    running: Iterable[RunningTransaction] = ()
+    group_limits: Mapping[IdTagKey, int | None] = field(default_factory=dict)
+    running_in_groups: Iterable[RunningTransaction] = ()
+
+
+def external_group(start: TransactionStart) -> IdTagKey | None:
+    """Return the group that the webhook names for a start, None: it names none."""
+    info = start.external_info
+    return None if info is None else group_key(start.tenant_id, info.get("parentIdTag"))
+
+
+def start_limits(
+    start: TransactionStart, tag: IdTagRecord | None, group_limits: Mapping[IdTagKey, int | None]
+) -> TagLimits:
+    """Return the limits of a start. What a webhook answers decides on the group of the tag, too."""
+    limits = limits_of(tag)
+    if start.external_info is None:
+        return limits
+    group = external_group(start)
+    return TagLimits(limits.of_tag, group, None if group is None else group_limits.get(group))
+
+
 def judge_starts(
-    starts: Mapping[StartKey, TransactionStart],
-    numbers: Mapping[StartKey, int],
-    tags: Mapping[IdTagKey, IdTagRecord],
-    policies: Mapping[tuple[int, int], UnknownTagPolicy],
-    running: Iterable[RunningTransaction],
+    starts: Mapping[StartKey, TransactionStart], numbers: Mapping[StartKey, int], facts: TagFacts
 ) -> list[JudgedStart]:
     """Decide what the new starts of a batch are answered, in their order.
 
     Args:
         starts: Starts that are not stored yet.
         numbers: Of those that are not the first with their key: how many came before.
-        tags: Their id tags, as far as they are known.
-        policies: Of the charge points with unknown tags: whether these may charge.
-        running: What runs on those tags that are limited.
+        facts: What they are judged by.
     """
-    by_tag: dict[IdTagKey, list[RunningTransaction]] = {}
-    for transaction in running:
-        tag_key = IdTagKey(transaction.tenant_id, transaction.id_tag_key)
-        by_tag.setdefault(tag_key, []).append(transaction)
+    on_tags, in_groups = _by_key(facts.running), _by_key(facts.running_in_groups)
     judged = []
     for key, start in starts.items():
-        tag_key = key.tag
-        tag = tags.get(tag_key)
+        tag = facts.tags.get(key.tag)
         judged_at, flags = _judged_at(start)
-        policy = policies.get(start.charge_point, "refuse")
-        presented = Presented(start.charge_point_id, key.id_tag_key, policy)
-        if is_limited(tag):
-            others = by_tag.setdefault(tag_key, [])
-            count = sum(not _is_over(other, start) for other in others)
-            info = id_tag_info(tag, judged_at, count, presented)
-            if info["status"] == "Accepted":
-                # The next start of the same batch counts this one.
-                place = (start.charge_point_id, start.connector_id)
-                others.append(RunningTransaction(*tag_key, *place))
+        limits = start_limits(start, tag, facts.group_limits)
+        others = [] if limits.of_tag is None else on_tags.setdefault(key.tag, [])
+        group = [] if limits.group is None else in_groups.setdefault(limits.group, [])
+        active = Active(_still_active(others, start), _still_active(group, start))
+        if start.external_info is None:
+            policy = facts.policies.get(start.charge_point, "refuse")
+            presented = Presented(start.charge_point_id, key.id_tag_key, policy)
+            info = id_tag_info(tag, judged_at, active, presented)
         else:
-            info = id_tag_info(tag, judged_at, 0, presented)
+            info = with_limits(start.external_info, limits, active)
+        if info["status"] == "Accepted":
+            # The next start of the same batch counts this one.
+            place = (start.charge_point_id, start.connector_id)
+            others.append(RunningTransaction(*key.tag, *place))
+            if limits.group is not None:
+                group.append(RunningTransaction(*limits.group, *place))
         number = numbers.get(key, 0)
         judged.append(JudgedStart(start, key, clean_text(start.id_tag), flags, info, number))
     return judged
+
+
+def _by_key(running: Iterable[RunningTransaction]) -> dict[IdTagKey, list[RunningTransaction]]:
+    found: dict[IdTagKey, list[RunningTransaction]] = {}
+    for transaction in running:
+        found.setdefault(IdTagKey(transaction.tenant_id, transaction.id_tag_key), []).append(transaction)
+    return found
+
+
+def _still_active(running: Iterable[RunningTransaction], start: TransactionStart) -> int:
+    return sum(not _is_over(transaction, start) for transaction in running)
 
 
 def match_remote_starts(

@@ -41,6 +41,15 @@ _FIND_RUNNING: Final = """
         and (tenant_id, id_tag_key) in (select * from unnest($1::bigint[], $2::text[]))
 """
 
+_FIND_RUNNING_IN_GROUPS: Final = """
+    select tenant_id, lower(id_tag_info ->> 'parentIdTag'), charge_point_id, connector_id
+    from transactions
+    where stopped_received_at is null and presumed_ended_at is null and id_tag_info ->> 'status' = 'Accepted'
+        and id_tag_info ->> 'parentIdTag' is not null
+        and (tenant_id, lower(id_tag_info ->> 'parentIdTag'))
+            in (select * from unnest($1::bigint[], $2::text[]))
+"""
+
 _INSERT: Final = """
     insert into transactions (tenant_id, charge_point_id, connector_id, id_tag, id_tag_key, started_at,
         started_key, started_received_at, meter_start_wh, reservation_id, id_tag_info, flags,
@@ -118,6 +127,17 @@ async def find_running(connection: Connection, tags: Sequence[IdTagKey]) -> list
     The tags must be locked by a statement before this one, so that its snapshot is younger than the lock.
     """
     rows = await connection.fetch(_FIND_RUNNING, *zip(*tags, strict=True))
+    return [RunningTransaction(*row.values()) for row in rows]
+
+
+async def find_running_in_groups(
+    connection: Connection, groups: Sequence[IdTagKey]
+) -> list[RunningTransaction]:
+    """Return the accepted transactions that run on some groups, with the key of the group.
+
+    The groups must be locked by a statement before this one, so that its snapshot is younger than the lock.
+    """
+    rows = await connection.fetch(_FIND_RUNNING_IN_GROUPS, *zip(*groups, strict=True))
     return [RunningTransaction(*row.values()) for row in rows]
 
 

@@ -66,6 +66,7 @@ async def make_owned(api: Api) -> OwnedResources:
     await api.audit_entry(tenant)
     await api.refused_login(tenant, identity)
     await api.deviation(tenant, charge_point)
+    await api.authorization_webhook(tenant, identity)
     command = await api.command(tenant, charge_point, identity=identity)
     values = {
         "slug": tenant.slug,

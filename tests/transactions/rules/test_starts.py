@@ -30,7 +30,8 @@ def judge(
     running: tuple[RunningTransaction, ...] = (),
 ) -> list[JudgedStart]:
     known = {TAG_KEY: TAG} if tags is None else tags
-    return rules.judge_starts({rules.start_key(start): start for start in starts}, {}, known, {}, running)
+    facts = rules.TagFacts(known, running=running)
+    return rules.judge_starts({rules.start_key(start): start for start in starts}, {}, facts)
 
 
 def statuses(judged: list[JudgedStart]) -> list[str]:
@@ -173,6 +174,53 @@ def test_a_refused_start_does_not_count_for_the_limit() -> None:
     tags = {TAG_KEY: replace(TAG, max_active_transactions=1, expires_at=NOW + MINUTE)}
     late = replace(START, charge_point_id=8, started_at=NOW + HOUR, received_at=NOW + HOUR)
     assert statuses(judge(late, START, tags=tags)) == ["Expired", "Accepted"]
+
+
+FLEET = IdTagKey(1, "fleet")
+MEMBER = replace(TAG, parent_id_tag="Fleet", group_limit=2)
+
+
+def judge_in_group(*starts: TransactionStart, **facts: Any) -> list[str]:
+    members = {IdTagKey(1, f"tag-{number}"): MEMBER for number in range(4)}
+    found = rules.TagFacts(**{"tags": members, **facts})
+    return statuses(rules.judge_starts({rules.start_key(start): start for start in starts}, {}, found))
+
+
+@pytest.mark.parametrize(
+    ("running", "status"),
+    [
+        pytest.param((), "Accepted", id="nothing runs"),
+        pytest.param((RunningTransaction(*FLEET, 8, 1),), "Accepted", id="one at another place"),
+        pytest.param((RunningTransaction(*FLEET, 8, 1),) * 2, "ConcurrentTx", id="two at other places"),
+        pytest.param(
+            (RunningTransaction(*FLEET, 8, 1), RunningTransaction(*FLEET, 7, 1)), "Accepted", id="one is over"
+        ),
+        pytest.param((RunningTransaction(2, "fleet", 8, 1),) * 2, "Accepted", id="of another tenant"),
+        pytest.param((RunningTransaction(1, "pool", 8, 1),) * 2, "Accepted", id="of another group"),
+    ],
+)
+def test_a_limited_group_counts_what_runs_on_all_its_tags(
+    running: tuple[RunningTransaction, ...], status: str
+) -> None:
+    assert judge_in_group(START, running_in_groups=running) == [status]
+
+
+def test_the_starts_of_one_batch_share_the_limit_of_their_group() -> None:
+    starts = [replace(START, charge_point_id=number, id_tag=f"TAG-{number}") for number in range(4)]
+    assert judge_in_group(*starts) == ["Accepted"] * 2 + ["ConcurrentTx"] * 2
+
+
+def test_a_webhook_decides_on_tag_and_group_and_limits_hold_all_the_same() -> None:
+    accepted = replace(START, external_info={"status": "Accepted", "parentIdTag": "POOL"})
+    full = (RunningTransaction(1, "pool", 8, 1),)
+    assert judge_in_group(accepted, tags={}, running_in_groups=full) == ["Accepted"], "it has no limit"
+    pool = {IdTagKey(1, "pool"): 1}
+    assert judge_in_group(accepted, tags={}, running_in_groups=full, group_limits=pool) == ["ConcurrentTx"]
+    blocked = {TAG_KEY: replace(TAG, status="Blocked", max_active_transactions=0)}
+    assert judge_in_group(accepted, tags=blocked) == ["ConcurrentTx"]
+    refused = replace(START, external_info={"status": "Blocked", "expiryDate": "2026-01-01T00:00:00.000Z"})
+    found = rules.judge_starts({rules.start_key(refused): refused}, {}, rules.TagFacts({TAG_KEY: TAG}))
+    assert found[0].id_tag_info == refused.external_info
 
 
 # Remote starts

@@ -1,0 +1,1 @@
+"""External authorization: a server of the tenant decides which id tags may charge."""
