@@ -42,6 +42,8 @@ from app.live.presence import Presence
 from app.login_attempts.service import LoginAttemptService
 from app.logs import setup_logging
 from app.ocpp import Protocol
+from app.quirks.service import QuirkProfileService
+from app.quirks.shipped import shipped_profiles
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
@@ -80,6 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
     protocol = Protocol.v16()
+    # Read now, so that a damaged file refuses to start.
+    shipped_profiles()
     catalog = load_catalog({"v16": protocol})
     limit = ValidationLimit(settings.validations_per_minute, subscriber_of(settings))
     public = [*catalog_routes(catalog, limit), *page_routes(catalog)]
@@ -200,7 +204,7 @@ def command_effects(settings: Settings) -> CommandEffects:
 def message_handlers(storage: Storage, clock: Clock, settings: Settings) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
     over = partial(note_sessions_over, storage.ledger, clock)
-    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
+    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over, storage.quirks)
     status = StatusServices(storage.message_steps, clock, settings.connectors_per_charge_point, over)
     return {
         **charge_point_handlers(boot, status),
@@ -235,6 +239,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         AuditService(database),
         frames,
         LoginAttemptService(database),
+        QuirkProfileService(database, clock),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

@@ -6,7 +6,13 @@ from typing import Literal
 
 from app.types import Json
 
-Act = Literal["end_transaction", "attach_orphan_record"]
+Act = Literal[
+    "end_transaction",
+    "attach_orphan_record",
+    "create_quirk_profile",
+    "change_quirk_profile",
+    "delete_quirk_profile",
+]
 """The acts that are audited."""
 
 

@@ -1,6 +1,7 @@
 """SQL of the audit."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Final
 
 from sqlalchemy import select
@@ -9,7 +10,7 @@ from app.audit import tables
 from app.audit.records import AuditEntryRecord, NewAuditEntry
 from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of
-from app.database.text import clean_text, json_text
+from app.database.text import clean_json, clean_text, json_text
 
 _TABLE = tables.audit
 _COLUMNS = columns_of(AuditEntryRecord, _TABLE)
@@ -40,6 +41,11 @@ async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry
 
 class AuditStore(Repository):
     """The entries of one tenant."""
+
+    async def add(self, entry: NewAuditEntry) -> None:
+        """Insert an entry in the transaction that does what it tells."""
+        values = {**asdict(entry), "reason": clean_text(entry.reason), "details": clean_json(entry.details)}
+        await self.connection.execute(_TABLE.insert().values(values))
 
     async def page(self, limit: int, after: int | None = None) -> list[AuditEntryRecord]:
         """Return entries, the newest first. after: id of the last one seen."""

@@ -26,7 +26,7 @@ from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
-from app.gateway.session import Session
+from app.gateway.session import Session, silence_s
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.websocket_connection import WebSocketConnection
@@ -43,8 +43,6 @@ _LOG = get_logger(__name__)
 
 _EXTENSIONS = b"sec-websocket-extensions"
 _DRAIN_S: Final = 5.0
-_LEAST_SILENCE_S: Final = 900.0
-_DAY_S: Final = 86_400
 _MALFORMED: Final = Denied(
     RefusalReason.UPGRADE,
     AppError(
@@ -143,7 +141,7 @@ class ChargePointEndpoint:
             # Without its socket the session would count as connected for ever.
             self.ended(session, close_codes.ABNORMAL)
             raise
-        self._keepalive.add(websocket, _silence_s(connection.heartbeat_interval_s))
+        self._keepalive.add(websocket, silence_s(connection))
 
     async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under any ASGI server. This coroutine ends with the connection."""
@@ -208,6 +206,8 @@ class ChargePointEndpoint:
             subprotocol=admitted.subprotocol,
             connected_at=self._services.clock.now(),
             accepted_before=admitted.accepted_before,
+            is_identified=bool(login.vendor and login.model),
+            habits=admitted.habits,
         )
 
 
@@ -268,14 +268,6 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
         else:
             code: int = message.get("code") or close_codes.NO_STATUS
             return code
-
-
-def _silence_s(heartbeat_interval_s: int) -> float:
-    """Return how long a charge point may be silent that answers no pings: one heartbeat may be missing.
-
-    Some keep an interval of their own. Interval 0 lets them choose, up to a day (OCPP 1.6 5.3).
-    """
-    return max(_LEAST_SILENCE_S, 2.0 * (heartbeat_interval_s or _DAY_S))
 
 
 def _raw_path(scope: Scope) -> bytes:

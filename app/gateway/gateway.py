@@ -124,6 +124,7 @@ def _admission_parts(parts: GatewayParts, refused: RefusedLogins) -> AdmissionPa
         credentials=parts.credentials,
         refused=refused,
         clock=parts.clock,
+        quirks=parts.storage.quirks,
         pause_of=parts.registry.pause_s,
     )
 

@@ -203,7 +203,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id, self._protocol)
+            known = await load_known_state(work, charge_point, self._protocol)
         request = self._request(question, known)
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
         if ask is None:
@@ -223,7 +223,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id, self._protocol)
+            known = await load_known_state(work, charge_point, self._protocol)
             request = self._request(question, known)
             rows = await _meter_values(work, charge_point.id, request)
         measured = measured_over_time(rows, request.options.unit)

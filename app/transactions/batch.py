@@ -47,6 +47,7 @@ from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import meter_values, orphans, sessions, starts, stops
 from app.transactions.store.transaction_ids import ReservedIds, TransactionIds
+from app.types import ChargePointKey
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -247,7 +248,8 @@ async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) 
     """Mark open transactions that are over, with the last register that their samples show."""
     marked = await sessions.presume_ended(connection, over)
     if marked:
-        await sessions.note_registers(connection, marked)
+        habits = {ChargePointKey(item.tenant_id, item.charge_point_id): item.habits for item in over}
+        await sessions.note_registers(connection, marked, habits)
 
 
 async def _join_waiting_stops(

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 from app.audit.records import NewAuditEntry
 from app.clock import microseconds_of
 from app.id_tags.records import IdTagKey
+from app.quirks.records import NO_HABITS, Habits
 from app.types import ChargePointKey, Json
 
 TIME_MISSING: Final = "time_missing"
@@ -63,6 +64,7 @@ class TransactionStart:
     epoch: int = 0
     message_id: str = ""
     evidence: bytes | None = None
+    habits: Habits = NO_HABITS
 
     @property
     def charge_point(self) -> ChargePointKey:
@@ -158,6 +160,7 @@ class TransactionStop:
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
     evidence: bytes | None = None
+    habits: Habits = NO_HABITS
 
     @property
     def received_at_us(self) -> int:
@@ -321,6 +324,7 @@ class SessionsOver:
     connector_id: int | None
     reason: PresumedReason
     received_at: datetime
+    habits: Habits = NO_HABITS
 
 
 OperatorOutcome = Literal["done", "stopped", "no_such_record", "other_charge_point", "attached_before"]
@@ -337,6 +341,7 @@ class OperatorEnd:
     meter_stop_wh: int | None
     received_at: datetime
     entry: NewAuditEntry
+    habits: Habits = NO_HABITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +354,7 @@ class OrphanAttachment:
     orphan_id: int
     received_at: datetime
     entry: NewAuditEntry
+    habits: Habits = NO_HABITS
 
 
 LedgerRecord = (
@@ -388,12 +394,3 @@ class Orphan:
     awaits_start: bool = False
     samples_from: datetime | None = None
     samples_to: datetime | None = None
-
-
-class LockedOrphan(NamedTuple):
-    """A stored orphan record that is to be attached. stop: what it tells, if it is a stop."""
-
-    id: int
-    kind: OrphanKind
-    transaction_id: int | None
-    stop: WaitingStop | None

@@ -12,6 +12,8 @@ from app.clock import Clock, utc_text
 from app.connection import Connection, SessionsOver
 from app.ocpp import v16
 from app.ocpp.v16 import RegistrationStatus
+from app.quirks.records import Device
+from app.quirks.service import QuirkReader
 
 RETRY_INTERVAL_S: Final = 60
 """Seconds until a Pending or Rejected charge point asks again: short enough for a person who waits."""
@@ -25,6 +27,7 @@ class BootServices:
     clock: Clock
     heartbeat_interval_s: int
     sessions_over: SessionsOver
+    quirks: QuirkReader
 
 
 async def handle(
@@ -49,6 +52,9 @@ async def handle(
         # A second one on this connection was triggered: nothing has restarted.
         connection.booted = True
         await services.sessions_over(connection, None, "boot")
+    device = Device(facts.vendor, facts.model, facts.firmware_version)
+    connection.habits = await services.quirks.habits(connection.tenant_id, device)
+    connection.is_identified = bool(facts.vendor and facts.model)
     status = _registered(services.heartbeat_interval_s, connection, known)
     return {
         "status": status,

@@ -21,5 +21,12 @@ async def note_sessions_over(
         StoreUnavailable: not committed in time.
     """
     await ledger.sessions_over(
-        SessionsOver(connection.tenant_id, connection.charge_point_id, connector_id, reason, clock.now())
+        SessionsOver(
+            connection.tenant_id,
+            connection.charge_point_id,
+            connector_id,
+            reason,
+            clock.now(),
+            connection.habits,
+        )
     )
