@@ -27,6 +27,7 @@ class Connection:
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.
         booted: whether it has sent a BootNotification on this connection, or was asked for one.
         is_identified: whether its vendor and model are known.
+        firmware_version: as it last booted; None: unknown.
         habits: where it differs from the standard, as known at its login or its last boot.
         clock_skew_s: its clock minus ours in seconds, at its last report.
         conversation: the core's part of the session; None until the session begins.
@@ -48,6 +49,7 @@ class Connection:
     accepted_before: bool = False
     booted: bool = False
     is_identified: bool = True
+    firmware_version: str | None = None
     habits: Habits = NO_HABITS
     clock_skew_s: float | None = None
     conversation: Conversation | None = None

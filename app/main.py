@@ -29,6 +29,7 @@ from app.commands.reaper import CommandReaper
 from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
+from app.connection import Connection
 from app.database.partitions import PartitionKeeper
 from app.frame_log.service import FrameLogService
 from app.gateway.gateway import Gateway, GatewayParts
@@ -49,6 +50,10 @@ from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
+from app.state_requests.handlers import SilentKeysEffect
+from app.state_requests.interview import Interview, InterviewServices, RequestBudget
+from app.state_requests.requester import StateRequester
+from app.state_requests.silent_keys import SilentKeyQueue
 from app.storage import Storage
 from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
 from app.transactions.handlers import transaction_handlers
@@ -139,13 +144,15 @@ async def _start_worker(
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    effects = command_effects(settings)
+    silent_keys = SilentKeyQueue()
+    effects = command_effects(settings, silent_keys)
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
     parts = WorkerParts(protocol, storage, presence, commands, bus, clock, settings)
     services = compose_services(parts)
-    gateway = Gateway(gateway_parts(parts, owner, registry))
+    requester = state_requester(parts, owner, registry, silent_keys)
+    gateway = Gateway(gateway_parts(parts, owner, registry, requester.logged_in))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -158,6 +165,7 @@ async def _start_worker(
         PartitionKeeper(storage.database.url, clock),
         CommandReaper(context, owner, presence),
         ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
+        requester,
     ):
         task.start()
         stack.push_async_callback(task.close)
@@ -166,7 +174,20 @@ async def _start_worker(
     return services, gateway
 
 
-def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
+def state_requester(
+    parts: WorkerParts, owner: CommandOwner, registry: Registry, silent_keys: SilentKeyQueue
+) -> StateRequester:
+    """Return what asks the charge points of a worker for their state."""
+    budget = RequestBudget(parts.settings.state_requests_per_minute, parts.clock)
+    services = InterviewServices(
+        parts.storage.database, parts.commands, owner, registry, budget, parts.clock, parts.settings
+    )
+    return StateRequester(parts.settings, registry, silent_keys, partial(Interview, services))
+
+
+def gateway_parts(
+    parts: WorkerParts, owner: CommandOwner, registry: Registry, logged_in: Callable[[Connection], None]
+) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
     return GatewayParts(
@@ -174,6 +195,7 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
         storage=parts.storage,
         commands=owner,
         registry=registry,
+        logged_in=logged_in,
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
@@ -192,12 +214,13 @@ def subscriber_of(settings: Settings) -> Callable[[str, str], str]:
     return subscriber
 
 
-def command_effects(settings: Settings) -> CommandEffects:
-    """Return what the capabilities change when a command ends."""
+def command_effects(settings: Settings, silent_keys: SilentKeyQueue | None = None) -> CommandEffects:
+    """Return what the capabilities change when a command ends. silent_keys: of the worker."""
     return CommandEffects(
         AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
         ConfigurationEffect(),
         ChargingProfileEffect(),
+        SilentKeysEffect(silent_keys or SilentKeyQueue()),
     )
 
 

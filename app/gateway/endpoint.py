@@ -57,7 +57,10 @@ _MALFORMED: Final = Denied(
 
 @dataclass(frozen=True, slots=True)
 class EndpointParts:
-    """The collaborators of the endpoint. protocol: the version of OCPP that charge points speak."""
+    """The collaborators of the endpoint.
+
+    protocol: the version of OCPP that charge points speak; logged_in: told of each new connection.
+    """
 
     protocol: Protocol
     admission: Admission
@@ -67,6 +70,7 @@ class EndpointParts:
     keepalive: Keepalive
     sockets: WorkerSockets
     refused: RefusedLogins
+    logged_in: Callable[[Connection], None]
 
 
 class ChargePointEndpoint:
@@ -81,6 +85,7 @@ class ChargePointEndpoint:
         self._last_seen = parts.last_seen
         self._keepalive = parts.keepalive
         self._sockets = parts.sockets
+        self._logged_in = parts.logged_in
         self._settings = settings
         self._background = BackgroundTasks()
 
@@ -171,6 +176,7 @@ class ChargePointEndpoint:
             await self._registry.leave(session)
             raise
         metrics.CONNECTIONS_OPENED.inc()
+        self._logged_in(session.connection)
         for kind in admitted.deviations:
             metrics.DEVIATIONS.labels(kind).inc()
         context = _log_context(session.connection)
@@ -207,6 +213,7 @@ class ChargePointEndpoint:
             connected_at=self._services.clock.now(),
             accepted_before=admitted.accepted_before,
             is_identified=bool(login.vendor and login.model),
+            firmware_version=login.firmware_version,
             habits=admitted.habits,
         )
 

@@ -1,7 +1,7 @@
 """Builds the gateway of one worker: everything that serves the connections of charge points."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from app import close_codes
 from app.answers import Handler, RecordHandler
 from app.charge_points.credentials import Credentials
 from app.clock import Clock
+from app.connection import Connection
 from app.gateway.admission import Admission, AdmissionParts
 from app.gateway.anonymous_connections import AnonymousConnections, AnonymousLimits
 from app.gateway.dispatch import Dispatcher
@@ -32,12 +33,17 @@ from app.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """The collaborators of the gateway. handlers, record_handlers: by action, those of all capabilities."""
+    """The collaborators of the gateway.
+
+    logged_in: told of each connection that was opened; handlers, record_handlers: by action, those of all
+    capabilities.
+    """
 
     protocol: Protocol
     storage: Storage
     commands: CommandResults
     registry: Registry
+    logged_in: Callable[[Connection], None]
     credentials: Credentials
     clock: Clock
     settings: Settings
@@ -68,6 +74,7 @@ class Gateway:
             keepalive=self._keepalive,
             sockets=self._sockets,
             refused=self._refused,
+            logged_in=parts.logged_in,
         )
         self.endpoint = ChargePointEndpoint(endpoint_parts, settings)
         self.route = ChargePointRoute(self.endpoint)

@@ -55,6 +55,7 @@ async def handle(
     device = Device(facts.vendor, facts.model, facts.firmware_version)
     connection.habits = await services.quirks.habits(connection.tenant_id, device)
     connection.is_identified = bool(facts.vendor and facts.model)
+    connection.firmware_version = facts.firmware_version
     status = _registered(services.heartbeat_interval_s, connection, known)
     return {
         "status": status,

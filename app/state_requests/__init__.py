@@ -1,0 +1,1 @@
+"""What the server asks charge points by itself: their state after a login, and keys that they leave out."""

@@ -1,0 +1,224 @@
+"""Asks one charge point after its login: first for its state by triggers, or else for configuration keys."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import orjson
+
+from app.charge_points.store import ConnectorStore
+from app.clock import Clock
+from app.commands.owner import CommandOwner, CommandSessions
+from app.commands.records import CommandRecord, CommandRequest
+from app.commands.service import CommandService
+from app.configuration.store import ConfigurationStore
+from app.connection import Connection
+from app.database.database import Database
+from app.errors import AppError
+from app.logs import get_logger
+from app.settings import Settings
+from app.state_requests.records import STATE_ISSUER, KnownPoint
+from app.state_requests.rules import (
+    CONFIGURATION_KEYS,
+    TriggerAnswer,
+    first_question,
+    trigger_answer,
+    unheard,
+)
+from app.state_requests.store import TriggerRefusalStore
+from app.token_buckets import TokenBuckets
+from app.transactions.store.reading import TransactionStore
+from app.transactions.stored_records import TransactionFilter
+
+_TIMEOUT_S: Final = 10.0
+"""Seconds to wait for an answer: shorter than for an operator's command, which may wait behind ours."""
+_SHORTEST_TIMEOUT_S: Final = 1.0
+_RECORDING_S: Final = 5.0
+_BUSY_S: Final = 60.0
+"""Seconds to wait until no other command is under way. After that the rest is not asked."""
+_LOOK_AGAIN_S: Final = 0.05
+_BUCKET: Final = ("state requests",)
+
+_LOG = get_logger(__name__)
+
+
+class RequestBudget:
+    """The token bucket that all interviews of a worker share. They get their tokens in turn."""
+
+    def __init__(self, per_minute: int, clock: Clock) -> None:
+        self._buckets = TokenBuckets(per_minute, most_keys=1)
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def take(self) -> None:
+        """Wait for a token, and take it."""
+        async with self._turn:
+            # No event tells when the next token comes, but the bucket knows it.
+            await asyncio.sleep(self._buckets.retry_after_s(_BUCKET, self._clock.monotonic()))
+            self._buckets.take(_BUCKET, self._clock.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewServices:
+    """What all interviews of a worker share."""
+
+    database: Database
+    commands: CommandService
+    owner: CommandOwner
+    sessions: CommandSessions
+    budget: RequestBudget
+    clock: Clock
+    settings: Settings
+
+
+class _Over(Exception):
+    """The charge point has left, is busy, or does not answer: it is asked nothing more."""
+
+
+class Interview:
+    """The questions to one session, one after the other: commands of an operator come in between."""
+
+    def __init__(self, services: InterviewServices, connection: Connection) -> None:
+        self._services = services
+        self._connection = connection
+
+    async def state(self) -> None:
+        """Ask for the state after a login. A failure is logged: nobody waits for the answers."""
+        try:
+            await self._ask_state()
+        except _Over as over:
+            self._log(str(over))
+        except AppError as error:
+            self._log(error.detail)
+
+    async def configuration(self, keys: list[str], issued_by: str) -> None:
+        """Ask for configuration keys by name. What is answered is stored like any other configuration."""
+        try:
+            await self._ask("GetConfiguration", {"key": keys}, issued_by)
+        except _Over as over:
+            self._log(str(over))
+        except AppError as error:
+            self._log(error.detail)
+
+    async def _ask_state(self) -> None:
+        known = await self._known()
+        question = first_question(self._connection.habits.state_after_login, known)
+        if question == "configuration":
+            await self.configuration(list(CONFIGURATION_KEYS), STATE_ISSUER)
+        if question != "ask":
+            return
+        if not self._connection.is_identified:
+            await self._trigger_boot()
+        asked_at = self._services.clock.now()
+        # Without a number all connectors are meant, 0 included (OCPP 1.6 5.17).
+        if await self._trigger("StatusNotification") == "unsupported":
+            await self._remember_refusal()
+            await self.configuration(list(CONFIGURATION_KEYS), STATE_ISSUER)
+            return
+        await asyncio.sleep(self._services.settings.state_request_delay_s)
+        # Some report one connector only, whatever they were asked.
+        for connector_id in await self._unheard(asked_at):
+            await self._trigger("StatusNotification", connector_id)
+        for connector_id in await self._charging():
+            await self._trigger("MeterValues", connector_id)
+
+    async def _trigger_boot(self) -> None:
+        """Ask for vendor and model. The BootNotification that follows is no sign of a restart."""
+        self._connection.booted = True
+        answer: TriggerAnswer | None = None
+        try:
+            answer = await self._trigger("BootNotification")
+        finally:
+            self._connection.booted = answer == "accepted"
+
+    async def _trigger(
+        self,
+        message: Literal["BootNotification", "StatusNotification", "MeterValues"],
+        connector_id: int | None = None,
+    ) -> TriggerAnswer:
+        """Ask for a message.
+
+        Raises:
+            _Over: there is no answer.
+        """
+        place = {} if connector_id is None else {"connectorId": connector_id}
+        payload = {"requestedMessage": message, **place}
+        answer = trigger_answer(await self._ask("TriggerMessage", payload, STATE_ISSUER))
+        if answer == "lost":
+            raise _Over("It does not answer TriggerMessage.")
+        return answer
+
+    async def _ask(self, action: str, payload: dict[str, Any], issued_by: str) -> CommandRecord:
+        """Send a command and wait for its end.
+
+        Raises:
+            _Over: the session has ended, or other commands are under way all the time.
+        """
+        services, connection = self._services, self._connection
+        await services.budget.take()
+        await self._until_idle()
+        timeout_s = max(_SHORTEST_TIMEOUT_S, min(_TIMEOUT_S, services.settings.call_timeout_s))
+        text = orjson.dumps(payload).decode()
+        request = CommandRequest(connection.identity, action, text, issued_by, timeout_s)
+        return await services.commands.issue(connection.tenant_id, request, wait_s=timeout_s + _RECORDING_S)
+
+    async def _until_idle(self) -> None:
+        """Wait until no command is under way, so that none of an operator waits behind ours in the queue."""
+        deadline = self._services.clock.monotonic() + _BUSY_S
+        connection = self._connection
+        while True:
+            session = self._services.sessions.get(connection.tenant_id, connection.identity)
+            if session is None or session.connection is not connection:
+                raise _Over("The connection has ended.")
+            if connection.registration_status != "Accepted":
+                raise _Over(f"Its registration is {connection.registration_status}.")
+            if not self._services.owner.is_busy(connection.tenant_id, connection.identity):
+                return
+            if self._services.clock.monotonic() >= deadline:
+                raise _Over("Other commands are under way.")
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    # What is known
+
+    async def _known(self) -> KnownPoint:
+        connection = self._connection
+        point = connection.charge_point_id
+        async with self._services.database.tenant(connection.tenant_id) as work:
+            keys = await ConfigurationStore(work).for_charge_point(point)
+            refuses = await TriggerRefusalStore(work).is_refused(point, connection.firmware_version)
+        profiles = [key.value for key in keys if key.key.casefold() == "supportedfeatureprofiles"]
+        return KnownPoint(refuses, profiles[0] if profiles else None)
+
+    async def _remember_refusal(self) -> None:
+        connection = self._connection
+        async with self._services.database.tenant(connection.tenant_id) as work:
+            await TriggerRefusalStore(work).put(
+                connection.charge_point_id, connection.firmware_version, self._services.clock.now()
+            )
+
+    async def _unheard(self, asked_at: datetime) -> list[int]:
+        """Return the known connectors that have not reported since."""
+        async with self._services.database.tenant(self._connection.tenant_id) as work:
+            connectors = await ConnectorStore(work).for_charge_point(self._connection.charge_point_id)
+        known = [connector.connector_id for connector in connectors]
+        heard = [row.connector_id for row in connectors if row.received_at >= asked_at]
+        return unheard(known, heard)
+
+    async def _charging(self) -> list[int]:
+        """Return the connectors with an open transaction."""
+        filters = TransactionFilter(identity=self._connection.identity, open=True)
+        limit = self._services.settings.connectors_per_charge_point
+        async with self._services.database.tenant(self._connection.tenant_id) as work:
+            running = await TransactionStore(work).page(limit, filters=filters)
+        return sorted({row.connector_id for row in running if row.presumed_ended_at is None})
+
+    def _log(self, reason: str) -> None:
+        connection = self._connection
+        _LOG.info(
+            "state_not_asked",
+            tenant=connection.tenant_slug,
+            charge_point=connection.identity,
+            connection=connection.connection_id,
+            reason=reason,
+        )
