@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.types import CONFIGURATION_KEY_PATTERN, SOURCE_PATTERN, ZONE_PATTERN
+
 EnergyUnit = Literal["Wh", "kWh"]
 StateAfterLogin = Literal["ask", "configuration", "nothing"]
 ProfileOrigin = Literal["tenant", "shipped"]
@@ -28,12 +30,12 @@ def _zone_name(name: str) -> str:
     return name
 
 
-ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+_/-]{1,60}$"), AfterValidator(_zone_name)]
-ConfigurationKeyName = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,50}$")]
+ZoneName = Annotated[str, StringConstraints(pattern=rf"^{ZONE_PATTERN}$"), AfterValidator(_zone_name)]
+ConfigurationKeyName = Annotated[str, StringConstraints(pattern=rf"^{CONFIGURATION_KEY_PATTERN}$")]
 Source = Annotated[
     str | None,
     Field(
-        pattern=r"^[ -~]{1,500}$",
+        pattern=rf"^{SOURCE_PATTERN}$",
         description="Where this is known from: a URL, or a few words. Printable ASCII.",
     ),
 ]

@@ -84,17 +84,20 @@ async def create_quirk_profile(
     return resource_response(_shown(made), status_code=201, headers=headers)
 
 
-@router.get("/{name}", response_model=QuirkProfileView, responses=problems(304, 404))
+@router.get("/{profile_name}", response_model=QuirkProfileView, responses=problems(304, 404))
 async def get_quirk_profile(
-    access: ReadAccess, profiles: QuirkProfiles, name: ProfileNamePath, if_none_match: IfNoneMatch = None
+    access: ReadAccess,
+    profiles: QuirkProfiles,
+    profile_name: ProfileNamePath,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one quirk profile, yours or a shipped one."""
-    profile = await profiles.get(access.tenant_id, name)
+    profile = await profiles.get(access.tenant_id, profile_name)
     return resource_response(_shown(profile), if_none_match=if_none_match)
 
 
 @router.patch(
-    "/{name}",
+    "/{profile_name}",
     response_model=QuirkProfileView,
     responses=problems(404, 409, 412, body=True),
     openapi_extra=body_of(QuirkProfileChange),
@@ -102,7 +105,7 @@ async def get_quirk_profile(
 async def change_quirk_profile(
     access: WriteAccess,
     profiles: QuirkProfiles,
-    name: ProfileNamePath,
+    profile_name: ProfileNamePath,
     body: Annotated[QuirkProfileChange, Depends(json_body(QuirkProfileChange))],
     if_match: IfMatch = None,
 ) -> Response:
@@ -111,16 +114,16 @@ async def change_quirk_profile(
     def compare(profile: QuirkProfile) -> None:
         require_match(if_match, entity_tag(_shown(profile)))
 
-    changed = await profiles.change(access.tenant_id, name, body.changes(), access.issued_by, compare)
+    changed = await profiles.change(access.tenant_id, profile_name, body.changes(), access.issued_by, compare)
     return resource_response(_shown(changed))
 
 
-@router.delete("/{name}", status_code=204, responses=problems(404, 409))
+@router.delete("/{profile_name}", status_code=204, responses=problems(404, 409))
 async def delete_quirk_profile(
-    access: WriteAccess, profiles: QuirkProfiles, name: ProfileNamePath
+    access: WriteAccess, profiles: QuirkProfiles, profile_name: ProfileNamePath
 ) -> Response:
     """Delete a quirk profile of yours. A shipped one of its name holds again."""
-    await profiles.delete(access.tenant_id, name, access.issued_by)
+    await profiles.delete(access.tenant_id, profile_name, access.issued_by)
     return Response(status_code=204)
 
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from app.quirks.records import ProfileOrigin, StatedHabits
+from app.types import QUIRK_PROFILE_PATTERN
 from app.web.inputs import Change, Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.wording import LINE_PATTERN
 
-PROFILE_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,47}$"
+PROFILE_NAME_PATTERN = rf"^{QUIRK_PROFILE_PATTERN}$"
 
 ProfileName = Annotated[
     str,

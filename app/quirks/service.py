@@ -163,10 +163,10 @@ def _shipped_or_unknown(name: str) -> Conflict | NotFound:
         return Conflict(
             f"The quirk profile {name!r} is shipped with the server and cannot be changed. Create one with "
             "its name to take its place.",
-            "name",
+            "profile_name",
         )
     return _not_found()
 
 
 def _not_found() -> NotFound:
-    return NotFound("There is no such quirk profile.", "name")
+    return NotFound("There is no such quirk profile.", "profile_name")
