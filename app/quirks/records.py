@@ -155,7 +155,7 @@ class StatedHabits(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class QuirkProfile:
-    """What is known of the charge points that fit three patterns. note: for people.
+    """Habits of the charge points that fit three patterns. note: for people.
 
     origin: made by the tenant, or shipped with the server; the times are None if it is shipped.
     """
@@ -172,7 +172,7 @@ class QuirkProfile:
 
 
 class Device(NamedTuple):
-    """What a charge point says about itself in a BootNotification (OCPP 1.6 6.3). None: it did not."""
+    """The facts by which a profile finds a charge point (BootNotification, OCPP 1.6 6.3). None: not told."""
 
     vendor: str | None
     model: str | None

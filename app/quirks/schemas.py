@@ -38,7 +38,7 @@ _EXAMPLE: Json = {
 
 
 class QuirkProfileView(Resource):
-    """What is known of the charge points whose vendor, model and firmware fit three patterns."""
+    """Habits of the charge points whose vendor, model and firmware fit three patterns."""
 
     name: str
     origin: ProfileOrigin = Field(description="`shipped`: with the server, and it cannot be changed.")

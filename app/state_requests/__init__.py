@@ -1,1 +1,1 @@
-"""What the server asks charge points by itself: their state after a login, and keys that they leave out."""
+"""Asks charge points for their state after a login, and for configuration keys that they leave out."""

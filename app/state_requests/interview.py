@@ -61,7 +61,7 @@ class RequestBudget:
 
 @dataclass(frozen=True, slots=True)
 class InterviewServices:
-    """What all interviews of a worker share."""
+    """The services that all interviews of a worker share."""
 
     database: Database
     commands: CommandService
@@ -84,7 +84,7 @@ class Interview:
         self._connection = connection
 
     async def state(self) -> None:
-        """Ask for the state after a login. A failure is logged: nobody waits for the answers."""
+        """Ask for the state after a login. A failure is logged, because no caller waits."""
         try:
             await self._ask_state()
         except _Over as over:
@@ -124,7 +124,7 @@ class Interview:
             await self._trigger("MeterValues", connector_id)
 
     async def _trigger_boot(self) -> None:
-        """Ask for vendor and model. The BootNotification that follows is no sign of a restart."""
+        """Ask for vendor and model. The BootNotification that follows does not mean a restart."""
         self._connection.booted = True
         answer: TriggerAnswer | None = None
         try:

@@ -11,7 +11,7 @@ SILENT_KEYS_ISSUER: Final = "silent-keys"
 
 @dataclass(frozen=True, slots=True)
 class KnownPoint:
-    """What is known of a charge point before it is asked.
+    """The facts about a charge point that decide the first question to it.
 
     Attributes:
         refuses_triggers: it has refused TriggerMessage with this firmware.

@@ -1,4 +1,4 @@
-"""What to ask a charge point after a login, and what its answers mean. Pure values."""
+"""Decides the questions after a login, and reads the answers. Pure values."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""What the habits change where they matter, as pure values."""
+"""The effect of each habit where it matters, as pure values."""
 
 import json
 from dataclasses import replace

@@ -163,8 +163,8 @@ async def test_silence_without_pongs(
         elsewhere = GatewayServer(port, app, server.database, server.tenant, brisk)
         await elsewhere.register("CP1")
         headers = {"Authorization": f"Bearer {await new_key(elsewhere)}"}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-            await Operator(client).state(sends_no_pongs=sends_no_pongs)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as rest:
+            await Operator(rest).state(sends_no_pongs=sends_no_pongs)
         client = await elsewhere.connect("CP1")
         await client.call("BootNotification", BOOT)
         if at_login:

@@ -79,6 +79,7 @@ async def test_the_composite_schedule_is_asked_in_the_unit(
     asked: str,
 ) -> None:
     await habit(api, operator, token, charge_point, composite_schedule_unit=unit)
+    scripted.final = queued
     answer = await api.call("GET", COMPOSITE, token)
     assert answer.status_code in (200, 202), answer.text
     (issued,) = scripted.issued

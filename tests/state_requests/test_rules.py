@@ -1,4 +1,4 @@
-"""What is asked after a login, and what the answers mean."""
+"""The questions after a login, and the meaning of the answers."""
 
 from dataclasses import replace
 from typing import Any

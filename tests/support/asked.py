@@ -34,7 +34,7 @@ class AskedCharger:
 
     @property
     def questions(self) -> list[str]:
-        """What it was asked, in short: the message and the connector of triggers, the action of others."""
+        """The questions in short: the message and the connector of triggers, the action of others."""
         return [
             f"{payload['requestedMessage']} {payload.get('connectorId', '-')}"
             if action == "TriggerMessage"
