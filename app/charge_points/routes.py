@@ -31,7 +31,7 @@ from app.errors import NotFound
 from app.ocpp.v16 import RegistrationStatus
 from app.quirks.records import Device
 from app.quirks.routes import QuirkProfiles
-from app.quirks.schemas import AppliedHabitView, ChargePointQuirks
+from app.quirks.schemas import AppliedHabit, ChargePointQuirks
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -199,7 +199,7 @@ async def get_charge_point_quirks(
     device = Device(row["vendor"], row["model"], row["firmware_version"])
     applied = await quirk_profiles.applied(access.tenant_id, device)
     shown = ChargePointQuirks(
-        **device._asdict(), items=[AppliedHabitView.model_validate(habit) for habit in applied]
+        **device._asdict(), items=[AppliedHabit.model_validate(habit) for habit in applied]
     )
     return resource_response(shown, if_none_match=if_none_match)
 

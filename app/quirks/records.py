@@ -154,7 +154,7 @@ class StatedHabits(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class QuirkProfile:
+class QuirkProfileRecord:
     """Habits of the charge points that fit three patterns. note: for people.
 
     origin: made by the tenant, or shipped with the server; the times are None if it is shipped.
@@ -180,7 +180,7 @@ class Device(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class AppliedHabit:
+class HabitOfProfile:
     """A habit of a charge point. profile: the one that states it, before all others that fit."""
 
     habit: str

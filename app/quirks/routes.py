@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
-from app.quirks.records import QuirkProfile
+from app.quirks.records import QuirkProfileRecord
 from app.quirks.schemas import (
     PROFILE_NAME_PATTERN,
+    QuirkProfile,
     QuirkProfileChange,
     QuirkProfileCreate,
-    QuirkProfileView,
 )
 from app.quirks.service import QuirkProfileService
 from app.web.access import ReadAccess, WriteAccess
@@ -47,7 +47,7 @@ ProfileNamePath = Annotated[
 ]
 
 
-@router.get("", response_model=Page[QuirkProfileView], responses=problems())
+@router.get("", response_model=Page[QuirkProfile], responses=problems())
 async def list_quirk_profiles(
     access: ReadAccess, profiles: QuirkProfiles, query: Annotated[Paging, Query()]
 ) -> Response:
@@ -58,12 +58,12 @@ async def list_quirk_profiles(
     ]
     page, next_cursor = cut_page(found[: query.limit + 1], query.limit, lambda profile: profile.name)
     items = [_shown(profile) for profile in page]
-    return page_response(Page[QuirkProfileView](items=items, next_cursor=next_cursor))
+    return page_response(Page[QuirkProfile](items=items, next_cursor=next_cursor))
 
 
 @router.post(
     "",
-    response_model=QuirkProfileView,
+    response_model=QuirkProfile,
     status_code=201,
     responses=problems(409, body=True),
     openapi_extra=body_of(QuirkProfileCreate),
@@ -79,12 +79,12 @@ async def create_quirk_profile(
     state the same habit the first one counts. How stored records are read changes at once, what concerns a
     connection at the next login or boot of a charge point. At most 200.
     """
-    made = await profiles.create(access.tenant_id, QuirkProfile(**dict(body)), access.issued_by)
+    made = await profiles.create(access.tenant_id, QuirkProfileRecord(**dict(body)), access.issued_by)
     headers = {"Location": location("/v1/quirk-profiles", made.name)}
     return resource_response(_shown(made), status_code=201, headers=headers)
 
 
-@router.get("/{profile_name}", response_model=QuirkProfileView, responses=problems(304, 404))
+@router.get("/{profile_name}", response_model=QuirkProfile, responses=problems(304, 404))
 async def get_quirk_profile(
     access: ReadAccess,
     profiles: QuirkProfiles,
@@ -98,7 +98,7 @@ async def get_quirk_profile(
 
 @router.patch(
     "/{profile_name}",
-    response_model=QuirkProfileView,
+    response_model=QuirkProfile,
     responses=problems(404, 409, 412, body=True),
     openapi_extra=body_of(QuirkProfileChange),
 )
@@ -111,7 +111,7 @@ async def change_quirk_profile(
 ) -> Response:
     """Change a quirk profile of yours. `habits` replaces all of its habits."""
 
-    def compare(profile: QuirkProfile) -> None:
+    def compare(profile: QuirkProfileRecord) -> None:
         require_match(if_match, entity_tag(_shown(profile)))
 
     changed = await profiles.change(access.tenant_id, profile_name, body.changes(), access.issued_by, compare)
@@ -127,5 +127,5 @@ async def delete_quirk_profile(
     return Response(status_code=204)
 
 
-def _shown(profile: QuirkProfile) -> QuirkProfileView:
-    return QuirkProfileView.model_validate(profile)
+def _shown(profile: QuirkProfileRecord) -> QuirkProfile:
+    return QuirkProfile.model_validate(profile)

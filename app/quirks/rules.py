@@ -15,18 +15,20 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from app.quirks.records import NO_HABITS, AppliedHabit, Device, Habits, QuirkProfile, StatedHabits
+from app.quirks.records import NO_HABITS, Device, HabitOfProfile, Habits, QuirkProfileRecord, StatedHabits
 
 _WILDCARD: Final = re.compile(r"\[[^\]]*\]|[*?]")
 
 
-def fits(profile: QuirkProfile, device: Device) -> bool:
+def fits(profile: QuirkProfileRecord, device: Device) -> bool:
     """Tell whether a charge point fits all three patterns. What it has not told counts as empty text."""
     patterns = (profile.vendor, profile.model, profile.firmware)
     return all(_matches(pattern, told) for pattern, told in zip(patterns, device, strict=True))
 
 
-def in_force(own: Iterable[QuirkProfile], shipped: Iterable[QuirkProfile]) -> list[QuirkProfile]:
+def in_force(
+    own: Iterable[QuirkProfileRecord], shipped: Iterable[QuirkProfileRecord]
+) -> list[QuirkProfileRecord]:
     """Return the profiles of a tenant and the shipped ones, in the order in which they are asked.
 
     A profile of the tenant comes before each shipped one, and replaces the one that has its name. Among these
@@ -38,23 +40,23 @@ def in_force(own: Iterable[QuirkProfile], shipped: Iterable[QuirkProfile]) -> li
     return sorted(profiles, key=lambda found: (found.origin == "shipped", -_fixed(found), found.name))
 
 
-def applied_habits(device: Device, profiles: Sequence[QuirkProfile]) -> list[AppliedHabit]:
+def applied_habits(device: Device, profiles: Sequence[QuirkProfileRecord]) -> list[HabitOfProfile]:
     """Return the habits of a charge point by name, each from the first profile that fits and states it.
 
     profiles: as `in_force` orders them.
     """
-    found: dict[str, AppliedHabit] = {}
+    found: dict[str, HabitOfProfile] = {}
     for profile in profiles:
         if fits(profile, device):
             for name, habit in profile.habits.stated().items():
                 value: Any = getattr(habit, "value")  # noqa: B009 - each subclass has one, of its own type
-                applied = AppliedHabit(name, value, habit.source, profile.name, profile.origin)
+                applied = HabitOfProfile(name, value, habit.source, profile.name, profile.origin)
                 found.setdefault(name, applied)
     return [found[name] for name in sorted(found)]
 
 
 def habits_of(
-    vendor: str | None, model: str | None, firmware: str | None, profiles: Sequence[QuirkProfile]
+    vendor: str | None, model: str | None, firmware: str | None, profiles: Sequence[QuirkProfileRecord]
 ) -> Habits:
     """Return the habits of a charge point. profiles: as `in_force` orders them."""
     applied = applied_habits(Device(vendor, model, firmware), profiles)
@@ -63,7 +65,7 @@ def habits_of(
     return replace(NO_HABITS, **{habit.habit: _used(habit) for habit in applied})
 
 
-def _used(habit: AppliedHabit) -> Any:
+def _used(habit: HabitOfProfile) -> Any:
     """Return the value of a habit as code uses it."""
     match habit.habit:
         case "time_zone":
@@ -85,7 +87,7 @@ def _compiled(pattern: str) -> Any:
     return re.compile(translate(pattern.casefold())).match
 
 
-def _fixed(profile: QuirkProfile) -> int:
+def _fixed(profile: QuirkProfileRecord) -> int:
     return sum(
         len(_WILDCARD.sub("", pattern)) for pattern in (profile.vendor, profile.model, profile.firmware)
     )

@@ -37,7 +37,7 @@ _EXAMPLE: Json = {
 }
 
 
-class QuirkProfileView(Resource):
+class QuirkProfile(Resource):
     """Habits of the charge points whose vendor, model and firmware fit three patterns."""
 
     name: str
@@ -83,7 +83,7 @@ class QuirkProfileChange(Change):
     example: ClassVar[Json] = {"firmware": "4.1*", "habits": {"session_meter": {"value": True}}}
 
 
-class AppliedHabitView(Resource):
+class AppliedHabit(Resource):
     """A habit of a charge point, and where it is known from."""
 
     habit: str = Field(description="Its name, as in `habits` of a profile.")
@@ -107,11 +107,11 @@ class ChargePointQuirks(Resource):
     vendor: str | None = Field(description="As it last booted; null: unknown. So are the next two.")
     model: str | None
     firmware_version: str | None
-    items: list[AppliedHabitView]
+    items: list[AppliedHabit]
 
     example: ClassVar[Json] = {
         "vendor": "Acme",
         "model": "Duo 22",
         "firmware_version": "4.1.7",
-        "items": [AppliedHabitView.example],
+        "items": [AppliedHabit.example],
     }

@@ -12,7 +12,7 @@ from app.database.database import Database
 from app.database.prepared import Prepared
 from app.database.unit_of_work import TenantReads, TenantRows, TenantWork
 from app.errors import Conflict, NotFound
-from app.quirks.records import AppliedHabit, Device, Habits, QuirkProfile
+from app.quirks.records import Device, HabitOfProfile, Habits, QuirkProfileRecord
 from app.quirks.rules import applied_habits, habits_of, in_force
 from app.quirks.shipped import shipped_profiles
 from app.quirks.store import QuirkProfileStore, profiles_of, profiles_of_tenants
@@ -23,7 +23,7 @@ PROFILES_LIMIT: Final = 200
 _BATCH: Final = 500
 
 
-async def profiles_in_force(rows: TenantRows) -> list[QuirkProfile]:
+async def profiles_in_force(rows: TenantRows) -> list[QuirkProfileRecord]:
     """Return the profiles that hold for a tenant, in the order in which they are asked."""
     return in_force(await profiles_of(rows), shipped_profiles())
 
@@ -38,7 +38,7 @@ class QuirkReader:
 
     def __init__(self, reads: Prepared) -> None:
         self._reads = reads
-        self._batcher: Batcher[TenantId, Sequence[QuirkProfile]] = Batcher(self._read, _BATCH)
+        self._batcher: Batcher[TenantId, Sequence[QuirkProfileRecord]] = Batcher(self._read, _BATCH)
 
     async def habits(self, tenant_id: TenantId, device: Device) -> Habits:
         """Return the habits of a charge point.
@@ -48,7 +48,7 @@ class QuirkReader:
         """
         return habits_of(*device, await self._batcher.add(tenant_id))
 
-    async def _read(self, tenants: list[TenantId]) -> list[Sequence[QuirkProfile]]:
+    async def _read(self, tenants: list[TenantId]) -> list[Sequence[QuirkProfileRecord]]:
         own = await profiles_of_tenants(self._reads, list(dict.fromkeys(tenants)))
         known = {tenant_id: in_force(found, shipped_profiles()) for tenant_id, found in own.items()}
         return [known[tenant_id] for tenant_id in tenants]
@@ -61,12 +61,12 @@ class QuirkProfileService:
     database: Database
     clock: Clock
 
-    async def all(self, tenant_id: TenantId) -> list[QuirkProfile]:
+    async def all(self, tenant_id: TenantId) -> list[QuirkProfileRecord]:
         """Return the profiles of a tenant and the shipped ones that it has not replaced, by name."""
         found = await profiles_in_force(TenantReads(self.database.reads, tenant_id))
         return sorted(found, key=lambda profile: profile.name)
 
-    async def get(self, tenant_id: TenantId, name: str) -> QuirkProfile:
+    async def get(self, tenant_id: TenantId, name: str) -> QuirkProfileRecord:
         """Return the profile of this name that holds for the tenant.
 
         Raises:
@@ -77,11 +77,13 @@ class QuirkProfileService:
                 return profile
         raise _not_found()
 
-    async def applied(self, tenant_id: TenantId, device: Device) -> list[AppliedHabit]:
+    async def applied(self, tenant_id: TenantId, device: Device) -> list[HabitOfProfile]:
         """Return the habits of a charge point, each with the profile that states it."""
         return applied_habits(device, await profiles_in_force(TenantReads(self.database.reads, tenant_id)))
 
-    async def create(self, tenant_id: TenantId, profile: QuirkProfile, actor: str) -> QuirkProfile:
+    async def create(
+        self, tenant_id: TenantId, profile: QuirkProfileRecord, actor: str
+    ) -> QuirkProfileRecord:
         """Store a profile. One with the name of a shipped profile takes its place.
 
         Raises:
@@ -105,8 +107,8 @@ class QuirkProfileService:
         name: str,
         changes: Mapping[str, Any],
         actor: str,
-        compare: Callable[[QuirkProfile], None],
-    ) -> QuirkProfile:
+        compare: Callable[[QuirkProfileRecord], None],
+    ) -> QuirkProfileRecord:
         """Change a profile of the tenant.
 
         Args:
@@ -143,7 +145,7 @@ class QuirkProfileService:
                 raise _shipped_or_unknown(name)
             await self._audit(work, "delete_quirk_profile", known, actor)
 
-    async def _audit(self, work: TenantWork, act: Act, profile: QuirkProfile, actor: str) -> None:
+    async def _audit(self, work: TenantWork, act: Act, profile: QuirkProfileRecord, actor: str) -> None:
         """Tell who has changed how records are read. The note of the profile is the reason."""
         details = {
             "vendor": profile.vendor,

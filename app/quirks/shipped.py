@@ -4,11 +4,11 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from app.quirks.records import QuirkProfile, StatedHabits
+from app.quirks.records import QuirkProfileRecord, StatedHabits
 
 
 @cache
-def shipped_profiles() -> tuple[QuirkProfile, ...]:
+def shipped_profiles() -> tuple[QuirkProfileRecord, ...]:
     """Return the shipped profiles, in the order of their names.
 
     Raises:
@@ -18,17 +18,17 @@ def shipped_profiles() -> tuple[QuirkProfile, ...]:
     return read_profiles(text)
 
 
-def read_profiles(text: str) -> tuple[QuirkProfile, ...]:
+def read_profiles(text: str) -> tuple[QuirkProfileRecord, ...]:
     """Read profiles from TOML.
 
     Raises:
         ValueError: something is missing, unknown or given twice, or a habit has no source.
     """
-    found: dict[str, QuirkProfile] = {}
+    found: dict[str, QuirkProfileRecord] = {}
     for entry in tomllib.loads(text)["profile"]:
         entry["habits"] = StatedHabits.model_validate(entry["habits"])
         try:
-            profile = QuirkProfile(**{"note": None, **entry, "origin": "shipped"})
+            profile = QuirkProfileRecord(**{"note": None, **entry, "origin": "shipped"})
         except TypeError as error:
             raise ValueError(f"quirk profile {entry.get('name')!r}: {error}") from None
         stated = profile.habits.stated()

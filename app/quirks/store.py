@@ -14,7 +14,7 @@ from app.database.statements import Statement
 from app.database.text import clean_optional
 from app.database.unit_of_work import TenantRows
 from app.quirks import tables
-from app.quirks.records import QuirkProfile
+from app.quirks.records import QuirkProfileRecord
 from app.quirks.rules import readable_habits
 from app.types import TenantId
 
@@ -27,15 +27,15 @@ _OF_TENANT: Final = Statement(select(*_TABLE.c).where(_TABLE.c.tenant_id == bind
 
 async def profiles_of_tenants(
     reads: Prepared, tenants: Sequence[TenantId]
-) -> dict[TenantId, list[QuirkProfile]]:
+) -> dict[TenantId, list[QuirkProfileRecord]]:
     """Return the profiles of tenants, for logins and boots of their charge points."""
-    found: dict[TenantId, list[QuirkProfile]] = {tenant_id: [] for tenant_id in tenants}
+    found: dict[TenantId, list[QuirkProfileRecord]] = {tenant_id: [] for tenant_id in tenants}
     for row in await reads.rows(_OF_TENANTS, {"tenants": list(found)}):
         found[row["tenant_id"]].append(_profile(row))
     return found
 
 
-async def profiles_of(rows: TenantRows) -> list[QuirkProfile]:
+async def profiles_of(rows: TenantRows) -> list[QuirkProfileRecord]:
     """Return the profiles of one tenant."""
     found = await rows.rows(_OF_TENANT, {"tenant_id": rows.tenant_id})
     return [_profile(row) for row in found]
@@ -54,7 +54,7 @@ class QuirkProfileStore(Repository):
         statement = select(func.count()).where(_TABLE.c.tenant_id == self.tenant_id)
         return int((await self.connection.execute(statement)).scalar_one())
 
-    async def get(self, name: str, *, to_change: bool = False) -> QuirkProfile | None:
+    async def get(self, name: str, *, to_change: bool = False) -> QuirkProfileRecord | None:
         """Return a profile. to_change: lock it until the end of this transaction."""
         statement = select(*_TABLE.c).where(_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.name == name)
         if to_change:
@@ -62,7 +62,7 @@ class QuirkProfileStore(Repository):
         row = (await self.connection.execute(statement)).mappings().one_or_none()
         return None if row is None else _profile(row)
 
-    async def create(self, profile: QuirkProfile, at: datetime) -> QuirkProfile | None:
+    async def create(self, profile: QuirkProfileRecord, at: datetime) -> QuirkProfileRecord | None:
         """Store a new profile; None: the tenant has one of this name."""
         statement = insert(_TABLE).values(
             tenant_id=self.tenant_id,
@@ -75,7 +75,7 @@ class QuirkProfileStore(Repository):
         row = (await self.connection.execute(statement.returning(*_TABLE.c))).mappings().one_or_none()
         return None if row is None else _profile(row)
 
-    async def replace(self, profile: QuirkProfile, at: datetime) -> None:
+    async def replace(self, profile: QuirkProfileRecord, at: datetime) -> None:
         """Store a profile in the place of that of its name."""
         await self.connection.execute(
             update(_TABLE)
@@ -89,7 +89,7 @@ class QuirkProfileStore(Repository):
         return (await self.connection.execute(statement.returning(_TABLE.c.name))).one_or_none() is not None
 
 
-def _columns(profile: QuirkProfile) -> dict[str, Any]:
+def _columns(profile: QuirkProfileRecord) -> dict[str, Any]:
     return {
         "vendor": profile.vendor,
         "model": profile.model,
@@ -99,9 +99,9 @@ def _columns(profile: QuirkProfile) -> dict[str, Any]:
     }
 
 
-def _profile(row: Row | Any) -> QuirkProfile:
+def _profile(row: Row | Any) -> QuirkProfileRecord:
     habits = row["habits"]
-    return QuirkProfile(
+    return QuirkProfileRecord(
         name=row["name"],
         vendor=row["vendor"],
         model=row["model"],

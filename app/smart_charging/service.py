@@ -211,7 +211,9 @@ class ConnectorScheduleService:
         profiles = [item.profile for item in known.view.ledger.anywhere]
         unit = unit_to_ask(request.options.unit, known.abilities, profiles)
         command = await self._ask(tenant_id, question.identity, request, unit, ask)
-        drift = await compute(tenant_id, partial(find_drift, known.view, request, command))
+        drift = await compute(
+            tenant_id, partial(find_drift, known.view, request, command, known.abilities.zone)
+        )
         return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
 
     async def draw(self, tenant_id: TenantId, question: ConnectorQuestion) -> str:

@@ -119,7 +119,10 @@ class Interview:
         await asyncio.sleep(self._services.settings.state_request_delay_s)
         # Some report one connector only, whatever they were asked.
         for connector_id in await self._unheard(asked_at):
-            await self._trigger("StatusNotification", connector_id)
+            answer = await self._trigger("StatusNotification", connector_id)
+            if answer != "accepted" and connector_id > 0:
+                # One that refuses this connector refuses the next one, too.
+                break
         for connector_id in await self._charging():
             await self._trigger("MeterValues", connector_id)
 

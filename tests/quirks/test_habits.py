@@ -11,6 +11,7 @@ import pytest
 
 from app.clock import parse_time
 from app.quirks.records import NO_HABITS, EnergyUnit, Habits
+from app.smart_charging.drift import read_reported
 from app.smart_charging.rules.abilities import Abilities, Unit, abilities_of, fit_stack_levels, unit_to_ask
 from app.transactions.records import (
     Ending,
@@ -84,6 +85,15 @@ def test_a_time_without_a_zone_is_that_of_the_charge_point(text: str, moment: st
     expected = datetime.fromisoformat(moment)
     assert reported_time(text, NOW, SHANGHAI.time_zone) == (expected, ())
     assert parse_time(text, SHANGHAI.time_zone) == expected
+
+
+def test_a_reported_schedule_without_a_zone_begins_there() -> None:
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]}
+    result = {"status": "Accepted", "scheduleStart": "2026-03-01T20:00:00", "chargingSchedule": schedule}
+    for zone, hour in ((SHANGHAI.time_zone, 12), (UTC, 20)):
+        reported = read_reported(result, NOW, 60, zone)
+        assert reported is not None
+        assert reported.start == datetime(2026, 3, 1, hour, tzinfo=UTC)
 
 
 def test_summer_time_and_the_ends_of_the_calendar_are_read() -> None:

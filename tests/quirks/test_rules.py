@@ -7,18 +7,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from app.quirks.records import NO_HABITS, Device, QuirkProfile, StatedHabits
+from app.quirks.records import NO_HABITS, Device, QuirkProfileRecord, StatedHabits
 from app.quirks.rules import applied_habits, fits, habits_of, in_force, readable_habits
 from app.quirks.shipped import read_profiles, shipped_profiles
 
 
-def profile(name: str, *patterns: str, origin: Any = "tenant", **habits: Any) -> QuirkProfile:
+def profile(name: str, *patterns: str, origin: Any = "tenant", **habits: Any) -> QuirkProfileRecord:
     """Make a profile. patterns: of vendor, model and firmware; habits: their values."""
     vendor, model, firmware = (*patterns, "*", "*", "*")[:3]
     stated = StatedHabits.model_validate(
         {habit: {"value": value, "source": f"about {name}"} for habit, value in habits.items()}
     )
-    return QuirkProfile(name, vendor, model, firmware, None, stated, origin)
+    return QuirkProfileRecord(name, vendor, model, firmware, None, stated, origin)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -24,6 +25,7 @@ class Abilities:
 
     connectors: how many it has. least_stack_level: the lowest that it handles well. composite_unit: in which
     it answers about its composite schedule; None: in any that it takes.
+    zone: of its times that name none.
     """
 
     max_stack_level: int | None = None
@@ -33,6 +35,7 @@ class Abilities:
     connectors: int | None = None
     least_stack_level: int = 0
     composite_unit: Unit | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def abilities_of(configuration: Iterable[ConfigurationRecord], habits: Habits = 
         _integer(known.get("numberofconnectors")),
         habits.least_stack_level,
         habits.composite_schedule_unit,
+        habits.time_zone,
     )
 
 

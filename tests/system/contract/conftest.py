@@ -11,7 +11,7 @@ from app.charge_points.store import record_status
 from app.configuration.store import ConfigurationStore
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
-from app.quirks.records import QuirkProfile, StatedHabits
+from app.quirks.records import QuirkProfileRecord, StatedHabits
 from app.quirks.store import QuirkProfileStore
 from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
@@ -60,7 +60,7 @@ async def make_owned(api: Api) -> OwnedResources:
         profile = await ChargingProfileStore(work).create(
             "Less in the evening peak", calendar=CalendarInput.example
         )
-        quirk = QuirkProfile(f"quirk-{tenant.id}", "Acme", "*", "*", None, StatedHabits())
+        quirk = QuirkProfileRecord(f"quirk-{tenant.id}", "Acme", "*", "*", None, StatedHabits())
         await QuirkProfileStore(work).create(quirk, NOW)
     async with api.services.storage.database.platform() as platform:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
