@@ -33,12 +33,26 @@ async def current_habits(rows: TenantRows, device: Device) -> Habits:
     return habits_of(*device, await profiles_in_force(rows))
 
 
+class _InForce:
+    """The profiles of a tenant for one batch of logins. Its charge points are of few kinds."""
+
+    def __init__(self, own: Sequence[QuirkProfileRecord]) -> None:
+        self._profiles = in_force(own, shipped_profiles())
+        self._known: dict[Device, Habits] = {}
+
+    def habits(self, device: Device) -> Habits:
+        """Return the habits of a charge point."""
+        if device not in self._known:
+            self._known[device] = habits_of(*device, self._profiles)
+        return self._known[device]
+
+
 class QuirkReader:
     """Tells the habits of charge points at their logins and boots. Many logins share one statement."""
 
     def __init__(self, reads: Prepared) -> None:
         self._reads = reads
-        self._batcher: Batcher[TenantId, Sequence[QuirkProfileRecord]] = Batcher(self._read, _BATCH)
+        self._batcher: Batcher[TenantId, _InForce] = Batcher(self._read, _BATCH)
 
     async def habits(self, tenant_id: TenantId, device: Device) -> Habits:
         """Return the habits of a charge point.
@@ -46,11 +60,11 @@ class QuirkReader:
         Raises:
             StoreUnavailable: the database is away or too slow.
         """
-        return habits_of(*device, await self._batcher.add(tenant_id))
+        return (await self._batcher.add(tenant_id)).habits(device)
 
-    async def _read(self, tenants: list[TenantId]) -> list[Sequence[QuirkProfileRecord]]:
+    async def _read(self, tenants: list[TenantId]) -> list[_InForce]:
         own = await profiles_of_tenants(self._reads, list(dict.fromkeys(tenants)))
-        known = {tenant_id: in_force(found, shipped_profiles()) for tenant_id, found in own.items()}
+        known = {tenant_id: _InForce(profiles) for tenant_id, profiles in own.items()}
         return [known[tenant_id] for tenant_id in tenants]
 
 

@@ -37,8 +37,8 @@ async def test_the_commands_show_and_change_habits(asking: GatewayServer) -> Non
     page = OperatorPage("quirks.md")
     await page.log_in(asking)
     await asking.register("RDAM-1")
-    async with charger(asking, "RDAM-1") as point:
-        await point.call("BootNotification", BOOT)
+    async with charger(asking, "RDAM-1", boot=BOOT):
+        pass
     async with charger(asking, "RDAM-1") as back:
         await back.until(1)
         await asyncio.sleep(0.3)

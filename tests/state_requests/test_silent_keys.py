@@ -11,9 +11,12 @@ from app.state_requests.records import SILENT_KEYS_ISSUER
 from app.state_requests.rules import key_groups, missing_keys
 from app.state_requests.silent_keys import SilentKeyQueue
 from app.types import TenantId
+from tests.gateway.conftest import apps, server
 from tests.support.asked import charger
 from tests.support.gateway import GatewayServer
 from tests.support.operator_page import new_key
+
+__all__ = ["apps", "server"]
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Duo"}
 SILENT = {"silent_keys": {"value": ["QrCode", "webSocketPingInterval"]}}
@@ -66,10 +69,10 @@ async def test_what_is_left_out_is_asked_by_name(
         assert (await client.post("/v1/quirk-profiles", json=profile)).status_code == 201
         assert (await client.post(PATH, json={})).status_code == 200
         await point.until(1 + len(asked))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         assert [payload.get("key") for _, payload in point.asked] == [None, *asked]
-        known = await stored(client)
-        assert {key for keys in asked for key in keys} <= known.keys()
+        await server.services.commands.settle()
+        assert {key for keys in asked for key in keys} <= (await stored(client)).keys()
     async with server.database.tenant(server.tenant.id) as work:
         issued = await CommandStore(work).page(10)
     assert [one.issued_by for one in issued[: len(asked)]] == [SILENT_KEYS_ISSUER] * len(asked)
@@ -90,7 +93,7 @@ async def test_named_keys_and_other_charge_points_are_left_alone(server: Gateway
         assert (await client.post(PATH, json={"key": ["HeartbeatInterval"]})).status_code == 200
         await point.call("BootNotification", {**BOOT, "chargePointVendor": "Cable"})
         assert (await client.post(PATH, json={})).status_code == 200
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.8)
         assert len(point.asked) == 2
 
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from tests.support.gateway import GatewayServer
-from tests.support.raw_client import CLOSE, TEXT, RawClient
+from tests.support.raw_client import CLOSE, TEXT, RawClient, frame_bytes
+
+_BOOT = "boot"
 
 Answering = Callable[[str, dict[str, Any]], dict[str, Any] | str | None]
 """Returns the payload of a result for action and payload, a code of a CALLERROR, or None for no answer."""
@@ -46,9 +48,14 @@ class AskedCharger:
         """Send a CALL, and return the frame that answers it."""
         self._number += 1
         unique_id = f"own-{self._number}"
-        self._results[unique_id] = asyncio.get_running_loop().create_future()
+        result = self.expect(unique_id)
         self.client.send(json.dumps([2, unique_id, action, payload]))
-        return await asyncio.wait_for(self._results[unique_id], 20)
+        return await asyncio.wait_for(result, 20)
+
+    def expect(self, unique_id: str) -> "asyncio.Future[list[Any]]":
+        """Return what the frame that answers a CALL of ours is put into."""
+        self._results[unique_id] = asyncio.get_running_loop().create_future()
+        return self._results[unique_id]
 
     def answer(self, place: int, payload: dict[str, Any]) -> None:
         """Answer a question that was not answered yet. place: in `asked`."""
@@ -88,11 +95,19 @@ class AskedCharger:
 
 @contextlib.asynccontextmanager
 async def charger(
-    server: GatewayServer, identity: str, answering: Answering = agree
+    server: GatewayServer,
+    identity: str,
+    answering: Answering = agree,
+    boot: dict[str, Any] | None = None,
 ) -> AsyncIterator[AskedCharger]:
-    """Let a registered charge point log in."""
-    asked = AskedCharger(await server.connect(identity), answering)
+    """Let a registered charge point log in. boot: a BootNotification that it sends with its handshake."""
+    text = json.dumps([2, _BOOT, "BootNotification", boot])
+    behind = b"" if boot is None else frame_bytes(text.encode())
+    asked = AskedCharger(await server.connect(identity, behind=behind), answering)
+    booted = asked.expect(_BOOT) if boot is not None else None
     reading = asyncio.create_task(asked.read())
+    if booted is not None:
+        assert (await asyncio.wait_for(booted, 20))[2]["status"] == "Accepted"
     try:
         yield asked
     finally:
