@@ -1,8 +1,9 @@
 """Asks one charge point after its login: first for its state by triggers, or else for configuration keys."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import orjson
@@ -82,43 +83,59 @@ class Interview:
     def __init__(self, services: InterviewServices, connection: Connection) -> None:
         self._services = services
         self._connection = connection
+        self._asked_at = services.clock.now()
 
-    async def state(self) -> None:
-        """Ask for the state after a login. A failure is logged, because no caller waits."""
-        try:
-            await self._ask_state()
-        except _Over as over:
-            self._log(str(over))
-        except AppError as error:
-            self._log(error.detail)
+    async def state(self) -> bool:
+        """Ask for the state after a login.
+
+        Returns:
+            Whether to call `rest`, after a time in which the charge point may report.
+        """
+        has_rest = False
+        with self._failures():
+            has_rest = await self._ask_state()
+        return has_rest
+
+    async def rest(self) -> None:
+        """Ask for what the charge point has not reported since `state`."""
+        with self._failures():
+            await self._ask_rest()
 
     async def configuration(self, keys: list[str], issued_by: str) -> None:
         """Ask for configuration keys by name. What is answered is stored like any other configuration."""
-        try:
+        with self._failures():
             await self._ask("GetConfiguration", {"key": keys}, issued_by)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Log why questions end, because no caller waits for the answers."""
+        try:
+            yield
         except _Over as over:
             self._log(str(over))
         except AppError as error:
             self._log(error.detail)
 
-    async def _ask_state(self) -> None:
+    async def _ask_state(self) -> bool:
         known = await self._known()
         question = first_question(self._connection.habits.state_after_login, known)
         if question == "configuration":
             await self.configuration(list(CONFIGURATION_KEYS), STATE_ISSUER)
         if question != "ask":
-            return
+            return False
         if not self._connection.is_identified:
             await self._trigger_boot()
-        asked_at = self._services.clock.now()
+        self._asked_at = self._services.clock.now()
         # Without a number all connectors are meant, 0 included (OCPP 1.6 5.17).
         if await self._trigger("StatusNotification") == "unsupported":
             await self._remember_refusal()
             await self.configuration(list(CONFIGURATION_KEYS), STATE_ISSUER)
-            return
-        await asyncio.sleep(self._services.settings.state_request_delay_s)
+            return False
+        return True
+
+    async def _ask_rest(self) -> None:
         # Some report one connector only, whatever they were asked.
-        for connector_id in await self._unheard(asked_at):
+        for connector_id in await self._unheard():
             answer = await self._trigger("StatusNotification", connector_id)
             if answer != "accepted" and connector_id > 0:
                 # One that refuses this connector refuses the next one, too.
@@ -200,12 +217,12 @@ class Interview:
                 connection.charge_point_id, connection.firmware_version, self._services.clock.now()
             )
 
-    async def _unheard(self, asked_at: datetime) -> list[int]:
-        """Return the known connectors that have not reported since."""
+    async def _unheard(self) -> list[int]:
+        """Return the known connectors that have not reported since they were asked."""
         async with self._services.database.tenant(self._connection.tenant_id) as work:
             connectors = await ConnectorStore(work).for_charge_point(self._connection.charge_point_id)
         known = [connector.connector_id for connector in connectors]
-        heard = [row.connector_id for row in connectors if row.received_at >= asked_at]
+        heard = [row.connector_id for row in connectors if row.received_at >= self._asked_at]
         return unheard(known, heard)
 
     async def _charging(self) -> list[int]:

@@ -7,6 +7,7 @@ a command of an operator never waits behind more than the one CALL that is out.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +25,6 @@ from app.types import TenantId
 _MOST_AT_ONCE: Final = 16
 """Charge points that are asked at the same time."""
 _LONGEST_PAUSE_S: Final = 0.5
-_CLOSE_S: Final = 2.0
 
 InterviewMaker = Callable[[Connection], Interview]
 
@@ -52,6 +52,7 @@ class StateRequester:
         self._silent_keys = silent_keys
         self._interview = interview
         self._waiting: dict[tuple[TenantId, str], _Waiting] = {}
+        self._rests: deque[tuple[float, Interview]] = deque()
         self._running = 0
         self._tasks = BackgroundTasks()
         self._loop: PeriodicTask | None = None
@@ -65,9 +66,9 @@ class StateRequester:
 
     async def close(self) -> None:
         """Stop asking. Commands that are under way end as any other."""
-        if self._loop is not None:
-            await self._loop.stop()
-            self._loop = None
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            await loop.stop()
         await self._tasks.close()
 
     def logged_in(self, connection: Connection) -> None:
@@ -83,15 +84,26 @@ class StateRequester:
         self._waiting[key] = _Waiting(connection, due_s)
 
     async def _step(self) -> float:
+        self._fill()
+        return min(_LONGEST_PAUSE_S, max(self._delay_s / 5, 0.02))
+
+    def _fill(self) -> None:
+        """Start as many interviews as may run. Those that were begun before come first."""
         now = asyncio.get_running_loop().time()
+        while self._running < _MOST_AT_ONCE and self._rests and self._rests[0][0] <= now:
+            self._spawn(self._rests.popleft()[1].rest())
         while self._running < _MOST_AT_ONCE and (connection := self._next(now)) is not None:
-            self._spawn(self._interview(connection).state())
+            self._spawn(self._first(self._interview(connection)))
         while self._running < _MOST_AT_ONCE and (wanted := self._silent_keys.take()) is not None:
             session = self._sessions.get(wanted.tenant_id, wanted.identity)
             if session is not None:
                 interview = self._interview(session.connection)
                 self._spawn(interview.configuration(wanted.keys, SILENT_KEYS_ISSUER))
-        return min(_LONGEST_PAUSE_S, max(self._delay_s / 5, 0.02))
+
+    async def _first(self, interview: Interview) -> None:
+        """Ask the first questions. The rest waits, without a task, until there was time to report."""
+        if await interview.state():
+            self._rests.append((asyncio.get_running_loop().time() + self._delay_s, interview))
 
     def _next(self, now: float) -> Connection | None:
         """Return the next charge point that has to be asked. Those that have booted or left are forgotten."""
@@ -119,3 +131,5 @@ class StateRequester:
             await work
         finally:
             self._running -= 1
+            if self._loop is not None:
+                self._fill()

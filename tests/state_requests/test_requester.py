@@ -33,6 +33,7 @@ class Harness:
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.sessions: dict[tuple[int, str], Session] = {}
         self.asked: list[Connection] = []
+        self.finished: list[Connection] = []
         self.goes_on = asyncio.Event()
         self.requester = StateRequester(
             settings, cast(Any, self), SilentKeyQueue(), cast(Any, self._interview)
@@ -45,9 +46,13 @@ class Harness:
         harness = self
 
         class Questions:
-            async def state(self) -> None:
+            async def state(self) -> bool:
                 harness.asked.append(connection)
                 await harness.goes_on.wait()
+                return True
+
+            async def rest(self) -> None:
+                harness.finished.append(connection)
 
         return cast(Interview, Questions())
 
@@ -94,6 +99,7 @@ async def test_few_are_asked_at_a_time() -> None:
     assert len(harness.asked) == 16
     harness.goes_on.set()
     await until(lambda: len(harness.asked) == 20)
+    await until(lambda: len(harness.finished) == 20)
     await harness.requester.close()
 
 
