@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar, Final
 
-from app.charge_points.service import existing_charge_point
+from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
 from app.commands.rules import Outcome
 from app.database.unit_of_work import TenantWork
@@ -31,7 +31,9 @@ class SilentKeysEffect:
         """Find the keys that are missing. Nothing is written. at: when the outcome was known."""
         if command.payload.get("key") or outcome.state not in _SENT:
             return
-        charge_point = await existing_charge_point(work, command.identity)
+        charge_point = await ChargePointStore(work).get(command.identity)
+        if charge_point is None:
+            return
         device = Device(charge_point.vendor, charge_point.model, charge_point.firmware_version)
         habits = await current_habits(work, device)
         if habits.silent_keys:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import orjson
@@ -31,6 +31,7 @@ from app.state_requests.store import TriggerRefusalStore
 from app.token_buckets import TokenBuckets
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import TransactionFilter
+from app.types import TenantId
 
 _TIMEOUT_S: Final = 10.0
 """Seconds to wait for an answer: shorter than for an operator's command, which may wait behind ours."""
@@ -62,7 +63,10 @@ class RequestBudget:
 
 @dataclass(frozen=True, slots=True)
 class InterviewServices:
-    """The services that all interviews of a worker share."""
+    """The services that all interviews of a worker share.
+
+    asking: the charge points that have a command of ours.
+    """
 
     database: Database
     commands: CommandService
@@ -71,6 +75,7 @@ class InterviewServices:
     budget: RequestBudget
     clock: Clock
     settings: Settings
+    asking: set[tuple[TenantId, str]] = field(default_factory=set)
 
 
 class _Over(Exception):
@@ -181,7 +186,14 @@ class Interview:
         timeout_s = max(_SHORTEST_TIMEOUT_S, min(_TIMEOUT_S, services.settings.call_timeout_s))
         text = orjson.dumps(payload).decode()
         request = CommandRequest(connection.identity, action, text, issued_by, timeout_s)
-        return await services.commands.issue(connection.tenant_id, request, wait_s=timeout_s + _RECORDING_S)
+        place = (connection.tenant_id, connection.identity)
+        services.asking.add(place)
+        try:
+            return await services.commands.issue(
+                connection.tenant_id, request, wait_s=timeout_s + _RECORDING_S
+            )
+        finally:
+            services.asking.discard(place)
 
     async def _until_idle(self) -> None:
         """Wait until no command is under way, so that none of an operator waits behind ours in the queue."""
@@ -193,7 +205,8 @@ class Interview:
                 raise _Over("The connection has ended.")
             if connection.registration_status != "Accepted":
                 raise _Over(f"Its registration is {connection.registration_status}.")
-            if not self._services.owner.is_busy(connection.tenant_id, connection.identity):
+            place = (connection.tenant_id, connection.identity)
+            if place not in self._services.asking and not self._services.owner.is_busy(*place):
                 return
             if self._services.clock.monotonic() >= deadline:
                 raise _Over("Other commands are under way.")

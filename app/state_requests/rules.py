@@ -1,7 +1,7 @@
 """Decides the questions after a login, and reads the answers. Pure values."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.commands.records import CommandRecord
 from app.quirks.records import StateAfterLogin
@@ -53,17 +53,22 @@ def unheard(known: Collection[int], heard: Collection[int]) -> list[int]:
 
 def missing_keys(silent: Iterable[str], answer: Json | None) -> list[str]:
     """Return the silent keys that an answer to GetConfiguration leaves out. None: there was no answer."""
-    entries = (answer or {}).get("configurationKey") or ()
-    told = {entry["key"].casefold() for entry in entries}
+    told = _values(answer)
     return [key for key in silent if key.casefold() not in told]
 
 
 def key_groups(keys: Sequence[str], answer: Json | None) -> list[list[str]]:
     """Return the keys in groups of at most GetConfigurationMaxKeys, if the answer tells it (9.1)."""
+    told = str(_values(answer).get("getconfigurationmaxkeys"))
+    most = min(int(told), _MOST_KEYS) if told.isascii() and told.isdecimal() and 0 < len(told) < 10 else 0
+    step = most or _MOST_KEYS
+    return [list(keys[start : start + step]) for start in range(0, len(keys), step)]
+
+
+def _values(answer: Json | None) -> dict[str, Any]:
+    """Return the values of an answer to GetConfiguration, by folded key."""
     entries = (answer or {}).get("configurationKey") or ()
-    told = [entry.get("value") for entry in entries if entry["key"].casefold() == "getconfigurationmaxkeys"]
-    most = int(told[0]) if told and str(told[0]).isdecimal() and 0 < int(told[0]) < _MOST_KEYS else _MOST_KEYS
-    return [list(keys[start : start + most]) for start in range(0, len(keys), most)]
+    return {str(entry.get("key")).casefold(): entry.get("value") for entry in entries}
 
 
 def _folded(text: str) -> str:

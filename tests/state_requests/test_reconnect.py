@@ -154,6 +154,34 @@ async def test_one_that_lists_no_remote_trigger_is_not_triggered(server: Gateway
         assert back.questions == ["GetConfiguration"]
 
 
+async def test_one_that_refuses_is_not_asked_for_each_connector(server: GatewayServer) -> None:
+    await boot_once(server, "CP1")
+    async with charger(server, "CP1", lambda action, payload: {"status": "Rejected"}) as back:
+        await back.until(4)
+        await quiet(0.3)
+        assert back.questions == [
+            "StatusNotification -",
+            "StatusNotification 0",
+            "StatusNotification 1",
+            "MeterValues 2",
+        ]
+    assert {command.state for command in await commands_of(server)} == {"rejected"}
+
+
+async def test_silence_ends_the_questions(server: GatewayServer) -> None:
+    await boot_once(server, "CP1")
+    hasty = server.settings.model_copy(update={"call_timeout_s": 1.0})
+    app = create_app(hasty)
+    async with serve(app, hasty) as port:
+        elsewhere = GatewayServer(port, app, server.database, server.tenant, hasty)
+        async with charger(elsewhere, "CP1", lambda action, payload: None) as back:
+            await back.until(1)
+            await quiet(1.8)
+            assert back.questions == ["StatusNotification -"]
+        await close_all()
+    assert [command.state for command in await commands_of(server)] == ["timed_out"]
+
+
 async def test_no_answer_ends_the_questions(server: GatewayServer) -> None:
     await boot_once(server, "CP1")
     async with charger(server, "CP1", lambda action, payload: None) as back:

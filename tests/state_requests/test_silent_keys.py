@@ -113,3 +113,11 @@ def test_keys_are_compared_without_case_and_grouped() -> None:
     assert missing_keys(["a", "b"], answer) == ["b"]
     assert key_groups([str(number) for number in range(45)], answer)[2] == [str(n) for n in range(40, 45)]
     assert key_groups([], answer) == []
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"), [("2", [2, 2, 1]), ("0", [5]), ("99", [5]), ("-1", [5]), ("\u0663", [5]), (None, [5])]
+)
+def test_the_size_of_a_group(most: str | None, sizes: list[int]) -> None:
+    answer = {"configurationKey": [{"key": "GetConfigurationMaxKeys", "value": most, "readonly": True}]}
+    assert [len(group) for group in key_groups(list("abcde"), answer)] == sizes
