@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from app.commands.owner import CommandSessions
@@ -88,21 +89,25 @@ class StateRequester:
         return min(_LONGEST_PAUSE_S, max(self._delay_s / 5, 0.02))
 
     def _fill(self) -> None:
-        """Start as many interviews as may run. Those that were begun before come first."""
+        """Start as many interviews as may run: silent keys, then what was begun before, then new ones."""
         now = asyncio.get_running_loop().time()
-        while self._running < _MOST_AT_ONCE and self._rests and self._rests[0][0] <= now:
-            self._spawn(self._rests.popleft()[1].rest())
-        while self._running < _MOST_AT_ONCE and (connection := self._next(now)) is not None:
-            self._spawn(self._first(self._interview(connection)))
         while self._running < _MOST_AT_ONCE and (wanted := self._silent_keys.take()) is not None:
             session = self._sessions.get(wanted.tenant_id, wanted.identity)
             if session is not None:
                 interview = self._interview(session.connection)
-                self._spawn(interview.configuration(wanted.keys, SILENT_KEYS_ISSUER))
+                self._spawn(partial(interview.configuration, wanted.keys, SILENT_KEYS_ISSUER))
+        while self._running < _MOST_AT_ONCE and self._rests and self._rests[0][0] <= now:
+            self._spawn(self._rests.popleft()[1].rest)
+        while self._running < _MOST_AT_ONCE and (connection := self._next(now)) is not None:
+            self._spawn(partial(self._first, self._interview(connection)))
 
     async def _first(self, interview: Interview) -> None:
         """Ask the first questions. The rest waits, without a task, until there was time to report."""
-        if await interview.state():
+        if not await interview.state():
+            return
+        if len(self._rests) >= self._limit:
+            LIMITS_HIT.labels("state_requests").inc()
+        else:
             self._rests.append((asyncio.get_running_loop().time() + self._delay_s, interview))
 
     def _next(self, now: float) -> Connection | None:
@@ -122,13 +127,13 @@ class StateRequester:
         is_newest = session is not None and session.connection is connection
         return is_newest and not connection.booted and connection.registration_status == "Accepted"
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._running += 1
         self._tasks.spawn(self._counted(work), "state_request")
 
-    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _counted(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         finally:
             self._running -= 1
             if self._loop is not None:
