@@ -12,6 +12,7 @@ from app.frame_log import routes as frames
 from app.id_tags import routes as id_tags
 from app.login_attempts import routes as login_attempts
 from app.ocpp import Protocol
+from app.quirks import routes as quirks
 from app.smart_charging.routes import charge_point_profiles, charging_profiles, connector_schedule
 from app.smart_charging.routes import composite_schedule as smart_charging
 from app.smart_charging.routes import distribution as site_distribution
@@ -48,6 +49,7 @@ def api_routers(protocol: Protocol) -> list[APIRouter]:
         deviations.interoperability_router,
         audit.router,
         login_attempts.router,
+        quirks.router,
         api_keys.router,
         tenants.router,
     ]

@@ -7,7 +7,7 @@ Deadlines are monotonic seconds. The two never mix.
 import functools
 import re
 import time
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, Protocol
 
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
@@ -81,10 +81,10 @@ _TEXT = re.compile(
 )
 
 
-def parse_time(text: str) -> datetime | None:
+def parse_time(text: str, zone: tzinfo = UTC) -> datetime | None:
     """Read the time text of a charge point tolerantly. Return aware UTC; None: it cannot be read.
 
-    Real chargers omit the zone (read as UTC), write `+02`, a space for the T, nanoseconds (cut to
+    Real chargers omit the zone (read as that of `zone`), write `+02`, a space for the T, nanoseconds (cut to
     microseconds), or the leap second `:60` (read as the second after it). The years 1 and 9999 count as
     unreadable: they are the unset and the largest value of common date types, and infinite in PostgreSQL.
     """
@@ -92,19 +92,19 @@ def parse_time(text: str) -> datetime | None:
         # Nearly every text is read here, by the C parser. It costs a tenth of the pattern below.
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not UTC:
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            moment = (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         match = _TEXT.fullmatch(text.strip())
         if match is None:
             return None
         try:
-            moment = _from_match(match)
+            moment = _from_match(match, zone)
         except (ValueError, OverflowError):
             return None
     return moment if MINYEAR < moment.year < MAXYEAR else None
 
 
-def _from_match(match: re.Match[str]) -> datetime:
+def _from_match(match: re.Match[str], zone: tzinfo) -> datetime:
     second = int(match["second"] or 0)
     leap = second == 60
     microsecond = int(((match["fraction"] or "") + "000000")[:6])
@@ -116,13 +116,13 @@ def _from_match(match: re.Match[str]) -> datetime:
         int(match["minute"] or 0),
         59 if leap else second,
         0 if leap else microsecond,
-        tzinfo=_zone(match),
+        tzinfo=_zone(match, zone),
     )
     return (moment + timedelta(seconds=1 if leap else 0)).astimezone(UTC)
 
 
-def _zone(match: re.Match[str]) -> timezone:
+def _zone(match: re.Match[str], zone: tzinfo) -> tzinfo:
     if match["sign"] is None:
-        return UTC
+        return zone if match["zulu"] is None else UTC
     offset = timedelta(hours=int(match["zone_hour"]), minutes=int(match["zone_minute"] or 0))
     return timezone(-offset if match["sign"] == "-" else offset)

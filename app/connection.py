@@ -8,6 +8,7 @@ from typing import Literal
 from app.clock import microseconds_of, moment_of
 from app.ocpp import Conversation, Protocol
 from app.ocpp.v16 import RegistrationStatus
+from app.quirks.records import NO_HABITS, Habits
 from app.types import ChargePointId, TenantId
 
 
@@ -24,7 +25,10 @@ class Connection:
         remote: the address of the client.
         subprotocol: as negotiated, None if the client offered none.
         accepted_before: whether its registration is or was Accepted, so that it may have billing records.
-        booted: whether it has sent a BootNotification on this connection.
+        booted: whether it has sent a BootNotification on this connection, or was asked for one.
+        is_identified: whether its vendor and model are known.
+        firmware_version: as it last booted; None: unknown.
+        habits: where it differs from the standard, as known at its login or its last boot.
         clock_skew_s: its clock minus ours in seconds, at its last report.
         calls_counted: how many of its CALLs the counts of deviations know.
         conversation: the core's part of the session; None until the session begins.
@@ -45,6 +49,9 @@ class Connection:
     connected_at: datetime
     accepted_before: bool = False
     booted: bool = False
+    is_identified: bool = True
+    firmware_version: str | None = None
+    habits: Habits = NO_HABITS
     clock_skew_s: float | None = None
     calls_counted: int = 0
     conversation: Conversation | None = None

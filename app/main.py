@@ -31,6 +31,7 @@ from app.commands.reaper import CommandReaper
 from app.commands.service import CommandService
 from app.configuration.handlers import ConfigurationEffect
 from app.configuration.service import ConfigurationService
+from app.connection import Connection
 from app.database.partitions import PartitionKeeper
 from app.database.statistics import StatisticsKeeper
 from app.deviations.service import DeviationService
@@ -48,11 +49,17 @@ from app.logs import setup_logging
 from app.ocpp import Protocol
 from app.outgoing.client import OutgoingClient
 from app.outgoing.signature import SecretCipher
+from app.quirks.service import QuirkProfileService
+from app.quirks.shipped import shipped_profiles
 from app.settings import Settings, load_settings
 from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
 from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
+from app.state_requests.handlers import SilentKeysEffect
+from app.state_requests.interview import Interview, InterviewServices, RequestBudget
+from app.state_requests.requester import StateRequester
+from app.state_requests.silent_keys import SilentKeyQueue
 from app.storage import Storage
 from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
 from app.transactions.external_starts import ExternalStarts
@@ -89,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
     settings: `database_url`, `redis_url` and `credential_pepper` must be set; the schema must be migrated.
     """
     protocol = Protocol.v16()
+    # Read now, so that a damaged file refuses to start.
+    shipped_profiles()
     catalog = load_catalog({"v16": protocol})
     limit = ValidationLimit(settings.validations_per_minute, subscriber_of(settings))
     public = [*catalog_routes(catalog, limit), *page_routes(catalog)]
@@ -144,7 +153,8 @@ async def _start_worker(
     )
     bus = CommandBus(redis, worker_id, settings.credential_pepper)
     registry = Registry(presence, bus, clock)
-    effects = command_effects(settings)
+    silent_keys = SilentKeyQueue()
+    effects = command_effects(settings, silent_keys)
     context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
     owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
@@ -157,7 +167,8 @@ async def _start_worker(
     stack.push_async_callback(starts.close)
     parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, starts, clock, settings)
     services = compose_services(parts)
-    gateway = Gateway(gateway_parts(parts, owner, registry))
+    requester = state_requester(parts, owner, registry, silent_keys)
+    gateway = Gateway(gateway_parts(parts, owner, registry, requester.logged_in))
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -171,6 +182,7 @@ async def _start_worker(
         StatisticsKeeper(storage.database),
         CommandReaper(context, owner, presence),
         ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
+        requester,
     ):
         task.start()
         stack.push_async_callback(task.close)
@@ -187,7 +199,20 @@ def external_authorization(
     return ExternalAuthorization.make(storage.database, local, client, cipher, clock)
 
 
-def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -> GatewayParts:
+def state_requester(
+    parts: WorkerParts, owner: CommandOwner, registry: Registry, silent_keys: SilentKeyQueue
+) -> StateRequester:
+    """Return what asks the charge points of a worker for their state."""
+    budget = RequestBudget(parts.settings.state_requests_per_minute, parts.clock)
+    services = InterviewServices(
+        parts.storage.database, parts.commands, owner, registry, budget, parts.clock, parts.settings
+    )
+    return StateRequester(parts.settings, registry, silent_keys, partial(Interview, services))
+
+
+def gateway_parts(
+    parts: WorkerParts, owner: CommandOwner, registry: Registry, logged_in: Callable[[Connection], None]
+) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
     return GatewayParts(
@@ -195,6 +220,7 @@ def gateway_parts(parts: WorkerParts, owner: CommandOwner, registry: Registry) -
         storage=parts.storage,
         commands=owner,
         registry=registry,
+        logged_in=logged_in,
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
@@ -213,12 +239,13 @@ def subscriber_of(settings: Settings) -> Callable[[str, str], str]:
     return subscriber
 
 
-def command_effects(settings: Settings) -> CommandEffects:
-    """Return what the capabilities change when a command ends."""
+def command_effects(settings: Settings, silent_keys: SilentKeyQueue | None = None) -> CommandEffects:
+    """Return what the capabilities change when a command ends. silent_keys: of the worker."""
     return CommandEffects(
         AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
         ConfigurationEffect(),
         ChargingProfileEffect(),
+        SilentKeysEffect(silent_keys or SilentKeyQueue()),
     )
 
 
@@ -226,7 +253,7 @@ def message_handlers(parts: WorkerParts) -> dict[str, Handler]:
     """Return the handlers of the messages of charge points that record no money, by action."""
     storage, clock, settings = parts.storage, parts.clock, parts.settings
     over = partial(note_sessions_over, storage.ledger, parts.starts, clock)
-    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over)
+    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over, storage.quirks)
     statuses = StatusBatcher(storage.message_steps, settings.connectors_per_charge_point)
     status = StatusServices(statuses, clock, over)
     return {
@@ -264,6 +291,7 @@ def compose_services(parts: WorkerParts) -> ServiceRegistry:
         frames,
         LoginAttemptService(database),
         DeviationService(database),
+        QuirkProfileService(database, clock),
         parts.commands,
         ChargingProfileService(database, clock, protocol),
         ConnectorScheduleService(database, parts.commands, clock, protocol),

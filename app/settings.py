@@ -132,6 +132,17 @@ class Settings(BaseSettings):
     outgoing_requests_limit: int = Field(default=256, ge=1, le=100_000)
     outgoing_requests_of_tenant_limit: int = Field(default=32, ge=1, le=100_000)
 
+    # True: a charge point that logs in without a boot is asked for its state (TriggerMessage), or for a few
+    # configuration keys if it has no triggers. Without it the state is known at the next change.
+    state_requests: bool = True
+    # Seconds between the login and the first question, and for the answer to it: a charge point that boots
+    # does so within that time, and reports its state by itself.
+    state_request_delay_s: float = Field(default=5.0, ge=0.01, le=3600)
+    # Such commands of one worker per minute, and at once after a pause: each is some writes to the database.
+    state_requests_per_minute: int = Field(default=1200, ge=1, le=1_000_000)
+    # Logins that may wait to be asked. Beyond it charge points are not asked.
+    state_request_queue_limit: int = Field(default=20_000, ge=1, le=1_000_000)
+
     @field_validator("trusted_proxies", "outgoing_allowed_networks", mode="before")
     @classmethod
     def _split_list(cls, value: Any) -> Any:

@@ -8,6 +8,7 @@ from app.clock import Clock
 from app.database.database import Database
 from app.database.prepared import Prepared
 from app.frame_log.recorder import FrameLog
+from app.quirks.service import QuirkReader
 from app.settings import Settings
 from app.transactions.ledger import Ledger
 
@@ -23,6 +24,7 @@ class Storage:
     command_steps: Prepared
     message_steps: Prepared
     """For messages of charge points that need one statement."""
+    quirks: QuirkReader
 
     @classmethod
     async def open(cls, url: str, settings: Settings, clock: Clock) -> Self:
@@ -39,7 +41,7 @@ class Storage:
         frame_log.start()
         batcher = await LoginBatcher.open(database.url)
         steps = (database.steps("commands"), database.steps("messages"))
-        return cls(database, ledger, frame_log, batcher, *steps)
+        return cls(database, ledger, frame_log, batcher, *steps, QuirkReader(database.reads))
 
     async def close(self) -> None:
         """Commit all waiting records, flush the frame log, and close the connections."""

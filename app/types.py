@@ -12,6 +12,18 @@ It has no colon, because Basic authentication splits there. It has no leading do
 steps of a path. It has no slash, percent sign or control character, and nothing outside ASCII.
 """
 
+QUIRK_PROFILE_PATTERN: Final = r"[a-z0-9][a-z0-9-]{0,47}"
+"""The name of a quirk profile."""
+
+CONFIGURATION_KEY_PATTERN: Final = r"[!-~]{1,50}"
+"""The name of a configuration key (OCPP 1.6 7.29)."""
+
+SOURCE_PATTERN: Final = r"[ -~]{1,500}"
+"""Where a habit is known from: a URL, or a few words."""
+
+ZONE_PATTERN: Final = r"[A-Za-z0-9+_/-]{1,60}"
+"""The name of a time zone. A name that matches may still not exist."""
+
 TenantId = NewType("TenantId", int)
 """Primary key of a tenant. Every store and every builder of Redis keys needs one."""
 

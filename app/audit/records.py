@@ -13,6 +13,9 @@ Act = Literal[
     "set_authorization_webhook",
     "replace_authorization_webhook_secret",
     "delete_authorization_webhook",
+    "create_quirk_profile",
+    "change_quirk_profile",
+    "delete_quirk_profile",
 ]
 """The acts that are audited."""
 

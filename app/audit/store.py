@@ -10,7 +10,7 @@ from app.audit import tables
 from app.audit.records import AuditEntryRecord, NewAuditEntry
 from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of
-from app.database.text import clean_text, json_text
+from app.database.text import clean_json, clean_text, json_text
 
 _TABLE = tables.audit
 _COLUMNS = columns_of(AuditEntryRecord, _TABLE)
@@ -44,7 +44,7 @@ class AuditStore(Repository):
 
     async def add(self, entry: NewAuditEntry) -> None:
         """Add an entry in the unit of work that does what it tells."""
-        values = {**asdict(entry), "reason": clean_text(entry.reason)}
+        values = {**asdict(entry), "reason": clean_text(entry.reason), "details": clean_json(entry.details)}
         await self.connection.execute(insert(_TABLE).values(values))
 
     async def page(self, limit: int, after: int | None = None) -> list[AuditEntryRecord]:

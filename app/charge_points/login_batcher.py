@@ -35,7 +35,7 @@ _CLOSE_S = 5.0
 _FIND = """
     select asked.place, tenant.id, tenant.slug, tenant.strict_protocol, point.id, point.identity,
         point.registration_status, point.credential_hash, point.pending_credential_hash, point.pending_until,
-        point.no_credential, point.heartbeat_interval_s
+        point.no_credential, point.heartbeat_interval_s, point.vendor, point.model, point.firmware_version
     from unnest($1::text[], $2::text[]) with ordinality as asked (slug, identity, place)
     join tenants as tenant on tenant.slug = asked.slug
     -- One look for any case, so that it takes the same time for a right identity and for an unknown one.

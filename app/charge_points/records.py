@@ -101,6 +101,9 @@ class Login:
     pending_until: datetime | None
     no_credential: bool
     heartbeat_interval_s: int | None
+    vendor: str | None
+    model: str | None
+    firmware_version: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ from app.charge_points.schemas import (
 from app.charge_points.service import ChargePointService, MintedCredential
 from app.errors import NotFound
 from app.ocpp.v16 import RegistrationStatus
+from app.quirks.records import Device
+from app.quirks.routes import QuirkProfiles
+from app.quirks.schemas import AppliedHabit, ChargePointQuirks
 from app.web.access import ReadAccess, WriteAccess
 from app.web.conditional import (
     IfMatch,
@@ -181,6 +184,24 @@ async def get_connector(
         if row["connector_id"] == connector_id:
             return encoded_response(encoded(connector_fields(row)), if_none_match=if_none_match)
     raise NotFound("The charge point has not reported this connector.", "connector_id")
+
+
+@router.get("/{identity}/quirks", response_model=ChargePointQuirks, responses=problems(304, 404))
+async def get_charge_point_quirks(
+    access: ReadAccess,
+    charge_points: ChargePoints,
+    quirk_profiles: QuirkProfiles,
+    identity: IdentityPath,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read where a charge point differs from the standard, and which quirk profile tells of each habit."""
+    row = (await charge_points.get(access.tenant_id, identity)).row
+    device = Device(row["vendor"], row["model"], row["firmware_version"])
+    applied = await quirk_profiles.applied(access.tenant_id, device)
+    shown = ChargePointQuirks(
+        **device._asdict(), items=[AppliedHabit.model_validate(habit) for habit in applied]
+    )
+    return resource_response(shown, if_none_match=if_none_match)
 
 
 def _shown(minted: MintedCredential) -> Credential:

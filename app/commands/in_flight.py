@@ -88,6 +88,11 @@ class OwnedCommands:
         """Return the commands that were not sent by their deadline. now: monotonic."""
         return [owned for owned in self.unsent() if owned.until_s < now]
 
+    def has_any(self, tenant_id: TenantId, identity: str) -> bool:
+        """Tell whether a command of a charge point has not ended."""
+        place = (tenant_id, identity)
+        return any((owned.tenant_id, owned.identity) == place for owned in self._owned.values())
+
     def unsent(self) -> list[OwnedCommand]:
         """Return the commands that wait in the queue of a link."""
         return [owned for owned in self._owned.values() if owned.sent_s is None]

@@ -292,6 +292,10 @@ class CommandOwner:
         if session is not None and session.withdraw(owned.command_id):
             self._end_soon(owned, outcome)
 
+    def is_busy(self, tenant_id: TenantId, identity: str) -> bool:
+        """Tell whether a command of a charge point of this worker has not ended."""
+        return self._owned.has_any(tenant_id, identity)
+
     def owns(self, command_id: CommandId) -> bool:
         """Tell whether this worker will record the end of a command."""
         return self._owned.get(command_id) is not None

@@ -34,6 +34,8 @@ from app.login_attempts.recorder import RefusedLogins
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.logs import get_logger
 from app.metrics import HANDSHAKES_DELAYED
+from app.quirks.records import Device, Habits
+from app.quirks.service import QuirkReader
 from app.settings import Settings
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import TransactionFilter
@@ -50,7 +52,7 @@ class Admitted:
 
     epoch: number of the new session; subprotocol: the token to echo, None for none; remote: address of the
     client; accepted_before: whether the charge point may hold billing records from a time when its
-    registration was Accepted.
+    registration was Accepted; habits: of the charge point, as it last booted.
     """
 
     login: Login
@@ -59,6 +61,7 @@ class Admitted:
     remote: str
     deviations: tuple[LoginDeviation, ...]
     accepted_before: bool
+    habits: Habits
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class AdmissionParts:
     credentials: Credentials
     refused: RefusedLogins
     clock: Clock
+    quirks: QuirkReader
     pause_of: Callable[[TenantId, str], Awaitable[float]]
 
 
@@ -129,6 +133,7 @@ class Admission:
         self._refused = parts.refused
         self._clock = parts.clock
         self._pause_of = parts.pause_of
+        self._quirks = parts.quirks
         self._reveal = settings.reveal_unknown_identity
         self._trusted = parse_networks(settings.trusted_proxies)
         self._limiter = LoginLimiter(settings.login_failures_per_minute)
@@ -228,6 +233,7 @@ class Admission:
             attempt.remote,
             address.deviations + judged.deviations + tolerated,
             await self._was_accepted(login),
+            await self._quirks.habits(TenantId(login.tenant_id), _device(login)),
         )
 
     async def _wait_for_calm(self, attempt: _Attempt, login: Login) -> bool:
@@ -302,6 +308,10 @@ class _Judged:
 
     deviations: tuple[LoginDeviation, ...]
     pending: bytes | None
+
+
+def _device(login: Login) -> Device:
+    return Device(login.vendor, login.model, login.firmware_version)
 
 
 def _pending(login: Login, clock: Clock) -> bytes | None:

@@ -63,6 +63,9 @@ class AsgiTransport:
             self._write({"type": "websocket.close", "code": code, "reason": reason}, 0)
             self.resume_reading()
 
+    def allow_silence(self, seconds: float) -> None:
+        """Do nothing: the ASGI server sends the pings."""
+
     def pause_reading(self) -> None:
         """Make `readable` wait until `resume_reading`."""
         if self._readable is None and not self._closing:

@@ -27,7 +27,7 @@ from app.gateway.keepalive import Keepalive
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.path import belongs_here
 from app.gateway.registry import Registry
-from app.gateway.session import Session
+from app.gateway.session import Session, silence_s
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
 from app.gateway.websocket_connection import WebSocketConnection
@@ -44,8 +44,6 @@ _LOG = get_logger(__name__)
 
 _EXTENSIONS = b"sec-websocket-extensions"
 _DRAIN_S: Final = 5.0
-_LEAST_SILENCE_S: Final = 900.0
-_DAY_S: Final = 86_400
 _MALFORMED: Final = Denied(
     RefusalReason.UPGRADE,
     AppError(
@@ -60,7 +58,10 @@ _MALFORMED: Final = Denied(
 
 @dataclass(frozen=True, slots=True)
 class EndpointParts:
-    """The collaborators of the endpoint. protocol: the version of OCPP that charge points speak."""
+    """The collaborators of the endpoint.
+
+    protocol: the version of OCPP that charge points speak; logged_in: told of each new connection.
+    """
 
     protocol: Protocol
     admission: Admission
@@ -70,6 +71,7 @@ class EndpointParts:
     keepalive: Keepalive
     sockets: WorkerSockets
     refused: RefusedLogins
+    logged_in: Callable[[Connection], None]
 
 
 class ChargePointEndpoint:
@@ -85,6 +87,7 @@ class ChargePointEndpoint:
         self._last_seen = parts.last_seen
         self._keepalive = parts.keepalive
         self._sockets = parts.sockets
+        self._logged_in = parts.logged_in
         self._settings = settings
         self._background = BackgroundTasks()
 
@@ -145,7 +148,7 @@ class ChargePointEndpoint:
             # Without its socket the session would count as connected for ever.
             self.ended(session, close_codes.ABNORMAL)
             raise
-        self._keepalive.add(websocket, _silence_s(connection.heartbeat_interval_s))
+        self._keepalive.add(websocket, silence_s(connection))
 
     async def _serve_asgi(self, admitted: Admitted, receive: Receive, send: Send) -> None:
         """Serve by ASGI messages, under any ASGI server. This coroutine ends with the connection."""
@@ -175,6 +178,7 @@ class ChargePointEndpoint:
             await self._registry.leave(session)
             raise
         metrics.CONNECTIONS_OPENED.inc()
+        self._logged_in(session.connection)
         codes = [code.value for code in admitted.deviations]
         for code in codes:
             metrics.DEVIATIONS.labels(code).inc()
@@ -214,6 +218,9 @@ class ChargePointEndpoint:
             subprotocol=admitted.subprotocol,
             connected_at=self._services.clock.now(),
             accepted_before=admitted.accepted_before,
+            is_identified=bool(login.vendor and login.model),
+            firmware_version=login.firmware_version,
+            habits=admitted.habits,
         )
 
 
@@ -274,14 +281,6 @@ async def _pump(receive: Receive, session: Session, transport: AsgiTransport) ->
         else:
             code: int = message.get("code") or close_codes.NO_STATUS
             return code
-
-
-def _silence_s(heartbeat_interval_s: int) -> float:
-    """Return how long a charge point may be silent that answers no pings: one heartbeat may be missing.
-
-    Some keep an interval of their own. Interval 0 lets them choose, up to a day (OCPP 1.6 5.3).
-    """
-    return max(_LEAST_SILENCE_S, 2.0 * (heartbeat_interval_s or _DAY_S))
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -1,7 +1,7 @@
 """Builds the gateway of one worker: everything that serves the connections of charge points."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,12 +34,17 @@ from app.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """The collaborators of the gateway. handlers, record_handlers: by action, those of all capabilities."""
+    """The collaborators of the gateway.
+
+    logged_in: told of each connection that was opened; handlers, record_handlers: by action, those of all
+    capabilities.
+    """
 
     protocol: Protocol
     storage: Storage
     commands: CommandResults
     registry: Registry
+    logged_in: Callable[[Connection], None]
     credentials: Credentials
     clock: Clock
     settings: Settings
@@ -71,6 +76,7 @@ class Gateway:
             keepalive=self._keepalive,
             sockets=self._sockets,
             refused=self._refused,
+            logged_in=parts.logged_in,
         )
         self.endpoint = ChargePointEndpoint(endpoint_parts, settings)
         self.route = ChargePointRoute(self.endpoint)
@@ -132,6 +138,7 @@ def _admission_parts(parts: GatewayParts, refused: RefusedLogins) -> AdmissionPa
         credentials=parts.credentials,
         refused=refused,
         clock=parts.clock,
+        quirks=parts.storage.quirks,
         pause_of=parts.registry.pause_s,
     )
 

@@ -8,6 +8,7 @@ other. An idle session needs no task and no timer.
 """
 
 import asyncio
+import math
 from typing import Final, cast
 
 import orjson
@@ -32,8 +33,21 @@ _LOG = get_logger(__name__)
 
 
 _UNREADABLE_REASONS: Final = frozenset({"unreadable", "unknown_message_type"})
+_LEAST_SILENCE_S: Final = 900.0
+_DAY_S: Final = 86_400
 _RATE: Final = 1
 _QUEUE_FULL: Final = 2
+
+
+def silence_s(connection: Connection) -> float:
+    """Return how long a charge point may be silent that answers no pings: one heartbeat may be missing.
+
+    Some keep an interval of their own. Interval 0 lets them choose, up to a day (OCPP 1.6 5.3). One that is
+    known for sending no pongs may be silent for ever: TCP ends the connection if nothing arrives.
+    """
+    if connection.habits.sends_no_pongs:
+        return math.inf
+    return max(_LEAST_SILENCE_S, 2.0 * (connection.heartbeat_interval_s or _DAY_S))
 
 
 class Session:
@@ -251,6 +265,7 @@ class Session:
             self._reply(call, payload)
             if call.action == "BootNotification":
                 self._register()
+                self._transport.allow_silence(silence_s(self.connection))
         self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:

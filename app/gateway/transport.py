@@ -21,6 +21,9 @@ class Transport(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake with this code, after everything that was written before."""
 
+    def allow_silence(self, seconds: float) -> None:
+        """Set how long the charge point may be silent if it has never answered a ping."""
+
     def pause_reading(self) -> None:
         """Stop reading messages until `resume_reading`, so that TCP slows the peer down."""
 

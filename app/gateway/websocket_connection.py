@@ -132,6 +132,10 @@ class WebSocketConnection(asyncio.Protocol):
             else:
                 self._resume_transport()
 
+    def allow_silence(self, seconds: float) -> None:
+        """Set how long the peer may be silent if it has never answered a ping."""
+        self.silence_s = seconds
+
     # The socket
 
     def data_received(self, data: bytes) -> None:

@@ -168,9 +168,11 @@ def _unlock_connector(charge_point: VirtualChargePoint, payload: Json) -> Json:
 
 def _trigger_message(charge_point: VirtualChargePoint, payload: Json) -> Json:
     wanted, connector_id = payload["requestedMessage"], payload.get("connectorId")
-    numbers = [connector_id] if connector_id else [row.connector_id for row in charge_point.connectors]
-    if connector_id and charge_point.connector(connector_id) is None:
+    own = [row.connector_id for row in charge_point.connectors]
+    if connector_id not in (None, 0, *own):
         return _rejected()
+    # Without a number all of them are meant, and 0 is the charge point itself (5.17).
+    numbers = [0, *own] if connector_id is None else [connector_id]
     match wanted:
         case "BootNotification":
             charge_point.boot()

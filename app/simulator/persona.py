@@ -32,7 +32,7 @@ _MODELS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Pacing:
     """How long things take, in virtual seconds; each pair is the shortest and the longest."""
 
     pause_s: Span
@@ -42,11 +42,11 @@ class Habits:
     offline_s: Span
 
 
-HABITS: dict[Pace, Habits] = {
+HABITS: dict[Pace, Pacing] = {
     # A person who watches should see a whole transaction within a few minutes.
-    "brisk": Habits((5, 30), (60, 300), 10, (240, 900), (15, 60)),
+    "brisk": Pacing((5, 30), (60, 300), 10, (240, 900), (15, 60)),
     # The use of a public charge point.
-    "normal": Habits((300, 5400), (900, 7200), 60, (7200, 43_200), (60, 1800)),
+    "normal": Pacing((300, 5400), (900, 7200), 60, (7200, 43_200), (60, 1800)),
 }
 
 
@@ -65,7 +65,7 @@ class Persona:
     power_w: int
     direct_current: bool
     id_tags: tuple[str, ...]
-    habits: Habits
+    habits: Pacing
     repeats_message_id: bool
     """Whether a repeated transaction message keeps its message id. Real charge points do either."""
     reports_transaction_data: bool

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -59,14 +59,17 @@ class Drift:
     departures: list[Departure]
 
 
-def find_drift(view: LedgerView, request: ScheduleRequest, command: CommandRecord) -> Drift | None:
+def find_drift(
+    view: LedgerView, request: ScheduleRequest, command: CommandRecord, zone: tzinfo = UTC
+) -> Drift | None:
     """Compare the answer to GetCompositeSchedule with the ledger; None if it cannot be compared.
 
-    request: the question that `command` asked the charge point.
+    request: the question that `command` asked the charge point; zone: of a start that names none.
     """
     if command.state != "accepted" or command.result is None:
         return None
-    reported = read_reported(command.result, command.sent_at or request.start, request.options.duration_s)
+    asked_at, duration_s = command.sent_at or request.start, request.options.duration_s
+    reported = read_reported(command.result, asked_at, duration_s, zone)
     if reported is None:
         return None
     options = replace(request.options, unit=reported.unit)
@@ -78,7 +81,7 @@ def find_drift(view: LedgerView, request: ScheduleRequest, command: CommandRecor
     return Drift(reported.unit, departures(ours, reported))
 
 
-def read_reported(result: Json, asked_at: datetime, duration_s: int) -> Reported | None:
+def read_reported(result: Json, asked_at: datetime, duration_s: int, zone: tzinfo = UTC) -> Reported | None:
     """Read the answer tolerantly; None if it has no schedule that can be compared.
 
     That is the case for an unknown unit, for no duration although one was asked for, and for a start in the
@@ -88,6 +91,7 @@ def read_reported(result: Json, asked_at: datetime, duration_s: int) -> Reported
         result: The payload of the answer.
         asked_at: The start, if the answer leaves it out.
         duration_s: The duration that was asked for.
+        zone: That of a start that names none.
     """
     schedule = result.get("chargingSchedule")
     if not isinstance(schedule, dict) or schedule["chargingRateUnit"] not in get_args(Unit):
@@ -96,7 +100,7 @@ def read_reported(result: Json, asked_at: datetime, duration_s: int) -> Reported
     if reported_s < 0 or (reported_s == 0 and duration_s > 0):
         return None
     text = result.get("scheduleStart") or schedule.get("startSchedule") or ""
-    start = (parse_time(text) or asked_at).replace(microsecond=0)
+    start = (parse_time(text, zone) or asked_at).replace(microsecond=0)
     if start.year >= MAXYEAR - 1:
         return None
     periods = sorted(schedule["chargingSchedulePeriod"], key=_start_s)

@@ -11,6 +11,7 @@ import orjson
 
 from app.audit.records import NewAuditEntry
 from app.audit.store import AuditStore
+from app.charge_points.records import ChargePointRecord
 from app.charge_points.service import existing_charge_point
 from app.clock import Clock
 from app.commands.records import CommandRecord, CommandRequest
@@ -139,8 +140,9 @@ class ProfileInstaller:
         """
         now = self._clock.now()
         async with self._database.tenant(tenant_id) as work:
-            target, record = await _find(work, charging_profile_id, place)
-            known = await load_known_state(work, target.charge_point_id, self._protocol)
+            charge_point, record = await _find(work, charging_profile_id, place)
+            target = Target(charge_point.id, place.connector_id, place.conversion)
+            known = await load_known_state(work, charge_point, self._protocol)
             plan = plan_installation(known, record, target, now)
             new = NewInstallation(
                 record.id,
@@ -188,8 +190,9 @@ class ProfileInstaller:
             Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
         """
         async with self._database.tenant(tenant_id) as work:
-            target, record = await _find(work, charging_profile_id, place)
-            known = await load_known_state(work, target.charge_point_id, self._protocol)
+            charge_point, record = await _find(work, charging_profile_id, place)
+            target = Target(charge_point.id, place.connector_id, place.conversion)
+            known = await load_known_state(work, charge_point, self._protocol)
             request = plan_remote_start(known, record, id_tag, target, self._clock.now())
         return await self._issue_and_wait(tenant_id, place.identity, [request], options)
 
@@ -205,7 +208,8 @@ class ProfileInstaller:
             record = await ChargingProfileStore(work).get(installation.charging_profile_id, to_keep=True)
             if record is None:
                 return
-            known = await load_known_state(work, installation.charge_point_id, self._protocol)
+            charge_point = await existing_charge_point(work, installation.identity)
+            known = await load_known_state(work, charge_point, self._protocol)
             refresh = decide_refresh(known, record, installation, now)
             await _store(work, installation, refresh)
             # Inside the unit of work: a request that deletes the profile and then clears it waits for this.
@@ -273,9 +277,9 @@ async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: in
 
 async def _find(
     work: TenantWork, charging_profile_id: int, place: Placement
-) -> tuple[Target, ChargingProfileRecord]:
+) -> tuple[ChargePointRecord, ChargingProfileRecord]:
     charge_point = await existing_charge_point(work, place.identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
         raise NotFound("There is no such charging profile.", "/charging_profile_id")
-    return Target(charge_point.id, place.connector_id, place.conversion), record
+    return charge_point, record

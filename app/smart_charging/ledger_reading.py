@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
 
+from app.charge_points.records import ChargePointRecord
 from app.commands.rules import OPEN_COMMAND_STATES, UNREADABLE_ANSWER
 from app.configuration.store import ConfigurationStore
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict, NotFound
 from app.ocpp import Protocol
+from app.quirks.records import Device
+from app.quirks.service import current_habits
 from app.smart_charging.profile_ledger import (
     IN_DOUBT,
     Installed,
@@ -53,14 +56,17 @@ async def load_ledger(work: TenantWork, charge_point_id: int) -> LedgerView:
     return LedgerView(fold_ledger(events), still)
 
 
-async def load_known_state(work: TenantWork, charge_point_id: int, protocol: Protocol) -> KnownState:
-    """Return the ledger of a charge point and its reported abilities.
+async def load_known_state(
+    work: TenantWork, charge_point: ChargePointRecord, protocol: Protocol
+) -> KnownState:
+    """Return the ledger of a charge point and its abilities: reported ones, and those of its quirk profiles.
 
     protocol: the version of OCPP that it speaks.
     """
-    view = await load_ledger(work, charge_point_id)
-    keys = await ConfigurationStore(work).for_charge_point(charge_point_id)
-    return KnownState(protocol, view, abilities_of(keys))
+    view = await load_ledger(work, charge_point.id)
+    keys = await ConfigurationStore(work).for_charge_point(charge_point.id)
+    device = Device(charge_point.vendor, charge_point.model, charge_point.firmware_version)
+    return KnownState(protocol, view, abilities_of(keys, await current_habits(work, device)))
 
 
 async def compact_ledger(work: TenantWork, charge_point_id: int, at: datetime) -> None:

@@ -203,7 +203,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id, self._protocol)
+            known = await load_known_state(work, charge_point, self._protocol)
         request = self._request(question, known)
         ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
         if ask is None:
@@ -211,7 +211,9 @@ class ConnectorScheduleService:
         profiles = [item.profile for item in known.view.ledger.anywhere]
         unit = unit_to_ask(request.options.unit, known.abilities, profiles)
         command = await self._ask(tenant_id, question.identity, request, unit, ask)
-        drift = await compute(tenant_id, partial(find_drift, known.view, request, command))
+        drift = await compute(
+            tenant_id, partial(find_drift, known.view, request, command, known.abilities.zone)
+        )
         return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
 
     async def draw(self, tenant_id: TenantId, question: ConnectorQuestion) -> str:
@@ -223,7 +225,7 @@ class ConnectorScheduleService:
         """
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
-            known = await load_known_state(work, charge_point.id, self._protocol)
+            known = await load_known_state(work, charge_point, self._protocol)
             request = self._request(question, known)
             rows = await _meter_values(work, charge_point.id, request)
         measured = measured_over_time(rows, request.options.unit)

@@ -307,7 +307,8 @@ async def _presume_ended(connection: Connection, over: Sequence[sessions.Over]) 
     """Mark open transactions that are over, with the last register that their samples show."""
     marked = await sessions.presume_ended(connection, over)
     if marked:
-        await sessions.note_registers(connection, marked)
+        habits = {ChargePointKey(item.tenant_id, item.charge_point_id): item.habits for item in over}
+        await sessions.note_registers(connection, marked, habits)
 
 
 async def _join_waiting_stops(

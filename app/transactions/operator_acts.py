@@ -7,6 +7,7 @@ from app.database.prepared import Connection
 from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
 from app.transactions.rules import attachments
 from app.transactions.store import orphans, sessions, stops
+from app.types import ChargePointKey
 
 
 async def end_transaction(connection: Connection, act: OperatorEnd) -> OperatorOutcome:
@@ -15,7 +16,8 @@ async def end_transaction(connection: Connection, act: OperatorEnd) -> OperatorO
     if marked is None:
         return "stopped"
     if act.meter_stop_wh is None:
-        await sessions.note_registers(connection, [marked])
+        place = ChargePointKey(act.tenant_id, act.charge_point_id)
+        await sessions.note_registers(connection, [marked], {place: act.habits})
     await insert_entries(connection, [act.entry])
     return "done"
 
@@ -27,7 +29,7 @@ async def attach_orphan(connection: Connection, act: OrphanAttachment) -> Operat
         return "no_such_record"
     key = stops.TransactionName(act.tenant_id, act.charge_point_id, act.transaction_id)
     found = list((await stops.lock_transactions(connection, [key])).values())
-    outcome, joined = attachments.attach(orphan, found[0] if found else None)
+    outcome, joined = attachments.attach(orphan, found[0] if found else None, act.habits)
     if outcome != "done":
         return outcome
     if joined is None:

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 from app.audit.records import NewAuditEntry
 from app.clock import microseconds_of
 from app.id_tags.records import IdTagKey
+from app.quirks.records import NO_HABITS, Habits
 from app.types import ChargePointKey, Json
 
 TIME_MISSING: Final = "time_missing"
@@ -64,6 +65,7 @@ class TransactionStart:
     message_id: str = ""
     evidence: bytes | None = None
     external_info: Json | None = None
+    habits: Habits = NO_HABITS
 
     @property
     def charge_point(self) -> ChargePointKey:
@@ -159,6 +161,7 @@ class TransactionStop:
     flags: tuple[str, ...] = ()
     raw: Json = field(default_factory=dict)
     evidence: bytes | None = None
+    habits: Habits = NO_HABITS
 
     @property
     def received_at_us(self) -> int:
@@ -322,6 +325,7 @@ class SessionsOver:
     connector_id: int | None
     reason: PresumedReason
     received_at: datetime
+    habits: Habits = NO_HABITS
 
 
 OperatorOutcome = Literal["done", "stopped", "no_such_record", "other_charge_point", "attached_before"]
@@ -338,6 +342,7 @@ class OperatorEnd:
     meter_stop_wh: int | None
     received_at: datetime
     entry: NewAuditEntry
+    habits: Habits = NO_HABITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +355,7 @@ class OrphanAttachment:
     orphan_id: int
     received_at: datetime
     entry: NewAuditEntry
+    habits: Habits = NO_HABITS
 
 
 LedgerRecord = (
@@ -389,12 +395,3 @@ class Orphan:
     awaits_start: bool = False
     samples_from: datetime | None = None
     samples_to: datetime | None = None
-
-
-class LockedOrphan(NamedTuple):
-    """A stored orphan record that is to be attached. stop: what it tells, if it is a stop."""
-
-    id: int
-    kind: OrphanKind
-    transaction_id: int | None
-    stop: WaitingStop | None

@@ -13,6 +13,8 @@ from app.computation import compute
 from app.database.database import Database
 from app.database.unit_of_work import TenantReads
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound
+from app.quirks.records import NO_HABITS, Device, Habits
+from app.quirks.service import current_habits
 from app.transactions.ledger import Ledger
 from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
 from app.transactions.rules.series import Series, SeriesCollector, SeriesRequest
@@ -104,7 +106,7 @@ class TransactionService:
             InvalidInput: there are too many points for one answer, or too many meter values.
         """
         transaction = await self.get(tenant_id, transaction_id)
-        collector = SeriesCollector(request)
+        collector = SeriesCollector(request, await self._habits(tenant_id, transaction.identity))
         store = self._store(tenant_id)
         records = await store.meter_values(transaction, _READ_AT_ONCE)
         read = len(records)
@@ -184,7 +186,8 @@ class TransactionService:
         now = self.clock.now()
         entry = NewAuditEntry(tenant_id, now, actor, "end_transaction", subject, reason, details)
         place = (tenant_id, transaction.charge_point_id, transaction_id)
-        return await self._done(OperatorEnd(*place, meter_stop_wh, now, entry))
+        habits = await self._habits(tenant_id, transaction.identity)
+        return await self._done(OperatorEnd(*place, meter_stop_wh, now, entry, habits))
 
     async def attach_orphan(
         self, tenant_id: TenantId, transaction_id: int, actor: str, reason: str, orphan_id: int
@@ -208,7 +211,8 @@ class TransactionService:
         now = self.clock.now()
         entry = NewAuditEntry(tenant_id, now, actor, "attach_orphan_record", subject, reason, details)
         place = (tenant_id, transaction.charge_point_id, transaction_id)
-        return await self._done(OrphanAttachment(*place, orphan_id, now, entry))
+        habits = await self._habits(tenant_id, transaction.identity)
+        return await self._done(OrphanAttachment(*place, orphan_id, now, entry, habits))
 
     async def _done(self, act: OperatorEnd | OrphanAttachment) -> TransactionRecord:
         """Do what an operator wants, and return the transaction after it."""
@@ -219,6 +223,14 @@ class TransactionService:
         reads = ChargePointReads(self.database.reads, tenant_id)
         charge_point_id: int = found_charge_point(await reads.get(identity), identity)["id"]
         return charge_point_id
+
+    async def _habits(self, tenant_id: TenantId, identity: str) -> Habits:
+        """Return the habits of a charge point as its quirk profiles are now."""
+        row = await ChargePointReads(self.database.reads, tenant_id).get(identity)
+        if row is None:
+            return NO_HABITS
+        device = Device(row["vendor"], row["model"], row["firmware_version"])
+        return await current_habits(TenantReads(self.database.reads, tenant_id), device)
 
     def _store(self, tenant_id: TenantId) -> TransactionStore:
         return TransactionStore(TenantReads(self.database.reads, tenant_id))

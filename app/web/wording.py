@@ -6,7 +6,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.errors import FieldViolation
-from app.types import IDENTITY_PATTERN, SLUG_PATTERN
+from app.types import (
+    CONFIGURATION_KEY_PATTERN,
+    IDENTITY_PATTERN,
+    QUIRK_PROFILE_PATTERN,
+    SLUG_PATTERN,
+    SOURCE_PATTERN,
+    ZONE_PATTERN,
+)
 
 ID_TAG_PATTERN: Final = r"^[!-\-0-~][ -.0-~]{0,35}$"
 """Printable ASCII, without '/' and leading dot, as it is a path segment.
@@ -39,6 +46,10 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
     END_OF_DAY_PATTERN: "must be a time of day from 00:00 to 24:00",
     rf"^{IDENTITY_PATTERN}$": "must be 1 to 48 of A-Z, a-z, 0-9, blank and *+=|@._-, not beginning with '.'",
     rf"^{SLUG_PATTERN}$": "must be 1 to 40 of a-z, 0-9 and '-'",
+    rf"^{QUIRK_PROFILE_PATTERN}$": "must be 1 to 48 of a-z, 0-9 and '-', not beginning with '-'",
+    rf"^{CONFIGURATION_KEY_PATTERN}$": "must be 1 to 50 printable ASCII characters without blanks",
+    rf"^{SOURCE_PATTERN}$": "must be 1 to 500 printable ASCII characters",
+    rf"^{ZONE_PATTERN}$": "must be 1 to 60 of A-Z, a-z, 0-9 and +_/-",
 }
 """The words for a text, by the pattern that it has to match. A test finds patterns that are missing here."""
 

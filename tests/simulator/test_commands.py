@@ -276,8 +276,9 @@ def test_unlock_stops_the_transaction() -> None:
     ("payload", "status", "actions"),
     [
         ({"requestedMessage": "Heartbeat"}, "Accepted", ["Heartbeat"]),
-        ({"requestedMessage": "StatusNotification"}, "Accepted", ["StatusNotification"] * 2),
+        ({"requestedMessage": "StatusNotification"}, "Accepted", ["StatusNotification"] * 3),
         ({"requestedMessage": "StatusNotification", "connectorId": 2}, "Accepted", ["StatusNotification"]),
+        ({"requestedMessage": "StatusNotification", "connectorId": 0}, "Accepted", ["StatusNotification"]),
         ({"requestedMessage": "MeterValues", "connectorId": 1}, "Accepted", ["MeterValues"]),
         ({"requestedMessage": "BootNotification"}, "Accepted", ["BootNotification"]),
         ({"requestedMessage": "FirmwareStatusNotification"}, "Accepted", ["FirmwareStatusNotification"]),

@@ -19,6 +19,8 @@ from app.database.database import Database
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
 from app.main import create_app
+from app.quirks.records import QuirkProfileRecord, StatedHabits
+from app.quirks.store import QuirkProfileStore
 from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
@@ -106,6 +108,8 @@ def make_things(settings: Settings, slug: str) -> Things:
             profile = await ChargingProfileStore(work).create(
                 "Less in the evening peak", calendar=CalendarInput.example
             )
+            quirk = QuirkProfileRecord("acme-duo", "Acme", "*", "*", None, StatedHabits())
+            await QuirkProfileStore(work).create(quirk, now)
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )
@@ -127,6 +131,7 @@ def make_things(settings: Settings, slug: str) -> Things:
             "transaction_id": str(started.transaction_id),
             "command_id": str(command.id),
             "charging_profile_id": str(profile.id),
+            "profile_name": "acme-duo",
             "key_id": str(other_key),
         }
         return Things(token, names)

@@ -114,6 +114,8 @@ def _settings(database_url: str, redis_url: str, directory: Path) -> Settings:
         redis_url=redis_url,
         data_directory=directory,
         credential_pepper="pepper of the tests",
+        # Most tests script their charge points, which do not expect questions.
+        state_requests=False,
     )
 
 

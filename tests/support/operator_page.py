@@ -11,14 +11,15 @@ from typing import Any
 
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore
+from app.types import Scope
 from app.web.tokens import mint_key
 from tests.support.gateway import GatewayServer
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-async def new_key(server: GatewayServer) -> str:
-    """Make an API key of the tenant that may read and write, and return it."""
+async def new_key(server: GatewayServer, *scopes: Scope) -> str:
+    """Make an API key of the tenant, and return it. scopes: without any it may read and write."""
     key = mint_key(server.settings.credential_pepper)
     record = ApiKeyRecord(
         id=uuid.uuid4(),
@@ -26,7 +27,7 @@ async def new_key(server: GatewayServer) -> str:
         name="operator",
         prefix=key.prefix,
         secret_hash=key.secret_hash,
-        scopes=("read", "write"),
+        scopes=scopes or ("read", "write"),
         expires_at=None,
         revoked_at=None,
         created_at=datetime.now(UTC),

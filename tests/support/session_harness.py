@@ -68,6 +68,7 @@ class ListTransport:
     sent: list[str] = field(default_factory=list)
     closed: tuple[int, str] | None = None
     reading: bool = True
+    silence_s: float | None = None
 
     def write(self, frame: str | bytes) -> None:
         assert isinstance(frame, str)
@@ -75,6 +76,9 @@ class ListTransport:
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+    def allow_silence(self, seconds: float) -> None:
+        self.silence_s = seconds
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -138,6 +142,7 @@ class FakeStorage:
     database: None = None
     login_batcher: None = None
     message_steps: None = None
+    quirks: None = None
     ledger: FakeLedger = field(default_factory=FakeLedger)
     frame_log: FakeFrameLog = field(default_factory=FakeFrameLog)
 

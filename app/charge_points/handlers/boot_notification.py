@@ -10,8 +10,11 @@ from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
 from app.clock import Clock, utc_text
 from app.connection import Connection, SessionsOver
+from app.errors import StoreUnavailable
 from app.ocpp import v16
 from app.ocpp.v16 import RegistrationStatus
+from app.quirks.records import Device
+from app.quirks.service import QuirkReader
 
 RETRY_INTERVAL_S: Final = 60
 """Seconds until a Pending or Rejected charge point asks again: short enough for a person who waits."""
@@ -25,6 +28,7 @@ class BootServices:
     clock: Clock
     heartbeat_interval_s: int
     sessions_over: SessionsOver
+    quirks: QuirkReader
 
 
 async def handle(
@@ -44,11 +48,22 @@ async def handle(
         meter_type=request.get("meterType"),
         meter_serial_number=request.get("meterSerialNumber"),
     )
-    known = await services.login_batcher.record_boot(connection.tenant_id, connection.charge_point_id, facts)
-    if not connection.booted:
-        # A second one on this connection was triggered: nothing has restarted.
-        connection.booted = True
+    # A second one on this connection was triggered: nothing has restarted.
+    is_first = not connection.booted
+    connection.booted = True
+    try:
+        known = await services.login_batcher.record_boot(
+            connection.tenant_id, connection.charge_point_id, facts
+        )
+    except StoreUnavailable:
+        connection.booted = not is_first
+        raise
+    if is_first:
         await services.sessions_over(connection, None, "boot")
+    device = Device(facts.vendor, facts.model, facts.firmware_version)
+    connection.habits = await services.quirks.habits(connection.tenant_id, device)
+    connection.is_identified = bool(facts.vendor and facts.model)
+    connection.firmware_version = facts.firmware_version
     status = _registered(services.heartbeat_interval_s, connection, known)
     return {
         "status": status,

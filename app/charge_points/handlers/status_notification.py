@@ -25,7 +25,8 @@ async def handle(
     """Store the state; create an unknown connector, up to the limit."""
     received_at = services.clock.now()
     timestamp = request.get("timestamp")
-    reported_at = parse_time(timestamp) if timestamp is not None else None
+    zone = connection.habits.time_zone
+    reported_at = parse_time(timestamp, zone) if timestamp is not None else None
     if reported_at is not None:
         # For the operator to see. Stored times are never corrected by it.
         connection.clock_skew_s = (reported_at - received_at).total_seconds()

@@ -1,7 +1,8 @@
 """The reported abilities of a charge point for charging profiles (OCPP 1.6 9.4), and what exceeds them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -9,6 +10,7 @@ from typing import Literal
 
 from app.configuration.records import ConfigurationRecord
 from app.errors import FieldViolation
+from app.quirks.records import NO_HABITS, Habits
 from app.types import Json
 
 Unit = Literal["A", "W"]
@@ -21,7 +23,9 @@ _SCHEDULE = "/chargingSchedule"
 class Abilities:
     """The reported limits of a charge point. None: not reported, so nothing is refused because of it.
 
-    connectors: how many it has.
+    connectors: how many it has. least_stack_level: the lowest that it handles well. composite_unit: in which
+    it answers about its composite schedule; None: in any that it takes.
+    zone: of its times that name none.
     """
 
     max_stack_level: int | None = None
@@ -29,6 +33,9 @@ class Abilities:
     max_installed: int | None = None
     units: frozenset[Unit] | None = None
     connectors: int | None = None
+    least_stack_level: int = 0
+    composite_unit: Unit | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,11 @@ class Conversion:
     supply: Literal["AC", "DC"] = "AC"
 
 
-def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
+def abilities_of(configuration: Iterable[ConfigurationRecord], habits: Habits = NO_HABITS) -> Abilities:
     """Read the limits from the reported configuration keys. An unreadable value counts as not reported.
 
     The standard has the units `Current` and `Power` (errata 3.86); some charge points report `A` and `W`.
+    habits: of the charge point, which it does not report.
     """
     known = {record.key.lower(): record.value for record in configuration if record.value is not None}
     words = known.get("chargingscheduleallowedchargingrateunit", "").replace(";", ",").split(",")
@@ -53,6 +61,9 @@ def abilities_of(configuration: Iterable[ConfigurationRecord]) -> Abilities:
         _integer(known.get("maxchargingprofilesinstalled")),
         units or None,
         _integer(known.get("numberofconnectors")),
+        habits.least_stack_level,
+        habits.composite_schedule_unit,
+        habits.time_zone,
     )
 
 
@@ -63,9 +74,11 @@ def unit_to_ask(wanted: Unit, abilities: Abilities, profiles: Iterable[Json]) ->
 
     Args:
         wanted: The unit of the caller; the comparison converts between the two.
-        abilities: What the charge point reported.
+        abilities: What the charge point reported, and what its quirk profiles tell.
         profiles: Those that may be on it. Without reported units it takes the one that they share.
     """
+    if abilities.composite_unit is not None:
+        return abilities.composite_unit
     units = abilities.units or frozenset(
         profile["chargingSchedule"]["chargingRateUnit"] for profile in profiles
     )
@@ -80,6 +93,18 @@ def fit_unit(profile: Json, abilities: Abilities, conversion: Conversion | None)
     if conversion is None or conversion.supply == "DC":
         return profile
     return convert(profile, "W" if unit == "A" else "A", conversion.nominal_voltage)
+
+
+def fit_stack_levels(profiles: Sequence[Json], abilities: Abilities) -> list[Json]:
+    """Return the profiles of one stored profile at stack levels that the charge point handles well.
+
+    All are raised by the same number, so that the one that led still leads.
+    """
+    lowest = min(profile["stackLevel"] for profile in profiles)
+    raised = max(0, abilities.least_stack_level - lowest)
+    if not raised:
+        return list(profiles)
+    return [{**profile, "stackLevel": profile["stackLevel"] + raised} for profile in profiles]
 
 
 def convert(profile: Json, unit: Unit, nominal_voltage: int) -> Json:

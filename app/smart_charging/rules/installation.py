@@ -24,7 +24,13 @@ from app.smart_charging.profile_ledger import (
     apply_event,
 )
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord
-from app.smart_charging.rules.abilities import Abilities, Conversion, beyond_abilities, fit_unit
+from app.smart_charging.rules.abilities import (
+    Abilities,
+    Conversion,
+    beyond_abilities,
+    fit_stack_levels,
+    fit_unit,
+)
 from app.smart_charging.rules.stored_profiles import next_change, ocpp_ids, ocpp_profiles
 from app.types import Json
 
@@ -97,7 +103,7 @@ def plan_installation(
     Raises:
         InvalidInput: the profile breaks a rule on this charge point. Pointers are those of the request.
     """
-    profiles = _in_unit(known, record, target, now)
+    profiles = _fitted(known, record, target, now)
     transaction_id = None
     if profiles[0]["chargingProfilePurpose"] == "TxProfile" and target.connector_id > 0:
         transaction_id = _running(known.view, target.connector_id)
@@ -123,7 +129,7 @@ def plan_remote_start(
     Raises:
         InvalidInput: the profile breaks a rule on this charge point. Pointers are those of the request.
     """
-    profiles = _in_unit(known, record, target, now)
+    profiles = _fitted(known, record, target, now)
     if profiles[0]["chargingProfilePurpose"] == "TxDefaultProfile":
         profiles = [{**profile, "chargingProfilePurpose": "TxProfile"} for profile in profiles]
     connector = {"connectorId": target.connector_id} if target.connector_id else {}
@@ -175,8 +181,9 @@ def installed_ids(ledger: ProfileLedger, record: ChargingProfileRecord) -> list[
     return [number for number in ocpp_ids(record) if number in found]
 
 
-def _in_unit(known: KnownState, record: ChargingProfileRecord, target: Target, now: datetime) -> list[Json]:
-    return [fit_unit(profile, known.abilities, target.conversion) for profile in ocpp_profiles(record, now)]
+def _fitted(known: KnownState, record: ChargingProfileRecord, target: Target, now: datetime) -> list[Json]:
+    fitted = [fit_unit(profile, known.abilities, target.conversion) for profile in ocpp_profiles(record, now)]
+    return fit_stack_levels(fitted, known.abilities)
 
 
 def _set(connector_id: int, profile: Json) -> ProfileRequest:

@@ -1,6 +1,7 @@
 """MeterValues (OCPP 1.6 4.7): stored as they came, with or without a transaction. The hottest handler."""
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
 
 from app.answers import Recording
 from app.clock import microseconds_of, moment_of
@@ -24,7 +25,7 @@ def handle(
         request.get("connectorId", 0),
         request.get("transactionId"),
         received_at_us,
-        readings_of(request.get("meterValue", ()), received_at_us),
+        readings_of(request.get("meterValue", ()), received_at_us, connection.habits.time_zone),
     )
     return Recording(ledger.meter_values(readings), _answer)
 
@@ -33,19 +34,20 @@ def _answer(_: None) -> v16.MeterValuesResponse:
     return {}
 
 
-def readings_of(meter_values: Iterable[Json], received_at_us: int) -> list[MeterReading]:
+def readings_of(meter_values: Iterable[Json], received_at_us: int, zone: tzinfo = UTC) -> list[MeterReading]:
     """Return the readings of `meterValue` or `transactionData`.
 
-    One whose time says nothing is dated by its arrival, one without samples is left out.
+    One whose time says nothing is dated by its arrival, one without samples is left out. zone: of a time that
+    names none.
     """
-    return [_reading(element, received_at_us) for element in meter_values if "sampledValue" in element]
+    return [_reading(element, received_at_us, zone) for element in meter_values if "sampledValue" in element]
 
 
-def _reading(element: Json, received_at_us: int) -> MeterReading:
+def _reading(element: Json, received_at_us: int, zone: tzinfo) -> MeterReading:
     # The link gives samples as text: they are stored untouched, whatever else a charge point puts there.
     sampled_values: str = element["sampledValue"]
     timestamp: str | None = element.get("timestamp")
-    moment, flags = reported_time(timestamp, moment_of(received_at_us))
+    moment, flags = reported_time(timestamp, moment_of(received_at_us), zone)
     if flags:
         return MeterReading(received_at_us, sampled_values, timestamp or "")
     return MeterReading(microseconds_of(moment), sampled_values)

@@ -23,5 +23,12 @@ async def note_sessions_over(
     Raises:
         StoreUnavailable: not committed in time.
     """
-    over = SessionsOver(connection.tenant_id, connection.charge_point_id, connector_id, reason, clock.now())
+    over = SessionsOver(
+        connection.tenant_id,
+        connection.charge_point_id,
+        connector_id,
+        reason,
+        clock.now(),
+        connection.habits,
+    )
     await starts.in_order(connection, partial(ledger.sessions_over, over))

@@ -23,7 +23,7 @@ def handle(
     """Record the start durably, then answer."""
     request = call.payload
     received_at = clock.now()
-    started_at, flags = reported_time(request.get("timestamp"), received_at)
+    started_at, flags = reported_time(request.get("timestamp"), received_at, connection.habits.time_zone)
     start = TransactionStart(
         tenant_id=connection.tenant_id,
         charge_point_id=connection.charge_point_id,
@@ -38,6 +38,7 @@ def handle(
         epoch=connection.epoch,
         message_id=call.unique_id,
         evidence=evidence_of(call),
+        habits=connection.habits,
     )
     return Recording(starts.start_transaction(connection, start), _answer)
 

@@ -25,7 +25,8 @@ def handle(
     """Record the stop durably, then answer; `idTagInfo` only for a stop that named an id tag."""
     request = call.payload
     received_at = clock.now()
-    stopped_at, flags = reported_time(request.get("timestamp"), received_at)
+    zone = connection.habits.time_zone
+    stopped_at, flags = reported_time(request.get("timestamp"), received_at, zone)
     if "meterStop" not in request:
         flags = (*flags, METER_MISSING)
     stop = TransactionStop(
@@ -37,10 +38,13 @@ def handle(
         meter_stop_wh=request.get("meterStop"),
         id_tag=request.get("idTag"),
         reason=request.get("reason"),
-        transaction_data=tuple(readings_of(request.get("transactionData", ()), microseconds_of(received_at))),
+        transaction_data=tuple(
+            readings_of(request.get("transactionData", ()), microseconds_of(received_at), zone)
+        ),
         flags=flags,
         raw=_raw(request),
         evidence=evidence_of(call),
+        habits=connection.habits,
     )
     return Recording(starts.in_order(connection, partial(ledger.stop_transaction, stop)), _answer)
 

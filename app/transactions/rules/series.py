@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
 from app.clock import microseconds_of, moment_of
-from app.transactions.rules.registers import REGISTER
+from app.quirks.records import NO_HABITS, Habits
+from app.transactions.rules.registers import REGISTER, energy_unit
 
 Aggregate = Literal["last", "mean"]
 SeriesFlag = Literal["register_restarted", "register_in_kwh"]
@@ -75,10 +76,11 @@ class SeriesRequest:
         )
 
 
-def key_of(sampled: Any) -> tuple[SeriesKey, bool] | None:
+def key_of(sampled: Any, habits: Habits = NO_HABITS) -> tuple[SeriesKey, bool] | None:
     """Return the series of a `sampledValue`, and whether its value counts thousands of the series' unit.
 
-    None: it cannot be read. A missing unit is Wh if an energy is measured.
+    None: it cannot be read. A missing unit is Wh if an energy is measured, unless the habits of the charge
+    point say otherwise.
     """
     if not isinstance(sampled, dict):
         return None
@@ -87,8 +89,8 @@ def key_of(sampled: Any) -> tuple[SeriesKey, bool] | None:
         return None
     measurand, phase, location, unit = names
     measurand = measurand or REGISTER
-    if not unit and measurand.startswith("Energy."):
-        unit = "Wh"
+    if measurand.startswith("Energy."):
+        unit = energy_unit(unit, habits)
     base_unit = _BASE_UNITS.get(unit, unit)
     key = SeriesKey(measurand, phase or None, location or _DEFAULT_LOCATION, base_unit or None)
     return key, base_unit != unit
@@ -124,10 +126,12 @@ def shows_kwh(value: Decimal | None, register_wh: int | None) -> bool:
 class SeriesCollector:
     """Collects series from meter values that are added in the order of their time."""
 
-    __slots__ = ("_request", "_series", "left_out", "points")
+    __slots__ = ("_habits", "_request", "_series", "left_out", "points")
 
-    def __init__(self, request: SeriesRequest) -> None:
+    def __init__(self, request: SeriesRequest, habits: Habits = NO_HABITS) -> None:
+        """habits: of the charge point."""
         self._request = request
+        self._habits = habits
         self._series: dict[SeriesKey, _GrowingSeries] = {}
         self.left_out = 0
         """Values that were asked for and are not numbers."""
@@ -136,7 +140,7 @@ class SeriesCollector:
     def add(self, at: datetime, sampled_values: Iterable[Any]) -> None:
         """Add the `sampledValue` objects of one moment, which is not before the one added last."""
         for sampled in sampled_values:
-            found = key_of(sampled)
+            found = key_of(sampled, self._habits)
             if found is None:
                 self.left_out += 1
                 continue
@@ -155,9 +159,18 @@ class SeriesCollector:
         """Return the series, by name. The registers are those that start and stop told."""
         ordered = sorted(self._series.items(), key=lambda item: [name or "" for name in item[0]])
         return [
-            Series(key, growing.aggregate, growing.flags(meter_start_wh, meter_stop_wh), growing.points)
+            Series(
+                key, growing.aggregate, self._flags(growing, meter_start_wh, meter_stop_wh), growing.points
+            )
             for key, growing in ordered
         ]
+
+    def _flags(
+        self, growing: "_GrowingSeries", meter_start_wh: int | None, meter_stop_wh: int | None
+    ) -> list[SeriesFlag]:
+        """Return what is odd about a series. The register of a session meter may begin again."""
+        flags = growing.flags(meter_start_wh, meter_stop_wh)
+        return [flag for flag in flags if flag != "register_restarted" or not self._habits.session_meter]
 
 
 class _GrowingSeries:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from app.database.text import clean_text
 from app.id_tags.records import IdTagKey, IdTagRecord
 from app.id_tags.rules import fold_id_tag, id_tag_info
+from app.quirks.records import NO_HABITS, Habits
 from app.transactions.records import (
     DEFAULT_REASON,
     UNDATED,
@@ -194,7 +195,8 @@ def _late_register(
     if ending.meter_stop_wh is not None or stop.meter_stop_wh is None:
         return None
     began = transaction.meter_start_wh
-    decreased = (METER_DECREASED,) if began is not None and stop.meter_stop_wh < began else ()
+    is_lower = began is not None and stop.meter_stop_wh < began and not stop.habits.session_meter
+    decreased = (METER_DECREASED,) if is_lower else ()
     return LateRegister(transaction.key, stop.meter_stop_wh, (REGISTER_CAME_LATER, *decreased))
 
 
@@ -206,15 +208,17 @@ def _closing(
     if ending.id_tag is not None:
         tag = tags.get(IdTagKey(stop.tenant_id, fold_id_tag(ending.id_tag)))
         info = id_tag_info(tag, stop.received_at)
-    flags = _ending_flags(transaction, ending)
+    flags = _ending_flags(transaction, ending, stop.habits)
     raw = stop_payload(stop)
     return Closing(transaction, ending, stop.received_at, info, raw, flags, stop.evidence)
 
 
-def _ending_flags(transaction: StoppableTransaction, ending: Ending) -> tuple[str, ...]:
+def _ending_flags(transaction: StoppableTransaction, ending: Ending, habits: Habits) -> tuple[str, ...]:
     flags = ending.flags
     meter_start_wh, meter_stop_wh = transaction.meter_start_wh, ending.meter_stop_wh
-    if meter_start_wh is not None and meter_stop_wh is not None and meter_stop_wh < meter_start_wh:
+    is_lower = meter_start_wh is not None and meter_stop_wh is not None and meter_stop_wh < meter_start_wh
+    # The register of a session meter begins again, so a lower one shows nothing.
+    if is_lower and not habits.session_meter:
         flags = (*flags, METER_DECREASED)
     if ending.stopped_at < transaction.started_at:
         flags = (*flags, STOP_BEFORE_START)
@@ -295,14 +299,16 @@ def may_have_ended(stop: WaitingStop, start: TransactionStart) -> bool:
     if stop.ending.stopped_at < start.started_at or start.received_at - stop.received_at > STOP_WAITS:
         return False
     began, ended = start.meter_start_wh, stop.ending.meter_stop_wh
-    if began is not None and ended is not None and ended < began:
+    if began is not None and ended is not None and ended < began and not start.habits.session_meter:
         return False
     return _folded(stop.ending.id_tag) in (None, fold_id_tag(clean_text(start.id_tag)))
 
 
-def attached_closing(transaction: StoppableTransaction, stop: WaitingStop, flag: str) -> Closing:
+def attached_closing(
+    transaction: StoppableTransaction, stop: WaitingStop, flag: str, habits: Habits = NO_HABITS
+) -> Closing:
     """Return the end of an open transaction by a stop that was kept as an orphan record. flag: says why."""
-    flags = (*_ending_flags(transaction, stop.ending), flag)
+    flags = (*_ending_flags(transaction, stop.ending, habits), flag)
     # The stop was answered without idTagInfo when it came, and a repetition must be answered the same.
     raw = {key: value for key, value in stop.payload.items() if key != "flags"}
     return Closing(transaction, stop.ending, stop.received_at, None, raw, flags)
@@ -318,4 +324,4 @@ def _late_closing(transaction_id: int, start: TransactionStart, stop: WaitingSto
         start.started_at,
         start.meter_start_wh,
     )
-    return attached_closing(transaction, stop, STOP_CAME_FIRST)
+    return attached_closing(transaction, stop, STOP_CAME_FIRST, start.habits)

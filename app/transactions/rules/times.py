@@ -1,6 +1,6 @@
 """When something happened: the charge point's time if it says something, otherwise that of the arrival."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from app.clock import PLAUSIBLE_FROM, parse_time
@@ -10,14 +10,17 @@ AHEAD: Final = timedelta(hours=1)
 """How far ahead of ours the clock of a charge point may be for its times to count."""
 
 
-def reported_time(text: object, received_at: datetime) -> tuple[datetime, tuple[str, ...]]:
+def reported_time(
+    text: object, received_at: datetime, zone: tzinfo = UTC
+) -> tuple[datetime, tuple[str, ...]]:
     """Return the time that a charge point reported, or that of its arrival with a flag if it says nothing.
 
-    A billing record is never refused for its time (OCPP 1.6 4.8, 4.10). text: None if there was none.
+    A billing record is never refused for its time (OCPP 1.6 4.8, 4.10). text: None if there was none;
+    zone: of a time that names none.
     """
     if text is None or text == "":
         return received_at, (TIME_MISSING,)
-    moment = parse_time(text) if isinstance(text, str) else None
+    moment = parse_time(text, zone) if isinstance(text, str) else None
     if moment is None:
         return received_at, (TIME_UNREADABLE,)
     if is_plausible(moment, received_at):

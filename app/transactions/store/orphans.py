@@ -18,7 +18,6 @@ from app.transactions.records import (
     DamagedRecord,
     Ending,
     JoinedStop,
-    LockedOrphan,
     Orphan,
     OrphanAttachment,
     OrphanKind,
@@ -26,6 +25,7 @@ from app.transactions.records import (
     TransactionStop,
     WaitingStop,
 )
+from app.transactions.rules.attachments import LockedOrphan
 from app.transactions.rules.stops import names_a_transaction
 from app.types import Json
 

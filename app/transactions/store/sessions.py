@@ -1,12 +1,14 @@
 """The steps of a batch that mark transactions as presumed ended: something showed that they are over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.database.prepared import Connection
+from app.quirks.records import NO_HABITS, Habits
 from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
 from app.transactions.rules.registers import register_of
+from app.types import ChargePointKey
 
 # `kept`: the transaction that a start has just made. What started after the sign is not over, whichever is
 # written first: they may be in one batch, or in those of two workers.
@@ -56,7 +58,10 @@ _SET_REGISTERS: Final = """
 
 
 class Over(NamedTuple):
-    """A sign that transactions are over: all of a connector, or of the charge point, but `kept`."""
+    """A sign that transactions are over: all of a connector, or of the charge point, but `kept`.
+
+    habits: of the charge point.
+    """
 
     tenant_id: int
     charge_point_id: int
@@ -64,6 +69,7 @@ class Over(NamedTuple):
     kept: int | None
     reason: str
     at: datetime
+    habits: Habits = NO_HABITS
 
 
 class PresumedEnded(NamedTuple):
@@ -79,7 +85,13 @@ class PresumedEnded(NamedTuple):
 def over_of(record: SessionsOver) -> Over:
     """Return what a record shows."""
     return Over(
-        record.tenant_id, record.charge_point_id, record.connector_id, None, record.reason, record.received_at
+        record.tenant_id,
+        record.charge_point_id,
+        record.connector_id,
+        None,
+        record.reason,
+        record.received_at,
+        record.habits,
     )
 
 
@@ -92,12 +104,13 @@ def over_by_start(started: TransactionKey, start: TransactionStart) -> Over:
         started.id,
         "later_start",
         start.received_at,
+        start.habits,
     )
 
 
 async def presume_ended(connection: Connection, over: Sequence[Over]) -> list[PresumedEnded]:
     """Mark the open transactions that are over, and return them."""
-    rows = await connection.fetch(_PRESUME_ENDED, *zip(*over, strict=True))
+    rows = await connection.fetch(_PRESUME_ENDED, *zip(*(item[:-1] for item in over), strict=True))
     return [PresumedEnded(*row.values()) for row in rows]
 
 
@@ -109,13 +122,19 @@ async def end_by_operator(connection: Connection, act: OperatorEnd) -> PresumedE
     return None if row is None else PresumedEnded(*row.values())
 
 
-async def note_registers(connection: Connection, marked: Sequence[PresumedEnded]) -> None:
-    """Write the last register that the samples of marked transactions show."""
+async def note_registers(
+    connection: Connection, marked: Sequence[PresumedEnded], habits: Mapping[ChargePointKey, Habits]
+) -> None:
+    """Write the last register that the samples of marked transactions show.
+
+    habits: of their charge points, those without any may be missing.
+    """
     samples = await _last_samples(connection, marked)
     registers = []
     for item in marked:
         shown = samples.get(TransactionKey(item.tenant_id, item.id))
-        register = None if shown is None else register_of(shown)
+        own = habits.get(ChargePointKey(item.tenant_id, item.charge_point_id), NO_HABITS)
+        register = None if shown is None else register_of(shown, own)
         last_wh = item.meter_start_wh if register is None else register
         if last_wh is not None:
             registers.append((item.tenant_id, item.id, last_wh))

@@ -10,6 +10,8 @@ from app.charge_points.records import StatusReport
 from app.configuration.store import ConfigurationStore
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
+from app.quirks.records import QuirkProfileRecord, StatedHabits
+from app.quirks.store import QuirkProfileStore
 from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
@@ -58,6 +60,8 @@ async def make_owned(api: Api) -> OwnedResources:
         profile = await ChargingProfileStore(work).create(
             "Less in the evening peak", calendar=CalendarInput.example
         )
+        quirk = QuirkProfileRecord(f"quirk-{tenant.id}", "Acme", "*", "*", None, StatedHabits())
+        await QuirkProfileStore(work).create(quirk, NOW)
     async with api.services.storage.database.platform() as platform:
         (key,) = await ApiKeyStore(platform).list(tenant.id)
     transaction = await api.transaction(tenant, charge_point)
@@ -76,6 +80,7 @@ async def make_owned(api: Api) -> OwnedResources:
         "transaction_id": str(transaction),
         "command_id": str(command.id),
         "charging_profile_id": str(profile.id),
+        "profile_name": f"quirk-{tenant.id}",
         "key_id": str(uuid.UUID(str(key.id))),
     }
     return OwnedResources(tenant, token, values, orphan_record_id)

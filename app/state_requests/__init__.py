@@ -1,0 +1,1 @@
+"""Asks charge points for their state after a login, and for configuration keys that they leave out."""
