@@ -3,6 +3,8 @@
 The keys of one charge point have its tenant and identity as hash tag, so they share a slot of Redis Cluster.
 """
 
+import re
+from typing import Final
 from urllib.parse import quote
 
 from app.types import TenantId, WorkerId
@@ -11,13 +13,18 @@ WORKERS = "sm:workers"
 """The set of the ids of workers that hold a lease, or held one recently."""
 
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
 class ChargePointKeys:
     """The keys of one charge point. Its identity is percent-encoded, so it cannot leave the hash tag."""
 
     __slots__ = ("owner",)
 
     def __init__(self, tenant_id: TenantId, identity: str) -> None:
-        self.owner = f"sm:{{t{int(tenant_id)}:{quote(identity, safe='')}}}:owner"
+        # Most identities need no encoding, which takes five times as long as to see that.
+        encoded = identity if _PLAIN(identity) else quote(identity, safe="")
+        self.owner = f"sm:{{t{int(tenant_id)}:{encoded}}}:owner"
 
 
 class WorkerKeys:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from app.id_tags.store import IdTagStore
 from app.quirks.records import QuirkProfileRecord, StatedHabits
 from app.quirks.store import QuirkProfileStore
 from app.settings import Settings
-from app.smart_charging.schemas.charging_profiles import CalendarInput
+from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE, CalendarInput
 from app.smart_charging.store import ChargingProfileStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
@@ -24,12 +25,15 @@ from tests.support.statuses import record_status
 
 @dataclass(frozen=True)
 class OwnedResources:
-    """A tenant that owns one of everything. values: the value of each variable part of a path."""
+    """A tenant that owns one of everything.
+
+    values: the value of each variable part of a path; named: those of members of bodies that name a row.
+    """
 
     tenant: TenantRecord
     token: str
     values: dict[str, str]
-    orphan_record_id: int
+    named: dict[str, Any]
 
 
 @pytest.fixture
@@ -71,7 +75,15 @@ async def make_owned(api: Api) -> OwnedResources:
     await api.refused_login(tenant, identity)
     await api.deviation(tenant, charge_point)
     await api.authorization_webhook(tenant, identity)
-    command = await api.command(tenant, charge_point, identity=identity)
+    # In doubt, so that an operator can settle it.
+    command = await api.command(
+        tenant,
+        charge_point,
+        identity=identity,
+        action="SetChargingProfile",
+        payload={"connectorId": 1, "csChargingProfiles": EXAMPLE_PROFILE},
+        state="timed_out",
+    )
     values = {
         "slug": tenant.slug,
         "identity": identity,
@@ -83,4 +95,5 @@ async def make_owned(api: Api) -> OwnedResources:
         "profile_name": f"quirk-{tenant.id}",
         "key_id": str(uuid.UUID(str(key.id))),
     }
-    return OwnedResources(tenant, token, values, orphan_record_id)
+    named = {"orphan_record_id": orphan_record_id, "command_id": str(command.id)}
+    return OwnedResources(tenant, token, values, named)

@@ -35,7 +35,7 @@ async def test_its_own_scope_alone_opens_a_route(api: Api) -> None:
         owned = await make_owned(api)
         owner = None if operation.of_platform else owned.tenant
         token = await api.key(owner, _scope(operation.scope))
-        body = operation.request(orphan_record_id=owned.orphan_record_id)
+        body = operation.request(**owned.named)
         response = await api.call(operation.method, operation.filled(owned.values), token, **body)
         assert response.status_code in OPEN, (operation, response.text)
 
