@@ -14,12 +14,13 @@ AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
-# How many processes run the Python tests. Each one starts PostgreSQL and Valkey of its own.
-PROCESSES ?= $(shell nproc 2>/dev/null | awk '{ print ($$1 < 8 ? $$1 : 8) }')
+# How many processes run the Python tests, three for two cores: tests wait for servers as often as they compute.
+# Each one starts PostgreSQL and Valkey of its own.
+PROCESSES ?= $(shell nproc 2>/dev/null | awk '{ print ($$1 < 6 ? int($$1 * 3 / 2) : 8) }')
 # Further arguments: make run ARGS="--port 9000", make bench ARGS=--quick, make pytest ARGS="-k ledger".
 ARGS ?=
 # Nothing that the tests do is a figure, so the benchmark kit is built by the quick profile, too.
-PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile
+PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -28,7 +28,12 @@ structlog.configure(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the end-to-end tests as slow: each starts servers of its own."""
+    """Mark the end-to-end tests as slow: each starts servers of its own. Files with slow tests come first.
+
+    Processes take the files in this order. If a slow file came last, all others would wait for it.
+    """
     for item in items:
         if item.nodeid.startswith("tests/system/"):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
