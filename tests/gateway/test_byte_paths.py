@@ -115,27 +115,40 @@ ENDS: Final = {
 IN_NO_ORDER: Final = "refused"
 """A refused billing message is kept before it is answered, other refusals are not: which of them goes out
 first depends on how many frames come in one read."""
+ONE_BY_ONE: Final = "repeated"
+"""What repeats a CALL in flight is not answered, so here each one is sent when the one before is answered."""
 LAST: Final = call("the last one", "DataTransfer", {"vendorId": "V"})
 
 
-async def converse(client: RawClient, frames: Frames) -> list[str]:
+async def converse(client: RawClient, frames: Frames, *, one_by_one: bool = False) -> list[str]:
     """Send all, and return every text and the close code that came back, times and numbers aside."""
+    found: list[str] = []
     for payload, opcode, is_final in [*frames, (LAST, TEXT, True)]:
         client.send(payload, opcode, fin=is_final)
-    found: list[str] = []
+        if one_by_one:
+            found.append(await answer(client))
+    while not found or not is_end(found[-1]):
+        found.append(await answer(client))
+    return found
+
+
+def is_end(text: str) -> bool:
+    """Tell whether this is the last answer of a conversation."""
+    return text == "the end" or text.startswith("close ") or "the last one" in text
+
+
+async def answer(client: RawClient) -> str:
+    """Return the next text or close code."""
     while True:
         try:
             opcode, payload = await client.frame()
         except (asyncio.IncompleteReadError, ConnectionError):
-            return [*found, "the end"]
+            return "the end"
         if opcode == CLOSE:
-            code = int.from_bytes(payload[:2], "big") if payload else "without a code"
-            return [*found, f"close {code}"]
+            return f"close {int.from_bytes(payload[:2], 'big') if payload else 'without a code'}"
         if opcode == TEXT:
             text = re.sub(r'("transactionId":)\d+', r"\1N", payload.decode())
-            found.append(re.sub(r'("currentTime":)"[^"]+"', r"\1T", text))
-            if "the last one" in text:
-                return found
+            return re.sub(r'("currentTime":)"[^"]+"', r"\1T", text)
 
 
 async def transcripts(
@@ -150,7 +163,7 @@ async def transcripts(
             client = await server.connect(identity, tls=client_context() if "TLS" in implementation else None)
             # Answered first: a refusal that needs no database may overtake it.
             assert (await client.ask(BOOT))[:2] == [3, "boot"]
-            found[name] = await converse(client, frames)
+            found[name] = await converse(client, frames, one_by_one=name == ONE_BY_ONE)
             if name == IN_NO_ORDER:
                 found[name][:-1] = sorted(found[name][:-1])
             await client.close()
