@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
@@ -76,7 +77,7 @@ class OutgoingClient:
             context: The trusted certificates, by default those of the system.
         """
         self._names = Names()
-        self._resolve = resolve or self._names.resolve
+        self._resolve = resolve
         self._context = context
         self._clock = clock
         self._allowed = tuple(ip_network(text, strict=False) for text in settings.outgoing_allowed_networks)
@@ -181,7 +182,8 @@ class OutgoingClient:
     async def _exchange(self, request: OutgoingRequest, target: RequestTarget) -> OutgoingAnswer:
         try:
             async with asyncio.timeout(request.deadline_s) as deadline:
-                addresses = await allowed_addresses(target, self._resolve, self._allowed)
+                resolve = self._resolve or partial(self._names.resolve, request.tenant_id)
+                addresses = await allowed_addresses(target, resolve, self._allowed)
                 ends_at = deadline.when() or 0.0
                 return await self._send(request, target, addresses[:_ADDRESSES_TRIED], ends_at)
         except (TimeoutError, httpx.TimeoutException):

@@ -185,9 +185,9 @@ async def test_the_next_address_is_tried(server: TenantServer) -> None:
 
 async def test_the_resolver_of_the_system_knows_this_machine() -> None:
     names = Names()
-    assert {LOOPBACK, ip_address("::1")} & set(await names.resolve("localhost"))
+    assert {LOOPBACK, ip_address("::1")} & set(await names.resolve(TenantId(1), "localhost"))
     with pytest.raises(OSError, match=r".+"):
-        await names.resolve("name.invalid")
+        await names.resolve(TenantId(1), "name.invalid")
     names.close()
 
 
@@ -203,16 +203,38 @@ async def test_a_name_is_looked_up_by_one_thread_at_a_time(monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     names = Names()
-    asking = [asyncio.create_task(names.resolve("slow.example")) for _ in range(40)]
-    other = asyncio.create_task(names.resolve("other.example"))
+    asking = [asyncio.create_task(names.resolve(TenantId(1), "slow.example")) for _ in range(40)]
+    other = asyncio.create_task(names.resolve(TenantId(1), "other.example"))
     await asyncio.sleep(0)
     asking.pop().cancel()
     go_on.set()
     assert await asyncio.gather(other, *asking) == [[LOOPBACK]] * 40
     assert sorted(asked) == ["other.example", "slow.example"]
-    assert await names.resolve("slow.example") == [LOOPBACK]
+    assert await names.resolve(TenantId(1), "slow.example") == [LOOPBACK]
     assert len(asked) == 3
     names.close()
+
+
+async def test_name_servers_of_one_tenant_that_hang_leave_threads_to_others(
+    monkeypatch: pytest.MonkeyPatch, server: TenantServer
+) -> None:
+    """A look-up goes on when the deadline of its request is over, and a tenant may have many names."""
+    go_on = threading.Event()
+
+    def look_up(name: str, *_: Any, **__: Any) -> Any:
+        if name.startswith("slow"):
+            go_on.wait(20)
+        return [(2, 1, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    client = OutgoingClient(settings_of(outgoing_requests_of_tenant_limit=100), SetClock())
+    hostile = (request_of(f"https://slow{number}.example/", deadline_s=0.2) for number in range(50))
+    reasons = await asyncio.gather(*(reason_of(client, request) for request in hostile))
+    assert (reasons.count(OutgoingFailure.DEADLINE), reasons.count(OutgoingFailure.BUSY)) == (4, 46)
+    of_other = request_of(f"http://quick.example:{server.port}/", tenant_id=TenantId(2), deadline_s=5.0)
+    assert (await client.post(of_other)).status == 200
+    go_on.set()
+    await client.close()
 
 
 @pytest.mark.parametrize(
