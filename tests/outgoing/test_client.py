@@ -215,28 +215,6 @@ async def test_a_name_is_looked_up_by_one_thread_at_a_time(monkeypatch: pytest.M
     names.close()
 
 
-async def test_name_servers_of_one_tenant_that_hang_leave_threads_to_others(
-    monkeypatch: pytest.MonkeyPatch, server: TenantServer
-) -> None:
-    """A look-up goes on when the deadline of its request is over, and a tenant may have many names."""
-    go_on = threading.Event()
-
-    def look_up(name: str, *_: Any, **__: Any) -> Any:
-        if name.startswith("slow"):
-            go_on.wait(20)
-        return [(2, 1, 6, "", ("127.0.0.1", 0))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    client = OutgoingClient(settings_of(outgoing_requests_of_tenant_limit=100), SetClock())
-    hostile = (request_of(f"https://slow{number}.example/", deadline_s=0.2) for number in range(50))
-    reasons = await asyncio.gather(*(reason_of(client, request) for request in hostile))
-    assert (reasons.count(OutgoingFailure.DEADLINE), reasons.count(OutgoingFailure.BUSY)) == (4, 46)
-    of_other = request_of(f"http://quick.example:{server.port}/", tenant_id=TenantId(2), deadline_s=5.0)
-    assert (await client.post(of_other)).status == 200
-    go_on.set()
-    await client.close()
-
-
 @pytest.mark.parametrize(
     ("certified", "trusted", "reason"),
     [
