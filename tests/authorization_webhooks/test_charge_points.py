@@ -235,8 +235,8 @@ async def test_a_new_connection_stops_what_the_old_one_has_started(story: Story)
 async def test_samples_of_a_new_connection_belong_to_what_the_old_one_has_started(story: Story) -> None:
     await story.webhook()
     story.endpoint.mode = "wait"
-    now = {"timestamp": utc_text(datetime.now(UTC))}
-    asking = asyncio.create_task(story.start(**now))
+    now = utc_text(datetime.now(UTC))
+    asking = asyncio.create_task(story.start(timestamp=now))
     await story.endpoint.arrived.wait()
     asking.cancel()
     await story.charger.close()
