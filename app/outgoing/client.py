@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
@@ -80,7 +80,8 @@ class OutgoingClient:
         """
         self._names = Names()
         self._resolve = resolve
-        self._context = context
+        # Now, because it takes longer than some deadlines.
+        self._trust = context or _system_trust()
         self._clock = clock
         self._allowed = tuple(ip_network(text, strict=False) for text in settings.outgoing_allowed_networks)
         self._http_allowed = settings.outgoing_http_allowed
@@ -241,7 +242,7 @@ class OutgoingClient:
     async def _transport(self, host: _Host) -> httpx.AsyncHTTPTransport:
         transport = self._transports.get(host)
         if transport is None:
-            transport = self._transports[host] = _Transport(self._trust())
+            transport = self._transports[host] = _Transport(self._trust)
         self._transports.move_to_end(host)
         unused = [one for one in self._transports if one not in self._in_use]
         surplus = unused[: max(len(self._transports) - _HOSTS, 0)]
@@ -250,11 +251,11 @@ class OutgoingClient:
             await dropped.aclose()
         return transport
 
-    def _trust(self) -> ssl.SSLContext:
-        # Once: it reads all trusted certificates.
-        if self._context is None:
-            self._context = ssl.create_default_context()
-        return self._context
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Read the trusted certificates of the system, once for this process."""
+    return ssl.create_default_context()
 
 
 class _Transport(httpx.AsyncHTTPTransport):

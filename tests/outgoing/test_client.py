@@ -215,6 +215,14 @@ async def test_a_name_is_looked_up_by_one_thread_at_a_time(monkeypatch: pytest.M
     names.close()
 
 
+async def test_certificates_are_read_before_the_first_request(
+    client: OutgoingClient, server: TenantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take 50 ms of the event loop, and a deadline may be 100 ms."""
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert (await client.post(request_of(server.url))).status == 200
+
+
 @pytest.mark.parametrize(
     ("certified", "trusted", "reason"),
     [
