@@ -19,6 +19,8 @@ from app.tasks import PeriodicTask
 _LOG = get_logger(__name__)
 
 _PERIOD_S: Final = 5.0
+_LONGEST_PERIOD_S: Final = 600.0
+"""Reached while the same tables get no statistics: the role may not own them, and PostgreSQL only warns."""
 _CONNECT_TIMEOUT_S: Final = 10.0
 _PAGES: Final = 64
 """Of a smaller table every plan is fast, and its statistics would say little about it once it has grown."""
@@ -41,6 +43,8 @@ class StatisticsKeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._loop: PeriodicTask | None = None
+        self._period_s = _PERIOD_S
+        self._tried: list[str] = []
 
     def start(self) -> None:
         """Look for tables without statistics every few seconds in the background."""
@@ -54,11 +58,15 @@ class StatisticsKeeper:
 
     async def _make(self) -> float:
         try:
-            await make_first_statistics(self._database)
+            names = await make_first_statistics(self._database)
         except (*DATABASE_ERRORS, StoreUnavailable) as error:
-            # The role may not own the tables, for example. PostgreSQL makes them later.
+            # PostgreSQL makes them later.
             _LOG.warning("statistics_not_made", error=str(error))
-        return _PERIOD_S
+            return self._period_s
+        is_in_vain = bool(names) and names == self._tried
+        self._period_s = min(2 * self._period_s, _LONGEST_PERIOD_S) if is_in_vain else _PERIOD_S
+        self._tried = names
+        return self._period_s
 
 
 async def make_first_statistics(database: Database) -> list[str]:

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, func, literal_column, select, text
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, aggregate_order_by
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -181,9 +192,8 @@ def _page_statement(names: frozenset[str]) -> Statement:
     return Statement(statement.order_by(rows.code).limit(bindparam("limit", type_=Integer)))
 
 
-@cache
-def _software_statement(names: frozenset[str]) -> Statement:
-    """Return the statement of a tenant's kinds of software, the most frequent first."""
+def _kinds(names: frozenset[str]) -> Select[Any]:
+    """Select a tenant's kinds of software, the most frequent first. names: of the parameters."""
     rows = _CALLS.c
     calls = _total(rows.calls)
     software = (rows.vendor, rows.model, rows.firmware_version)
@@ -200,20 +210,25 @@ def _software_statement(names: frozenset[str]) -> Statement:
         .group_by(*software)
         .order_by(calls.desc(), *software)
     )
-    return Statement(statement.limit(bindparam("most", type_=Integer)))
+    return statement.limit(bindparam("most", type_=Integer))
+
+
+@cache
+def _software_statement(names: frozenset[str]) -> Statement:
+    """Return the statement of a tenant's kinds of software."""
+    return Statement(_kinds(names))
 
 
 @cache
 def _codes_statement(names: frozenset[str]) -> Statement:
-    """Return the statement of the deviations of a tenant's kinds of software."""
-    rows = _DEVIATIONS.c
-    key = (rows.vendor, rows.model, rows.firmware_version, rows.code)
+    """Return the statement of the deviations of the same kinds: charge points may name any number of them."""
+    rows, kinds = _DEVIATIONS.c, _kinds(names).subquery("kinds")
+    software = ("vendor", "model", "firmware_version")
+    key = (*(rows[name] for name in software), rows.code)
     statement = (
         select(*key, _total(rows.count).label("count"))
-        .where(
-            rows.tenant_id == bindparam("tenant_id"),
-            *(rows[name] == bindparam(name) for name in ("vendor", "model") if name in names),
-        )
+        .join_from(_DEVIATIONS, kinds, and_(*(rows[name] == kinds.c[name] for name in software)))
+        .where(rows.tenant_id == bindparam("tenant_id"))
         .group_by(*key)
     )
     return Statement(statement)
@@ -238,11 +253,10 @@ class DeviationStore:
     async def software(self, filters: SoftwareFilter) -> list[SoftwareCounts]:
         """Return what was counted of each kind of software."""
         names = given(vendor=filters.vendor, model=filters.model)
-        values = {"tenant_id": self._rows.tenant_id, **names}
-        most = {"most": SOFTWARE_OF_TENANT, **values}
+        most = {"tenant_id": self._rows.tenant_id, "most": SOFTWARE_OF_TENANT, **names}
         kinds = await self._rows.rows(_software_statement(frozenset(names)), most)
         codes: dict[Software, dict[str, int]] = {}
-        for row in await self._rows.rows(_codes_statement(frozenset(names)), values):
+        for row in await self._rows.rows(_codes_statement(frozenset(names)), most):
             codes.setdefault(_software(row), {})[row["code"]] = row["count"]
         return [
             SoftwareCounts(software, row["charge_points"], row["calls"], codes.get(software, {}))

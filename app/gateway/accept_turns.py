@@ -44,7 +44,11 @@ class AcceptTurns:
         self._next_at = max(self._next_at, now - _BURST_S)
         while self._waiting and self._next_at <= now:
             address, reads = self._waiting.popitem(last=False)
-            is_taken = reads.popleft()()
+            is_taken = False
+            # Connections that have ended take no turn, so they must not wait for one either: an address may
+            # bring them faster than its turns come.
+            while reads and not is_taken:
+                is_taken = reads.popleft()()
             if reads:
                 self._waiting[address] = reads
             if is_taken:

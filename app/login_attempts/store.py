@@ -33,6 +33,8 @@ _ADD: Final = text(
         as given (slug, identity, reason, remote, detail, count, first_at, last_at)
     join tenants on tenants.slug = given.slug
     order by tenants.id, given.identity, given.reason, given.remote
+    -- A tenant that is being deleted is left out, and does not fail the rows of the others.
+    for key share of tenants
     on conflict (tenant_id, identity, reason, remote) do update set
         id = default, detail = excluded.detail, last_at = excluded.last_at,
         count = least(known.count::bigint + excluded.count, {LARGEST_INT32})

@@ -11,14 +11,17 @@ import asyncio
 import ssl
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import cache, partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
+import httpcore
 import httpx
 
 from app.clock import Clock
 from app.metrics import LIMITS_HIT, OUTGOING_REQUESTS
+from app.outgoing.bounded_streams import BoundedBackend
 from app.outgoing.circuit import Circuits, Endpoint
 from app.outgoing.names import Names, Resolve, allowed_addresses
 from app.outgoing.records import (
@@ -76,8 +79,9 @@ class OutgoingClient:
             context: The trusted certificates, by default those of the system.
         """
         self._names = Names()
-        self._resolve = resolve or self._names.resolve
-        self._context = context
+        self._resolve = resolve
+        # Now, because it takes longer than some deadlines.
+        self._trust = context or _system_trust()
         self._clock = clock
         self._allowed = tuple(ip_network(text, strict=False) for text in settings.outgoing_allowed_networks)
         self._http_allowed = settings.outgoing_http_allowed
@@ -181,7 +185,8 @@ class OutgoingClient:
     async def _exchange(self, request: OutgoingRequest, target: RequestTarget) -> OutgoingAnswer:
         try:
             async with asyncio.timeout(request.deadline_s) as deadline:
-                addresses = await allowed_addresses(target, self._resolve, self._allowed)
+                resolve = self._resolve or partial(self._names.resolve, request.tenant_id)
+                addresses = await allowed_addresses(target, resolve, self._allowed)
                 ends_at = deadline.when() or 0.0
                 return await self._send(request, target, addresses[:_ADDRESSES_TRIED], ends_at)
         except (TimeoutError, httpx.TimeoutException):
@@ -237,24 +242,35 @@ class OutgoingClient:
     async def _transport(self, host: _Host) -> httpx.AsyncHTTPTransport:
         transport = self._transports.get(host)
         if transport is None:
-            transport = self._transports[host] = httpx.AsyncHTTPTransport(
-                verify=self._trust(),
-                trust_env=False,
-                limits=httpx.Limits(
-                    max_connections=None, max_keepalive_connections=_KEPT, keepalive_expiry=_KEPT_S
-                ),
-            )
+            transport = self._transports[host] = _Transport(self._trust)
         self._transports.move_to_end(host)
         unused = [one for one in self._transports if one not in self._in_use]
-        for one in unused[: max(len(self._transports) - _HOSTS, 0)]:
-            await self._transports.pop(one).aclose()
+        surplus = unused[: max(len(self._transports) - _HOSTS, 0)]
+        # All at once: while one is being closed, another request may take or drop those that are left.
+        for dropped in [self._transports.pop(one) for one in surplus]:
+            await dropped.aclose()
         return transport
 
-    def _trust(self) -> ssl.SSLContext:
-        # Once: it reads all trusted certificates.
-        if self._context is None:
-            self._context = ssl.create_default_context()
-        return self._context
+
+@cache
+def _system_trust() -> ssl.SSLContext:
+    """Read the trusted certificates of the system, once for this process."""
+    return ssl.create_default_context()
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """The connections to one host. What is read of each answer is bounded."""
+
+    def __init__(self, trust: ssl.SSLContext) -> None:
+        super().__init__(verify=trust, trust_env=False)
+        # httpx cannot be told which backend to use.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=trust,
+            max_connections=None,
+            max_keepalive_connections=_KEPT,
+            keepalive_expiry=_KEPT_S,
+            network_backend=BoundedBackend(),
+        )
 
 
 def _timeouts(ends_at: float, addresses: int) -> dict[str, float]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 
 from app.authorization_webhooks.records import AttemptFilter, NewWebhook
 from app.charge_points.store import ChargePointStore
+from app.clock import utc_text
 from app.database.database import Database
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
@@ -228,6 +230,26 @@ async def test_a_new_connection_stops_what_the_old_one_has_started(story: Story)
     assert (await stopping)[0] == 3
     [record] = await story.recorded()
     assert record.meter_stop_wh == 2000
+
+
+async def test_samples_of_a_new_connection_belong_to_what_the_old_one_has_started(story: Story) -> None:
+    await story.webhook()
+    story.endpoint.mode = "wait"
+    now = utc_text(datetime.now(UTC))
+    asking = asyncio.create_task(story.start(timestamp=now))
+    await story.endpoint.arrived.wait()
+    asking.cancel()
+    await story.charger.close()
+    again = await story.server.connect("CP1")
+    sample = {"timestamp": utc_text(datetime.now(UTC)), "sampledValue": [{"value": "1500"}]}
+    sent = asyncio.create_task(again.call("MeterValues", {"connectorId": 1, "meterValue": [sample]}))
+    await asyncio.sleep(0.1)
+    story.endpoint.release.set()
+    assert (await sent)[0] == 3
+    [record] = await story.recorded()
+    async with story.server.database.tenant(story.tenant_id) as work:
+        [stored] = await TransactionStore(work).meter_values(record, 100)
+    assert stored.sampled_values == [{"value": "1500"}]
 
 
 async def test_messages_behind_a_start_are_answered_behind_it(story: Story) -> None:

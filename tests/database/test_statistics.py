@@ -1,6 +1,8 @@
 """A table that has grown without statistics gets them, once."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -50,3 +52,33 @@ async def test_a_table_that_somebody_has_locked_is_left_for_the_next_time(
         assert await known_rows(grown, "Grown table") == -1
     await statistics.make_first_statistics(database)
     assert await known_rows(grown, "Grown table") == _ROWS
+
+
+async def test_tables_of_another_owner_are_tried_less_and_less_often(
+    database: Database, database_url: str, grown: "asyncpg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL refuses them with a warning, which costs a connection and a line of its log each time."""
+    await grown.execute("create role stranger")
+    connect = asyncpg.connect
+
+    async def connect_as_stranger(url: str, **options: Any) -> Any:
+        return await connect(url, **{"server_settings": {"role": "stranger"}, **options})
+
+    monkeypatch.setattr(asyncpg, "connect", connect_as_stranger)
+    pauses: list[float] = []
+    slept = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) >= 10:
+            slept.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("app.tasks.asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": sleep}))
+    keeper = statistics.StatisticsKeeper(database)
+    keeper.start()
+    await slept.wait()
+    await keeper.close()
+    assert pauses == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
+    assert await known_rows(grown, "Grown table") == -1
+    await grown.execute("drop role stranger")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from prometheus_client import REGISTRY
@@ -13,6 +13,7 @@ from app.charge_points.store import ChargePointStore
 from app.clock import Clock
 from app.connection import Connection
 from app.database.database import Database
+from app.database.prepared import Prepared
 from app.database.unit_of_work import PlatformWork
 from app.deviations import recorder as recording
 from app.deviations.recorder import DeviationRecorder
@@ -240,6 +241,35 @@ async def test_a_charge_point_that_makes_up_versions_keeps_the_newest(bench: Ben
         f"{number:03}" for number in range(3, SOFTWARE_OF_CHARGE_POINT + 3)
     }
     assert await bench.counts(point) == {"enumeration_spelling": SOFTWARE_OF_CHARGE_POINT}
+
+
+async def test_no_more_rows_are_read_than_kinds_are_listed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Charge points may make up any number of versions, each with many codes."""
+    monkeypatch.setattr("app.deviations.store.SOFTWARE_OF_TENANT", 2)
+    point = await bench.register()
+    speaker = bench.connect(point)
+    for number in range(6):
+        await bench.boot(point, f"1.{number}")
+        for _ in range(number + 1):
+            speaker.call(status="available")
+        await bench.recorder.flush()
+    read: list[int] = []
+    rows = Prepared.rows
+
+    async def counting(prepared: Prepared, *arguments: Any) -> Any:
+        found = await rows(prepared, *arguments)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Prepared, "rows", counting)
+    found = await software(bench.database, bench.tenant.id)
+    assert [(one.software.firmware_version, one.deviations) for one in found] == [
+        ("1.5", {"enumeration_spelling": 6}),
+        ("1.4", {"enumeration_spelling": 5}),
+    ]
+    assert read == [2, 2]
 
 
 async def test_a_text_that_the_database_cannot_hold_is_kept_cleaned(bench: Bench) -> None:

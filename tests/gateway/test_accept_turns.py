@@ -109,6 +109,22 @@ def test_one_that_has_gone_takes_no_turn(arrivals: Arrivals) -> None:
     assert arrivals.after(0.45)[-3:] == ["b", "c", "c"]
 
 
+def test_those_that_have_gone_do_not_wait_for_turns(arrivals: Arrivals) -> None:
+    """An address that brings them faster than turns come would fill the memory."""
+    asked = Counter[str]()
+
+    def ended() -> bool:
+        asked["ended"] += 1
+        return False
+
+    for _ in range(20):
+        arrivals.come("other")
+    for _ in range(500):
+        arrivals.turns.wait(arrivals.loop, "flood", ended)
+    arrivals.after(0.5)
+    assert asked["ended"] == 500
+
+
 def test_turns_that_nobody_took_are_not_saved(arrivals: Arrivals) -> None:
     arrivals.come("a")
     arrivals.after(3600.0)

@@ -185,9 +185,9 @@ async def test_the_next_address_is_tried(server: TenantServer) -> None:
 
 async def test_the_resolver_of_the_system_knows_this_machine() -> None:
     names = Names()
-    assert {LOOPBACK, ip_address("::1")} & set(await names.resolve("localhost"))
+    assert {LOOPBACK, ip_address("::1")} & set(await names.resolve(TenantId(1), "localhost"))
     with pytest.raises(OSError, match=r".+"):
-        await names.resolve("name.invalid")
+        await names.resolve(TenantId(1), "name.invalid")
     names.close()
 
 
@@ -203,16 +203,24 @@ async def test_a_name_is_looked_up_by_one_thread_at_a_time(monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     names = Names()
-    asking = [asyncio.create_task(names.resolve("slow.example")) for _ in range(40)]
-    other = asyncio.create_task(names.resolve("other.example"))
+    asking = [asyncio.create_task(names.resolve(TenantId(1), "slow.example")) for _ in range(40)]
+    other = asyncio.create_task(names.resolve(TenantId(1), "other.example"))
     await asyncio.sleep(0)
     asking.pop().cancel()
     go_on.set()
     assert await asyncio.gather(other, *asking) == [[LOOPBACK]] * 40
     assert sorted(asked) == ["other.example", "slow.example"]
-    assert await names.resolve("slow.example") == [LOOPBACK]
+    assert await names.resolve(TenantId(1), "slow.example") == [LOOPBACK]
     assert len(asked) == 3
     names.close()
+
+
+async def test_certificates_are_read_before_the_first_request(
+    client: OutgoingClient, server: TenantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take 50 ms of the event loop, and a deadline may be 100 ms."""
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert (await client.post(request_of(server.url))).status == 200
 
 
 @pytest.mark.parametrize(

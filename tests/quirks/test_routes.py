@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from app.charge_points.records import BootFacts
+from app.quirks.records import Device, StatedHabits
+from app.quirks.rules import readable_habits
 from app.quirks.service import PROFILES_LIMIT
 from app.tenants.records import TenantRecord
-from app.types import ChargePointId
+from app.types import ChargePointId, TenantId
 from tests.support.api import NOW, Api
 
 PATH = "/v1/quirk-profiles"
@@ -213,3 +215,27 @@ async def test_a_series_is_read_by_the_habits_at_once(
     assert (series["points"][0]["value"], series["flags"]) == (shown, flags)
     raw = (await api.call("GET", f"/v1/transactions/{number}/meter-values", token)).json()["items"]
     assert raw[0]["sampled_values"] == sample, "the record stays as it was sent"
+
+
+async def test_a_stored_profile_is_read_once_while_it_stays_as_it_is(
+    api: Api, token: str, operator: TenantRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A charge point that boots again and again must not take the event loop."""
+    read: list[Any] = []
+
+    def counting(stored: Any) -> StatedHabits:
+        read.append(stored)
+        return readable_habits(stored)
+
+    monkeypatch.setattr("app.quirks.store.readable_habits", counting)
+    quirks = api.services.storage.quirks
+    acme = Device("Acme", "Duo 22", "1")
+    source = {"source": "read once"}
+    stated = {"session_meter": {"value": True, **source}}
+    assert (await api.call("POST", PATH, token, json={**OWN, "habits": stated})).status_code == 201
+    read.clear()
+    assert [(await quirks.habits(TenantId(operator.id), acme)).session_meter for _ in range(5)] == [True] * 5
+    assert len(read) == 1
+    changed = {"habits": {"session_meter": {"value": False, **source}}}
+    assert (await api.call("PATCH", f"{PATH}/acme-duo", token, json=changed)).status_code == 200
+    assert not (await quirks.habits(TenantId(operator.id), acme)).session_meter

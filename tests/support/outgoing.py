@@ -30,7 +30,8 @@ class TenantServer:
     """A server whose `mode` a test sets. received: all its requests.
 
     Modes: right, hang, slow (the answer comes byte by byte, and never ends), 500, redirect, huge, not json,
-    text, closes midway, no http, compressed, empty, wait (until `release` is set).
+    text, closes midway, no http, compressed, empty, wait (until `release` is set), continue (interim answers
+    without end).
     """
 
     mode: str = "right"
@@ -66,6 +67,9 @@ class TenantServer:
         content = json.dumps(self.answer).encode()
         if mode == "wait":
             await self.release.wait()
+        while mode == "continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+            await writer.drain()
         if mode in ("hang", "slow"):
             if mode == "slow":
                 writer.write(

@@ -10,7 +10,6 @@ from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
 from app.clock import Clock, utc_text
 from app.connection import Connection, SessionsOver
-from app.errors import StoreUnavailable
 from app.ocpp import v16
 from app.ocpp.v16 import RegistrationStatus
 from app.quirks.records import Device
@@ -51,15 +50,17 @@ async def handle(
     # A second one on this connection was triggered: nothing has restarted.
     is_first = not connection.booted
     connection.booted = True
+    is_recorded = False
     try:
         known = await services.login_batcher.record_boot(
             connection.tenant_id, connection.charge_point_id, facts
         )
-    except StoreUnavailable:
-        connection.booted = not is_first
-        raise
-    if is_first:
-        await services.sessions_over(connection, None, "boot")
+        if is_first:
+            await services.sessions_over(connection, None, "boot")
+        is_recorded = True
+    finally:
+        # If the boot could not be recorded, it comes again.
+        connection.booted = is_recorded or not is_first
     device = Device(facts.vendor, facts.model, facts.firmware_version)
     connection.habits = await services.quirks.habits(connection.tenant_id, device)
     connection.is_identified = bool(facts.vendor and facts.model)

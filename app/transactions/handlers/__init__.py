@@ -15,6 +15,6 @@ def transaction_handlers(ledger: Ledger, starts: ExternalStarts, clock: Clock) -
     handlers: dict[str, RecordHandler] = {
         "StartTransaction": partial(start_transaction.handle, starts, clock),
         "StopTransaction": partial(stop_transaction.handle, ledger, starts, clock),
-        "MeterValues": partial(meter_values.handle, ledger),
+        "MeterValues": partial(meter_values.handle, ledger, starts),
     }
     return {action: keeping_damage(ledger, clock, handler) for action, handler in handlers.items()}

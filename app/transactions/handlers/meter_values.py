@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
+from functools import partial
 
 from app.answers import Recording
 from app.clock import microseconds_of, moment_of
 from app.connection import Connection
 from app.ocpp import Dispatch, v16
+from app.transactions.external_starts import ExternalStarts
 from app.transactions.ledger import Ledger
 from app.transactions.records import MeterReading, MeterReadings
 from app.transactions.rules.times import reported_time
@@ -14,7 +16,7 @@ from app.types import Json
 
 
 def handle(
-    ledger: Ledger, connection: Connection, call: Dispatch
+    ledger: Ledger, starts: ExternalStarts, connection: Connection, call: Dispatch
 ) -> Recording[None, v16.MeterValuesResponse]:
     """Record the readings durably, then answer."""
     request = call.payload
@@ -27,7 +29,8 @@ def handle(
         received_at_us,
         readings_of(request.get("meterValue", ()), received_at_us, connection.habits.time_zone),
     )
-    return Recording(ledger.meter_values(readings), _answer)
+    # A sample without transactionId belongs to a start that is stored before it.
+    return Recording(starts.in_order(connection, partial(ledger.meter_values, readings)), _answer)
 
 
 def _answer(_: None) -> v16.MeterValuesResponse:
