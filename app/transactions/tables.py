@@ -94,6 +94,13 @@ transactions = Table(
         "id",
         postgresql_where=text("stopped_received_at is null and presumed_ended_at is null"),
     ),
+    # Firmware that never stops a transaction leaves thousands without a stop, but few that run.
+    Index(
+        "ix_transactions_running_charge_point",
+        "tenant_id",
+        "charge_point_id",
+        postgresql_where=text("stopped_received_at is null and presumed_ended_at is null"),
+    ),
     Index(
         "ix_transactions_open",
         "tenant_id",

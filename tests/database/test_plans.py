@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.transactions.records import SessionsOver
 from app.transactions.store import reading
 from app.transactions.stored_records import TransactionFilter
 from app.types import TenantId
@@ -110,6 +111,26 @@ async def test_a_record_costs_the_same_with_a_long_past(
     await ledger.stop_transaction(records.stop(started.transaction_id))
     touched = await _touched(past) - before
     assert touched < 3_000
+
+
+async def test_a_record_costs_the_same_where_no_stop_ever_came(
+    records: ChargePointRecords, past: "asyncpg.Connection[Any]"
+) -> None:
+    await past.execute(
+        "update transactions set stopped_received_at = null, stopped_at = null,"
+        " presumed_ended_at = started_at, presumed_ended_reason = 'later_start'"
+        " where tenant_id = $1 and charge_point_id = $2",
+        records.tenant.id,
+        records.record.id,
+    )
+    await past.execute("vacuum analyze transactions")
+    before = await _touched(past)
+    ledger = records.storage.ledger
+    for number in range(3):
+        await ledger.start_transaction(records.start(connector_id=1, meter_start_wh=number))
+    over = SessionsOver(records.tenant.id, records.record.id, 1, "boot", BASE + timedelta(days=9999))
+    await ledger.sessions_over(over)
+    assert await _touched(past) - before < 1_000
 
 
 async def _touched(connection: "asyncpg.Connection[Any]") -> int:
