@@ -38,6 +38,14 @@ from app.transactions.store.transaction_ids import TransactionIds
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 
+PLANNER_SETTINGS: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Each statement finds rows by their keys, some for each record. So one plan fits always, without any scan."""
+
 
 class BatchConnection:
     """A connection of the ledger's own. It is opened at the start, and again after it has ended."""
@@ -93,12 +101,7 @@ class BatchConnection:
                     # Whatever the database or the role says: an answer means a flushed commit.
                     "synchronous_commit": "on",
                     "jit": "off",
-                    # Each statement finds rows by their keys, some for each record. So one plan fits always,
-                    # and no plan reads a table.
-                    "plan_cache_mode": "force_generic_plan",
-                    "enable_seqscan": "off",
-                    "enable_hashjoin": "off",
-                    "enable_mergejoin": "off",
+                    **PLANNER_SETTINGS,
                     "statement_timeout": f"{int(self._wait_s * 1000)}",
                     "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
                 },

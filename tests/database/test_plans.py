@@ -1,6 +1,7 @@
 """Each list of transactions and each search of the ledger is an index seek, whatever the past."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.transactions.batch import PLANNER_SETTINGS
 from app.transactions.records import SessionsOver
-from app.transactions.store import reading
+from app.transactions.store import reading, sessions, starts, stops
 from app.transactions.stored_records import TransactionFilter
 from app.types import TenantId
 from tests.support.store import ChargePointRecords, RecordsMaker
@@ -99,6 +101,37 @@ async def test_a_list_of_transactions_reads_little_more_than_it_shows(
     assert touched < 700, explained.plan
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(starts._FIND, id="find starts"),
+        pytest.param(starts._FIND_RUNNING, id="find what runs on tags"),
+        pytest.param(stops._LOCK, id="lock what stops name"),
+        pytest.param(stops._FIND_CANDIDATES, id="find what stops mean"),
+        pytest.param(stops._CLOSE, id="close"),
+        pytest.param(sessions._PRESUME_ENDED, id="presume ended"),
+        pytest.param(sessions._SET_REGISTERS, id="set registers"),
+    ],
+)
+async def test_a_statement_of_the_ledger_seeks_within_the_tenant(
+    past: "asyncpg.Connection[Any]", statement: str
+) -> None:
+    for name, value in PLANNER_SETTINGS.items():
+        await past.execute(f"set {name} = {value}")
+    count = max(int(number) for number in re.findall(r"\$(\d+)", statement))
+    await past.execute(f"prepare asked as {statement}")
+    [row] = await past.fetch(f"explain (format json) execute asked ({', '.join(['null'] * count)})")
+    scans = [node for node in _plans(json.loads(row[0])[0]["Plan"]) if "Index Cond" in node]
+    assert scans
+    for scan in scans:
+        assert "tenant_id = " in scan["Index Cond"], scan
+    assert "Seq Scan" not in row[0]
+
+
+def _plans(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(found for child in plan.get("Plans", []) for found in _plans(child))]
+
+
 async def test_a_record_costs_the_same_with_a_long_past(
     records: ChargePointRecords, past: "asyncpg.Connection[Any]"
 ) -> None:
@@ -124,6 +157,7 @@ async def test_a_record_costs_the_same_where_no_stop_ever_came(
         records.record.id,
     )
     await past.execute("vacuum analyze transactions")
+    await _touched(past)  # What the update touched is counted only now.
     before = await _touched(past)
     ledger = records.storage.ledger
     for number in range(3):

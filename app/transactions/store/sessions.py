@@ -17,15 +17,14 @@ _PRESUME_ENDED: Final = """
     from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::timestamptz[])
         as over (tenant_id, charge_point_id, connector_id, kept, reason, at),
         lateral (
-            select id from transactions
+            select tenant_id, id from transactions
             where tenant_id = over.tenant_id and charge_point_id = over.charge_point_id
                 and stopped_received_at is null and presumed_ended_at is null
                 and (over.connector_id is null or connector_id = over.connector_id)
                 and (started_received_at, id) < (over.at, coalesce(over.kept, 2147483647))
             offset 0
         ) as open
-    where transactions.tenant_id = over.tenant_id and transactions.charge_point_id = over.charge_point_id
-        and transactions.id = open.id
+    where transactions.tenant_id = open.tenant_id and transactions.id = open.id
         and transactions.stopped_received_at is null and transactions.presumed_ended_at is null
     returning transactions.tenant_id, transactions.id, transactions.charge_point_id, transactions.started_at,
         transactions.meter_start_wh
