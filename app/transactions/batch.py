@@ -44,7 +44,7 @@ PLANNER_SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-"""Each statement finds rows by their keys, some for each record. So one plan fits always, without any scan."""
+"""Each statement finds rows by their keys, some for each record: one plan of index seeks fits always."""
 
 
 class BatchConnection:

@@ -116,7 +116,7 @@ IN_NO_ORDER: Final = "refused"
 """A refused billing message is kept before it is answered, other refusals are not: which of them goes out
 first depends on how many frames come in one read."""
 ONE_BY_ONE: Final = "repeated"
-"""What repeats a CALL in flight is not answered, so here each one is sent when the one before is answered."""
+"""A repetition of a CALL in flight is not answered, so here each one waits for the answer before it."""
 LAST: Final = call("the last one", "DataTransfer", {"vendorId": "V"})
 
 
