@@ -33,6 +33,7 @@ from benchmarks.report import QUICK_WARNING, markdown
 from benchmarks.testbed import Testbed, running_testbed, scratch_directory
 
 RESULTS = Path(__file__).parent / "results"
+_MEASURED_BUILD = Path(sys.prefix) / ".stamps" / "core-release"
 Measure = Callable[[Testbed, Cores, Plan, Path], Awaitable[dict[str, Any]]]
 
 _SERVER_PARTS: dict[str, tuple[str, Measure]] = {
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -
     plan: Plan = QUICK if options.quick else FULL if options.full else SHORT
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
+    if not options.quick and not _MEASURED_BUILD.exists():
+        raise SystemExit(
+            "The extension is built for tests, not for figures: run `make measured-build load` first."
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
     if options.quick:
         _say(QUICK_WARNING)
@@ -144,4 +149,7 @@ def _say(what: str) -> None:
 if __name__ == "__main__":
     # SIGTERM acts like Ctrl-C, so that servers and engines do not outlive their benchmark.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("stopped: nothing is written") from None

@@ -69,6 +69,7 @@ _FULL_EXAMPLE = {
     "max_active_transactions_of_group": 5,
     "charge_points": ["RDAM-0123"],
 }
+_IMPORTED = frozenset(IdTagCreate.model_fields)
 _TAGS = TypeAdapter(Annotated[list[IdTagCreate], Field(max_length=_IMPORT_LIMIT_TAGS)])
 
 
@@ -161,8 +162,8 @@ async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath)
             "content": {
                 CSV_TYPE: {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
                 JSON_TYPE: {
-                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTag"}},
-                    "example": [_FULL_EXAMPLE],
+                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTagCreate"}},
+                    "example": [{name: _FULL_EXAMPLE[name] for name in sorted(_IMPORTED & _FULL_EXAMPLE.keys())}],
                 },
             },
         },
@@ -170,7 +171,7 @@ async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath)
     },
 )
 async def export_id_tags(request: Request, access: ReadAccess, id_tags: IdTags) -> Response:
-    """Export all tags: as JSON or, with `Accept: text/csv`, for a spreadsheet.
+    """Export all tags as an import takes them: as JSON or, with `Accept: text/csv`, for a spreadsheet.
 
     A cell that a spreadsheet would take for a formula gets a quote mark in front; an import removes it.
     """
@@ -227,7 +228,8 @@ async def _json_of(tenant_id: TenantId, id_tags: IdTagService) -> AsyncIterator[
     separator = "["
     async for page in id_tags.all_pages(tenant_id):
         for record in page:
-            yield separator + IdTag.model_validate(record).model_dump_json()
+            # What an import takes, as in CSV.
+            yield separator + IdTag.model_validate(record).model_dump_json(include=_IMPORTED)
             separator = ",\n"
     yield "[]" if separator == "[" else "]"
 

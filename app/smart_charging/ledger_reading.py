@@ -88,7 +88,7 @@ def require_doubt(commands: Iterable[ProfileCommandRecord], command_id: UUID) ->
     command = next((command for command in commands if command.id == command_id), None)
     if command is None:
         raise NotFound(
-            "No such command matters to the charging profiles of this charge point.", "/command_id"
+            "The charge point has no such command whose charging profile still counts.", "/command_id"
         )
     if command.state in OPEN_COMMAND_STATES:
         raise Conflict("The command has not ended: the charge point may still answer.")

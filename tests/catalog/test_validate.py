@@ -221,12 +221,16 @@ REFUSED: dict[str, tuple[bytes, int, str | None]] = {
     "unknown sender": (b'{"frame":"x","sender":"me"}', 422, "/sender"),
     "unknown member": (b'{"frame":"x","colour":1}', 422, "/colour"),
     "half a surrogate pair": (b'{"frame":"\\ud800"}', 422, "/frame"),
-    "no JSON": (b"{", 422, None),
+    "no JSON": (b"{", 400, None),
+    "a bare frame": (b'[2,"1","Heartbeat",{}]', 422, "body"),
+    "a bare text": (b'"[2]"', 422, "body"),
+    "a number for a frame": (b'{"frame":5}', 422, "/frame"),
+    "an object for a frame": (b'{"frame":{"a":1}}', 422, "/frame"),
     "nested a hundred thousand deep": (b'{"action":"Heartbeat","payload":' + b"[" * 100_000, 400, None),
     "a number of 5000 digits": (b'{"frame":' + b"9" * 5000 + b"}", 400, None),
     "a body over the limit": (b'{"frame":"' + b"x" * 262_144 + b'"}', 413, None),
     "text that is not UTF-8": (b'{"frame":"\xff"}', 400, None),
-    "no body": (b"", 422, None),
+    "no body": (b"", 400, None),
 }
 
 
@@ -260,7 +264,8 @@ async def test_hostile_questions_are_judged(client: httpx.AsyncClient, body: byt
 
 async def test_a_body_of_another_media_type_is_not_read(client: httpx.AsyncClient) -> None:
     answer = await client.post(PATH, content=b'{"frame":"x"}', headers={"Content-Type": "text/plain"})
-    assert answer.status_code == 422
+    assert answer.status_code == 415
+    assert "Content-Type" in answer.json()["detail"]
 
 
 def limited(protocol: ProtocolCatalog, limit: ValidationLimit) -> httpx.AsyncClient:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Body, HTTPException, Request
+from fastapi import Body, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
@@ -24,8 +24,8 @@ from app.errors import FieldViolation, InvalidInput, TooManyRequests
 from app.metrics import LIMITS_HIT
 from app.ocpp import Protocol
 from app.token_buckets import TokenBuckets
-from app.web.json_body import read_bytes
-from app.web.problems import documented
+from app.web.json_body import read_bytes, require_json
+from app.web.problems import MalformedBody, documented
 
 # A frame of 128 KiB in which each second character is escaped. Real messages have a few KB.
 _BODY_LIMIT_BYTES: Final = 256 * 1024
@@ -33,6 +33,8 @@ _BYTES_PER_TOKEN: Final = 16 * 1024
 _ADDRESSES: Final = 50_000
 _WAITING_LIMIT: Final = 16
 _QUESTION: Final = TypeAdapter(Question)
+_SHAPE: Final = 'must be an object: {"frame": ...}, or {"action": ..., "payload": ...}'
+_FRAME: Final = "must be the text of a frame, or its JSON array"
 
 
 class ValidationLimit:
@@ -101,48 +103,45 @@ class _ComputedRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of requests, which raises BodyTooLarge and TooManyRequests."""
+        """Return the handler of requests; it raises BodyTooLarge, UnsupportedMediaType, TooManyRequests."""
 
         async def handle(request: Request) -> Response:
             self._limit.take(request)
             content = await read_bytes(request, _BODY_LIMIT_BYTES)
-            work = partial(_answer_to, self.endpoint, content, request.headers.get("content-type", ""))
+            require_json(request)
+            work = partial(_answer_to, self.endpoint, content)
             answer = await self._limit.run(request, len(content), work)
             return Response(answer, media_type="application/json")
 
         return handle
 
 
-def _answer_to(judging: Callable[[Question], Judgement], content: bytes, content_type: str) -> bytes:
-    """Read a question and answer it, with the errors of FastAPI."""
-    return judging(_read(content, content_type)).model_dump_json().encode()
+def _answer_to(judging: Callable[[Question], Judgement], content: bytes) -> bytes:
+    """Read a question and answer it."""
+    return judging(_read(content)).model_dump_json().encode()
 
 
-def _read(content: bytes, content_type: str) -> Question:
-    if not content:
-        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
-    value: Any = content
+def _read(content: bytes) -> Question:
+    """Return the question that a body holds.
+
+    Raises:
+        MalformedBody: it is not JSON.
+        InvalidInput: it is another object, or none.
+    """
     try:
-        if _is_json(content_type):
-            value = json.loads(content)
+        value: Any = json.loads(content)
+    except (ValueError, RecursionError):
+        raise MalformedBody(content) from None
+    if not isinstance(value, dict):
+        raise InvalidInput([FieldViolation("", "type", _SHAPE)])
+    try:
         return _QUESTION.validate_python(value)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        raise RequestValidationError(
-            [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
-        ) from None
-    except json.JSONDecodeError as error:
-        fault = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error"}
-        raise RequestValidationError([fault]) from None
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "There was an error parsing the body") from None
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type.startswith("application/") and (
-        media_type == "application/json" or media_type.endswith("+json")
-    )
+    if any(fault["loc"][:1] == ("frame",) for fault in faults):
+        # One for each form that a frame may have would name types of ours.
+        raise InvalidInput([FieldViolation("/frame", "type", _FRAME)])
+    raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
 
 
 def validate_route(protocol: ProtocolCatalog, core: Protocol, limit: ValidationLimit) -> APIRoute:
@@ -174,6 +173,8 @@ def validate_route(protocol: ProtocolCatalog, core: Protocol, limit: ValidationL
         ),
         tags=[TAG],
         responses={
+            400: documented(400),
+            415: documented(415),
             413: {"description": "The body is larger than 256 KiB."},
             422: refusal(example),
             429: documented(429),
