@@ -28,6 +28,7 @@ from app.transactions.records import (
 from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import meter_values, orphans, sessions, starts
+from app.transactions.store.overtaken import find_later_signs
 from app.transactions.store.transaction_ids import ReservedIds
 from app.types import ChargePointKey
 
@@ -122,6 +123,13 @@ async def _join_past(
         for key, row in inserted.items()
         if row.has_open or count[new[key].charge_point] > 1
     ]
+    overtaken = {
+        TransactionKey(key.tenant_id, row.transaction_id): new[key]
+        for key, row in inserted.items()
+        if row.is_overtaken
+    }
+    if overtaken:
+        ending += await find_later_signs(connection, overtaken)
     if ending:
         await write_presumed_ends(connection, ending)
     if late := {key: start for key, start in started.items() if start_rules.came_late(start)}:
