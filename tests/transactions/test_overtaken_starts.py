@@ -87,6 +87,22 @@ async def test_starts_of_two_connections_are_written_at_once(reconnected: Charge
     assert await presumed(reconnected) == {1000: "later_start", 2000: None}
 
 
+async def test_samples_of_the_next_connection_are_its_own(reconnected: ChargePointRecords) -> None:
+    ledger = reconnected.storage.ledger
+    await ledger.meter_values(reconnected.readings("1100", transaction_id=-1))
+    answer = await ledger.start_transaction(reconnected.start(epoch=1))
+    assert await reconnected.values_of(answer.transaction_id) == [{"value": "1100"}]
+
+
+async def test_samples_after_its_end_are_not_its_own(reconnected: ChargePointRecords) -> None:
+    ledger = reconnected.storage.ledger
+    booted = "update charge_points set booted_at = :at where (tenant_id, id) = (:tenant, :id)"
+    await execute(reconnected, booted)
+    await ledger.meter_values(reconnected.readings("1100", "1200", transaction_id=None))
+    answer = await ledger.start_transaction(reconnected.start(epoch=1))
+    assert await reconnected.values_of(answer.transaction_id) == [{"value": "1100"}]
+
+
 async def test_its_stop_still_fits(reconnected: ChargePointRecords) -> None:
     ledger = reconnected.storage.ledger
     await ledger.start_transaction(

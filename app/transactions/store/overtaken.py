@@ -50,18 +50,18 @@ _FIND_SIGNS: Final = """
 
 async def find_later_signs(
     connection: Connection, overtaken: Mapping[TransactionKey, TransactionStart]
-) -> list[Over]:
-    """Return what came after some new transactions and shows that they are over, the earliest sign first."""
-    starts = list(overtaken.values())
+) -> dict[TransactionKey, Over]:
+    """Return the first sign after each of some new transactions that it is over, if there is one."""
+    keys, starts = list(overtaken), list(overtaken.values())
     await connection.execute(_LOCK, *zip(*{tuple(start.charge_point) for start in starts}, strict=True))
     wanted = [
         (start.tenant_id, start.charge_point_id, start.connector_id, start.received_at, key.id)
         for key, start in overtaken.items()
     ]
-    found: dict[int, Over] = {}
+    found: dict[TransactionKey, Over] = {}
     for row in await connection.fetch(_FIND_SIGNS, *zip(*wanted, strict=True)):
         number, connector_id, kept, reason, at = row.values()
         start = starts[number - 1]
         sign = Over(start.tenant_id, start.charge_point_id, connector_id, kept, reason, at, start.habits)
-        found.setdefault(number, sign)
-    return list(found.values())
+        found.setdefault(keys[number - 1], sign)
+    return found
