@@ -1,4 +1,4 @@
-"""Bytes that are no HTTP, such as TLS at the port of the server: counted, and logged with the last address."""
+"""Bytes that are not HTTP, such as TLS at the port of the server: counted, and logged with an address."""
 
 import asyncio
 
