@@ -9,6 +9,7 @@ import re
 import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, Protocol
+from zoneinfo import available_timezones
 
 PLAUSIBLE_FROM: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """A clock that was never set starts in 1970 or 2000. A time before this one says nothing about order."""
@@ -40,6 +41,17 @@ class SystemClock:
 
     monotonic = staticmethod(time.monotonic)
     """Return monotonic seconds, for deadlines, on the scale of the event loop."""
+
+
+def is_time_zone(name: str) -> bool:
+    """Say whether a name is the IANA name of a time zone, which means the same on every server."""
+    return name in _zone_names()
+
+
+@functools.lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    # `localtime` is the setting of this machine, and `Factory` means that it is not set.
+    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 def utc_text(moment: datetime) -> str:

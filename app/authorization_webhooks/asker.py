@@ -73,6 +73,12 @@ class WebhookAsker:
         """Drop the answers of a tenant, whose webhook is gone."""
         self._answers.pop(tenant_id, None)
 
+    async def stop(self) -> None:
+        """End all questions: from now on fallbacks decide, with the reason `stopping`."""
+        await self._client.close()
+        if self._asking:
+            await asyncio.wait(self._asking.values())
+
     async def decide(self, webhook: WebhookRecord, question: TagQuestion) -> Decision:
         """Return what the webhook says, or what holds without its answer. It takes up to the deadline."""
         place = _Place(question.charge_point_id, question.id_tag_key)

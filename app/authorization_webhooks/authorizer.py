@@ -38,6 +38,10 @@ class ExternalAuthorizer:
         """The tenants whose questions may have to wait for a webhook, as they are now."""
         return self.webhooks.tenants
 
+    async def stop(self) -> None:
+        """End all questions. What is asked or begins to ask gets the fallback of its webhook."""
+        await self.asker.stop()
+
     async def authorize(self, connection: Connection, id_tag: str, at: datetime) -> Json:
         """Return the `idTagInfo` of a tag that a charge point asks for, whatever text it names."""
         tenant_id, charge_point_id = connection.tenant_id, connection.charge_point_id

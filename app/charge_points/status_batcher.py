@@ -36,6 +36,7 @@ class StatusBatcher:
 
         Raises:
             StoreUnavailable: the database is away or too slow. The change may or may not be done.
+            NotFound: the charge point was deleted.
         """
         result = await self._batcher.add((place, report))
         if isinstance(result, Exception):

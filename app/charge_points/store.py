@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import Integer, and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
@@ -22,7 +23,7 @@ from app.database.repository import LARGEST_INT32, Repository, columns_of, like_
 from app.database.statements import Statement, given
 from app.database.text import clean_optional, clean_text
 from app.database.unit_of_work import PlatformWork
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
 from app.ocpp.v16 import RegistrationStatus
 from app.types import ChargePointKey, TenantId
 
@@ -289,13 +290,19 @@ async def record_statuses(
     Args:
         reports: Of any charge points, but of each connector one.
         connector_limit: The most connectors that a charge point may have.
+
+    Raises:
+        NotFound: a charge point was deleted. Nothing is stored.
     """
     storable = [item for item in reports if 0 <= item[1].connector_id <= LARGEST_INT32]
     stored = {}
     if storable:
         values = dict(zip(_STATUS_NAMES, zip(*map(_status_row, storable), strict=True), strict=True))
         # Connector 0 is the charge point itself and does not count.
-        rows = await run(_RECORD_STATUSES, {**values, "connector_limit": connector_limit + 1})
+        try:
+            rows = await run(_RECORD_STATUSES, {**values, "connector_limit": connector_limit + 1})
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("The charge point was deleted.") from None
         stored = {
             (row["tenant_id"], row["charge_point_id"], row["connector_id"]): row["is_session_over"]
             for row in rows

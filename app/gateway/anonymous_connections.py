@@ -79,6 +79,7 @@ class AnonymousConnections:
         self._connections: dict[AnonymousConnection, None] = {}
         self._of_address: Counter[str] = Counter()
         self._cut_off: Counter[str] = Counter()
+        self._last_of: dict[str, str] = {}
         self._is_sweeping = False
         self._turns = AcceptTurns(self.limits.accepts_per_s)
 
@@ -117,10 +118,15 @@ class AnonymousConnections:
         if not self._of_address[connection.address]:
             del self._of_address[connection.address]
 
-    def count(self, limit: str) -> None:
-        """Count a connection that is closed or refused for a limit. The next sweep logs how many."""
+    def count(self, limit: str, address: str | None = None) -> None:
+        """Count a connection that is closed or refused for a limit. The next sweep logs how many.
+
+        address: of its peer; the last one is logged.
+        """
         LIMITS_HIT.labels(limit).inc()
         self._cut_off[limit] += 1
+        if address is not None:
+            self._last_of[limit] = address
 
     def linger(self, connection: AnonymousConnection) -> None:
         """Close a connection soon: if it were closed with bytes unread, its peer would lose our answer."""
@@ -172,14 +178,17 @@ class AnonymousConnections:
             elif connection.deadline is not None and not connection.flow.read_paused:
                 waiting[connection.address] += 1
                 if connection.deadline <= now:
-                    self.count("request_deadline")
+                    self.count("request_deadline", connection.address)
                     self._abort(connection)
                 elif self._is_surplus(connection, waiting[connection.address], now):
-                    self.count("connections_per_address")
+                    self.count("connections_per_address", connection.address)
                     self._abort(connection)
         for limit, closed in self._cut_off.items():
-            _LOG.warning("connections_cut_off", limit=limit, count=closed)
+            _LOG.warning(
+                "connections_cut_off", limit=limit, count=closed, last_remote=self._last_of.get(limit)
+            )
         self._cut_off.clear()
+        self._last_of.clear()
 
     def _is_crowd(self, address: str) -> bool:
         return self._of_address[address] > self.limits.per_address

@@ -20,6 +20,9 @@ HEAD_LIMIT_LINES: Final = 100
 """Fields of a head, its trailers included."""
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_TLS_HANDSHAKE: Final = b"\x16\x03"
+"""The first bytes of TLS (RFC 8446 5.1), of a charge point whose URL begins with wss://."""
+
 _CHUNKS_BYTES: Final = 8192
 """Bytes of a chunked body that are parsed at once. Trailers are counted in such steps."""
 
@@ -179,7 +182,10 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             self._upgrade(data[start + upgrade.args[0] :])
             return True
         except HttpParserError:
-            self.logger.warning("Invalid HTTP request received.")
+            self._anonymous.count(
+                "tls" if data.startswith(_TLS_HANDSHAKE) else "not_http",
+                None if self.watched is None else self.watched.address,
+            )
             self.send_400_response("Invalid HTTP request received.")
             return True
         if not self._is_completed or self.transport.is_closing():

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.clock import is_time_zone
 from app.types import CONFIGURATION_KEY_PATTERN, SOURCE_PATTERN, ZONE_PATTERN
 
 EnergyUnit = Literal["Wh", "kWh"]
@@ -22,11 +22,8 @@ SILENT_KEYS_LIMIT: Final = 50
 
 
 def _zone_name(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        # Its own text names a path of this machine.
-        raise ValueError("is not a time zone such as Europe/Amsterdam") from None
+    if not is_time_zone(name):
+        raise ValueError("is not a time zone such as Europe/Amsterdam")
     return name
 
 

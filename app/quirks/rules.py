@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC
 from fnmatch import translate
 from functools import lru_cache
+from string import whitespace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,8 @@ from pydantic import ValidationError
 
 from app.quirks.records import NO_HABITS, Device, HabitOfProfile, Habits, QuirkProfileRecord, StatedHabits
 
+_PADDING: Final = f"{whitespace}\x00\ufffd"
+"""Blanks, and the NUL that ends a text in C. It is stored as U+FFFD."""
 _WILDCARD: Final = re.compile(r"\[[^\]]*\]|[*?]")
 
 
@@ -79,7 +82,7 @@ def _used(habit: HabitOfProfile) -> Any:
 
 
 def _matches(pattern: str, told: str | None) -> bool:
-    return _compiled(pattern)((told or "").strip().casefold()) is not None
+    return _compiled(pattern)((told or "").strip(_PADDING).casefold()) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from app.clock import parse_time, utc_text
 
@@ -109,11 +109,6 @@ class _Run:
     periods: tuple[tuple[int, Limit], ...]
 
 
-def is_time_zone(name: str) -> bool:
-    """Say whether a name is the IANA name of a time zone, which means the same on every server."""
-    return name in _zone_names()
-
-
 def compile_calendar(calendar: Calendar, now: datetime) -> list[Json]:
     """Return the fewest OCPP profiles that set the same limits until the next clock change of the zone.
 
@@ -148,12 +143,6 @@ def _search(time_zone: str, after: datetime) -> datetime:
             return _bisect(zone, moment, following)
         moment = following
     return moment
-
-
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    # `localtime` is the setting of this machine, and `Factory` means that it is not set.
-    return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
 @lru_cache

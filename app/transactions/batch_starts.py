@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from app.commands.records import StartedTransaction
@@ -28,8 +29,12 @@ from app.transactions.records import (
 from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import meter_values, orphans, sessions, starts
+from app.transactions.store.overtaken import find_later_signs
 from app.transactions.store.transaction_ids import ReservedIds
 from app.types import ChargePointKey
+
+_WRITTEN_WITHIN: Final = timedelta(minutes=1)
+"""More than a start waits for a webhook and for the database together, before its charge point gives up."""
 
 
 async def write_starts(
@@ -122,9 +127,25 @@ async def _join_past(
         for key, row in inserted.items()
         if row.has_open or count[new[key].charge_point] > 1
     ]
+    overtaken = {
+        TransactionKey(key.tenant_id, row.transaction_id): new[key]
+        for key, row in inserted.items()
+        if row.is_overtaken
+    }
+    late = {key: start for key, start in started.items() if start_rules.came_late(start)}
+    if overtaken:
+        signs = await find_later_signs(connection, overtaken)
+        ending += signs.values()
+        # Its samples may have come by the next connection.
+        late |= {
+            key: replace(
+                start, received_at=signs[key].at if key in signs else start.received_at + _WRITTEN_WITHIN
+            )
+            for key, start in overtaken.items()
+        }
     if ending:
         await write_presumed_ends(connection, ending)
-    if late := {key: start for key, start in started.items() if start_rules.came_late(start)}:
+    if late:
         await meter_values.claim_earlier(connection, late)
     if any(row.has_waiting_stops for row in inserted.values()):
         await _join_waiting_stops(connection, started)

@@ -1,9 +1,9 @@
 """Starts at tenants with an authorization webhook: the webhook is asked before the ledger gets the start.
 
 No batch of the ledger waits for a webhook. A start is handed on when the answer is here, or the deadline is
-over, whatever becomes of its socket meanwhile; when the server stops, at once. A start that is lost with its
-process was not acknowledged, so its charge point sends it again. Other records of the charge point, too, are
-handed on behind it.
+over, whatever becomes of its socket meanwhile; when the server stops, at once, with the fallback of the
+webhook. A start that is lost with its process was not acknowledged, so its charge point sends it again. Other
+records of the charge point, too, are handed on behind it.
 """
 
 import asyncio
@@ -22,6 +22,8 @@ from app.transactions.rules.starts import AUTHORIZATION_FALLBACK
 
 _LONGEST_WAIT_S: Final = 12.0
 """More than any deadline of a webhook: something of ours hangs."""
+_LONGEST_CLOSE_S: Final = 2.0
+"""How long the server waits at its end for decisions that need no webhook any longer."""
 
 _LOG = get_logger(__name__)
 Result = TypeVar("Result")
@@ -41,7 +43,11 @@ class ExternalStarts:
         self._is_closed = False
 
     async def close(self) -> None:
-        """Hand all waiting records on to the ledger now. For their tags what is stored here decides."""
+        """Hand all waiting records on to the ledger now. The fallbacks of their webhooks decide."""
+        await self._authorizer.stop()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_LONGEST_CLOSE_S)
+        # The rest hangs elsewhere. For their tags what is stored here decides.
         self._is_closed = True
         while self._waiting:
             for asking in self._asking:

@@ -300,7 +300,8 @@ def transaction_fields(record: TransactionRecord) -> Fields:
         "stop_reason": record.stop_reason,
         "stop_id_tag": record.stop_id_tag,
         "stop_id_tag_info": optional_json(record.stop_id_tag_info_json),
-        "flags": record.flags,
+        # Its start and its stop may have the same one.
+        "flags": list(dict.fromkeys(record.flags)),
         "remote_start_command_id": None if command_id is None else str(command_id),
     }
 

@@ -32,6 +32,10 @@ class Endpoint:
     sent: list[OutgoingRequest] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def close(self) -> None:
+        self.failure = OutgoingFailure.STOPPING
+        self.release.set()
+
     async def post(self, request: OutgoingRequest) -> OutgoingAnswer:
         self.sent.append(request)
         await self.release.wait()
@@ -69,6 +73,15 @@ async def story() -> Story:
     opened = Story()
     opened.endpoint.release.set()
     return opened
+
+
+async def test_the_end_of_the_server_leaves_the_decision_to_the_fallback_and_is_noted(story: Story) -> None:
+    story.endpoint.release.clear()
+    asked = asyncio.create_task(story.asker.decide(replace(ASKED, fallback="accept"), QUESTION))
+    await asyncio.sleep(0)
+    await story.asker.stop()
+    assert await asked == Decision({"status": "Accepted"}, "accept")
+    assert [attempt.reason for attempt in story.notes.attempts] == ["stopping"]
 
 
 async def test_an_answer_decides_and_is_noted(story: Story) -> None:

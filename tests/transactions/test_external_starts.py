@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +11,7 @@ from app.authorization_webhooks.authorizer import ExternalAuthorizer, Presentati
 from app.authorization_webhooks.records import Decision
 from app.connection import Connection
 from app.errors import StoreUnavailable
+from app.transactions import external_starts
 from app.transactions.external_starts import ExternalStarts
 from app.transactions.ledger import Ledger
 from app.transactions.records import TransactionStart, TransactionStarted
@@ -18,6 +19,7 @@ from app.types import ChargePointId
 from tests.support.session_harness import SessionHarness
 from tests.support.session_records import NOW, START
 
+FALLBACK = Decision({"status": "Accepted"}, "accept")
 ANSWER = TransactionStarted(42, {"status": "Accepted"}, False)
 
 
@@ -49,6 +51,12 @@ class Webhook:
     asking_tenants: set[int] = field(default_factory=lambda: {1})
     asked: list[Presentation] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    hangs: bool = False
+
+    async def stop(self) -> None:
+        if not self.hangs and not self.release.is_set():
+            self.decision = FALLBACK
+            self.release.set()
 
     async def decide(self, connection: Connection, presented: Presentation) -> Decision | None:
         self.asked.append(presented)
@@ -177,11 +185,23 @@ async def test_the_end_of_the_server_hands_on_what_waits(story: Story) -> None:
     started, stopped = story.start(), story.stop()
     await asyncio.sleep(0)
     await story.starts.close()
-    assert story.ledger.records == [START, "stop"]
+    flagged = replace(START, flags=("authorization_fallback",), external_info=FALLBACK.info)
+    assert story.ledger.records == [flagged, "stop"]
     assert await started == ANSWER
     assert await stopped == "stopped"
     await story.start()
     assert len(story.webhook.asked) == 1, "nothing is asked any longer"
+
+
+async def test_a_question_that_hangs_does_not_keep_a_start_from_the_ledger(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_starts, "_LONGEST_CLOSE_S", 0.05)
+    story.webhook.hangs = True
+    started = story.start()
+    await story.starts.close()
+    assert story.ledger.records == [START]
+    assert await started == ANSWER
 
 
 async def test_the_end_of_the_server_hands_on_what_has_only_just_come(story: Story) -> None:

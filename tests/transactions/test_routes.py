@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.tenants.records import TenantRecord
+from app.transactions.records import TransactionStart, TransactionStop
 from tests.support.api import NOW, Api
 from tests.web.test_listings import pages
 
@@ -47,6 +48,18 @@ async def test_meter_values_of_a_charge_point_are_narrowed_and_paged(
     listed = await pages(api, METER_VALUES, token, **parameters)
     assert [value["sampled_values"][0]["value"] for value in listed] == found
     assert [value["transaction_id"] for value in listed] == [77 if name == "4" else None for name in found]
+
+
+async def test_a_flag_of_the_start_and_of_the_stop_is_shown_once(
+    api: Api, operator: TenantRecord, token: str
+) -> None:
+    place = (operator.id, await api.charge_point(operator))
+    ledger, flags = api.services.storage.ledger, ("time_unreadable",)
+    start = TransactionStart(*place, 1, "TAG", NOW, NOW, 1000, flags=flags)
+    number = (await ledger.start_transaction(start)).transaction_id
+    await ledger.stop_transaction(TransactionStop(*place, number, NOW, NOW, 900, flags=flags, raw={}))
+    shown = (await api.call("GET", f"/v1/transactions/{number}", token)).json()
+    assert shown["flags"] == ["time_unreadable", "meter_decreased"]
 
 
 async def test_orphan_records_are_shown_as_they_came_and_paged(

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.smart_charging.calendar import Day, is_time_zone
+from app.clock import is_time_zone
+from app.smart_charging.calendar import Day
 from app.web.exact_json import has_hundredths
 from app.web.inputs import Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource

@@ -77,6 +77,11 @@ _INSERT: Final = """
             where waiting.tenant_id = transactions.tenant_id
                 and waiting.charge_point_id = transactions.charge_point_id
                 and waiting.awaits_start and waiting.transaction_id is null
+        ),
+        exists (
+            select from charge_points
+            where tenant_id = transactions.tenant_id and id = transactions.charge_point_id
+                and epoch > transactions.started_epoch
         )
 """
 
@@ -92,11 +97,15 @@ class FoundStarts(NamedTuple):
 
 
 class InsertedStart(NamedTuple):
-    """A start that was inserted, and what its charge point had before: open transactions, waiting stops."""
+    """A start that was inserted, and what its charge point had before: open transactions, waiting stops.
+
+    is_overtaken: the charge point has connected again since it sent the start.
+    """
 
     transaction_id: int
     has_open: bool
     has_waiting_stops: bool
+    is_overtaken: bool
 
 
 async def find_starts(
@@ -161,8 +170,8 @@ async def insert_starts(
     rows = await connection.fetch(_INSERT, *zip(*parameters, strict=True))
     inserted = {}
     for row in rows:
-        *key, transaction_id, has_open, has_waiting = row.values()
-        inserted[StartKey(*key)] = InsertedStart(transaction_id, has_open, has_waiting)
+        *key, transaction_id, has_open, has_waiting, is_overtaken = row.values()
+        inserted[StartKey(*key)] = InsertedStart(transaction_id, has_open, has_waiting, is_overtaken)
     return inserted
 
 
