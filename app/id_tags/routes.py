@@ -69,7 +69,8 @@ _FULL_EXAMPLE = {
     "max_active_transactions_of_group": 5,
     "charge_points": ["RDAM-0123"],
 }
-_IMPORTED = frozenset(IdTagCreate.model_fields)
+_IMPORTED = set(IdTagCreate.model_fields)
+_EXPORTED_EXAMPLE = {name: value for name, value in _FULL_EXAMPLE.items() if name in _IMPORTED}
 _TAGS = TypeAdapter(Annotated[list[IdTagCreate], Field(max_length=_IMPORT_LIMIT_TAGS)])
 
 
@@ -163,7 +164,7 @@ async def delete_id_tag(access: WriteAccess, id_tags: IdTags, id_tag: IdTagPath)
                 CSV_TYPE: {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
                 JSON_TYPE: {
                     "schema": {"type": "array", "items": {"$ref": "#/components/schemas/IdTagCreate"}},
-                    "example": [{name: _FULL_EXAMPLE[name] for name in sorted(_IMPORTED & _FULL_EXAMPLE.keys())}],
+                    "example": [_EXPORTED_EXAMPLE],
                 },
             },
         },
