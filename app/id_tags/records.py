@@ -24,7 +24,8 @@ class IdTagRecord:
     may charge, None: everywhere; parent_status and parent_expires_at: of its group, if that is a stored tag
     too; charge_points: the identities of `charge_point_ids`, if an operator asks;
     max_active_transactions_of_group: of the group that has this tag's name, None: no limit of its own;
-    group_limit: the limit of the group that the tag is in, when it is judged.
+    group_limit: the limit of the group that the tag is in, when it is judged; is_group: whether other tags
+    are in the group that has this tag's name, when it is judged.
     """
 
     tenant_id: int
@@ -43,6 +44,7 @@ class IdTagRecord:
     charge_points: tuple[str, ...] | None = None
     max_active_transactions_of_group: int | None = None
     group_limit: int | None = None
+    is_group: bool = False
 
 
 class TagLimits(NamedTuple):

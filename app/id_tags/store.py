@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Integer,
     Text,
@@ -61,6 +62,7 @@ _COLUMNS = columns_of(
     parent_expires_at=_PARENT.c.expires_at,
     charge_points=_IDENTITIES,
     group_limit=literal_column("null", Integer),
+    is_group=literal_column("false", Boolean),
 )
 _WITH_PARENT = _TABLE.outerjoin(
     _PARENT,
@@ -93,7 +95,12 @@ _JUDGED: Final = """
         parent.max_active_transactions_of_group,
         case when lower(tag.parent_id_tag) = tag.id_tag_key then tag.max_active_transactions_of_group end,
         policy.max_active_transactions_of_group
-    ) end as group_limit
+    ) end as group_limit,
+    exists (
+        select from id_tags as child
+        where child.tenant_id = tag.tenant_id and lower(child.parent_id_tag) = tag.id_tag_key
+            and child.id_tag_key <> tag.id_tag_key
+    ) as is_group
 """
 _JUDGED_NAMES: Final = tuple(field.name for field in fields(IdTagRecord) if field.name != "charge_points")
 _JOIN_PARENT: Final = """

@@ -4,9 +4,11 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -36,6 +38,12 @@ id_tags = Table(
     time_column("created_at"),
     time_column("updated_at"),
     CheckConstraint("status in ('Accepted', 'Blocked', 'Expired', 'Invalid')", name="status"),
+    Index(
+        "ix_id_tags_group",
+        "tenant_id",
+        text("lower(parent_id_tag)"),
+        postgresql_where=text("parent_id_tag is not null"),
+    ),
 )
 
 

@@ -253,7 +253,7 @@ async def test_one_statement_finds_what_the_stores_find(
         expected = {key: (await tags.get(key), policy) for key in keys}
     steps, tenant_id = records.storage.message_steps, TenantId(records.tenant.id)
     for key, (tag, unknown_id_tags) in expected.items():
-        known = None if tag is None else replace(tag, charge_points=None)
+        known = None if tag is None else replace(tag, charge_points=None, is_group=key == "group")
         assert await find_presented(steps, tenant_id, point, key) == (known, unknown_id_tags), key
 
 

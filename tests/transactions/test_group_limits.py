@@ -10,6 +10,7 @@ import pytest
 
 from app.charge_points.store import ChargePointStore
 from app.id_tags.records import AuthorizationPolicyRecord, NewIdTag
+from app.id_tags.service import Authorizer
 from app.id_tags.store import AuthorizationPolicyStore, IdTagStore
 from app.storage import Storage
 from app.tenants.records import TenantRecord
@@ -17,6 +18,7 @@ from app.tenants.store import TenantStore
 from app.transactions.ledger import Ledger
 from app.transactions.records import SessionsOver
 from app.transactions.store.starts import _FIND_RUNNING_IN_GROUPS
+from app.types import ChargePointId, TenantId
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker
 
 LATER = NOW + timedelta(minutes=5)
@@ -52,7 +54,7 @@ async def test_a_group_has_a_limit_of_its_own(records: ChargePointRecords) -> No
         "ConcurrentTx",
     ]
     assert await started(records, "TAG-1", 4) == "Accepted", "it is in no group"
-    assert await started(records, "FLEET", 5) == "Accepted", "the group's own tag is not one of its tags"
+    assert await started(records, "FLEET", 5) == "Invalid", "the name of a group is no tag to charge with"
 
 
 async def test_a_group_without_a_limit_has_that_of_the_policy(records: ChargePointRecords) -> None:
@@ -63,6 +65,28 @@ async def test_a_group_without_a_limit_has_that_of_the_policy(records: ChargePoi
     assert await started(records, "X", 3) == "Accepted"
     await policy(records, None)
     assert await started(records, "B", 4) == "Accepted"
+
+
+@pytest.mark.parametrize("presented", ["FLEET", "fleet", "Fleet \0"])
+async def test_the_name_of_a_group_is_no_tag_to_charge_with(
+    records: ChargePointRecords, presented: str
+) -> None:
+    await tags(records, FLEET)
+    assert await started(records, presented, 1) == "Accepted", "nothing is in its group"
+    await tags(records, *MEMBERS)
+    assert await started(records, presented, 2) == "Invalid"
+    authorizer = Authorizer(records.storage.message_steps)
+    info = await authorizer.authorize(
+        TenantId(records.tenant.id), ChargePointId(records.record.id), presented, NOW
+    )
+    assert info == {"status": "Invalid"}
+
+
+async def test_a_tag_in_the_group_of_its_own_name_may_charge_although_others_are_in_it(
+    records: ChargePointRecords,
+) -> None:
+    await tags(records, NewIdTag("FLEET", parent_id_tag="FLEET"), *MEMBERS)
+    assert await started(records, "FLEET", 1) == "Accepted"
 
 
 async def test_a_tag_may_be_in_the_group_of_its_own_name(records: ChargePointRecords) -> None:
