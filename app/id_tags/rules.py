@@ -66,7 +66,7 @@ def id_tag_info(
     """Return the `idTagInfo` of a tag, with the standard's names.
 
     A stored tag is judged by what is stored of it; a policy decides only on tags that are not stored (None).
-    The name of a group is no tag to charge with, unless it is in that group itself.
+    A tag that is the name of a group is Invalid, unless it is in that group itself.
 
     Args:
         tag: The tag as it is stored.
@@ -80,7 +80,7 @@ def id_tag_info(
             "status": "Accepted" if presented is not None and may_charge_unknown(presented) else "Invalid"
         }
     if tag.is_group and limits_of(tag).group != IdTagKey(tag.tenant_id, tag.id_tag_key):
-        # Each charge point is told this name in answers, so that whoever knows it could charge.
+        # Each charge point is told this name in answers, so everybody who reads it there could charge.
         return {"status": "Invalid"}
     info: Json = {"status": tag.status}
     if tag.expires_at is not None:

@@ -54,7 +54,7 @@ async def test_a_group_has_a_limit_of_its_own(records: ChargePointRecords) -> No
         "ConcurrentTx",
     ]
     assert await started(records, "TAG-1", 4) == "Accepted", "it is in no group"
-    assert await started(records, "FLEET", 5) == "Invalid", "the name of a group is no tag to charge with"
+    assert await started(records, "FLEET", 5) == "Invalid", "the name of a group cannot charge"
 
 
 async def test_a_group_without_a_limit_has_that_of_the_policy(records: ChargePointRecords) -> None:
@@ -68,9 +68,7 @@ async def test_a_group_without_a_limit_has_that_of_the_policy(records: ChargePoi
 
 
 @pytest.mark.parametrize("presented", ["FLEET", "fleet", "Fleet \0"])
-async def test_the_name_of_a_group_is_no_tag_to_charge_with(
-    records: ChargePointRecords, presented: str
-) -> None:
+async def test_the_name_of_a_group_cannot_charge(records: ChargePointRecords, presented: str) -> None:
     await tags(records, FLEET)
     assert await started(records, presented, 1) == "Accepted", "nothing is in its group"
     await tags(records, *MEMBERS)
