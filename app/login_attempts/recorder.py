@@ -3,6 +3,7 @@
 Everybody can cause them. So none waits for the database, and under load rows are dropped and counted.
 """
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Final
@@ -33,6 +34,7 @@ class RefusedLogins:
         self._database = database
         self._waiting: dict[_Key, tuple[RefusedLogin, int]] = {}
         self._of_tenant: Counter[str] = Counter()
+        self._writing = asyncio.Lock()
         self._task: PeriodicTask | None = None
 
     def start(self) -> None:
@@ -70,17 +72,18 @@ class RefusedLogins:
             LOGIN_ATTEMPTS_SHED.labels("full").inc()
 
     async def flush(self) -> None:
-        """Write what waits. If that fails, it is dropped and counted."""
-        waiting, self._waiting = self._waiting, {}
-        self._of_tenant.clear()
-        if not waiting:
-            return
-        try:
-            async with self._database.platform() as work:
-                await add_login_attempts(work, list(waiting.values()))
-        except AppError as error:
-            LOGIN_ATTEMPTS_SHED.labels("not_written").inc(len(waiting))
-            _LOG.warning("login_attempts_not_written", count=len(waiting), detail=error.detail)
+        """Write what waits, after a write that is under way. If that fails, it is dropped and counted."""
+        async with self._writing:
+            waiting, self._waiting = self._waiting, {}
+            self._of_tenant.clear()
+            if not waiting:
+                return
+            try:
+                async with self._database.platform() as work:
+                    await add_login_attempts(work, list(waiting.values()))
+            except AppError as error:
+                LOGIN_ATTEMPTS_SHED.labels("not_written").inc(len(waiting))
+                _LOG.warning("login_attempts_not_written", count=len(waiting), detail=error.detail)
 
     async def _step(self) -> float:
         await self.flush()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.audit.schemas import Reason
 from app.clock import utc_text
@@ -22,6 +22,11 @@ from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.rows import Fields, optional_json, optional_time
 
 State = Literal["running", "presumed_ended", "stopped"]
+
+
+def _each_once(flags: Iterable[str]) -> list[str]:
+    """Return flags without repetitions: the start and the stop may have the same one."""
+    return list(dict.fromkeys(flags))
 
 
 class Transaction(Resource):
@@ -59,7 +64,9 @@ class Transaction(Resource):
     stop_reason: str | None
     stop_id_tag: str | None
     stop_id_tag_info: Json | None
-    flags: list[str] = Field(description="What is unusual about the transaction, such as meter_decreased.")
+    flags: Annotated[list[str], BeforeValidator(_each_once)] = Field(
+        description="What is unusual about the transaction, such as meter_decreased."
+    )
     remote_start_command_id: UUID | None
 
     example: ClassVar[Json] = {
@@ -273,7 +280,7 @@ class Evidence(Resource):
 
 def flag_meanings(flags: Iterable[str]) -> list[FlagMeaning]:
     """Return flags with their meanings, each once."""
-    return [FlagMeaning(flag=flag, meaning=meaning_of(flag)) for flag in dict.fromkeys(flags)]
+    return [FlagMeaning(flag=flag, meaning=meaning_of(flag)) for flag in _each_once(flags)]
 
 
 def transaction_fields(record: TransactionRecord) -> Fields:
@@ -301,7 +308,7 @@ def transaction_fields(record: TransactionRecord) -> Fields:
         "stop_id_tag": record.stop_id_tag,
         "stop_id_tag_info": optional_json(record.stop_id_tag_info_json),
         # Its start and its stop may have the same one.
-        "flags": list(dict.fromkeys(record.flags)),
+        "flags": _each_once(record.flags),
         "remote_start_command_id": None if command_id is None else str(command_id),
     }
 

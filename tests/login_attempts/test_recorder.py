@@ -30,3 +30,14 @@ async def test_a_tenant_that_is_being_deleted_costs_the_others_nothing(
     await writing
     store = LoginAttemptStore(TenantReads(database.reads, TenantId(tenant.id)))
     assert len(await store.page(10, None, LoginAttemptFilter())) == 1
+
+
+async def test_a_flush_waits_for_a_write_that_is_under_way(database: Database, tenant: TenantRecord) -> None:
+    recorder = RefusedLogins(database)
+    recorder.note(RefusedLogin(NOW, RefusalReason.CREDENTIAL_WRONG, "192.0.2.1", tenant.slug, "CP1"))
+    writing = asyncio.create_task(recorder.flush())
+    await asyncio.sleep(0)
+    await recorder.flush()
+    store = LoginAttemptStore(TenantReads(database.reads, TenantId(tenant.id)))
+    assert len(await store.page(10, None, LoginAttemptFilter())) == 1
+    await writing
