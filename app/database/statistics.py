@@ -1,4 +1,4 @@
-"""Statistics of tables that have none yet: of a new database, a new partition, or a restored database.
+"""Statistics of tables that grow fast: of a new database, a new partition, or a restored database.
 
 PostgreSQL plans a statement by them, and makes them itself within a minute or more. Until then it may take
 any index of a table, and read much of it for each record.
@@ -22,15 +22,18 @@ _PERIOD_S: Final = 5.0
 _LONGEST_PERIOD_S: Final = 600.0
 """Reached while the same tables get no statistics: the role may not own them, and PostgreSQL only warns."""
 _CONNECT_TIMEOUT_S: Final = 10.0
-_PAGES: Final = 64
-"""Of a smaller table every plan is fast, and its statistics would say little about it once it has grown."""
+_PAGES: Final = 8
+"""Of a smaller table every plan is fast."""
+_GROWTH: Final = 8
+"""A table that is so many times as large is another one: what few rows show does not hold for many."""
 
 _LIST: Final = Statement(
     text(
         """
         select oid::regclass::text as name from pg_class
-        where relnamespace = 'public'::regnamespace and relkind = 'r' and reltuples < 0
-            and pg_relation_size(oid) >= :pages * current_setting('block_size')::bigint
+        where relnamespace = 'public'::regnamespace and relkind = 'r'
+            and pg_relation_size(oid) / current_setting('block_size')::bigint
+                >= greatest(cast(:pages as bigint), cast(:growth as bigint) * relpages)
         order by oid
         """
     )
@@ -38,7 +41,7 @@ _LIST: Final = Statement(
 
 
 class StatisticsKeeper:
-    """Makes the first statistics of tables, for as long as a worker runs."""
+    """Makes statistics of tables that have grown, for as long as a worker runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,7 +50,7 @@ class StatisticsKeeper:
         self._tried: list[str] = []
 
     def start(self) -> None:
-        """Look for tables without statistics every few seconds in the background."""
+        """Look for tables that have grown every few seconds in the background."""
         self._loop = PeriodicTask(self._make, "statistics")
 
     async def close(self) -> None:
@@ -58,7 +61,7 @@ class StatisticsKeeper:
 
     async def _make(self) -> float:
         try:
-            names = await make_first_statistics(self._database)
+            names = await make_statistics(self._database)
         except (*DATABASE_ERRORS, StoreUnavailable) as error:
             # PostgreSQL makes them later.
             _LOG.warning("statistics_not_made", error=str(error))
@@ -69,9 +72,9 @@ class StatisticsKeeper:
         return self._period_s
 
 
-async def make_first_statistics(database: Database) -> list[str]:
-    """Make the statistics of large tables that have none, and return their names."""
-    names = [row["name"] for row in await database.reads.rows(_LIST, {"pages": _PAGES})]
+async def make_statistics(database: Database) -> list[str]:
+    """Make the statistics of tables that have grown much since the last ones, and return their names."""
+    names = [row["name"] for row in await database.reads.rows(_LIST, {"pages": _PAGES, "growth": _GROWTH})]
     if names:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=_CONNECT_TIMEOUT_S)
         try:

@@ -1,4 +1,4 @@
-"""A table that has grown without statistics gets them, once."""
+"""A table that has grown since its last statistics gets new ones."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,10 +37,24 @@ async def test_a_table_without_statistics_gets_them_once(
     database: Database, grown: "asyncpg.Connection[Any]"
 ) -> None:
     assert await known_rows(grown, "Grown table") == -1
-    assert '"Grown table"' in await statistics.make_first_statistics(database)
+    assert '"Grown table"' in await statistics.make_statistics(database)
     assert await known_rows(grown, "Grown table") == _ROWS
     assert await known_rows(grown, "small") == -1
-    assert '"Grown table"' not in await statistics.make_first_statistics(database)
+    assert '"Grown table"' not in await statistics.make_statistics(database)
+
+
+async def test_a_table_that_has_grown_much_gets_them_again(
+    database: Database, grown: "asyncpg.Connection[Any]"
+) -> None:
+    await statistics.make_statistics(database)
+    more = f'insert into "Grown table" select generate_series(1, {_ROWS})'
+    for _ in range(6):
+        await grown.execute(more)
+    assert '"Grown table"' not in await statistics.make_statistics(database)
+    for _ in range(2):
+        await grown.execute(more)
+    assert '"Grown table"' in await statistics.make_statistics(database)
+    assert await known_rows(grown, "Grown table") == 9 * _ROWS
 
 
 async def test_a_table_that_somebody_has_locked_is_left_for_the_next_time(
@@ -48,9 +62,9 @@ async def test_a_table_that_somebody_has_locked_is_left_for_the_next_time(
 ) -> None:
     async with grown.transaction():
         await grown.execute('lock table "Grown table" in share update exclusive mode')
-        await statistics.make_first_statistics(database)
+        await statistics.make_statistics(database)
         assert await known_rows(grown, "Grown table") == -1
-    await statistics.make_first_statistics(database)
+    await statistics.make_statistics(database)
     assert await known_rows(grown, "Grown table") == _ROWS
 
 
