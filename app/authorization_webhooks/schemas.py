@@ -98,7 +98,7 @@ class AuthorizationWebhookTest(Input):
     example: ClassVar[Json] = {"id_tag": "B4A63CDF"}
 
 
-_REASON = "Why there is no valid answer; null: there is one."
+_REASON = "Why the answer was not valid; null: it was."
 _DECIDED_BY = "webhook, or the fallback."
 _STATUS = "What the charge point is told; null: what is stored here decides."
 

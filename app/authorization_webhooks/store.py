@@ -19,6 +19,7 @@ from app.authorization_webhooks.records import (
     NewWebhook,
     WebhookRecord,
 )
+from app.database.newest import keeping_newest, newest_page
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, Repository, columns_of
 from app.database.statements import Statement, given
@@ -67,17 +68,7 @@ _ADD: Final = text(
     ),
 )
 
-_PRUNE: Final = text(
-    """
-    delete from authorization_attempts as old
-    using unnest(:tenants) as asked (tenant_id),
-        lateral (
-            select id from authorization_attempts where tenant_id = asked.tenant_id
-            order by id desc offset :kept limit 1
-        ) as oldest
-    where old.tenant_id = asked.tenant_id and old.id <= oldest.id
-    """
-).bindparams(bindparam("tenants", type_=ARRAY(BigInteger)))
+_PRUNE: Final = keeping_newest(_ATTEMPTS)
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "after": _ATTEMPTS.c.id < bindparam("after"),
@@ -116,7 +107,7 @@ class WebhookStore(Repository):
         return WebhookRecord(*stored.one())
 
     async def replace_secret(self, secret: bytes, previous_until: datetime) -> WebhookRecord | None:
-        """Store a new secret, and keep the one before it for a while. None: there is no webhook."""
+        """Store a new secret, and keep the one before it for a while. None: the tenant has no webhook."""
         changes: dict[Any, Any] = {
             "secret": secret,
             "previous_secret": _WEBHOOKS.c.secret,
@@ -148,11 +139,7 @@ async def all_webhooks(work: PlatformWork) -> list[WebhookRecord]:
 @cache
 def _page_statement(names: frozenset[str]) -> Statement:
     """Return the statement of a page, the newest first. names: of its parameters."""
-    conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    statement = select(*columns_of(AttemptRecord, _ATTEMPTS)).where(
-        _ATTEMPTS.c.tenant_id == bindparam("tenant_id"), *conditions
-    )
-    return Statement(statement.order_by(_ATTEMPTS.c.id.desc()).limit(bindparam("limit", type_=Integer)))
+    return newest_page(_ATTEMPTS, columns_of(AttemptRecord, _ATTEMPTS), _CONDITIONS, names)
 
 
 class AttemptStore:

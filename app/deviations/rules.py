@@ -15,7 +15,7 @@ WEIGHTS: Final[Mapping[Severity, int]] = {
 """How many CALLs without a deviation make up for one message with a deviation of this severity."""
 
 LEAST_CALLS: Final = 100
-"""With fewer CALLs there is no score: one deviation would decide it."""
+"""Fewer CALLs give no score: one deviation would decide it."""
 
 _UNREADABLE: Final = frozenset({"unreadable", "unknown_message_type"})
 _UNUSABLE: Final = frozenset({"invalid_result", "unreadable_answer"})

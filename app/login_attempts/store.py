@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, select, text
+from sqlalchemy import Integer, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.sql.expression import ColumnElement
 
+from app.database.newest import keeping_newest, newest_page
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, columns_of
 from app.database.statements import Statement, given
@@ -50,17 +51,7 @@ _ADD: Final = text(
     bindparam("last_times", type_=_TIMES),
 )
 
-_PRUNE: Final = text(
-    """
-    delete from login_attempts as old
-    using unnest(:tenants) as asked (tenant_id),
-        lateral (
-            select id from login_attempts where tenant_id = asked.tenant_id
-            order by id desc offset :kept limit 1
-        ) as oldest
-    where old.tenant_id = asked.tenant_id and old.id <= oldest.id
-    """
-).bindparams(bindparam("tenants", type_=ARRAY(BigInteger)))
+_PRUNE: Final = keeping_newest(_ATTEMPTS)
 
 _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "after": _ATTEMPTS.c.id < bindparam("after"),
@@ -72,11 +63,7 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 @cache
 def _page_statement(names: frozenset[str]) -> Statement:
     """Return the statement of a page, the newest first. names: of its parameters."""
-    conditions = [condition for name, condition in _CONDITIONS.items() if name in names]
-    statement = select(*columns_of(LoginAttemptRecord, _ATTEMPTS)).where(
-        _ATTEMPTS.c.tenant_id == bindparam("tenant_id"), *conditions
-    )
-    return Statement(statement.order_by(_ATTEMPTS.c.id.desc()).limit(bindparam("limit", type_=Integer)))
+    return newest_page(_ATTEMPTS, columns_of(LoginAttemptRecord, _ATTEMPTS), _CONDITIONS, names)
 
 
 class LoginAttemptStore:

@@ -121,7 +121,7 @@ class OutgoingClient:
         """Send a request, and return its answer.
 
         Raises:
-            OutgoingFailed: there is no answer with a status of 2xx within the deadline.
+            OutgoingFailed: no answer with a status of 2xx came within the deadline.
         """
         try:
             answer = await self._post(request)

@@ -129,7 +129,7 @@ class QuirkProfileService:
             compare: Called with the locked profile before it changes; what it raises cancels the change.
 
         Raises:
-            NotFound: there is no such profile.
+            NotFound: the tenant has no profile of this name.
             Conflict: it is shipped, so it cannot be changed.
         """
         async with self.database.tenant(tenant_id) as work:
@@ -149,7 +149,7 @@ class QuirkProfileService:
         """Delete a profile of the tenant. A shipped one of the same name holds again.
 
         Raises:
-            NotFound: there is no such profile.
+            NotFound: the tenant has no profile of this name.
             Conflict: it is shipped, so it cannot be deleted.
         """
         async with self.database.tenant(tenant_id) as work:
