@@ -119,19 +119,18 @@ async def _join_past(
     inserted: Mapping[StartKey, starts.InsertedStart],
 ) -> None:
     """Join new transactions with what came before them: sessions that they end, samples, waiting stops."""
-    started = {TransactionKey(key.tenant_id, row.transaction_id): new[key] for key, row in inserted.items()}
+    rows = {
+        TransactionKey(key.tenant_id, row.transaction_id): (new[key], row) for key, row in inserted.items()
+    }
+    started = {key: start for key, (start, _) in rows.items()}
     # Starts of one charge point in one batch do not see each other.
     count = Counter(start.charge_point for start in started.values())
     ending = [
-        sessions.over_by_start(TransactionKey(key.tenant_id, row.transaction_id), new[key])
-        for key, row in inserted.items()
-        if row.has_open or count[new[key].charge_point] > 1
+        sessions.over_by_start(key, start)
+        for key, (start, row) in rows.items()
+        if row.has_open or count[start.charge_point] > 1
     ]
-    overtaken = {
-        TransactionKey(key.tenant_id, row.transaction_id): new[key]
-        for key, row in inserted.items()
-        if row.is_overtaken
-    }
+    overtaken = {key: start for key, (start, row) in rows.items() if row.is_overtaken}
     late = {key: start for key, start in started.items() if start_rules.came_late(start)}
     if overtaken:
         signs = await find_later_signs(connection, overtaken)
