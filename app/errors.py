@@ -4,7 +4,7 @@ Each class declares once what its error looks like outside. Every module may imp
 other module of the application.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -71,6 +71,20 @@ class Conflict(AppError):
         super().__init__("conflict", 409, "Conflict", detail, field)
 
 
+class EventsExpired(AppError):
+    """Events behind a cursor were deleted because of their age, so a reader would miss some."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "events_expired",
+            410,
+            "Events expired",
+            "Events behind this cursor were deleted because of their age. Read what you follow from the API "
+            "again, then begin without a cursor.",
+            "after",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
     """One broken rule. pointer: JSON pointer into the body, or a parameter; code: name of the rule."""
@@ -119,21 +133,42 @@ class Unauthorized(AppError):
 class Forbidden(AppError):
     """The credential is valid, but its scopes do not allow the request."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__("forbidden", 403, "Forbidden", detail)
+    def __init__(self, detail: str, field: str | None = None) -> None:
+        super().__init__("forbidden", 403, "Forbidden", detail, field)
+
+
+class TenantSuspended(AppError):
+    """The operator of the server has suspended the tenant. reason: why, in the operator's words."""
+
+    def __init__(self, reason: str) -> None:
+        detail = f"The operator of this server has suspended the tenant: {reason}"
+        super().__init__("tenant_suspended", 403, "Tenant suspended", detail)
 
 
 class TooManyRequests(AppError):
-    """A limit was reached. retry_after_s: seconds until the next try, at least 1."""
+    """A limit was reached.
 
-    def __init__(self, detail: str, retry_after_s: int = 1) -> None:
+    Args:
+        retry_after_s: seconds until the next try, at least 1.
+        state: headers that tell the state of the limit, if it is one of a rate.
+    """
+
+    def __init__(self, detail: str, retry_after_s: int = 1, state: Mapping[str, str] | None = None) -> None:
         super().__init__("too_many_requests", 429, "Too many requests", detail)
         self.retry_after_s = retry_after_s
+        self._state = state or {}
 
     @property
     def headers(self) -> dict[str, str]:
         """Say when to try again."""
-        return {"Retry-After": str(self.retry_after_s)}
+        return {"Retry-After": str(self.retry_after_s), **self._state}
+
+
+class ChargePointBusy(TooManyRequests):
+    """Another command of the charge point is under way, and this one gives way to it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another command of the charge point is under way.")
 
 
 class Unavailable(AppError):

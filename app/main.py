@@ -1,93 +1,79 @@
-"""The composition root: the only module that sees every layer. It builds one worker and holds no logic."""
+"""Starts and ends one worker: the only module that sees every layer. It holds no logic."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from platform import python_version
 from uuid import uuid4
 
 from fastapi import FastAPI
 
-from app.answers import Handler
+from app.access_changes.follower import AccessEnds, AccessFollower
 from app.api import install_api
-from app.audit.service import AuditService
-from app.authorization_webhooks.parts import ExternalAuthorization
+from app.api_changes.routes import api_change_routes
+from app.capability import BackgroundTask, Capability, handlers_of, tell_logins
 from app.catalog.catalog import load_catalog
 from app.catalog.pages.routes import page_routes
+from app.catalog.routes.event_types import event_type_routes
 from app.catalog.routes.protocols import catalog_routes
 from app.catalog.routes.validation import ValidationLimit
+from app.certificates.service import ClientCertificateTrust
 from app.charge_points.credentials import Credentials
-from app.charge_points.handlers import charge_point_handlers
-from app.charge_points.handlers.authorization_key import AuthorizationKeyEffect
-from app.charge_points.handlers.boot_notification import BootServices
-from app.charge_points.handlers.status_notification import StatusServices
-from app.charge_points.service import ChargePointService
-from app.charge_points.status_batcher import StatusBatcher
-from app.clock import Clock, SystemClock
-from app.commands.effects import CommandEffects
-from app.commands.owner import CommandContext, CommandOwner
+from app.clock import SystemClock
+from app.commands.context import CommandContext
+from app.commands.owner import CommandOwner
 from app.commands.reaper import CommandReaper
 from app.commands.service import CommandService
-from app.configuration.handlers import ConfigurationEffect
-from app.configuration.service import ConfigurationService
-from app.connection import Connection
+from app.composition import (
+    WorkerParts,
+    command_effects,
+    compose_capabilities,
+    compose_services,
+    external_authorization,
+    message_handlers,
+    quota_alarm,
+)
+from app.conformance.routes import conformance_routes
+from app.console.routes import asset_routes, console_router
 from app.database.partitions import PartitionKeeper
 from app.database.statistics import StatisticsKeeper
-from app.deviations.service import DeviationService
-from app.frame_log.service import FrameLogService
+from app.events.reader import EventReader
+from app.events.signals import EventSignals
+from app.events.streams import END_STREAMS, EventStreams
+from app.gateway.client_trust import CLIENT_TRUST
 from app.gateway.gateway import Gateway, GatewayParts
 from app.gateway.limiter import client_address, network_of, parse_networks
 from app.gateway.registry import Registry
-from app.id_tags.handlers import id_tag_handlers
-from app.id_tags.service import AuthorizationPolicyService, Authorizer, IdTagService
+from app.gateway.tls_failures import TLS_FAILED
+from app.health.service import HealthService
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
-from app.login_attempts.service import LoginAttemptService
+from app.live.shared_buckets import SharedBuckets
 from app.logs import setup_logging
-from app.ocpp import Protocol
+from app.metrics import BUILD_INFO
+from app.migration.pages import migration_pages
+from app.migration.routes import migration_routes
+from app.ocpp import COMPILER_VERSION, Protocol
 from app.outgoing.client import OutgoingClient
-from app.outgoing.signature import SecretCipher
-from app.quirks.service import QuirkProfileService
 from app.quirks.shipped import shipped_profiles
+from app.security.log import SecurityLog
 from app.settings import Settings, load_settings
-from app.smart_charging.handlers import ChargingProfileEffect
 from app.smart_charging.installer import ProfileInstaller
 from app.smart_charging.refresher import ProfileRefresher
-from app.smart_charging.service import ChargingProfileService, ConnectorScheduleService
-from app.state_requests.handlers import SilentKeysEffect
 from app.state_requests.interview import Interview, InterviewServices, RequestBudget
 from app.state_requests.requester import StateRequester
 from app.state_requests.silent_keys import SilentKeyQueue
 from app.storage import Storage
-from app.tenants.service import ApiKeyLookup, ApiKeyService, TenantService
+from app.tenants.service import TenantService
+from app.tracing.choice import tracing_of
+from app.tracing.spans import Tracing
 from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
-from app.transactions.handlers.sessions_over import note_sessions_over
-from app.transactions.service import TransactionService
-from app.transactions.store.deletion import delete_transactions_of_tenant
 from app.types import WorkerId
-from app.web.access import Authentication
 from app.web.document_routes import DocumentsFirst, documents_of
-from app.web.health import HealthChecks
 from app.web.services import ServiceRegistry
-from app.web.tokens import TokenVerifier
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerParts:
-    """The parts of a worker from which its services are made."""
-
-    protocol: Protocol
-    storage: Storage
-    presence: Presence
-    commands: CommandService
-    bus: CommandBus
-    authorization: ExternalAuthorization
-    starts: ExternalStarts
-    clock: Clock
-    settings: Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -98,19 +84,31 @@ def create_app(settings: Settings) -> FastAPI:
     protocol = Protocol.v16()
     # Read now, so that a damaged file refuses to start.
     shipped_profiles()
-    catalog = load_catalog({"v16": protocol})
+    tracing = tracing_of(settings)
+    catalog = load_catalog({"v16": protocol, "v201": Protocol.v201(), "v21": Protocol.v21()})
     limit = ValidationLimit(settings.validations_per_minute, subscriber_of(settings))
-    public = [*catalog_routes(catalog, limit), *page_routes(catalog)]
+    public = [
+        *catalog_routes(catalog, limit, migration_routes(catalog, limit)),
+        *page_routes(catalog, limit, migration_pages(catalog)),
+        *conformance_routes(),
+        *event_type_routes(),
+        *api_change_routes(),
+        *asset_routes(),
+    ]
 
     @asynccontextmanager
-    async def lifespan(app: DocumentsFirst) -> AsyncIterator[None]:
+    async def lifespan(app: DocumentsFirst) -> AsyncIterator[dict[str, object]]:
         async with AsyncExitStack() as stack:
-            services, gateway = await _start_worker(settings, protocol, stack)
+            services, gateway = await _start_worker(settings, protocol, tracing, stack)
             app.state.services = services
             # Last in the list: requests of the API need not be compared with its path.
             app.router.routes.append(gateway.route)
             app.sockets.append(gateway.route)
-            yield
+            yield {
+                CLIENT_TRUST: gateway.client_trust,
+                TLS_FAILED: services.get(SecurityLog).tls_failed,
+                END_STREAMS: services.get(EventStreams).end,
+            }
             app.sockets.remove(gateway.route)
             app.router.routes.remove(gateway.route)
 
@@ -125,6 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     install_api(app, protocol)
+    app.include_router(console_router())
+    tracing.install(app)
     # Behind the API, whose requests then skip these patterns: documents are answered before the routing.
     app.router.routes.extend(public)
     return app
@@ -134,16 +134,19 @@ def application() -> FastAPI:
     """Return the application with the settings of the environment. Workers of the server call this."""
     settings = load_settings()
     setup_logging(settings.log_level, settings.log_format)
+    BUILD_INFO.labels(version("stationmaster"), settings.commit, python_version(), COMPILER_VERSION).set(1)
     return create_app(settings)
 
 
 async def _start_worker(
-    settings: Settings, protocol: Protocol, stack: AsyncExitStack
+    settings: Settings, protocol: Protocol, tracing: Tracing, stack: AsyncExitStack
 ) -> tuple[ServiceRegistry, Gateway]:
     """Start everything that one worker runs; the stack ends it in reverse order."""
     if settings.database_url is None or settings.redis_url is None:
         raise RuntimeError("a worker needs the URLs of PostgreSQL and Redis")
     clock, worker_id = SystemClock(), WorkerId(uuid4().hex)
+    tracing.start(worker_id)
+    stack.push_async_callback(tracing.close)
     storage = await Storage.open(settings.database_url, settings, clock)
     stack.push_async_callback(storage.close)
     redis = open_redis(settings.redis_url)
@@ -155,7 +158,9 @@ async def _start_worker(
     registry = Registry(presence, bus, clock)
     silent_keys = SilentKeyQueue()
     effects = command_effects(settings, silent_keys)
-    context = CommandContext(storage.database, storage.command_steps, bus, effects, protocol, clock, settings)
+    context = CommandContext(
+        storage.database, storage.command_steps, bus, effects, protocol, clock, settings, tracing=tracing
+    )
     owner = CommandOwner(context, registry, presence)
     commands = CommandService(context, owner, presence)
     client = OutgoingClient(settings, clock)
@@ -165,10 +170,36 @@ async def _start_worker(
     stack.push_async_callback(authorization.close)
     starts = ExternalStarts(storage.ledger, authorization.authorizer)
     stack.push_async_callback(starts.close)
-    parts = WorkerParts(protocol, storage, presence, commands, bus, authorization, starts, clock, settings)
-    services = compose_services(parts)
+    signals = EventSignals(redis)
+    storage.sequencer.listeners.append(signals.numbered)
+    signals.start()
+    stack.push_async_callback(signals.close)
+    events = EventReader(storage.database.reads, signals)
+    parts = WorkerParts(
+        protocol,
+        storage,
+        presence,
+        commands,
+        bus,
+        authorization,
+        starts,
+        events,
+        SharedBuckets(redis, clock),
+        clock,
+        settings,
+        redis,
+    )
     requester = state_requester(parts, owner, registry, silent_keys)
-    gateway = Gateway(gateway_parts(parts, owner, registry, requester.logged_in))
+    states = Capability(tasks=(requester,), logged_in=requester.logged_in)
+    waiting = Capability(tasks=(commands.waiting,), logged_in=commands.waiting.logged_in)
+    capabilities = (states, waiting, *compose_capabilities(parts))
+    services = compose_services(parts, capabilities)
+    streams = services.get(EventStreams)
+    access = AccessFollower(storage.database, clock)
+    gateway = Gateway(gateway_parts(parts, owner, registry, capabilities, services, access))
+    await access.begin(
+        AccessEnds(services.get(TenantService).tokens.forget, streams.check, gateway.close_ended)
+    )
     await presence.start(registry)
     stack.push_async_callback(presence.close)
     stack.push_async_callback(registry.close)
@@ -177,26 +208,21 @@ async def _start_worker(
     owner.start()
     stack.push_async_callback(owner.close)
     stack.push_async_callback(commands.close)
-    for task in (
+    tasks: tuple[BackgroundTask, ...] = (
         PartitionKeeper(storage.database.url, clock),
         StatisticsKeeper(storage.database),
+        access,
+        services.get(HealthService),
         CommandReaper(context, owner, presence),
         ProfileRefresher(storage.database, presence, services.get(ProfileInstaller), clock),
-        requester,
-    ):
+        *(task for capability in capabilities for task in capability.tasks),
+    )
+    for task in tasks:
         task.start()
         stack.push_async_callback(task.close)
     await gateway.start()
     stack.push_async_callback(gateway.close)
     return services, gateway
-
-
-def external_authorization(
-    storage: Storage, client: OutgoingClient, clock: Clock, settings: Settings
-) -> ExternalAuthorization:
-    """Return the parts that ask the authorization webhooks of tenants."""
-    local, cipher = Authorizer(storage.message_steps), SecretCipher(settings.credential_pepper)
-    return ExternalAuthorization.make(storage.database, local, client, cipher, clock)
 
 
 def state_requester(
@@ -211,7 +237,12 @@ def state_requester(
 
 
 def gateway_parts(
-    parts: WorkerParts, owner: CommandOwner, registry: Registry, logged_in: Callable[[Connection], None]
+    parts: WorkerParts,
+    owner: CommandOwner,
+    registry: Registry,
+    capabilities: tuple[Capability, ...],
+    services: ServiceRegistry,
+    access: AccessFollower,
 ) -> GatewayParts:
     """Return the collaborators of the gateway of a worker."""
     settings = parts.settings
@@ -220,12 +251,17 @@ def gateway_parts(
         storage=parts.storage,
         commands=owner,
         registry=registry,
-        logged_in=logged_in,
+        logged_in=tell_logins(capabilities),
+        login_refused=services.get(SecurityLog).refused,
+        buckets=parts.buckets,
         credentials=Credentials(settings.credential_pepper),
         clock=parts.clock,
         settings=settings,
-        handlers=message_handlers(parts),
+        handlers={**message_handlers(parts), **handlers_of(capabilities)},
         record_handlers=transaction_handlers(parts.storage.ledger, parts.starts, parts.clock),
+        has_ended=access.has_ended,
+        quota_reached=quota_alarm(capabilities),
+        tenant_trust=services.get(ClientCertificateTrust),
     )
 
 
@@ -237,66 +273,3 @@ def subscriber_of(settings: Settings) -> Callable[[str, str], str]:
         return network_of(client_address(peer, forwarded_for or None, trusted))
 
     return subscriber
-
-
-def command_effects(settings: Settings, silent_keys: SilentKeyQueue | None = None) -> CommandEffects:
-    """Return what the capabilities change when a command ends. silent_keys: of the worker."""
-    return CommandEffects(
-        AuthorizationKeyEffect(Credentials(settings.credential_pepper)),
-        ConfigurationEffect(),
-        ChargingProfileEffect(),
-        SilentKeysEffect(silent_keys or SilentKeyQueue()),
-    )
-
-
-def message_handlers(parts: WorkerParts) -> dict[str, Handler]:
-    """Return the handlers of the messages of charge points that record no money, by action."""
-    storage, clock, settings = parts.storage, parts.clock, parts.settings
-    over = partial(note_sessions_over, storage.ledger, parts.starts, clock)
-    boot = BootServices(storage.login_batcher, clock, settings.heartbeat_interval_s, over, storage.quirks)
-    statuses = StatusBatcher(storage.message_steps, settings.connectors_per_charge_point)
-    status = StatusServices(statuses, clock, over)
-    return {
-        **charge_point_handlers(boot, status),
-        **id_tag_handlers(parts.authorization.authorizer, clock),
-    }
-
-
-def compose_services(parts: WorkerParts) -> ServiceRegistry:
-    """Return the services that routes ask for; the parts, too, so that tests can look at a worker."""
-    database, clock, settings = parts.storage.database, parts.clock, parts.settings
-    protocol = parts.protocol
-    pepper = settings.credential_pepper
-    tokens = TokenVerifier(ApiKeyLookup(database), clock, pepper, settings.login_failures_per_minute)
-    address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
-    tenants = TenantService(database, tokens)
-    charge_points = ChargePointService(
-        database, parts.presence, parts.bus, clock, Credentials(pepper), tenants
-    )
-    frames = FrameLogService(database)
-    tenants.deletions.extend(
-        [delete_transactions_of_tenant, frames.delete_of_tenant, charge_points.delete_of_tenant]
-    )
-    return ServiceRegistry(
-        Authentication(tokens.authenticate, address),
-        tenants,
-        ApiKeyService(database, tokens, clock, pepper),
-        charge_points,
-        ConfigurationService(database),
-        IdTagService(database),
-        AuthorizationPolicyService(database),
-        parts.authorization.service,
-        TransactionService(database, parts.storage.ledger, clock),
-        AuditService(database),
-        frames,
-        LoginAttemptService(database),
-        DeviationService(database),
-        QuirkProfileService(database, clock),
-        parts.commands,
-        ChargingProfileService(database, clock, protocol),
-        ConnectorScheduleService(database, parts.commands, clock, protocol),
-        ProfileInstaller(database, parts.commands, clock, protocol),
-        protocol,
-        HealthChecks(database.ping, lambda: parts.presence.reachable),
-        parts,
-    )

@@ -1,9 +1,11 @@
 """All metrics of the server, declared once. A module that measures imports its metrics from here.
 
 Names are `stationmaster_<what>_<unit>`. A label has few, fixed values: never an identity or an id tag.
+Each worker counts by itself; `ACROSS` says how their gauges become one, and counters are added up.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import HistogramMetricFamily, Metric
@@ -56,8 +58,38 @@ class CallSeconds(Collector):
             yield "+Inf" if bound_s == float("inf") else str(bound_s), float(total)
 
 
+# The processes
+BUILD_INFO = Gauge(
+    "stationmaster_build_info",
+    "Always 1; the labels say what runs.",
+    ["version", "commit", "python", "rust"],
+)
+WORKERS = Gauge("stationmaster_workers", "Workers that run.")
+WORKER_STARTS = Counter(
+    "stationmaster_worker_starts", "Workers that were started, by their place; above 1: it was replaced."
+)
+LOOP_LAG_SECONDS = Histogram(
+    "stationmaster_loop_lag_seconds",
+    "Delay of the ticks of the event loop, four per second, by worker.",
+    buckets=_SECONDS,
+)
+LOOP_LAG_WORST_SECONDS = Gauge(
+    "stationmaster_loop_lag_worst_seconds",
+    "Longest delay of a tick of the event loop in the last minute or two, by worker.",
+)
+
+# Health
+CHECK_STATE = Gauge(
+    "stationmaster_check_state",
+    "How each health check ended: 0 is ok, 1 a warning, 2 not ready.",
+    ["check"],
+)
+CLOCK_DIFFERENCE_SECONDS = Gauge(
+    "stationmaster_clock_difference_seconds", "Difference between the clocks of this host and the database."
+)
+
 # Connections of charge points
-CONNECTIONS_OPEN = Gauge("stationmaster_connections_open", "Charge points that are connected to this worker.")
+CONNECTIONS_OPEN = Gauge("stationmaster_connections_open", "Charge points that are connected.")
 CONNECTIONS_OPENED = Counter("stationmaster_connections_opened", "WebSocket connections that were accepted.")
 CONNECTIONS_CLOSED = Counter(
     "stationmaster_connections_closed", "WebSocket connections that ended.", ["reason"]
@@ -85,7 +117,19 @@ DEVIATIONS_SHED = Counter(
     "stationmaster_deviations_shed", "Deviations that are not counted for their charge point.", ["reason"]
 )
 LIMITS_HIT = Counter("stationmaster_limits_hit", "Number of times that a limit was reached.", ["limit"])
-LOOP_LAG_SECONDS = Gauge("stationmaster_loop_lag_seconds", "Delay of the last tick of the event loop.")
+TLS_FAILURES = Counter(
+    "stationmaster_tls_failures", "TLS sessions that failed before the login, by reason.", ["reason"]
+)
+CERTIFICATE_EXPIRES = Gauge(
+    "stationmaster_certificate_expires_timestamp_seconds",
+    "When the first certificate of the server expires, in seconds since 1970; 0 without TLS.",
+)
+
+SECURITY_EVENTS = Counter(
+    "stationmaster_security_events",
+    "Security events: those of charge points by whether they are critical, our own by their type.",
+    ["source", "kind"],
+)
 
 # Commands
 COMMANDS_ISSUED = Counter("stationmaster_commands_issued", "Commands that were recorded.", ["action"])
@@ -97,6 +141,30 @@ COMMAND_SECONDS = Histogram(
     "Time from the sending of a CALL to its result, by action.",
     ["action"],
     buckets=_SECONDS,
+)
+
+# DataTransfer
+WEBHOOK_ATTEMPTS = Counter(
+    "stationmaster_webhook_attempts", "Attempts to send an event to a webhook, by how they ended.", ["result"]
+)
+WEBHOOK_DEAD_LETTERS = Counter(
+    "stationmaster_webhook_dead_letters", "Events that were given up for a webhook after the last attempt."
+)
+DATA_TRANSFERS = Counter(
+    "stationmaster_data_transfers",
+    "DataTransfer messages of charge points, by what has answered them, and the status of the answer.",
+    ["answered_by", "status"],
+)
+DATA_TRANSFERS_SHED = Counter(
+    "stationmaster_data_transfers_shed",
+    "DataTransfer messages that are in no list of a tenant.",
+    ["reason"],
+)
+
+PLUG_AND_CHARGE_MESSAGES = Counter(
+    "stationmaster_plug_and_charge_messages",
+    "Messages of Plug & Charge inside DataTransfer, by how they were answered.",
+    ["message", "outcome"],
 )
 
 # Requests to servers of tenants
@@ -145,6 +213,11 @@ FRAME_LOG_SHED = Counter(
 )
 FRAME_LOG_WRITTEN = Counter("stationmaster_frame_log_written", "Frames that the frame log wrote.")
 
+# Events
+EVENTS_NUMBERED = Counter("stationmaster_events_numbered", "Events that this worker gave their positions.")
+
+EVENT_STREAMS = Gauge("stationmaster_event_streams", "Streams of events that are open.")
+
 # The live state
 REDIS_FAILURES = Counter("stationmaster_redis_failures", "Calls to Redis that failed.", ["operation"])
 PRESENCE_REPUBLISHED = Counter(
@@ -163,3 +236,22 @@ API_SECONDS = Histogram(
     ["method", "route"],
     buckets=_SECONDS,
 )
+
+ACROSS: Final[Mapping[str, Literal["sum", "least", "most", "by_worker"]]] = {
+    "stationmaster_build_info": "most",
+    "stationmaster_workers": "sum",
+    "stationmaster_worker_starts": "by_worker",
+    "stationmaster_loop_lag_seconds": "by_worker",
+    "stationmaster_loop_lag_worst_seconds": "by_worker",
+    "stationmaster_check_state": "most",
+    "stationmaster_clock_difference_seconds": "most",
+    "stationmaster_connections_open": "sum",
+    "stationmaster_certificate_expires_timestamp_seconds": "least",
+    "stationmaster_ledger_waiting": "sum",
+    "stationmaster_event_streams": "sum",
+    "stationmaster_transaction_ids_used_ratio": "most",
+}
+"""How the values of several workers become one: of each gauge, and of counters that are not added up.
+
+`by_worker`: each worker keeps its own value, under the label `worker`.
+"""

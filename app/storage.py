@@ -5,8 +5,9 @@ from typing import Self
 
 from app.charge_points.login_batcher import LoginBatcher
 from app.clock import Clock
-from app.database.database import Database
+from app.database.database import Database, PoolSizes
 from app.database.prepared import Prepared
+from app.events.sequencer import Sequencer
 from app.frame_log.recorder import FrameLog
 from app.quirks.service import QuirkReader
 from app.settings import Settings
@@ -25,6 +26,7 @@ class Storage:
     message_steps: Prepared
     """For messages of charge points that need one statement."""
     quirks: QuirkReader
+    sequencer: Sequencer
 
     @classmethod
     async def open(cls, url: str, settings: Settings, clock: Clock) -> Self:
@@ -32,16 +34,20 @@ class Storage:
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            RuntimeError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
+            UnfitServerError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
         """
-        database = await Database.open(url)
-        ledger = Ledger(database.url, settings=settings, clock=clock)
+        sizes = PoolSizes(settings.database_work_connections, settings.database_statement_connections)
+        database = await Database.open(url, sizes)
+        sequencer = Sequencer(database.url, settings, clock)
+        ledger = Ledger(database.url, settings=settings, clock=clock, events_committed=sequencer.wake)
         frame_log = FrameLog(database.url, settings=settings, clock=clock)
+        database.event_listeners.append(sequencer.wake)
+        sequencer.start()
         ledger.start()
         frame_log.start()
-        batcher = await LoginBatcher.open(database.url)
+        batcher = await LoginBatcher.open(database.url, sequencer.wake, sizes.statements)
         steps = (database.steps("commands"), database.steps("messages"))
-        return cls(database, ledger, frame_log, batcher, *steps, QuirkReader(database.reads))
+        return cls(database, ledger, frame_log, batcher, *steps, QuirkReader(database.reads), sequencer)
 
     async def close(self) -> None:
         """Commit all waiting records, flush the frame log, and close the connections."""
@@ -50,4 +56,5 @@ class Storage:
         await self.command_steps.close()
         await self.message_steps.close()
         await self.login_batcher.close()
+        await self.sequencer.close()
         await self.database.close()

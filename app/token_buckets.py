@@ -1,6 +1,10 @@
 """Limits how often something may happen within a minute, for each address, in the memory of one worker."""
 
 from dataclasses import dataclass
+from typing import Final
+
+_ROUNDING: Final = 1e-6
+"""Tokens that sums of fractions may lack: one that was counted twice, here and elsewhere, is still one."""
 
 
 @dataclass(slots=True)
@@ -19,6 +23,7 @@ class TokenBuckets:
     """
 
     def __init__(self, per_minute: int, most_keys: int) -> None:
+        self.per_minute = per_minute
         self._size = float(per_minute)
         self._most_keys = most_keys
         self._buckets: dict[tuple[str, ...], _Bucket] = {}
@@ -37,13 +42,27 @@ class TokenBuckets:
         if bucket is None:
             return 0.0
         tokens = self._level(bucket, now)
-        return 0.0 if tokens >= 1.0 else (1.0 - tokens) * 60.0 / self._size
+        return 0.0 if tokens >= 1.0 - _ROUNDING else (1.0 - tokens) * 60.0 / self._size
+
+    def remaining(self, key: tuple[str, ...], now: float) -> float:
+        """Return the tokens of a bucket; below zero if too many were taken at once."""
+        bucket = self._buckets.get(key)
+        return self._size if bucket is None else self._level(bucket, now)
 
     def take(self, key: tuple[str, ...], now: float, weight: float = 1.0) -> None:
         """Take `weight` tokens. Attempts that overlap may take a bucket below zero, by its size at most."""
-        bucket = self._buckets.pop(key, None)
+        bucket = self._buckets.get(key)
         tokens = self._size if bucket is None else self._level(bucket, now)
-        self._buckets[key] = _Bucket(max(tokens - weight, -self._size), now)
+        self._keep(key, _Bucket(max(tokens - weight, -self._size), now))
+
+    def lower(self, key: tuple[str, ...], now: float, tokens: float) -> None:
+        """Leave a bucket with `tokens` at most, because other workers have taken from it, too."""
+        if tokens < self.remaining(key, now):
+            self._keep(key, _Bucket(max(tokens, -self._size), now))
+
+    def _keep(self, key: tuple[str, ...], bucket: _Bucket) -> None:
+        self._buckets.pop(key, None)
+        self._buckets[key] = bucket
         if len(self._buckets) > self._most_keys:
             del self._buckets[next(iter(self._buckets))]
 

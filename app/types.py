@@ -24,6 +24,9 @@ SOURCE_PATTERN: Final = r"[ -~]{1,500}"
 ZONE_PATTERN: Final = r"[A-Za-z0-9+_/-]{1,60}"
 """The name of a time zone. A name that matches may still not exist."""
 
+USER_NAME_PATTERN: Final = r"[a-z0-9][a-z0-9._@+-]{0,99}"
+"""The name of a user, which may be a mail address. It is unique within the tenant."""
+
 TenantId = NewType("TenantId", int)
 """Primary key of a tenant. Every store and every builder of Redis keys needs one."""
 
@@ -44,8 +47,8 @@ WorkerId = NewType("WorkerId", str)
 CommandId = NewType("CommandId", str)
 """UUID text (36 characters): the id of a command, and the unique id of its CALL."""
 
-Scope = Literal["read", "command", "write", "admin"]
-"""A permission of an API key. No scope contains another."""
+Scope = Literal["read", "command", "write", "admin", "metrics"]
+"""A permission of an API key. No scope contains another. `metrics` is for keys of the platform."""
 
 Json = dict[str, Any]
 """A JSON object."""

@@ -24,6 +24,7 @@ from benchmarks import (
     rest,
     schedules,
     storm,
+    tls,
     wire,
 )
 from benchmarks.host import Cores, host_facts
@@ -42,6 +43,7 @@ _SERVER_PARTS: dict[str, tuple[str, Measure]] = {
     "durable": ("everything stored", durable.measure),
     "commands": ("commands, on one worker and across workers", commands.measure),
     "storm": ("the connection storm", storm.measure),
+    "tls": ("what TLS costs", tls.measure),
     "rest": ("hot reads of the REST API", rest.measure),
     "catalog": ("catalog documents", catalog.measure),
     "growth": ("the cost as work grows", growth.measure),
@@ -51,7 +53,7 @@ PARTS = ("micro", "schedules", *_SERVER_PARTS)
 
 def main(arguments: Sequence[str] | None = None, given: Engines | None = None) -> None:
     """Run the chosen parts. given: engines to use instead of private ones."""
-    options = _parse(arguments)
+    options = parse_arguments(arguments)
     plan: Plan = QUICK if options.quick else FULL if options.full else SHORT
     parts = options.only or list(PARTS)
     output: Path = options.output or _default_output(options.quick, options.only)
@@ -116,7 +118,8 @@ async def _with_server(
     return results
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments of the command line. None: those of this process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--quick",

@@ -6,7 +6,7 @@ system, in clock ticks of 10 ms. That is exact enough over seconds, and serves a
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +18,38 @@ _PROC = Path("/proc")
 class CpuUse:
     """CPU time in seconds. exact_s: user and system, from schedstat; the others have steps of 10 ms."""
 
-    exact_s: float
-    user_s: float
-    system_s: float
+    exact_s: float = 0.0
+    user_s: float = 0.0
+    system_s: float = 0.0
 
-    def since(self, earlier: "CpuUse") -> "CpuUse":
-        """Return the CPU time used since an earlier reading."""
+    def plus(self, other: "CpuUse") -> "CpuUse":
+        """Return the sum of two."""
         return CpuUse(
-            self.exact_s - earlier.exact_s, self.user_s - earlier.user_s, self.system_s - earlier.system_s
+            self.exact_s + other.exact_s, self.user_s + other.user_s, self.system_s + other.system_s
         )
+
+    def minus(self, other: "CpuUse") -> "CpuUse":
+        """Return the difference of two."""
+        return CpuUse(
+            self.exact_s - other.exact_s, self.user_s - other.user_s, self.system_s - other.system_s
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CpuReading:
+    """The CPU time of several processes since their starts, by process id."""
+
+    by_process: Mapping[int, CpuUse]
+
+    def since(self, earlier: "CpuReading") -> CpuUse:
+        """Return the CPU time that was used since an earlier reading.
+
+        A process that ended in between counts as zero. If it were subtracted, the sum could be negative.
+        """
+        used = CpuUse()
+        for process_id, use in self.by_process.items():
+            used = used.plus(use.minus(earlier.by_process.get(process_id, CpuUse())))
+        return used
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +74,15 @@ def family(root: int) -> list[int]:
     return found
 
 
-def cpu_use(processes: Iterable[int]) -> CpuUse:
-    """Return the CPU time of running processes since their start, of all threads together."""
-    exact_ns, user, system = 0, 0, 0
+def cpu_use(processes: Iterable[int]) -> CpuReading:
+    """Read the CPU time of running processes, each of all its threads together."""
+    found: dict[int, CpuUse] = {}
     for process_id in processes:
         fields = _stat(process_id)
-        if fields is None:
-            continue
-        exact_ns += _scheduled_ns(process_id)
-        user += int(fields[11])
-        system += int(fields[12])
-    return CpuUse(exact_ns / 1e9, user * TICK_S, system * TICK_S)
+        if fields is not None:
+            user_s, system_s = (int(field) * TICK_S for field in fields[11:13])
+            found[process_id] = CpuUse(_scheduled_ns(process_id) / 1e9, user_s, system_s)
+    return CpuReading(found)
 
 
 def memory(processes: Iterable[int]) -> Memory:

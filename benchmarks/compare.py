@@ -1,8 +1,9 @@
 """`python -m benchmarks.compare A.json B.json`: lists the figures that became worse or better from A to B.
 
 A figure has changed if the range of its rounds in A does not overlap the range in B, and its median has moved
-by more than a threshold. Figures of one round say nothing about noise, and are left out. The exit code is 1
-if a figure became worse, and 2 if there is nothing to compare.
+by more than a threshold. Figures of one round say nothing about noise, and are left out. So are those of
+other programs that were measured next to the server. The exit code is 1 if a figure became worse, and 2 if
+there is nothing to compare.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks.peers import PEERS
 from benchmarks.summary import Summary
 
 _THRESHOLD = 0.05
@@ -21,6 +23,10 @@ _SAME_HOST = ("cpu", "cores", "kernel", "python", "filesystem")
 _MORE_IS_BETTER = ("_per_s", "times_as_fast")
 # Figures that describe a round and not the server.
 _NEUTRAL = ("server_busy", "load_cpu_us", "load_busy", "overdue", "max_ms", "p999_ms")
+
+
+# What is measured next to the server says nothing about it, and changes with the package index.
+_PEERS = frozenset({*(peer.name for peer in PEERS), "fastapi_commits", "bare", "ocpp_payload", "ocpp_answer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,8 @@ def _figures(node: Any, path: str = "") -> Iterator[tuple[str, Summary]]:
                 yield path, cast(Summary, node)
             return
         for name, child in node.items():
-            yield from _figures(child, f"{path}.{name}" if path else name)
+            if name not in _PEERS:
+                yield from _figures(child, f"{path}.{name}" if path else name)
     elif isinstance(node, list):
         for index, child in enumerate(node):
             yield from _figures(child, f"{path}[{_row_name(child, index)}]")

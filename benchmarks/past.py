@@ -62,7 +62,12 @@ _LISTS: Final = {
     "list, no filter": "",
     "list, charge point": f"&charge_point={identity(0)}",
     "list, connector": f"&charge_point={identity(0)}&connector_id=2",
+    "list, connector of all charge points": "&connector_id=2",
     "list, tag": "&id_tag=TAG-40",
+    "list, tag at a charge point": f"&charge_point={identity(0)}&id_tag=TAG-40",
+    "list, tag on a connector, from a day on": "&id_tag=TAG-40&connector_id=2&from=2023-01-01T00:00:00Z",
+    "list, stopped": "&open=false",
+    "list, stopped of a connector": f"&charge_point={identity(0)}&connector_id=2&open=false",
     "list, open": "&open=true",
     "list, open of a charge point": f"&charge_point={identity(0)}&open=true",
     "list, a day long past": "&from=2023-01-01T00:00:00Z&to=2023-01-02T00:00:00Z",
@@ -102,7 +107,7 @@ async def measure(testbed: Testbed, server: Server, token: str) -> dict[str, flo
     found: dict[str, float] = {}
     async with connect(url, subprotocols=["ocpp1.6"], additional_headers=headers) as charge_point:  # type: ignore[list-item]
         found |= await _records(charge_point)
-    base = f"http://{HOST}:{server.port}/v1/transactions?limit=10"
+    base = f"http://{HOST}:{server.port}/v1/transactions?limit=50"
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
         for name, query in _LISTS.items():
             found[name] = await median_ms(partial(_listed, client, base + query))
@@ -123,6 +128,9 @@ async def _records(charge_point: ClientConnection) -> dict[str, float]:
     async def call(action: str, payload: dict[str, Any]) -> dict[str, Any]:
         await charge_point.send(json.dumps([2, str(time.perf_counter_ns()), action, payload]))
         kind, _, answer, *_ = json.loads(await charge_point.recv())
+        while kind == 2:
+            # The server asks for the state: skip that.
+            kind, _, answer, *_ = json.loads(await charge_point.recv())
         assert kind == 3, answer
         last[action] = answer
         result: dict[str, Any] = answer

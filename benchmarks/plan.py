@@ -57,7 +57,8 @@ class Plan:
         """Return how many charge points the parts need."""
         return max(
             *self.wire_sockets,
-            *self.durable_sockets,
+            # Plain and TLS at the same time.
+            max(self.durable_sockets) + max(*self.durable_sockets, self.storm_connections),
             *self.idle_steps,
             *self.growth_sockets,
             3 * self.idle_per_worker,

@@ -1,226 +1,252 @@
-"""Draws the figures as one SVG, for light and dark pages."""
+"""Draws the figures as one SVG with matplotlib: a panel for each part, each with its axis and its unit."""
 
-import math
-from collections.abc import Sequence
-from html import escape
-from typing import Any
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.report import GOALS
 from benchmarks.wire import OURS
 
-_WIDTH = 760
-_LEFT, _RIGHT = 190, 730
-_ROW = 22
-_STYLE = """
-text{font:13px system-ui,sans-serif;fill:#1f2933}
-.title{font-size:16px;font-weight:600}.note{font-size:12px;fill:#52606d}.end{text-anchor:end}.mid{text-anchor:middle}
-.page{fill:#fff}.grid{stroke:#d9dfe5}.ours{fill:#0b7285}
-.theirs{fill:#adb5bd}.second{fill:#74b816}.third{fill:#f08c00}
-.goal{stroke:#c92a2a;stroke-width:1.5;stroke-dasharray:5 4}.goaltext{fill:#c92a2a;font-size:12px}
-@media (prefers-color-scheme:dark){text{fill:#e4e7eb}.note{fill:#9aa5b1}.page{fill:#14181d}
-.grid{stroke:#323f4b}
-.ours{fill:#3bc9db}.theirs{fill:#697582}.second{fill:#94d82d}.third{fill:#ffa94d}
-.goal{stroke:#ff8787}.goaltext{fill:#ff8787}}
-"""
-
-Part = tuple[str, float]
-"""The style class and value of one piece of a bar."""
-
-
-class _Sheet:
-    """Collects SVG elements from top to bottom. y: where the next one goes."""
-
-    def __init__(self) -> None:
-        self._elements: list[str] = []
-        self.y = 24
-
-    def text(self, x: float, y: float, text: str, style: str = "") -> None:
-        self._elements.append(f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>')
-
-    def box(self, x: float, y: float, width: float, style: str) -> None:
-        shape = f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0.5):.1f}" height="13"/>'
-        self._elements.append(shape)
-
-    def line(self, x: float, top: float, bottom: float, style: str) -> None:
-        shape = f'<line class="{style}" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
-        self._elements.append(shape)
-
-    def heading(self, title: str, keys: Sequence[tuple[str, str]]) -> None:
-        self.text(16, self.y, title, "title")
-        self.y += 20
-        x = 16.0
-        for style, name in keys:
-            self.box(x, self.y - 11, 13, style)
-            self.text(x + 18, self.y, name, "note")
-            x += 40 + 6.6 * len(name)
-        self.y += 12
-
-    def svg(self) -> str:
-        height = self.y + 4
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-            f'height="{height}" role="img"><style>{_STYLE}</style>'
-            f'<rect class="page" width="{_WIDTH}" height="{height}"/>{"".join(self._elements)}</svg>\n'
-        )
+_WIDTH_IN: Final = 10.0
+_BAR_IN: Final = 0.22
+_FRAME_IN: Final = 1.4
+"""Height of a panel without its bars: title, axis and its label."""
+_LOG_FROM: Final = 8.0
+"""A bar that is so many times as short as the longest one could not be seen on a linear scale."""
+_ROOM_FOR_NOTES: Final = 1.6
+_COLOURS: Final = {
+    "Stationmaster": "#0b7285",
+    "Stationmaster, Rust alone": "#3bc9db",
+    "other program": "#adb5bd",
+    "PostgreSQL": "#f08c00",
+    "Redis": "#74b816",
+    "p50": "#0b7285",
+    "p99": "#3bc9db",
+}
+"""The colours of what is measured."""
 
 
-def draw(results: dict[str, Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One figure. series: a key of `_COLOURS`; note: behind the value, empty if there is none."""
+
+    series: str
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The figures of one part.
+
+    Attributes:
+        title: What was measured.
+        axis: The unit of the values.
+        rows: The bars of each label, from top to bottom.
+        goal: A value and its name, None if there is none.
+    """
+
+    title: str
+    axis: str
+    rows: Sequence[tuple[str, Sequence[Bar]]]
+    goal: tuple[float, str] | None = None
+
+    @property
+    def bars(self) -> list[Bar]:
+        """All bars from top to bottom."""
+        return [bar for _, bars in self.rows for bar in bars]
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether the shortest bar could not be seen otherwise."""
+        values = [bar.value for bar in self.bars if bar.value > 0.0]
+        return max(values) > _LOG_FROM * min(values)
+
+
+def draw(results: Mapping[str, Any]) -> str:
     """Return the SVG of all parts in the results."""
-    sheet = _Sheet()
-    if "micro" in results:
-        _draw_micro(sheet, results["micro"])
-    if "wire" in results:
-        _draw_wire(sheet, results["wire"])
-    if "durable" in results:
-        _draw_durable(sheet, results["durable"])
-    if "storm" in results:
-        _draw_storm(sheet, results["storm"])
-    if "commands" in results:
-        _draw_commands(sheet, results["commands"])
-    if "growth" in results:
-        _draw_growth(sheet, results["growth"])
-    if "idle" in results:
-        _draw_idle(sheet, results["idle"])
-    if "catalog" in results:
-        _draw_catalog(sheet, results["catalog"])
+    with mpl.rc_context({"font.size": 9.0, "svg.hashsalt": "stationmaster", "svg.fonttype": "none"}):
+        text = io.StringIO()
+        figure_of(results).savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def figure_of(results: Mapping[str, Any]) -> Figure:
+    """Return the figure of all parts in the results."""
+    panels = [panel_of(results[name]) for name, panel_of in _PANELS.items() if name in results]
+    heights = [_FRAME_IN + _BAR_IN * (len(panel.bars) + len(panel.rows)) for panel in panels]
     host = results["host"]
     commit = (host["commit"] or "no commit")[:10]
-    sheet.text(16, sheet.y, f"{host['cpu']}, {host['cores']} cores, {host['at'][:10]}, {commit}", "note")
-    sheet.y += 12
-    return sheet.svg()
+    figure = Figure(figsize=(_WIDTH_IN, sum(heights) + 0.4), layout="constrained")
+    figure.suptitle(f"{host['cpu']}, {host['cores']} cores, {host['at'][:10]}, {commit}", fontsize=8.0)
+    axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
+    for panel, one in zip(panels, axes[:, 0], strict=True):
+        _draw(panel, one)
+    return figure
 
 
-def _draw_micro(sheet: _Sheet, micro: dict[str, Any]) -> None:
-    keys = [("ours", "Stationmaster, from Python"), ("theirs", "PyPI package ocpp")]
-    rust = micro.get("rust", {}).get("judge_tolerant")
-    if rust:
-        keys.insert(0, ("second", "Stationmaster, Rust alone"))
-    sheet.heading("Parse and validate one frame: CPU microseconds, logarithmic", keys)
-    frames = micro["python"]["frames"]
-    low, high = 0.1, max(row["ocpp_payload"]["highest"] for row in frames.values()) * 40
-    top = sheet.y
-    for name, row in frames.items():
-        bars: list[tuple[str, float, str]] = []
-        if rust:
-            bars.append(("second", rust[name]["median"] / 1000.0, ""))
-        bars.append(("ours", row["payload"]["median"], ""))
-        times = f" ({row['payload_times_faster']:.0f} times)"
-        bars.append(("theirs", row["ocpp_payload"]["median"], times))
-        sheet.text(_LEFT - 10, sheet.y + 8 * len(bars) + 3, f"{name}, {row['bytes']} B", "end")
-        for style, value, note in bars:
-            width = (_RIGHT - _LEFT) * math.log(max(value, low) / low) / math.log(high / low)
-            sheet.box(_LEFT, sheet.y, width, style)
-            sheet.text(_LEFT + width + 6, sheet.y + 11, f"{_short(value)}{note}", "note")
-            sheet.y += 15
-        sheet.y += 8
-    sheet.line(_LEFT, top, sheet.y - 8, "grid")
-    sheet.y += 26
+def _draw(panel: Panel, axes: Axes) -> None:
+    places: list[float] = []
+    labels: list[str] = []
+    place = 0.0
+    for label, bars in panel.rows:
+        places.append(place + (len(bars) - 1) / 2.0)
+        labels.append(label)
+        for bar in bars:
+            axes.barh(place, bar.value, height=0.85, color=_COLOURS[bar.series], label=bar.series)
+            text = f"{_short(bar.value)}{bar.note}"
+            axes.annotate(
+                text, (bar.value, place), (4, 0), textcoords="offset points", va="center", fontsize=8.0
+            )
+            place += 1.0
+        place += 1.0
+    axes.set_yticks(places, labels)
+    axes.invert_yaxis()
+    axes.set_title(panel.title, loc="left", fontweight="bold", pad=20.0)
+    values = [bar.value for bar in panel.bars if bar.value > 0.0] + ([panel.goal[0]] if panel.goal else [])
+    if panel.is_logarithmic:
+        low, high = min(values) / 2.0, max(values)
+        axes.set_xscale("log")
+        axes.set_xlim(low, high * (high / low) ** (0.5 * (_ROOM_FOR_NOTES - 1.0)))
+        axes.xaxis.set_major_locator(LogLocator(base=10.0, numticks=12))
+    else:
+        axes.set_xlim(0.0, max(values) * _ROOM_FOR_NOTES)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axes.set_xlabel(panel.axis + (", logarithmic" if panel.is_logarithmic else ""))
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", color="#d9dfe5", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    if panel.goal is not None:
+        axes.axvline(panel.goal[0], color="#c92a2a", linestyle="--", linewidth=1.2, label=panel.goal[1])
+    handles, names = axes.get_legend_handles_labels()
+    known = dict(zip(names, handles, strict=True))
+    # Between title and bars: inside it would hide notes.
+    axes.legend(
+        list(known.values()),
+        list(known),
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderpad=0.1,
+        ncols=4,
+        fontsize=8.0,
+        frameon=False,
+    )
 
 
 def _short(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ") if value >= 100.0 else f"{value:.3g}"
 
 
-def _draw_wire(sheet: _Sheet, wire: dict[str, Any]) -> None:
-    sheet.heading("Without storage: CPU microseconds of the server per frame", [("ours", "server")])
-    rows: list[tuple[str, list[Part], str]] = []
+def _micro(micro: Mapping[str, Any]) -> Panel:
+    rust = micro.get("rust", {}).get("judge_tolerant")
+    rows = []
+    for name, row in micro["python"]["frames"].items():
+        bars = [] if rust is None else [Bar("Stationmaster, Rust alone", rust[name]["median"] / 1000.0)]
+        bars.append(Bar("Stationmaster", row["payload"]["median"]))
+        times = f", {row['payload_times_faster']:.0f} times"
+        bars.append(Bar("other program", row["ocpp_payload"]["median"], times))
+        rows.append((f"{name}, {row['bytes']} B", bars))
+    return Panel("Parse and validate one frame, next to the package ocpp", "microseconds of CPU", rows)
+
+
+def _wire(wire: Mapping[str, Any]) -> Panel:
+    rows = []
     for scenario in ("meter_values", "heartbeat"):
-        row = wire[scenario][-1]
         for name in wire["servers"]:
-            figures = row[name]
-            note = f"{figures['server_cpu_us']['median']:.1f}, {figures['frames_per_s']['median']:.0f}/s"
-            style = "ours" if name == OURS else "theirs"
-            rows.append((f"{scenario}, {name}", [(style, figures["server_cpu_us"]["median"])], note))
-    _bars(sheet, rows, GOALS["wire_us"], "goal")
+            figures = wire[scenario][-1][name]
+            rate = f" us, {_short(figures['frames_per_s']['median'])} frames/s"
+            series = "Stationmaster" if name == OURS else "other program"
+            rows.append((f"{scenario}, {name}", [Bar(series, figures["server_cpu_us"]["median"], rate)]))
+    goal = (GOALS["wire_us"], "goal for meter_values")
+    return Panel("Without storage, next to other servers", "microseconds of CPU for each frame", rows, goal)
 
 
-def _draw_durable(sheet: _Sheet, durable: dict[str, Any]) -> None:
-    keys = [("ours", "server"), ("third", "PostgreSQL"), ("second", "Redis")]
-    sheet.heading("Everything stored, closed loop: CPU microseconds per frame", keys)
-    rows: list[tuple[str, list[Part], str]] = []
+def _durable(durable: Mapping[str, Any]) -> Panel:
+    rows = []
     for scenario, found in durable.items():
         for row in found if isinstance(found, list) else ():
-            names = (("ours", "server"), ("third", "postgres"), ("second", "redis"))
-            parts = [(style, row[f"{name}_cpu_us"]["median"]) for style, name in names]
             rate, tail = row["frames_per_s"]["median"], row["p99_ms"]["median"]
-            note = f"server {parts[0][1]:.0f}, {rate:.0f}/s, p99 {tail:.1f} ms"
-            rows.append((f"{scenario}, {row['sockets']}", parts, note))
-    _bars(sheet, rows, GOALS["durable_us"], "goal for the server, meter_values")
+            note = f" us, {_short(rate)} frames/s, p99 {tail:.1f} ms"
+            bars = [Bar("Stationmaster", row["server_cpu_us"]["median"], note), *_engines(row)]
+            rows.append((f"{scenario}, {row['sockets']} sockets", bars))
+    goal = (GOALS["durable_us"], "goal for the server, meter_values")
+    return Panel("Everything stored, closed loop", "microseconds of CPU for each frame", rows, goal)
 
 
-def _draw_storm(sheet: _Sheet, storm: dict[str, Any]) -> None:
-    sheet.heading("Connection storm: connections per second", [("ours", "with authentication and boot")])
-    rows: list[tuple[str, list[Part], str]] = []
-    for name, style in ((OURS, "ours"), ("fastapi_echo", "theirs")):
-        rate = storm[name]["connections_per_s"]["median"]
-        rows.append((name, [(style, rate)], f"{rate:.0f}, {storm[name]['server_cpu_us']['median']:.0f} us"))
-    _bars(sheet, rows, GOALS["storm_connections_per_s"], "goal")
+def _engines(row: Mapping[str, Any]) -> list[Bar]:
+    engines = (("PostgreSQL", "postgres"), ("Redis", "redis"))
+    return [Bar(series, row[f"{name}_cpu_us"]["median"]) for series, name in engines]
 
 
-def _draw_commands(sheet: _Sheet, commands: dict[str, Any]) -> None:
-    sheet.heading("Commands, REST to socket to REST: milliseconds", [("ours", "p50"), ("second", "to p99")])
-    rows: list[tuple[str, list[Part], str]] = []
-    for name in ("same_worker", "across_workers"):
-        middle, tail = (commands[name][figure]["median"] for figure in ("p50_ms", "p99_ms"))
-        parts = [("ours", middle), ("second", tail - middle)]
-        rows.append((name.replace("_", " "), parts, f"{middle:.1f}, p99 {tail:.1f}"))
-    _bars(sheet, rows, GOALS["command_across_p99_ms"], "goal for p99 across workers")
+def _storm(storm: Mapping[str, Any]) -> Panel:
+    rows = []
+    for name, series in ((OURS, "Stationmaster"), ("fastapi_echo", "other program")):
+        note = f"/s, {_short(storm[name]['server_cpu_us']['median'])} us of CPU each"
+        rows.append((name, [Bar(series, storm[name]["connections_per_s"]["median"], note)]))
+    goal = (GOALS["storm_connections_per_s"], "goal: at least")
+    return Panel("Connection storm, with authentication and boot", "connections per second", rows, goal)
 
 
-def _draw_growth(sheet: _Sheet, growth: dict[str, Any]) -> None:
-    title = f"As work grows: CPU microseconds per durable MeterValues at {growth['rate_per_s']:.0f}/s"
-    sheet.heading(title, [("ours", "server"), ("third", "PostgreSQL")])
-    rows: list[tuple[str, list[Part], str]] = []
+def _commands(commands: Mapping[str, Any]) -> Panel:
+    rows = [
+        (
+            name.replace("_", " "),
+            [Bar(series, commands[name][f"{series}_ms"]["median"], " ms") for series in ("p50", "p99")],
+        )
+        for name in ("same_worker", "across_workers")
+    ]
+    goal = (GOALS["command_across_p99_ms"], "goal for p99 across workers")
+    return Panel("Commands, REST to socket to REST", "milliseconds", rows, goal)
+
+
+def _growth(growth: Mapping[str, Any]) -> Panel:
+    rows = []
     for size, label in (("sockets", "charge points"), ("rows", "rows stored")):
         for row in growth[size]:
-            figures = [row[f"{name}_cpu_us"]["median"] for name in ("server", "postgres")]
-            parts = list(zip(("ours", "third"), figures, strict=True))
-            rows.append((f"{row[size]} {label}", parts, f"{figures[0]:.0f}, {figures[1]:.0f}"))
-    _bars(sheet, rows, None, "")
+            bars = [
+                Bar("Stationmaster", row["server_cpu_us"]["median"]),
+                Bar("PostgreSQL", row["postgres_cpu_us"]["median"]),
+            ]
+            rows.append((f"{row[size]} {label}", bars))
+    title = f"As work grows: durable MeterValues at {growth['rate_per_s']:.0f}/s"
+    return Panel(title, "microseconds of CPU for each frame", rows)
 
 
-def _draw_idle(sheet: _Sheet, idle: dict[str, Any]) -> None:
+def _idle(idle: Mapping[str, Any]) -> Panel:
     each = idle["resident_bytes_per_connection"] / 1000.0
-    sheet.heading(f"Idle connections: resident memory of the server, {each:.1f} KB each", [("ours", "MB")])
     rows = [
-        (f"{point['connections']} connections", [("ours", point["resident_bytes"] / 1e6)], "")
+        (f"{point['connections']} connections", [Bar("Stationmaster", point["resident_bytes"] / 1e6, " MB")])
         for point in idle["points"]
     ]
-    _bars(sheet, [(name, parts, f"{parts[0][1]:.1f}") for name, parts, _ in rows], None, "")
+    return Panel(f"Idle connections, {each:.1f} KB each", "MB of resident memory", rows)
 
 
-def _draw_catalog(sheet: _Sheet, catalog: dict[str, Any]) -> None:
-    sheet.heading(
-        "Cached catalog document: throughput relative to a bare Starlette route", [("ours", "percent")]
-    )
-    rows: list[tuple[str, list[Part], str]] = []
+def _catalog(catalog: Mapping[str, Any]) -> Panel:
+    rows = []
     for path, document in catalog["documents"].items():
         for way in ("asgi", "http"):
+            rate = document[way]["catalog"]["requests_per_s"]["median"]
+            note = f" %, {_short(rate)} requests/s"
             share = document[way]["throughput_of_bare"] * 100.0
-            note = f"{share:.0f} %: {document[way]['catalog']['requests_per_s']['median']:.0f}/s"
-            rows.append((f"{path.rpartition('/')[2]}, {way}", [("ours", share)], note))
-    _bars(sheet, rows, GOALS["catalog_share"] * 100.0, "goal")
+            rows.append((f"{path.rpartition('/')[2]}, {way}", [Bar("Stationmaster", share, note)]))
+    goal = (GOALS["catalog_share"] * 100.0, "goal: at least")
+    return Panel("Cached catalog document", "percent of the requests of a bare Starlette route", rows, goal)
 
 
-def _bars(
-    sheet: _Sheet, rows: Sequence[tuple[str, Sequence[Part], str]], goal: float | None, goal_name: str
-) -> None:
-    """Draw bars of one linear scale, with room for a note after the longest."""
-    longest = max(*(sum(value for _, value in parts) for _, parts, _ in rows), goal or 0.0)
-    scale = (_RIGHT - _LEFT) * 0.66 / longest
-    top = sheet.y
-    for name, parts, note in rows:
-        sheet.text(_LEFT - 10, sheet.y + 11, name, "end")
-        x = float(_LEFT)
-        for style, value in parts:
-            sheet.box(x, sheet.y, value * scale, style)
-            x += value * scale
-        sheet.text(x + 8, sheet.y + 11, note, "note")
-        sheet.y += _ROW
-    sheet.line(_LEFT, top, sheet.y - 6, "grid")
-    if goal is not None:
-        x = _LEFT + goal * scale
-        sheet.line(x, top - 3, sheet.y - 4, "goal")
-        sheet.text(x, sheet.y + 8, goal_name, "goaltext mid")
-        sheet.y += 14
-    sheet.y += 26
+_PANELS: Final = {
+    "micro": _micro,
+    "wire": _wire,
+    "durable": _durable,
+    "storm": _storm,
+    "commands": _commands,
+    "growth": _growth,
+    "idle": _idle,
+    "catalog": _catalog,
+}
+"""The panels of each part, in their order."""

@@ -19,6 +19,9 @@ GOALS = {
     "idle_bytes": 6_000.0,
     "three_workers_bytes": 450e6,
     "storm_connections_per_s": 1_500.0,
+    "tls_times": 1.5,
+    "tls_connections_per_s": 500.0,
+    "tls_idle_bytes": 25_000.0,
     "command_p99_ms": 4.0,
     "command_across_p99_ms": 8.0,
     "catalog_share": 0.9,
@@ -43,6 +46,17 @@ _LOAD_COLUMNS = {
     "load us": ("load_cpu_us", 1),
 }
 """By heading: the name of the figure, and its number of decimals."""
+
+_STORM_COLUMNS = {
+    "connections/s": ("connections_per_s", 0),
+    "p50 ms": ("p50_ms", 1),
+    "p99 ms": ("p99_ms", 1),
+    "server us": ("server_cpu_us", 0),
+    "busy": ("server_busy", 2),
+    "PostgreSQL us": ("postgres_cpu_us", 0),
+    "Redis us": ("redis_cpu_us", 0),
+    "load us": ("load_cpu_us", 0),
+}
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -210,23 +224,33 @@ def _commands(commands: dict[str, Any]) -> list[str]:
 
 
 def _storm(storm: dict[str, Any]) -> list[str]:
-    columns = {
-        "connections/s": ("connections_per_s", 0),
-        "p50 ms": ("p50_ms", 1),
-        "p99 ms": ("p99_ms", 1),
-        "server us": ("server_cpu_us", 0),
-        "busy": ("server_busy", 2),
-        "PostgreSQL us": ("postgres_cpu_us", 0),
-        "Redis us": ("redis_cpu_us", 0),
-        "load us": ("load_cpu_us", 0),
-    }
     names = ("stationmaster", "fastapi_echo")
     return [
         f"## Connection storm: {storm['connections']} connections, {storm['at_once']} at once",
         "",
-        *_table(["", *columns], [[name, *_cells(storm[name], columns)] for name in names]),
+        *_table(["", *_STORM_COLUMNS], [[name, *_cells(storm[name], _STORM_COLUMNS)] for name in names]),
         "",
         f"Goal: {GOALS['storm_connections_per_s']:.0f} connections/s with authentication and boot.",
+    ]
+
+
+def _tls(tls: dict[str, Any]) -> list[str]:
+    names = ("plain", "tls")
+    idle = tls["idle_bytes_per_connection"]
+    return [
+        f"## TLS: {tls['sockets']} sockets, an ECDSA certificate",
+        "",
+        *_load_table((f"{name}: meter_values", tls["durable"][name]) for name in names),
+        "",
+        *_table(
+            ["storm", *_STORM_COLUMNS],
+            [[name, *_cells(tls["storm"][name], _STORM_COLUMNS)] for name in names],
+        ),
+        "",
+        f"A stored MeterValues takes {tls['durable_cpu_ratio']:.2f} times the CPU time of plain; goal "
+        f"{GOALS['tls_times']:.1f}. Goal of the storm: {GOALS['tls_connections_per_s']:.0f} connections/s. "
+        f"An idle connection takes {idle['tls'] / 1000:.1f} KB, plain {idle['plain'] / 1000:.1f} KB; goal "
+        f"{GOALS['tls_idle_bytes'] / 1000:.0f} KB.",
     ]
 
 
@@ -303,6 +327,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "durable": _durable,
     "commands": _commands,
     "storm": _storm,
+    "tls": _tls,
     "idle": _idle,
     "rest": _rest,
     "catalog": _catalog,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.accounting import CpuUse, cpu_use
+from benchmarks.accounting import CpuReading, cpu_use
 from benchmarks.load import Fleet, LoadError, Run
 from benchmarks.summary import summarize
 from benchmarks.testbed import Server, Testbed
@@ -72,9 +72,9 @@ def processes_of(testbed: Testbed | None) -> tuple[Iterable[int], Iterable[int]]
 @dataclass(frozen=True, slots=True)
 class _Usage:
     at: float
-    server: CpuUse
-    postgres: CpuUse
-    redis: CpuUse
+    server: CpuReading
+    postgres: CpuReading
+    redis: CpuReading
 
     @classmethod
     def now(cls, subject: Measured) -> "_Usage":

@@ -35,7 +35,7 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
             subjects[name] = Measured(target, fleet, engines)
         for _ in range(plan.storm_rounds):
             for name, subject in subjects.items():
-                rounds[name].append(await _storm(subject, plan))
+                rounds[name].append(await storm_round(subject, plan))
                 # The work of the server after connections have closed must not count in the next round.
                 await asyncio.sleep(plan.storm_settle_s)
     return {
@@ -45,7 +45,8 @@ async def measure(testbed: Testbed, cores: Cores, plan: Plan, directory: Path) -
     }
 
 
-async def _storm(subject: Measured, plan: Plan) -> Figures:
+async def storm_round(subject: Measured, plan: Plan) -> Figures:
+    """Connect all charge points, hang up, and return the figures of that."""
     postgres, redis = processes_of(subject.testbed)
     before = [cpu_use(processes) for processes in (subject.server.processes, postgres, redis)]
     figures = await subject.fleet.connect(plan.storm_connections, at_once=plan.storm_at_once)

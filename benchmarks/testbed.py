@@ -72,12 +72,16 @@ class Testbed:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. url: for charge points, without the identity; processes: all its processes."""
+    """A running server.
+
+    url, tls_url: for charge points, without the identity; processes: all its processes.
+    """
 
     port: int
     url: str
     processes: list[int]
     expect: Literal["result", "echo"] = "result"
+    tls_url: str | None = None
 
 
 @contextmanager
@@ -107,9 +111,14 @@ async def running_testbed(
         data_directory=directory / "data",
         credential_pepper=_PEPPER,
         log_level="warning",
-        # A closed loop sends as fast as it is answered, and would reach the limits of one charge point.
+        # A closed loop sends as fast as it is answered, and would reach all these limits.
         rate_per_s=1_000_000.0,
         rate_burst=1_000_000,
+        requests_of_key_per_minute=100_000_000,
+        requests_of_address_per_minute=100_000_000,
+        commands_of_tenant_per_minute=100_000_000,
+        messages_of_tenant_per_minute=1_000_000_000,
+        message_bytes_of_tenant_per_minute=2**40,
     )
     async with start_embedded(settings) as engines:
         settings = settings.model_copy(
@@ -145,6 +154,8 @@ async def running_server(
     workers: int = 1,
     stored: bool = True,
     is_crowd: bool = True,
+    certificate: Path | None = None,
+    has_public_url: bool = False,
 ) -> AsyncIterator[Server]:
     """Run `stationmaster serve` on the core of the server, with all its workers.
 
@@ -155,20 +166,32 @@ async def running_server(
         workers: How many.
         stored: False replaces its ledger by one that acknowledges at once, see `benchmarks.unstored`.
         is_crowd: Let one address open thousands of connections at once, as a load generator does.
+        certificate: Serve TLS, too, with this certificate and key in one file.
+        has_public_url: Let charge points fetch files from it.
 
     Raises:
         RuntimeError: it does not start; the text is the end of its output.
     """
     port = free_port()
-    crowd = {"accepts_per_s": 1_000_000.0, "anonymous_connections_per_address": 1_000_000} if is_crowd else {}
-    settings = testbed.settings.model_copy(update={"port": port, "workers": workers, **crowd})
+    unlimited = {
+        "accepts_per_s": 1_000_000.0,
+        "anonymous_connections_per_address": 1_000_000,
+        "anonymous_connections": 1_000_000,
+    }
+    crowd = unlimited if is_crowd else {}
+    tls_port = None if certificate is None else free_port()
+    tls = {} if certificate is None else {"tls_port": tls_port, "tls_certificates": [str(certificate)]}
+    address = {"public_url": f"http://{HOST}:{port}"} if has_public_url else {}
+    changes = {"port": port, "workers": workers, **crowd, **tls, **address}
+    settings = testbed.settings.model_copy(update=changes)
     command = [str(Path(sys.executable).with_name("stationmaster")), "serve"]
     if not stored:
         command = [sys.executable, "-m", "benchmarks.unstored"]
     log = directory / f"server-{port}.log"
     with pinned_process(command, settings.environment(), cores, log) as process:
         await wait_until_serving(process, port, log)
-        yield Server(port, f"ws://{HOST}:{port}/ocpp/{TENANT}", family(process.pid))
+        tls_url = None if tls_port is None else f"wss://{HOST}:{tls_port}/ocpp/{TENANT}"
+        yield Server(port, f"ws://{HOST}:{port}/ocpp/{TENANT}", family(process.pid), tls_url=tls_url)
 
 
 @asynccontextmanager

@@ -17,7 +17,8 @@ from app.ocpp import FrameBuffer
 from app.server.listener import open_listener
 from app.server.worker import WorkerServer, make_config
 from app.settings import Settings, load_settings
-from app.transactions.ledger import Ledger, answered
+from app.transactions.batch_writer import answered
+from app.transactions.ledger import Ledger
 from app.transactions.records import (
     LedgerRecord,
     StopRecorded,
@@ -83,7 +84,7 @@ def main() -> None:
     ours, theirs = socket.socketpair()
     # `ours` stays open. If it closed, the worker would take the supervisor for dead.
     with listener, ours, theirs:
-        WorkerServer(make_config(settings), theirs).run(sockets=[listener.for_worker()])
+        WorkerServer(make_config(settings), theirs).run(sockets=listener.for_worker().all())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
 """Configure the test run. The fixtures live in tests/support, so that every test can use them."""
 
+import gc
+
 import pytest
 import structlog
+
+# Modules and collected tests stay until the end. The collector would visit them again and again: while they
+# are loaded, which takes a third of that time, and while tests run. See `pytest_collection_finish`.
+gc.disable()
 
 # Before the plugins are imported: their assertions then explain themselves as those of tests do.
 pytest.register_assert_rewrite("tests.support")
@@ -10,7 +16,9 @@ pytest_plugins = [
     "tests.support.api_fixtures",
     "tests.support.browser",
     "tests.support.catalog",
+    "tests.support.console",
     "tests.support.engines",
+    "tests.support.gateway_fixtures",
     "tests.support.live_fixtures",
     "tests.support.processes",
     "tests.support.server",
@@ -28,12 +36,25 @@ structlog.configure(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the end-to-end tests as slow: each starts servers of its own. Files with slow tests come first.
+    """Mark the end-to-end tests, and what is long, as slow. Files with slow tests come first.
 
     Processes take the files in this order. If a slow file came last, all others would wait for it.
     """
     for item in items:
-        if item.nodeid.startswith("tests/system/"):
+        if item.nodeid.startswith("tests/system/") or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Exclude what is loaded from garbage collections, and let them begin."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a row by its argument if its text is long: certificates differ from process to process."""
+    return argname if isinstance(val, str | bytes) and len(val) > 200 else None

@@ -3,8 +3,9 @@
 import asyncio
 import inspect
 import json
+from collections.abc import Coroutine
 from functools import partial
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -32,13 +33,16 @@ def test_handlers_of_billing_messages_return_recordings_and_only_they(action: st
     assert (get_origin(returned) is Recording) == MESSAGES[action]["billing"]
 
 
-@pytest.mark.parametrize(
-    ("action", "payload"),
-    [("Heartbeat", v16.HeartbeatResponse), ("DataTransfer", v16.DataTransferResponse)],
-)
-def test_handlers_without_a_wait_return_their_payload(action: str, payload: type) -> None:
-    assert get_type_hints(function_of(action))["return"] is payload
-    assert not inspect.iscoroutinefunction(function_of(action))
+def test_a_handler_without_a_wait_returns_its_payload() -> None:
+    assert get_type_hints(function_of("Heartbeat"))["return"] is v16.HeartbeatResponse
+    assert not inspect.iscoroutinefunction(function_of("Heartbeat"))
+
+
+def test_data_transfer_waits_only_if_a_server_is_asked() -> None:
+    returned = get_type_hints(function_of("DataTransfer"))["return"]
+    assert get_args(returned)[0] is v16.DataTransferResponse
+    assert get_origin(get_args(returned)[1]) is Coroutine
+    assert not inspect.iscoroutinefunction(function_of("DataTransfer"))
 
 
 @pytest.mark.parametrize("action", ["Authorize", "BootNotification", "StatusNotification"])

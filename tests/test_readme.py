@@ -32,7 +32,9 @@ def test_the_walk_from_a_tenant_to_its_transactions_works_literally(data_directo
     env = environment(data_directory / "data", STATIONMASTER_PORT="0", STATIONMASTER_LOG_LEVEL="error")
     with serving(env) as (process, url):
         # The only change: the server of the test has another port.
-        text = "\n".join(walk).replace("127.0.0.1:8080", url.removeprefix("http://"))
+        text = "\n".join([*walk, *commands_of("The protocol as an API")]).replace(
+            "127.0.0.1:8080", url.removeprefix("http://")
+        )
         text = text.replace(
             "stationmaster simulate", f"stationmaster simulate --url {url.replace('http', 'ws', 1)}"
         )
@@ -51,12 +53,13 @@ def test_the_walk_from_a_tenant_to_its_transactions_works_literally(data_directo
         process.wait(timeout=60)
     assert result.returncode == 0, result.stderr
     assert "connected 20/20, charging connectors " in result.stdout
-    _, tag, command, transactions, running = documents_in(result.stdout)
+    _, tag, command, transactions, running, verdict = documents_in(result.stdout)
     assert tag["id_tag"] == "B4A63CDF"
     assert command["state"] == "accepted"
     (item,) = transactions["items"]
     assert (item["charge_point"], item["id_tag"]) == ("SIM-00001", "B4A63CDF")
     assert running["items"]
+    assert [violation["pointer"] for violation in verdict["violations"]] == ["/chargePointModel"]
 
 
 def documents_in(output: str) -> list[dict[str, Any]]:

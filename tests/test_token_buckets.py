@@ -48,3 +48,12 @@ def test_the_oldest_key_is_forgotten_first() -> None:
     assert len(limit) == 100
     assert limit.retry_after_s(KEY, 0.0) == 0.0
     assert limit.retry_after_s(("address-0",), 0.0) > 0.0
+
+
+def test_what_rounding_takes_is_no_token() -> None:
+    limit = TokenBuckets(2, most_keys=100)
+    limit.take(KEY, 1000.1)
+    limit.lower(KEY, 1000.1, 1.0 - 1e-12)
+    assert limit.retry_after_s(KEY, 1000.1) == 0.0
+    limit.lower(KEY, 1000.1, 0.9)
+    assert limit.retry_after_s(KEY, 1000.1) == pytest.approx(3.0)

@@ -4,7 +4,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from app.audit.records import Act
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
 from app.web.wording import LINE_PATTERN
 
@@ -15,11 +14,13 @@ Reason = Annotated[
 
 
 class AuditEntry(Resource):
-    """Something that a person did to a record."""
+    """Something that a key or a person did."""
 
     at: Instant
-    actor: str = Field(description="Who did it: `key:` and the prefix of the API key.")
-    act: Act
+    actor: str = Field(
+        description="Who did it: `key:` and the prefix of the API key, or `user:` and the name of the user."
+    )
+    act: str = Field(description="What was done: mostly the name of the operation of this API.")
     subject: str = Field(description="Path of what was changed.")
     reason: str = Field(description="Why, in the words of who did it; empty if the act asks for no reason.")
     details: Json = Field(description="What was set.")

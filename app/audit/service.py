@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.audit.records import AuditEntryRecord
+from app.audit.records import AuditEntryRecord, NewAuditEntry
 from app.audit.store import AuditStore
+from app.clock import Clock
 from app.database.database import Database
 from app.types import TenantId
 
@@ -13,6 +14,16 @@ class AuditService:
     """The use cases of the audit."""
 
     database: Database
+    clock: Clock
+
+    async def note(self, entry: NewAuditEntry) -> None:
+        """Store an entry about something that is done already.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        async with self.database.tenant(entry.tenant_id) as work:
+            await AuditStore(work).add(entry)
 
     async def page(self, tenant_id: TenantId, limit: int, after: int | None) -> list[AuditEntryRecord]:
         """Return entries, the newest first. after: id of the last one seen."""

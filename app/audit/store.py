@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
+from app.acting import note_audited
 from app.audit import tables
-from app.audit.records import AuditEntryRecord, NewAuditEntry
+from app.audit.records import ABOUT_BILLS, AuditEntryRecord, NewAuditEntry
 from app.database.prepared import Connection
 from app.database.repository import Repository, columns_of
 from app.database.text import clean_json, clean_text, json_text
+from app.database.unit_of_work import PlatformWork
+from app.types import TenantId
 
 _TABLE = tables.audit
 _COLUMNS = columns_of(AuditEntryRecord, _TABLE)
@@ -42,10 +45,15 @@ async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry
 class AuditStore(Repository):
     """The entries of one tenant."""
 
-    async def add(self, entry: NewAuditEntry) -> None:
-        """Add an entry in the unit of work that does what it tells."""
-        values = {**asdict(entry), "reason": clean_text(entry.reason), "details": clean_json(entry.details)}
-        await self.connection.execute(insert(_TABLE).values(values))
+    async def add(self, *entries: NewAuditEntry) -> None:
+        """Add entries in the unit of work that does what they tell."""
+        rows = [
+            {**asdict(entry), "reason": clean_text(entry.reason), "details": clean_json(entry.details)}
+            for entry in entries
+        ]
+        if rows:
+            note_audited()
+            await self.connection.execute(insert(_TABLE).values(rows))
 
     async def page(self, limit: int, after: int | None = None) -> list[AuditEntryRecord]:
         """Return entries, the newest first. after: id of the last one seen."""
@@ -54,3 +62,9 @@ class AuditStore(Repository):
             statement = statement.where(_TABLE.c.id < after)
         rows = await self.connection.execute(statement.order_by(_TABLE.c.id.desc()).limit(limit))
         return [AuditEntryRecord(*row) for row in rows]
+
+
+async def delete_audit_of_tenant(work: PlatformWork, tenant_id: TenantId) -> None:
+    """Delete the entries of a tenant, except those that explain a bill."""
+    statement = delete(_TABLE).where(_TABLE.c.tenant_id == tenant_id, _TABLE.c.act.not_in(ABOUT_BILLS))
+    await work.connection.execute(statement)

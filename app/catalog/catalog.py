@@ -1,9 +1,11 @@
 """The catalog: the facts and the definition of each protocol, joined into the values that are served."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
+from typing import Any
 
 from app.catalog import schemas
 from app.catalog.definition import (
@@ -12,7 +14,10 @@ from app.catalog.definition import (
     MessageDescription,
     TypeDescription,
 )
-from app.catalog.entry import Direction, Entry, load_entries
+from app.catalog.ecosystem import load_ecosystem
+from app.catalog.entry import Entry, load_entries
+from app.catalog.facts import CapabilityKey, MatrixRow
+from app.catalog.presentation import count_levels, matrix_row, page_texts_of, sections_of
 from app.deviations.dictionary import entries_of
 from app.deviations.records import Family
 from app.ocpp import Protocol
@@ -50,7 +55,8 @@ class ProtocolCatalog:
         self.page = f"{PAGE_ROOT}/{entry.slug}"
         messages = definition.messages if definition else ()
         self.messages_by_action = {message.action: message for message in messages}
-        self._steps = {step.action: number for number, step in enumerate(entry.message_flow, 1)}
+        self._steps = {step.action: (number, step) for number, step in enumerate(entry.message_flow, 1)}
+        self._rows = {row.key: row for row in entry.capabilities}
         self._check_flow()
 
     def _check_flow(self) -> None:
@@ -64,47 +70,95 @@ class ProtocolCatalog:
         """The names of the actions, in the order of the standard."""
         return tuple(self.messages_by_action)
 
+    @property
+    def depth(self) -> schemas.Depth:
+        """How much the catalog says of it; `all` if it says how this server treats each message, too."""
+        if self.definition is None:
+            return "card"
+        treated = all(message.central_system is not None for message in self.definition.messages)
+        return "all" if treated else "messages"
+
+    def row(self, key: CapabilityKey) -> MatrixRow:
+        """Return one row of the capability matrix."""
+        return self._rows[key]
+
+    @cached_property
+    def searchable_card(self) -> str:
+        """The texts of the card, without case."""
+        entry = self.entry
+        texts = (entry.slug, entry.name, entry.family, self.summary.family_name, entry.version, entry.summary)
+        more = (entry.tagline or "", entry.governance.text, entry.transport.text, entry.encoding.text)
+        return "\n".join((*texts, *more, *entry.parties, *entry.tags)).casefold()
+
     @cached_property
     def summary(self) -> schemas.ProtocolSummary:
         """The protocol as one member of the list."""
+        entry, ecosystem = self.entry, load_ecosystem()
         shared = schemas.ProtocolSummary.model_fields.keys() & Entry.model_fields.keys()
-        facts = {name: getattr(self.entry, name) for name in shared}
-        return schemas.ProtocolSummary(**facts, href=self.href, page=self.page)
+        return schemas.ProtocolSummary(
+            **{name: getattr(entry, name) for name in shared},
+            family_name=ecosystem.families[entry.family],
+            depth=self.depth,
+            party_keys=ecosystem.parties_of(entry.slug),
+            href=self.href,
+            page=self.page,
+        )
 
     @cached_property
     def protocol(self) -> schemas.Protocol:
         """The protocol with every fact on its page."""
         entry, definition = self.entry, self.definition
-        levels = [capability.level for capability in entry.capabilities]
+        shared = schemas.Protocol.model_fields.keys() & Entry.model_fields.keys()
+        made = {"capabilities", "migration", "message_flow", *schemas.ProtocolSummary.model_fields}
+        flow = tuple(self._flow())
         return schemas.Protocol(
             **dict(self.summary),
-            capabilities=entry.capabilities,
-            capability_counts=schemas.CapabilityCounts(
-                supported=levels.count("supported"),
-                partial=levels.count("partial"),
-                not_supported=levels.count("not_supported"),
-            ),
-            migration=entry.migration,
-            security=entry.security,
-            message_flow=tuple(self._flow()),
-            deployments=entry.deployments,
+            **{name: getattr(entry, name) for name in shared - made},
+            capabilities=tuple(matrix_row(row) for row in entry.capabilities),
+            capability_counts=count_levels(entry.capabilities),
+            migration=self._migration(),
+            message_flow=flow,
+            spoken=tuple(self._spoken()),
             profiles=definition.profiles if definition else (),
-            counts=schemas.Counts(
-                messages=len(definition.messages),
-                configuration_keys=len(definition.configuration_keys),
-                error_codes=len(definition.error_codes),
-                deviations=len(self.deviations),
-            )
-            if definition
-            else None,
+            counts=self._counts(),
+            sections=tuple(sections_of(entry)),
+            page_texts=page_texts_of(entry, DOCS_PATH, PAGE_ROOT),
             api=self.api_links,
             docs=DOCS_PATH,
         )
+
+    def _counts(self) -> schemas.Counts | None:
+        definition = self.definition
+        if definition is None:
+            return None
+        return schemas.Counts(
+            messages=len(definition.messages),
+            configuration_keys=len(definition.configuration_keys),
+            error_codes=len(definition.error_codes),
+            deviations=len(self.deviations),
+        )
+
+    def _migration(self) -> schemas.MigrationServed | None:
+        migration = self.entry.migration
+        if migration is None:
+            return None
+        target = migration.target_slug
+        return schemas.MigrationServed(
+            **dict(migration), href=f"{API_ROOT}/{target}", page=f"{PAGE_ROOT}/{target}"
+        )
+
+    def _spoken(self) -> Iterator[schemas.SpokenAlong]:
+        for number, edge in load_ecosystem().edges_of(self.entry.slug):
+            (note,) = (spoken.note for spoken in edge.protocols if spoken.slug == self.entry.slug)
+            yield schemas.SpokenAlong(
+                edge=number, source=edge.source, targets=edge.targets, passes=edge.passes, note=note
+            )
 
     def _flow(self) -> Iterator[schemas.FlowStepServed]:
         for number, step in enumerate(self.entry.message_flow, 1):
             yield schemas.FlowStepServed(
                 step=number,
+                step_text=f"{number:02}",
                 action=step.action,
                 direction=step.direction,
                 direction_text=schemas.DIRECTION_WORDS[step.direction],
@@ -115,34 +169,27 @@ class ProtocolCatalog:
     @cached_property
     def api_links(self) -> tuple[schemas.ApiLink, ...]:
         """The requests of the API that the page names."""
-        link = schemas.ApiLink
-        first = (link(method="GET", path=self.href, summary="This protocol, with every fact of its page."),)
-        if self.definition is None:
-            return first
-        messages = f"{self.href}/messages"
-        return (
-            *first,
-            link(method="GET", path=messages, summary="All messages, with filters."),
-            link(method="GET", path=f"{messages}/{{action}}", summary="One message: fields and limits."),
-            link(
-                method="GET",
-                path=f"{messages}/{{action}}/schema",
-                summary="JSON Schema 2020-12 of one message.",
-            ),
-            link(
-                method="GET",
-                path=f"{self.href}/configuration-keys",
-                summary="The standard configuration keys.",
-            ),
-            link(method="GET", path=f"{self.href}/error-codes", summary="The error codes of a CALLERROR."),
-            *self._deviation_links(),
-            link(method="POST", path=f"{self.href}/validate", summary="Check a frame or a payload."),
+        definition, root = self.definition, self.href
+        found = [("GET", root, "This protocol, with every fact of its page.")]
+        if definition is not None:
+            messages = f"{root}/messages"
+            found += [
+                ("GET", messages, "All messages, with filters."),
+                ("GET", f"{messages}/{{action}}", "One message: fields and limits."),
+                ("GET", f"{messages}/{{action}}/schema", "JSON Schema 2020-12 of one message."),
+            ]
+            if definition.configuration_keys:
+                found.append(("GET", f"{root}/configuration-keys", "The standard configuration keys."))
+            found.append(("GET", f"{root}/error-codes", "The error codes of a CALLERROR."))
+            if definition.security_events:
+                found.append(("GET", f"{root}/security-events", "Security events and criticality."))
+            if self.deviations:
+                found.append(("GET", f"{root}/deviations", "How real charge points deviate from it."))
+            found.append(("POST", f"{root}/validate", "Check a frame or a payload."))
+        return tuple(
+            schemas.ApiLink(method="POST" if method == "POST" else "GET", path=path, summary=summary)
+            for method, path, summary in found
         )
-
-    def _deviation_links(self) -> Iterator[schemas.ApiLink]:
-        if self.deviations:
-            path = f"{self.href}/deviations"
-            yield schemas.ApiLink(method="GET", path=path, summary="How real charge points deviate from it.")
 
     @cached_property
     def deviations(self) -> tuple[schemas.Deviation, ...]:
@@ -162,28 +209,31 @@ class ProtocolCatalog:
             protocol=self.entry.slug, count=len(self.deviations), deviations=self.deviations
         )
 
-    def message_list(
-        self, direction: Direction | None = None, profile: str | None = None, q: str | None = None
-    ) -> schemas.MessageList:
+    def message_list(self, wanted: schemas.MessageFilter | None = None) -> schemas.MessageList:
         """List the messages that match every given filter.
 
         Args:
-            direction: the direction in which the request may be sent; `both`: either side may send it.
-            profile: key or name of a profile, in any case, with or without separators.
-            q: text in the action, the summary or the name of a field at any depth, in any case.
+            wanted: direction: in which the request may be sent; `both`: either side may send it. profile: its
+                key or name, in any case, with or without separators. q: text in the action, the summary or
+                the name of a field at any depth, in any case.
         """
+        wanted = wanted or schemas.MessageFilter()
+        actions = list(self._steps) if wanted.flow else self.actions
         found = [
-            message
-            for message in self.messages_by_action.values()
-            if (direction is None or message.direction in (direction, "both"))
-            and (profile is None or folded(message.profile) == folded(profile))
-            and (q is None or q.casefold() in self._searchable[message.action])
+            message for action in actions if self._matches(message := self.messages_by_action[action], wanted)
         ]
         return schemas.MessageList(
             protocol=self.entry.slug,
-            filter=schemas.MessageFilter(direction=direction, profile=profile, q=q),
+            filter=wanted,
             count=len(found),
             messages=tuple(self._message_summary(message) for message in found),
+        )
+
+    def _matches(self, message: MessageDescription, wanted: schemas.MessageFilter) -> bool:
+        return (
+            (wanted.direction is None or message.direction in (wanted.direction, "both"))
+            and (wanted.profile is None or folded(message.profile) == folded(wanted.profile))
+            and (wanted.q is None or wanted.q.casefold() in self._searchable[message.action])
         )
 
     @cached_property
@@ -191,12 +241,13 @@ class ProtocolCatalog:
         texts = {}
         for message in self.messages_by_action.values():
             fields = (*message.request.fields, *message.response.fields)
-            deeper = (kind.fields or () for kind in self._types_of(fields).values())
+            deeper = (kind.fields or () for kind in self.types_of(fields).values())
             names = [field.name for level in (fields, *deeper) for field in level]
             texts[message.action] = "\n".join((message.action, message.summary, *names)).casefold()
         return texts
 
     def _message_summary(self, message: MessageDescription) -> schemas.MessageSummary:
+        number, step = self._steps.get(message.action, (None, None))
         return schemas.MessageSummary(
             action=message.action,
             profile=message.profile,
@@ -205,7 +256,8 @@ class ProtocolCatalog:
             sections=message.sections,
             summary=message.summary,
             billing=message.billing,
-            flow_step=self._steps.get(message.action),
+            flow_step=number,
+            flow_text=step.text if step else None,
             href=f"{self.href}/messages/{message.action}",
             schema_href=f"{self.href}/messages/{message.action}/schema",
         )
@@ -221,20 +273,40 @@ class ProtocolCatalog:
             **dict(self._message_summary(message)),
             protocol=self.entry.slug,
             profile_name=self.profile_names[message.profile],
+            sources=message.sources,
+            confirmed=message.confirmed,
+            known=message.known,
+            answer_kept=message.answer_kept,
+            central_system=message.central_system,
             error_behaviour=message.error_behaviour,
             rules=message.rules,
             request=message.request,
             response=message.response,
-            types=self._types_of((*message.request.fields, *message.response.fields)),
+            types=self.types_of((*message.request.fields, *message.response.fields)),
             examples=message.examples,
         )
+
+    def json_schemas(self, action: str) -> dict[str, Any]:
+        """Return the JSON Schemas of one message.
+
+        Raises:
+            KeyError: the protocol has no such action.
+        """
+        if self.core is None:
+            raise KeyError(action)
+        return {
+            "protocol": self.entry.slug,
+            "action": action,
+            "request": json.loads(self.core.json_schema(action, "request")),
+            "response": json.loads(self.core.json_schema(action, "response")),
+        }
 
     @cached_property
     def profile_names(self) -> dict[str, str]:
         """The name of each feature profile, by key."""
         return {profile.key: profile.name for profile in self.definition.profiles} if self.definition else {}
 
-    def _types_of(self, fields: Iterable[FieldDescription]) -> dict[str, TypeDescription]:
+    def types_of(self, fields: Iterable[FieldDescription]) -> dict[str, TypeDescription]:
         """Collect every named type that the fields use, directly or not, in the order of their use."""
         known = self.definition.types if self.definition else {}
         found: dict[str, TypeDescription] = {}
@@ -248,17 +320,11 @@ class ProtocolCatalog:
 
 
 class Catalog:
-    """All protocols, by slug."""
+    """All protocols, by slug. `described`: those whose messages the core describes."""
 
     def __init__(self, protocols: Iterable[ProtocolCatalog]) -> None:
         self.protocols = {protocol.entry.slug: protocol for protocol in protocols}
-
-    @cached_property
-    def protocol_list(self) -> schemas.ProtocolList:
-        """The list of all protocols."""
-        summaries = tuple(protocol.summary for protocol in self.protocols.values())
-        ecosystem = next((protocol.entry.ecosystem for protocol in self.protocols.values()), "")
-        return schemas.ProtocolList(ecosystem=ecosystem, protocols=summaries)
+        self.described = {slug: found for slug, found in self.protocols.items() if found.core is not None}
 
 
 def load_catalog(cores: Mapping[str, Protocol]) -> Catalog:
@@ -270,8 +336,9 @@ def load_catalog(cores: Mapping[str, Protocol]) -> Catalog:
     Raises:
         ValueError: an entry or a definition breaks its model, or they contradict each other.
     """
-    entries = load_entries().values()
-    return Catalog(ProtocolCatalog(entry, _core_of(entry, cores)) for entry in entries)
+    entries = load_entries()
+    ordered = [entries[slug] for slug in load_ecosystem().in_order(entries)]
+    return Catalog(ProtocolCatalog(entry, _core_of(entry, cores)) for entry in ordered)
 
 
 def _core_of(entry: Entry, cores: Mapping[str, Protocol]) -> Protocol | None:

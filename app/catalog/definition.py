@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import AliasGenerator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from app.catalog.entry import Direction
+from app.catalog.facts import Direction
 
 Sender = Literal["charge_point", "central_system", "both"]
 Way = Literal["request", "response"]
@@ -25,6 +25,31 @@ class Described(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=AliasGenerator(validation_alias=to_camel)
     )
+
+
+class DocumentDescription(Described):
+    """A document that the definition cites.
+
+    corrects: the document whose errata it lists. file_set: it is a set of files, such as JSON schemas.
+    """
+
+    name: str
+    title: str
+    edition: str
+    released: str
+    corrects: str | None = None
+    file_set: bool = False
+
+
+class Source(Described):
+    """Where a fact comes from: a section of an edition of a document, an erratum, or a file of a set."""
+
+    document: str
+    title: str
+    edition: str
+    section: str | None = None
+    erratum: str | None = None
+    file: str | None = None
 
 
 class Profile(Described):
@@ -51,6 +76,7 @@ class FieldDescription(Described):
     maximum: float | int | None = None
     multiple_of: float | None = None
     summary: str
+    sources: tuple[Source, ...] = ()
 
 
 class PayloadDescription(Described):
@@ -66,15 +92,27 @@ class Examples(Described):
     response: dict[str, Any]
 
 
+class Treatment(Described):
+    """How this central system treats a message, and what follows from it."""
+
+    treatment: Literal["recorded", "stored", "answered", "sent"]
+    effect: str
+
+
 class MessageDescription(Described):
     """One action: its request and its response."""
 
     action: str
     profile: str
     sender: Sender
+    confirmed: bool = True
+    known: tuple[str, ...] = ()
     sections: tuple[str, ...]
+    sources: tuple[Source, ...]
     summary: str
     billing: bool
+    answer_kept: bool
+    central_system: Treatment | None
     error_behaviour: str
     rules: tuple[str, ...]
     request: PayloadDescription
@@ -99,9 +137,11 @@ class TypeDescription(Described):
 
     kind: Literal["string", "enum", "object"]
     section: str
+    sources: tuple[Source, ...] = ()
     summary: str
     max_length: int | None = None
     case_insensitive: bool | None = None
+    open: bool | None = None
     values: tuple[EnumValue, ...] | None = None
     fields: tuple[FieldDescription, ...] | None = None
 
@@ -111,6 +151,7 @@ class ErrorCode(Described):
 
     code: str
     section: str
+    sources: tuple[Source, ...] = ()
     summary: str
     also_received_as: tuple[str, ...] = ()
 
@@ -125,17 +166,30 @@ class StandardConfigurationKey(Described):
     type: str
     unit: str | None = None
     section: str
+    sources: tuple[Source, ...] = ()
+    summary: str
+
+
+class SecurityEventType(Described):
+    """A known security event. Security whitepaper 8"""
+
+    type: str
+    critical: bool
+    section: str
+    sources: tuple[Source, ...] = ()
     summary: str
 
 
 class Definition(Described):
     """A whole version of a protocol, as the core describes it."""
 
+    documents: tuple[DocumentDescription, ...] = ()
     profiles: tuple[Profile, ...]
     messages: tuple[MessageDescription, ...]
     types: dict[str, TypeDescription]
     error_codes: tuple[ErrorCode, ...]
     configuration_keys: tuple[StandardConfigurationKey, ...]
+    security_events: tuple[SecurityEventType, ...] = ()
 
     @classmethod
     def read(cls, described: str) -> "Definition":

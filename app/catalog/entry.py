@@ -1,105 +1,94 @@
-"""The facts on the page of a protocol: one TOML file per protocol in `entries`, typed, read once.
+"""The entry of a protocol: one TOML file per protocol in `entries`, typed, read once.
 
 What the core describes (messages, fields, error codes) is in `definition`.
 """
 
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
+from app.catalog.facts import (
+    CAPABILITIES,
+    Adoption,
+    Certification,
+    Deployments,
+    Fact,
+    FactSource,
+    FlowStep,
+    MatrixRow,
+    Migration,
+    PlainFact,
+    ProtocolVersion,
+    Relations,
+    SchemaSet,
+    SecurityTopic,
+    SourcedFact,
+    Text,
+    TextAccess,
+)
 from app.types import SLUG_PATTERN
 
-Direction = Literal["cp-to-csms", "csms-to-cp", "both"]
-Level = Literal["supported", "partial", "not_supported"]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Fact(BaseModel):
-    """Base of everything that is read from an entry file. A misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-
-class Adoption(Fact):
-    """How widely the protocol is used."""
-
-    deployments_text: Text
-    deployments_at_least: Annotated[int, Field(ge=0)]
-    share_text: Text
-    share_percent: Annotated[int, Field(ge=0, le=100)]
-    share_of: Text
-
-
-class Capability(Fact):
-    """One row of the capability matrix."""
-
-    name: Text
-    level: Level
-
-
-class Migration(Fact):
-    """Which protocol users move to next, and why."""
-
-    source: Annotated[Text, Field(alias="from")]
-    target: Annotated[Text, Field(alias="to")]
-    text: Text
-    drivers: tuple[Text, ...]
-
-
-class SecurityTopic(Fact):
-    """One row of the security layer."""
-
-    topic: Text
-    text: Text
-
-
-class FlowStep(Fact):
-    """One step of the message flow. Its number is its place in the list, from 1."""
-
-    action: Text
-    direction: Direction
-    text: Text
-
-
-class Deployment(Fact):
-    """One example of the protocol in use."""
-
-    operator: Text
-    text: Text
-
-
-class Deployments(Fact):
-    """Examples of deployments of the protocol, with a note that they are only illustrations."""
-
-    note: Text
-    examples: tuple[Deployment, ...]
+ECOSYSTEM = "Protocol Ecosystem"
+"""The name of the whole catalog."""
 
 
 class Entry(Fact):
-    """All facts of one protocol."""
+    """All facts of one protocol. None or an empty list: nothing is known of it."""
 
     slug: Annotated[str, Field(pattern=rf"^{SLUG_PATTERN}$")]
     # The name of the definition that describes its messages; None if the protocol is only presented.
     definition: Text | None = None
-    ecosystem: Text
     name: Text
     family: Text
-    status: Text
+    status: Text | None = None
     released: Annotated[int, Field(ge=1990, le=2100)]
     version: Text
-    edition: Text
-    parties: Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)]
-    tagline: Text
+    edition: Text | None = None
+    parties: Annotated[tuple[Text, ...], Field(min_length=2)]
+    tagline: Text | None = None
     summary: Text
-    tags: tuple[Text, ...]
-    adoption: Adoption
-    capabilities: tuple[Capability, ...]
-    migration: Migration
-    security: tuple[SecurityTopic, ...]
-    message_flow: tuple[FlowStep, ...]
-    deployments: Deployments
+    tags: tuple[Text, ...] = ()
+    identity: SourcedFact
+    adoption: Adoption | None = None
+    capabilities: tuple[MatrixRow, ...]
+    migration: Migration | None = None
+    transport: PlainFact
+    encoding: PlainFact
+    governance: PlainFact
+    field_status: PlainFact
+    text_access: TextAccess
+    certification: Certification
+    versions: Annotated[tuple[ProtocolVersion, ...], Field(min_length=1)]
+    schema_sets: tuple[SchemaSet, ...]
+    security: Annotated[tuple[SecurityTopic, ...], Field(min_length=1)]
+    relations: Relations
+    message_flow: tuple[FlowStep, ...] = ()
+    deployments: Deployments | None = None
+    sources: dict[str, FactSource]
+
+    @model_validator(mode="after")
+    def _check_evidence(self) -> Self:
+        """Refuse a matrix of other rows, and facts without a source that do not say so."""
+        if tuple(row.key for row in self.capabilities) != tuple(CAPABILITIES):
+            raise ValueError(f"the capability matrix must have the rows {', '.join(CAPABILITIES)}")
+        used: set[str] = set()
+        for fact in self.facts():
+            if not fact.sources and fact.confidence != "known":
+                raise ValueError(f"a fact that is {fact.confidence} needs a source: {fact}")
+            used.update(fact.sources)
+        if used != self.sources.keys():
+            raise ValueError(f"sources that are not listed or not used: {used ^ self.sources.keys()}")
+        return self
+
+    def facts(self) -> Iterator[SourcedFact]:
+        """Yield every fact that has evidence."""
+        for name in Entry.model_fields:
+            value = getattr(self, name)
+            members = value if isinstance(value, tuple) else (value,)
+            yield from (member for member in members if isinstance(member, SourcedFact))
 
 
 def load_entries() -> dict[str, Entry]:

@@ -167,7 +167,9 @@ def _section_of(protocol: ProtocolCatalog, action: str | None, way: Way, pointer
     types = protocol.definition.types
     sections = message.sections
     # OCPP 1.6 describes an operation in chapter 4 or 5, and its two payloads in chapter 6.
-    payloads = [section for section in sections if section.startswith("6.")]
+    # The whitepaper has its payloads in chapter 5.
+    chapter = "S 5." if message.profile == "security" else "6."
+    payloads = [section for section in sections if section.startswith(chapter)]
     section = payloads[0 if way == "request" else 1] if len(payloads) == 2 else sections[0]
     fields: tuple[FieldDescription, ...] = (message.request if way == "request" else message.response).fields
     for token in pointer.split("/")[1:]:

@@ -9,11 +9,19 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from typing import Literal
+
+from app.errors import FieldViolation, InvalidInput
+
+KeyForm = Literal["auto", "text", "hex"]
+"""How a key is written. Which form it logs in with does not matter."""
 
 _SALT_BYTES = 16
 _KEY_BYTES = 20
 _HEX_CHARACTERS = range(32, 41, 2)
 _TEXT_CHARACTERS = range(16, 21)
+_HEX_PASSWORDS = range(2, 41, 2)
+_IMPORTED_BYTES_LIMIT = 64
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -34,6 +42,39 @@ def key_bytes(text: str) -> bytes | None:
     if len(encoded) in _HEX_CHARACTERS:
         return _from_hex(encoded)
     return encoded if len(encoded) in _TEXT_CHARACTERS else None
+
+
+def imported_key(text: str, form: KeyForm) -> bytes:
+    """Return the bytes of a key that a charge point has already.
+
+    Args:
+        text: The key as its operator knows it.
+        form: `hex`: hexadecimal digits of its bytes; `text`: the bytes themselves, in UTF-8; `auto`: `hex` if
+            it is 32 to 40 such digits, else `text`.
+
+    Raises:
+        InvalidInput: it is empty, too long, not hexadecimal, or `auto` cannot tell: digits that are too many
+            for a text of the standard, but not the number of a key, as if one was lost. The pointer is
+            `/authorization_key`.
+    """
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        encoded = b""
+    is_cut_off = len(encoded) >= _TEXT_CHARACTERS.stop and len(encoded) not in _HEX_CHARACTERS
+    if form == "auto" and is_cut_off and _HEX_DIGITS.issuperset(encoded):
+        detail = (
+            f"has {len(encoded)} hexadecimal digits, and not 32 to 40 in pairs: say by its form what it is"
+        )
+        raise InvalidInput([FieldViolation("/authorization_key", "authorization_key", detail)])
+    decoded = _from_hex(encoded) if len(encoded) % 2 == 0 else None
+    is_hex = form == "hex" or (form == "auto" and decoded is not None and len(encoded) in _HEX_CHARACTERS)
+    key = decoded if is_hex else encoded
+    if not key or len(key) > _IMPORTED_BYTES_LIMIT:
+        form_text = "an even number of hexadecimal digits" if form == "hex" else "text"
+        detail = f"must be {form_text} of 1 to {_IMPORTED_BYTES_LIMIT} bytes"
+        raise InvalidInput([FieldViolation("/authorization_key", "authorization_key", detail)])
+    return key
 
 
 class Credentials:
@@ -59,7 +100,7 @@ class Credentials:
         """
         reference = self._unknown if stored is None else stored
         salt, expected = reference[:_SALT_BYTES], reference[_SALT_BYTES:]
-        other_form = _from_hex(password) if len(password) in _HEX_CHARACTERS else None
+        other_form = _from_hex(password) if len(password) in _HEX_PASSWORDS else None
         raw = hmac.compare_digest(self._digest(salt, password), expected)
         second_form = password if other_form is None else other_form
         decoded = hmac.compare_digest(self._digest(salt, second_form), expected)

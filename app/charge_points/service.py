@@ -1,20 +1,28 @@
 """The use cases of charge points: list, change, replace credentials, close connections."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from app.audit.records import Act, NewAuditEntry
+from app.audit.store import AuditStore
 from app.charge_points.credentials import Credentials, generate_key, key_bytes
 from app.charge_points.records import (
     NOT_CONNECTED,
     ChargePointFilter,
     ChargePointRecord,
+    LabelCount,
     LiveState,
     NewChargePointFacts,
 )
-from app.charge_points.store import ChargePointReads, ChargePointStore, identities_of_tenant
+from app.charge_points.rules import merged_labels, needs_login, require_room
+from app.charge_points.store import (
+    ChargePointReads,
+    ChargePointStore,
+    identities_of_tenant,
+)
 from app.clock import Clock
 from app.database.database import Database
 from app.database.prepared import Row
@@ -25,15 +33,22 @@ from app.live.envelopes import EvictEnvelope, RegistrationEnvelope
 from app.live.presence import Owner, Presence
 from app.live.take_overs import is_flapping
 from app.logs import get_logger
+from app.metrics import LIMITS_HIT
 from app.tenants.service import AfterDelete, TenantService
 from app.types import TenantId
+from app.web.paths import location
 
 _EVICTION_WITHIN = timedelta(seconds=30)
 _EVICTED_AT_ONCE = 500
 """The most charge points that one round trip to Redis looks up."""
+_SCANNED_AT_ONCE = 500
+_SCANNED_LIMIT = 5_000
+"""The most charge points whose connections one page of the API looks up."""
 _LOG = get_logger(__name__)
 
 Found = TypeVar("Found")
+LabelListener = Callable[[TenantWork, Sequence[int]], Awaitable[None]]
+"""Told, in the unit of work that stores them, which charge points are new or have other labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,20 @@ class LiveChargePoint(NamedTuple):
 
     row: Row
     live: LiveState
+
+
+class ChargePointPage(NamedTuple):
+    """Some charge points. next_after: the identity after which the next page begins; None: it is the last."""
+
+    items: list[LiveChargePoint]
+    next_after: str | None
+
+
+class ConnectionCounts(NamedTuple):
+    """How many charge points a tenant has, and how many of them are connected now."""
+
+    charge_points: int
+    connected: int
 
 
 async def existing_charge_point(
@@ -84,7 +113,7 @@ def found_charge_point(found: Found | None, identity: str) -> Found:
 
 @dataclass(frozen=True, slots=True)
 class ChargePointService:
-    """The use cases of charge points."""
+    """The use cases of charge points. charge_points_limit: how many each tenant may have."""
 
     database: Database
     presence: Presence
@@ -92,6 +121,8 @@ class ChargePointService:
     clock: Clock
     credentials: Credentials
     tenants: TenantService
+    charge_points_limit: int
+    label_listeners: list[LabelListener] = field(default_factory=list)
 
     def reads(self, tenant_id: TenantId) -> ChargePointReads:
         """Return the reads of a tenant's charge points that need no unit of work."""
@@ -103,7 +134,76 @@ class ChargePointService:
         """Return charge points in the order of their identity. after: identity of the last one seen."""
         rows = await self.reads(tenant_id).page(limit, after, filters)
         owners = await self.presence.find_many(tenant_id, [row["identity"] for row in rows])
-        return [LiveChargePoint(row, self._live(owners.get(row["identity"]))) for row in rows]
+        return [LiveChargePoint(row, self.live_of(owners.get(row["identity"]))) for row in rows]
+
+    async def narrowed_page(
+        self, tenant_id: TenantId, limit: int, after: str | None, filters: ChargePointFilter
+    ) -> ChargePointPage:
+        """Return up to `limit` charge points in the order of their identity, and where the next page begins.
+
+        The connection is known in Redis only. So with `filters.connected` a page ends early after
+        `_SCANNED_LIMIT` charge points, perhaps with none; the next page goes on there.
+
+        Raises:
+            Unavailable: code `bus_unavailable`; `filters.connected` is set, and Redis is out of reach.
+        """
+        found: list[LiveChargePoint] = []
+        scanned = 0
+        size = limit + 1 if filters.connected is None else _SCANNED_AT_ONCE
+        while not filters.is_impossible:
+            page = await self.page(tenant_id, size, after, filters)
+            for item in page:
+                if not self._fits(item, filters):
+                    continue
+                if len(found) == limit:
+                    return ChargePointPage(found, found[-1].row["identity"])
+                found.append(item)
+            scanned += len(page)
+            if len(page) < size:
+                break
+            after = page[-1].row["identity"]
+            if scanned >= _SCANNED_LIMIT:
+                LIMITS_HIT.labels("connected_scan").inc()
+                return ChargePointPage(found, after)
+        return ChargePointPage(found, None)
+
+    async def connection_counts(self, tenant_id: TenantId) -> ConnectionCounts:
+        """Count the charge points of a tenant, and those that are connected."""
+        async with self.database.platform() as work:
+            identities = await identities_of_tenant(work, tenant_id)
+        connected = 0
+        for start in range(0, len(identities), _SCANNED_AT_ONCE):
+            portion = identities[start : start + _SCANNED_AT_ONCE]
+            connected += len(await self.presence.find_many(tenant_id, portion))
+        return ConnectionCounts(len(identities), connected)
+
+    async def identities(
+        self, tenant_id: TenantId, filters: ChargePointFilter, limit: int, after: str | None = None
+    ) -> list[str]:
+        """Return the identities of charge points, in their order. Other packages select charge points here.
+
+        Fewer than `limit` are the last ones. after: the last one seen.
+
+        Raises:
+            Unavailable: see `narrowed_page`.
+        """
+        found: list[str] = []
+        while len(found) < limit:
+            page = await self.narrowed_page(
+                tenant_id, min(limit - len(found), _SCANNED_AT_ONCE), after, filters
+            )
+            found += [item.row["identity"] for item in page.items]
+            if page.next_after is None:
+                break
+            after = page.next_after
+        return found
+
+    async def labels(
+        self, tenant_id: TenantId, limit: int, after: tuple[str, str] | None
+    ) -> list[LabelCount]:
+        """Return the labels in use, each with the number of its charge points. after: the last one seen."""
+        async with self.database.tenant(tenant_id) as work:
+            return await ChargePointStore(work).labels(limit, after)
 
     async def get(self, tenant_id: TenantId, identity: str) -> LiveChargePoint:
         """Return one charge point with its live state.
@@ -116,7 +216,7 @@ class ChargePointService:
 
     async def live(self, tenant_id: TenantId, identity: str) -> LiveState:
         """Return the state of the connection of a charge point."""
-        return self._live(await self.presence.find(tenant_id, identity))
+        return self.live_of(await self.presence.find(tenant_id, identity))
 
     async def connectors(self, tenant_id: TenantId, identity: str) -> Sequence[Row]:
         """Return the connectors of a charge point in the order of their number.
@@ -127,27 +227,38 @@ class ChargePointService:
         return found_charge_point(await self.reads(tenant_id).connectors(identity), identity)
 
     async def create(
-        self, tenant_id: TenantId, facts: NewChargePointFacts
+        self, tenant_id: TenantId, facts: NewChargePointFacts, actor: str
     ) -> tuple[ChargePointRecord, MintedCredential | None]:
         """Create a charge point and its credential, unless it may connect without one.
 
+        actor: who does it, for the audit.
+
         Raises:
             Conflict: the tenant has one of this identity.
+            InvalidInput: it has as many as it may have.
             Unauthorized: the tenant has just been deleted.
         """
         tenant = await self.tenants.own(tenant_id)
         minted = None if facts.no_credential else self._mint(tenant.slug, facts.identity)
         async with self.database.tenant(tenant_id) as work:
+            require_room(await ChargePointStore(work).count_to_add(), self.charge_points_limit)
             record = await ChargePointStore(work).create(
                 facts.identity,
                 name=facts.name,
                 registration_status=facts.registration_status or tenant.default_registration,
                 credential_hash=None if minted is None else minted.stored,
                 no_credential=facts.no_credential,
+                labels=facts.labels,
+                allow_weak_credential=facts.allow_weak_credential,
             )
             if facts.heartbeat_interval_s is not None:
                 changes = {"heartbeat_interval_s": facts.heartbeat_interval_s}
                 record = await ChargePointStore(work).update(facts.identity, **changes) or record
+            await self.tell_labels(work, [record.id])
+            if record.no_credential:
+                await AuditStore(work).add(
+                    self.entry(tenant_id, actor, "set_no_credential", facts.identity, no_credential=True)
+                )
         return record, minted
 
     async def change(
@@ -156,26 +267,43 @@ class ChargePointService:
         identity: str,
         changes: Mapping[str, Any],
         compare: Callable[[ChargePointRecord], None],
+        actor: str,
     ) -> ChargePointRecord:
-        """Change what an operator sets of a charge point.
+        """Change what an operator sets of a charge point. Its connection ends if it needs a credential now.
 
         Args:
+            tenant_id: Its tenant.
+            identity: Its name in OCPP.
+            changes: New values of columns.
             compare: Called with the locked record before it changes; what it raises cancels the change.
+            actor: Who changes it, for the audit.
 
         Raises:
             NotFound: the tenant has none of this identity.
         """
         async with self.database.tenant(tenant_id) as work:
-            record = await existing_charge_point(work, identity, to_change=True)
+            record = known = await existing_charge_point(work, identity, to_change=True)
             compare(record)
-            if changes:
-                record = await ChargePointStore(work).update(identity, **changes) or record
+            columns = dict(changes)
+            is_to_log_in = needs_login(record, columns.get("no_credential", True))
+            if "labels" in columns:
+                columns["labels"] = merged_labels(record.labels, columns["labels"])
+            if columns:
+                record = await ChargePointStore(work).update(identity, **columns) or record
+            if "labels" in columns:
+                await self.tell_labels(work, [record.id])
+            if (allowed := record.no_credential) != known.no_credential:
+                await AuditStore(work).add(
+                    self.entry(tenant_id, actor, "set_no_credential", identity, no_credential=allowed)
+                )
+        if is_to_log_in:
+            await self.evict(tenant_id, [identity])
         if "registration_status" in changes:
-            await self._tell_registration(tenant_id, record)
+            await self.tell_registration(tenant_id, record)
         return record
 
-    async def delete(self, tenant_id: TenantId, identity: str) -> None:
-        """Delete a charge point and close its connection.
+    async def delete(self, tenant_id: TenantId, identity: str, actor: str) -> None:
+        """Delete a charge point and close its connection. actor: who does it, for the audit.
 
         Raises:
             NotFound: the tenant has none of this identity.
@@ -184,10 +312,13 @@ class ChargePointService:
         async with self.database.tenant(tenant_id) as work:
             if not await ChargePointStore(work).delete(identity):
                 raise NoSuchChargePoint(identity)
+            await AuditStore(work).add(self.entry(tenant_id, actor, "delete_charge_point", identity))
         await self.evict(tenant_id, [identity])
 
-    async def replace_credential(self, tenant_id: TenantId, identity: str) -> MintedCredential:
+    async def replace_credential(self, tenant_id: TenantId, identity: str, actor: str) -> MintedCredential:
         """Replace the credential of a charge point, and close its connection.
+
+        actor: who does it, for the audit.
 
         Raises:
             NotFound: the tenant has no charge point of this identity.
@@ -198,8 +329,16 @@ class ChargePointService:
         async with self.database.tenant(tenant_id) as work:
             record = await existing_charge_point(work, identity)
             await ChargePointStore(work).set_credential(record.id, minted.stored)
+            await AuditStore(work).add(self.entry(tenant_id, actor, "replace_credential", identity))
         await self.evict(tenant_id, [identity])
         return minted
+
+    def entry(
+        self, tenant_id: TenantId, actor: str, act: Act, identity: str, **details: bool
+    ) -> NewAuditEntry:
+        """Return the entry of the audit about a change of how a charge point gets in."""
+        subject = location("/v1/charge-points", identity)
+        return NewAuditEntry(tenant_id, self.clock.now(), actor, act, subject, "", details)
 
     async def delete_of_tenant(self, work: PlatformWork, tenant_id: TenantId) -> AfterDelete:
         """Return the step that closes the tenant's connections after the tenant was deleted."""
@@ -217,21 +356,7 @@ class ChargePointService:
             for owner in (await self.presence.find_many(tenant_id, portion)).values():
                 await self._evict(owner)
 
-    def _mint(self, tenant_slug: str, identity: str) -> MintedCredential:
-        """Make a credential with a random key of 160 bits (security whitepaper A01)."""
-        key = generate_key()
-        raw = key_bytes(key)
-        if raw is None:
-            raise AssertionError("the generated key does not have the form of a key")
-        return MintedCredential(tenant_slug, identity, key, self.credentials.hash(raw))
-
-    def _live(self, owner: Owner | None) -> LiveState:
-        if owner is None:
-            return NOT_CONNECTED
-        flapping = bool(owner.take_overs) and is_flapping(owner.take_overs, self.clock.now().timestamp())
-        return LiveState(owner.connected_at, flapping)
-
-    async def _tell_registration(self, tenant_id: TenantId, record: ChargePointRecord) -> None:
+    async def tell_registration(self, tenant_id: TenantId, record: ChargePointRecord) -> None:
         """Tell the worker of the charge point its registration. Its next login or boot would find it, too."""
         owner = await self.presence.find(tenant_id, record.identity)
         if owner is None:
@@ -249,6 +374,33 @@ class ChargePointService:
             await self.bus.deliver(owner.worker, envelope)
         except Unavailable:
             _LOG.warning("registration_undelivered", tenant_id=tenant_id, charge_point=record.identity)
+
+    async def tell_labels(self, work: TenantWork, charge_point_ids: Sequence[int]) -> None:
+        """Tell those who select charge points by labels that these are new, or have others."""
+        for listener in self.label_listeners:
+            await listener(work, charge_point_ids)
+
+    def _mint(self, tenant_slug: str, identity: str) -> MintedCredential:
+        """Make a credential with a random key of 160 bits (security whitepaper A01)."""
+        key = generate_key()
+        raw = key_bytes(key)
+        if raw is None:
+            raise AssertionError("the generated key does not have the form of a key")
+        return MintedCredential(tenant_slug, identity, key, self.credentials.hash(raw))
+
+    def _fits(self, item: LiveChargePoint, filters: ChargePointFilter) -> bool:
+        if filters.connected is None:
+            return True
+        if not self.presence.reachable:
+            raise Unavailable("The live state cannot be reached.", "bus_unavailable")
+        return (item.live.connected_since is not None) == filters.connected
+
+    def live_of(self, owner: Owner | None) -> LiveState:
+        """Return the state of a connection; None: there is none."""
+        if owner is None:
+            return NOT_CONNECTED
+        flapping = bool(owner.take_overs) and is_flapping(owner.take_overs, self.clock.now().timestamp())
+        return LiveState(owner.connected_at, flapping)
 
     async def _evict(self, owner: Owner) -> None:
         envelope = EvictEnvelope(

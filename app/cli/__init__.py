@@ -10,25 +10,33 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from app.cli.backup_commands import register_backup_commands
+from app.cli.help_groups import FIRST_STEPS, GroupedCommands
 from app.cli.server_commands import register_server_commands
 from app.cli.simulation_commands import register_simulation_commands
 from app.cli.tenant_commands import register_tenant_commands
 
 _EXPECTED_ERRORS = (
     ("app.settings", "SettingsError", 2),
+    ("app.cli.invocation", "NoDataError", 1),
+    ("app.backup.manifest", "BackupError", 1),
     ("app.cli.administration", "ArgumentError", 2),
     ("app.simulator.errors", "SimulatorError", 2),
     ("app.cli.bench", "BenchError", 2),
     ("app.errors", "AppError", 1),
     ("app.server.embedded", "EmbeddedError", 1),
     ("app.server.migration", "MigrationError", 1),
+    ("app.database.connecting", "PoolerError", 1),
+    ("app.database.fitness", "UnfitServerError", 1),
     ("app.server.listener", "ServeError", 1),
 )
 
 application = typer.Typer(
+    cls=GroupedCommands,
     help="Stationmaster: a multi-tenant OCPP 1.6J central system.",
+    epilog=FIRST_STEPS,
+    context_settings={"max_content_width": 110},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -50,8 +58,9 @@ def _options(
 
 
 register_server_commands(application)
-register_simulation_commands(application)
 register_tenant_commands(application)
+register_backup_commands(application)
+register_simulation_commands(application)
 
 
 def main() -> None:

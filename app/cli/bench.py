@@ -4,21 +4,29 @@ The generator is a separate program (`benchmarks/load`, Rust) and not part of th
 it, creates the charge points that it needs, and prints the results.
 """
 
+import http.client
 import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.simulator.credentials import CredentialFile
 from app.simulator.errors import SimulatorError
 from app.simulator.rest import RestClient, split_url
+from app.simulator.tls import TlsContexts, TlsFiles
 from app.types import SLUG_PATTERN
 
 _PROGRAM = "stationmaster-load"
@@ -28,7 +36,12 @@ _ID_TAG = "BENCHMARK"
 _NAME = "Benchmark"
 _REMEMBER_EVERY = 50
 _LIMIT = "which STATIONMASTER_RATE_PER_S bounds"
-_BAD_URL = "URL: {url!r} must be ws://host:port/ocpp/{{tenant}}"
+_BAD_URL = "URL: {url!r} must be ws://host:port/ocpp/{{tenant}} or wss://host:port/ocpp/{{tenant}}"
+_WARM_UP_S = 1.0
+"""Seconds of each round before the generator measures."""
+
+_ANSWER_S = 5.0
+_REFRESH_S = 0.5
 
 
 class BenchError(Exception):
@@ -37,31 +50,35 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BenchTarget:
-    """The deployment to measure. address: host and port."""
+    """The deployment to measure. address: of its API, such as https://host:port."""
 
     address: str
     tenant: str
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Take apart ws://host:port/ocpp/{tenant}.
+        """Take apart ws://host:port/ocpp/{tenant} or wss://host:port/ocpp/{tenant}.
 
         Raises:
             BenchError: it does not have this form.
         """
         try:
-            parts = split_url(url, ("ws",), "URL")
+            parts = split_url(url, ("ws", "wss"), "URL")
         except SimulatorError:
             raise BenchError(_BAD_URL.format(url=url)) from None
         *_, before, tenant = ["", "", *unquote(parts.path).strip("/").split("/")]
         if before != "ocpp" or not re.fullmatch(SLUG_PATTERN, tenant):
             raise BenchError(_BAD_URL.format(url=url))
-        return cls(parts.netloc, tenant)
+        return cls(f"{parts.scheme.replace('ws', 'http', 1)}://{parts.netloc}", tenant)
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """One measurement. url: see `BenchTarget`; rate_per_s None: each charge point waits for its answer."""
+    """One measurement.
+
+    url: see `BenchTarget`; rate_per_s None: each charge point waits for its answer; ca_file: PEM file of the
+    roots that the API is trusted by, None: those of the system.
+    """
 
     url: str
     scenario: str
@@ -72,6 +89,7 @@ class BenchOptions:
     credentials: Path
     api_key: str | None
     prefix: str
+    ca_file: Path | None = None
 
 
 def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
@@ -89,11 +107,53 @@ def run_bench(options: BenchOptions) -> tuple[dict[str, Any], bool]:
     command += [f"--sockets={options.sockets}", f"--seconds={options.seconds}", f"--rounds={options.rounds}"]
     if options.rate_per_s is not None:
         command.append(f"--rate={options.rate_per_s}")
-    result = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    result = _run(command, options)
     if result.returncode not in (0, 1) or not result.stdout:
         raise BenchError(result.stderr.strip().removeprefix(f"{_PROGRAM}: "))
     found: dict[str, Any] = json.loads(result.stdout)
     return found, result.returncode == 0
+
+
+def _run(command: Sequence[str], options: BenchOptions) -> "subprocess.CompletedProcess[str]":
+    """Run the generator, and show meanwhile how much of its time is over."""
+    expected_s = 0.0 if options.scenario == "storm" else options.rounds * (options.seconds + _WARM_UP_S)
+    begun = time.monotonic()
+    with _progress() as bar, ThreadPoolExecutor(1) as pool:
+        task = bar.add_task("measuring", total=expected_s or None)
+        running = pool.submit(subprocess.run, command, capture_output=True, text=True)
+        while not wait([running], timeout=_REFRESH_S).done:
+            bar.update(task, completed=min(time.monotonic() - begun, expected_s))
+        return running.result()
+
+
+def _progress() -> Progress:
+    """Return bars on standard error, because standard output has the results."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
+
+
+def _require_answer(target: BenchTarget, trust: ssl.SSLContext | None) -> None:
+    """Check that something answers there, before charge points are made or the generator waits for long.
+
+    Raises:
+        BenchError: the text says what happened instead.
+    """
+    parts = urlsplit(target.address)
+    host = parts.hostname or ""
+    connection = (
+        http.client.HTTPConnection(host, parts.port, timeout=_ANSWER_S)
+        if trust is None
+        else http.client.HTTPSConnection(host, parts.port, timeout=_ANSWER_S, context=trust)
+    )
+    try:
+        connection.request("GET", "/health/live")
+        connection.getresponse()
+    except TimeoutError:
+        raise BenchError(f"URL: {target.address} does not answer within {_ANSWER_S:.0f} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchError(f"URL: {target.address} does not answer: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
 
 
 def find_program() -> str:
@@ -143,26 +203,35 @@ def _round(figures: dict[str, Any]) -> str:
 
 
 def _provision(options: BenchOptions, target: BenchTarget) -> None:
-    """Create the id tag, and the charge points whose passwords are not known here."""
+    """Create the id tag, and the charge points whose passwords are not known here.
+
+    Nothing is changed before it is certain that something answers, that the key is of the tenant, and that
+    all charge points are of a measurement.
+    """
     file = CredentialFile(options.credentials)
     identities = [f"{options.prefix}-{number:05d}" for number in range(options.sockets)]
     unknown = [identity for identity in identities if file.password(identity) is None]
-    if not unknown:
-        return
-    if options.api_key is None:
+    if unknown and options.api_key is None:
         raise BenchError(
             f"STATIONMASTER_API_KEY (or --api-key) is needed: {options.credentials} has no password for "
             f"{unknown[0]}"
         )
-    with RestClient(f"http://{target.address}", options.api_key, "URL") as api:
+    is_tls = target.address.startswith("https:")
+    trust = TlsContexts(TlsFiles(options.ca_file)).shared() if is_tls else None
+    _require_answer(target, trust)
+    if not unknown or options.api_key is None:
+        return
+    with RestClient(target.address, options.api_key, "URL", trust) as api, _progress() as bar:
         api.require_tenant(target.tenant)
         names = api.names(f"{options.prefix}-")
         _require_ours(unknown, names)
         if _ID_TAG not in api.id_tags(_ID_TAG):
             api.create_id_tag(_ID_TAG)
+        task = bar.add_task("registering charge points", total=len(unknown))
         for start in range(0, len(unknown), _REMEMBER_EVERY):
             batch = unknown[start : start + _REMEMBER_EVERY]
             file.remember({identity: _password(api, identity, names) for identity in batch})
+            bar.advance(task, len(batch))
 
 
 def _require_ours(identities: Sequence[str], names: Mapping[str, str | None]) -> None:

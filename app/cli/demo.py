@@ -7,7 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from app.cli.administration import TENANT_SCOPES, create_key, create_tenant, key_works
+from app.cli.administration import (
+    FIRST_USER,
+    TENANT_SCOPES,
+    create_key,
+    create_tenant,
+    key_works,
+    login_link,
+)
 from app.clock import SystemClock
 from app.database.database import Database
 from app.errors import Conflict
@@ -30,8 +37,8 @@ async def run_demo(settings: Settings, count: int, console: Console) -> None:
     """
 
     async def show(server: RunningServer, stop: asyncio.Event) -> None:
-        token = await _prepare_tenant(server.settings)
-        _explain(console, server, token)
+        token, link = await _prepare_tenant(server)
+        _explain(console, server, token, link)
         if count == 0:
             await stop.wait()
             return
@@ -66,8 +73,13 @@ def _fleet_options(server: RunningServer, token: str, count: int) -> FleetOption
     )
 
 
-async def _prepare_tenant(settings: Settings) -> str:
-    """Create the demo tenant if necessary. Return the token of its API key, the same at each start."""
+async def _prepare_tenant(server: RunningServer) -> tuple[str, str]:
+    """Create the demo tenant if necessary.
+
+    Returns:
+        The token of its API key, the same at each start; and a new link that logs in to the console.
+    """
+    settings = server.settings
     if settings.database_url is None:
         raise AssertionError("the running server has no database URL")
     database = await Database.open(settings.database_url)
@@ -81,7 +93,7 @@ async def _prepare_tenant(settings: Settings) -> str:
                 database, settings.credential_pepper, tenant=TENANT, name="Demo", scopes=TENANT_SCOPES
             )
             _write(path, token)
-        return token
+        return token, await login_link(database, settings, TENANT, FIRST_USER, server.url)
     finally:
         await database.close()
 
@@ -103,16 +115,22 @@ def _write(path: Path, token: str) -> None:
         raise SettingsError(f"STATIONMASTER_DATA_DIRECTORY: {path}: {error.strerror}") from None
 
 
-def _explain(console: Console, server: RunningServer, token: str) -> None:
+def _explain(console: Console, server: RunningServer, token: str, link: str) -> None:
     for line in (
         "",
         f"Stationmaster runs at {server.url}",
-        f"  the protocol    {server.url}/protocols/ocpp-16j",
+        "",
+        "  Open the console. This link logs you in once, within 15 minutes:",
+        f"  {link}",
+        "",
+        f"  the protocols   {server.url}/protocols",
         f"  the API         {server.url}/docs",
         f"  charge points   ws{server.url.removeprefix('http')}/ocpp/{TENANT}/<identity>",
         "",
-        "Try:",
+        "Try the API, and follow what happens:",
         f"  curl -s -H 'Authorization: Bearer {token}' {server.url}/v1/charge-points",
+        f"  curl -sN -H 'Authorization: Bearer {token}' -H 'Accept: text/event-stream' "
+        f"{server.url}/v1/events",
         "",
         "Ctrl-C stops everything.",
         "",

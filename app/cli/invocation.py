@@ -13,40 +13,52 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.exceptions import Abort
 
-from app.types import SLUG_PATTERN
+from app.types import SLUG_PATTERN, USER_NAME_PATTERN
 
 if TYPE_CHECKING:
     from app.database.database import Database
     from app.settings import Settings
 
 
+class NoDataError(Exception):
+    """A command needs data, and there is none. The text is one line and says what to do."""
+
+
 def load_settings(**overrides: Any) -> "Settings":
-    """Return the settings of the environment. Options of the command line have precedence."""
+    """Return the settings of the environment. Options of the command line have precedence.
+
+    Raises:
+        SettingsError: a variable is wrong, or its name is a misspelt one.
+    """
     from app import settings
     from app.logs import get_logger, setup_logging
 
+    unknown = settings.unknown_variables(os.environ)
+    for variable, near in unknown.items():
+        if near is not None:
+            raise settings.SettingsError(f"{variable} is not a setting; did you mean {near}?")
     loaded = settings.load_settings(**{name: value for name, value in overrides.items() if value is not None})
     setup_logging(loaded.log_level, loaded.log_format)
-    for variable, near in settings.unknown_variables(os.environ).items():
-        get_logger("settings").warning("unknown_variable", variable=variable, did_you_mean=near)
+    # They may be of others: Kubernetes makes such names for a service that is called stationmaster.
+    for variable in unknown:
+        get_logger("settings").warning("unknown_variable", variable=variable)
     return loaded
 
 
 def load_settings_of_existing_data() -> "Settings":
-    """Return the settings, and say if the data directory is new: the caller may be in the wrong directory."""
-    from app import settings
+    """Return the settings for work on data that exists. A new database would only hide a wrong folder.
 
+    Raises:
+        NoDataError: there is no database in the data directory, and DATABASE_URL does not name another one.
+    """
+    # Before the settings are read, because that makes the directory and a pepper in it.
     directory = data_directory()
-    was_there = directory.exists()
-    loaded = load_settings()
-    if loaded.database_url is None and not was_there:
-        made = settings.usable_directory(directory).resolve()
-        typer.echo(
-            f"stationmaster: made a new data directory with an empty database: {made} "
-            "(STATIONMASTER_DATA_DIRECTORY)",
-            err=True,
+    if not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
+        raise NoDataError(
+            f"there is no data in {directory.absolute()} (STATIONMASTER_DATA_DIRECTORY): go to the folder in "
+            "which the server runs, or make a new database by `stationmaster init`"
         )
-    return loaded
+    return load_settings()
 
 
 def data_directory() -> Path:
@@ -62,6 +74,17 @@ def require_slug(text: str, option: str) -> str:
     """
     if not re.fullmatch(SLUG_PATTERN, text):
         raise typer.BadParameter("must be 1 to 40 of a-z, 0-9 and '-'", param_hint=option)
+    return text
+
+
+def require_user_name(text: str, option: str) -> str:
+    """Check the name of a user, and return it.
+
+    Raises:
+        BadParameter: it is not a name of a user; the error names the option.
+    """
+    if not re.fullmatch(USER_NAME_PATTERN, text):
+        raise typer.BadParameter("must be 1 to 100 of a-z, 0-9 and . _ @ + -", param_hint=option)
     return text
 
 

@@ -1,4 +1,4 @@
-"""The subcommands that run a server: `serve`, `demo`, `migrate-db`."""
+"""The subcommands that run a server, or prepare its database: `serve`, `demo`, `init`, `migrate-db`."""
 
 import asyncio
 import os
@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.invocation import load_settings, load_settings_of_existing_data, run, with_database
+from app.cli.help_groups import DATA, SERVER
+from app.cli.invocation import (
+    data_directory,
+    load_settings,
+    load_settings_of_existing_data,
+    run,
+    with_database,
+)
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -22,11 +29,24 @@ def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOpti
     """Run the server. Without DATABASE_URL or REDIS_URL it starts private engines."""
     # Before the imports, so that a mistyped setting is reported at once.
     settings = load_settings(workers=workers, host=host, port=port)
+    from app.cli.administration import first_login_link
+    from app.errors import NotFound
     from app.server.running import RunningServer, run_server
     from app.server.signals import stop_on_signals
 
     async def announce(server: RunningServer, stop: asyncio.Event) -> None:
-        typer.echo(f"Stationmaster listens on {server.url} (workers: {server.settings.workers})")
+        tls = "" if server.tls_url is None else f" and {server.tls_url}"
+        typer.echo(f"Stationmaster listens on {server.url}{tls} (workers: {server.settings.workers})")
+        try:
+            found = await first_login_link(server.settings, server.url)
+        except NotFound:
+            typer.echo(
+                "There is no tenant yet. Create one in a second terminal, in this folder: "
+                "stationmaster tenant create acme"
+            )
+            found = None
+        if found is not None:
+            typer.echo(f"Log in to the console as admin of {found[0]}, once within 15 minutes: {found[1]}")
         await stop.wait()
 
     async def serve_until_stopped() -> None:
@@ -54,6 +74,15 @@ def demo(
     run(run_demo(settings, count, Console()))
 
 
+def init() -> None:
+    """Make a new database in the data directory. `serve` and `demo` do this too."""
+
+    async def done(database: "Database") -> None:
+        typer.echo(f"There is a database in {data_directory().resolve()}.")
+
+    with_database(load_settings(), done)
+
+
 def migrate_db() -> None:
     """Migrate the database to the newest schema. `serve` does this too."""
 
@@ -65,6 +94,7 @@ def migrate_db() -> None:
 
 def register_server_commands(application: typer.Typer) -> None:
     """Add these subcommands to the application."""
-    application.command()(serve)
-    application.command()(demo)
-    application.command("migrate-db")(migrate_db)
+    application.command(rich_help_panel=SERVER)(serve)
+    application.command(rich_help_panel=SERVER)(demo)
+    application.command(rich_help_panel=DATA)(init)
+    application.command("migrate-db", rich_help_panel=DATA)(migrate_db)

@@ -1,4 +1,4 @@
-"""The subcommands that simulate charge points: `simulate`, `simulate-site`, `bench`."""
+"""The subcommands that simulate charge points: `simulate`, `personas`, `simulate-site`, `bench`."""
 
 import math
 import re
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.help_groups import SIMULATION
 from app.cli.invocation import data_directory, require_prefix, require_slug, run
 
 # The file is opened before the day is simulated, so that a wrong path fails at once.
@@ -36,8 +37,10 @@ _SECONDS = typer.Option(callback=_within(0.1, 86_400), help="Length of a round i
 
 
 def simulate(
-    count: Annotated[int, typer.Option(min=1, max=100_000, help="Number of simulated charge points.")],
-    tenant: Annotated[str, typer.Option(help="Slug of the tenant of the charge points.")],
+    count: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Number of simulated charge points.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Slug of the tenant of the charge points.")] = None,
     url: Annotated[str, typer.Option(help="ws:// or wss:// URL of the server.")] = "ws://127.0.0.1:8080/ocpp",
     api_key: Annotated[
         str | None,
@@ -68,6 +71,29 @@ def simulate(
         Path | None,
         typer.Option(help="File for the passwords of the charge points; default: in the data directory."),
     ] = None,
+    persona: Annotated[
+        str | None,
+        typer.Option(help="All charge points have the bad habits of this persona; `list` prints them."),
+    ] = None,
+    fleet: Annotated[
+        str | None, typer.Option(help="Charge points of an illustrative fleet; `list` prints the fleets.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(help="Roots of the server in PEM, for wss:// and https://; default: the system's."),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help="Certificate chain of the charge points in PEM; {identity} becomes the identity."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Private key of --certificate in PEM; {identity} becomes the identity."),
+    ] = None,
+    secure_url: Annotated[
+        str | None,
+        typer.Option(help="wss:// URL for charge points that are raised to security profile 2 or 3."),
+    ] = None,
     ledger: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +102,17 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate charge points. Each one connects by WebSocket and charges like a real one."""
+    if "list" in (persona, fleet):
+        _print_known(persona, fleet)
+        return
+    if count is None or tenant is None:
+        raise typer.BadParameter("is needed", param_hint="--count" if count is None else "--tenant")
+    if persona is not None and fleet is not None:
+        raise typer.BadParameter("does not go with --persona", param_hint="--fleet")
+    if (certificate is None) != (key is None):
+        raise typer.BadParameter("needs --key, and --key needs it", param_hint="--certificate")
     from app.simulator.fleet import FleetOptions
+    from app.simulator.tls import TlsFiles
 
     options = FleetOptions(
         url=url,
@@ -92,9 +128,36 @@ def simulate(
         api_key=api_key,
         api_url=api_url,
         ledger=ledger,
+        persona=persona,
+        fleet=fleet,
+        secure_url=secure_url,
+        tls=TlsFiles(ca_file, certificate, key),
     )
     if not run(_simulate(options)):
         raise typer.Exit(1)
+
+
+def personas(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a table for a documentation page.")
+    ] = False,
+) -> None:
+    """Print the charge points with bad habits that `simulate --persona` knows, each habit with its source."""
+    from app.simulator.persona_files import known_personas
+    from app.simulator.persona_tables import persona_lines, persona_markdown
+
+    known = known_personas().values()
+    typer.echo(persona_markdown(known) if markdown else persona_lines(known))
+
+
+def _print_known(persona: str | None, fleet: str | None) -> None:
+    from app.simulator.persona_files import known_fleets, known_personas
+    from app.simulator.persona_tables import fleet_lines, persona_lines
+
+    if persona == "list":
+        typer.echo(persona_lines(known_personas().values()))
+    if fleet == "list":
+        typer.echo(fleet_lines(known_fleets().values()))
 
 
 def simulate_site(
@@ -130,7 +193,7 @@ async def _simulate(options: Any) -> bool:
 
 
 def bench(
-    url: Annotated[str, typer.Argument(help="ws://host:port/ocpp/{tenant} of the deployment.")],
+    url: Annotated[str, typer.Argument(help="ws:// or wss://host:port/ocpp/{tenant} of the deployment.")],
     scenario: Annotated[
         Literal["heartbeat", "status_notification", "meter_values", "transactions", "mixed_day", "storm"],
         typer.Option(help="The messages that charge points send; storm: they only connect and boot."),
@@ -158,6 +221,12 @@ def bench(
         Path | None,
         typer.Option(help="File for the passwords of the charge points; default: in the data directory."),
     ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Roots of the API in PEM, for wss://; default: the system's. The load does not check them."
+        ),
+    ] = None,
 ) -> None:
     """Measure a deployment with the load generator of the benchmarks.
 
@@ -177,6 +246,7 @@ def bench(
         credentials=credentials or data_directory() / "bench" / f"{target.tenant}.json",
         api_key=api_key,
         prefix=require_prefix(prefix),
+        ca_file=ca_file,
     )
     found, clean = run_bench(options)
     print_results(found)
@@ -201,6 +271,7 @@ def parse_duration(text: str) -> float:
 
 def register_simulation_commands(application: typer.Typer) -> None:
     """Add these subcommands to the application."""
-    application.command()(simulate)
-    application.command("simulate-site")(simulate_site)
-    application.command()(bench)
+    application.command(rich_help_panel=SIMULATION)(simulate)
+    application.command(rich_help_panel=SIMULATION)(personas)
+    application.command("simulate-site", rich_help_panel=SIMULATION)(simulate_site)
+    application.command(rich_help_panel=SIMULATION)(bench)

@@ -1,17 +1,21 @@
-"""The subcommands `tenant` and `key`, for operators who do not use the REST API."""
+"""The subcommands `tenant`, `key` and `login-link`, for operators who do not use the REST API."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.invocation import load_settings_of_existing_data, require_slug, with_database
+from app.cli.help_groups import ACCESS
+from app.cli.invocation import load_settings_of_existing_data, require_slug, require_user_name, with_database
 
 if TYPE_CHECKING:
     from app.database.database import Database
 
 tenant_application = typer.Typer(help="Create and list tenants.", no_args_is_help=True)
-key_application = typer.Typer(help="Create API keys.", no_args_is_help=True)
+key_application = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
+
+TenantOption = Annotated[str | None, typer.Option(help="Slug of the tenant that has the key.")]
+AdminOption = Annotated[bool, typer.Option("--admin", help="Keys of the platform instead.")]
 
 
 @tenant_application.command("create")
@@ -27,7 +31,8 @@ def tenant_create(
     async def create(database: "Database") -> None:
         record = await create_tenant(database, slug, name)
         typer.echo(
-            f"Tenant {record.slug} is created. Next: `stationmaster key create --tenant {record.slug}`."
+            f"Tenant {record.slug} is created. Next: `stationmaster key create --tenant {record.slug}` "
+            f"for the API, `stationmaster login-link --tenant {record.slug}` for the console."
         )
 
     with_database(load_settings_of_existing_data(), create)
@@ -54,7 +59,8 @@ def key_create(
     scopes: Annotated[
         str | None,
         typer.Option(
-            help="Scopes, separated by commas: read, command, write, admin; default: all but admin."
+            help="Scopes, separated by commas: read, command, write, admin; with --admin also metrics; "
+            "default: all but admin, and admin with --admin."
         ),
     ] = None,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
@@ -63,11 +69,12 @@ def key_create(
     ] = None,
 ) -> None:
     """Create an API key and print it on standard output. It is shown once."""
-    if admin == (tenant is not None):
-        raise typer.BadParameter("give either --tenant or --admin", param_hint="--tenant")
+    _require_owner(tenant, admin)
     from app.cli.administration import TENANT_SCOPES, create_key, parse_scopes
 
     chosen = parse_scopes(scopes) if scopes is not None else (("admin",) if admin else TENANT_SCOPES)
+    if "metrics" in chosen and not admin:
+        raise typer.BadParameter("metrics is for keys of the platform (--admin)", param_hint="--scopes")
     settings = load_settings_of_existing_data()
     lifetime = None if expires_days is None else timedelta(days=expires_days)
 
@@ -81,7 +88,66 @@ def key_create(
     with_database(settings, create)
 
 
+@key_application.command("list")
+def key_list(tenant: TenantOption = None, admin: AdminOption = False) -> None:
+    """List the keys of a tenant: prefix, name, scopes, state, last use. Secrets are not stored."""
+    _require_owner(tenant, admin)
+    from app.cli.administration import key_line, list_keys
+
+    async def show(database: "Database") -> None:
+        now = datetime.now(UTC)
+        for record in await list_keys(database, tenant):
+            typer.echo(key_line(record, now))
+
+    with_database(load_settings_of_existing_data(), show)
+
+
+@key_application.command("revoke")
+def key_revoke(
+    prefix: Annotated[
+        str, typer.Argument(help="The middle part of the key, as `key list` shows it: sm_PREFIX_...")
+    ],
+) -> None:
+    """Revoke a key. Servers that run refuse it within a second."""
+    from app.cli.administration import revoke_key
+
+    async def revoke(database: "Database") -> None:
+        record = await revoke_key(database, prefix)
+        typer.echo(f"Key {record.prefix} ({record.name}) is revoked.")
+
+    with_database(load_settings_of_existing_data(), revoke)
+
+
+def _require_owner(tenant: str | None, admin: bool) -> None:
+    if admin == (tenant is not None):
+        raise typer.BadParameter("give either --tenant or --admin", param_hint="--tenant")
+
+
+def login_link_command(
+    tenant: Annotated[str, typer.Option(help="Slug of the tenant.")],
+    user: Annotated[
+        str, typer.Option(help="Name of the user: a-z, 0-9 and . _ @ + -; a new one is made, as an admin.")
+    ] = "admin",
+    url: Annotated[
+        str | None, typer.Option(help="Address of the server as browsers see it; default: host and port.")
+    ] = None,
+) -> None:
+    """Print a link that logs a user in to the console once, within 15 minutes."""
+    from app.cli.administration import login_link
+
+    require_user_name(user, "--user")
+    settings = load_settings_of_existing_data()
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - not listened on
+    address = url or f"http://{host}:{settings.port}"
+
+    async def show(database: "Database") -> None:
+        typer.echo(await login_link(database, settings, tenant, user, address))
+
+    with_database(settings, show)
+
+
 def register_tenant_commands(application: typer.Typer) -> None:
     """Add these subcommands to the application."""
-    application.add_typer(tenant_application, name="tenant")
-    application.add_typer(key_application, name="key")
+    application.add_typer(tenant_application, name="tenant", rich_help_panel=ACCESS)
+    application.add_typer(key_application, name="key", rich_help_panel=ACCESS)
+    application.command("login-link", rich_help_panel=ACCESS)(login_link_command)

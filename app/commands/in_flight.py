@@ -14,8 +14,10 @@ from typing import Final
 
 import msgspec
 
+from app.commands.awaited import Expectation
 from app.commands.records import CommandRecord, SentFacts
 from app.live.envelopes import CallEnvelope, DoneEnvelope
+from app.tracing.spans import CallSpan
 from app.types import CommandId, TenantId, WorkerId
 
 _ENDED_LIMIT_BYTES: Final = 16_384
@@ -30,7 +32,8 @@ class OwnedCommand:
     """A command that this worker has given to a session.
 
     until_s: when it must have been sent; sent_s: when it was sent, None while it waits in the link's queue;
-    both monotonic. sent: the same as it is recorded.
+    both monotonic. sent: the same as it is recorded. expectation: the message that it leads to, if any;
+    has_waited: it is one of those that wait in the database until they can be sent. span: if it is traced.
     """
 
     command_id: CommandId
@@ -39,8 +42,13 @@ class OwnedCommand:
     issuer: WorkerId
     until_s: float
     has_effects: bool
+    action: str
+    timeout_s: float
+    expectation: Expectation | None = None
+    has_waited: bool = False
     sent_s: float | None = None
     sent: SentFacts | None = None
+    span: CallSpan | None = None
 
 
 class OwnedCommands:
@@ -48,22 +56,27 @@ class OwnedCommands:
 
     def __init__(self) -> None:
         self._owned: dict[CommandId, OwnedCommand] = {}
-        self._seen: dict[CommandId, float] = {}
+        self._seen: dict[tuple[CommandId, int], float] = {}
 
-    def admit(self, command_id: CommandId, until_s: float, now: float) -> bool:
+    def admit(self, command_id: CommandId, until_s: float, now: float, epoch: int = 0) -> bool:
         """Note that a command has arrived; False: it has arrived before. now, until_s: monotonic.
 
-        A command is not sent after its deadline, so it is remembered until then.
+        A command is not sent after its deadline, so it is remembered until then. epoch: of the session that
+        it is for, because a command that was not sent may come again for another one.
         """
         # Deadlines grow with the order of arrival, except for the time that some were under way.
         while self._seen and self._seen[oldest := next(iter(self._seen))] < now:
             del self._seen[oldest]
-        if command_id in self._seen:
+        if (command_id, epoch) in self._seen:
             return False
-        self._seen[command_id] = until_s
+        self._seen[command_id, epoch] = until_s
         return True
 
-    def add(self, envelope: CallEnvelope, now: float) -> OwnedCommand:
+    def has_come(self, command_id: CommandId, epoch: int) -> bool:
+        """Tell whether a command has arrived for a session before."""
+        return (command_id, epoch) in self._seen
+
+    def add(self, envelope: CallEnvelope, now: float, expectation: Expectation | None = None) -> OwnedCommand:
         """Remember a command until it ends; called before it is given to its session."""
         owned = OwnedCommand(
             command_id=envelope.command_id,
@@ -72,6 +85,10 @@ class OwnedCommands:
             issuer=envelope.issuer,
             until_s=now + envelope.life_s,
             has_effects=envelope.has_effects,
+            action=envelope.action,
+            timeout_s=envelope.timeout_s,
+            expectation=expectation,
+            has_waited=envelope.has_waited,
         )
         self._owned[owned.command_id] = owned
         return owned
@@ -80,9 +97,12 @@ class OwnedCommands:
         """Return a command that has not ended."""
         return self._owned.get(command_id)
 
-    def end(self, command_id: CommandId) -> OwnedCommand | None:
-        """Forget a command that has ended, and return it."""
-        return self._owned.pop(command_id, None)
+    def end(self, command_id: CommandId, state: str) -> OwnedCommand | None:
+        """Forget a command that has ended, and return it. state: in which it ended."""
+        owned = self._owned.pop(command_id, None)
+        if owned is not None and owned.span is not None:
+            owned.span.end(state)
+        return owned
 
     def overdue(self, now: float) -> list[OwnedCommand]:
         """Return the commands that were not sent by their deadline. now: monotonic."""

@@ -4,14 +4,17 @@ Bodies and examples come from the definition of the protocol that the route is m
 """
 
 import copy
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from app.commands.schemas import Command
+from app.commands.expected_effects import effect_windows
+from app.commands.rules import default_timeout_s
+from app.commands.schemas import Command, effect_text
 from app.ocpp import Protocol, messages_of
+from app.settings import Settings
 from app.web.problems import problems
 from app.web.resources import Json
 from app.web.routers import DescribedRoute
@@ -79,6 +82,25 @@ def _command_response(description: str, example: Json) -> Json:
     }
 
 
+_OF_REMOTE_STARTS: Final = frozenset({"charging_profile_id", "nominal_voltage", "supply"})
+"""Parameters that only RemoteStartTransaction has."""
+
+_DEFAULTS: Final = Settings.model_construct()
+"""The document is the same for every server."""
+
+
+def _parameters(action: str, pattern: Json) -> list[Json]:
+    hidden = {"action"} if action == "RemoteStartTransaction" else {"action", *_OF_REMOTE_STARTS}
+    return [parameter for parameter in pattern["parameters"] if parameter["name"] not in hidden]
+
+
+def _described(message: Json, source: str) -> str:
+    action = message["action"]
+    effect = effect_text(action, effect_windows(_DEFAULTS).get(action))
+    timeout = f"Default of `timeout_s`: {default_timeout_s(action, _DEFAULTS):g}."
+    return f"{message['summary']} {message['errorBehaviour']} ({source}) {effect} {timeout}"
+
+
 def _operation(protocol: Protocol, message: Json, pattern: Json) -> Json:
     """Describe one operation. pattern: what the framework says of the route behind it."""
     action = message["action"]
@@ -90,9 +112,9 @@ def _operation(protocol: Protocol, message: Json, pattern: Json) -> Json:
         "tags": ["commands"],
         "operationId": f"issue_{_snake_case(action)}",
         "summary": action,
-        "description": f"{message['summary']} {message['errorBehaviour']} ({source})",
+        "description": _described(message, source),
         "security": pattern["security"],
-        "parameters": [parameter for parameter in pattern["parameters"] if parameter["name"] != "action"],
+        "parameters": _parameters(action, pattern),
         "requestBody": _request_body(protocol, message),
         "responses": {
             "200": _command_response("With `wait`: the command has reached a final state.", done),

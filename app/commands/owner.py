@@ -9,41 +9,40 @@ brings calls and cancellations here. Sessions report what was sent, and how it e
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from msgspec import UNSET
+
 from app import ocpp
-from app.clock import Clock
-from app.commands.effects import CommandEffects
-from app.commands.in_flight import OwnedCommand, OwnedCommands, Waiters, encoded_end
+from app.clock import utc_text
+from app.commands.awaited import BOOT, AwaitedMessages, expectation_of
+from app.commands.boots import BootObserver
+from app.commands.context import CommandContext
+from app.commands.endings import CommandEnding, CommandEndings
+from app.commands.expected_effects import effect_windows
+from app.commands.in_flight import OwnedCommand, OwnedCommands
 from app.commands.records import CommandRecord, SentFacts
-from app.commands.rules import Actor, Outcome, outcome_of
-from app.commands.store.commands import CommandSteps, CommandStore, End
+from app.commands.rules import Actor, Outcome, may_have_effect, outcome_of
+from app.commands.store.commands import CommandSteps
 from app.connection import Connection
-from app.database.database import Database
-from app.database.prepared import Prepared
-from app.errors import StoreUnavailable, Unavailable
-from app.live.command_bus import CommandBus
-from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, MovedEnvelope
+from app.errors import StoreUnavailable
+from app.live.envelopes import CallEnvelope, CancelEnvelope, MovedEnvelope
 from app.logs import get_logger
-from app.metrics import BUS_MESSAGES, COMMAND_SECONDS, COMMANDS_FINISHED
-from app.settings import Settings
-from app.tasks import BackgroundTasks, PeriodicTask
+from app.metrics import BUS_MESSAGES, COMMAND_SECONDS
+from app.tasks import PeriodicTask
+from app.tracing.spans import TracedCommand
 from app.types import CommandId, TenantId, WorkerId
 
-_RETRY_S = 2.0
-_RETRIES = 60
-"""Tries to record an end while the database is away: two minutes; after that the reaper ends the command."""
-
-_REPORT_LIFE_S = 60.0
 _ANSWER_SOON_S = 0.05
 _TICK_S = 1.0
 _CALL_OUTLIVES_S = 600.0
 """A call may arrive this long after a request to cancel it: no call lives longer."""
 _PROMPT_S = 5.0
 """A call that was under way for longer may have ended meanwhile, so its record is asked before it is sent."""
+
+_UNTIL_GIVEN_UP_S: Final = 86_400.0
+"""Seconds in which a message is awaited, if the table of effects has no window."""
 
 _NO_LEASE: Final = {
     "code": "NotQueued",
@@ -85,34 +84,6 @@ class CommandSessions(Protocol):
         """Return the session of a charge point, if this worker has its newest one."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandContext:
-    """The collaborators that the issuing and the owning side share in one worker.
-
-    protocol: the version of OCPP that judges commands.
-    """
-
-    database: Database
-    steps: Prepared
-    bus: CommandBus
-    effects: CommandEffects
-    protocol: ocpp.Protocol
-    clock: Clock
-    settings: Settings
-    waiters: Waiters = field(default_factory=Waiters)
-    background: BackgroundTasks = field(default_factory=BackgroundTasks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    tenant_id: TenantId
-    command_id: str
-    outcome: Outcome
-    by: Actor
-    is_late: bool = False
-    sent: SentFacts | None = None
-
-
 class CommandOwner:
     """The commands whose sessions are on this worker."""
 
@@ -124,6 +95,11 @@ class CommandOwner:
         self._clock = context.clock
         self._sessions = sessions
         self._owned = OwnedCommands()
+        self.endings = CommandEndings(context, self._owned)
+        """Records the ends. Its listeners are told of each command of this worker that has ended."""
+        self._awaited = AwaitedMessages()
+        self._boots = BootObserver(context)
+        self._windows = effect_windows(context.settings)
         self._ticker: PeriodicTask | None = None
 
     def start(self) -> None:
@@ -142,15 +118,24 @@ class CommandOwner:
         """Give a command to its session. A second delivery of the same envelope has no effect."""
         session = self._session(envelope)
         if session is None:
-            self._spawn_moved(envelope)
+            # The session of a second delivery may have ended after it has sent the command.
+            if not self._owned.has_come(envelope.command_id, envelope.epoch):
+                self._spawn_moved(envelope)
             return
         now = self._clock.monotonic()
         # A command that is still owned after its deadline was sent in time: this is a second delivery.
         is_repeated = self._owned.get(envelope.command_id) is not None
-        if is_repeated or not self._owned.admit(envelope.command_id, now + envelope.life_s, now):
+        if is_repeated or not self._owned.admit(
+            envelope.command_id, now + envelope.life_s, now, envelope.epoch
+        ):
             BUS_MESSAGES.labels("ignored", "repeated").inc()
             return
-        owned = self._owned.add(envelope, now)
+        owned = self._owned.add(envelope, now, expectation_of(envelope.action, envelope.payload))
+        if envelope.trace is not UNSET:
+            owned.span = self._context.tracing.calling(
+                envelope.trace,
+                TracedCommand(envelope.action, envelope.command_id, envelope.tenant_id, envelope.identity),
+            )
         if envelope.life_s <= 0:
             self._end_soon(owned, Outcome("expired"))
         elif envelope.full_life_s - envelope.life_s > _PROMPT_S:
@@ -167,7 +152,7 @@ class CommandOwner:
         else:
             # It is not here. If its call arrives later, it counts as a repetition.
             now = self._clock.monotonic()
-            unseen = self._owned.admit(envelope.command_id, now + _CALL_OUTLIVES_S, now)
+            unseen = self._owned.admit(envelope.command_id, now + _CALL_OUTLIVES_S, now, envelope.epoch)
             withdrawn = unseen and session is not None
         self._context.background.spawn(self._answer_cancel(envelope, withdrawn), "command_cancel")
 
@@ -193,6 +178,11 @@ class CommandOwner:
             recording = self._record_sent(connection.tenant_id, unique_id, facts)
         else:
             owned.sent, owned.sent_s = facts, self._clock.monotonic()
+            if owned.span is not None:
+                owned.span.note("sent")
+            if owned.expectation is not None:
+                until_s = owned.sent_s + owned.timeout_s + self._windows.get(owned.action, _UNTIL_GIVEN_UP_S)
+                self._awaited.begin(connection, owned.command_id, owned.expectation, until_s)
             recording = self._record_sent_of(owned, facts)
         self._context.background.spawn(recording, "command_sent")
 
@@ -201,17 +191,37 @@ class CommandOwner:
         owned = self._owned.get(CommandId(resolve.unique_id))
         if owned is not None and owned.sent_s is not None and not resolve.late:
             COMMAND_SECONDS.labels(resolve.action).observe(self._clock.monotonic() - owned.sent_s)
+            if owned.span is not None:
+                owned.span.note("answered")
         sent = None if owned is None else owned.sent
-        outcome = outcome_of(resolve)
-        await self._record_or_retry(
-            _Ending(connection.tenant_id, resolve.unique_id, outcome, "owner", resolve.late, sent)
+        outcome, command_id = outcome_of(resolve), CommandId(resolve.unique_id)
+        may_follow = may_have_effect(outcome.state, outcome.error)
+        effect = self._awaited.answered(connection, command_id, may_follow=may_follow)
+        may_wait = owned is not None and owned.has_waited and outcome.state == "offline"
+        epoch = connection.epoch if may_wait else None
+        await self.endings.record(
+            CommandEnding(connection.tenant_id, command_id, outcome, "owner", resolve.late, sent, epoch)
         )
+        if effect is not None:
+            self.endings.observed(connection.tenant_id, command_id, effect)
+
+    def received(self, connection: Connection, call: ocpp.Dispatch) -> None:
+        """Note that a charge point has sent a BootNotification, or a message while one of it is awaited.
+
+        What it is the effect of is recorded in the background: its answer does not wait for that.
+        """
+        at = self._clock.now()
+        if call.action == BOOT and not self._awaited.is_trigger_of(connection, call):
+            self._boots.note(connection, call.unique_id, at)
+        found = self._awaited.received(connection, call, utc_text(at))
+        if found is not None:
+            self.endings.observed(connection.tenant_id, *found)
 
     # From the issuer and the reaper of this worker
 
     async def end(self, tenant_id: TenantId, command_id: str, outcome: Outcome, by: Actor) -> None:
         """End a command that gets no answer. A command that has ended stays as it is."""
-        await self._record_or_retry(_Ending(tenant_id, command_id, outcome, by))
+        await self.endings.record(CommandEnding(tenant_id, command_id, outcome, by))
 
     async def announce(
         self,
@@ -221,21 +231,7 @@ class CommandOwner:
         ended: CommandRecord | None = None,
     ) -> None:
         """Tell workers, this one included, to read a command again. ended: the command, if it is known."""
-        self._context.waiters.wake(command_id, ended)
-        for worker in workers:
-            elsewhere = ended if worker != self._bus.worker_id else None
-            await self._report(
-                worker,
-                DoneEnvelope(
-                    tenant_id=tenant_id,
-                    identity="",
-                    epoch=0,
-                    life_s=_REPORT_LIFE_S,
-                    issuer=self._bus.worker_id,
-                    command_id=command_id,
-                    ended=None if elsewhere is None else encoded_end(elsewhere),
-                ),
-            )
+        await self.endings.announce(tenant_id, command_id, workers, ended)
 
     # How it is done
 
@@ -255,7 +251,7 @@ class CommandOwner:
             issuer=self._bus.worker_id,
             command_id=envelope.command_id,
         )
-        self._context.background.spawn(self._report(envelope.issuer, moved), "command_moved")
+        self._context.background.spawn(self.endings.report(envelope.issuer, moved), "command_moved")
 
     def _issue(self, owned: OwnedCommand, session: CommandSession, envelope: CallEnvelope) -> None:
         """Send a command, or let it wait in the queue of its link."""
@@ -296,6 +292,14 @@ class CommandOwner:
         """Tell whether a command of a charge point of this worker has not ended."""
         return self._owned.has_any(tenant_id, identity)
 
+    def connection(self, tenant_id: TenantId, identity: str) -> Connection | None:
+        """Return the connection of a charge point, if this worker has its newest one."""
+        session = self._sessions.get(tenant_id, identity)
+        return None if session is None else session.connection
+
+    def _is_open(self, connection: Connection) -> bool:
+        return self.connection(connection.tenant_id, connection.identity) is connection
+
     def owns(self, command_id: CommandId) -> bool:
         """Tell whether this worker will record the end of a command."""
         return self._owned.get(command_id) is not None
@@ -310,7 +314,7 @@ class CommandOwner:
         await self.announce(envelope.tenant_id, envelope.command_id, [envelope.issuer])
 
     async def _record_sent_of(self, owned: OwnedCommand, facts: SentFacts) -> None:
-        if not owned.has_effects:
+        if not owned.has_effects and not owned.has_waited:
             # Most answers arrive within milliseconds, and the end records the same: that saves a write. With
             # effects, others look for commands that were sent and may change something.
             await asyncio.sleep(_ANSWER_SOON_S)
@@ -325,71 +329,7 @@ class CommandOwner:
             # Its end matters more, and that is tried until it is recorded.
             _LOG.warning("command_sent_not_recorded", command=unique_id)
 
-    async def _record_or_retry(self, ending: _Ending) -> None:
-        try:
-            await self._record_end(ending)
-        except StoreUnavailable:
-            _LOG.warning("command_end_delayed", command=ending.command_id)
-            self._context.background.spawn(self._record_again(ending), "command_record")
-
-    async def _record_again(self, ending: _Ending) -> None:
-        for _ in range(_RETRIES):
-            await asyncio.sleep(_RETRY_S)
-            try:
-                await self._record_end(ending)
-            except StoreUnavailable:
-                continue
-            return
-        _LOG.error("command_end_lost", command=ending.command_id, state=ending.outcome.state)
-        # The reaper ends it.
-        self._owned.end(CommandId(ending.command_id))
-
-    async def _record_end(self, ending: _Ending) -> None:
-        now, ended = self._clock.now(), None
-        if not ending.is_late:
-            steps = CommandSteps(self._steps.rows, ending.tenant_id)
-            ended = await _finish(steps, ending, now, only_without_effects=True)
-        if ended is None:
-            ended = await self._record_with_effects(ending, now)
-        if ended is not None:
-            COMMANDS_FINISHED.labels(ended.state).inc()
-        owned = self._owned.end(CommandId(ending.command_id))
-        if owned is not None:
-            await self.announce(owned.tenant_id, owned.command_id, [owned.issuer], ended)
-        else:
-            self._context.waiters.wake(ending.command_id, ended)
-
-    async def _record_with_effects(self, ending: _Ending, now: datetime) -> CommandRecord | None:
-        """Record an end together with its effects, or an answer that came after the end."""
-        outcome, command_id, ended = ending.outcome, UUID(ending.command_id), None
-        async with self._context.database.tenant(ending.tenant_id) as work:
-            if not ending.is_late:
-                ended = await _finish(CommandSteps(work.rows, work.tenant_id), ending, now)
-            command = ended or await CommandStore(work).get(command_id)
-            if command is None:
-                return None
-            # It has ended with this very outcome if only the confirmation of the database was lost.
-            if ended is None and outcome.answered and not outcome.is_end_of(command):
-                await CommandStore(work).late(command_id, outcome.late_result)
-            if ended is not None or outcome.answered:
-                await self._context.effects.apply(work, command, outcome, now)
-        return ended
-
-    async def _report(self, worker: WorkerId, envelope: DoneEnvelope | MovedEnvelope) -> None:
-        try:
-            await self._bus.deliver(worker, envelope)
-        except Unavailable:
-            # A waiting caller reads the record again by itself, and a command that moved expires.
-            _LOG.info("command_report_undelivered", command=envelope.command_id, worker=worker)
-
     async def _tick(self) -> float:
         self.withdraw_overdue()
+        self._awaited.expire(self._clock.monotonic(), self._is_open)
         return _TICK_S
-
-
-async def _finish(
-    steps: CommandSteps, ending: _Ending, at: datetime, *, only_without_effects: bool = False
-) -> CommandRecord | None:
-    outcome = ending.outcome
-    end = End(outcome.state, outcome.result, outcome.error, ending.sent, ending.by)
-    return await steps.finish(UUID(ending.command_id), end, at, only_without_effects=only_without_effects)

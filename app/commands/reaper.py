@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from app.commands.owner import CommandContext, CommandOwner
+from app.commands.context import CommandContext
+from app.commands.expected_effects import effect_windows, steady_actions
+from app.commands.owner import CommandOwner
 from app.commands.records import CommandState, LostCommand
 from app.commands.store.reaper import LostCommandStore
 from app.errors import StoreUnavailable
@@ -89,6 +91,7 @@ class CommandReaper:
         self._owner = owner
         self._presence = presence
         self._lost = LostCommands(presence.worker_id, context.settings.command_expiry_s)
+        self._windows = effect_windows(context.settings)
         self._steady = SteadyClock()
         self._loop: PeriodicTask | None = None
 
@@ -103,7 +106,7 @@ class CommandReaper:
             self._loop = None
 
     async def reap(self) -> None:
-        """End the commands that dead workers had or this one has lost; note remote starts without effect.
+        """End the commands that dead workers had or this one has lost; note that effects are overdue.
 
         While it is not certain which workers are alive, no command of another worker ends.
         """
@@ -115,11 +118,11 @@ class CommandReaper:
             found = await store.open_commands(own, None if alive is None else sorted(alive))
             lost = [command for command in found if not self._owns(command)]
             for state, commands in self._lost.ends(lost, clock.monotonic()).items():
-                ended += (reaped := await store.end(commands, state, clock.now()))
+                windows = self._context.effect_windows
+                ended += (reaped := await store.end(commands, state, clock.now(), windows))
                 COMMANDS_FINISHED.labels(state).inc(len(reaped))
-            window_s = self._context.settings.remote_start_window_s
-            if self._steady.steady_s(clock.now().timestamp(), clock.monotonic()) >= window_s:
-                await store.note_no_effect(clock.now(), window_s)
+            steady_s = self._steady.steady_s(clock.now().timestamp(), clock.monotonic())
+            await store.note_no_effect(clock.now(), steady_actions(self._windows, steady_s))
         for command in ended:
             command_id = CommandId(str(command.id))
             await self._owner.announce(TenantId(command.tenant_id), command_id, alive or ())

@@ -4,7 +4,7 @@ One function issues all of them. `operations` documents the body of each action 
 protocol; the core decides what is valid.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import orjson
@@ -14,14 +14,21 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import Response
 
 from app.commands.operations import command_route
-from app.commands.records import CommandFilter, CommandRecord, CommandRequest, CommandState
+from app.commands.profiled_starts import ProfiledStarts, StoredProfile
+from app.commands.records import (
+    CommandFilter,
+    CommandRecord,
+    CommandRequest,
+    CommandState,
+    WhenOffline,
+)
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.schemas import Command
 from app.commands.service import CommandService
 from app.ocpp import Protocol
 from app.web.access import CommandAccess, ReadAccess
 from app.web.conditional import IfNoneMatch, page_response, resource_response
-from app.web.inputs import DIGITS, ActionText, Identity, IdentityPath, Paging
+from app.web.inputs import DIGITS, INTEGER_MAXIMUM, ActionText, Identity, IdentityPath, Paging, Time
 from app.web.json_body import read_bytes, require_json, unstorable
 from app.web.pagination import IdentifiedMoment, Page, cut_page, decode_cursor
 from app.web.problems import MalformedBody, problems
@@ -59,6 +66,50 @@ class IssueQuery(BaseModel):
     ] = None
 
 
+class CommandIssueQuery(IssueQuery):
+    """How to issue a command, and when."""
+
+    when_offline: Annotated[
+        WhenOffline | SkipJsonSchema[None],
+        Field(
+            description="`queue`: if the charge point is not connected, or its registration forbids the "
+            "command now, it waits, and is sent once when that changes. Commands of a charge point that wait "
+            "are sent one after the other, in their order. Default: `fail`."
+        ),
+    ] = None
+    expires_in: Annotated[
+        Annotated[int, Field(ge=1), DIGITS] | SkipJsonSchema[None],
+        Field(description="Seconds until a command that waits expires. Default: that of the server, a day."),
+    ] = None
+    expires_at: Annotated[
+        Time | SkipJsonSchema[None], Field(description="When a command that waits expires.")
+    ] = None
+    not_before: Annotated[
+        Time | SkipJsonSchema[None],
+        Field(
+            description="Send it at this time. Then the charge point must be connected, or `queue` is given."
+        ),
+    ] = None
+    charging_profile_id: Annotated[
+        Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Send this stored charging profile along as a TxProfile (OCPP 1.6 5.11). The body "
+            "then has no `chargingProfile`."
+        ),
+    ] = None
+    nominal_voltage: Annotated[
+        Annotated[int, Field(ge=50, le=1000), DIGITS] | SkipJsonSchema[None],
+        Field(
+            description="Volts between line and neutral: permission to convert the stored profile from "
+            "amperes to watts or back if the charge point takes only the other unit (OCPP 1.6 7.12)."
+        ),
+    ] = None
+    supply: Annotated[
+        Literal["AC", "DC"] | SkipJsonSchema[None],
+        Field(description="Of `nominal_voltage`. AC, the default: limits can be converted."),
+    ] = None
+
+
 IdempotencyKey = Annotated[
     Annotated[str, StringConstraints(pattern=IDEMPOTENCY_KEY_PATTERN)] | SkipJsonSchema[None],
     Header(
@@ -77,13 +128,14 @@ class CommandQuery(Paging):
     ] = None
     action: ActionText | SkipJsonSchema[None] = None
     state: CommandState | SkipJsonSchema[None] = None
+    bulk_id: Annotated[UUID | SkipJsonSchema[None], Field(description="Of a bulk of commands.")] = None
 
 
 def _location(record: CommandRecord) -> dict[str, str]:
     return {"Location": f"/v1/commands/{record.id}"}
 
 
-async def _payload_text(request: Request, limit_bytes: int) -> str:
+async def payload_text_of(request: Request, limit_bytes: int) -> str:
     """Return the body as JSON text; an empty body means `{}`, as many requests are (OCPP-J 4.2.1)."""
     content = await read_bytes(request, limit_bytes)
     if not content:
@@ -104,17 +156,26 @@ async def issue_command(
     service: Service,
     identity: IdentityPath,
     action: Annotated[ActionText, Path()],
-    query: Annotated[IssueQuery, Query()],
+    query: Annotated[CommandIssueQuery, Query()],
+    starts: Annotated[ProfiledStarts, Depends(provided(ProfiledStarts))],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Issue a command. The answer of the charge point is a state of the command, not an HTTP error."""
+    payload_text = await payload_text_of(request, service.payload_limit_bytes)
+    wanted = StoredProfile(query.charging_profile_id, query.nominal_voltage, query.supply)
+    if wanted.is_any:
+        payload_text = await starts.payload_text(access.tenant_id, identity, action, payload_text, wanted)
     command = CommandRequest(
         identity=identity,
         action=action,
-        payload_text=await _payload_text(request, service.payload_limit_bytes),
+        payload_text=payload_text,
         issued_by=access.issued_by,
         timeout_s=query.timeout_s,
         idempotency_key=idempotency_key,
+        when_offline=query.when_offline,
+        not_before=query.not_before,
+        expires_in_s=query.expires_in,
+        expires_at=query.expires_at,
     )
     record = await service.issue(access.tenant_id, command, wait_s=query.wait)
     final = record.state not in OPEN_COMMAND_STATES
@@ -148,7 +209,7 @@ async def list_commands(
 ) -> Response:
     """List commands, the newest first."""
     key = decode_cursor(query.cursor, IdentifiedMoment)
-    filters = CommandFilter(query.charge_point, query.action, query.state)
+    filters = CommandFilter(query.charge_point, query.action, query.state, query.bulk_id)
     after = None if key is None else (key.at, key.id)
     rows = await service.page(access.tenant_id, query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.created_at, row.id))
@@ -170,6 +231,6 @@ async def get_command(
 
 @router.post("/v1/commands/{command_id}/cancel", response_model=Command, responses=problems(404, 409))
 async def cancel_command(access: CommandAccess, service: Service, command_id: CommandIdPath) -> Response:
-    """Cancel a command that was not sent yet. A command that was sent cannot be cancelled (409)."""
+    """Cancel a command that waits or was not sent yet. A command that was sent cannot be cancelled (409)."""
     record = await service.cancel(access.tenant_id, command_id)
     return resource_response(Command.model_validate(record))

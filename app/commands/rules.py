@@ -14,6 +14,7 @@ from typing import Final, Literal, assert_never
 
 import orjson
 
+from app.commands.locations import require_allowed_scheme
 from app.commands.records import CommandRecord, CommandRequest, CommandState
 from app.errors import Conflict, FieldViolation, InvalidInput
 from app.near_names import UnknownName
@@ -22,11 +23,13 @@ from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.types import Json
 
-Actor = Literal["issuer", "owner", "reaper"]
-"""A cause of a change: the worker that issued the command, the one that owns the session, the reaper."""
+Actor = Literal["issuer", "owner", "reaper", "line"]
+"""A cause of a change: the worker that issued the command, the one that owns the session, the reaper, or a
+worker that has locked the line of commands that wait for a charge point."""
 
 _ISSUER: Final = frozenset[Actor]({"issuer"})
 _OWNER: Final = frozenset[Actor]({"owner"})
+_LINE: Final = frozenset[Actor]({"line"})
 _WORKERS: Final = _ISSUER | _OWNER
 _OWNER_OR_REAPER: Final = frozenset[Actor]({"owner", "reaper"})
 _ALL: Final = _WORKERS | _OWNER_OR_REAPER
@@ -36,8 +39,16 @@ TRANSITIONS: Final[Mapping[CommandState | None, Mapping[CommandState, frozenset[
     None: {
         "queued": _ISSUER,  # the charge point is connected
         "offline": _ISSUER,  # it is not
+        "waiting": _ISSUER,  # it may wait until it can be sent
+    },
+    "waiting": {
+        "queued": _LINE,  # it was taken for a session
+        "cancelled": _LINE,
+        "expired": _LINE,  # not sent by its deadline, or its registration forbids it
+        "offline": _LINE,  # its time has come, and the charge point is not connected
     },
     "queued": {
+        "waiting": _WORKERS,  # the session ended before it was sent
         "sent": _OWNER,
         "cancelled": _WORKERS,
         "expired": _ALL,  # not sent by its deadline
@@ -73,7 +84,8 @@ _AGREED = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Schedule
 """The values of `status` that say yes, over all responses of a charge point."""
 
 AWAITS_EFFECT: Final[tuple[CommandState, ...]] = (
-    *OPEN_COMMAND_STATES,
+    "queued",
+    "sent",
     "accepted",
     "timed_out",
     "connection_lost",
@@ -87,10 +99,26 @@ A `call_error` with the code `UNREADABLE_ANSWER` belongs to them.
 UNREADABLE_ANSWER: Final = "unreadable_answer"
 """The code of a `call_error` whose answer was damaged or breaks the definition: it refuses nothing."""
 
+
+def may_have_effect(state: CommandState, error: Json | None) -> bool:
+    """Tell whether a command in a state may have, or get, an effect: it was not refused."""
+    return state in AWAITS_EFFECT or (error is not None and error.get("code") == UNREADABLE_ANSWER)
+
+
 REDACTED = "***"
 """The text that records show in place of a secret."""
 
 _SHORTEST_TIMEOUT_S = 1.0
+_SLOW_ACTIONS: Final = {
+    "CertificateSigned": 60.0,
+    "GetCompositeSchedule": 60.0,
+    "GetConfiguration": 60.0,
+    "GetInstalledCertificateIds": 60.0,
+    "InstallCertificate": 60.0,
+    "SendLocalList": 120.0,
+    "SetChargingProfile": 60.0,
+}
+"""Seconds for the answers that take some charge points long: they write flash, or answer with much."""
 _REMOTE_CONTROL = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})
 
 
@@ -111,7 +139,8 @@ class JudgedRequest:
     """A request that is valid. payload: what may be stored; payload_text: what is sent to the charge point.
 
     new_key: the AuthorizationKey that it sets, None for every other command; digest: equal for equal
-    requests, so that a repeated idempotency key can be told from a reused one.
+    requests, so that a repeated idempotency key can be told from a reused one; has_secrets: `payload` lacks
+    something.
     """
 
     request: CommandRequest
@@ -119,6 +148,7 @@ class JudgedRequest:
     payload_text: str = field(repr=False)
     timeout_s: float
     digest: bytes
+    has_secrets: bool = False
     new_key: str | None = field(default=None, repr=False)
 
 
@@ -159,16 +189,33 @@ def judge_request(request: CommandRequest, protocol: Protocol, settings: Setting
         NotFound: the central system sends no such action.
         InvalidInput: payload or timeout break a rule.
     """
-    timeout = settings.call_timeout_s if request.timeout_s is None else request.timeout_s
+    timeout = request.timeout_s
+    if timeout is None:
+        timeout = default_timeout_s(request.action, settings)
     longest = settings.command_timeout_limit_s
     if not _SHORTEST_TIMEOUT_S <= timeout <= longest:
         detail = f"must be between {_SHORTEST_TIMEOUT_S:g} and {longest:g} seconds"
         raise InvalidInput([FieldViolation("timeout_s", "out_of_range", detail)])
     action, text = request.action, request.payload_text.strip() or "{}"
     payload = _judge_payload(protocol, action, text)
-    digest = _digest(settings.credential_pepper, request.identity, action, text, repr(timeout))
+    require_allowed_scheme(action, payload)
+    parts = [request.identity, action, text, repr(timeout)]
+    if may_wait(request):
+        terms = (request.when_offline, request.not_before, request.expires_in_s, request.expires_at)
+        parts += map(str, terms)
+    digest = _digest(settings.credential_pepper, *parts)
     new_key = payload["value"] if sets_authorization_key(action, payload) else None
-    return JudgedRequest(request, without_secrets(payload), text, timeout, digest, new_key)
+    shown = without_secrets(payload)
+    return JudgedRequest(request, shown, text, timeout, digest, shown is not payload, new_key)
+
+
+def default_timeout_s(action: str, settings: Settings) -> float:
+    """Return how long a charge point has for its answer, if the request does not say it."""
+    named = dict(text.split("=") for text in settings.command_timeouts)
+    if action in named:
+        return float(named[action])
+    slow = min(_SLOW_ACTIONS.get(action, 0.0), settings.command_timeout_limit_s)
+    return max(settings.call_timeout_s, slow)
 
 
 def has_effects(triggers: Mapping[str, Collection[str | None]], action: str, payload: Json) -> bool:
@@ -177,6 +224,11 @@ def has_effects(triggers: Mapping[str, Collection[str | None]], action: str, pay
     triggers: by action the members of a payload of which one is needed; None: the action alone is enough.
     """
     return any(member is None or member in payload for member in triggers.get(action, ()))
+
+
+def may_wait(request: CommandRequest) -> bool:
+    """Tell whether a command waits in the database until it can be sent."""
+    return request.when_offline is not None or request.not_before is not None
 
 
 def refusing_registrations(action: str) -> tuple[RegistrationStatus, ...]:

@@ -14,8 +14,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from app.commands.context import CommandContext
+from app.commands.endings import CommandEnding
+from app.commands.guards import CommandGuards
 from app.commands.in_flight import IssuedCommand, IssuedCommands, Waiter, decoded_end
-from app.commands.owner import CommandContext, CommandOwner
+from app.commands.owner import CommandOwner
 from app.commands.records import CommandFilter, CommandRecord, CommandRequest, NewCommand, SessionOwner
 from app.commands.rules import (
     OPEN_COMMAND_STATES,
@@ -23,11 +26,16 @@ from app.commands.rules import (
     Outcome,
     has_effects,
     judge_request,
+    may_wait,
     refusing_registrations,
     require_permitted,
 )
 from app.commands.store.commands import CommandSteps, CommandStore, read_command
+from app.commands.store.waiting import WaitingStore
+from app.commands.waiting import WaitingCommands
+from app.commands.waiting_rules import require_terms_to_wait
 from app.errors import (
+    ChargePointBusy,
     Conflict,
     NoSuchChargePoint,
     NotFound,
@@ -39,6 +47,7 @@ from app.live.envelopes import CallEnvelope, CancelEnvelope, DoneEnvelope, Moved
 from app.live.presence import Owner, Presence
 from app.logs import get_logger
 from app.metrics import COMMANDS_FINISHED, COMMANDS_ISSUED, LIMITS_HIT
+from app.tracing.spans import TracedCommand
 from app.types import CommandId, TenantId, WorkerId
 
 _CANCEL_S = 5.0
@@ -66,6 +75,8 @@ class CommandService:
         self._owner = owner
         self._presence = presence
         self._issued = IssuedCommands()
+        self.guards = CommandGuards()
+        self.waiting = WaitingCommands(context, owner, presence, self._send)
 
     async def close(self) -> None:
         """Wait up to `durable_wait_s` until the ends of commands are recorded."""
@@ -85,9 +96,11 @@ class CommandService:
         }
 
     async def issue(
-        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0
+        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0, is_guarded: bool = True
     ) -> CommandRecord:
         """Validate, record and send a command; return its record.
+
+        is_guarded: capabilities may refuse it; False: the caller has decided that.
 
         The record is terminal, or as it is after `wait_s`. If the charge point is not connected, it is
         `offline` at once. An idempotency key that was used for the same request returns that command, in its
@@ -96,18 +109,25 @@ class CommandService:
         Raises:
             NotFound: no such charge point, or the central system sends no such action.
             InvalidInput: the payload (pointers begin at its root) or `timeout_s` breaks a rule.
-            Conflict: the registration forbids it, the idempotency key was used for another request, or
-                another change of the credential is not settled yet.
-            TooManyRequests: too many commands wait for this charge point.
+            Conflict: the registration forbids it, the idempotency key was used for another request,
+                another change of the credential is not settled yet, or a guard refuses it.
+            TooManyRequests: too many commands wait for this charge point. ChargePointBusy: the request gives
+                way, and another command is under way.
             Unavailable: code `bus_unavailable`; the owner cannot be found, or did not confirm. Then the
                 record says what became of the command: it may still be sent, or it expires.
         """
         judged = judge_request(request, self._context.protocol, self._settings)
+        if is_guarded:
+            await self.guards.check(tenant_id, request.action, judged.payload, [request.identity])
+        if may_wait(request):
+            return await self._issue_waiting(tenant_id, judged, wait_s)
+        require_terms_to_wait(request)
         key = None if judged.new_key is None else self._context.effects.credential.key_of(judged.new_key)
         owner = await self._presence.locate(tenant_id, request.identity)
         new = self._new_command(judged, owner)
         if key is None:
-            command, is_repeated = await self._record(CommandSteps(self._context.steps.rows, tenant_id), new)
+            steps = CommandSteps(self._context.steps.rows, tenant_id)
+            command, is_repeated = await self._record(steps, new, gives_way=request.gives_way)
         else:
             command, is_repeated = await self._record_with_key(tenant_id, new, key)
         if is_repeated:
@@ -117,8 +137,14 @@ class CommandService:
             COMMANDS_FINISHED.labels("offline").inc()
             return command
         with self._context.waiters.waiting(str(command.id)) as waiter:
-            await self._send(command, judged, owner)
+            await self._send(command, judged.payload_text, self._settings.command_expiry_s, owner)
             return await self._until_ended(tenant_id, command, waiter, wait_s)
+
+    async def _issue_waiting(
+        self, tenant_id: TenantId, judged: JudgedRequest, wait_s: float
+    ) -> CommandRecord:
+        command = await self.waiting.record(tenant_id, judged)
+        return await self.wait(tenant_id, command.id, wait_s) if wait_s > 0 else command
 
     async def wait(self, tenant_id: TenantId, command_id: UUID, seconds: float) -> CommandRecord:
         """Return the command once it is terminal, or as it is after `seconds`.
@@ -159,6 +185,12 @@ class CommandService:
             Unavailable: a worker that may have it cannot be reached, or does not answer.
         """
         command = await self.get(tenant_id, command_id)
+        if command.state == "waiting":
+            async with self.database.tenant(tenant_id) as work:
+                await WaitingStore(work).end([command_id], "cancelled", self._clock.now())
+            self._context.waiters.wake(str(command_id))
+            # If a worker was faster, it is queued now.
+            command = await self.get(tenant_id, command_id)
         for holder in await self._holders(tenant_id, command):
             if command.state == "queued":
                 await self._ask_to_cancel(command, holder)
@@ -204,7 +236,9 @@ class CommandService:
             has_effects=has_effects(self._context.effects.triggers, request.action, judged.payload),
         )
 
-    async def _record(self, steps: CommandSteps, new: NewCommand) -> tuple[CommandRecord, bool]:
+    async def _record(
+        self, steps: CommandSteps, new: NewCommand, *, gives_way: bool = False
+    ) -> tuple[CommandRecord, bool]:
         """Record a command. Return it, and whether its idempotency key had already recorded it.
 
         Raises:
@@ -212,7 +246,7 @@ class CommandService:
         """
         limit = self._settings.command_queue_limit
         refusing = refusing_registrations(new.action)
-        found = await steps.record(new, refusing=refusing, queue_limit=limit)
+        found = await steps.record(new, refusing=refusing, queue_limit=limit, gives_way=gives_way)
         if found is None:
             raise NoSuchChargePoint(new.identity)
         if found.command is not None:
@@ -224,6 +258,8 @@ class CommandService:
             # It is this very command if only the confirmation of the database was lost.
             return known, known.id != new.id
         require_permitted(found.registration_status, new.action)
+        if found.is_queue_full and gives_way:
+            raise ChargePointBusy
         if found.is_queue_full:
             LIMITS_HIT.labels("command_queue").inc()
             raise TooManyRequests(f"{limit} commands wait for this charge point already.", retry_after_s=5)
@@ -248,22 +284,27 @@ class CommandService:
 
     # Sending
 
-    async def _send(self, command: CommandRecord, judged: JudgedRequest, owner: Owner) -> None:
-        envelope = CallEnvelope(
-            tenant_id=owner.tenant_id,
-            identity=owner.identity,
-            epoch=owner.epoch,
-            life_s=self._settings.command_expiry_s,
-            full_life_s=self._settings.command_expiry_s,
-            issuer=self._bus.worker_id,
-            command_id=CommandId(str(command.id)),
-            action=command.action,
-            payload=judged.payload_text,
-            timeout_s=judged.timeout_s,
-            has_effects=command.has_effects,
-        )
-        until_s = self._clock.monotonic() + envelope.life_s
-        await self._deliver(IssuedCommand(envelope, owner.worker, until_s))
+    async def _send(self, command: CommandRecord, payload_text: str, life_s: float, owner: Owner) -> None:
+        command_id = CommandId(str(command.id))
+        traced = TracedCommand(command.action, command_id, owner.tenant_id, owner.identity)
+        with self._context.tracing.delivering(traced) as trace:
+            envelope = CallEnvelope(
+                tenant_id=owner.tenant_id,
+                identity=owner.identity,
+                epoch=owner.epoch,
+                life_s=life_s,
+                full_life_s=life_s,
+                issuer=self._bus.worker_id,
+                command_id=command_id,
+                action=command.action,
+                payload=payload_text,
+                timeout_s=command.timeout_s,
+                has_effects=command.has_effects,
+                has_waited=command.when_offline is not None,
+                trace=trace,
+            )
+            until_s = self._clock.monotonic() + envelope.life_s
+            await self._deliver(IssuedCommand(envelope, owner.worker, until_s))
 
     async def _deliver(self, issued: IssuedCommand) -> None:
         """Send a command to its owner.
@@ -278,6 +319,17 @@ class CommandService:
     async def _reroute(self, issued: IssuedCommand) -> None:
         """Send a command to the present owner of its session. Until then no worker has it."""
         envelope = issued.envelope
+        if envelope.has_waited:
+            # It waits for the next session, and is sent in its turn.
+            unsent = CommandEnding(
+                envelope.tenant_id,
+                envelope.command_id,
+                Outcome("offline"),
+                "issuer",
+                unsent_epoch=envelope.epoch,
+            )
+            await self._owner.endings.record(unsent)
+            return
         owner = await self._locate_until(issued)
         known = (issued.worker, envelope.epoch)
         if owner is None or issued.rerouted or (owner.worker, owner.epoch) == known:

@@ -49,6 +49,16 @@ commands = Table(
     Column("error", JSONB(none_as_null=True)),
     Column("late_result", JSONB(none_as_null=True)),
     Column("effect", JSONB(none_as_null=True)),
+    # When `no_effect` is noted, unless an effect is observed before.
+    time_column("effect_due_at", nullable=True),
+    # Of a command that may wait: whether it is queued until its charge point connects, or ends as offline.
+    Column("when_offline", Text),
+    time_column("not_before", nullable=True),
+    # Of a command that waits: when a worker looks at it next.
+    time_column("check_at", nullable=True),
+    # Of a command that waits and has secrets: what is sent, encrypted.
+    Column("sealed_payload", LargeBinary),
+    Column("bulk_id", UUID(as_uuid=True)),
     Column("idempotency_key", Text),
     Column("request_digest", LargeBinary),
     Column("credential_hash", LargeBinary),
@@ -66,11 +76,43 @@ commands = Table(
     Index("ix_commands_state", "tenant_id", "state", "created_at", "id"),
     Index("ix_commands_action", "tenant_id", "action", "created_at", "id"),
     Index(
-        "ix_commands_unexplained",
-        "finished_at",
-        postgresql_where=text(
-            "effect is null and action in ('RemoteStartTransaction', 'RemoteStopTransaction')"
-        ),
+        "ix_commands_effect_due",
+        "effect_due_at",
+        postgresql_where=text("effect is null and effect_due_at is not null"),
+    ),
+    Index(
+        "ix_commands_check",
+        "check_at",
+        postgresql_where=text("state = 'waiting' and bulk_id is null"),
+    ),
+    Index("ix_commands_waiting", "deadline_at", postgresql_where=text("state = 'waiting'")),
+    # The commands of a charge point that wait, and those before them that are not over.
+    Index(
+        "ix_commands_line",
+        "tenant_id",
+        "charge_point_id",
+        postgresql_where=text("when_offline is not null and state in ('waiting', 'queued', 'sent')"),
+    ),
+    Index(
+        "ix_commands_bulk",
+        "tenant_id",
+        "bulk_id",
+        "created_at",
+        "id",
+        postgresql_where=text("bulk_id is not null"),
+    ),
+    Index(
+        "ix_commands_bulk_check",
+        "tenant_id",
+        "bulk_id",
+        "check_at",
+        postgresql_where=text("bulk_id is not null and state = 'waiting'"),
+    ),
+    Index(
+        "ix_commands_bulk_active",
+        "tenant_id",
+        "bulk_id",
+        postgresql_where=text("bulk_id is not null and state in ('queued', 'sent')"),
     ),
     Index("ix_commands_open", "deadline_at", postgresql_where=text("state in ('queued', 'sent')")),
     Index(
@@ -79,7 +121,8 @@ commands = Table(
         "charge_point_id",
         "created_at",
         postgresql_where=text(
-            "effect is null and action in ('RemoteStartTransaction', 'RemoteStopTransaction')"
+            "(effect is null or effect ->> 'observed' = 'no_effect')"
+            " and action in ('RemoteStartTransaction', 'RemoteStopTransaction', 'Reset')"
         ),
     ),
     Index(

@@ -1,66 +1,84 @@
 """Connections to PostgreSQL, and units of work. No table is known here."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.database.address import read_address
+from app.database.connecting import connect, local_settings
 from app.database.failures import translated_errors
-from app.database.prepared import Prepared
+from app.database.fitness import check_durability
+from app.database.prepared import CONNECTIONS, Prepared
+from app.database.probe import DatabaseProbe
 from app.database.text import json_text
-from app.database.unit_of_work import PlatformWork, TenantWork
-from app.errors import StoreUnavailable
+from app.database.unit_of_work import EventOutbox, PlatformWork, TenantWork
 from app.types import TenantId
 
-# Connections of one worker, in addition to those of ledger, frame log, reads, commands, messages and logins.
-_POOL_SIZE = 8
 _POOL_WAIT_S = 10.0
-_CONNECT_TIMEOUT_S = 10.0
+_CONNECTION_LIFE_S = 300
+"""Below the time after which the gateways of large providers silently drop an idle connection (350 s)."""
+
 _STATEMENT_TIMEOUT_S = 30.0
-_PING_S = 2.0
+_SETTINGS: Final = {"jit": "off"}
+_DURABLE: Final = {**_SETTINGS, "synchronous_commit": "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSizes:
+    """The most connections of one worker. The ledger, the frame log and others have six of their own.
+
+    work: for units of work, half of which are kept; statements: for each of four purposes: reads, commands,
+    messages, logins.
+    """
+
+    work: int = 16
+    statements: int = CONNECTIONS
 
 
 class Database:
     """The access of one worker to the database. Open it with `Database.open`."""
 
-    def __init__(self, url: str, engine: AsyncEngine) -> None:
+    def __init__(self, url: str, engine: AsyncEngine, sizes: PoolSizes) -> None:
         self.url = url
-        """The URL in the form that asyncpg accepts."""
-        self.reads = open_reads(url)
+        """DATABASE_URL."""
+        self.reads = open_reads(url, sizes.statements)
         """Connections that cannot write, for reads that are frequent."""
+        self.event_listeners: list[Callable[[], None]] = []
+        """Called after each commit that may have written events. They must not wait."""
+        self.probe = DatabaseProbe(url)
+        """For short questions, whatever the other connections do."""
         self._engine = engine
-        self._probe: asyncio.Task[bool] | None = None
+        self._sizes = sizes
+        self._in_each_transaction = (
+            text(local_settings(_DURABLE)) if read_address(url).pooler == "transaction" else None
+        )
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, sizes: PoolSizes | None = None) -> Self:
         """Connect, and check that a commit is durable. The schema must be migrated already (`migrate`).
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            RuntimeError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
+            UnfitServerError: fsync or synchronous_commit is off, so an acknowledged record could be lost.
         """
-        plain = plain_url(url)
-        engine = make_engine(plain)
-        try:
-            async with translated_errors(), engine.connect() as connection:
-                await _assert_durable(connection)
-        except BaseException:
-            await engine.dispose()
-            raise
-        return cls(plain, engine)
+        async with translated_errors():
+            connection = await connect(url, "check")
+            try:
+                await check_durability(connection)
+            finally:
+                connection.terminate()
+        sizes = sizes or PoolSizes()
+        return cls(url, make_engine(url, sizes.work), sizes)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.reads.close()
-        if self._probe is not None:
-            # It may still hold a connection, which would outlive the pool. It may hang with the database.
-            self._probe.cancel()
-            await asyncio.wait({self._probe}, timeout=_PING_S)
+        await self.probe.close()
         await self._engine.dispose()
 
     def steps(self, purpose: str) -> Prepared:
@@ -72,6 +90,8 @@ class Database:
         return Prepared(
             self.url,
             purpose,
+            self.events_committed,
+            connections=self._sizes.statements,
             # Whatever the database or the role says: an answer is given after its commit was flushed.
             synchronous_commit="on",
             # Each statement has the keys of its rows. To plan it again would take longer than to run it, and
@@ -87,8 +107,11 @@ class Database:
         Raises:
             StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
-        async with translated_errors(), self._engine.begin() as connection:
-            yield TenantWork(connection, TenantId(tenant_id))
+        outbox = EventOutbox()
+        async with translated_errors(), self._begun() as connection:
+            yield TenantWork(connection, TenantId(tenant_id), outbox)
+        if outbox.has_events:
+            self.events_committed()
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformWork]:
@@ -97,77 +120,66 @@ class Database:
         Raises:
             StoreUnavailable: the database went away. The caller must assume that nothing was committed.
         """
-        async with translated_errors(), self._engine.begin() as connection:
-            yield PlatformWork(connection)
+        outbox = EventOutbox()
+        async with translated_errors(), self._begun() as connection:
+            yield PlatformWork(connection, outbox)
+        if outbox.has_events:
+            self.events_committed()
 
-    async def ping(self) -> None:
-        """Check that the database answers.
+    @asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.begin() as connection:
+            if self._in_each_transaction is not None:
+                await connection.execute(self._in_each_transaction)
+            yield connection
 
-        Raises:
-            StoreUnavailable: it did not answer in time.
-        """
-        # The query is not cancelled, because that would wait for a database that hangs. Other callers wait
-        # for the same query.
-        if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._answers())
-        done, _ = await asyncio.wait({self._probe}, timeout=_PING_S)
-        if not done or not self._probe.result():
-            raise StoreUnavailable
-
-    async def _answers(self) -> bool:
-        try:
-            async with translated_errors(), self._engine.connect() as connection:
-                await connection.execute(text("select 1"))
-        except StoreUnavailable:
-            return False
-        return True
+    def events_committed(self) -> None:
+        """Tell the listeners that a commit may have written events."""
+        for listener in self.event_listeners:
+            listener()
 
 
-def open_reads(url: str) -> Prepared:
+def open_reads(url: str, connections: int = CONNECTIONS) -> Prepared:
     """Return connections that cannot write."""
-    return Prepared(url, "reads", default_transaction_read_only="on")
+    return Prepared(url, "reads", connections=connections, default_transaction_read_only="on")
 
 
-def plain_url(url: str) -> str:
-    """Return the URL in the form of asyncpg: `postgresql://...`, without a driver name for SQLAlchemy."""
-    scheme, rest = url.split("://", 1)
-    return f"postgresql://{rest}" if scheme.startswith("postgres") else url
-
-
-def engine_url(url: str) -> str:
-    """Return the URL in the form of SQLAlchemy, with asyncpg as the driver."""
-    parts = urlsplit(plain_url(url))
-    query = dict(parse_qsl(parts.query))
-    # `sslmode` is the name in libpq. asyncpg understands it only in URLs of its own form.
-    if "sslmode" in query:
-        query["ssl"] = query.pop("sslmode")
-    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, urlencode(query), ""))
-
-
-def make_engine(url: str) -> AsyncEngine:
-    """Return the pool of connections for units of work."""
-    return create_async_engine(
-        engine_url(url),
-        pool_size=_POOL_SIZE,
-        max_overflow=_POOL_SIZE,
+def make_engine(url: str, size: int) -> AsyncEngine:
+    """Return the pool of connections for units of work. size: how many there may be."""
+    kept = (size + 1) // 2
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args=driver_arguments(url, "work", _STATEMENT_TIMEOUT_S),
+        pool_size=kept,
+        max_overflow=size - kept,
         pool_timeout=_POOL_WAIT_S,
         # After a restart of the database the pool replaces its connections by itself.
         pool_pre_ping=True,
+        pool_recycle=_CONNECTION_LIFE_S,
         pool_use_lifo=True,
         # The texts of errors are logged. They must not contain the values of rows.
         hide_parameters=True,
         json_serializer=json_text,
         json_deserializer=orjson.loads,
-        connect_args={
-            "timeout": _CONNECT_TIMEOUT_S,
-            "command_timeout": _STATEMENT_TIMEOUT_S,
-            "server_settings": {"application_name": "stationmaster", "jit": "off"},
-        },
     )
+    # The ping of the driver is a transaction of three round trips, more than most units of work.
+    engine.sync_engine.dialect.do_ping = _is_open  # type: ignore[assignment]
+    return engine
 
 
-async def _assert_durable(connection: AsyncConnection) -> None:
-    for setting in ("fsync", "synchronous_commit"):
-        value = (await connection.execute(text(f"show {setting}"))).scalar_one()
-        if value == "off":
-            raise RuntimeError(f"PostgreSQL runs with {setting}=off: an acknowledged record could be lost")
+def _is_open(connection: Any) -> bool:
+    """Say whether a pooled connection has not been ended by the server, without asking the server."""
+    return not connection.driver_connection.is_closed()
+
+
+def driver_arguments(url: str, purpose: str, command_timeout_s: float | None = None) -> dict[str, Any]:
+    """Return the arguments by which an engine of SQLAlchemy connects as `connect` does."""
+
+    async def connect_one(**_: object) -> Any:
+        return await connect(url, purpose, _SETTINGS, command_timeout_s=command_timeout_s)
+
+    arguments: dict[str, Any] = {"async_creator_fn": connect_one}
+    if read_address(url).pooler == "transaction":
+        # Statements without a name: the next transaction may run on another connection of the server.
+        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""}
+    return arguments

@@ -94,8 +94,10 @@ def raise_translated(error: Exception, names: Sequence[str] = ()) -> NoReturn:
         InvalidInput: a value cannot be stored.
     """
     match failure_of(error):
-        case Failure.UNAVAILABLE | Failure.CONFLICT:
-            raise StoreUnavailable() from error
+        case Failure.UNAVAILABLE:
+            raise StoreUnavailable from error
+        case Failure.CONFLICT:
+            raise StoreUnavailable("Other changes of the same rows came in between. Try again.") from error
         case _:
             _refuse_unstorable(error, names)
             raise error

@@ -1,4 +1,4 @@
-"""Partitions of the two tables that grow with time: one for each month or day, made ahead of it.
+"""Partitions of the tables that grow with time: one for each month or day, made ahead of it.
 
 The first partition holds all earlier rows. The default partition holds rows whose time is later than that of
 all others, because a clock was wrong. So every row has a partition, and a repeated row always has the same
@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import asyncpg
 
 from app.clock import Clock
+from app.database.connecting import connect
 from app.logs import get_logger
 from app.tasks import PeriodicTask
 
@@ -53,7 +54,8 @@ class PartitionedTable:
 
 METER_VALUES: Final = PartitionedTable("meter_values", "sampled_at", "month", timedelta(days=62))
 FRAME_RUNS: Final = PartitionedTable("frame_runs", "at", "day", timedelta(days=3))
-PARTITIONED: Final = (METER_VALUES, FRAME_RUNS)
+EVENTS: Final = PartitionedTable("events", "recorded_at", "day", timedelta(days=3))
+PARTITIONED: Final = (METER_VALUES, FRAME_RUNS, EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class PartitionKeeper:
 
 async def make_partitions_of(url: str, now: datetime) -> None:
     """Make the partitions that are missing in a database."""
-    connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    connection = await connect(url, "partitions", timeout_s=_CONNECT_TIMEOUT_S)
     try:
         await make_partitions(connection, now)
     finally:

@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import asyncpg
 
+from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS, raise_translated
 from app.database.statements import Statement
 
@@ -31,7 +32,8 @@ class Row(Protocol):
 Run: TypeAlias = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Row]]]
 """Runs a statement; JSON goes in and comes out as text."""
 
-_CONNECTIONS = 8
+CONNECTIONS: Final = 8
+"""The default number of connections for one purpose."""
 _STATEMENT_S = 30.0
 _TIMEOUT_S = _STATEMENT_S + 2.0
 """How long we wait for the server to report the result of a statement."""
@@ -53,24 +55,36 @@ class Prepared:
     It does not use the pool of asyncpg, whose work for each statement takes twice as long as the statement.
     """
 
-    def __init__(self, url: str, purpose: str, **settings: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        purpose: str,
+        events_committed: Callable[[], None] | None = None,
+        *,
+        connections: int = CONNECTIONS,
+        **settings: str,
+    ) -> None:
         """Make the connections.
 
         Args:
-            url: of the database, in the form of asyncpg.
+            url: DATABASE_URL.
             purpose: its name in the list of connections of the database server.
+            events_committed: called after each statement that may have written events.
+            connections: how many there may be.
             settings: settings of the database server for these connections.
         """
         self._url = url
+        self._purpose = purpose
+        self._connections = connections
+        self._events_committed = events_committed
         self._settings = {
-            "application_name": f"stationmaster {purpose}",
             "jit": "off",
             "statement_timeout": f"{int(_STATEMENT_S * 1000)}",
             **settings,
         }
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
-        self._open: set[Connection] = set()
-        self._idle: deque[tuple[Connection, float]] = deque()
+        self._slots = asyncio.Semaphore(connections)
+        self._open: set[StationConnection] = set()
+        self._idle: deque[tuple[StationConnection, float]] = deque()
         self._is_closed = False
 
     async def close(self) -> None:
@@ -78,7 +92,7 @@ class Prepared:
         self._is_closed = True
         try:
             async with asyncio.timeout(_CLOSE_S):
-                for _ in range(_CONNECTIONS):
+                for _ in range(self._connections):
                     await self._slots.acquire()
                 for connection in self._open:
                     await connection.close()
@@ -95,9 +109,12 @@ class Prepared:
         # Other values are ignored.
         arguments = [values[name] for name in statement.names]
         try:
-            return await self._fetch_twice(statement.text, arguments)
+            rows = await self._fetch_twice(statement.text, arguments)
         except DATABASE_ERRORS as error:
             raise_translated(error, statement.names)
+        if statement.writes_events and self._events_committed is not None:
+            self._events_committed()
+        return rows
 
     async def _fetch_twice(self, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
         try:
@@ -115,7 +132,8 @@ class Prepared:
             connection = await self._acquire()
             is_cancelled = False
             try:
-                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+                async with keep_settings(connection):
+                    rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
             except TimeoutError:
                 # The server has a shorter timeout, so this is the network. Others are affected too.
                 connection.terminate()
@@ -128,7 +146,7 @@ class Prepared:
                 self._release(connection, is_cancelled)
             return rows
 
-    def _release(self, connection: Connection, is_cancelled: bool) -> None:
+    def _release(self, connection: StationConnection, is_cancelled: bool) -> None:
         if connection.is_closed():
             self._open.discard(connection)
         elif is_cancelled:
@@ -141,7 +159,7 @@ class Prepared:
         for connection, _ in self._idle:
             connection.terminate()
 
-    async def _acquire(self) -> Connection:
+    async def _acquire(self) -> StationConnection:
         # The connection that was used last is taken first: it is the most likely to have the plan already. So
         # surplus connections become idle, and are closed.
         while self._idle:
@@ -150,12 +168,8 @@ class Prepared:
                 return connection
             connection.terminate()
             self._open.discard(connection)
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=_TIMEOUT_S,
-            command_timeout=_TIMEOUT_S,
-            max_cached_statement_lifetime=0,
-            server_settings=self._settings,
+        connection = await connect(
+            self._url, self._purpose, self._settings, timeout_s=_TIMEOUT_S, command_timeout_s=_TIMEOUT_S
         )
         self._open.add(connection)
         return connection

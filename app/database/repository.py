@@ -14,13 +14,17 @@ LARGEST_INT32 = 2**31 - 1
 
 
 class Repository:
-    """The rows of one table that belong to one tenant."""
+    """The rows of one table that belong to one tenant.
 
-    __slots__ = ("connection", "tenant_id")
+    A store whose statements tell events by triggers sets `outbox.has_events`.
+    """
+
+    __slots__ = ("connection", "outbox", "tenant_id")
 
     def __init__(self, work: TenantWork) -> None:
         self.connection = work.connection
         self.tenant_id = work.tenant_id
+        self.outbox = work.outbox
 
 
 def columns_of(record: type, table: Table, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:

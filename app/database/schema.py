@@ -38,6 +38,10 @@ CHARGE_POINTS: Final = table(
     "charge_points", column("id", BigInteger), column("tenant_id", BigInteger), column("identity", Text)
 )
 """The charge points, to join rows of other capabilities with: these are shown with its identity."""
+TENANTS: Final = table(
+    "tenants", column("id", BigInteger), column("slug", Text), column("suspension_reason", Text)
+)
+"""The tenants, to join the users with: a person names the tenant by its slug."""
 
 
 def is_charge_point_of(rows: Table) -> ColumnElement[bool]:

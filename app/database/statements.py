@@ -18,13 +18,15 @@ class Statement:
         clause: For a unit of work.
         text: For a connection of asyncpg, with numbered parameters.
         names: The names of these parameters, in their order.
+        writes_events: Whether it may write events, so that they are numbered soon after its commit.
     """
 
-    __slots__ = ("clause", "names", "text")
+    __slots__ = ("clause", "names", "text", "writes_events")
 
-    def __init__(self, clause: Select[Any] | TextClause) -> None:
+    def __init__(self, clause: Select[Any] | TextClause, *, writes_events: bool = False) -> None:
         compiled = clause.compile(dialect=_DIALECT)
         self.clause = clause
+        self.writes_events = writes_events
         self.text = str(compiled)
         self.names = tuple(compiled.positiontup or ())
 

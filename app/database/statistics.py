@@ -4,11 +4,11 @@ PostgreSQL plans a statement by them, and makes them itself within a minute or m
 any index of a table, and read much of it for each record.
 """
 
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 from sqlalchemy import text
 
+from app.database.connecting import connect
 from app.database.database import Database
 from app.database.failures import DATABASE_ERRORS
 from app.database.statements import Statement
@@ -76,7 +76,7 @@ async def make_statistics(database: Database) -> list[str]:
     """Make the statistics of tables that have grown much since the last ones, and return their names."""
     names = [row["name"] for row in await database.reads.rows(_LIST, {"pages": _PAGES, "growth": _GROWTH})]
     if names:
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=_CONNECT_TIMEOUT_S)
+        connection = await connect(database.url, "statistics", timeout_s=_CONNECT_TIMEOUT_S)
         try:
             # Another worker may be at it. The names come from the catalog of PostgreSQL, which quotes them.
             await connection.execute(f"analyze (skip_locked) {', '.join(names)}")

@@ -4,7 +4,7 @@ A store is made for a unit of work: `ChargePointStore(work)`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,15 +37,25 @@ class TenantReads:
         return await self.reads.rows(statement, values)
 
 
+@dataclass(slots=True)
+class EventOutbox:
+    """Whether a transaction has written events, so that they are numbered soon after its commit."""
+
+    has_events: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TenantWork:
     """A transaction on the rows of one tenant. `Database.tenant` makes it."""
 
     connection: AsyncConnection
     tenant_id: TenantId
+    outbox: EventOutbox = field(default_factory=EventOutbox)
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
         """Run a statement in the transaction."""
+        if statement.writes_events:
+            self.outbox.has_events = True
         return (await self.connection.execute(statement.clause, dict(values))).mappings().all()
 
 
@@ -54,3 +64,4 @@ class PlatformWork:
     """A transaction above the tenants. `Database.platform` makes it."""
 
     connection: AsyncConnection
+    outbox: EventOutbox = field(default_factory=EventOutbox)

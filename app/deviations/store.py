@@ -135,6 +135,7 @@ async def add_counts(work: PlatformWork, counted: Sequence[ChargePointCounts]) -
         "examples": [_example(one) for _, _, one in seen],
     }
     await work.connection.execute(_ADD, values)
+    work.outbox.has_events = True
     await work.connection.execute(_PRUNE, {**places, "kept": SOFTWARE_OF_CHARGE_POINT})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from app.clock import Clock
+from app.database.connecting import connect
 from app.database.copying import copy_encoded
 from app.database.failures import Failure, failure_of
 from app.database.partitions import FRAME_RUNS, drop_partitions
@@ -108,13 +109,6 @@ class FrameLog:
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._url,
-                timeout=10,
-                server_settings={
-                    "application_name": "stationmaster frame log",
-                    # A crash may lose the last frames. The ledger has connections of its own.
-                    "synchronous_commit": "off",
-                },
-            )
+            # A crash may lose the last frames. The ledger has connections of its own.
+            self._connection = await connect(self._url, "frame log", {"synchronous_commit": "off"})
         return self._connection

@@ -28,9 +28,13 @@ class FrameRecord:
 
 @dataclass(frozen=True, slots=True)
 class FrameFilter:
-    """Narrows a list of frames. action: finds CALLs only, because results do not have an action."""
+    """Narrows a list of frames.
+
+    action: finds CALLs only, because results do not have an action; message_id: finds a CALL and its answer.
+    """
 
     direction: Direction | None = None
     action: str | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+    message_id: str | None = None

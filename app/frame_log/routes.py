@@ -12,7 +12,7 @@ from app.frame_log.schemas import Frame
 from app.frame_log.service import FrameLogService
 from app.web.access import ReadAccess
 from app.web.conditional import page_response
-from app.web.inputs import ActionText, IdentityPath, Paging, Time
+from app.web.inputs import ActionText, IdentityPath, Line, Paging, Time
 from app.web.pagination import NumberedMoment, Page, cut_page, decode_cursor
 from app.web.problems import problems
 from app.web.routers import Tag, api_router
@@ -42,6 +42,10 @@ class FrameQuery(Paging):
     to_at: Annotated[
         Time | SkipJsonSchema[None], Field(alias="to", description="Frames before this time.")
     ] = None
+    message_id: Annotated[
+        Annotated[Line, Field(min_length=1, max_length=255)] | SkipJsonSchema[None],
+        Field(description="Only the CALL with this unique id, and its answer."),
+    ] = None
 
 
 @router.get("", response_model=Page[Frame], responses=problems(404))
@@ -56,7 +60,7 @@ async def list_frames(
     If two connections overlapped in time, their frames may not be in the order of time.
     """
     key = decode_cursor(query.cursor, NumberedMoment)
-    filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at)
+    filters = FrameFilter(query.direction, query.action, query.from_at, query.to_at, query.message_id)
     after = None if key is None else (key.at, key.number)
     rows = await frames.page(access.tenant_id, identity, query.limit + 1, after, filters)
     page, next_cursor = cut_page(rows, query.limit, lambda row: (row.run_at, row.id))

@@ -1,8 +1,10 @@
 """SQL that reads the frame log. A row is a run: several frames of one connection."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Text, column, delete, func, select, true, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
@@ -69,6 +71,10 @@ def _conditions(filters: FrameFilter) -> list[Any]:
         # A CALL begins with message type 2, and its action is a JSON string.
         conditions.append(_FRAME.c.text.regexp_match(r"^\s*\[\s*2\s*,"))
         conditions.append(_FRAME.c.text.like("%" + like_prefix(f'"{filters.action}"')))
+    if filters.message_id is not None:
+        # The second member of a frame. Some charge points write it as a number.
+        written = re.escape(orjson.dumps(filters.message_id).decode()[1:-1])
+        conditions.append(_FRAME.c.text.regexp_match(rf'^\s*\[\s*[2-4]\s*,\s*"?{written}"?\s*,'))
     if filters.from_at is not None:
         conditions += [_FRAME.c.at >= filters.from_at, _RUN.c.at >= filters.from_at]
     if filters.to_at is not None:

@@ -8,17 +8,28 @@ nothing: no live session is looked at here.
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.charge_points.credentials import Credentials
 from app.charge_points.login_batcher import LoginBatcher
-from app.charge_points.records import Login, LoginLookup
+from app.charge_points.records import BY_CERTIFICATE, BY_NOTHING, Login, LoginLookup, LoginProof
+from app.charge_points.security_profile import refused_profile
 from app.charge_points.store import ChargePointStore
 from app.clock import Clock
+from app.connection import CertificateVerdict, ClientCertificate
 from app.database.database import Database
 from app.deviations.records import LoginDeviation
-from app.errors import AppError, StoreUnavailable, TooManyRequests
+from app.errors import StoreUnavailable, TooManyRequests
+from app.gateway.denials import (
+    Denied,
+    denied_connected,
+    denied_identity,
+    denied_origin,
+    denied_path,
+    denied_suspended,
+    unauthorized,
+)
 from app.gateway.handshake import (
     BasicCredential,
     Handshake,
@@ -26,10 +37,12 @@ from app.gateway.handshake import (
     negotiate,
     offered_subprotocols,
     read_basic,
+    security_profile,
 )
 from app.gateway.limiter import LoginLimiter, Pair, client_address, network_of, parse_networks
 from app.gateway.login_turns import LoginTurns
 from app.gateway.path import Address, PathRefused, parse_path
+from app.live.shared_buckets import SharedBuckets
 from app.login_attempts.recorder import RefusedLogins
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.logs import get_logger
@@ -43,6 +56,7 @@ from app.types import TenantId
 
 _LOG = get_logger(__name__)
 
+_NOT_EXACT: Final = "The path is not exactly /ocpp/{tenant}/{identity}."
 _ANSWERED_429: Final = "It was answered 429, because too many logins have failed."
 
 
@@ -52,7 +66,8 @@ class Admitted:
 
     epoch: number of the new session; subprotocol: the token to echo, None for none; remote: address of the
     client; accepted_before: whether the charge point may hold billing records from a time when its
-    registration was Accepted; habits: of the charge point, as it last booted.
+    registration was Accepted; habits: of the charge point, as it last booted; security_profile,
+    client_certificate: see `Connection`.
     """
 
     login: Login
@@ -62,16 +77,8 @@ class Admitted:
     deviations: tuple[LoginDeviation, ...]
     accepted_before: bool
     habits: Habits
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """A login that is refused with an HTTP answer. detail: what the operator may know besides the reason."""
-
-    reason: RefusalReason
-    error: AppError
-    headers: dict[str, str] = field(default_factory=dict)
-    detail: str | None = None
+    security_profile: int = 0
+    client_certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +118,22 @@ class _Attempt:
 class AdmissionParts:
     """The collaborators of the admission.
 
-    pause_of: returns the seconds that a new connection of a charge point has to wait (`Registry.pause_s`).
+    buckets: those of failed logins that all workers share; pause_of: returns the seconds that a new
+    connection of a charge point has to wait (`Registry.pause_s`); is_held: tells whether its present
+    connection lives (`Registry.is_held`); verify: judges the client certificate of a charge point of a tenant
+    (`ClientTrust.verify`).
     """
 
     database: Database
     logins: LoginBatcher
     credentials: Credentials
     refused: RefusedLogins
+    buckets: SharedBuckets
     clock: Clock
     quirks: QuirkReader
     pause_of: Callable[[TenantId, str], Awaitable[float]]
+    is_held: Callable[[TenantId, str], Awaitable[bool]]
+    verify: Callable[[TenantId, str, ClientCertificate], Awaitable[CertificateVerdict]]
 
 
 class Admission:
@@ -131,9 +144,12 @@ class Admission:
         self._logins = parts.logins
         self._credentials = parts.credentials
         self._refused = parts.refused
+        self._buckets = parts.buckets
         self._clock = parts.clock
         self._pause_of = parts.pause_of
+        self._is_held = parts.is_held
         self._quirks = parts.quirks
+        self._verify = parts.verify
         self._reveal = settings.reveal_unknown_identity
         self._trusted = parse_networks(settings.trusted_proxies)
         self._limiter = LoginLimiter(settings.login_failures_per_minute)
@@ -146,7 +162,7 @@ class Admission:
             address = parse_path(handshake.raw_path, handshake.root_path)
         except PathRefused as refusal:
             self._note(refusal.reason, remote, refusal.tenant, refusal.identity, str(refusal))
-            return _denied_path(refusal.reason, str(refusal))
+            return denied_path(refusal.reason, str(refusal))
         credential = read_basic(handshake.values(b"authorization"))
         try:
             decision = await self._in_turn(_Attempt(handshake, address, remote, credential))
@@ -210,8 +226,20 @@ class Admission:
         lookup = await self._logins.find(address.tenant, address.identity)
         judged = self._judge(attempt, lookup)
         login = lookup.login
+        certificate = attempt.handshake.security.client_certificate
+        if login is not None and certificate is not None:
+            judged = await self._judge_certificate(certificate, attempt, login)
         if login is None or isinstance(judged, Denied):
-            return self._failed(attempt, judged if isinstance(judged, Denied) else _unauthorized(_UNKNOWN))
+            return await self._failed(
+                attempt,
+                judged if isinstance(judged, Denied) else unauthorized(RefusalReason.UNKNOWN_IDENTITY),
+            )
+        if login.suspension_reason is not None:
+            return denied_suspended(login.suspension_reason)
+        if (below := refused_profile(judged.security_profile, login)) is not None:
+            return await self._failed(attempt, unauthorized(RefusalReason.SECURITY_PROFILE, below))
+        if judged.proof is BY_NOTHING and await self._is_held(TenantId(login.tenant_id), login.identity):
+            return await self._failed(attempt, denied_connected())
         self._limiter.succeeded(attempt.pair)
         offered = attempt.handshake.values(b"sec-websocket-protocol")
         negotiation = negotiate(offered, login.strict_protocol)
@@ -219,10 +247,12 @@ class Admission:
             return NoSubprotocol(tuple(offered_subprotocols(offered)))
         if not await self._wait_for_calm(attempt, login):
             return Gone()
-        epoch = await self._logins.next_epoch(login.tenant_id, login.charge_point_id, self._clock.now())
+        now, profile = self._clock.now(), judged.security_profile
+        place = (login.tenant_id, login.charge_point_id)
+        epoch = await self._logins.next_epoch(*place, now, profile, judged.proof)
         if epoch is None:
-            # The charge point was deleted between the two statements.
-            return self._failed(attempt, _unauthorized(_UNKNOWN))
+            # The charge point was deleted, or its credential replaced, between the two statements.
+            return await self._failed(attempt, unauthorized(RefusalReason.UNKNOWN_IDENTITY))
         if judged.pending is not None:
             await self._promote(login, judged.pending)
         tolerated = () if negotiation.deviation is None else (negotiation.deviation,)
@@ -234,6 +264,8 @@ class Admission:
             address.deviations + judged.deviations + tolerated,
             await self._was_accepted(login),
             await self._quirks.habits(TenantId(login.tenant_id), _device(login)),
+            judged.security_profile,
+            judged.certificate,
         )
 
     async def _wait_for_calm(self, attempt: _Attempt, login: Login) -> bool:
@@ -260,28 +292,47 @@ class Admission:
         current_fits = self._credentials.matches(password, stored)
         pending_fits = self._credentials.matches(password, pending)
         if login is None:
-            return _denied_identity(lookup, self._reveal)
+            return denied_identity(lookup, self._reveal)
         is_proved = current_fits or pending_fits
         if not (is_proved or login.no_credential):
-            return _unauthorized(_credential_reason(attempt, stored is not None or pending is not None))
+            return unauthorized(_credential_reason(attempt, stored is not None or pending is not None))
         deviations: list[LoginDeviation] = []
         if credential is not None:
             is_user, deviation = judge_user(credential.user, login.identity)
             if not is_user or (deviation is not None and login.strict_protocol):
-                return _unauthorized(RefusalReason.USER_NAME)
+                return unauthorized(RefusalReason.USER_NAME)
             deviations += [deviation] if deviation is not None else []
         if attempt.handshake.values(b"origin"):
             if not is_proved:
-                return _denied_origin()
+                return denied_origin()
             deviations.append(LoginDeviation.ORIGIN)
         if login.strict_protocol and attempt.address.deviations:
-            detail = "The path is not exactly /ocpp/{tenant}/{identity}."
-            return _denied_path(RefusalReason.PATH_NOT_EXACT, detail)
-        return _Judged(tuple(deviations), pending if pending_fits and not current_fits else None)
+            return denied_path(RefusalReason.PATH_NOT_EXACT, _NOT_EXACT)
+        profile = security_profile(attempt.handshake.security, is_proved)
+        proof = LoginProof("secret", stored if current_fits else pending) if is_proved else BY_NOTHING
+        promoted = pending if pending_fits and not current_fits else None
+        return _Judged(tuple(deviations), promoted, profile, proof)
 
-    def _failed(self, attempt: _Attempt, denied: Denied) -> Denied:
+    async def _judge_certificate(
+        self, certificate: ClientCertificate, attempt: _Attempt, login: Login
+    ) -> "_Judged | Denied":
+        """Check whose certificate it is. It needs no password, and none is looked at (profile 3)."""
+        anchor, problem = await self._verify(TenantId(login.tenant_id), login.identity, certificate)
+        if problem is not None:
+            return unauthorized(RefusalReason.CERTIFICATE, problem)
+        verified = replace(certificate, anchor=anchor or "", chain=())
+        if login.strict_protocol and attempt.address.deviations:
+            return denied_path(RefusalReason.PATH_NOT_EXACT, _NOT_EXACT)
+        deviations = (LoginDeviation.ORIGIN,) if attempt.handshake.values(b"origin") else ()
+        profile = security_profile(attempt.handshake.security, False)
+        return _Judged(deviations, None, profile, BY_CERTIFICATE, verified)
+
+    async def _failed(self, attempt: _Attempt, denied: Denied) -> Denied:
+        """Count a failure, here and for the other workers: the one step of a login that asks Redis."""
         guessed = attempt.credential is not None and denied.error.status in (401, 404)
-        self._limiter.failed(attempt.pair, self._clock.monotonic(), guessed=guessed)
+        buckets = self._limiter.failed(attempt.pair, self._clock.monotonic(), guessed=guessed)
+        taken = await self._buckets.take(buckets)
+        self._limiter.learn(buckets, (found.remaining for found in taken), self._clock.monotonic())
         return denied
 
     async def _promote(self, login: Login, credential_hash: bytes) -> None:
@@ -308,6 +359,9 @@ class _Judged:
 
     deviations: tuple[LoginDeviation, ...]
     pending: bytes | None
+    security_profile: int
+    proof: LoginProof
+    certificate: ClientCertificate | None = None
 
 
 def _device(login: Login) -> Device:
@@ -328,34 +382,3 @@ def _credential_reason(attempt: _Attempt, is_set: bool) -> RefusalReason:
     return (
         RefusalReason.CREDENTIAL_MALFORMED if attempt.has_authorization else RefusalReason.CREDENTIAL_ABSENT
     )
-
-
-def _denied_path(reason: RefusalReason, detail: str) -> Denied:
-    return Denied(reason, AppError("invalid_path", 400, "Bad request", detail, "path"))
-
-
-_UNKNOWN: Final = RefusalReason.UNKNOWN_IDENTITY
-
-
-def _unauthorized(reason: RefusalReason, detail: str | None = None) -> Denied:
-    """Make the refusal that is the same for all: it does not tell whether the charge point exists."""
-    error = AppError("unauthorized", 401, "Unauthorized", "The credential is not that of the charge point.")
-    return Denied(reason, error, {"WWW-Authenticate": 'Basic realm="ocpp"'}, detail)
-
-
-def _denied_identity(lookup: LoginLookup, reveal: bool) -> Denied:
-    reason, detail = RefusalReason.UNKNOWN_IDENTITY, None
-    if not lookup.tenant_exists:
-        reason = RefusalReason.UNKNOWN_TENANT
-    elif lookup.other_case is not None:
-        reason, detail = RefusalReason.IDENTITY_CASE, f"The charge point is {lookup.other_case}."
-    if not reveal:
-        return _unauthorized(reason, detail)
-    error = AppError("not_found", 404, "Not found", "No charge point of this identity.", "path")
-    return Denied(reason, error, detail=detail)
-
-
-def _denied_origin() -> Denied:
-    # Web pages can connect here, with an Origin header. They cannot send the credential of a charge point.
-    error = AppError("origin_refused", 403, "Forbidden", "A charge point sends no Origin header.", "Origin")
-    return Denied(RefusalReason.ORIGIN, error)

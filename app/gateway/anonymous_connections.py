@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from app.gateway.accept_turns import AcceptTurns
 from app.gateway.limiter import Network, network_of
 from app.logs import get_logger
+from app.long_transfers import STALL_S
 from app.metrics import LIMITS_HIT
 
 HEAD_DEADLINE_S: Final = 10.0
@@ -35,6 +36,9 @@ _GRACE_S: Final = 1.0
 
 _LINGER_S: Final = 1.0
 
+_FREED_SHARE: Final = 0.25
+"""Share of the bytes that is freed at once when there are too many, so that it is not done for each read."""
+
 _LOG = get_logger(__name__)
 
 
@@ -43,14 +47,19 @@ class AnonymousLimits:
     """The limits of connections that are not logged in.
 
     per_address: how many of one address may be idle or unfinished; accepts_per_s: new ones that are read per
-    second; capacity: connections of the worker, None: as the limit of descriptors allows; proxies: networks
-    whose connections are not counted by address, because all clients share it.
+    second; transfer_stall_s: seconds without a byte in a transfer of a file; capacity: connections of the
+    worker, None: as the limit of descriptors allows; connections: those that are not logged in, of all
+    addresses together; held_bytes: memory for what they have sent and for answers that they do not read;
+    proxies: networks whose connections are not counted by address, because all clients share it.
     """
 
     per_address: int = 64
+    connections: int = 8192
+    held_bytes: int = 25_165_824
     accepts_per_s: float = 500.0
     head_s: float = HEAD_DEADLINE_S
     request_s: float = REQUEST_DEADLINE_S
+    transfer_stall_s: float = STALL_S
     capacity: int | None = None
     proxies: tuple[Network, ...] = ()
 
@@ -60,7 +69,8 @@ class AnonymousConnection:
     """One connection that is not logged in.
 
     deadline: when it is closed, unless its peer goes on, on the clock of the loop; None: its peer waits for
-    us. flow: tells whether we have stopped to read.
+    us. flow: tells whether we have stopped to read. is_transfer: a route has let it transfer a file, so it is
+    not counted. held_bytes, held_since: the memory that its request and answer take, and since when.
     """
 
     transport: asyncio.Transport
@@ -68,6 +78,9 @@ class AnonymousConnection:
     address: str
     arrived_at: float
     deadline: float | None = field(default=None)
+    is_transfer: bool = field(default=False)
+    held_bytes: int = field(default=0)
+    held_since: float = field(default=0.0)
 
 
 class AnonymousConnections:
@@ -78,15 +91,25 @@ class AnonymousConnections:
         self._capacity = self.limits.capacity
         self._connections: dict[AnonymousConnection, None] = {}
         self._of_address: Counter[str] = Counter()
+        self._crowds = 0
+        self._held_bytes = 0
         self._cut_off: Counter[str] = Counter()
         self._last_of: dict[str, str] = {}
         self._is_sweeping = False
         self._turns = AcceptTurns(self.limits.accepts_per_s)
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that all of them take by what they have sent, and by answers that they do not read."""
+        return self._held_bytes
+
     def enter(
         self, transport: asyncio.Transport, flow: FlowControl, peer: str, open_now: int
     ) -> AnonymousConnection | None:
-        """Add a new connection. Return None if no descriptor is left for it.
+        """Add a new connection. Return None if the worker is full.
 
         open_now: all connections of the worker, those of charge points included.
         """
@@ -95,12 +118,18 @@ class AnonymousConnections:
             self._capacity = connection_capacity()
         now = loop.time()
         address = network_of(peer)
-        if open_now >= self._capacity and not self._make_room(address, now):
-            self.count("descriptors")
+        lacking = None
+        if open_now >= self._capacity:
+            lacking = "descriptors"
+        elif len(self._connections) >= self.limits.connections:
+            lacking = "anonymous_connections"
+        if lacking is not None and not self._make_room(address, now, lacking):
+            self.count(lacking, address)
             return None
         connection = AnonymousConnection(transport, flow, address, now, now + self.limits.head_s)
         self._connections[connection] = None
         self._of_address[address] += 1
+        self._crowds += self._of_address[address] == self.limits.per_address + 1
         if not self._turns.take(loop):
             # Not now: the transport begins to read right after `connection_made`.
             loop.call_soon(self._wait_for_turn, loop, connection)
@@ -114,6 +143,8 @@ class AnonymousConnections:
         if connection not in self._connections:
             return
         del self._connections[connection]
+        self._held_bytes -= connection.held_bytes
+        self._crowds -= self._of_address[connection.address] == self.limits.per_address + 1
         self._of_address[connection.address] -= 1
         if not self._of_address[connection.address]:
             del self._of_address[connection.address]
@@ -127,6 +158,20 @@ class AnonymousConnections:
         self._cut_off[limit] += 1
         if address is not None:
             self._last_of[limit] = address
+
+    def hold(self, connection: AnonymousConnection, held_bytes: int) -> None:
+        """Note how much memory the request and the answer of a connection take now.
+
+        If all of them take too much, those are closed that have taken the most for the longest time.
+        """
+        if connection not in self._connections:
+            return
+        if not connection.held_bytes:
+            connection.held_since = asyncio.get_running_loop().time()
+        self._held_bytes += held_bytes - connection.held_bytes
+        connection.held_bytes = held_bytes
+        if self._held_bytes > self.limits.held_bytes:
+            self._free_bytes(asyncio.get_running_loop().time())
 
     def linger(self, connection: AnonymousConnection) -> None:
         """Close a connection soon: if it were closed with bytes unread, its peer would lose our answer."""
@@ -148,20 +193,38 @@ class AnonymousConnections:
 
         self._turns.wait(loop, connection.address, read)
 
-    def _make_room(self, newcomer: str, now: float) -> bool:
+    def _make_room(self, newcomer: str, now: float, lacking: str) -> bool:
         """Close the oldest connection that does not go on, or is of a crowd. Return False if there is none.
 
-        newcomer: the address that needs room; a crowd gives way to others only.
+        newcomer: the address that needs room; a crowd gives way to others only. lacking: what is counted.
         """
+        other_crowds = self._crowds - self._is_crowd(newcomer)
         for connection in self._connections:
-            if connection.deadline is None:
+            is_old = now - connection.arrived_at > _GRACE_S
+            if not (is_old or other_crowds):
+                # The later ones are younger. A flood must not cost a look at each of them.
+                break
+            if connection.deadline is None or connection.is_transfer:
                 continue
             is_crowd = connection.address != newcomer and self._is_crowd(connection.address)
-            if is_crowd or now - connection.arrived_at > _GRACE_S:
-                self.count("descriptors")
+            # Those that wait for their turn to be read keep their place: they wait for us.
+            if is_crowd or (is_old and _waits_for_peer(connection)):
+                self.count(lacking)
                 self._abort(connection)
                 return True
         return False
+
+    def _free_bytes(self, now: float) -> None:
+        """Close the connections with the most bytes times seconds, until enough bytes are free."""
+        most = int(self.limits.held_bytes * (1.0 - _FREED_SHARE))
+        for connection in sorted(
+            self._connections, key=lambda one: one.held_bytes * (now - one.held_since), reverse=True
+        ):
+            if self._held_bytes <= most:
+                return
+            if connection.held_bytes:
+                self.count("anonymous_bytes", connection.address)
+                self._abort(connection)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close what is overdue, and the oldest surplus of each address: the newest may be a charge point."""
@@ -175,12 +238,19 @@ class AnonymousConnections:
             if connection.deadline is None and connection.transport.is_closing():
                 # A peer that does not read what was written keeps it from closing.
                 connection.deadline = now + self.limits.head_s
-            elif connection.deadline is not None and not connection.flow.read_paused:
-                waiting[connection.address] += 1
+            elif connection.deadline is None:
+                continue
+            elif connection.is_transfer and connection.flow.read_paused:
+                # We do not read, so the time does not count.
+                connection.deadline += _SWEEP_S
+            elif _waits_for_peer(connection):
+                waiting[connection.address] += not connection.is_transfer
                 if connection.deadline <= now:
                     self.count("request_deadline", connection.address)
                     self._abort(connection)
-                elif self._is_surplus(connection, waiting[connection.address], now):
+                elif not connection.is_transfer and self._is_surplus(
+                    connection, waiting[connection.address], now
+                ):
                     self.count("connections_per_address", connection.address)
                     self._abort(connection)
         for limit, closed in self._cut_off.items():
@@ -195,7 +265,11 @@ class AnonymousConnections:
 
     def _is_surplus(self, connection: AnonymousConnection, number: int, now: float) -> bool:
         """Tell whether a connection is too much. number: its place among those of its address."""
-        if number <= self.limits.per_address or now - connection.arrived_at <= _GRACE_S:
+        if (
+            connection.is_transfer
+            or number <= self.limits.per_address
+            or now - connection.arrived_at <= _GRACE_S
+        ):
             return False
         return not (self.limits.proxies and _is_in(connection.address, self.limits.proxies))
 
@@ -210,6 +284,11 @@ def connection_capacity() -> int:
     if limit == resource.RLIM_INFINITY:
         return sys.maxsize
     return max(1, limit - min(DESCRIPTOR_RESERVE, limit // 4) - len(os.listdir("/dev/fd")))
+
+
+def _waits_for_peer(connection: AnonymousConnection) -> bool:
+    """Tell whether a connection waits for its peer: to send, or to read what was written."""
+    return connection.flow.write_paused or not connection.flow.read_paused
 
 
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:

@@ -63,6 +63,9 @@ class AsgiTransport:
             self._write({"type": "websocket.close", "code": code, "reason": reason}, 0)
             self.resume_reading()
 
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Do nothing: ASGI has no pings. So a newcomer takes over."""
+
     def allow_silence(self, seconds: float) -> None:
         """Do nothing: the ASGI server sends the pings."""
 

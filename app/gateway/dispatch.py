@@ -1,25 +1,11 @@
 """The handlers of the CALLs of charge points, by action, and who may call before its registration."""
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Final, NoReturn
 
 from app.answers import Answer, Handler, RecordHandler
 from app.connection import Connection
 from app.errors import CallFailed
 from app.ocpp import Dispatch, Protocol, messages_of
-
-NOT_SUPPORTED: Final = frozenset(
-    {
-        "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification",
-        "LogStatusNotification",
-        "SecurityEventNotification",
-        "SignCertificate",
-        "SignedFirmwareStatusNotification",
-    }
-)
-"""Actions that are known and answered NotSupported (OCPP-J 4.2.3)."""
 
 
 class Dispatcher:
@@ -41,11 +27,10 @@ class Dispatcher:
         messages = messages_of(protocol, "charge_point")
         billing = {message["action"] for message in messages if message["billing"]}
         others = {message["action"] for message in messages} - billing
-        odd = (others ^ (set(handlers) ^ NOT_SUPPORTED)) | (billing ^ set(record_handlers))
+        odd = (others ^ set(handlers)) | (billing ^ set(record_handlers))
         if odd:
             raise RuntimeError(f"actions with no handler, or with two: {', '.join(sorted(odd))}")
-        refused: dict[str, Handler] = {action: partial(_refuse, action) for action in NOT_SUPPORTED}
-        self.handlers = {**handlers, **refused}
+        self.handlers = dict(handlers)
         """One handler for each action that records no money."""
         self.record_handlers = dict(record_handlers)
         """One handler for each billing action."""
@@ -72,7 +57,3 @@ def _not_registered(connection: Connection) -> CallFailed:
     return CallFailed(
         "SecurityError", f"The charge point's registration is {connection.registration_status}."
     )
-
-
-def _refuse(action: str, connection: Connection, request: object) -> NoReturn:
-    raise CallFailed("NotSupported", f"{action} is not supported.")

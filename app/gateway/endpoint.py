@@ -16,11 +16,12 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from app import close_codes, metrics
-from app.connection import Connection
+from app.connection import Connection, TransportSecurity
 from app.deviations.records import SeenDeviation
 from app.errors import PROBLEM_MEDIA_TYPE, AppError
-from app.gateway.admission import Admission, Admitted, Denied, Gone, NoSubprotocol
+from app.gateway.admission import Admission, Admitted, Gone, NoSubprotocol
 from app.gateway.asgi_transport import AsgiTransport
+from app.gateway.denials import Denied
 from app.gateway.handshake import Handshake, agreed_compression
 from app.gateway.handshake_protocol import EXTENSION, HandshakeProtocol
 from app.gateway.keepalive import Keepalive
@@ -30,6 +31,7 @@ from app.gateway.registry import Registry
 from app.gateway.session import Session, silence_s
 from app.gateway.session_services import SessionServices
 from app.gateway.sockets import WorkerSockets
+from app.gateway.transport import SECURITY
 from app.gateway.websocket_connection import WebSocketConnection
 from app.login_attempts.recorder import RefusedLogins
 from app.login_attempts.records import RefusalReason
@@ -198,7 +200,7 @@ class ChargePointEndpoint:
         _LOG.info("connection_closed", code=code, **_log_context(session.connection))
         self.deviations.count_calls(session.connection)
         await self._registry.leave(session)
-        await self._last_seen.write_one(session.connection)
+        await self._last_seen.write_closed(session.connection, code)
 
     def _connection(self, admitted: Admitted) -> Connection:
         login = admitted.login
@@ -215,6 +217,8 @@ class ChargePointEndpoint:
             registration_status=login.registration_status,
             heartbeat_interval_s=self._settings.heartbeat_interval_s if interval_s is None else interval_s,
             remote=admitted.remote,
+            security_profile=admitted.security_profile,
+            client_certificate=admitted.client_certificate,
             subprotocol=admitted.subprotocol,
             connected_at=self._services.clock.now(),
             accepted_before=admitted.accepted_before,
@@ -296,7 +300,14 @@ def _handshake(scope: Scope, direct: HandshakeProtocol | None) -> Handshake:
         headers=scope["headers"],
         peer=client[0] if client else "",
         is_gone=(lambda: False) if direct is None else (lambda: direct.is_lost),
+        security=_security(scope),
     )
+
+
+def _security(scope: Scope) -> TransportSecurity:
+    """Return the protection of a connection. A server that is not ours knows no client certificates."""
+    known: TransportSecurity | None = (scope.get("extensions") or {}).get(SECURITY)
+    return TransportSecurity(tls=scope.get("scheme") in ("wss", "https")) if known is None else known
 
 
 async def _deny(scope: Scope, send: Send, denied: Denied) -> None:

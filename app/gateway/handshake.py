@@ -4,6 +4,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.connection import PLAIN, ClientCertificate, TransportSecurity
 from app.deviations.records import LoginDeviation
 
 SUBPROTOCOL = "ocpp1.6"
@@ -23,7 +24,8 @@ Headers = list[tuple[bytes, bytes]]
 class Handshake:
     """One attempt to connect.
 
-    peer: the address at the other end of the TCP connection; is_gone: tells whether it has been closed.
+    peer: the address of the client, at the other end of the TCP connection or as a trusted proxy has told it;
+    is_gone: tells whether it has been closed; security: the protection of the connection.
     """
 
     raw_path: bytes
@@ -31,6 +33,7 @@ class Handshake:
     headers: Headers
     peer: str
     is_gone: Callable[[], bool] = lambda: False
+    security: TransportSecurity = PLAIN
 
     def values(self, name: bytes) -> list[bytes]:
         """Return all values of a field, in order."""
@@ -94,6 +97,28 @@ def judge_user(user: bytes, identity: str) -> tuple[bool, LoginDeviation | None]
     if user.lower() == name.lower():
         return True, LoginDeviation.USER_NAME_CASE
     return False, None
+
+
+def judge_certificate(certificate: ClientCertificate, identity: str, organization: str | None) -> str | None:
+    """Tell in one sentence why a verified certificate is not that of this charge point; None: it is.
+
+    The common name is the identity (A00.FR.405), and the organization is the name of the operator
+    (A00.FR.404), if that is known.
+    """
+    if certificate.common_name != identity:
+        return f"The common name of the client certificate is {certificate.common_name}."
+    if organization is not None and certificate.organization != organization:
+        return f"The organization of the client certificate is {certificate.organization or 'absent'}."
+    return None
+
+
+def security_profile(security: TransportSecurity, has_password: bool) -> int:
+    """Return the security profile of a login: 0 without a credential, else 1, 2 or 3 (whitepaper, 2)."""
+    if security.client_certificate is not None:
+        return 3
+    if not has_password:
+        return 0
+    return 2 if security.tls else 1
 
 
 def negotiate(values: list[bytes], strict: bool) -> Negotiation:

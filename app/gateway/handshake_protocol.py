@@ -19,9 +19,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 
 from app import close_codes
+from app.connection import TransportSecurity
 from app.gateway.handshake import Headers
+from app.gateway.proxy_protocol import Origin
 from app.gateway.sockets import WorkerSockets
-from app.gateway.transport import Receiver
+from app.gateway.transport import SECURITY, Receiver
 from app.gateway.websocket_connection import WebSocketConnection
 from app.ocpp import Deframer
 
@@ -71,6 +73,7 @@ class HandshakeProtocol(asyncio.Protocol):
         "_answer",
         "_connections",
         "_early",
+        "_hold",
         "_http",
         "_is_answered",
         "_is_asked",
@@ -85,14 +88,17 @@ class HandshakeProtocol(asyncio.Protocol):
         key: bytes | None,
         early: bytes,
         leave: Callable[[], None] = lambda: None,
+        hold: Callable[[int], None] = lambda early_bytes: None,
     ) -> None:
         """Take over the connection of `http`, which has read the request.
 
         key: the Sec-WebSocket-Key of the request, None if the handshake is malformed; early: bytes that
-        followed the request; leave: called when the connection has ended or logged in.
+        followed the request; leave: called when the connection has ended or logged in; hold: told how many
+        early bytes there are.
         """
         self._http = http
         self._leave = leave
+        self._hold = hold
         self._accept = None if key is None else _accept_of(key)
         self._early = bytearray(early)
         self._transport: asyncio.Transport | None = http.transport
@@ -156,6 +162,7 @@ class HandshakeProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep bytes that come before the answer to the handshake."""
         self._early += data
+        self._hold(len(self._early))
         if len(self._early) > _EARLY_LIMIT_BYTES and self._transport is not None:
             self._transport.pause_reading()
 
@@ -205,7 +212,7 @@ class HandshakeProtocol(asyncio.Protocol):
             "headers": http.headers,
             "subprotocols": _tokens(http.headers, b"sec-websocket-protocol"),
             "state": http.app_state.copy(),
-            "extensions": {"websocket.http.response": {}, EXTENSION: self},
+            "extensions": {"websocket.http.response": {}, EXTENSION: self, SECURITY: _security_of(http)},
         }
 
     async def _receive(self) -> dict[str, Any]:
@@ -276,6 +283,16 @@ class _Discard:
 
     def handle(self, found: Any) -> None:
         """Ignore a message."""
+
+
+def _security_of(http: HttpToolsProtocol) -> TransportSecurity:
+    """Return the protection of a connection. A trusted proxy knows it better than the transport."""
+    origin: Origin | None = getattr(http, "origin", None)
+    if origin is not None and origin.security is not None:
+        return origin.security
+    # A transport of asyncio tells only whether it has TLS.
+    known: TransportSecurity | None = http.transport.get_extra_info(SECURITY)
+    return TransportSecurity(tls=http.scheme == "https") if known is None else known
 
 
 def _accept_of(key: bytes) -> bytes:

@@ -12,6 +12,11 @@ from app.gateway.anonymous_connections import AnonymousConnection, AnonymousConn
 from app.gateway.handshake import Headers
 from app.gateway.handshake_protocol import HandshakeProtocol, handshake_key
 from app.gateway.path import belongs_here
+from app.gateway.proxy_protocol import Origin
+from app.gateway.sockets import limit_unsent
+from app.gateway.tls_failures import TLS_FAILED, failure_reason
+from app.long_transfers import EXTENSION, upload_deadline
+from app.metrics import TLS_FAILURES
 
 HEAD_LIMIT_BYTES: Final = 32_768
 """Bytes of the head of a request, and of the trailers behind its body."""
@@ -22,6 +27,12 @@ HEAD_LIMIT_LINES: Final = 100
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _TLS_HANDSHAKE: Final = b"\x16\x03"
 """The first bytes of TLS (RFC 8446 5.1), of a charge point whose URL begins with wss://."""
+
+_DISCARD_LIMIT_BYTES: Final = 262_144
+"""Bytes of a body that are thrown away after its request was answered. Then the connection is closed."""
+
+_FIELD_BYTES: Final = 160
+"""Memory that a field of a head takes besides its text."""
 
 _CHUNKS_BYTES: Final = 8192
 """Bytes of a chunked body that are parsed at once. Trailers are counted in such steps."""
@@ -49,13 +60,19 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._anonymous = AnonymousConnections() if anonymous is None else anonymous
         self.watched: AnonymousConnection | None = None
+        self.origin: Origin | None = None
+        """The client, if a trusted proxy has told it."""
         self._is_completed = False
         self._is_over = False
         self._in_body = False
         self._body_left: int | None = None
         self._unread_bytes = 0
+        self._discarded_bytes = 0
+        self._held_bytes = 0
         self._lines = 0
         self._tail = b""
+        self._transfer_begun_at = 0.0
+        self._transferred_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin as uvicorn does, but read only the addresses from the transport.
@@ -67,6 +84,11 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self.server = _address(transport.get_extra_info("sockname"))
         self.client = _address(transport.get_extra_info("peername"))
         self.scheme = "https" if is_ssl(transport) else "http"
+        if self.origin is not None:
+            self.client = self.origin.client or self.client
+            self.server = self.origin.server or self.server
+            if self.origin.security is not None:
+                self.scheme = "https"
         peer = self.client[0] if self.client else ""
         self.watched = self._anonymous.enter(transport, self.flow, peer, len(self.connections))
         if self.watched is None:
@@ -76,7 +98,12 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection."""
+        """End the connection. Count it if TLS has failed: `tls_failures` names the reasons."""
+        if self.watched is not None and (reason := failure_reason(exc)) is not None:
+            TLS_FAILURES.labels(reason).inc()
+            self._anonymous.count(f"tls_{reason}", self.watched.address)
+            if (tell := self.app_state.get(TLS_FAILED)) is not None:
+                tell(reason, self.watched.address)
         self.leave()
         super().connection_lost(exc)
 
@@ -89,11 +116,17 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         """Set a deadline, because the client does not read."""
         self._wait_for_peer(self._anonymous.limits.request_s)
         super().pause_writing()
+        self._hold()
 
     def resume_writing(self) -> None:
-        """Cancel the deadline, because the client reads again."""
-        self._wait_for_us()
+        """Cancel the deadline of the answer, because the client reads again."""
         super().resume_writing()
+        self._hold()
+        if self._in_body:
+            self._wait_for_peer(self._anonymous.limits.request_s)
+        else:
+            self._wait_for_us()
+            self._expect_next()
 
     # Requests
 
@@ -103,17 +136,21 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._lines = 0
         self._wait_for_peer(self._anonymous.limits.head_s)
         super().on_message_begin()
+        # The type of uvicorn allows objects only. The specification of ASGI leaves it to the extension.
+        extensions: dict[str, Any] = {EXTENSION: self._begin_long_transfer}
+        self.scope["extensions"] = extensions
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a field to the head. Trailers are only counted: they must not change the head."""
         self._lines += 1
+        self._held_bytes += _FIELD_BYTES
         if not self._in_body and self._lines <= HEAD_LIMIT_LINES:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to answer the request. Complete a handshake that lacks `Connection: Upgrade`."""
         self._in_body = True
-        self._unread_bytes = 0
+        self._unread_bytes = self._discarded_bytes = 0
         self._body_left = _content_length(self.headers)
         self._wait_for_peer(self._anonymous.limits.request_s)
         if self._lines > HEAD_LIMIT_LINES:
@@ -130,6 +167,18 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         if self._body_left is not None:
             self._body_left -= len(body)
+        if self.watched is not None and self.watched.is_transfer:
+            self._transferred_bytes += len(body)
+            self.watched.deadline = upload_deadline(
+                self._transfer_begun_at,
+                self.loop.time(),
+                self._transferred_bytes,
+                self._anonymous.limits.transfer_stall_s,
+            )
+            # The route writes it to a disk.
+            self._held_bytes -= len(body)
+        if self.cycle is not None and self.cycle.response_complete:
+            self._discarded_bytes += len(body)
         if not self._is_over:
             super().on_body(body)
 
@@ -144,6 +193,14 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
+        if self.watched is not None and self.watched.is_transfer:
+            self.watched.is_transfer = False
+            if self._in_body:
+                # The rest of a refused body is thrown away, but not for ever.
+                self._wait_for_peer(self._anonymous.limits.request_s)
+        if not self.pipeline:
+            self._held_bytes = 0
+            self._hold()
         super().on_response_complete()
         self._expect_next()
 
@@ -160,14 +217,18 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         while start < len(data) and not (self._is_over or self.transport.is_closing()):
             end = self._end_of_part(data, start)
             self._unread_bytes += end - start
+            self._held_bytes += end - start
             if self._parse_part(data, start, end):
                 return
             if self._unread_bytes > HEAD_LIMIT_BYTES or self._lines > HEAD_LIMIT_LINES:
-                self._refuse_head()
+                self._refuse("request_head", _HEAD_TOO_LARGE)
+            elif self._discarded_bytes > _DISCARD_LIMIT_BYTES:
+                self._refuse("unread_body")
             elif len(self.pipeline) > _PIPELINE_LIMIT:
                 self._anonymous.count("pipelined_requests")
                 self.transport.close()
             start = end
+        self._hold()
 
     def _parse_part(self, data: bytes, start: int, end: int) -> bool:
         """Parse data[start:end]. Return True if nothing is left to parse: upgraded, or a bad request."""
@@ -217,10 +278,10 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
             return stop
         return found + len(_END_OF_HEAD)
 
-    def _refuse_head(self) -> None:
-        """Answer 431 if that is still possible, and close."""
+    def _refuse(self, limit: str, answer: bytes = b"") -> None:
+        """Close for a limit, after an answer if none was begun."""
         self._is_over = True
-        self._anonymous.count("request_head")
+        self._anonymous.count(limit, None if self.watched is None else self.watched.address)
         cycle = self.cycle
         is_silent = cycle is None or cycle.response_complete or not cycle.response_started
         if cycle is not None and not cycle.response_complete:
@@ -230,10 +291,24 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
         if self.watched is None or not is_silent:
             self.transport.close()
             return
-        self.transport.write(_HEAD_TOO_LARGE)
+        if answer:
+            self.transport.write(answer)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._anonymous.linger(self.watched)
+
+    def _begin_long_transfer(self) -> None:
+        """Let the present request last as long as its client makes progress. A route has let it in."""
+        if self.watched is None:
+            return
+        self.watched.is_transfer = True
+        self._transfer_begun_at, self._transferred_bytes = self.loop.time(), 0
+        if self._in_body:
+            self._wait_for_peer(self._anonymous.limits.transfer_stall_s)
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            # The acceptor has done it for a socket of the core.
+            limit_unsent(sock)
 
     def _wait_for_peer(self, seconds: float) -> None:
         if self.watched is not None:
@@ -245,7 +320,14 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
 
     def _expect_next(self) -> None:
         if self.cycle is not None and self.cycle.response_complete and not self._in_body:
-            self._wait_for_peer(self._anonymous.limits.head_s)
+            limits = self._anonymous.limits
+            self._wait_for_peer(limits.request_s if self.flow.write_paused else limits.head_s)
+
+    def _hold(self, early_bytes: int = 0) -> None:
+        """Tell how much memory the connection takes. early_bytes: those that follow a handshake."""
+        if self.watched is not None:
+            unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+            self._anonymous.hold(self.watched, max(0, self._held_bytes) + early_bytes + unsent)
 
     def _upgrade(self, early: bytes) -> None:
         """Continue as a WebSocket. early: the bytes that followed the request."""
@@ -256,10 +338,11 @@ class ChargePointHttpProtocol(HttpToolsProtocol):
                 cast(asyncio.Protocol, self.transport.get_protocol()).data_received(early)
             return
         self._wait_for_us()
+        self._hold(len(early))
         key = handshake_key(self.scope["method"], self.parser.get_http_version(), self.headers)
         # The parser refers to this object: only the garbage collector would find such a cycle.
         self.parser = None  # type: ignore[assignment]  # as uvicorn itself does when a connection is lost
-        HandshakeProtocol(self, key, early, self.leave).begin()
+        HandshakeProtocol(self, key, early, self.leave, self._hold).begin()
 
     def _lacks_connection(self) -> bool:
         if self.parser.get_http_version() != "1.1" or all(name != b"upgrade" for name, _ in self.headers):

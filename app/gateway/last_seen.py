@@ -3,7 +3,7 @@
 import asyncio
 
 from app.charge_points.login_batcher import LoginBatcher
-from app.charge_points.records import LastSeen
+from app.charge_points.records import ClosedConnection, LastSeen
 from app.connection import Connection
 from app.errors import AppError
 from app.logs import get_logger
@@ -28,23 +28,29 @@ class LastSeenRecorder:
             seen_us = {connection.connection_id: connection.last_seen_us for connection in portion}
             if not portion:
                 await asyncio.sleep(0)
-            elif await self._touch(portion):
+            elif await self._touch(list(map(_last_seen, portion))):
                 self._written.update(seen_us)
 
-    async def write_one(self, connection: Connection) -> None:
-        """Write the time of a connection that has just ended."""
-        await self._touch([connection])
+    async def write_closed(self, connection: Connection, code: int) -> None:
+        """Write the time of a connection that has just ended, and that it has. code: the WebSocket one."""
+        closed = ClosedConnection(connection.epoch, connection.connected_at, code)
+        await self._touch([_last_seen(connection)._replace(closed=closed)])
         self._written.pop(connection.connection_id, None)
 
     def _has_changed(self, connection: Connection) -> bool:
         return self._written.get(connection.connection_id) != connection.last_seen_us
 
-    async def _touch(self, heard: list[Connection]) -> bool:
+    async def _touch(self, times: list[LastSeen]) -> bool:
         """Return False if the database was away: then perhaps nothing was written."""
-        times = [LastSeen(c.tenant_id, c.charge_point_id, c.last_seen, c.clock_skew_s) for c in heard]
         try:
             await self._login_batcher.record_last_seen(times)
         except AppError as error:
             _LOG.warning("last_seen_not_written", detail=error.detail)
             return False
         return True
+
+
+def _last_seen(connection: Connection) -> LastSeen:
+    return LastSeen(
+        connection.tenant_id, connection.charge_point_id, connection.last_seen, connection.clock_skew_s
+    )

@@ -1,17 +1,24 @@
 """Counts login failures by address and by identity, and finds a client's address.
 
+This is the count of one worker. `failed` says what to take from the buckets that all workers share.
+
 A success counts nothing: after a power cut a whole site reconnects from one address at once.
 """
 
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
+from app.live.shared_buckets import Bucket
 from app.token_buckets import TokenBuckets
 
 Network = IPv4Network | IPv6Network
 
 _ENTRIES_LIMIT: Final = 50_000
 """Addresses, identities and pairs that each worker remembers, a few MB."""
+
+_SHARED: Final = "logins"
+"""The first part of the keys of buckets that all workers share."""
 
 MISSING_CREDENTIAL_WEIGHT: Final = 0.1
 """Some chargers send their credential only after a 401, so a missing one counts as a tenth of a failure."""
@@ -50,10 +57,21 @@ class LoginLimiter:
             return 0
         return 1 if self._limit.retry_after_s((pair.network,), now) == 0.0 else 2
 
-    def failed(self, pair: Pair, now: float, *, guessed: bool) -> None:
-        """Count a failure. guessed: there was a credential, so that it may be an attempt to guess one."""
-        for key in self._keys(pair) if guessed else self._keys(pair)[:1]:
-            self._limit.take(key, now, 1.0 if guessed else MISSING_CREDENTIAL_WEIGHT)
+    def failed(self, pair: Pair, now: float, *, guessed: bool) -> tuple[Bucket, ...]:
+        """Count a failure, and return what was taken.
+
+        guessed: there was a credential, so that it may be an attempt to guess one.
+        """
+        keys = self._keys(pair) if guessed else self._keys(pair)[:1]
+        weight = 1.0 if guessed else MISSING_CREDENTIAL_WEIGHT
+        for key in keys:
+            self._limit.take(key, now, weight)
+        return tuple(Bucket((_SHARED, *key), self._limit.per_minute, weight) for key in keys)
+
+    def learn(self, buckets: Sequence[Bucket], left: Iterable[float], now: float) -> None:
+        """Count what other workers have taken. left: the tokens of each bucket that all of them share."""
+        for bucket, tokens in zip(buckets, left, strict=True):
+            self._limit.lower(bucket.key[1:], now, tokens)
 
     def succeeded(self, pair: Pair) -> None:
         """Remember that this charge point has logged in from this address."""
@@ -84,14 +102,14 @@ def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network,
 
     forwarded_for: the value of X-Forwarded-For. It is read from the right, and only if the peer is trusted.
     """
-    if forwarded_for is None or not _is_trusted(peer, trusted):
+    if forwarded_for is None or not is_trusted(peer, trusted):
         return peer
     for hop in reversed(forwarded_for.split(",")):
         candidate = hop.strip()
         if _parse(candidate) is None:
             break
         peer = candidate
-        if not _is_trusted(candidate, trusted):
+        if not is_trusted(candidate, trusted):
             break
     return peer
 
@@ -105,8 +123,12 @@ def parse_networks(texts: list[str]) -> tuple[Network, ...]:
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    """Tell whether an address is in one of the networks."""
     parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        # A socket for both families reports IPv4 addresses so.
+        parsed = parsed.ipv4_mapped or parsed
     return parsed is not None and any(parsed in network for network in trusted)
 
 

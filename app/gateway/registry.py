@@ -3,6 +3,7 @@
 `Registry.admit` does a whole take-over, on this worker and on others. `Registry.leave` is its reverse.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -12,19 +13,22 @@ from app.clock import Clock
 from app.connection import Connection
 from app.errors import Unavailable
 from app.live.command_bus import CommandBus
-from app.live.envelopes import EvictEnvelope, RegistrationEnvelope
+from app.live.envelopes import AnsweredEnvelope, AskEnvelope, EvictEnvelope, RegistrationEnvelope
 from app.live.owner import OwnerKey
 from app.live.presence import Owner, Presence
 from app.live.take_overs import FLAPPING_FROM, Times, pause_s, recent, with_another
 from app.logs import get_logger
 from app.ocpp.v16 import RegistrationStatus
 from app.tasks import BackgroundTasks
-from app.types import CommandId, TenantId
+from app.types import CommandId, TenantId, WorkerId
 
 SUPERSEDED = "a newer connection of this charge point has taken over"
 
 _EVICTION_LIFE_S = 60.0
 """Seconds that an eviction is worth delivering. After that, the checks of `Presence` find the session."""
+
+ANSWER_S = 2.0
+"""Seconds that a connection has to answer when another one wants its place without a credential."""
 
 _TAKE_OVERS_LIMIT = 20_000
 """Charge points whose take-overs are remembered; the one that was taken over longest ago is dropped first."""
@@ -52,6 +56,9 @@ class LiveSession(Protocol):
     def withdraw(self, command_id: CommandId) -> bool:
         """Remove a CALL from the queue of the link. Return False if it was sent, or is not known."""
 
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Ping the charge point, and call `answered` when it answers."""
+
     def evict(self, reason: str) -> None:
         """Close the socket, because a newer session of the charge point has taken over."""
 
@@ -66,6 +73,7 @@ class Registry:
         self._background = BackgroundTasks()
         self._sessions: dict[OwnerKey, LiveSession] = {}
         self._take_overs: dict[OwnerKey, Times] = {}
+        self._asked: dict[tuple[OwnerKey, int], set[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -80,7 +88,12 @@ class Registry:
 
     def receivers(self) -> dict[type, Callable[[Any], None]]:
         """Return what takes the envelopes about sessions from the bus, by their type."""
-        return {EvictEnvelope: self.evict_older, RegistrationEnvelope: self.change_registration}
+        return {
+            EvictEnvelope: self.evict_older,
+            RegistrationEnvelope: self.change_registration,
+            AskEnvelope: self.ask,
+            AnsweredEnvelope: self.answered,
+        }
 
     async def admit(self, session: LiveSession) -> bool:
         """Make an authenticated session the owner of its charge point, and close older ones on all workers.
@@ -120,6 +133,37 @@ class Registry:
         owner = await self._presence.find(tenant_id, identity)
         return max(pause_s(known, now), 0.0 if owner is None else pause_s(owner.take_overs, now))
 
+    async def is_held(self, tenant_id: TenantId, identity: str) -> bool:
+        """Tell whether the present connection of a charge point lives: it answers a ping within `ANSWER_S`.
+
+        It may be on any worker. If Redis is out of reach, only one on this worker is asked.
+        """
+        owner = await self._presence.find(tenant_id, identity)
+        if owner is None:
+            return False
+        place = (owner.key, owner.epoch)
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._asked.setdefault(place, set())
+        waiting.add(answer)
+        envelope = AskEnvelope(
+            tenant_id=tenant_id,
+            identity=identity,
+            epoch=owner.epoch,
+            life_s=ANSWER_S,
+            issuer=self._presence.worker_id,
+        )
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._bus.deliver(owner.worker, envelope)
+                await answer
+        except (TimeoutError, Unavailable):
+            return False
+        finally:
+            waiting.discard(answer)
+            if not waiting:
+                self._asked.pop(place, None)
+        return True
+
     async def leave(self, session: LiveSession) -> None:
         """Forget a session whose socket is closed. A newer session of the charge point stays."""
         self._forget(session)
@@ -138,6 +182,27 @@ class Registry:
         session = self.get(envelope.tenant_id, envelope.identity)
         if session is not None and session.connection.charge_point_id == envelope.charge_point_id:
             session.change_registration(envelope.registration_status)
+
+    def ask(self, envelope: AskEnvelope) -> None:
+        """Ping the session of a charge point, and tell the issuer when it answers."""
+        session = self.get(envelope.tenant_id, envelope.identity)
+        if session is None or session.connection.epoch != envelope.epoch or envelope.life_s <= 0:
+            return
+        answer = AnsweredEnvelope(
+            tenant_id=envelope.tenant_id,
+            identity=envelope.identity,
+            epoch=envelope.epoch,
+            life_s=ANSWER_S,
+            issuer=self._presence.worker_id,
+        )
+        session.ask(lambda: self._background.spawn(self._tell(envelope.issuer, answer), "answer"))
+
+    def answered(self, envelope: AnsweredEnvelope) -> None:
+        """Take the answer of a charge point to our question."""
+        place = ((envelope.tenant_id, envelope.identity), envelope.epoch)
+        for answer in self._asked.get(place, ()):
+            if not answer.done():
+                answer.set_result(None)
 
     def stale(self, owner: Owner) -> None:
         """Close a session of this worker that a newer one on another worker has replaced."""
@@ -174,6 +239,12 @@ class Registry:
         except Unavailable:
             # The other worker notices it by itself when it next compares its owners with Redis.
             _LOG.info("eviction_undelivered", charge_point=by.identity, worker=previous.worker)
+
+    async def _tell(self, worker: WorkerId, answer: AnsweredEnvelope) -> None:
+        try:
+            await self._bus.deliver(worker, answer)
+        except Unavailable:
+            _LOG.info("answer_undelivered", charge_point=answer.identity, worker=worker)
 
     def _took_over(self, owner: Owner, told: Times) -> None:
         """Let the next owners know that this one has replaced another."""

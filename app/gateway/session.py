@@ -9,6 +9,7 @@ other. An idle session needs no task and no timer.
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Final, cast
 
 import orjson
@@ -37,6 +38,7 @@ _LEAST_SILENCE_S: Final = 900.0
 _DAY_S: Final = 86_400
 _RATE: Final = 1
 _QUEUE_FULL: Final = 2
+_QUOTA: Final = 4
 
 
 def silence_s(connection: Connection) -> float:
@@ -115,6 +117,8 @@ class Session:
             case Dispatch():
                 if found.deviations:
                     self._note(found)
+                if self.connection.is_watched or found.action == "BootNotification":
+                    self._services.commands.received(self.connection, found)
                 self._enqueue(found)
             case bytes() | str():
                 self._transport.write(found)
@@ -160,6 +164,10 @@ class Session:
         """Close, because a newer connection of this charge point has taken over."""
         self._close(close_codes.SUPERSEDED, reason, None)
 
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Ping the charge point, and call `answered` when it answers."""
+        self._transport.ask(answered)
+
     def change_registration(self, status: RegistrationStatus) -> None:
         """Let the operator's decision take effect at once, not with the next BootNotification."""
         connection = self.connection
@@ -170,6 +178,13 @@ class Session:
     def close(self, code: int, reason: str) -> None:
         """Close for a reason of the server, for example its shutdown."""
         self._close(code, reason, None)
+
+    def slow_down(self, seconds: float) -> None:
+        """Do not read the socket for some time, because the tenant is beyond a quota."""
+        if not self._closed and not self._pauses & _QUOTA:
+            self._pauses |= _QUOTA
+            self._transport.pause_reading()
+            self._services.call_later(seconds, self._speed_up)
 
     def expire_calls(self) -> bool:
         """End CALLs whose deadline has passed. Return False if no deadline is left to watch."""
@@ -249,7 +264,9 @@ class Session:
                 # Not `isinstance(answer, Mapping)`, which costs six times as much.
                 return self._finish(item, cast(Waiting, answer), started)
             self._reply(item, answer)
-        services.counters.answered(item.action, services.clock.monotonic() - started)
+        services.quotas.counters_of(connection.tenant_id).answered(
+            item.action, services.clock.monotonic() - started
+        )
         return None
 
     async def _finish(self, call: Dispatch, answer: Waiting, started: float) -> None:
@@ -266,7 +283,8 @@ class Session:
             if call.action == "BootNotification":
                 self._register()
                 self._transport.allow_silence(silence_s(self.connection))
-        self._services.counters.answered(call.action, self._services.clock.monotonic() - started)
+        counters = self._services.quotas.counters_of(self.connection.tenant_id)
+        counters.answered(call.action, self._services.clock.monotonic() - started)
 
     def _register(self) -> None:
         """Let a charge point send records and large frames if it is or was registered."""
@@ -362,6 +380,9 @@ class Session:
 
     def _unthrottle(self) -> None:
         self._resume(_RATE)
+
+    def _speed_up(self) -> None:
+        self._resume(_QUOTA)
 
     def _pause(self, reason: int, limit: str) -> None:
         metrics.LIMITS_HIT.labels(limit).inc()

@@ -9,18 +9,22 @@ from app.connection import Connection
 from app.deviations.recorder import DeviationRecorder
 from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
-from app.ocpp import Conversation, Counters, Resolve
+from app.gateway.tenant_quotas import TenantQuotas
+from app.ocpp import Conversation, Dispatch, Resolve
 from app.transactions.ledger import Ledger
 
 
 class CommandResults(Protocol):
-    """Records what became of our CALLs."""
+    """Records what became of our CALLs, and what they led to. No method but `resolved` waits."""
 
     def sent(self, connection: Connection, unique_id: str) -> None:
         """Record that a CALL has gone to the socket."""
 
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         """Record how a CALL ended."""
+
+    def received(self, connection: Connection, call: Dispatch) -> None:
+        """Note a CALL of the charge point that may be the effect of a command."""
 
 
 class HasDeadlines(Protocol):
@@ -56,7 +60,7 @@ class SessionServices:
     deviations: DeviationRecorder
     clock: Clock
     limits: SessionLimits
-    counters: Counters
+    quotas: TenantQuotas
     watch_deadlines: Callable[[HasDeadlines], None]
     call_later: Callable[[float, Callable[[], None]], object]
 
@@ -84,7 +88,7 @@ def new_conversation(
         rate_per_s=limits.rate_per_s,
         burst=limits.rate_burst,
         meters=services.ledger.meters,
-        counters=services.counters,
+        counters=services.quotas.counters_of(connection.tenant_id),
         frames=services.frame_log.buffer,
         # The core needs the time for each frame, so it reads the system clock itself.
         clock=None if isinstance(services.clock, SystemClock) else services.clock,

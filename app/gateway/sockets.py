@@ -2,20 +2,36 @@
 
 The event loop watches one descriptor for all of them. Messages that need Python go to the
 `WebSocketConnection` of their socket, and everything that goes out is sent once per turn of the event loop.
-Sockets under TLS stay with their asyncio transport.
+Connections under TLS are here from the beginning: the core does their handshake (`acceptor`).
 """
 
 import asyncio
+import contextlib
 import os
+import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
+from typing import Final
 
+from app.gateway.core_transport import CoreTransport
 from app.gateway.transport import ByteTransport, Reader
 from app.logs import get_logger
-from app.ocpp import Socket, Sockets
+from app.ocpp import Socket, Sockets, TlsContext
+
+_NOT_SENT_LIMIT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+_NOT_SENT_BYTES: Final = 131_072
+"""Bytes for a client that may wait in the kernel."""
 
 _LOG = get_logger(__name__)
+
+
+def limit_unsent(connected: socket.socket | TransportSocket) -> None:
+    """Let little wait in the kernel for a slow client, which would else seem to make no progress."""
+    if _NOT_SENT_LIMIT is not None:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.IPPROTO_TCP, _NOT_SENT_LIMIT, _NOT_SENT_BYTES)
 
 
 class WorkerSockets:
@@ -50,6 +66,8 @@ class WorkerSockets:
         is called as `found` with what the reader has found, else as `data_received`. Everything else is as
         with a transport of asyncio.
         """
+        if isinstance(transport, CoreTransport):
+            return transport.hand_over(protocol, reader)
         descriptor = None if self._sockets is None else _descriptor_of(transport)
         if self._sockets is None or descriptor is None:
             transport.set_protocol(protocol)
@@ -58,6 +76,17 @@ class WorkerSockets:
         transport.set_protocol(_TransportClosing(socket))
         transport.close()
         return socket
+
+    def accept_tls(self, descriptor: int, context: TlsContext, protocol: asyncio.Protocol) -> Socket:
+        """Serve an accepted connection, which begins with TLS. `protocol` gets the decrypted bytes.
+
+        Raises:
+            OSError: the connection has ended, or the sockets are closed.
+        """
+        if self._sockets is None:
+            os.close(descriptor)
+            raise ConnectionAbortedError("the sockets are closed")
+        return self._sockets.accept_tls(descriptor, context, protocol)
 
 
 class _TransportClosing(asyncio.Protocol):

@@ -1,12 +1,15 @@
 """The periodic work for all sessions of a worker: deadlines of CALLs, metrics, last-seen times."""
 
+from collections.abc import Callable
+
 from app import metrics
 from app.clock import Clock
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session_services import HasDeadlines
-from app.ocpp import Counters
+from app.gateway.tenant_quotas import TenantQuotas
 from app.tasks import PeriodicTask
+from app.types import TenantId
 
 TICK_S = 0.25
 """Seconds by which a deadline may be noticed late. Timeouts are seconds, so this is precise enough."""
@@ -37,23 +40,44 @@ class CallDeadlines:
                 self.sessions.add(session)
 
 
+class RecentWorst:
+    """The largest value of the last minute or two: of the present minute and of the one before."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._present = self._before = 0.0
+
+    def add(self, value: float, now: float) -> float:
+        """Add a value, and return the largest one. now: monotonic seconds."""
+        minute = int(now // 60)
+        if minute != self._minute:
+            self._before = self._present if minute == self._minute + 1 else 0.0
+            self._minute, self._present = minute, 0.0
+        self._present = max(self._present, value)
+        return max(self._present, self._before)
+
+
 class Ticker:
     """Runs the periodic work. An exception in one tick is logged and costs that tick only."""
 
     def __init__(
         self,
         deadlines: CallDeadlines,
-        counters: Counters,
+        quotas: TenantQuotas,
         last_seen: LastSeenRecorder,
         registry: Registry,
         clock: Clock,
+        slow_down: Callable[[TenantId, float], None],
     ) -> None:
+        """Make the ticker. slow_down: see `TenantQuotas.look`."""
+        self._slow_down = slow_down
         self._deadlines = deadlines
-        self._counters = counters
+        self._quotas = quotas
         self._last_seen = last_seen
         self._registry = registry
         self._clock = clock
         self._next_tick = 0.0
+        self._worst_lag_s = RecentWorst()
         self._tasks: list[PeriodicTask] = []
 
     def start(self) -> None:
@@ -71,7 +95,9 @@ class Ticker:
 
     async def _watch_deadlines(self) -> float:
         now = self._clock.monotonic()
-        metrics.LOOP_LAG_SECONDS.set(max(0.0, now - self._next_tick))
+        lag_s = max(0.0, now - self._next_tick)
+        metrics.LOOP_LAG_SECONDS.observe(lag_s)
+        metrics.LOOP_LAG_WORST_SECONDS.set(self._worst_lag_s.add(lag_s, now))
         metrics.CONNECTIONS_OPEN.set(len(self._registry))
         # After a stall the missed ticks are skipped.
         self._next_tick = max(self._next_tick + TICK_S, now)
@@ -80,13 +106,13 @@ class Ticker:
         return self._next_tick - now
 
     def _publish(self) -> None:
-        """Add the counts of the frame path to the metrics."""
-        frames_in, frames_out, answered = self._counters.take()
-        metrics.FRAMES_RECEIVED.inc(frames_in)
-        metrics.FRAMES_SENT.inc(frames_out)
-        for action, (counts, sum_s) in answered.items():
-            metrics.CALLS_RECEIVED.labels(action).inc(sum(counts))
-            metrics.CALL_SECONDS.add(action, counts, sum_s)
+        """Add the counts of the frame path to the metrics, and apply the quotas."""
+        for counted in self._quotas.look(self._slow_down):
+            metrics.FRAMES_RECEIVED.inc(counted.frames_in)
+            metrics.FRAMES_SENT.inc(counted.frames_out)
+            for action, (counts, sum_s) in counted.answered.items():
+                metrics.CALLS_RECEIVED.labels(action).inc(sum(counts))
+                metrics.CALL_SECONDS.add(action, counts, sum_s)
 
     async def _write_last_seen(self) -> float:
         begun = self._clock.monotonic()

@@ -1,6 +1,10 @@
 """The interfaces between sessions, readers and sockets."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+SECURITY: Final = "stationmaster.security"
+"""The name of a `TransportSecurity`, in the extensions of an ASGI scope and in a transport."""
 
 OUTBOUND_LIMIT_BYTES = 1_048_576
 """Bytes that may wait for one slow peer, besides the kernel's buffers: four frames of the largest size."""
@@ -23,6 +27,9 @@ class Transport(Protocol):
 
     def allow_silence(self, seconds: float) -> None:
         """Set how long the charge point may be silent if it has never answered a ping."""
+
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Ping the charge point, and call `answered` at its next pong. It may never be called."""
 
     def pause_reading(self) -> None:
         """Stop reading messages until `resume_reading`, so that TCP slows the peer down."""

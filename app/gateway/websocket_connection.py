@@ -29,6 +29,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     __slots__ = (
         "_answers_pings",
+        "_asked",
         "_closing",
         "_ended",
         "_held",
@@ -61,9 +62,15 @@ class WebSocketConnection(asyncio.Protocol):
         self._stall: asyncio.TimerHandle | None = None
         self._is_pinged = False
         self._answers_pings = False
+        self._asked: list[Callable[[], None]] | None = None
         self._silent_s = 0.0
         self.silence_s = 0.0
         """How long the peer may be silent if it has never answered a ping, in seconds."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages still go in both directions."""
+        return self._ended is not None
 
     def start(
         self,
@@ -135,6 +142,12 @@ class WebSocketConnection(asyncio.Protocol):
     def allow_silence(self, seconds: float) -> None:
         """Set how long the peer may be silent if it has never answered a ping."""
         self.silence_s = seconds
+
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Ping, and call `answered` at the next pong: another one wants the place of this peer."""
+        if self._ended is not None and self._transport is not None:
+            self._asked = [*(self._asked or ()), answered]
+            self._transport.write(ping_frame(b""))
 
     # The socket
 
@@ -235,6 +248,9 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if event.kind == "pong":
             self._answers_pings = True
+            asked, self._asked = self._asked, None
+            for answered in asked or ():
+                answered()
             return
         if event.kind == "ping":
             if self._is_overfull():

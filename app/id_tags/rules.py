@@ -1,5 +1,6 @@
 """Decide what an id tag may do. Authorize and the ledger ask the same function (OCPP 1.6 4.1)."""
 
+import re
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
@@ -11,6 +12,10 @@ from app.types import Json
 _PADDING = " \t\r\n\0\ufffd"
 """The characters that readers put behind a tag. The database keeps a NUL as U+FFFD."""
 
+_EMAID: Final = re.compile(r"[a-z]{2}-?[a-z0-9]{3}-?[a-z0-9]{9}(-?[a-z0-9])?", re.ASCII)
+"""Country, provider, instance, and perhaps a check digit (ISO 15118-2, annex H)."""
+_EMAID_LENGTHS: Final = range(14, 19)
+
 _LONGEST_KEY: Final = 255
 """A longer tag is compared by its beginning and a hash of the whole: no index holds it."""
 
@@ -21,8 +26,13 @@ def trim_id_tag(id_tag: str) -> str:
 
 
 def fold_id_tag(id_tag: str) -> str:
-    """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28)."""
+    """Return the form in which id tags are compared: they are case-insensitive (OCPP 1.6 7.28).
+
+    The hyphens of an eMAID count for nothing: DE-8AA-CA2B3C4D5-N is DE8AACA2B3C4D5N (ISO 15118-1).
+    """
     folded = trim_id_tag(id_tag).lower()
+    if len(folded) in _EMAID_LENGTHS and "-" in folded and _EMAID.fullmatch(folded):
+        return folded.replace("-", "")
     if len(folded) <= _LONGEST_KEY:
         return folded
     digest = blake2b(folded.encode(), digest_size=32).hexdigest()

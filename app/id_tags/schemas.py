@@ -94,6 +94,20 @@ class IdTagCreate(Input):
     }
 
 
+class IdTagReplacement(Input):
+    """All that an operator sets of an id tag. What is not given gets its default."""
+
+    status: IdTagStatus = "Accepted"
+    expires_at: Time | None = None
+    parent_id_tag: ParentIdTag = None
+    max_active_transactions: ActiveTransactions = None
+    max_active_transactions_of_group: ActiveTransactions = None
+    note: Note = None
+    charge_points: ChargePoints = None
+
+    example: ClassVar[Json] = {"status": "Accepted", "note": "Pool car 7"}
+
+
 class IdTagChange(Change):
     """The fields of an id tag to change."""
 

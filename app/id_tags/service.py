@@ -1,6 +1,6 @@
 """Use cases of id tags: manage them, and tell whether one may charge."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -22,11 +22,30 @@ from app.id_tags.records import (
 )
 from app.id_tags.rules import fold_id_tag, id_tag_info, trim_id_tag
 from app.id_tags.store import AuthorizationPolicyStore, IdTagStore, find_presented
+from app.row_results import (
+    GivenRow,
+    ImportMode,
+    RowResult,
+    RowState,
+    in_portions,
+    refused_by_mode,
+    row_error,
+    without_faulty,
+)
 from app.types import ChargePointId, Json, TenantId
 
 _PAGE: Final = 1000
 _FAULTS: Final = 50
 """The faults of an import that are listed."""
+_SET_BY_OPERATORS: Final = (
+    "status",
+    "expires_at",
+    "parent_id_tag",
+    "max_active_transactions",
+    "max_active_transactions_of_group",
+    "note",
+)
+"""The columns that an operator sets, but for the charge points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,48 @@ class IdTagService:
             rows = [_merged(tag, known.get(key), places) for tag, key in zip(tags, keys, strict=True)]
             await store.put_many(rows)
         return ImportCounts(len(keys) - len(known), len(known))
+
+    async def put_rows(
+        self, tenant_id: TenantId, rows: Iterator[GivenRow], mode: ImportMode
+    ) -> list[RowResult]:
+        """Store each tag that can be stored; return what became of all. The same rows again change nothing.
+
+        Raises:
+            StoreUnavailable: the database does not answer. Earlier rows may be stored.
+        """
+        seen: set[str] = set()
+        results: list[RowResult] = []
+        for portion in in_portions(rows):
+            good, refused = without_faulty(portion, seen, fold_id_tag, "/id_tag")
+            async with self.database.tenant(tenant_id) as work:
+                results += [*refused, *await _put_portion(IdTagStore(work), good, mode)]
+        return results
+
+    async def replace(
+        self, tenant_id: TenantId, new: NewIdTag, compare: Callable[[IdTagRecord | None], None]
+    ) -> tuple[IdTagRecord, bool]:
+        """Create a tag, or replace all that an operator sets of it. Return it, and whether it is new.
+
+        Args:
+            tenant_id: Its tenant.
+            new: The tag. A known one keeps the case that it was created with.
+            compare: Called with the locked record, None if there is none; what it raises cancels the change.
+
+        Raises:
+            InvalidInput: one of its charge points does not exist.
+        """
+        async with self.database.tenant(tenant_id) as work:
+            store = IdTagStore(work)
+            known = await store.get(new.id_tag, to_change=True)
+            compare(known)
+            places = await _places(work, new.charge_points)
+            columns = {name: getattr(new, name) for name in _SET_BY_OPERATORS}
+            columns["parent_id_tag"] = _trimmed(new.parent_id_tag)
+            id_tag = trim_id_tag(new.id_tag) if known is None else known.id_tag
+            row = {"id_tag": id_tag, **columns, "charge_point_ids": places}
+            if known is None or not _is_same(row, known):
+                await store.put_many([row])
+            return _found(await store.get(new.id_tag)), known is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +291,43 @@ async def _places_of_all(store: IdTagStore, tags: Sequence[Mapping[str, Any]]) -
     return found
 
 
+async def _put_portion(store: IdTagStore, rows: Sequence[GivenRow], mode: ImportMode) -> list[RowResult]:
+    """Store some rows, and return what became of each. No two may have one folded form."""
+    results: list[RowResult] = []
+    changed: list[Mapping[str, Any]] = []
+    named = {identity for row in rows for identity in row.values.get("charge_points") or ()}
+    places = await store.charge_points(named)
+    known_ones = await store.find_many([row.key or "" for row in rows])
+    for row in rows:
+        known = known_ones.get(fold_id_tag(row.key or ""))
+        refused = refused_by_mode(row, mode, "/id_tag", is_known=known is not None)
+        if refused is None and not places.keys() >= set(row.values.get("charge_points") or ()):
+            refused = row_error(
+                row, "/charge_points", "unknown_charge_point", "there is no such charge point"
+            )
+        if refused is not None:
+            results.append(refused)
+            continue
+        columns = _merged(row.values, known, places)
+        state: RowState = "created"
+        if known is not None:
+            # The case of a known tag stays, so that the same row again changes nothing.
+            columns["id_tag"] = known.id_tag
+            state = "unchanged" if _is_same(columns, known) else "updated"
+        if state != "unchanged":
+            changed.append(columns)
+        results.append(RowResult(row.place, row.key, state))
+    await store.put_many(changed)
+    return results
+
+
+def _is_same(columns: Mapping[str, Any], known: IdTagRecord) -> bool:
+    stored = None if known.charge_point_ids is None else sorted(known.charge_point_ids)
+    given = columns["charge_point_ids"]
+    places = None if given is None else sorted(given)
+    return places == stored and all(columns[name] == getattr(known, name) for name in _SET_BY_OPERATORS)
+
+
 def _refuse_repetitions(keys: Sequence[str]) -> None:
     seen: set[str] = set()
     repeated: list[FieldViolation] = []
@@ -244,15 +342,7 @@ def _refuse_repetitions(keys: Sequence[str]) -> None:
 def _merged(tag: Mapping[str, Any], known: IdTagRecord | None, places: Mapping[str, int]) -> dict[str, Any]:
     """Return all columns of a tag: the given ones, else those that are stored, else those of a new tag."""
     base = NewIdTag(tag["id_tag"]) if known is None else known
-    names = (
-        "status",
-        "expires_at",
-        "parent_id_tag",
-        "max_active_transactions",
-        "max_active_transactions_of_group",
-        "note",
-    )
-    columns: dict[str, Any] = {name: tag.get(name, getattr(base, name)) for name in names}
+    columns: dict[str, Any] = {name: tag.get(name, getattr(base, name)) for name in _SET_BY_OPERATORS}
     columns["charge_point_ids"] = None if known is None else known.charge_point_ids
     if "charge_points" in tag:
         named = tag["charge_points"]

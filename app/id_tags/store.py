@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
-from app.database.prepared import Connection, Prepared
+from app.database.prepared import Connection, Prepared, Row
 from app.database.repository import Repository, columns_of, like_prefix
 from app.database.schema import CHARGE_POINTS
 from app.database.statements import Statement
@@ -108,6 +108,21 @@ _JOIN_PARENT: Final = """
         and parent.id_tag_key = lower(tag.parent_id_tag) and parent.id_tag_key <> tag.id_tag_key
 """
 
+JUDGED_COLUMNS: Final = _JUDGED
+"""The columns of a statement that `tag_of` reads. It has `JOIN_JUDGED` too."""
+JOIN_JUDGED: Final = f"""
+    left join authorization_policies as policy on policy.tenant_id = asked.tenant_id
+    left join id_tags as tag on tag.tenant_id = asked.tenant_id and tag.id_tag_key = asked.id_tag_key
+    {_JOIN_PARENT}
+"""
+"""Joins the tags that are named by a row `asked (tenant_id, id_tag_key)`; those that are stored."""
+UNKNOWN_TAG_POLICY: Final = "coalesce(own.unknown_id_tags, policy.unknown_id_tags, 'refuse')"
+"""The policy that holds at a charge point, after `JOIN_JUDGED` and `JOIN_OWN_POLICY`."""
+JOIN_OWN_POLICY: Final = """
+    left join charge_point_authorization_policies as own
+        on own.tenant_id = asked.tenant_id and own.charge_point_id = asked.charge_point_id
+"""
+
 # These texts contain only constants of our own.
 _FIND: Final = f"""
     select {_JUDGED}
@@ -120,15 +135,13 @@ _FIND: Final = f"""
 _FIND_PRESENTED: Final = Statement(
     text(
         f"""
-        select {_JUDGED},
-            coalesce(own.unknown_id_tags, policy.unknown_id_tags, 'refuse') as unknown_id_tags
-        from (select cast(:tenant_id as bigint) as tenant_id) as asked
-        left join authorization_policies as policy on policy.tenant_id = asked.tenant_id
-        left join charge_point_authorization_policies as own
-            on own.tenant_id = asked.tenant_id and own.charge_point_id = cast(:charge_point_id as bigint)
-        left join id_tags as tag
-            on tag.tenant_id = asked.tenant_id and tag.id_tag_key = cast(:id_tag_key as text)
-        {_JOIN_PARENT}
+        select {_JUDGED}, {UNKNOWN_TAG_POLICY} as unknown_id_tags
+        from (
+            select cast(:tenant_id as bigint) as tenant_id, cast(:id_tag_key as text) as id_tag_key,
+                cast(:charge_point_id as bigint) as charge_point_id
+        ) as asked
+        {JOIN_JUDGED}
+        {JOIN_OWN_POLICY}
         """  # noqa: S608
     )
 )
@@ -162,14 +175,6 @@ _LOCK_GROUPS: Final = """
 
 _POLICIES = tables.authorization_policies
 _OWN_POLICIES = tables.charge_point_authorization_policies
-_FIND_POLICIES: Final = """
-    select point.tenant_id, point.charge_point_id,
-        coalesce(own.unknown_id_tags, policy.unknown_id_tags, 'refuse') as unknown_id_tags
-    from unnest($1::bigint[], $2::bigint[]) as point (tenant_id, charge_point_id)
-    left join charge_point_authorization_policies as own
-        on own.tenant_id = point.tenant_id and own.charge_point_id = point.charge_point_id
-    left join authorization_policies as policy on policy.tenant_id = point.tenant_id
-"""
 
 
 class IdTagStore(Repository):
@@ -336,9 +341,14 @@ async def find_presented(
     """Return a tag, None: it is not stored, and the policy about such tags that holds at a charge point."""
     values = {"tenant_id": tenant_id, "charge_point_id": charge_point_id, "id_tag_key": id_tag_key}
     (row,) = await steps.rows(_FIND_PRESENTED, values)
+    return tag_of(row), row["unknown_id_tags"]
+
+
+def tag_of(row: Row) -> IdTagRecord | None:
+    """Return the tag in a row with `JUDGED_COLUMNS`, None: it is not stored."""
     if row["id_tag_key"] is None:
-        return None, row["unknown_id_tags"]
-    return IdTagRecord(**_of_driver({name: row[name] for name in _JUDGED_NAMES})), row["unknown_id_tags"]
+        return None
+    return IdTagRecord(**_of_driver({name: row[name] for name in _JUDGED_NAMES}))
 
 
 def _of_driver(columns: dict[str, Any]) -> dict[str, Any]:
@@ -365,16 +375,3 @@ async def find_group_limits(
 async def lock_groups(connection: Connection, groups: Collection[IdTagKey]) -> None:
     """Lock groups until the transaction ends, as `lock_id_tags` does. Lock them before the tags."""
     await connection.execute(_LOCK_GROUPS, *zip(*groups, strict=True))
-
-
-async def find_unknown_tag_policies(
-    connection: Connection, charge_points: Collection[tuple[int, int]]
-) -> dict[tuple[int, int], UnknownTagPolicy]:
-    """Return the policies that hold at some charge points of any tenants, by one statement.
-
-    charge_points: (tenant_id, charge_point_id); all of them are in the result.
-    """
-    if not charge_points:
-        return {}
-    rows = await connection.fetch(_FIND_POLICIES, *zip(*charge_points, strict=True))
-    return {(row["tenant_id"], row["charge_point_id"]): row["unknown_id_tags"] for row in rows}

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args
 
 import msgspec
-from redis.asyncio import Redis
 
 from app.errors import Unavailable
-from app.live.connect import FAILURES
+from app.live.connect import FAILURES, LiveRedis, queue_time
 from app.live.encryption import EnvelopeCipher
 from app.live.envelopes import VERSION, Envelope
 from app.live.keys import WorkerKeys
@@ -53,7 +52,7 @@ _LOG = get_logger(__name__)
 class CommandBus:
     """Carries envelopes to the inbox of a worker: a stream in Redis, or a direct call for this worker."""
 
-    def __init__(self, redis: Redis, worker_id: WorkerId, secret: str) -> None:
+    def __init__(self, redis: LiveRedis, worker_id: WorkerId, secret: str) -> None:
         """Make a bus. secret: shared by all workers, encrypts and authenticates the envelopes."""
         self.worker_id = worker_id
         self._redis = redis
@@ -124,7 +123,7 @@ class CommandBus:
                 # deleted later: another entry may have the same id by then.
                 self._taken = []
             pipeline.xread({self._inbox: "0-0"}, count=_COUNT, block=_BLOCK_MS)
-            pipeline.time()
+            queue_time(self._redis, pipeline, self._inbox)
             *_, reply, (seconds, microseconds) = await pipeline.execute()
         now_ms = seconds * 1000 + microseconds // 1000
         for _, entries in reply.items() if isinstance(reply, dict) else reply or ():

@@ -31,7 +31,8 @@ class CallEnvelope(_Envelope, frozen=True, tag="call"):
     """Send this CALL to the charge point.
 
     payload: strict JSON text; timeout_s: counted from the sending; has_effects: its end may change other
-    rows; full_life_s: the life that it had when it was issued.
+    rows; full_life_s: the life that it had when it was issued; has_waited: others of its charge point may
+    wait in the database for its end; trace: see `app.tracing`, absent if nothing is traced.
     """
 
     command_id: CommandId
@@ -40,6 +41,8 @@ class CallEnvelope(_Envelope, frozen=True, tag="call"):
     timeout_s: float
     full_life_s: float
     has_effects: bool = True
+    has_waited: bool = False
+    trace: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class CancelEnvelope(_Envelope, frozen=True, tag="cancel"):
@@ -61,6 +64,14 @@ class RegistrationEnvelope(_Envelope, frozen=True, tag="registration"):
     registration_status: RegistrationStatus
 
 
+class AskEnvelope(_Envelope, frozen=True, tag="ask"):
+    """Ping the charge point of this session, and tell the issuer by an AnsweredEnvelope that it lives."""
+
+
+class AnsweredEnvelope(_Envelope, frozen=True, tag="answered"):
+    """The charge point of this session has answered a ping. epoch: as in the AskEnvelope."""
+
+
 class MovedEnvelope(_Envelope, frozen=True, tag="moved"):
     """The worker does not hold the session of a CallEnvelope, so nothing was sent. epoch: as in the call."""
 
@@ -74,4 +85,13 @@ class DoneEnvelope(_Envelope, frozen=True, tag="done"):
     ended: bytes | None = None
 
 
-Envelope = CallEnvelope | CancelEnvelope | EvictEnvelope | RegistrationEnvelope | MovedEnvelope | DoneEnvelope
+Envelope = (
+    CallEnvelope
+    | CancelEnvelope
+    | EvictEnvelope
+    | RegistrationEnvelope
+    | AskEnvelope
+    | AnsweredEnvelope
+    | MovedEnvelope
+    | DoneEnvelope
+)

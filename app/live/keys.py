@@ -16,6 +16,14 @@ WORKERS = "sm:workers"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
+def bucket_key(parts: tuple[str, ...]) -> str:
+    """Return the key of a token bucket. parts: what it limits; they may come from a client.
+
+    All buckets share a slot, so that one script may take from several.
+    """
+    return f"sm:{{bucket}}:{':'.join(quote(part, safe='') for part in parts)}"
+
+
 class ChargePointKeys:
     """The keys of one charge point. Its identity is percent-encoded, so it cannot leave the hash tag."""
 

@@ -4,9 +4,8 @@ The renewal also checks the state of Redis. The lease holds a counter: if it is 
 last, Redis has lost data (flush, restart, failover to an old replica).
 """
 
-from redis.asyncio import Redis
-
 from app.clock import Clock
+from app.live.connect import LiveRedis
 from app.live.keys import WORKERS, WorkerKeys
 from app.types import WorkerId
 
@@ -16,7 +15,7 @@ _FORGET_AFTER_LEASES = 20
 class WorkerLease:
     """The lease of this worker, and when it saw the leases of others. Errors of Redis are raised."""
 
-    def __init__(self, redis: Redis, worker_id: WorkerId, clock: Clock, lease_s: float) -> None:
+    def __init__(self, redis: LiveRedis, worker_id: WorkerId, clock: Clock, lease_s: float) -> None:
         self._redis = redis
         self._worker_id = worker_id
         self._clock = clock

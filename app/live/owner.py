@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import RedisCluster
 
+from app.live.connect import LiveRedis
 from app.live.keys import ChargePointKeys
 from app.live.take_overs import Times
 from app.types import ChargePointId, TenantId, WorkerId
@@ -97,7 +98,7 @@ class EntryResult:
 class OwnerEntries:
     """The entries of owners in Redis."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: LiveRedis) -> None:
         self._redis = redis
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Owner)
@@ -130,6 +131,12 @@ class OwnerEntries:
         keys = [ChargePointKeys(*key).owner for key in owner_keys]
         if len(keys) == 1:
             return [self._decode(await self._redis.hget(keys[0], "v"))]
+        if isinstance(self._redis, RedisCluster):
+            # The keys are on several nodes, and a script reads those of one.
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.hget(key, "v")
+                return [self._decode(value) for value in await pipeline.execute()]
         return [self._decode(value) for value in await self._redis.eval(_READ, len(keys), *keys)]
 
     def _decode(self, value: Any) -> Owner | None:

@@ -13,12 +13,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from redis.asyncio import Redis
-
 from app.batcher import Batcher
 from app.clock import Clock
 from app.errors import Unavailable
-from app.live.connect import FAILURES
+from app.live.connect import FAILURES, LiveRedis, words_of
 from app.live.lease import WorkerLease
 from app.live.owner import EntryResult, Owner, OwnerEntries, OwnerKey
 from app.logs import get_logger
@@ -65,7 +63,7 @@ class Presence:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: LiveRedis,
         worker_id: WorkerId,
         clock: Clock,
         *,
@@ -89,7 +87,7 @@ class Presence:
         self._renewed_at = float("-inf")
         self._complete_from = float("-inf")
         self._reachable = False
-        self._failure_is_logged = False
+        self._failure: str | None = None
         self._republish = True
         self._task: PeriodicTask | None = None
 
@@ -97,6 +95,11 @@ class Presence:
     def reachable(self) -> bool:
         """Whether Redis answers. If not, only the owners of this worker are known."""
         return self._reachable
+
+    @property
+    def failure(self) -> str | None:
+        """The words of Redis when a request failed, or of the connection to it; None: it answers."""
+        return self._failure
 
     async def start(self, listener: OwnershipListener) -> None:
         """Take the lease, if Redis answers, and renew it in the background."""
@@ -209,12 +212,12 @@ class Presence:
             is_first, is_lost = self._renewed_at == float("-inf"), not await self._lease.renew()
             if is_lost:
                 self._republish = True
-            if self._failure_is_logged or (is_lost and not is_first):
+            if self._failure is not None or (is_lost and not is_first):
                 # Every other worker notices it at its own renewal, and then writes its owners again.
                 self._complete_from = asked_at + _RENEWALS_UNTIL_COMPLETE * self._renewal_s
             self._renewed_at = asked_at
             self._reachable = True
-            self._failure_is_logged = False
+            self._failure = None
             await self._synchronize()
             await self._lease.watch()
         except FAILURES as error:
@@ -335,9 +338,11 @@ class Presence:
 
     def _failed(self, operation: str, error: Exception) -> None:
         REDIS_FAILURES.labels(operation).inc()
-        if not self._failure_is_logged:
-            self._failure_is_logged = True
-            _LOG.warning("redis_unreachable", setting="REDIS_URL", operation=operation, error=repr(error))
+        words = words_of(error)
+        # Told again if it is another failure: first no answer, then LOADING, then MISCONF, for instance.
+        if words != self._failure:
+            self._failure = words
+            _LOG.warning("redis_unreachable", setting="REDIS_URL", operation=operation, error=words)
         self._reachable = False
         self._republish = True
         self._lease.interrupt()

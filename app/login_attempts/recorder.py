@@ -5,6 +5,7 @@ Everybody can cause them. So none waits for the database, and under load rows ar
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -30,8 +31,12 @@ _Key = tuple[str, str | None, RefusalReason, str]
 class RefusedLogins:
     """The refused logins of one worker."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, noticed: Callable[[RefusedLogin], None] = lambda login: None
+    ) -> None:
+        """noticed: told of each refused login. It must not wait."""
         self._database = database
+        self._noticed = noticed
         self._waiting: dict[_Key, tuple[RefusedLogin, int]] = {}
         self._of_tenant: Counter[str] = Counter()
         self._writing = asyncio.Lock()
@@ -50,6 +55,7 @@ class RefusedLogins:
     def note(self, login: RefusedLogin) -> None:
         """Log and count a refused login, and keep it for the next write."""
         LOGINS_REFUSED.labels(login.reason).inc()
+        self._noticed(login)
         _LOG.warning(
             "login_refused",
             reason=login.reason.value,

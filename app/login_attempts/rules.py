@@ -31,9 +31,18 @@ ADVICE: Final[Mapping[RefusalReason, str]] = {
         "credential. Give it a credential: POST /v1/charge-points/{identity}/credentials, and "
         "no_credential false."
     ),
+    RefusalReason.CONNECTED: (
+        "The charge point may connect without a credential, and another connection of it lives, perhaps that "
+        "of another device. Give each its own identity and a credential: POST "
+        "/v1/charge-points/{identity}/credentials, and no_credential false."
+    ),
     RefusalReason.SUBPROTOCOL: (
         "The charge point does not offer the subprotocol ocpp1.6. Set it to OCPP 1.6 JSON. For a strict "
         "tenant the name must be exact."
+    ),
+    RefusalReason.TENANT_SUSPENDED: (
+        "The operator of the server has suspended this tenant; `detail` says why. Nothing is wrong with the "
+        "charge point, which keeps its records and gets in again when the tenant is resumed."
     ),
     RefusalReason.UNKNOWN_TENANT: "The URL names a tenant that does not exist.",
     RefusalReason.UNKNOWN_IDENTITY: (
@@ -60,8 +69,18 @@ ADVICE: Final[Mapping[RefusalReason, str]] = {
     RefusalReason.CREDENTIAL_NOT_SET: (
         "The charge point has no password here, and needs one: POST /v1/charge-points/{identity}/credentials."
     ),
+    RefusalReason.SECURITY_PROFILE: (
+        "The charge point connects with less protection than it must have: `detail` names both security "
+        "profiles. It has connected on the higher one before, or an administrator has set the minimum. Set "
+        "SecurityProfile in the charge point, or let an administrator lower the minimum: PUT "
+        "/v1/charge-points/{identity}/security-profile/minimum."
+    ),
     RefusalReason.USER_NAME: (
         "The user name is not the identity. Set the user name to the identity, or leave it empty."
+    ),
+    RefusalReason.CERTIFICATE: (
+        "The certificate of the charge point is for another identity, tenant or operator, or it is revoked: "
+        "install one whose common name is the identity."
     ),
     RefusalReason.LIMIT: (
         "Too many logins from this address, or of this identity, have failed within a minute. Look for the "

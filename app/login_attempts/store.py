@@ -1,10 +1,11 @@
 """SQL of refused logins. Those that are alike share a row, and a tenant keeps the newest rows only."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, Text, bindparam, text
+from sqlalchemy import Integer, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -60,6 +61,13 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 }
 
 
+_COUNT_SINCE: Final = Statement(
+    select(func.sum(_ATTEMPTS.c.count).label("count")).where(
+        _ATTEMPTS.c.tenant_id == bindparam("tenant_id"), _ATTEMPTS.c.last_at >= bindparam("since")
+    )
+)
+
+
 @cache
 def _page_statement(names: frozenset[str]) -> Statement:
     """Return the statement of a page, the newest first. names: of its parameters."""
@@ -83,6 +91,12 @@ class LoginAttemptStore:
         return await self._rows.rows(statement, {"tenant_id": self._rows.tenant_id, **values})
 
 
+async def count_login_attempts(rows: TenantRows, since: datetime) -> int:
+    """Count the refused logins of a tenant that were repeated since a time, with their repetitions."""
+    [row] = await rows.rows(_COUNT_SINCE, {"tenant_id": rows.tenant_id, "since": since})
+    return int(row["count"] or 0)
+
+
 async def add_login_attempts(work: PlatformWork, refused: Sequence[tuple[RefusedLogin, int]]) -> None:
     """Add refused logins of any tenants, each with its number of repetitions, and drop surplus rows.
 
@@ -100,5 +114,6 @@ async def add_login_attempts(work: PlatformWork, refused: Sequence[tuple[Refused
         "last_times": [login.at for login in logins],
     }
     added = await work.connection.execute(_ADD, values)
+    work.outbox.has_events = True
     tenants = sorted(set(added.scalars()))
     await work.connection.execute(_PRUNE, {"tenants": tenants, "kept": ROWS_OF_TENANT})

@@ -1,10 +1,12 @@
 """The typed interface to the Rust core. No other module imports `app._core`."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 
 from app._core import (
+    COMPILER_VERSION,
     DEVIATION_CODES,
     CallSent,
     CompositeQuestion,
@@ -15,6 +17,7 @@ from app._core import (
     Deframer,
     Deviation,
     Dispatch,
+    Encryption,
     FrameBuffer,
     FrameVerdict,
     Ignored,
@@ -36,6 +39,7 @@ from app._core import (
     SiteShare,
     Socket,
     Sockets,
+    TlsContext,
     Verdict,
     Violation,
     close_frame,
@@ -58,6 +62,7 @@ Found = Dispatch | CallSent | Resolve | Refused | Ignored | Notice | Control | s
 """One thing that a `Conversation` asks of its caller. The caller does them in order."""
 
 __all__ = [
+    "COMPILER_VERSION",
     "DEVIATION_CODES",
     "CallSent",
     "CompositeQuestion",
@@ -70,6 +75,7 @@ __all__ = [
     "Direction",
     "Dispatch",
     "Effect",
+    "Encryption",
     "Found",
     "FrameBuffer",
     "FrameVerdict",
@@ -93,10 +99,13 @@ __all__ = [
     "SiteShare",
     "Socket",
     "Sockets",
+    "TlsContext",
     "Verdict",
     "Violation",
     "close_frame",
     "composite_schedules",
+    "critical_security_events",
+    "description_of",
     "distribute_site",
     "is_secret_name",
     "messages_of",
@@ -107,7 +116,20 @@ __all__ = [
 ]
 
 
+@lru_cache(maxsize=4)
+def description_of(protocol: Protocol) -> dict[str, Any]:
+    """Return what `Protocol.describe` says, read once. Do not change it: all callers get this one."""
+    description: dict[str, Any] = orjson.loads(protocol.describe())
+    return description
+
+
 def messages_of(protocol: Protocol, sender: Side) -> list[dict[str, Any]]:
-    """Return what the definition says of each message that a side may send. See `Protocol.describe`."""
-    messages: list[dict[str, Any]] = orjson.loads(protocol.describe())["messages"]
+    """Return what the definition says of each message that a side may send, as `description_of` does."""
+    messages: list[dict[str, Any]] = description_of(protocol)["messages"]
     return [message for message in messages if message["sender"] in (sender, "both")]
+
+
+def critical_security_events(protocol: Protocol) -> frozenset[str]:
+    """Return the types of security events that the definition calls critical (security whitepaper 8)."""
+    events: list[dict[str, Any]] = description_of(protocol)["securityEvents"]
+    return frozenset(event["type"] for event in events if event["critical"])

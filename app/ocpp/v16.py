@@ -365,7 +365,7 @@ UnitOfMeasure = Literal[
     "K",
     "Percent",
 ]
-"""Unit of a reading. (7.45)"""
+"""Unit of a reading. (7.45, JE 2.1)"""
 
 
 class SampledValue(TypedDict):
@@ -472,15 +472,18 @@ UpdateType = Literal[
 ]
 """How an update changes the local authorization list. (7.48)"""
 
-IdentifierString128 = str
-"""Identifier of up to 128 characters; upper and lower case are the same. (S 6.1)"""
+CiString40Type = str
+"""Text of up to 40 characters; upper and lower case are the same. (S 6.5)"""
+
+CiString128Type = str
+"""Text of up to 128 characters; upper and lower case are the same. (S 6.6)"""
 
 HashAlgorithmEnumType = Literal[
     "SHA256",
     "SHA384",
     "SHA512",
 ]
-"""Hash algorithm. (S 6.10)"""
+"""Hash algorithm. (S 6.12)"""
 
 
 class CertificateHashDataType(TypedDict):
@@ -488,12 +491,12 @@ class CertificateHashDataType(TypedDict):
 
     hashAlgorithm: HashAlgorithmEnumType
     """Algorithm that computed the hashes."""
-    issuerNameHash: IdentifierString128
-    """Hash of the issuer's name."""
-    issuerKeyHash: IdentifierString128
-    """Hash of the issuer's public key."""
-    serialNumber: str
-    """Serial number of the certificate."""
+    issuerNameHash: CiString128Type
+    """Hash of the issuer's distinguished name in DER, as hexadecimal digits (RFC 6960)."""
+    issuerKeyHash: CiString128Type
+    """Hash of the issuer's public key in DER without tag and length, as hexadecimal digits (RFC 6960)."""
+    serialNumber: CiString40Type
+    """Serial number of the certificate as hexadecimal digits, without leading zeros and without 0x: 4095 is FFF."""
 
 CertificateSignedStatusEnumType = Literal[
     "Accepted",
@@ -519,7 +522,7 @@ DeleteCertificateStatusEnumType = Literal[
     "Failed",
     "NotFound",
 ]
-"""Answer to DeleteCertificate. (S 6.5)"""
+"""Answer to DeleteCertificate. (S 6.7)"""
 
 FirmwareStatusEnumType = Literal[
     "Downloaded",
@@ -537,11 +540,11 @@ FirmwareStatusEnumType = Literal[
     "InvalidSignature",
     "SignatureVerified",
 ]
-"""State of an update with signed firmware. (S 6.6)"""
+"""State of an update with signed firmware. (S 6.8)"""
 
 
 class FirmwareType(TypedDict):
-    """A firmware image: where to fetch it, when to install it, and who signed it. (S 6.7)"""
+    """A firmware image: where to fetch it, when to install it, and who signed it. (S 6.9)"""
 
     location: str
     """Where to fetch the image."""
@@ -558,23 +561,23 @@ GenericStatusEnumType = Literal[
     "Accepted",
     "Rejected",
 ]
-"""Answer to SignCertificate: yes or no. (S 6.8)"""
+"""Answer to SignCertificate: yes or no. (S 6.10)"""
 
 GetInstalledCertificateStatusEnumType = Literal[
     "Accepted",
     "NotFound",
 ]
-"""Answer to GetInstalledCertificateIds. (S 6.9)"""
+"""Answer to GetInstalledCertificateIds. (S 6.11)"""
 
 LogEnumType = Literal[
     "DiagnosticsLog",
     "SecurityLog",
 ]
-"""Kind of log. (S 6.11)"""
+"""Kind of log. (S 6.13)"""
 
 
 class LogParametersType(TypedDict):
-    """Which part of a log to upload, and where. (S 6.12)"""
+    """Which part of a log to upload, and where. (S 6.14)"""
 
     remoteLocation: str
     """Where to upload the file."""
@@ -588,7 +591,7 @@ LogStatusEnumType = Literal[
     "Rejected",
     "AcceptedCanceled",
 ]
-"""Answer to GetLog. (S 6.13)"""
+"""Answer to GetLog. (S 6.15)"""
 
 MessageTriggerEnumType = Literal[
     "BootNotification",
@@ -599,14 +602,14 @@ MessageTriggerEnumType = Literal[
     "SignChargePointCertificate",
     "StatusNotification",
 ]
-"""Message that ExtendedTriggerMessage asks for. (S 6.14)"""
+"""Message that ExtendedTriggerMessage asks for. (S 6.16)"""
 
 TriggerMessageStatusEnumType = Literal[
     "Accepted",
     "Rejected",
     "NotImplemented",
 ]
-"""Answer to a trigger. (S 6.15)"""
+"""Answer to a trigger. (S 6.17)"""
 
 UpdateFirmwareStatusEnumType = Literal[
     "Accepted",
@@ -615,7 +618,7 @@ UpdateFirmwareStatusEnumType = Literal[
     "InvalidCertificate",
     "RevokedCertificate",
 ]
-"""Answer to SignedUpdateFirmware. (S 6.16)"""
+"""Answer to SignedUpdateFirmware. (S 6.18)"""
 
 UploadLogStatusEnumType = Literal[
     "BadMessage",
@@ -626,7 +629,7 @@ UploadLogStatusEnumType = Literal[
     "UploadFailure",
     "Uploading",
 ]
-"""State of an upload of a log. (S 6.17)"""
+"""State of an upload of a log. (S 6.19)"""
 
 
 class AuthorizeRequest(TypedDict):

@@ -103,7 +103,11 @@ class OutgoingClient:
         target = target_of(url, http_allowed=self._http_allowed)
         literal = address_of_host(target.host)
         if literal is not None and not is_allowed(literal, self._allowed):
-            raise OutgoingFailed(OutgoingFailure.ADDRESS_NOT_ALLOWED, "The address is not public.")
+            raise OutgoingFailed(
+                OutgoingFailure.ADDRESS_NOT_ALLOWED,
+                "The address is not public. The operator of the server allows others by "
+                "STATIONMASTER_OUTGOING_ALLOWED_NETWORKS.",
+            )
 
     async def close(self) -> None:
         """End the running requests with the reason `stopping`, and close all connections."""
@@ -132,7 +136,7 @@ class OutgoingClient:
         return answer
 
     async def _post(self, request: OutgoingRequest) -> OutgoingAnswer:
-        target = target_of(request.url, http_allowed=self._http_allowed)
+        target = target_of(request.url, http_allowed=self._http_allowed or request.allows_http)
         endpoint = Endpoint(request.tenant_id, request.url)
         self._require_room(request, endpoint)
         # A task of its own: `close` ends the request, and the caller gets an error, not a cancellation.
@@ -208,7 +212,7 @@ class OutgoingClient:
                 left = len(addresses) - place
                 prepared = self._prepared(request, target, address, _timeouts(ends_at, left))
                 try:
-                    return await _exchanged(transport, prepared, request.response_limit_bytes)
+                    return await _exchanged(transport, prepared, request)
                 except (httpx.ConnectError, httpx.ConnectTimeout):
                     if left == 1:
                         raise
@@ -224,13 +228,15 @@ class OutgoingClient:
         """Return the request to one address, in the name of its host."""
         timestamp_s = self._clock.now_us() // 1_000_000
         headers = {
+            **request.headers,
             "host": target.authority,
             "user-agent": _USER_AGENT,
-            "accept": "application/json",
+            "accept": request.accepts,
             "accept-encoding": "identity",
-            "content-type": "application/json",
-            **signature_headers(request.message_id, timestamp_s, request.body, request.secrets),
+            "content-type": request.media_type,
         }
+        if request.secrets:
+            headers |= signature_headers(request.message_id, timestamp_s, request.body, request.secrets)
         place = f"[{address}]" if address.version == 6 else str(address)
         pinned = f"{target.scheme}://{place}:{target.port}{target.target}"
         extensions: dict[str, Any] = {"timeout": timeouts}
@@ -283,21 +289,19 @@ def _timeouts(ends_at: float, addresses: int) -> dict[str, float]:
 
 
 async def _exchanged(
-    transport: httpx.AsyncHTTPTransport, request: httpx.Request, limit_bytes: int
+    transport: httpx.AsyncHTTPTransport, prepared: httpx.Request, request: OutgoingRequest
 ) -> OutgoingAnswer:
-    response = await transport.handle_async_request(request)
+    response = await transport.handle_async_request(prepared)
     try:
-        return await _read(response, limit_bytes)
+        if request.cuts_answer:
+            return await _read_begin(response, request.response_limit_bytes)
+        return await _read(response, request.response_limit_bytes)
     finally:
         await response.aclose()
 
 
 async def _read(response: httpx.Response, limit_bytes: int) -> OutgoingAnswer:
-    status = response.status_code
-    if 300 <= status < 400:
-        raise OutgoingFailed(OutgoingFailure.REDIRECT, f"The answer is a redirect ({status}).")
-    if not 200 <= status < 300:
-        raise OutgoingFailed(OutgoingFailure.HTTP_STATUS, f"The answer has the status {status}.")
+    _require_success(response.status_code)
     if response.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise OutgoingFailed(OutgoingFailure.CONTENT_ENCODING, "The answer is compressed.")
     body = bytearray()
@@ -307,7 +311,26 @@ async def _read(response: httpx.Response, limit_bytes: int) -> OutgoingAnswer:
             raise OutgoingFailed(
                 OutgoingFailure.BODY_TOO_LARGE, f"The answer has more than {limit_bytes} bytes."
             )
-    return OutgoingAnswer(status, dict(response.headers.items()), bytes(body))
+    return OutgoingAnswer(response.status_code, dict(response.headers.items()), bytes(body))
+
+
+async def _read_begin(response: httpx.Response, limit_bytes: int) -> OutgoingAnswer:
+    """Read the first bytes of an answer. What comes behind them is not waited for."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk[: limit_bytes - len(body)]
+        if len(body) >= limit_bytes:
+            break
+    answer = OutgoingAnswer(response.status_code, dict(response.headers.items()), bytes(body))
+    _require_success(response.status_code, answer)
+    return answer
+
+
+def _require_success(status: int, answer: OutgoingAnswer | None = None) -> None:
+    if 300 <= status < 400:
+        raise OutgoingFailed(OutgoingFailure.REDIRECT, f"The answer is a redirect ({status}).", answer)
+    if not 200 <= status < 300:
+        raise OutgoingFailed(OutgoingFailure.HTTP_STATUS, f"The answer has the status {status}.", answer)
 
 
 def _failure_of(error: Exception) -> OutgoingFailed:

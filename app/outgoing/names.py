@@ -90,6 +90,8 @@ async def allowed_addresses(
     if not all(is_allowed(address, allowed) for address in found):
         # The address is not named: it would tell a tenant about the network of the operator.
         raise OutgoingFailed(
-            OutgoingFailure.ADDRESS_NOT_ALLOWED, "The host has an address in a network that is not public."
+            OutgoingFailure.ADDRESS_NOT_ALLOWED,
+            "The host has an address in a network that is not public. The operator of the server allows it "
+            "by STATIONMASTER_OUTGOING_ALLOWED_NETWORKS.",
         )
     return list(found)

@@ -40,12 +40,18 @@ class OutgoingFailure(StrEnum):
 
 
 class OutgoingFailed(Exception):
-    """A request got no answer that can be used. detail: for the tenant, without secrets."""
+    """A request got no answer that can be used. detail: for the tenant, without secrets.
 
-    def __init__(self, reason: OutgoingFailure, detail: str = "") -> None:
+    answer: what came with a status that is not 2xx, if the request cuts its answer.
+    """
+
+    def __init__(
+        self, reason: OutgoingFailure, detail: str = "", answer: "OutgoingAnswer | None" = None
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,9 @@ class OutgoingRequest:
     secrets: signing secrets, `whsec_...`; the request has a signature by each of them. message_id: unique for
     each message, the same in each of its repetitions. deadline_s: for everything together: name, connection,
     TLS, request and answer. ignores_circuit: it is sent although the endpoint has failed repeatedly.
+    media_type: of the body; accepts: of the answer; headers: further ones, which may hold a credential;
+    allows_http: without TLS, too, because the answer is signed itself (OCSP). cuts_answer: of an answer only
+    the first `response_limit_bytes` are read, and are returned whatever its status is.
     """
 
     tenant_id: TenantId
@@ -65,11 +74,16 @@ class OutgoingRequest:
     deadline_s: float
     response_limit_bytes: int
     ignores_circuit: bool = False
+    media_type: str = "application/json"
+    accepts: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allows_http: bool = False
+    cuts_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingAnswer:
-    """An answer with a status of 2xx. headers: with names in lower case."""
+    """An answer, with a status of 2xx unless it failed. headers: with names in lower case."""
 
     status: int
     headers: Mapping[str, str]

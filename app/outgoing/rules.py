@@ -66,7 +66,10 @@ def target_of(url: str, *, http_allowed: bool) -> RequestTarget:
     except ValueError:
         raise _not_allowed("This is not a URL.") from None
     if parts.scheme not in ("https", "http") or (parts.scheme == "http" and not http_allowed):
-        raise _not_allowed("The URL must begin with https://.")
+        raise _not_allowed(
+            "The URL must begin with https://. The operator of the server allows http:// by "
+            "STATIONMASTER_OUTGOING_HTTP_ALLOWED."
+        )
     if "@" in parts.netloc or "\\" in url:
         raise _not_allowed("The URL must not name a user or a password.")
     if "#" in url:

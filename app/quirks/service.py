@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from app.acting import note_audited
 from app.audit.records import Act, NewAuditEntry
 from app.audit.store import AuditStore
 from app.batcher import Batcher
@@ -139,6 +140,7 @@ class QuirkProfileService:
                 raise _shipped_or_unknown(name)
             compare(known)
             if not changes:
+                note_audited()
                 return known
             changed = replace(known, **changes, updated_at=self.clock.now())
             await store.replace(changed, self.clock.now())

@@ -8,6 +8,7 @@ ends when the supervisor is gone and the last worker has ended.
 import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 
@@ -16,7 +17,7 @@ import uvicorn
 from app.logs import get_logger
 from app.server.channel import next_request, send_answer
 from app.server.worker import make_config, serve
-from app.settings import SettingsError, load_settings
+from app.settings import Settings, SettingsError, load_settings
 
 # Started by its name, this module has `__main__` as `__name__`.
 _LOG = get_logger("app.server.fork_server")
@@ -25,14 +26,18 @@ _LOG = get_logger("app.server.fork_server")
 def main() -> None:
     """Fork a worker for each request, until the supervisor is gone. Argument: the inherited descriptor."""
     control = socket.socket(fileno=int(sys.argv[1]))
-    config = _loaded_config()
+    # Workers read their certificates at this signal (`worker`). Before that it must not end them.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # What is loaded stays. The collector would visit it again and again, which takes a fifth of the start.
+    gc.disable()
+    settings, config = _loaded_config()
     # The garbage collector writes into the objects that it visits. Pages that are written are not shared.
     gc.collect()
     gc.freeze()
-    while (request := next_request(control)) is not None:
+    gc.enable()
+    while (sockets := next_request(control)) is not None:
         # Most requests replace a worker that has ended.
         _reap(os.WNOHANG)
-        accepting, channel = request
         try:
             process = os.fork()
         except OSError as error:
@@ -41,24 +46,25 @@ def main() -> None:
             if process == 0:
                 os.setsid()
                 control.close()
-                serve(config, accepting, channel)
+                serve(config, settings, sockets)
                 return
             # If the supervisor has given up, the worker notices it on its channel.
             with contextlib.suppress(ConnectionError):
                 send_answer(control, process)
-        accepting.close()
-        channel.close()
+        for each in sockets:
+            each.close()
     _reap(0)
 
 
-def _loaded_config() -> uvicorn.Config:
+def _loaded_config() -> tuple[Settings, uvicorn.Config]:
     """Load what workers share: modules, routes, documents."""
     try:
-        config = make_config(load_settings())
+        settings = load_settings()
+        config = make_config(settings)
     except SettingsError as error:
         sys.exit(f"stationmaster: {error}")
     config.load()
-    return config
+    return settings, config
 
 
 def _reap(options: int) -> None:

@@ -1,11 +1,12 @@
-"""The address of a server, and the sockets that its workers accept from."""
+"""The addresses of a server, and the sockets that its workers accept from."""
 
 import asyncio
 import errno
 import socket
+from dataclasses import dataclass
 from types import TracebackType
 
-from app.settings import Settings
+from app.settings import Settings, variable_of
 
 # After a supervisor was killed, its workers take a moment to close their sockets.
 _PORT_PATIENCE_S = 2.0
@@ -18,43 +19,70 @@ class ServeError(Exception):
     """The server cannot start. The text is one line and says what to do."""
 
 
-class Listener:
-    """The address of one server. It holds the port, and gives each worker a socket to accept from.
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """The sockets that one worker accepts from.
 
-    Several workers get a socket each. So the kernel spreads connections evenly, and no connection waits in
-    the queue of a dead worker. A single worker gets the socket of the listener itself. So connections wait
-    while the worker is replaced, and are not refused.
+    tls: None if TLS is not served. Closed at the end of `with`.
+    """
+
+    plain: socket.socket
+    tls: socket.socket | None = None
+
+    def all(self) -> list[socket.socket]:
+        """Return the sockets in the order in which a worker gets them."""
+        return [self.plain] if self.tls is None else [self.plain, self.tls]
+
+    def __enter__(self) -> "Accepting":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each in self.all():
+            each.close()
+
+
+class Listener:
+    """The addresses of one server. It holds the ports, and gives each worker sockets to accept from.
+
+    There is one for plain connections, and one for TLS if that is served.
+
+    Several workers get sockets of their own. So the kernel spreads connections evenly, and no connection
+    waits in the queue of a dead worker. A single worker gets the sockets of the listener itself. So
+    connections wait while the worker is replaced, and are not refused.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Bind the address. Port 0 takes any free port.
+        """Bind the addresses. Port 0 takes any free port.
 
         Raises:
-            OSError: the port is in use, the address is not of this machine, or it is not permitted.
+            PortError: a port is in use, the address is not of this machine, or it is not permitted.
         """
         self._shared = settings.workers == 1
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        self._family = found[0][0]
-        # First without SO_REUSEPORT. With it, a second server would share the port unnoticed.
-        with socket.socket(self._family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(found[0][4])
-            address = probe.getsockname()
-        self._socket = self._bound(address)
+        plain = _claimed("", settings.host, settings.port)
+        try:
+            tls = None
+            if settings.tls_port is not None:
+                tls = _claimed("tls_", settings.tls_host or settings.host, settings.tls_port)
+        except PortError:
+            plain.close()
+            raise
+        self._sockets = Accepting(plain, tls)
 
-    def for_worker(self) -> socket.socket:
-        """Return a socket for one worker. The caller closes it as soon as the worker has it."""
-        return self._socket.dup() if self._shared else self._bound(self._socket.getsockname())
+    def for_worker(self) -> Accepting:
+        """Return the sockets for one worker. The caller closes them as soon as the worker has them."""
+        return Accepting(*(self._of_worker(each) for each in self._sockets.all()))
 
     @property
     def url(self) -> str:
         """The http:// URL of the server for clients on this machine."""
-        host, port = self._socket.getsockname()[:2]
-        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            host = "127.0.0.1"
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return _url("http", self._sockets.plain)
+
+    @property
+    def tls_url(self) -> str | None:
+        """The https:// URL of the server for clients on this machine, None if TLS is not served."""
+        return None if self._sockets.tls is None else _url("https", self._sockets.tls)
 
     def __enter__(self) -> "Listener":
         return self
@@ -62,22 +90,56 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self._sockets.__exit__(kind, error, trace)
 
-    def _bound(self, address: tuple[str, int]) -> socket.socket:
-        made = socket.socket(self._family, socket.SOCK_STREAM)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                # Accepted sockets inherit it. Charge points that answer no pings and are gone end by it.
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
-            made.bind(address)
-            made.setblocking(False)
-        except OSError:
-            made.close()
-            raise
-        return made
+    def _of_worker(self, held: socket.socket) -> socket.socket:
+        return held.dup() if self._shared else _bound(held.family, held.getsockname())
+
+
+class PortError(Exception):
+    """An address cannot be bound. prefix: of the settings that name it, "" or "tls_"."""
+
+    def __init__(self, prefix: str, host: str, port: int, error: OSError) -> None:
+        super().__init__(str(error))
+        self.prefix, self.host, self.port, self.error = prefix, host, port, error
+
+
+def _claimed(prefix: str, host: str, port: int) -> socket.socket:
+    """Return a socket for an address that no other server has. prefix: see `PortError`."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family = found[0][0]
+        # First without SO_REUSEPORT. With it, a second server would share the port unnoticed.
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[0][4])
+            address = probe.getsockname()
+        return _bound(family, address)
+    except OSError as error:
+        raise PortError(prefix, host, port, error) from error
+
+
+def _url(scheme: str, held: socket.socket) -> str:
+    host, port = held.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _bound(family: int, address: tuple[str, int]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Accepted sockets inherit it. Charge points that answer no pings and are gone end by it.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+        made.bind(address)
+        made.setblocking(False)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 async def open_listener(settings: Settings) -> Listener:
@@ -91,22 +153,22 @@ async def open_listener(settings: Settings) -> Listener:
     while True:
         try:
             return Listener(settings)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and loop.time() < deadline:
+        except PortError as problem:
+            if problem.error.errno == errno.EADDRINUSE and loop.time() < deadline:
                 await asyncio.sleep(_PORT_LOOK_S)
                 continue
-            raise ServeError(_bind_problem(settings, error)) from None
+            raise ServeError(_bind_problem(problem)) from None
 
 
-def _bind_problem(settings: Settings, error: OSError) -> str:
+def _bind_problem(problem: PortError) -> str:
+    host, port, error = problem.host, problem.port, problem.error
+    host_variable, port_variable = (variable_of(f"{problem.prefix}{name}") for name in ("host", "port"))
     if isinstance(error, socket.gaierror):
-        return f"STATIONMASTER_HOST: {settings.host!r} is not an address of this machine: {error.strerror}"
+        return f"{host_variable}: {host!r} is not an address of this machine: {error.strerror}"
     if error.errno == errno.EADDRINUSE:
+        option = "" if problem.prefix else " (or --port)"
         return (
-            f"port {settings.port} on {settings.host} is in use; "
-            "set STATIONMASTER_PORT (or --port) to another one, or stop the process that listens there"
+            f"port {port} on {host} is in use; "
+            f"set {port_variable}{option} to another one, or stop the process that listens there"
         )
-    return (
-        f"STATIONMASTER_HOST, STATIONMASTER_PORT: cannot listen on {settings.host}:{settings.port}: "
-        f"{error.strerror}"
-    )
+    return f"{host_variable}, {port_variable}: cannot listen on {host}:{port}: {error.strerror}"

@@ -5,14 +5,19 @@ memory of the supervisor. It reads the settings from the environment, and writes
 """
 
 import asyncio
+import ssl
 import sys
-from urllib.parse import urlsplit
 
 import asyncpg
 from alembic.util import CommandError
 
-from app.database.migrations import migrate
+from app.database.address import read_address
+from app.database.connecting import PoolerError
+from app.database.failures import translated_errors
+from app.database.fitness import UnfitServerError, check_server
+from app.database.migrations import TableLockedError, migrate
 from app.errors import StoreUnavailable
+from app.health.pepper import OtherPepperError, claim_pepper
 from app.logs import setup_logging
 from app.settings import load_settings
 
@@ -21,21 +26,37 @@ class MigrationError(Exception):
     """The schema cannot be migrated. The text is one line and names the setting."""
 
 
-async def bring_up_to_date(database_url: str) -> None:
-    """Migrate the schema to the newest revision.
+async def bring_up_to_date(database_url: str, pepper: str) -> None:
+    """Migrate the schema to the newest revision, and check that the pepper is that of the other servers.
 
     Raises:
-        MigrationError: the database cannot be reached, or has the schema of a newer version.
+        MigrationError: the database cannot be reached or written, has the schema of a newer version, or its
+            credentials were made with another pepper.
     """
     try:
+        await _checked(database_url)
         await migrate(database_url)
+        async with translated_errors():
+            await claim_pepper(database_url, pepper)
     except StoreUnavailable as unavailable:
-        place = _place(database_url)
+        place = read_address(database_url).place
         raise MigrationError(f"DATABASE_URL: {place} {_reason(unavailable)}") from None
+    except (PoolerError, UnfitServerError, TableLockedError) as refused:
+        raise MigrationError(f"DATABASE_URL: {refused}") from None
     except CommandError:
         raise MigrationError(
             "DATABASE_URL: the database has the schema of a newer version; serve it with that one"
         ) from None
+    except OtherPepperError:
+        raise MigrationError(
+            "STATIONMASTER_CREDENTIAL_PEPPER: the passwords and keys in the database were made with another "
+            "pepper; give this server the one of the others"
+        ) from None
+
+
+async def _checked(database_url: str) -> None:
+    async with translated_errors():
+        await check_server(database_url)
 
 
 def main() -> None:
@@ -45,7 +66,7 @@ def main() -> None:
     if settings.database_url is None:
         raise RuntimeError("DATABASE_URL is not set")
     try:
-        asyncio.run(bring_up_to_date(settings.database_url))
+        asyncio.run(bring_up_to_date(settings.database_url, settings.credential_pepper))
     except MigrationError as error:
         print(error)  # noqa: T201 - the parent process reads it
         sys.exit(1)
@@ -56,13 +77,11 @@ def _reason(unavailable: StoreUnavailable) -> str:
     cause = unavailable.__cause__
     cause = getattr(cause, "orig", None) or cause
     found = cause if isinstance(cause, asyncpg.PostgresError) else getattr(cause, "__cause__", None)
-    return f"says: {found}" if isinstance(found, asyncpg.PostgresError) else "does not answer"
-
-
-def _place(url: str) -> str:
-    """Return host and port of a URL, without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'the local socket'}:{parts.port or 5432}"
+    if isinstance(found, asyncpg.PostgresError):
+        return f"says: {found}"
+    if isinstance(cause, ssl.SSLError):
+        return f"cannot be trusted: {getattr(cause, 'verify_message', '') or cause.reason}"
+    return "does not answer"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ from app.server.embedded import start_embedded
 from app.server.listener import ServeError, open_listener
 from app.server.supervisor import Supervisor, first_of
 from app.settings import Settings
+from app.tracing.choice import check_tracing
 
 # No process connects to it. A command that needs no Redis must not start one.
 _NO_REDIS = "unix:///nonexistent"
@@ -19,10 +21,14 @@ _NO_REDIS = "unix:///nonexistent"
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that accepts connections. settings: complete, including the URLs of the engines."""
+    """A server that accepts connections.
+
+    settings: complete, including the URLs of the engines; tls_url: None if TLS is not served.
+    """
 
     url: str
     settings: Settings
+    tls_url: str | None = None
 
 
 Companion = Callable[[RunningServer, asyncio.Event], Awaitable[None]]
@@ -50,15 +56,21 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
     earlier, the server stops, too.
 
     Raises:
-        ServeError, EmbeddedError: the server cannot start.
+        ServeError, EmbeddedError, SettingsError: the server cannot start.
     """
+    check_tracing(settings)
+    _check_actions(settings)
+    _check_certificates(settings)
     # The port first: a second server that is started by mistake fails before it changes anything.
     with await open_listener(settings) as listener:
         async with running_engines(settings, with_redis=True) as complete:
             await _migrate(complete)
             supervisor = Supervisor(complete, listener)
+            if settings.tls_port is not None:
+                # Otherwise it ends the server, for instance when its terminal is closed.
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.reload)
             stop_workers = asyncio.Event()
-            server = RunningServer(listener.url, complete)
+            server = RunningServer(listener.url, complete, listener.tls_url)
             workers = asyncio.create_task(supervisor.run(stop_workers))
             companion_task = asyncio.create_task(_run_companion(supervisor, server, stop, companion))
             try:
@@ -71,6 +83,34 @@ async def run_server(settings: Settings, stop: asyncio.Event, companion: Compani
                 await asyncio.gather(companion_task, return_exceptions=True)
                 stop_workers.set()
                 await workers
+
+
+def _check_actions(settings: Settings) -> None:
+    """Refuse settings that name actions which do not exist.
+
+    Raises:
+        ServeError: the text names the variable.
+    """
+    if settings.command_effect_windows or settings.command_timeouts:
+        from app.commands.expected_effects import problem_of_settings
+
+        if (problem := problem_of_settings(settings)) is not None:
+            raise ServeError(problem)
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Refuse files for TLS that cannot be used. A server without TLS does not load the modules for that.
+
+    Raises:
+        ServeError: the text names the variable and the file.
+    """
+    if settings.tls_port is not None:
+        from app.gateway.server_certificates import CertificateError, check_certificates
+
+        try:
+            check_certificates(settings)
+        except CertificateError as error:
+            raise ServeError(str(error)) from None
 
 
 async def _migrate(settings: Settings) -> None:

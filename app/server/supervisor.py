@@ -12,18 +12,30 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
 
 from app.logs import get_logger
-from app.server.channel import ANSWER_BYTES, GRACE_S, HEARTBEAT_PERIOD_S, READY, read_answer, request_worker
-from app.server.listener import Listener, ServeError
+from app.scraping.collection import Collection
+from app.server.channel import (
+    ANSWER_BYTES,
+    GRACE_S,
+    HEARTBEAT_PERIOD_S,
+    READY,
+    InheritedSockets,
+    read_answer,
+    request_worker,
+)
+from app.server.listener import Accepting, Listener, ServeError
 from app.settings import Settings
 
 _LOG = get_logger(__name__)
-_KILL_AFTER_S = GRACE_S + 10.0
+_KILL_AFTER_S = GRACE_S + 5.0
+"""Seconds after the drain of its sockets, within which a worker has to end."""
 _PAUSE_LEAST_S, _PAUSE_MOST_S = 0.1, 10.0
 # The first request waits until the application is loaded.
 _REQUEST_S = 60.0
 _REQUEST_AT_STOP_S = 5.0
+_LAST_METRICS_S = 1.0
 
 
 def raise_file_limit() -> None:
@@ -43,10 +55,13 @@ class Supervisor:
         self.ready = asyncio.Event()
         self._workers = settings.workers
         self._silence_s = settings.worker_silence_s
+        self._kill_after_s = settings.drain_s + _KILL_AFTER_S
         self._listener = listener
         self._fork_server = _ForkServer(settings)
         self._stopping = asyncio.Event()
         self._waiting = settings.workers
+        self._alive: set[_Worker] = set()
+        self._metrics = Collection()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the workers running until `stop` is set, then until all of them have ended.
@@ -55,27 +70,48 @@ class Supervisor:
             ServeError: a worker could not start the first time.
         """
         raise_file_limit()
+        refreshing = asyncio.create_task(self._metrics.refresh_periodically(), name="metrics")
         failure: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._workers):
-                    group.create_task(self._keep_running())
+                for number in range(self._workers):
+                    group.create_task(self._keep_running(number))
                 await first_of(stop, self._stopping)
                 self._stopping.set()
         except* ServeError as failures:
             # An exception that is raised here would be wrapped into a group again.
             failure = failures.exceptions[0]
         finally:
+            refreshing.cancel()
             await self._fork_server.close()
         if failure is not None:
             raise failure
 
-    async def _keep_running(self) -> None:
-        """Keep one worker running: replace it when it ends."""
+    def reload(self) -> None:
+        """Let the workers read their certificates again. Connections are not affected."""
+        for worker in self._alive:
+            worker.reload()
+
+    @contextlib.asynccontextmanager
+    async def _present(self, worker: "_Worker", number: int) -> AsyncIterator[None]:
+        self._alive.add(worker)
+        following = asyncio.create_task(self._metrics.follow(number, worker.metrics), name="worker-metrics")
+        try:
+            yield
+        finally:
+            self._alive.discard(worker)
+            # What the worker has sent at the end is still read.
+            await asyncio.wait([following], timeout=_LAST_METRICS_S)
+            following.cancel()
+            await asyncio.wait([following])
+            worker.metrics.close()
+
+    async def _keep_running(self, number: int) -> None:
+        """Keep one worker running: replace it when it ends. number: of its place, from 0."""
         pause_s = _PAUSE_LEAST_S
         while not self._stopping.is_set():
             try:
-                was_ready = await self._run_one()
+                was_ready = await self._run_one(number)
             except OSError as error:
                 # The system has no process or no descriptor left. The other workers continue.
                 _LOG.error("worker_not_started", error=str(error))
@@ -90,27 +126,28 @@ class Supervisor:
                 async with asyncio.timeout(pause_s):
                     await self._stopping.wait()
 
-    async def _run_one(self) -> bool:
+    async def _run_one(self, number: int) -> bool:
         """Run one worker until it ends. Return whether it has accepted connections."""
         with self._listener.for_worker() as accepting:
             worker = await self._start(accepting)
         if worker is None:
             return False
-        with worker.channel:
+        async with self._present(worker, number):
             life = asyncio.create_task(self._wait_for_end(worker))
             stopping = asyncio.create_task(self._stopping.wait())
             try:
                 await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not life.done():
-                    await _stop_worker(worker, life)
+                    await _stop_worker(worker, life, self._kill_after_s)
                 return life.result()
             finally:
                 stopping.cancel()
                 if not life.done():
                     worker.kill()
                     await life
+                worker.channel.close()
 
-    async def _start(self, accepting: socket.socket) -> "_Worker | None":
+    async def _start(self, accepting: Accepting) -> "_Worker | None":
         """Start a worker. Return None if the server stops meanwhile."""
         starting = asyncio.create_task(self._fork_server.start_worker(accepting))
         stopping = asyncio.create_task(self._stopping.wait())
@@ -158,9 +195,10 @@ class Supervisor:
 class _Worker:
     """A worker, as the supervisor sees it. Its process id is valid while its end of the channel is open."""
 
-    def __init__(self, process: int, channel: socket.socket) -> None:
+    def __init__(self, process: int, channel: socket.socket, metrics: socket.socket) -> None:
         self.process = process
         self.channel = channel
+        self.metrics = metrics
         self.silent_s = 0.0
 
     async def receive(self) -> bytes:
@@ -174,6 +212,11 @@ class _Worker:
         """Ask it to finish its requests and exit."""
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_WR)
+
+    def reload(self) -> None:
+        """Ask it to read its certificates again."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process, signal.SIGHUP)
 
     def kill(self) -> None:
         """Kill it."""
@@ -191,23 +234,25 @@ class _ForkServer:
         # One request at a time, because answers do not name their request.
         self._requesting = asyncio.Lock()
 
-    async def start_worker(self, accepting: socket.socket) -> _Worker:
-        """Return a new worker that will accept connections from a socket.
+    async def start_worker(self, accepting: Accepting) -> _Worker:
+        """Return a new worker that will accept connections from these sockets.
 
         Raises:
             OSError: the system has no process or no descriptor left, or the application does not load.
         """
         async with self._requesting:
             control = await self._running()
-            ours, theirs = socket.socketpair()
+            (ours, theirs), (our_metrics, their_metrics) = socket.socketpair(), socket.socketpair()
             ours.setblocking(False)
             try:
-                with theirs:
-                    answer = await self._request(control, accepting, theirs)
-                return _Worker(read_answer(answer), ours)
+                with theirs, their_metrics:
+                    sockets = InheritedSockets(accepting.all(), theirs, their_metrics)
+                    answer = await self._request(control, sockets)
+                return _Worker(read_answer(answer), ours, our_metrics)
             except BaseException:
                 # If the worker exists, this stops it.
                 ours.close()
+                our_metrics.close()
                 raise
 
     async def close(self) -> None:
@@ -223,11 +268,9 @@ class _ForkServer:
             self._process.kill()
             await self._process.wait()
 
-    async def _request(
-        self, control: socket.socket, accepting: socket.socket, channel: socket.socket
-    ) -> bytes:
+    async def _request(self, control: socket.socket, sockets: InheritedSockets) -> bytes:
         try:
-            request_worker(control, accepting, channel)
+            request_worker(control, sockets)
             async with asyncio.timeout(_REQUEST_S):
                 return await asyncio.get_running_loop().sock_recv(control, ANSWER_BYTES)
         except BaseException as error:
@@ -264,12 +307,12 @@ class _ForkServer:
         return self._control
 
 
-async def _stop_worker(worker: _Worker, life: "asyncio.Task[bool]") -> None:
+async def _stop_worker(worker: _Worker, life: "asyncio.Task[bool]", kill_after_s: float) -> None:
     """Ask a worker to stop, and kill it if it does not."""
     worker.stop()
-    await asyncio.wait({life}, timeout=_KILL_AFTER_S)
+    await asyncio.wait({life}, timeout=kill_after_s)
     if not life.done():
-        _LOG.error("worker_killed", process=worker.process, after_s=_KILL_AFTER_S)
+        _LOG.error("worker_killed", process=worker.process, after_s=kill_after_s)
         worker.kill()
         await life
 

@@ -1,7 +1,8 @@
-"""One worker process: the application behind uvicorn, on a socket that the supervisor opened.
+"""One worker process: the application behind uvicorn, on sockets that the supervisor opened.
 
 `fork_server` forks it. It sends READY and then heartbeats on the channel to the supervisor. When the channel
 ends, the supervisor wants it to stop or is gone itself. Then the worker finishes its requests and exits.
+Metrics go through a socket of their own (`app.scraping`).
 """
 
 import asyncio
@@ -13,8 +14,13 @@ from typing import Any
 
 import uvicorn
 
+from app.events.streams import END_STREAMS
 from app.gateway.gateway import server_options
-from app.server.channel import GRACE_S, HEARTBEAT, HEARTBEAT_PERIOD_S, READY
+from app.metrics import WORKER_STARTS, WORKERS
+from app.scraping.exchange import EXCHANGE, MetricExchange
+from app.server.acceptors import Acceptors
+from app.server.channel import GRACE_S, HEARTBEAT, HEARTBEAT_PERIOD_S, READY, InheritedSockets
+from app.server.drain import drain
 from app.settings import Settings
 
 _BACKLOG = 4096
@@ -23,21 +29,59 @@ _COLLECT_AFTER = 20_000
 
 
 class WorkerServer(uvicorn.Server):
-    """A uvicorn server that reports to the supervisor."""
+    """A uvicorn server that reports to the supervisor, and serves TLS and proxies by acceptors of ours."""
 
-    def __init__(self, config: uvicorn.Config, channel: socket.socket) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        channel: socket.socket,
+        acceptors: Acceptors | None = None,
+        exchange: MetricExchange | None = None,
+        drain_s: float = 0.0,
+    ) -> None:
+        """drain_s: seconds over which the sockets of charge points are closed at the end."""
         super().__init__(config)
+        self._drain_s = drain_s
+        self._acceptors = acceptors
+        self._exchange = exchange
         self._channel = channel
         # A supervisor that does not read must not block the event loop.
         channel.setblocking(False)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, then send READY."""
+        """Accept connections, then send READY. sockets: those from which uvicorn itself accepts."""
+        if self._exchange is not None:
+            WORKERS.set(1)
+            WORKER_STARTS.inc()
+            await self._exchange.start()
+            # Before the first request, which would see the metrics of this worker alone.
+            self.lifespan.state[EXCHANGE] = self._exchange
         await super().startup(sockets)
         if self.started:
+            if self._acceptors is not None:
+                self._acceptors.start(self, _BACKLOG)
             _freeze_collector()
             asyncio.get_running_loop().add_reader(self._channel, self._stop)
             self._send(READY)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as uvicorn does, but close the sockets of charge points at a rate.
+
+        Sockets of TLS are closed last, when all that was written is sent.
+        """
+        # uvicorn waits for answers, and a stream of events never ends by itself.
+        if (end_streams := self.lifespan.state.get(END_STREAMS)) is not None:
+            end_streams()
+        if self._acceptors is not None:
+            self._acceptors.stop()
+        for server in self.servers:
+            server.close()
+        await drain(self.server_state.connections, self._drain_s)
+        await super().shutdown(sockets)
+        if self._acceptors is not None:
+            self._acceptors.close()
+        if self._exchange is not None:
+            await self._exchange.close()
 
     def _send(self, word: bytes) -> None:
         # ConnectionError: the supervisor is gone, and `_stop` is called next. BlockingIOError: enough
@@ -52,6 +96,8 @@ class WorkerServer(uvicorn.Server):
         # Stop listening at once: the supervisor may be gone, and the next server needs the port.
         for server in self.servers:
             server.close()
+        if self._acceptors is not None:
+            self._acceptors.stop()
         self.should_exit = True
 
 
@@ -76,9 +122,14 @@ def make_config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config("app.main:application", **{**options, **server_options(settings)})
 
 
-def serve(config: uvicorn.Config, listener: socket.socket, channel: socket.socket) -> None:
+def serve(config: uvicorn.Config, settings: Settings, sockets: InheritedSockets) -> None:
     """Serve until a signal comes, or until the channel ends."""
-    server = WorkerServer(config, channel)
-    server.run(sockets=[listener])
+    plain, *tls = sockets.accepting
+    # Without the PROXY protocol uvicorn itself accepts plain connections.
+    behind_proxy = [plain] if settings.proxy_protocol else []
+    acceptors = Acceptors(settings, behind_proxy, tls)
+    exchange = MetricExchange(sockets.metrics)
+    server = WorkerServer(config, sockets.channel, acceptors, exchange, settings.drain_s)
+    server.run(sockets=[] if behind_proxy else [plain])
     if not server.started:
         sys.exit(1)

@@ -54,3 +54,7 @@ class Agenda:
     def time(self, at_s: float | None = None) -> datetime:
         """Return the simulated date and time of a virtual second (default: now), aware UTC."""
         return self.origin.astimezone(UTC) + timedelta(seconds=self.now_s if at_s is None else at_s)
+
+    def seconds_until(self, moment: datetime) -> float:
+        """Return the virtual seconds until a time, negative if it is over."""
+        return (moment - self.time()).total_seconds()

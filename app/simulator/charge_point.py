@@ -11,35 +11,55 @@ from typing import Any, Literal
 
 from app.clock import utc_text
 from app.simulator.agenda import Agenda
+from app.simulator.certificates import VirtualCertificates
 from app.simulator.charging_profiles import VirtualProfiles
 from app.simulator.configuration import VirtualConfiguration
 from app.simulator.connector import CHARGING, VirtualConnector
+from app.simulator.diagnostics import VirtualDiagnostics
+from app.simulator.firmware import VirtualFirmware
+from app.simulator.local_list import VirtualLocalList
 from app.simulator.outbox import Outbox, Request, VirtualTransaction
 from app.simulator.persona import Persona
+from app.simulator.security import VirtualSecurity
+from app.simulator.work import Work
 
 Json = dict[str, Any]
 Registration = Literal["Unknown", "Accepted", "Pending", "Rejected"]
 
 _BOOT_RETRY_S = 10.0
 _REBOOT_S = 15.0
+_EPOCH = "1970-01-01T00:00:00.740Z"
+_SECURITY_LOG_LIMIT, _POSTPONED_LIMIT = 50, 50
 
 
 class VirtualChargePoint:
     """The state of one virtual charge point. All times are virtual seconds since `origin`."""
 
-    def __init__(self, persona: Persona, origin: datetime, *, goes_offline: bool = True) -> None:
+    def __init__(
+        self,
+        persona: Persona,
+        origin: datetime,
+        *,
+        goes_offline: bool = True,
+        seconds_until: Callable[[datetime], float] | None = None,
+    ) -> None:
+        """Make a charge point that is off. seconds_until: see `VirtualStation`; None: the virtual clock."""
         self.persona = persona
         self.agenda = Agenda(origin)
+        self.seconds_until = seconds_until or self.agenda.seconds_until
         self.configuration = VirtualConfiguration(persona)
         self.profiles = VirtualProfiles(persona.phases)
         self.outbox = Outbox()
         self.online = False
         self.wants_connection = True
+        self.drops_connection = False  # Also if it wants another one before the client has looked.
         self.registration: Registration = "Unknown"
-        self.local_list: dict[str, str] = {}
-        self.local_list_version = 0
-        self.firmware_status = "Idle"
-        self.diagnostics_status = "Idle"
+        self.local_list = VirtualLocalList(self.configuration, self.seconds_until)
+        self.security_log: list[str] = []
+        self.firmware = VirtualFirmware(self)
+        self.diagnostics = VirtualDiagnostics(self)
+        self.certificates = VirtualCertificates(self)
+        self.security = VirtualSecurity(self, lambda: self.certificates.chain is not None)
         self.new_credential: str | None = None
         """A hexadecimal AuthorizationKey that the central system has just set; the client takes it over."""
         self.transactions_started = 0
@@ -54,6 +74,8 @@ class VirtualChargePoint:
         self._records = 0
         self._message_ids = persona.random("messages")
         self._network = persona.random("network")
+        self._work: list[Work] = []
+        self._postponed: list[tuple[str, Json]] = []
         self._asking: dict[str, tuple[str, Callable[[bool], None]]] = {}
         self._reported: dict[int, str] = {}
         self.connectors = [VirtualConnector(number, self) for number in range(1, persona.connectors + 1)]
@@ -72,11 +94,13 @@ class VirtualChargePoint:
 
     def connected(self) -> None:
         """Handle an open connection. BootNotification follows a power-up, not a mere reconnect (J5.4)."""
-        self.online = True
+        self.online, self.drops_connection = True, False
+        self.security.connected()
         if not self._booted:
             self._boot()
         elif self.registration == "Accepted":
             self._report_changes()
+            self._send_postponed()
 
     def disconnected(self) -> None:
         """Handle a lost connection: transaction messages stay queued, the rest is dropped."""
@@ -127,6 +151,11 @@ class VirtualChargePoint:
             request.transaction.transaction_id = -1
         return given_up
 
+    def take_work(self) -> list[Work]:
+        """Return the downloads and uploads that were not begun yet."""
+        taken, self._work = self._work, []
+        return taken
+
     def finish(self) -> None:
         """End the run: every driver leaves now, so that no transaction stays open."""
         self._goes_offline = False
@@ -166,18 +195,23 @@ class VirtualChargePoint:
         if self.online and self.registration == "Accepted":
             self._status(connector.connector_id, connector.status, connector.status_since_s)
 
-    def send_status(self, connector_id: int) -> None:
-        """Report one connector, changed or not; 0 is the main controller."""
+    def send_status(self, connector_id: int, *, at_epoch: bool = False) -> None:
+        """Report one connector, changed or not; 0 is the main controller. at_epoch: with a time of 1970."""
         connector = self.connector(connector_id)
         if connector is None:
-            self._status(0, "Available", self.agenda.now_s)
+            self._status(0, "Available", self.agenda.now_s, at_epoch=at_epoch)
         else:
-            self._status(connector_id, connector.status, connector.status_since_s)
+            self._status(connector_id, connector.status, connector.status_since_s, at_epoch=at_epoch)
 
     def authorize(self, id_tag: str, done: Callable[[bool], None]) -> None:
         """Ask the central system whether an id tag may charge, or decide locally when offline (3.5)."""
         if not self.online or self.registration != "Accepted":
             done(self._permits_offline(id_tag))
+            return
+        is_listed = self.local_list.status(id_tag) == "Accepted"
+        if is_listed and self.configuration.flag("LocalPreAuthorize"):
+            # Such a tag needs no Authorize (3.5.2).
+            done(True)
             return
         request = self.send("Authorize", {"idTag": id_tag})
         self._asking[request.message_id] = (id_tag, done)
@@ -197,6 +231,26 @@ class VirtualChargePoint:
         """Queue an ordinary message, which is dropped if the connection is lost."""
         return self._queue(action, payload, None, None)
 
+    def report(self, action: str, payload: Json) -> None:
+        """Send an ordinary message, or keep it until the charge point is accepted again."""
+        if self.online and self.registration == "Accepted":
+            self.send(action, payload)
+        else:
+            del self._postponed[: -_POSTPONED_LIMIT + 1]
+            self._postponed.append((action, payload))
+
+    def security_event(self, kind: str, detail: str = "") -> None:
+        """Report a security event, and write it to the security log (security whitepaper A04)."""
+        moment = utc_text(self.agenda.time())
+        del self.security_log[: -_SECURITY_LOG_LIMIT + 1]
+        self.security_log.append(f"{moment} {kind} {detail}".rstrip())
+        further = {"techInfo": detail[:255]} if detail else {}
+        self.report("SecurityEventNotification", {"type": kind, "timestamp": moment, **further})
+
+    def carry_out(self, work: Work) -> None:
+        """Hand work over to the client."""
+        self._work.append(work)
+
     def boot(self) -> None:
         """Send BootNotification again (TriggerMessage while Pending)."""
         self._boot()
@@ -208,13 +262,11 @@ class VirtualChargePoint:
         self._booted = False
         self.registration = "Unknown"
         self._reported.clear()
-        self.wants_connection = False
-        self.agenda.after(_REBOOT_S, self._come_back)
+        self._leave(_REBOOT_S)
 
     def reconnect(self) -> None:
         """Close the connection and open a new one at once, as after a change of AuthorizationKey."""
-        self.wants_connection = False
-        self.agenda.after(2.0, self._come_back)
+        self._leave(2.0)
 
     # -- internals ------------------------------------------------------------------------------
 
@@ -241,10 +293,8 @@ class VirtualChargePoint:
         self.send(
             "BootNotification",
             {
-                "chargePointVendor": self.persona.vendor,
-                "chargePointModel": self.persona.model,
-                "chargePointSerialNumber": self.persona.serial_number,
-                "firmwareVersion": self.persona.firmware_version,
+                **self.persona.boot_facts(),
+                "firmwareVersion": self.firmware.version,
                 "meterType": "Virtual register",
             },
         )
@@ -263,9 +313,12 @@ class VirtualChargePoint:
         if payload["interval"] > 0:
             self.configuration.change("HeartbeatInterval", str(payload["interval"]))
         self._beat_later()
-        self.send_status(0)
-        for connector in self.connectors:
-            self.send_status(connector.connector_id)
+        at_epoch = self.persona.bad_habits.first_statuses_at_epoch
+        for number in range(len(self.connectors) + 1):
+            self.send_status(number, at_epoch=at_epoch)
+        self.security_event("StartupOfTheDevice")
+        self.firmware.booted()
+        self._send_postponed()
         for connector in self.connectors:
             connector.power_up()
         if not self._outages_planned:
@@ -290,12 +343,12 @@ class VirtualChargePoint:
                 connector.stop("DeAuthorized")
 
     def _permits_offline(self, id_tag: str) -> bool:
-        listed = self.local_list.get(id_tag.lower())
+        listed = self.local_list.status(id_tag)
         if listed is not None and self.configuration.flag("LocalAuthorizeOffline"):
             return listed == "Accepted"
         return id_tag in self.persona.id_tags or self.configuration.flag("AllowOfflineTxForUnknownId")
 
-    def _status(self, connector_id: int, status: str, at_s: float) -> None:
+    def _status(self, connector_id: int, status: str, at_s: float, *, at_epoch: bool = False) -> None:
         self._reported[connector_id] = status
         self.send(
             "StatusNotification",
@@ -303,9 +356,14 @@ class VirtualChargePoint:
                 "connectorId": connector_id,
                 "status": status,
                 "errorCode": "NoError",
-                "timestamp": utc_text(self.agenda.time(at_s)),
+                "timestamp": _EPOCH if at_epoch else utc_text(self.agenda.time(at_s)),
             },
         )
+
+    def _send_postponed(self) -> None:
+        postponed, self._postponed = self._postponed, []
+        for action, payload in postponed:
+            self.send(action, payload)
 
     def _report_changes(self) -> None:
         for connector in self.connectors:
@@ -330,9 +388,12 @@ class VirtualChargePoint:
     def _go_offline(self) -> None:
         outage_s = self._network.uniform(*self.persona.habits.offline_s)
         if self._goes_offline:
-            self.wants_connection = False
-            self.agenda.after(outage_s, self._come_back)
+            self._leave(outage_s)
         self._plan_outage()
+
+    def _leave(self, seconds: float) -> None:
+        self.wants_connection, self.drops_connection = False, True
+        self.agenda.after(seconds, self._come_back)
 
     def _come_back(self) -> None:
         self.wants_connection = True

@@ -81,10 +81,15 @@ class VirtualProfiles:
         ]
         self._installed.append(fresh)
 
-    def clear(self, filters: Json) -> int:
-        """Remove what ClearChargingProfile names (5.5) and return how many. An id overrides other filters."""
+    def clear(self, filters: Json, *, least_level: int = 0) -> int:
+        """Remove what ClearChargingProfile names (5.5) and return how many. An id overrides other filters.
+
+        least_level: profiles of a lower stackLevel stay, which is a bad habit.
+        """
         before = len(self._installed)
-        self._installed = [old for old in self._installed if not _matches(old, filters)]
+        self._installed = [
+            old for old in self._installed if old.stack_level < least_level or not _matches(old, filters)
+        ]
         return before - len(self._installed)
 
     def end_transaction(self, connector_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Connects one virtual charge point: the only module of the simulator with a socket.
+"""Drives one virtual charge point: the only module that lets it act.
 
 It moves texts between a WebSocket, the core's link (in the role of a charge point) and the pure
 `charge_point`, and passes the virtual time to `charge_point`. Everything happens in one task, which rules out
@@ -6,34 +6,33 @@ races.
 """
 
 import asyncio
-import base64
 import json
 import random
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
-from urllib.parse import quote
+from typing import Any, assert_never
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
-from websockets.typing import Subprotocol
 
 from app import close_codes
 from app.clock import Clock
 from app.ocpp import CallSent, Dispatch, Effect, Ignored, Link, Protocol, Refused, Resolve, Send
 from app.simulator import commands
 from app.simulator.charge_point import Json, VirtualChargePoint
+from app.simulator.connection import CentralEndpoint, open_connection
+from app.simulator.distortion import distorted
 from app.simulator.message_log import Event, MessageLog
 from app.simulator.outbox import Request
 from app.simulator.statistics import Statistics
 from app.simulator.timeline import Timeline
+from app.simulator.work import Work
 
 _CALL_TIMEOUT_S = 30.0
-_OPEN_TIMEOUT_S = 10.0
-_CLOSE_TIMEOUT_S = 2.0
 # Doubled with a random part, as 2.0.1 part 4 5.3 asks; the upper bound keeps crash tests short.
 _BACK_OFF_LEAST_S, _BACK_OFF_MOST_S = 0.25, 10.0
-_LONGEST_WAIT_S, _LONGEST_WAIT_FINISHING_S = 1.0, 0.05
+_LONGEST_WAIT_S, _LONGEST_WAIT_BUSY_S = 1.0, 0.05
 # The codes of a server that stops in good order.
 _EXPECTED_CLOSES = frozenset({close_codes.NORMAL, close_codes.GOING_AWAY, close_codes.SERVICE_RESTART})
 
@@ -43,17 +42,18 @@ class FleetContext:
     """The objects that all clients of a fleet share.
 
     protocol: the version of OCPP that they speak.
-    url: base of the central system with the tenant, such as `ws://127.0.0.1:8080/ocpp/demo`.
     credential_changed: called with the identity and the new hexadecimal key.
+    certificate_changed: called with the identity, and chain and key in PEM.
     """
 
     protocol: Protocol
-    url: str
+    endpoint: CentralEndpoint
     clock: Clock
     timeline: Timeline
     statistics: Statistics
     message_log: MessageLog
     credential_changed: Callable[[str, str], None]
+    certificate_changed: Callable[[str, str, str], None]
 
 
 class ChargePointClient:
@@ -69,6 +69,8 @@ class ChargePointClient:
         self._timed_out: dict[str, Request] = {}
         self._in_flight: Request | None = None
         self._failures = 0
+        self._working: set[asyncio.Task[None]] = set()
+        self._results: list[Callable[[], None]] = []
         self._finishing = False
         self._wake = asyncio.Event()
         self._chance = random.Random(f"{self._identity}/back-off")  # noqa: S311
@@ -90,20 +92,13 @@ class ChargePointClient:
         except Exception as error:
             # One failed charge point must not stop the fleet. It is counted, and the run ends as failed.
             self._shared.statistics.errors[f"simulator fault: {type(error).__name__}: {error}"] += 1
+        finally:
+            for task in self._working:
+                task.cancel()
 
     async def _connect_and_exchange(self) -> None:
         try:
-            socket = await connect(
-                f"{self._shared.url}/{quote(self._identity, safe='')}",
-                additional_headers=self._headers(),
-                subprotocols=[Subprotocol("ocpp1.6")],
-                compression=None,
-                open_timeout=_OPEN_TIMEOUT_S,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=float(self.charge_point.configuration.integer("WebSocketPingInterval")) or None,
-                user_agent_header="stationmaster-simulator",
-                proxy=None,
-            )
+            socket = await open_connection(self.charge_point, self._password, self._shared.endpoint)
         except (OSError, InvalidHandshake, InvalidMessage, TimeoutError, ConnectionClosed) as error:
             await self._refused(error)
             return
@@ -127,16 +122,13 @@ class ChargePointClient:
     async def _refused(self, error: Exception) -> None:
         if isinstance(error, InvalidStatus):
             reason = f"login refused: HTTP {error.response.status_code}"
+        elif isinstance(error, ssl.SSLError):
+            reason = f"no TLS: {error.reason or 'refused'}"
         else:
             reason = "no connection"
+        self.charge_point.security.refused()
         self._shared.statistics.errors[reason] += 1
         await self._back_off()
-
-    def _headers(self) -> dict[str, str]:
-        if self._password is None:
-            return {}
-        pair = base64.b64encode(f"{self._identity}:{self._password}".encode())
-        return {"Authorization": f"Basic {pair.decode()}"}
 
     async def _exchange(self, socket: ClientConnection) -> None:
         statistics = self._shared.statistics
@@ -146,7 +138,7 @@ class ChargePointClient:
             self._link = Link(self._shared.protocol, "charge_point")
             self._advance()
             self.charge_point.connected()
-            while self.charge_point.wants_connection and not self._finished():
+            while self._stays_connected() and not self._finished():
                 await self._send_pending(socket)
                 text = await self._receive(socket)
                 if text is not None:
@@ -156,6 +148,9 @@ class ChargePointClient:
         if not self._finishing:
             # In a power cut nothing is closed in good order; the central system must notice by itself.
             socket.transport.abort()
+
+    def _stays_connected(self) -> bool:
+        return self.charge_point.wants_connection and not self.charge_point.drops_connection
 
     async def _send_pending(self, socket: ClientConnection) -> None:
         """Run the planned events and send what follows from them."""
@@ -182,7 +177,7 @@ class ChargePointClient:
         for effect in effects:
             match effect:
                 case Send():
-                    await socket.send(effect.text)
+                    await socket.send(distorted(effect.text, self.charge_point.persona.bad_habits))
                 case Dispatch():
                     await self._answer(socket, effect)
                 case Resolve():
@@ -204,8 +199,18 @@ class ChargePointClient:
         except commands.ActionNotSupported:
             effects = self._link.reply_error(call.unique_id, "NotSupported")
         else:
+            if reply is None:
+                return
             effects = self._link.reply(call.unique_id, json.dumps(reply, separators=(",", ":")))
         await self._perform(socket, effects)
+        self._take_over_secrets()
+
+    def _take_over_secrets(self) -> None:
+        """Use a new key or certificate from the next connection on, and keep it."""
+        certificates = self.charge_point.certificates
+        if certificates.is_new and certificates.chain is not None and certificates.key is not None:
+            certificates.is_new = False
+            self._shared.certificate_changed(self._identity, certificates.chain, certificates.key)
         key, self.charge_point.new_credential = self.charge_point.new_credential, None
         if key is not None:
             self._password = key
@@ -257,9 +262,24 @@ class ChargePointClient:
 
     def _advance(self) -> None:
         self.charge_point.advance(self._shared.timeline.virtual_s(self._shared.clock.monotonic()))
+        results, self._results = self._results, []
+        for result in results:
+            result()
+        for work in self.charge_point.take_work():
+            task = asyncio.create_task(self._carry_out(work))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
         if self._finishing and self._wake.is_set():
             self._wake.clear()
             self.charge_point.finish()
+
+    async def _carry_out(self, work: Work) -> None:
+        """Transfer a file. Its result waits for `_advance`, so that the charge point has one task only."""
+        # httpx takes megabytes, which most runs do not need.
+        from app.simulator import transfers
+
+        result: Any = await transfers.carry_out(work, self._shared.endpoint.tls.shared())
+        self._results.append(lambda: work.done(result))
 
     def _finished(self) -> bool:
         return self._finishing and not self._wake.is_set() and self.charge_point.idle
@@ -267,7 +287,8 @@ class ChargePointClient:
     def _wait_s(self) -> float:
         """Return the real seconds until the next event here, bounded so that `finish` is noticed soon."""
         now, next_s = self._shared.clock.monotonic(), self.charge_point.next_s
-        delays = [_LONGEST_WAIT_FINISHING_S if self._finishing else _LONGEST_WAIT_S]
+        is_busy = self._finishing or self._working or self._results
+        delays = [_LONGEST_WAIT_BUSY_S if is_busy else _LONGEST_WAIT_S]
         if next_s is not None:
             delays.append(self._shared.timeline.delay_s(next_s, now))
         if self._link.next_deadline is not None:

@@ -56,6 +56,13 @@ def _keys(persona: Persona) -> dict[str, _Key]:
         "TransactionMessageRetryInterval": _Key("integer", "60"),
         "UnlockConnectorOnEVSideDisconnect": _Key("boolean", "true"),
         "WebSocketPingInterval": _Key("integer", "30"),
+        "ReserveConnectorZeroSupported": _Key("boolean", "false", readonly=True),
+        "SupportedFileTransferProtocols": _Key("text", "HTTP,HTTPS", readonly=True),
+        "AdditionalRootCertificateCheck": _Key("boolean", "false", readonly=True),
+        "CertificateSignedMaxChainSize": _Key("integer", "10000", readonly=True),
+        "CertificateStoreMaxLength": _Key("integer", "10", readonly=True),
+        "CpoName": _Key("text", ""),
+        "SecurityProfile": _Key("integer", "1", readonly=True),
         "ChargeProfileMaxStackLevel": _Key("integer", "10", readonly=True),
         "ChargingScheduleAllowedChargingRateUnit": _Key("text", "Current,Power", readonly=True),
         "ChargingScheduleMaxPeriods": _Key("integer", "48", readonly=True),
@@ -76,6 +83,14 @@ class VirtualConfiguration:
     def flag(self, key: str) -> bool:
         """Return the value of a boolean key."""
         return self._keys[key].value == "true"
+
+    def text(self, key: str) -> str:
+        """Return the value of a key."""
+        return self._keys[key].value
+
+    def set(self, key: str, value: str) -> None:
+        """Set a value from inside, also of a key that the central system may only read."""
+        self._keys[key].value = value
 
     def measurands(self) -> frozenset[str]:
         """Return the measurands of MeterValuesSampledData."""

@@ -12,12 +12,14 @@ later drivers do. Each visit has a number, so that a planned step of an earlier 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from app.clock import utc_text
 from app.simulator.agenda import Agenda
 from app.simulator.charging_profiles import VirtualProfiles
 from app.simulator.configuration import VirtualConfiguration
+from app.simulator.local_list import VirtualLocalList
 from app.simulator.meter import VOLTAGE_V, Meter, Vehicle, sampled_values
 from app.simulator.outbox import VirtualTransaction
 from app.simulator.persona import UNKNOWN_TAG, Persona
@@ -44,6 +46,7 @@ class Host(Protocol):
     persona: Persona
     configuration: VirtualConfiguration
     profiles: VirtualProfiles
+    local_list: VirtualLocalList
 
     def report_status(self, connector: "VirtualConnector") -> None:
         """Report a changed status."""
@@ -56,10 +59,29 @@ class Host(Protocol):
     ) -> None:
         """Queue a message of a transaction, which must arrive."""
 
+    def send(self, action: str, payload: dict[str, Any]) -> object:
+        """Queue an ordinary message."""
+
     def transaction_ended(
         self, connector: "VirtualConnector", transaction: VirtualTransaction, energy_wh: int
     ) -> None:
         """Count a finished transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReservation:
+    """A reservation of this connector (OCPP 1.6 5.13)."""
+
+    reservation_id: int
+    id_tag: str
+    parent_id_tag: str | None
+    expiry: datetime
+
+    def admits(self, id_tag: str, parent_id_tag: str | None) -> bool:
+        """Tell whether a driver may use the connector. parent_id_tag: as far as the charge point knows it."""
+        if self.id_tag.lower() == id_tag.lower():
+            return True
+        return None not in (self.parent_id_tag, parent_id_tag) and self.parent_id_tag == parent_id_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +122,7 @@ class VirtualConnector:
         self.status_since_s = 0.0
         self.transaction: VirtualTransaction | None = None
         self.available = True
-        self.reservation: tuple[int, str] | None = None
+        self.reservation: HeldReservation | None = None
         self._host = host
         self._chance = host.persona.random(f"connector {connector_id}")
         # The register follows the calendar, so that it does not fall between two runs of the simulator.
@@ -121,7 +143,7 @@ class VirtualConnector:
     def power_up(self) -> None:
         """Start to receive drivers."""
         self._number += 1
-        self._set("Available" if self.available else "Unavailable")
+        self._set(self._resting())
         self._later(self._visit.pause_s, self._arrive)
 
     # -- a visit, step by step ------------------------------------------------------------------
@@ -154,6 +176,8 @@ class VirtualConnector:
     def _start(self, id_tag: str) -> None:
         agenda = self._host.agenda
         self._metered_s = agenda.now_s
+        if self._host.persona.bad_habits.session_meter:
+            self.meter.restart()
         transaction = VirtualTransaction(self.connector_id, id_tag, agenda.now_s, self.meter.register_wh)
         self.transaction = transaction
         payload: dict[str, Any] = {
@@ -162,8 +186,8 @@ class VirtualConnector:
             "meterStart": transaction.meter_start_wh,
             "timestamp": _text(agenda),
         }
-        if self.reservation is not None and self.reservation[1].lower() == id_tag.lower():
-            payload["reservationId"] = self.reservation[0]
+        if self.reservation is not None and self._is_admitted(id_tag):
+            payload["reservationId"] = self.reservation.reservation_id
         self.reservation = None
         self._host.transaction_message("StartTransaction", payload, transaction)
         self._readings = [self._reading("Transaction.Begin")]
@@ -179,6 +203,7 @@ class VirtualConnector:
         if self._host.configuration.integer("MeterValueSampleInterval"):
             payload = {"connectorId": self.connector_id, "meterValue": [self._reading("Sample.Periodic")]}
             self._host.transaction_message("MeterValues", payload, transaction)
+            self._send_vendor_message()
         self._later(self._sample_interval_s(), self._sample)
 
     def stop(self, reason: str, *, only: VirtualTransaction | None = None) -> bool:
@@ -197,6 +222,9 @@ class VirtualConnector:
         if self._host.persona.reports_transaction_data:
             payload["transactionData"] = [*self._readings, self._reading("Transaction.End")]
         self._host.transaction_message("StopTransaction", payload, transaction)
+        if self._host.persona.bad_habits.meter_values_after_stop:
+            late = {"connectorId": self.connector_id, "meterValue": [self._reading("Sample.Periodic")]}
+            self._host.transaction_message("MeterValues", late, transaction)
         energy_wh = self.energy_wh
         self.transaction = None
         self.meter.idle()
@@ -211,7 +239,7 @@ class VirtualConnector:
         pause_s = self._visit.pause_s
         self._visit = self._draw()
         self._number += 1
-        self._set("Available" if self.available else "Unavailable")
+        self._set(self._resting())
         self._later(pause_s, self._arrive)
 
     def leave(self) -> None:
@@ -226,7 +254,7 @@ class VirtualConnector:
         """Start for a driver with an app, who plugs in at once if necessary and needs no card (5.11)."""
         if self.status not in ("Available", "Preparing", "Reserved") or self.transaction is not None:
             return False
-        if self.reservation is not None and self.reservation[1].lower() != id_tag.lower():
+        if not self._is_admitted(id_tag):
             return False
         self._number += 1
         if self.status != "Preparing":
@@ -249,32 +277,42 @@ class VirtualConnector:
         self.available = available
         if self.transaction is not None or self.status in ("Preparing", "Finishing"):
             return available
-        self._set("Available" if available else "Unavailable")
+        self._set(self._resting())
         return True
 
-    def reserve(self, reservation_id: int, id_tag: str) -> str:
-        """Answer ReserveNow for this connector (5.13)."""
-        if self.status in ("Available", "Reserved"):
-            self.reservation = (reservation_id, id_tag)
+    def reserve(self, held: HeldReservation) -> str:
+        """Answer ReserveNow for this connector (5.13). The same number replaces the reservation."""
+        is_same = self.reservation is not None and self.reservation.reservation_id == held.reservation_id
+        if self.status == "Available" or (self.status == "Reserved" and is_same):
+            self.reservation = held
             self._set("Reserved")
             return "Accepted"
         return "Unavailable" if self.status == "Unavailable" else "Occupied"
 
     def release(self, reservation_id: int) -> bool:
         """End a reservation; return whether it was held here."""
-        if self.reservation is None or self.reservation[0] != reservation_id:
+        if self.reservation is None or self.reservation.reservation_id != reservation_id:
             return False
         self.reservation = None
         if self.status == "Reserved":
-            self._set("Available" if self.available else "Unavailable")
+            self._set(self._resting())
         return True
+
+    def expire(self, held: HeldReservation) -> None:
+        """End a reservation at its expiry, unless it was replaced or used."""
+        if self.reservation is held:
+            self.release(held.reservation_id)
+
+    def _is_admitted(self, id_tag: str) -> bool:
+        held = self.reservation
+        return held is None or held.admits(id_tag, self._host.local_list.parent(id_tag))
 
     def power_down(self, reason: str) -> None:
         """Reset: end the transaction and the visit; the driver unplugs in the meantime."""
         self.stop(reason)
         self._number += 1
         self._visit = self._draw()
-        self.status = "Available" if self.available else "Unavailable"
+        self.status = self._resting()
         self.status_since_s = self._host.agenda.now_s
 
     def current_reading(self) -> dict[str, Any]:
@@ -283,6 +321,12 @@ class VirtualConnector:
         return self._reading("Trigger")
 
     # -- internals ------------------------------------------------------------------------------
+
+    def _resting(self) -> Status:
+        """Return the status without a vehicle."""
+        if not self.available:
+            return "Unavailable"
+        return "Available" if self.reservation is None else "Reserved"
 
     def _draw(self) -> Visit:
         return Visit.draw(self._chance, self._host.persona)
@@ -310,6 +354,12 @@ class VirtualConnector:
             self._set("SuspendedEVSE")
         else:
             self._set("SuspendedEV" if self._vehicle.accepts_w() == 0.0 else "Charging")
+
+    def _send_vendor_message(self) -> None:
+        persona = self._host.persona
+        if name := persona.bad_habits.vendor_message:
+            data = f"{self.connector_id},{self.status},NoError"
+            self._host.send("DataTransfer", {"vendorId": persona.vendor, "messageId": name, "data": data})
 
     def _reading(self, context: str) -> dict[str, Any]:
         host = self._host

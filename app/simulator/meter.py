@@ -31,7 +31,7 @@ class Vehicle:
 
 
 class Meter:
-    """A register in watt hours that never falls."""
+    """A register in watt hours that never falls, except by `restart`."""
 
     _STEP_S = 10.0
 
@@ -54,6 +54,10 @@ class Meter:
             vehicle.take(energy_wh)
             remaining_s -= step_s
         self.power_w = max(0.0, min(limit_w, vehicle.accepts_w()))
+
+    def restart(self) -> None:
+        """Begin at 0, as the meters of some charge points do with each transaction."""
+        self._register_wh = 0.0
 
     def idle(self) -> None:
         """Stop the flow of energy."""

@@ -6,6 +6,7 @@ It uses only the standard library, so that a simulator on another machine needs 
 import http.client
 import json
 import secrets
+import ssl
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
@@ -39,16 +40,23 @@ def split_url(url: str, schemes: Sequence[str], option: str) -> SplitResult:
 class RestClient:
     """One keep-alive connection to the API of a central system, with one API key."""
 
-    def __init__(self, base_url: str, api_key: str, option: str) -> None:
+    def __init__(self, base_url: str, api_key: str, option: str, trust: ssl.SSLContext | None = None) -> None:
         """Make a client. option: the command line option that gave the URL, for errors.
+
+        trust: whom to trust for https; None: the roots of the operating system.
 
         Raises:
             SimulatorError: it is not an http:// or https:// URL.
         """
         parts = split_url(base_url, ("http", "https"), option)
-        secure = parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT_S)
+        host = parts.hostname or "127.0.0.1"
+        self._connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            self._connection = http.client.HTTPSConnection(
+                host, parts.port, timeout=_TIMEOUT_S, context=trust
+            )
+        else:
+            self._connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_S)
         self._base_url = base_url
         self._option = option
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
@@ -88,8 +96,8 @@ class RestClient:
         return self._request("POST", path, None)
 
     def create_id_tag(self, id_tag: str) -> None:
-        """Create an accepted id tag."""
-        self._request("POST", "/v1/id-tags", {"id_tag": id_tag, "status": "Accepted"})
+        """Create an accepted id tag, unless it is there: another simulation may have created it."""
+        self._request("POST", "/v1/id-tags", {"id_tag": id_tag, "status": "Accepted"}, may_exist=True)
 
     def _pages(self, path: str, prefix: str) -> Iterator[Json]:
         query: dict[str, str | int] = {"prefix": prefix, "limit": _PAGE}
@@ -100,7 +108,7 @@ class RestClient:
                 return
             query["cursor"] = page["next_cursor"]
 
-    def _request(self, method: str, path: str, body: Json | None) -> Json:
+    def _request(self, method: str, path: str, body: Json | None, *, may_exist: bool = False) -> Json:
         text = None if body is None else json.dumps(body)
         try:
             self._connection.request(method, path, text, self._headers)
@@ -112,6 +120,8 @@ class RestClient:
             raise SimulatorError(f"{_KEY}: {self._base_url} does not accept this key")
         if response.status == 403:
             raise SimulatorError(f"{_KEY}: {_problem(answer)}")
+        if response.status == 409 and may_exist:
+            return {}
         if response.status >= 300:
             raise SimulatorError(f"{method} {path}: HTTP {response.status} {_problem(answer)}")
         if response.status == 204:

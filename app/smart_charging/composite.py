@@ -8,7 +8,8 @@ import orjson
 from app.clock import parse_time
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import CompositeQuestion, Protocol, Violation
-from app.smart_charging.drawing import Measured, draw
+from app.smart_charging.drawing import draw
+from app.smart_charging.overlays import Measured, ReportedLimit
 from app.types import Json
 
 NOT_JSON = "not_json"
@@ -60,8 +61,16 @@ def layers_of(question: CompositeQuestion) -> list[Json]:
     return layers
 
 
-def draw_schedule(schedule: Json, layers: Sequence[Json], title: str, measured: Sequence[Measured]) -> str:
+def draw_schedule(
+    schedule: Json,
+    layers: Sequence[Json],
+    title: str,
+    measured: Sequence[Measured],
+    reported: Sequence[ReportedLimit] = (),
+) -> str:
     """Return a schedule as SVG text, above the layers that it was merged from.
+
+    reported: the charge point's own limits.
 
     Raises:
         InvalidInput: there is too much to draw, or the start is out of range.
@@ -74,7 +83,7 @@ def draw_schedule(schedule: Json, layers: Sequence[Json], title: str, measured: 
     if start is None or start.year >= MAXYEAR - 1:
         detail = "must be in the years 2 to 9997 for a picture"
         raise InvalidInput([FieldViolation("/scheduleStart", "out_of_range", detail)])
-    return draw(schedule, layers, title=title, measured=measured)
+    return draw(schedule, layers, title=title, measured=measured, reported=reported)
 
 
 def _text(written: str | list[Violation]) -> str:

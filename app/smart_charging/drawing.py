@@ -7,7 +7,7 @@ Each profile that leads somewhere has a row, however many there are, and is at l
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -17,22 +17,12 @@ from typing import Any, NamedTuple
 
 from app.clock import parse_time
 from app.smart_charging.axes import amount, amount_ticks, time_ticks
-from app.smart_charging.drawing_style import NAMES, STRIPES, STYLE, WARNING_NAME, style_of
+from app.smart_charging.drawing_style import NAMES, REPORTED_NAME, STRIPES, STYLE, WARNING_NAME, style_of
+from app.smart_charging.overlays import Measured, ReportedLimit
 
 Json = dict[str, Any]
 _Leader = tuple[str, int | None, int | None]
 """Kind, chargingProfileId and connector of what led."""
-
-
-class Measured(NamedTuple):
-    """A value that a connector drew from the grid at one moment. amount: in the unit of the schedule.
-
-    transaction_id: no line connects the values of two transactions, because nothing is known in between.
-    """
-
-    at: datetime
-    amount: float
-    transaction_id: int | None = None
 
 
 WIDTH = 860
@@ -80,7 +70,14 @@ class _Piece(NamedTuple):
     leads: bool
 
 
-def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequence[Measured] = ()) -> str:
+def draw(
+    schedule: Json,
+    layers: Sequence[Json],
+    *,
+    title: str,
+    measured: Sequence[Measured] = (),
+    reported: Sequence[ReportedLimit] = (),
+) -> str:
     """Return the SVG text.
 
     Args:
@@ -88,6 +85,7 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
         layers: The spans of the profiles, the strongest profile first; each in its own unit.
         title: The heading.
         measured: By rising time; values outside of the schedule are left out.
+        reported: The charge point's own limits by rising time, in the unit of the schedule.
     """
     start = parse_time(schedule["scheduleStart"])
     if start is None:
@@ -95,7 +93,8 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     duration_s = max(schedule["duration"], 1)
     segments = list(_segments(schedule, duration_s))
     inside = _inside(measured, start, duration_s)
-    known = [found.limit for found in segments if found.limit is not None]
+    limits = [*(found.limit for found in segments), *(found.limit for found in reported)]
+    known = [limit for limit in limits if limit is not None]
     ticks = amount_ticks(max([*known, *(sample.amount for sample in inside)], default=0.0))
     scale = _Scale(duration_s, ticks[-1])
     leaders = _by_leader(segments)
@@ -107,10 +106,11 @@ def draw(schedule: Json, layers: Sequence[Json], *, title: str, measured: Sequen
     height = rows_top + (_ROW_HEIGHT + _ROW_GAP) * len(shown) + (26 if len(layers) > len(shown) else 6)
     elements = [
         _text(16, 26, title, "title"),
-        *_legend(segments, shown, bool(inside)),
+        *_legend(segments, shown, has_measured=bool(inside), has_reported=bool(reported)),
         *_amount_axis(ticks, scale, schedule["chargingRateUnit"]),
         *_time_axis(start, scale, bottom, height - 6 if shown or has_phases else bottom),
         *_steps(segments, start, scale, schedule["chargingRateUnit"]),
+        *_reported(reported, scale),
         *_lines(inside, start, scale),
         *(_phases(segments, scale, phases_top) if has_phases else ()),
         *_rows(shown, leaders, scale, rows_top, schedule["chargingRateUnit"]),
@@ -171,20 +171,24 @@ def _inside(measured: Sequence[Measured], start: datetime, duration_s: int) -> l
     return [sample for sample in measured if start <= sample.at <= end]
 
 
-def _legend(segments: Sequence[_Segment], layers: Sequence[Json], has_measured: bool) -> Iterator[str]:
+def _legend(
+    segments: Sequence[_Segment], layers: Sequence[Json], *, has_measured: bool, has_reported: bool
+) -> Iterator[str]:
     present = {style_of(found.source) for found in segments} | {style_of(layer["source"]) for layer in layers}
     entries = [(style, name) for style, name in NAMES.items() if style in present]
     if any(found.warned for found in segments):
         entries.append(("warned", WARNING_NAME))
     if has_measured:
         entries.append(("measured", "measured"))
+    if has_reported:
+        entries.append(("reported", REPORTED_NAME))
     x, y = 16.0, 42
     for style, name in entries:
         width = 32 + _CHARACTER * len(name)
         if x + width > WIDTH:
             x, y = 16.0, y + 17
-        if style == "measured":
-            yield f'<path class="measured" d="M{x:.1f} {y + 6}h13"/>'
+        if style in ("measured", "reported"):
+            yield f'<path class="{style}" d="M{x:.1f} {y + 6}h13"/>'
         else:
             yield f'<rect class="{style}" x="{x:.1f}" y="{y}" width="12" height="12" rx="2"/>'
         yield _text(x + 17, y + 10, name, "note")
@@ -212,8 +216,6 @@ def _time_axis(start: datetime, scale: _Scale, bottom: float, lowest: float) -> 
 
 
 def _steps(segments: Sequence[_Segment], start: datetime, scale: _Scale, unit: str) -> Iterator[str]:
-    outline: list[str] = []
-    broken = True
     for found in segments:
         left, right = scale.x(found.start_s), scale.x(found.end_s)
         y = scale.y(scale.top if found.limit is None else found.limit)
@@ -231,12 +233,27 @@ def _steps(segments: Sequence[_Segment], start: datetime, scale: _Scale, unit: s
                 f'width="{max(right - left, _LEAST_WIDTH):.1f}" height="{_TOP + _HEIGHT - top:.1f}">'
                 f"<title>{said}</title></rect>"
             )
+    yield f'<path class="step" d="{_outline(segments, scale)}"/>'
+
+
+def _reported(reported: Sequence[ReportedLimit], scale: _Scale) -> Iterator[str]:
+    seen = [found for found in reported if found.end_s > 0 and found.start_s < scale.duration_s]
+    if seen:
+        yield f'<path class="reported" d="{_outline(seen, scale)}"/>'
+
+
+def _outline(limits: Iterable[_Segment | ReportedLimit], scale: _Scale) -> str:
+    """Return the path of limits as steps. It is broken where there is none."""
+    outline: list[str] = []
+    broken = True
+    for found in limits:
         if found.limit is None:
             broken = True
             continue
+        left, right, y = scale.x(found.start_s), scale.x(found.end_s), scale.y(found.limit)
         outline.append(f"M{left:.1f} {y:.1f}H{right:.1f}" if broken else f"V{y:.1f}H{right:.1f}")
         broken = False
-    yield f'<path class="step" d="{"".join(outline)}"/>'
+    return "".join(outline)
 
 
 def _lines(inside: Sequence[Measured], start: datetime, scale: _Scale) -> Iterator[str]:

@@ -11,6 +11,7 @@ from app.clock import parse_time
 from app.commands.records import CommandRecord
 from app.errors import InvalidInput
 from app.smart_charging.expected_schedule import ScheduleRequest, expected_schedule
+from app.smart_charging.overlays import ReportedLimit
 from app.smart_charging.profile_ledger import LedgerView
 from app.types import Json
 
@@ -57,6 +58,12 @@ class Drift:
 
     unit: Unit
     departures: list[Departure]
+
+    @property
+    def pattern(self) -> str:
+        """Return what is equal for the same difference at another time: the pairs of limits; empty: none."""
+        pairs = sorted({f"{one.ours}/{one.reported}" for one in self.departures})
+        return f"{self.unit} {' '.join(pairs)}" if pairs else ""
 
 
 def find_drift(
@@ -105,6 +112,18 @@ def read_reported(result: Json, asked_at: datetime, duration_s: int, zone: tzinf
         return None
     periods = sorted(schedule["chargingSchedulePeriod"], key=_start_s)
     return Reported(start, reported_s, schedule["chargingRateUnit"], periods)
+
+
+def reported_limits(reported: Reported, start: datetime) -> list[ReportedLimit]:
+    """Return a reported schedule as limits of a picture that begins at `start`."""
+    begin_s = (reported.start - start).total_seconds()
+    starts = [_start_s(period) for period in reported.periods]
+    ends = [*starts[1:], max(reported.duration_s, 1)]
+    return [
+        ReportedLimit(begin_s + start_s, begin_s + end_s, _limit(period))
+        for start_s, end_s, period in zip(starts, ends, reported.periods, strict=True)
+        if start_s < end_s
+    ]
 
 
 def departures(ours: Json, reported: Reported) -> list[Departure]:

@@ -17,7 +17,7 @@ from app.clock import utc_text
 from app.errors import FieldViolation, InvalidInput
 from app.ocpp import Protocol
 from app.smart_charging.composite import composite_schedule, draw_schedule, layers_of, read_question
-from app.smart_charging.drawing import Measured
+from app.smart_charging.overlays import Measured, ReportedLimit
 from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState
 from app.types import Json
 
@@ -107,9 +107,15 @@ def expected_schedule(view: LedgerView, request: ScheduleRequest) -> Json:
 
 
 def draw_expected(
-    view: LedgerView, request: ScheduleRequest, title: str, measured: Sequence[Measured]
+    view: LedgerView,
+    request: ScheduleRequest,
+    title: str,
+    measured: Sequence[Measured],
+    reported: Sequence[ReportedLimit] = (),
 ) -> str:
     """Return the composite schedule as SVG text, above every profile that may be on the charge point.
+
+    reported: the charge point's own limits.
 
     Raises:
         InvalidInput: as `expected_schedule`, or there is too much to draw.
@@ -121,7 +127,7 @@ def draw_expected(
         with _named_by_parameter(asked := question(view, state, request)):
             layers += layers_of(read_question(request.protocol, json.dumps(asked)))
     with _named_by_parameter(asked):
-        return draw_schedule(schedule, _different(layers, request), title, measured)
+        return draw_schedule(schedule, _different(layers, request), title, measured, reported)
 
 
 def _different(layers: Sequence[Json], request: ScheduleRequest) -> list[Json]:

@@ -14,6 +14,7 @@ from app.audit.store import AuditStore
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.service import existing_charge_point
 from app.clock import Clock
+from app.commands.profiled_starts import StoredProfile
 from app.commands.records import CommandRecord, CommandRequest
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.service import CommandService
@@ -36,6 +37,7 @@ from app.smart_charging.rules.installation import (
     installed_ids,
     plan_installation,
     plan_remote_start,
+    require_remote_start,
 )
 from app.smart_charging.rules.stored_profiles import next_change
 from app.smart_charging.store import ChargingProfileStore, InstallationStore, ProfileCommandStore
@@ -175,26 +177,27 @@ class ProfileInstaller:
         return await self._issue_and_wait(tenant_id, identity, requests, options)
 
     async def remote_start(
-        self,
-        tenant_id: TenantId,
-        charging_profile_id: int,
-        id_tag: str,
-        place: Placement,
-        options: IssueOptions,
-    ) -> list[CommandRecord]:
-        """Start a transaction remotely under a stored TxProfile. connector_id 0: on any connector.
+        self, tenant_id: TenantId, identity: str, payload_text: str, wanted: StoredProfile
+    ) -> str:
+        """Return the payload of a remote start with a stored profile as its TxProfile, as JSON text.
 
         Raises:
             NotFound: no such charge point or profile.
-            InvalidInput: the profile cannot go with a remote start here; nothing was sent.
-            Conflict, TooManyRequests, Unavailable: as `CommandService.issue`.
+            InvalidInput: the payload breaks a rule, or the profile cannot go with a remote start here.
         """
+        payload = require_remote_start(self._protocol, payload_text)
+        conversion = None
+        if wanted.nominal_voltage is not None:
+            conversion = Conversion(wanted.nominal_voltage, wanted.supply or "AC")
+        place = Placement(identity, payload.get("connectorId", 0), conversion)
         async with self._database.tenant(tenant_id) as work:
-            charge_point, record = await _find(work, charging_profile_id, place)
+            charge_point, record = await _find(
+                work, wanted.charging_profile_id or 0, place, "charging_profile_id"
+            )
             target = Target(charge_point.id, place.connector_id, place.conversion)
             known = await load_known_state(work, charge_point, self._protocol)
-            request = plan_remote_start(known, record, id_tag, target, self._clock.now())
-        return await self._issue_and_wait(tenant_id, place.identity, [request], options)
+            request = plan_remote_start(known, record, payload["idTag"], target, self._clock.now())
+        return orjson.dumps(request.payload).decode()
 
     async def refresh(self, installation: InstallationRecord, *, connected: bool) -> None:
         """Bring one installation in line with its stored profile, as far as that can be done now.
@@ -276,10 +279,10 @@ async def _ids_to_clear(work: TenantWork, identity: str, charging_profile_id: in
 
 
 async def _find(
-    work: TenantWork, charging_profile_id: int, place: Placement
+    work: TenantWork, charging_profile_id: int, place: Placement, field: str = "/charging_profile_id"
 ) -> tuple[ChargePointRecord, ChargingProfileRecord]:
     charge_point = await existing_charge_point(work, place.identity)
     record = await ChargingProfileStore(work).get(charging_profile_id)
     if record is None:
-        raise NotFound("There is no such charging profile.", "/charging_profile_id")
+        raise NotFound("There is no such charging profile.", field)
     return charge_point, record

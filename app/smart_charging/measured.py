@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from app.smart_charging.drawing import Measured
+from app.smart_charging.overlays import Measured
 from app.transactions.stored_records import MeterValueRecord
 from app.types import Json
 
@@ -21,6 +21,11 @@ def measured_over_time(rows: Iterable[MeterValueRecord], unit: Literal["A", "W"]
     return [
         Measured(row.sampled_at, amount, row.transaction_id) for row, amount in found if amount is not None
     ]
+
+
+def drawn_power_w(row: MeterValueRecord) -> float | None:
+    """Return the watts of all phases that a meter value tells; None: it does not tell them."""
+    return _amount(row.sampled_values, "W")
 
 
 def _amount(samples: Iterable[Json], unit: Literal["A", "W"]) -> float | None:

@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import MAXYEAR, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, datetime, timedelta, tzinfo
 from functools import partial
+from uuid import UUID
 
 import orjson
 
@@ -18,8 +19,10 @@ from app.computation import compute
 from app.database.database import Database
 from app.database.unit_of_work import TenantWork
 from app.errors import FieldViolation, InvalidInput, NotFound
+from app.events.payloads import ChargingProfileDriftedEvent, DriftedLimit
+from app.events.writer import add_events
 from app.ocpp import Protocol
-from app.smart_charging.drift import Drift, find_drift
+from app.smart_charging.drift import Drift, find_drift, read_reported, reported_limits
 from app.smart_charging.expected_schedule import (
     ScheduleOptions,
     ScheduleRequest,
@@ -28,6 +31,7 @@ from app.smart_charging.expected_schedule import (
 )
 from app.smart_charging.ledger_reading import load_known_state
 from app.smart_charging.measured import measured_over_time
+from app.smart_charging.overlays import ReportedLimit
 from app.smart_charging.profile_ledger import LedgerView
 from app.smart_charging.records import ChargingProfileRecord, InstallationRecord, ProfileContent
 from app.smart_charging.rules.abilities import Unit, unit_to_ask
@@ -39,13 +43,15 @@ from app.smart_charging.rules.stored_profiles import (
     ocpp_ids,
     require_same_form,
 )
-from app.smart_charging.store import ChargingProfileStore, InstallationStore
+from app.smart_charging.store import ChargingProfileStore, DriftStore, InstallationStore
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import MeterValueFilter, MeterValueRecord
-from app.types import Json, TenantId
+from app.types import ChargePointKey, Json, TenantId
 
 _MOST_SAMPLES = 10_000
 """One sample every ten seconds for a day: more than a picture has pixels for."""
+_TOLD_DEPARTURES = 20
+"""The most intervals of one event."""
 _LAST_YEAR = MAXYEAR - 1
 """A schedule that starts before this year ends before the end of the calendar."""
 
@@ -214,15 +220,48 @@ class ConnectorScheduleService:
         drift = await compute(
             tenant_id, partial(find_drift, known.view, request, command, known.abilities.zone)
         )
+        # Without all answers the ledger shows the highest limits that are possible: nothing to compare with.
+        if drift is not None and known.view.ledger.certain:
+            place = ChargePointKey(tenant_id, charge_point.id)
+            await self._tell_drift(place, question.connector_id, command.id, drift)
         return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
 
-    async def draw(self, tenant_id: TenantId, question: ConnectorQuestion) -> str:
-        """Return the composite schedule of a connector as SVG text, with the measured values over it.
+    async def compare_answer(
+        self, tenant_id: TenantId, question: ConnectorQuestion, command_id: UUID
+    ) -> ComparedSchedule:
+        """Compute the composite schedule of a connector, and compare it with an answer from before.
+
+        command_id: a GetCompositeSchedule for this connector.
 
         Raises:
-            NotFound: the tenant has no such charge point.
+            NotFound: the tenant has no such charge point, or no such command.
+            InvalidInput: the schedule cannot be computed.
+        """
+        command = await self._asked(tenant_id, question, command_id)
+        async with self._database.tenant(tenant_id) as work:
+            charge_point = await existing_charge_point(work, question.identity)
+            known = await load_known_state(work, charge_point, self._protocol)
+        request = self._request(question, known)
+        ours = await compute(tenant_id, partial(expected_schedule, known.view, request))
+        asked = replace(request, options=replace(request.options, duration_s=command.payload["duration"]))
+        drift = await compute(
+            tenant_id, partial(find_drift, known.view, asked, command, known.abilities.zone)
+        )
+        return ComparedSchedule(known.view.ledger.certain, ours, command, drift)
+
+    async def draw(
+        self, tenant_id: TenantId, question: ConnectorQuestion, command_id: UUID | None = None
+    ) -> str:
+        """Return the composite schedule of a connector as SVG text, with the measured values over it.
+
+        command_id: a GetCompositeSchedule for this connector, whose answer is drawn too if it has the same
+        unit.
+
+        Raises:
+            NotFound: the tenant has no such charge point, or no such command.
             InvalidInput: the schedule cannot be computed or drawn.
         """
+        command = None if command_id is None else await self._asked(tenant_id, question, command_id)
         async with self._database.tenant(tenant_id) as work:
             charge_point = await existing_charge_point(work, question.identity)
             known = await load_known_state(work, charge_point, self._protocol)
@@ -230,7 +269,29 @@ class ConnectorScheduleService:
             rows = await _meter_values(work, charge_point.id, request)
         measured = measured_over_time(rows, request.options.unit)
         title = _title(question, known.view)
-        return await compute(tenant_id, partial(draw_expected, known.view, request, title, measured))
+        reported = () if command is None else _limits_of(command, request, known.abilities.zone)
+        return await compute(
+            tenant_id, partial(draw_expected, known.view, request, title, measured, reported)
+        )
+
+    async def _tell_drift(
+        self, place: ChargePointKey, connector_id: int, command_id: UUID, drift: Drift
+    ) -> None:
+        """Tell a difference that was not told before."""
+        now = self._clock.now()
+        async with self._database.tenant(place.tenant_id) as work:
+            store = DriftStore(work)
+            if not drift.departures:
+                await store.clear(place.charge_point_id, connector_id)
+            elif await store.note(place.charge_point_id, connector_id, drift.pattern, now):
+                shown = [DriftedLimit.model_validate(one) for one in drift.departures[:_TOLD_DEPARTURES]]
+                told = ChargingProfileDriftedEvent(
+                    connector_id=connector_id,
+                    command_id=command_id,
+                    charging_rate_unit=drift.unit,
+                    departures=shown,
+                )
+                await add_events(work, [told.of(place, now)])
 
     def _request(self, question: ConnectorQuestion, known: KnownState) -> ScheduleRequest:
         start = (question.start or self._clock.now()).replace(microsecond=0)
@@ -240,6 +301,17 @@ class ConnectorScheduleService:
         return ScheduleRequest(
             known.protocol, question.connector_id, start, question.options, known.abilities.connectors
         )
+
+    async def _asked(
+        self, tenant_id: TenantId, question: ConnectorQuestion, command_id: UUID
+    ) -> CommandRecord:
+        """Return the command that asked a charge point for the schedule of a connector."""
+        command = await self._commands.get(tenant_id, command_id)
+        payload = command.payload
+        place = command.identity, command.action, payload.get("connectorId")
+        if place != (question.identity, "GetCompositeSchedule", question.connector_id):
+            raise NotFound("The connector was not asked for its schedule by this command.", "command_id")
+        return command
 
     async def _ask(
         self, tenant_id: TenantId, identity: str, request: ScheduleRequest, unit: Unit, ask: AskOptions
@@ -275,6 +347,17 @@ async def _meter_values(
     return await TransactionStore(work).meter_values_of_charge_point(
         charge_point_id, _MOST_SAMPLES, filters=filters
     )
+
+
+def _limits_of(command: CommandRecord, request: ScheduleRequest, zone: tzinfo) -> list[ReportedLimit]:
+    """Return the answer of a charge point for a picture; nothing if it cannot be drawn."""
+    if command.state != "accepted" or command.result is None:
+        return []
+    asked_at, duration_s = command.sent_at or request.start, command.payload["duration"]
+    reported = read_reported(command.result, asked_at, duration_s, zone)
+    if reported is None or reported.unit != request.options.unit:
+        return []
+    return reported_limits(reported, request.start)
 
 
 def _title(question: ConnectorQuestion, view: LedgerView) -> str:

@@ -51,6 +51,20 @@ _TENANTS = tenant_tables.tenants
 _INSTALLATIONS = tables.charging_profile_installations
 _INSTALLATION_COLUMNS = columns_of(InstallationRecord, _INSTALLATIONS, identity=CHARGE_POINTS.c.identity)
 
+_DRIFTS = tables.charging_profile_drifts
+_NOTE_DRIFT: Final = text(
+    """
+    insert into charging_profile_drifts as known (tenant_id, charge_point_id, connector_id, pattern, found_at)
+    select tenant_id, id, :connector_id, :pattern, :at from charge_points
+    where tenant_id = :tenant_id and id = :charge_point_id
+    for key share
+    on conflict (tenant_id, charge_point_id, connector_id) do update set
+        pattern = excluded.pattern, found_at = excluded.found_at
+    where known.pattern <> excluded.pattern
+    returning 1
+    """
+)
+
 _COMMANDS = command_tables.commands
 _COMMAND_COLUMNS = columns_of(ProfileCommandRecord, _COMMANDS)
 _TRANSACTIONS = transaction_tables.transactions
@@ -152,6 +166,26 @@ class ChargingProfileStore(Repository):
 
     def _is(self, charging_profile_id: int) -> tuple[Any, ...]:
         return (_TABLE.c.tenant_id == self.tenant_id, _TABLE.c.id == charging_profile_id)
+
+
+class DriftStore(Repository):
+    """The differences that were last told of the connectors of one tenant."""
+
+    async def note(self, charge_point_id: int, connector_id: int, pattern: str, at: datetime) -> bool:
+        """Note the difference of a connector. False: it is known, or the charge point was deleted."""
+        place = {"charge_point_id": charge_point_id, "connector_id": connector_id}
+        values = {"tenant_id": self.tenant_id, **place, "pattern": pattern, "at": at}
+        return (await self.connection.execute(_NOTE_DRIFT, values)).one_or_none() is not None
+
+    async def clear(self, charge_point_id: int, connector_id: int) -> None:
+        """Note that a connector has no difference: the next one is a new one."""
+        await self.connection.execute(
+            delete(_DRIFTS).where(
+                _DRIFTS.c.tenant_id == self.tenant_id,
+                _DRIFTS.c.charge_point_id == charge_point_id,
+                _DRIFTS.c.connector_id == connector_id,
+            )
+        )
 
 
 class InstallationStore(Repository):

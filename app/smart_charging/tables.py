@@ -36,6 +36,19 @@ charging_profiles = Table(
 )
 
 
+# The difference that was last told of a connector. None: there was none at the last comparison.
+charging_profile_drifts = Table(
+    "charging_profile_drifts",
+    metadata,
+    tenant_column(),
+    charge_point_column(primary_key=True),
+    Column("connector_id", Integer, primary_key=True, autoincrement=False),
+    Column("pattern", Text, nullable=False),
+    time_column("found_at"),
+    charge_point_reference(),
+)
+
+
 # What should be on a charge point. Its commands show what is there.
 charging_profile_installations = Table(
     "charging_profile_installations",

@@ -16,7 +16,7 @@ from app.commands.service import CommandService
 from app.configuration.store import ConfigurationStore
 from app.connection import Connection
 from app.database.database import Database
-from app.errors import AppError
+from app.errors import AppError, ChargePointBusy
 from app.logs import get_logger
 from app.settings import Settings
 from app.state_requests.records import STATE_ISSUER, KnownPoint
@@ -182,22 +182,26 @@ class Interview:
         """
         services, connection = self._services, self._connection
         await services.budget.take()
-        await self._until_idle()
         timeout_s = max(_SHORTEST_TIMEOUT_S, min(_TIMEOUT_S, services.settings.call_timeout_s))
         text = orjson.dumps(payload).decode()
-        request = CommandRequest(connection.identity, action, text, issued_by, timeout_s)
+        request = CommandRequest(connection.identity, action, text, issued_by, timeout_s, gives_way=True)
         place = (connection.tenant_id, connection.identity)
-        services.asking.add(place)
-        try:
-            return await services.commands.issue(
-                connection.tenant_id, request, wait_s=timeout_s + _RECORDING_S
-            )
-        finally:
-            services.asking.discard(place)
+        deadline = services.clock.monotonic() + _BUSY_S
+        while True:
+            await self._until_idle(deadline)
+            services.asking.add(place)
+            try:
+                return await services.commands.issue(
+                    connection.tenant_id, request, wait_s=timeout_s + _RECORDING_S
+                )
+            except ChargePointBusy:
+                # This worker knows nothing of it yet.
+                await asyncio.sleep(_LOOK_AGAIN_S)
+            finally:
+                services.asking.discard(place)
 
-    async def _until_idle(self) -> None:
+    async def _until_idle(self, deadline: float) -> None:
         """Wait until no command is under way, so that none of an operator waits behind ours in the queue."""
-        deadline = self._services.clock.monotonic() + _BUSY_S
         connection = self._connection
         while True:
             session = self._services.sessions.get(connection.tenant_id, connection.identity)

@@ -11,13 +11,24 @@ from app.types import Scope
 
 @dataclass(frozen=True, slots=True)
 class TenantRecord:
-    """One tenant. default_registration: the status of a new charge point."""
+    """One tenant. default_registration: the status of a new charge point.
+
+    minimum_security_profile: the lowest one on which its charge points may connect.
+    allowed_origins: whose web pages may read answers to its keys; `*` names every origin.
+    suspended_at, suspension_reason: since when, and why, it is kept out; None: it is not.
+    deleted_at: since when only its billing records are left.
+    """
 
     id: int
     slug: str
     name: str
     strict_protocol: bool
     default_registration: RegistrationStatus
+    minimum_security_profile: int
+    allowed_origins: tuple[str, ...]
+    suspended_at: datetime | None
+    suspension_reason: str | None
+    deleted_at: datetime | None
     created_at: datetime
 
 

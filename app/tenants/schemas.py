@@ -1,6 +1,6 @@
 """The shapes of REST requests and answers about tenants and API keys."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 from uuid import UUID
 
 from pydantic import Field, field_validator
@@ -9,6 +9,7 @@ from app.ocpp.v16 import RegistrationStatus
 from app.types import Scope
 from app.web.inputs import Change, Input, Name, Slug, Time
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
+from app.web.wording import LINE_PATTERN, ORIGIN_PATTERN
 
 
 class Tenant(Resource):
@@ -22,6 +23,9 @@ class Tenant(Resource):
     default_registration: RegistrationStatus = Field(
         description="The registration status of a new charge point."
     )
+    suspended_at: Instant | None
+    suspension_reason: str | None = Field(description="Why the tenant is kept out; null: it is not.")
+    deleted_at: Instant | None = Field(description="Since when only its billing records are left.")
     created_at: Instant
 
     example: ClassVar[Json] = {
@@ -29,8 +33,47 @@ class Tenant(Resource):
         "name": "Demo operator",
         "strict_protocol": False,
         "default_registration": "Accepted",
+        "suspended_at": None,
+        "suspension_reason": None,
+        "deleted_at": None,
         "created_at": EXAMPLE_TIME,
     }
+
+
+Origin = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=ORIGIN_PATTERN,
+    ),
+]
+"""An origin as browsers send it (RFC 6454 6.1), or `*`."""
+_ORIGINS_LIMIT = 50
+
+
+class AllowedOrigins(Resource):
+    """The origins whose web pages may read answers to the keys of the tenant."""
+
+    allowed_origins: list[str] = Field(
+        description="Scheme, host and port, as a browser sends them in `Origin`. `*` is every origin."
+    )
+
+    example: ClassVar[Json] = {"allowed_origins": ["https://dashboard.example"]}
+
+
+class AllowedOriginsPut(Input):
+    """The origins whose web pages may read answers to the keys of the tenant."""
+
+    allowed_origins: Annotated[
+        list[Origin],
+        Field(
+            max_length=_ORIGINS_LIMIT,
+            description="Scheme, host and port, as a browser sends them in `Origin`: lower case, no path, "
+            "no usual port. `*` is every origin. An empty list: no page.",
+        ),
+    ]
+
+    example: ClassVar[Json] = AllowedOrigins.example
 
 
 class ApiKey(Resource):
@@ -89,6 +132,16 @@ class TenantChange(Change):
     name: Name = ""
     strict_protocol: bool = False
     default_registration: RegistrationStatus = "Accepted"
+    suspension_reason: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=500,
+            pattern=LINE_PATTERN,
+            description="A text suspends the tenant: its keys, people and charge points are refused. Keys "
+            "and people are told this text. Its records stay. null lets it in again.",
+        ),
+    ] = None
 
     example: ClassVar[Json] = {"name": "Demo operator", "strict_protocol": True}
 
@@ -97,7 +150,7 @@ class ApiKeyCreate(Input):
     """A new API key."""
 
     name: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(get_args(Scope)))]
     expires_at: Annotated[Time | None, Field(description="null: it never expires.")] = None
 
     example: ClassVar[Json] = {

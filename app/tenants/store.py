@@ -1,5 +1,6 @@
 """SQL of tenants and API keys. The stores need a unit of work above the tenants."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.database.repository import columns_of
+from app.database.schema import metadata
 from app.database.unit_of_work import PlatformWork
 from app.errors import Conflict
 from app.ocpp.v16 import RegistrationStatus
@@ -18,7 +20,10 @@ _TENANTS = tables.tenants
 _TENANT_COLUMNS = columns_of(TenantRecord, _TENANTS)
 _KEYS = tables.api_keys
 _KEY_COLUMNS = columns_of(ApiKeyRecord, _KEYS)
-_CHANGEABLE = frozenset({"name", "strict_protocol", "default_registration"})
+_CHANGEABLE = frozenset(
+    {"name", "strict_protocol", "default_registration", "minimum_security_profile", "allowed_origins"}
+    | {"suspended_at", "suspension_reason", "deleted_at"}
+)
 
 
 class TenantStore:
@@ -74,7 +79,7 @@ class TenantStore:
         return [TenantRecord(*row) for row in await self.connection.execute(statement)]
 
     async def update(self, slug: str, **changes: Any) -> TenantRecord | None:
-        """Change name, strict_protocol or default_registration; None: it does not exist."""
+        """Change some of the changeable columns of a tenant; None: it does not exist."""
         _refuse_unknown(changes)
         if not changes:
             return await self.by_slug(slug)
@@ -83,6 +88,12 @@ class TenantStore:
         )
         row = (await self.connection.execute(statement)).one_or_none()
         return TenantRecord(*row) if row is not None else None
+
+    async def delete_rows(self, tenant_id: int, kept: Collection[str]) -> None:
+        """Delete the rows of a tenant in all tables but some. kept: the names of these tables."""
+        for table in reversed(metadata.sorted_tables):
+            if "tenant_id" in table.c and table.name not in kept:
+                await self.connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
 
     async def delete(self, tenant_id: int) -> bool:
         """Delete a tenant and the rows that the database deletes with it. False: it does not exist."""

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     text,
@@ -25,9 +26,20 @@ tenants = Table(
     Column("name", Text, nullable=False),
     Column("strict_protocol", Boolean, nullable=False, server_default=text("false")),
     Column("default_registration", Text, nullable=False, server_default=text("'Accepted'")),
+    # The lowest security profile on which its charge points may connect.
+    Column("minimum_security_profile", SmallInteger, nullable=False, server_default=text("0")),
+    # Whose web pages may read answers to its keys; `*` names every origin.
+    Column("allowed_origins", ARRAY(Text, as_tuple=True), nullable=False, server_default=text("'{}'")),
     # The next number for a stored charging profile. A number is never used again.
     Column("next_charging_profile_id", BigInteger, nullable=False, server_default=text("1")),
+    # Since when, and why, the operator of the server keeps it out. Its charge points and keys are refused.
+    time_column("suspended_at", nullable=True),
+    Column("suspension_reason", Text),
+    # Since when only its billing records are left.
+    time_column("deleted_at", nullable=True),
     time_column("created_at"),
+    CheckConstraint("(suspended_at is null) = (suspension_reason is null)", name="suspension"),
+    CheckConstraint("minimum_security_profile between 0 and 3", name="minimum_security_profile"),
     CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),
     CheckConstraint(f"default_registration {REGISTRATION_STATUS_VALUES}", name="default_registration"),
 )

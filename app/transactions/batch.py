@@ -1,26 +1,28 @@
 """One batch of the ledger: the store finds, the rules decide, the store writes; then the commit.
 
-Records of any kind share one transaction. Each step is one statement for all of them, so that a batch costs
-about as many round trips as a single record.
+Each step is one statement for all records, so that a batch costs about as many round trips as a single
+record. Records of any kind share one transaction. A batch of starts alone, or of stops alone, is first
+written without one: a statement finds, another one writes and commits what it still finds so. The rest is
+written under locks, as in any other batch.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-import asyncpg
-
+from app.database.connecting import StationConnection, connect, keep_settings
 from app.database.failures import DATABASE_ERRORS
 from app.database.prepared import Connection
 from app.metrics import LEDGER_BATCH_RECORDS, LEDGER_COMMIT_SECONDS, LEDGER_RECORDS
 from app.ocpp import MeterBatch
 from app.settings import Settings
-from app.transactions.batch_starts import write_presumed_ends, write_starts
-from app.transactions.batch_stops import readings_of_stop, write_stops
+from app.transactions.batch_starts import Starts, write_presumed_ends
+from app.transactions.batch_stops import readings_of_stop, write_stops, write_stops_alone
 from app.transactions.operator_acts import attach_orphan, end_transaction
 from app.transactions.records import (
     DamagedRecord,
@@ -37,6 +39,7 @@ from app.transactions.store import meter_values, orphans, sessions
 from app.transactions.store.transaction_ids import TransactionIds
 
 _CONNECT_TIMEOUT_S: Final = 5.0
+Kind = TypeVar("Kind", bound=LedgerRecord)
 
 PLANNER_SETTINGS: Final = {
     "plan_cache_mode": "force_generic_plan",
@@ -50,11 +53,14 @@ PLANNER_SETTINGS: Final = {
 class BatchConnection:
     """A connection of the ledger's own. It is opened at the start, and again after it has ended."""
 
-    def __init__(self, url: str, settings: Settings, ids: TransactionIds) -> None:
-        self.opened: Connection | None = None
+    def __init__(
+        self, url: str, settings: Settings, ids: TransactionIds, events_committed: Callable[[], None]
+    ) -> None:
+        self.opened: StationConnection | None = None
         self._url = url
         self._wait_s = settings.durable_wait_s
         self._ids = ids
+        self._events_committed = events_committed
         self._window = timedelta(seconds=settings.remote_start_window_s)
 
     def terminate(self) -> None:
@@ -79,9 +85,12 @@ class BatchConnection:
         # ask the server for a ROLLBACK, and hang in that.
         guard = asyncio.get_running_loop().call_later(self._wait_s, connection.terminate)
         try:
-            answers = await write_batch(connection, records, self._ids, self._window, queued)
+            async with keep_settings(connection):
+                answers = await write_batch(connection, records, self._ids, self._window, queued)
         finally:
             guard.cancel()
+            # Also after an error: a part may be committed.
+            self._events_committed()
         LEDGER_COMMIT_SECONDS.observe(time.perf_counter() - begun)
         metered = 0 if queued is None else len(queued)
         LEDGER_BATCH_RECORDS.observe(len(records) + metered)
@@ -90,14 +99,12 @@ class BatchConnection:
             LEDGER_RECORDS.labels(kind.__name__).inc(count)
         return answers
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> StationConnection:
         if self.opened is None or self.opened.is_closed():
-            self.opened = await asyncpg.connect(
+            self.opened = await connect(
                 self._url,
-                timeout=_CONNECT_TIMEOUT_S,
-                max_cached_statement_lifetime=0,
-                server_settings={
-                    "application_name": "stationmaster ledger",
+                "ledger",
+                {
                     # Whatever the database or the role says: an answer means a flushed commit.
                     "synchronous_commit": "on",
                     "jit": "off",
@@ -105,6 +112,7 @@ class BatchConnection:
                     "statement_timeout": f"{int(self._wait_s * 1000)}",
                     "idle_in_transaction_session_timeout": f"{int(self._wait_s * 2000)}",
                 },
+                timeout_s=_CONNECT_TIMEOUT_S,
             )
         return self.opened
 
@@ -116,7 +124,10 @@ async def write_batch(
     remote_start_window: timedelta,
     queued: MeterBatch | None = None,
 ) -> list[LedgerAnswer]:
-    """Commit a batch, and return the answers in the order of the records; on an error nothing is stored.
+    """Commit a batch, and return the answers in the order of the records.
+
+    On an error nothing is stored, or only starts or stops that concern nothing else; then their next try is
+    a repetition.
 
     Args:
         connection: Outside of a transaction.
@@ -125,38 +136,71 @@ async def write_batch(
         remote_start_window: How long before a start its remote start may have been created.
         queued: MeterValues that the core has queued. Their answers are not made here.
     """
-    readings = [record for record in records if type(record) is MeterReadings]
-    others = [item for item in enumerate(records) if type(item[1]) is not MeterReadings]
-    answers: list[LedgerAnswer] = [None] * len(records)
-    if queued is not None and not records:
-        # One statement needs no transaction around it.
-        await meter_values.insert_queued(connection, queued)
-        return answers
+    answers: dict[int, LedgerAnswer] = {}
+    left = dict(enumerate(records))
+    new = _of_kind(left, TransactionStart)
+    needed = Counter(start.tenant_id for start in new.values())
+    async with ids.reserved(connection, needed) as own_ids:
+        starts = Starts(new, own_ids, remote_start_window) if new else None
+        if starts is not None:
+            await starts.find(connection)
+        # Starts alone and stops alone are often written by one statement.
+        if starts is not None and len(new) == len(records) and queued is None:
+            await starts.write_alone(connection)
+            answers |= starts.answers()
+        elif len(ended := _of_kind(left, TransactionStop)) == len(records) and records and queued is None:
+            answers |= await write_stops_alone(connection, ended)
+        left = {place: record for place, record in left.items() if place not in answers}
+        if left or queued is not None:
+            async with _transaction_for(connection, left, queued):
+                answers |= await _write_together(connection, left, starts, queued)
+    return [answers.get(place) for place in range(len(records))]
+
+
+def _of_kind(records: Mapping[int, LedgerRecord], kind: type[Kind]) -> dict[int, Kind]:
+    return {place: record for place, record in records.items() if isinstance(record, kind)}
+
+
+def _transaction_for(
+    connection: Connection, records: Mapping[int, LedgerRecord], queued: MeterBatch | None
+) -> AbstractAsyncContextManager[object]:
+    """Return the transaction that a batch needs: one statement needs none around it."""
+    kinds = {*map(type, records.values()), *(() if queued is None else (MeterBatch,))}
+    is_single = kinds in ({MeterBatch}, {MeterReadings}, {DamagedRecord})
+    return nullcontext() if is_single else connection.transaction()
+
+
+async def _write_together(
+    connection: Connection,
+    records: Mapping[int, LedgerRecord],
+    starts: Starts | None,
+    queued: MeterBatch | None,
+) -> dict[int, LedgerAnswer]:
+    """Write records of any kind in the transaction of their batch. starts: those of the batch, found."""
+    answers: dict[int, LedgerAnswer] = {}
     of_stops: list[MeterReadings] = []
-    needed = Counter(record.tenant_id for record in records if isinstance(record, TransactionStart))
-    async with ids.reserved(connection, needed) as own_ids, connection.transaction():
-        # Starts first: a stop or a sample in the same batch may belong to one of them.
-        if new := {place: item for place, item in others if isinstance(item, TransactionStart)}:
-            started = await write_starts(connection, list(new.values()), own_ids, remote_start_window)
-            for place, answer in zip(new, started, strict=True):
-                answers[place] = answer
-        if ended := {place: item for place, item in others if isinstance(item, TransactionStop)}:
-            decisions = await write_stops(connection, list(ended.values()))
-            for (place, stop), decision in zip(ended.items(), decisions, strict=True):
-                answers[place] = decision.answer
-                of_stops.extend(readings_of_stop(stop, decision))
-        if queued is not None:
-            await meter_values.insert_queued(connection, queued)
-        if readings or of_stops:
-            await meter_values.insert_readings(connection, readings, of_stops)
-        if over := [item for _, item in others if isinstance(item, SessionsOver)]:
-            await write_presumed_ends(connection, [sessions.over_of(item) for item in over])
-        for place, act in others:
-            # By hand, so there is hardly ever more than one.
-            if isinstance(act, OperatorEnd):
-                answers[place] = await end_transaction(connection, act)
-            elif isinstance(act, OrphanAttachment):
-                answers[place] = await attach_orphan(connection, act)
-        if damaged := [item for _, item in others if isinstance(item, DamagedRecord)]:
-            await orphans.insert_orphans(connection, [orphans.damaged_orphan(item) for item in damaged])
+    # Starts first: a stop or a sample in the same batch may belong to one of them.
+    if starts is not None:
+        await starts.write(connection)
+        answers |= starts.answers()
+    if ended := _of_kind(records, TransactionStop):
+        decisions = await write_stops(connection, list(ended.values()))
+        for (place, stop), decision in zip(ended.items(), decisions, strict=True):
+            answers[place] = decision.answer
+            of_stops.extend(readings_of_stop(stop, decision))
+    if queued is not None:
+        await meter_values.insert_queued(connection, queued)
+    readings = _of_kind(records, MeterReadings)
+    if readings or of_stops:
+        await meter_values.insert_readings(connection, readings.values(), of_stops)
+    if over := _of_kind(records, SessionsOver):
+        await write_presumed_ends(connection, list(map(sessions.over_of, over.values())))
+    for place, record in records.items():
+        # By hand, so there is hardly ever more than one.
+        if isinstance(record, OperatorEnd):
+            answers[place] = await end_transaction(connection, record)
+        elif isinstance(record, OrphanAttachment):
+            answers[place] = await attach_orphan(connection, record)
+    if damaged := _of_kind(records, DamagedRecord):
+        await orphans.insert_orphans(connection, list(map(orphans.damaged_orphan, damaged.values())))
     return answers

@@ -4,21 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from app.commands.records import StartedTransaction
 from app.commands.rules import AWAITS_EFFECT
 from app.commands.store import effects
 from app.database.prepared import Connection
-from app.id_tags.store import (
-    find_group_limits,
-    find_id_tags,
-    find_unknown_tag_policies,
-    lock_groups,
-    lock_id_tags,
-)
-from app.transactions.batch_stops import write_closings
+from app.id_tags.store import find_group_limits, lock_groups, lock_id_tags
 from app.transactions.records import (
     JudgedStart,
     StartKey,
@@ -28,7 +21,7 @@ from app.transactions.records import (
 )
 from app.transactions.rules import starts as start_rules
 from app.transactions.rules import stops as stop_rules
-from app.transactions.store import meter_values, orphans, sessions, starts
+from app.transactions.store import meter_values, orphans, sessions, starts, stops
 from app.transactions.store.overtaken import find_later_signs
 from app.transactions.store.transaction_ids import ReservedIds
 from app.types import ChargePointKey
@@ -37,64 +30,116 @@ _WRITTEN_WITHIN: Final = timedelta(minutes=1)
 """More than a start waits for a webhook and for the database together, before its charge point gives up."""
 
 
-async def write_starts(
-    connection: Connection, reported: Sequence[TransactionStart], ids: ReservedIds, window: timedelta
-) -> list[TransactionStarted]:
-    """Record starts, and return their answers in the same order."""
-    keys = [start_rules.start_key(start) for start in reported]
-    remote_since = min(start.received_at for start in reported) - window
-    found = await starts.find_starts(connection, dict.fromkeys(keys), remote_since)
-    answers: dict[StartKey, TransactionStarted] = {}
-    new: dict[StartKey, TransactionStart] = {}
-    # The first of several equal starts in one batch makes the row; the others are repetitions of it.
-    for key, start in zip(keys, reported, strict=True):
-        known = found.stored.get(key)
-        if known is not None and start_rules.is_repetition(start, known):
-            answers[key] = TransactionStarted(known.transaction_id, known.id_tag_info, True)
-        elif key not in answers:
-            new.setdefault(key, start)
-    if new:
-        answers |= await _insert_starts(connection, new, found, ids, window)
+class Starts:
+    """The starts of a batch. First they are found, then written: alone, or with what they concern."""
+
+    def __init__(self, reported: Mapping[int, TransactionStart], ids: ReservedIds, window: timedelta) -> None:
+        """Take the starts of a batch, at least one.
+
+        Args:
+            reported: The starts by their place in the batch.
+            ids: Enough free transaction ids.
+            window: How long before a start its remote start may have been created.
+        """
+        self._reported = reported
+        self._keys = {place: start_rules.start_key(start) for place, start in reported.items()}
+        self._ids = ids
+        self._window = window
+        self._remote_since = min(map(start_rules.begun_at, reported.values())) - window
+        self._answers: dict[StartKey, TransactionStarted] = {}
+        self._new: dict[StartKey, _NewStart] = {}
+        self._facts = start_rules.TagFacts()
+        self._remote: set[ChargePointKey] = set()
+
+    async def find(self, connection: Connection) -> None:
+        """Find out which starts are repetitions, and what new ones are judged by. Nothing is locked."""
+        found = await starts.find_starts(connection, dict.fromkeys(self._keys.values()), self._remote_since)
+        # The first of several equal starts in one batch makes the row; the others are repetitions of it.
+        for place, key in self._keys.items():
+            if key in self._answers or key in self._new:
+                continue
+            start, known = self._reported[place], found.stored.get(key)
+            if known is not None and start_rules.is_repetition(start, known):
+                self._answers[key] = TransactionStarted(known.transaction_id, known.id_tag_info, True)
+            else:
+                number = 0 if known is None else known.number + 1
+                self._new[key] = _NewStart(start, number, self._ids.take(key.tenant_id))
+        named = {group for new in self._new.values() if (group := start_rules.external_group(new.start))}
+        group_limits = await find_group_limits(connection, named)
+        self._facts = start_rules.TagFacts(found.tags, found.policies, group_limits=group_limits)
+        self._remote = found.remote
+
+    async def write_alone(self, connection: Connection) -> None:
+        """Insert new starts that concern nothing but their own row, by one statement without a transaction.
+
+        What is not certain is left to `write`.
+        """
+        new = self._unanswered()
+        if new and start_rules.stand_alone(new, self._facts, self._remote):
+            judged = self._judge(self._facts)
+            rows = [starts.NewStart(item, self._new[item.key].transaction_id) for item in judged]
+            inserted = await starts.insert_without_past(connection, rows)
+            self._answer(judged, inserted)
+
+    async def write(self, connection: Connection) -> None:
+        """Record the starts that are not answered yet, in the transaction of the batch."""
+        new = self._unanswered()
+        if not new:
+            return
+        judged = self._judge(await _with_running(connection, new, self._facts))
+        commands = await _remote_starts_of(connection, judged, self._remote, self._window)
+        rows = [
+            starts.NewStart(item, self._new[item.key].transaction_id, commands.get(item.key))
+            for item in judged
+        ]
+        inserted = await starts.insert_starts(connection, rows)
+        led_to = [
+            StartedTransaction(key.tenant_id, commands[key], row.transaction_id)
+            for key, row in inserted.items()
+            if key in commands
+        ]
+        if led_to:
+            await effects.set_started(connection, led_to)
+        await _join_past(connection, new, inserted)
+        self._answer(judged, inserted)
         # Another ledger was faster with these: its row has the answer.
-        lost = [key for key in new if key not in answers]
-        if lost:
-            found = await starts.find_starts(connection, lost, remote_since)
-            answers |= {
+        if lost := list(self._unanswered()):
+            found = await starts.find_starts(connection, lost, self._remote_since)
+            self._answers |= {
                 key: TransactionStarted(known.transaction_id, known.id_tag_info, True)
                 for key, known in found.stored.items()
             }
-    seen: set[StartKey] = set()
-    ordered = []
-    for key in keys:
-        answer = answers[key]
-        ordered.append(replace(answer, repeated=True) if key in seen else answer)
-        seen.add(key)
-    return ordered
+
+    def answers(self) -> dict[int, TransactionStarted]:
+        """Return the answers of the starts that have one, by the place of the start."""
+        seen: set[StartKey] = set()
+        answers = {}
+        for place, key in self._keys.items():
+            if (answer := self._answers.get(key)) is not None:
+                answers[place] = replace(answer, repeated=True) if key in seen else answer
+                seen.add(key)
+        return answers
+
+    def _unanswered(self) -> dict[StartKey, TransactionStart]:
+        return {key: new.start for key, new in self._new.items() if key not in self._answers}
+
+    def _judge(self, facts: start_rules.TagFacts) -> list[JudgedStart]:
+        new = self._unanswered()
+        return start_rules.judge_starts(new, {key: self._new[key].number for key in new}, facts)
+
+    def _answer(self, judged: Sequence[JudgedStart], inserted: Collection[StartKey]) -> None:
+        for item in judged:
+            if item.key in inserted:
+                transaction_id = self._new[item.key].transaction_id
+                self._answers[item.key] = TransactionStarted(transaction_id, item.id_tag_info, False)
 
 
-async def _insert_starts(
-    connection: Connection,
-    new: Mapping[StartKey, TransactionStart],
-    found: starts.FoundStarts,
-    ids: ReservedIds,
-    window: timedelta,
-) -> dict[StartKey, TransactionStarted]:
-    """Judge new starts, insert them, and join what led to them and what came before them."""
-    numbers = {key: found.stored[key].number + 1 for key in new if key in found.stored}
-    judged = start_rules.judge_starts(new, numbers, await _tag_facts(connection, new))
-    commands = await _remote_starts_of(connection, judged, found.remote, window)
-    free = {key: ids.take(key.tenant_id) for key in new}
-    inserted = await starts.insert_starts(connection, judged, commands, free)
-    led_to = [
-        StartedTransaction(key.tenant_id, commands[key], row.transaction_id)
-        for key, row in inserted.items()
-        if key in commands
-    ]
-    if led_to:
-        await effects.set_started(connection, led_to)
-    await _join_past(connection, new, inserted)
-    infos = {item.key: item.id_tag_info for item in judged}
-    return {key: TransactionStarted(row.transaction_id, infos[key], False) for key, row in inserted.items()}
+class _NewStart(NamedTuple):
+    """A start that is not stored. number: of those with its key; transaction_id: free for it."""
+
+    start: TransactionStart
+    number: int
+    transaction_id: int
 
 
 async def _remote_starts_of(
@@ -107,7 +152,7 @@ async def _remote_starts_of(
     asked = [item.start for item in judged if item.start.charge_point in remote]
     if not asked:
         return {}
-    since = min(start.received_at for start in asked) - window
+    since = min(map(start_rules.begun_at, asked)) - window
     charge_points = {start.charge_point for start in asked}
     commands = await effects.find_remote_starts(connection, charge_points, since, AWAITS_EFFECT)
     return start_rules.match_remote_starts(judged, commands, window)
@@ -150,16 +195,11 @@ async def _join_past(
         await _join_waiting_stops(connection, started)
 
 
-async def _tag_facts(
-    connection: Connection, new: Mapping[StartKey, TransactionStart]
+async def _with_running(
+    connection: Connection, new: Mapping[StartKey, TransactionStart], facts: start_rules.TagFacts
 ) -> start_rules.TagFacts:
-    """Find what new starts are judged by. What limits them is locked until the commit."""
-    tags = await find_id_tags(connection, sorted({key.tag for key in new}))
-    named = {start_rules.external_group(start) for start in new.values()} - {None}
-    group_limits = await find_group_limits(connection, [group for group in named if group is not None])
-    limits = {
-        key: start_rules.start_limits(start, tags.get(key.tag), group_limits) for key, start in new.items()
-    }
+    """Add what runs where new starts are limited. What limits them is locked until the commit."""
+    limits = start_rules.limits_of_starts(new, facts)
     groups = sorted({one.group for one in limits.values() if one.group and one.of_group is not None})
     limited = sorted({key.tag for key, one in limits.items() if one.of_tag is not None})
     running, running_in_groups = [], []
@@ -171,9 +211,7 @@ async def _tag_facts(
         running = await starts.find_running(connection, limited)
     if groups:
         running_in_groups = await starts.find_running_in_groups(connection, groups)
-    strangers = {start.charge_point for key, start in new.items() if key.tag not in tags}
-    policies = await find_unknown_tag_policies(connection, strangers)
-    return start_rules.TagFacts(tags, policies, running, group_limits, running_in_groups)
+    return replace(facts, running=running, running_in_groups=running_in_groups)
 
 
 async def write_presumed_ends(connection: Connection, over: Sequence[sessions.Over]) -> None:
@@ -191,5 +229,5 @@ async def _join_waiting_stops(
     waiting = await orphans.find_waiting_stops(connection, started.values(), stop_rules.STOP_WAITS)
     joined = stop_rules.match_waiting_stops(started, waiting)
     if joined:
-        await write_closings(connection, [item.closing for item in joined])
+        await stops.close_transactions(connection, [item.closing for item in joined])
         await orphans.join_stops(connection, joined)

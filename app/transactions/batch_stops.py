@@ -1,23 +1,46 @@
 """The stops of a batch: which transaction each one ends, and what is kept of those that end none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
-from app.commands.rules import AWAITS_EFFECT
-from app.commands.store import effects
 from app.database.prepared import Connection
 from app.id_tags.records import IdTagKey, IdTagRecord
-from app.id_tags.store import (
-    find_id_tags,
-)
+from app.id_tags.store import find_id_tags
 from app.transactions.records import (
-    Closing,
     MeterReadings,
     StoppableTransaction,
+    StopRecorded,
     TransactionKey,
     TransactionStop,
 )
 from app.transactions.rules import stops as stop_rules
 from app.transactions.store import orphans, stops
+
+
+async def write_stops_alone(
+    connection: Connection, reported: Mapping[int, TransactionStop]
+) -> dict[int, StopRecorded]:
+    """Record stops that close what they name, by one statement without a transaction, and return the answers.
+
+    A stop that was answered before gets that answer. What is not certain is left to `write_stops`.
+    reported: the stops by their place in the batch.
+    """
+    if not all(map(stop_rules.names_a_transaction, reported.values())):
+        return {}
+    transactions, tags = await stops.find_named(connection, [_name_of(stop) for stop in reported.values()])
+    decisions = stop_rules.decide_stops(list(reported.values()), transactions, tags)
+    if not all(map(stop_rules.stands_alone, reported.values(), decisions)):
+        return {}
+    closings = [decision.closing for decision in decisions if decision.closing is not None]
+    readings = list(chain.from_iterable(map(readings_of_stop, reported.values(), decisions)))
+    closed = await stops.close_transactions(connection, closings, readings) if closings else set()
+    # Another ledger has closed these since they were found.
+    lost = {closing.transaction.key for closing in closings} - closed
+    return {
+        place: decision.answer
+        for place, decision in zip(reported, decisions, strict=True)
+        if decision.transaction is not None and decision.transaction.key not in lost
+    }
 
 
 async def write_stops(
@@ -29,7 +52,7 @@ async def write_stops(
     decisions = stop_rules.decide_stops(reported, transactions, tags)
     closings = [decision.closing for decision in decisions if decision.closing is not None]
     if closings:
-        await write_closings(connection, closings)
+        await stops.close_transactions(connection, closings)
     if registers := [decision.register for decision in decisions if decision.register is not None]:
         await stops.write_late_registers(connection, registers)
     kept = [
@@ -89,6 +112,12 @@ async def _find_transactions(
     ]
 
 
+def _name_of(stop: TransactionStop) -> stops.NamedStop:
+    tag = stop_rules.stop_tag(stop)
+    tag_key = None if tag is None else tag.id_tag_key
+    return stops.NamedStop(stop.tenant_id, stop.charge_point_id, stop.transaction_id or 0, tag_key)
+
+
 def _named(stop: TransactionStop) -> TransactionKey:
     return TransactionKey(stop.tenant_id, stop.transaction_id or 0)
 
@@ -118,9 +147,3 @@ async def _find_stop_tags(
 ) -> dict[IdTagKey, IdTagRecord]:
     keys = {key for stop in reported if (key := stop_rules.stop_tag(stop)) is not None}
     return await find_id_tags(connection, sorted(keys))
-
-
-async def write_closings(connection: Connection, closings: Sequence[Closing]) -> None:
-    """Write the ends of transactions, and the effect on the remote stops that asked for some of them."""
-    if ended := await stops.close_transactions(connection, closings):
-        await effects.set_stopped(connection, ended, AWAITS_EFFECT)

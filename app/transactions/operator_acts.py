@@ -1,12 +1,12 @@
 """The acts of an operator, in the transaction of the ledger that records them."""
 
 from app.audit.store import insert_entries
-from app.commands.rules import AWAITS_EFFECT
-from app.commands.store import effects
 from app.database.prepared import Connection
+from app.events.writer import insert_events
 from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachment
 from app.transactions.rules import attachments
 from app.transactions.store import orphans, sessions, stops
+from app.transactions.store.events import presumed_ended_event
 from app.types import ChargePointKey
 
 
@@ -18,6 +18,8 @@ async def end_transaction(connection: Connection, act: OperatorEnd) -> OperatorO
     if act.meter_stop_wh is None:
         place = ChargePointKey(act.tenant_id, act.charge_point_id)
         await sessions.note_registers(connection, [marked], {place: act.habits})
+    else:
+        await insert_events(connection, [presumed_ended_event(marked, act.meter_stop_wh)])
     await insert_entries(connection, [act.entry])
     return "done"
 
@@ -35,8 +37,7 @@ async def attach_orphan(connection: Connection, act: OrphanAttachment) -> Operat
     if joined is None:
         await orphans.set_transaction(connection, act)
     else:
-        if ended := await stops.close_transactions(connection, [joined.closing]):
-            await effects.set_stopped(connection, ended, AWAITS_EFFECT)
+        await stops.close_transactions(connection, [joined.closing])
         await orphans.join_stops(connection, [joined])
     await insert_entries(connection, [act.entry])
     return outcome

@@ -245,11 +245,12 @@ class WaitingStop:
 
 
 class LateRegister(NamedTuple):
-    """The register of a closed transaction that had none. flags: new ones."""
+    """The register of a closed transaction that had none. flags: new ones; received_at: when it came."""
 
     key: TransactionKey
     meter_stop_wh: int
     flags: tuple[str, ...]
+    received_at: datetime
 
 
 class Closing(NamedTuple):

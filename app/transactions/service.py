@@ -1,10 +1,12 @@
 """Use cases of transactions: read them, their meter values and orphan records, and correct them by hand."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from app.acting import note_audited
 from app.audit.records import NewAuditEntry
 from app.charge_points.service import found_charge_point
 from app.charge_points.store import ChargePointReads
@@ -20,6 +22,8 @@ from app.transactions.records import OperatorEnd, OperatorOutcome, OrphanAttachm
 from app.transactions.rules.series import Series, SeriesCollector, SeriesRequest
 from app.transactions.store.reading import TransactionStore
 from app.transactions.stored_records import (
+    ChangedTransaction,
+    ChangePlace,
     MeterValueFilter,
     MeterValueRecord,
     PackedEvidence,
@@ -35,6 +39,10 @@ MOST_POINTS: Final = 50_000
 MOST_METER_VALUES: Final = 200_000
 """Most meter values of a transaction that series are made of."""
 _READ_AT_ONCE: Final = 500
+POWER_IS_OLD: Final = timedelta(minutes=20)
+"""The age of a power sample that says nothing of now. Many charge points send one in 15 minutes."""
+_BATCH: Final = 500
+"""Transactions that an export holds in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,32 @@ class TransactionService:
     ) -> list[TransactionRecord]:
         """Return transactions, the latest start first. after: start and id of the last one seen."""
         return await self._store(tenant_id).page(limit, after, filters)
+
+    async def newest_power(
+        self, tenant_id: TenantId, charge_point_ids: Sequence[int] | None = None
+    ) -> list[MeterValueRecord]:
+        """Return the newest power sample of each running transaction, none older than `POWER_IS_OLD`.
+
+        charge_point_ids None: of all charge points.
+        """
+        since = self.clock.now() - POWER_IS_OLD
+        return await self._store(tenant_id).newest_power(charge_point_ids, since)
+
+    async def changed(self, tenant_id: TenantId, limit: int, after: ChangePlace) -> list[ChangedTransaction]:
+        """Return the transactions that changed behind a change, the earliest change first.
+
+        Places are given after the commit of a change, and later ones are higher: no change is skipped.
+        """
+        return await self._store(tenant_id).changed(limit, after)
+
+    async def batches(
+        self, tenant_id: TenantId, filters: TransactionFilter
+    ) -> AsyncIterator[list[TransactionRecord]]:
+        """Yield all transactions that fit, the latest start first, some at a time."""
+        after: tuple[datetime, int] | None = None
+        while records := await self._store(tenant_id).page(_BATCH, after, filters):
+            yield records
+            after = (records[-1].started_at, records[-1].id)
 
     async def meter_values(
         self, tenant_id: TenantId, transaction_id: int, limit: int, after: tuple[datetime, int] | None
@@ -217,6 +251,8 @@ class TransactionService:
     async def _done(self, act: OperatorEnd | OrphanAttachment) -> TransactionRecord:
         """Do what an operator wants, and return the transaction after it."""
         _require_done(await self.ledger.operator_act(act))
+        # The ledger has written the entry in its own transaction.
+        note_audited()
         return await self.get(TenantId(act.tenant_id), act.transaction_id)
 
     async def _charge_point_id(self, tenant_id: TenantId, identity: str) -> int:

@@ -59,6 +59,23 @@ class TransactionRecord(NamedTuple):
         return _optional_json(self.stop_raw_json)
 
 
+class ChangePlace(NamedTuple):
+    """The place of the last change of a transaction among all changes of its tenant.
+
+    position: of its event; 0 of a transaction that was there before there were events.
+    """
+
+    position: int
+    transaction_id: int
+
+
+class ChangedTransaction(NamedTuple):
+    """A transaction as it is now, and the place of its last change that is known."""
+
+    change: ChangePlace
+    record: TransactionRecord
+
+
 class MeterValueRecord(NamedTuple):
     """One stored element of `meterValue`. sampled_values_json: the `sampledValue` objects as they came.
 

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from app.web.documents import Document
+from app.web.exchange import answer_exchange, bind_request_id
 
 _ALLOWED_METHODS = ("GET", "HEAD")
 
@@ -94,19 +95,25 @@ class DocumentsFirst(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or run the application."""
-        if (
-            scope["type"] == "http"
-            and (document := self._documents.get(scope.get("raw_path") or b"")) is not None
-            and not scope["query_string"]
-            and scope["method"] in _ALLOWED_METHODS
-        ):
-            await document.send(scope, send)
+        if scope["type"] == "http":
+            await answer_exchange(self._answer, scope, receive, send)
             return
         if scope["type"] == "websocket":
             for route in self.sockets:
                 if route.matches(scope)[0] is Match.FULL:
                     await route.handle(scope, receive, send)
                     return
+        await super().__call__(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            (document := self._documents.get(scope.get("raw_path") or b"")) is not None
+            and not scope["query_string"]
+            and scope["method"] in _ALLOWED_METHODS
+        ):
+            await document.send(scope, send)
+            return
+        bind_request_id(scope)
         await super().__call__(scope, receive, send)
 
 

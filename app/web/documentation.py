@@ -1,11 +1,12 @@
 """`/docs`: Swagger UI, from files that are installed with the server. Nothing is loaded from elsewhere."""
 
+from functools import cache
 from importlib.resources import files
 
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.web.conditional import content_tag, matching_tag
+from app.web.documents import Document, DocumentResponse
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -24,12 +25,14 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light">
+<meta name="color-scheme" content="light dark">
 <title>Stationmaster API</title>
 <link rel="icon" href="docs/favicon-32x32.png">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/page.css">
 </head>
 <body>
+<nav aria-label="Site"><a href="protocols">← Protocols</a></nav>
 <div id="swagger-ui"></div>
 <noscript>This page needs JavaScript. It shows <a href="openapi.json">/openapi.json</a>.</noscript>
 <script src="docs/swagger-ui-bundle.js"></script>
@@ -37,7 +40,19 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
+# Swagger UI is dark below an element of this class. Its own style leaves the page white.
+_STYLE = """:root { color-scheme: light dark; }
+body { margin: 0; background: #ffffff; }
+nav { padding: 0.9rem 1.25rem; font: 1rem/1.5 system-ui, sans-serif; }
+nav a { color: #0b6e66; }
+.dark-mode body { background: #0e1519; color: #e4ecf0; }
+.dark-mode nav a { color: #5fd6c6; }
+"""
+_START = """const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
@@ -48,35 +63,42 @@ _START = """SwaggerUIBundle({
   validatorUrl: null,
 });
 """
-_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
+_MEDIA_TYPES = {".js": b"text/javascript", ".css": b"text/css", ".png": b"image/png"}
+_ASSET_MAX_AGE_S = 86_400
 _PACKAGED = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 
 
-def _assets() -> dict[str, bytes]:
-    """Read the files of the page, by name. Those of Swagger UI come from the package that has them."""
+@cache
+def _assets() -> dict[str, Document]:
+    """Read and compress the files of the page, by name. Those of Swagger UI come from its package."""
     distribution = files("fastapi_swagger.resources")
-    packaged = {name: distribution.joinpath(name).read_bytes() for name in _PACKAGED}
-    return {**packaged, "start.js": _START.encode()}
+    contents = {name: distribution.joinpath(name).read_bytes() for name in _PACKAGED}
+    contents |= {"start.js": _START.encode(), "page.css": _STYLE.encode()}
+    return {
+        name: Document(
+            content,
+            _MEDIA_TYPES[name[name.rindex(".") :]],
+            extra=((b"referrer-policy", b"no-referrer"),),
+            max_age_s=_ASSET_MAX_AGE_S,
+        )
+        for name, content in contents.items()
+    }
 
 
 def install_documentation(app: FastAPI) -> None:
     """Serve the page at `/docs` and its files below it."""
-    assets = _assets()
-    tags = {name: content_tag(content) for name, content in assets.items()}
-    guard = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    page_headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    }
 
     async def page(_: Request) -> Response:
-        return HTMLResponse(_PAGE, headers={**guard, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
+        return HTMLResponse(_PAGE, headers=page_headers)
 
     async def asset(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in assets:
-            return Response(status_code=404)
-        headers = {**guard, "ETag": tags[name], "Cache-Control": "public, max-age=86400"}
-        if matching_tag(request.headers.get("if-none-match", ""), (tags[name],)):
-            return Response(status_code=304, headers=headers)
-        media_type = _MEDIA_TYPES[name[name.rindex(".") :]]
-        return Response(assets[name], headers=headers, media_type=media_type)
+        document = _assets().get(request.path_params["name"])
+        return Response(status_code=404) if document is None else DocumentResponse(document)
 
     app.add_route("/docs", page, methods=["GET"], include_in_schema=False)
     app.add_route("/docs/{name}", asset, methods=["GET"], include_in_schema=False)

@@ -1,23 +1,35 @@
-"""Documents: bytes that are encoded once and sent many times as ASGI messages, plain or gzipped.
+"""Documents: bytes that are encoded once and sent many times as ASGI messages, plain or compressed.
 
 A document never changes after it is built, and its entity tag is the hash of its bytes. JSON, pages and style
 sheets are all sent by `Document.send`.
 """
 
+import asyncio
 import gzip
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
+import brotli
 import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.web.conditional import matching_tag
-from app.web.negotiation import accepts_gzip
+from app.web.negotiation import coding_of
 
 # Content changes only with a release. So clients see a release soon, and ask again at the price of a 304.
 MAX_AGE_S = 300
 JSON_MEDIA_TYPE = b"application/json"
+_CODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    # Smaller than gzip at its best, and faster to make.
+    "br": partial(brotli.compress, quality=5),
+    "gzip": partial(gzip.compress, compresslevel=9, mtime=0),
+}
+_OFFERED: Final = tuple(_CODINGS)
+_GAIN_BYTES: Final = 64
+"""Bytes that hardly shrink are sent plain: the additional header would outweigh the gain."""
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -35,8 +47,7 @@ class Document:
 
     __slots__ = (
         "_caching",
-        "_gzipped",
-        "_gzipped_headers",
+        "_coded",
         "_plain_headers",
         "_status",
         "body",
@@ -55,20 +66,19 @@ class Document:
     ) -> None:
         self.body = body
         digest = sha256(media_type + b"\0" + body).hexdigest()[:32]
-        # A strong tag names the bytes, and the gzipped bytes differ.
-        self.etags = (f'"{digest}"', f'"{digest}-gzip"')
+        # A strong tag names the bytes, and the compressed bytes differ.
+        self.etags = (f'"{digest}"', *(f'"{digest}-{coding}"' for coding in _OFFERED))
         self.etag = self.etags[0]
         self._status = status
         cache_control = b"public, max-age=%d" % max_age_s if status == 200 else b"no-store"
         self._caching: Headers = ((b"cache-control", cache_control), (b"vary", b"Accept-Encoding"), *extra)
         self._plain_headers = self._headers(media_type, body, self.etag)
-        gzipped = gzip.compress(body, 9, mtime=0)
-        # Bytes that hardly shrink are sent plain: the additional header would outweigh the gain.
-        self._gzipped = gzipped if len(gzipped) + 64 < len(body) else None
-        self._gzipped_headers = (
-            *self._headers(media_type, gzipped, self.etags[1]),
-            (b"content-encoding", b"gzip"),
-        )
+        self._coded: dict[str, tuple[bytes, Headers, str]] = {}
+        for coding, tag in zip(_OFFERED, self.etags[1:], strict=True):
+            coded = _CODINGS[coding](body)
+            if len(coded) + _GAIN_BYTES < len(body):
+                headers = (*self._headers(media_type, coded, tag), (b"content-encoding", coding.encode()))
+                self._coded[coding] = (coded, headers, tag)
 
     def _headers(self, media_type: bytes, body: bytes, etag: str) -> Headers:
         return (
@@ -87,9 +97,11 @@ class Document:
                 accept_encoding = accept_encoding + b"," + value if accept_encoding else value
             elif name == b"if-none-match":
                 if_none_match = if_none_match + b"," + value if if_none_match else value
-        gzipped = self._gzipped is not None and accepts_gzip(accept_encoding.decode("latin-1"))
+        coding = coding_of(accept_encoding.decode("latin-1"), _OFFERED)
+        coded = None if coding is None else self._coded.get(coding)
         if if_none_match and self._status == 200:
-            tags = self.etags[::-1] if gzipped else self.etags
+            # The first one that fits is answered: that of the form which this client gets.
+            tags = self.etags if coded is None else (coded[2], *self.etags)
             tag = matching_tag(if_none_match.decode("latin-1"), tags)
             if tag is not None:
                 # A new list each time, since middleware may change the headers that it passes on.
@@ -97,11 +109,41 @@ class Document:
                 await send({"type": "http.response.start", "status": 304, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})
                 return
-        body, chosen = self.body, self._plain_headers
-        if gzipped and self._gzipped is not None:
-            body, chosen = self._gzipped, self._gzipped_headers
+        body, chosen = (self.body, self._plain_headers) if coded is None else coded[:2]
         await send({"type": "http.response.start", "status": self._status, "headers": list(chosen)})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+class LazyDocument(Document):
+    """A document that is made when it is first used, for documents that few will ask for.
+
+    A request makes it in a thread: the largest takes a second, and others must not wait for a stranger.
+
+    make: makes it, with the same result each time.
+    """
+
+    __slots__ = ("_made", "_making")
+
+    def __init__(self, make: Callable[[], Document]) -> None:
+        self._made = cache(make)
+        self._making: asyncio.Future[Document] | None = None
+
+    async def send(self, scope: Scope, send: Send) -> None:
+        """Answer one HTTP request, as the document itself does."""
+        if self._making is None:
+            self._making = asyncio.ensure_future(asyncio.to_thread(self._made))
+        # Shielded: one client that leaves must not end the making for the others.
+        document = await asyncio.shield(self._making)
+        await document.send(scope, send)
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the document, because an attribute of it is not set yet."""
+        if name not in Document.__slots__:
+            raise AttributeError(name)
+        made = self._made()
+        for slot in Document.__slots__:
+            setattr(self, slot, getattr(made, slot))
+        return getattr(self, name)
 
 
 def json_document(value: Any, media_type: bytes = JSON_MEDIA_TYPE) -> Document:

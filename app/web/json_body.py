@@ -104,6 +104,16 @@ class _Members(dict[str, Any]):
         self.twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
 
 
+def object_of_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of which `doubled_pointers` can tell the members that were given twice."""
+    return _Members(pairs)
+
+
+def doubled_pointers(value: Any) -> Iterator[str]:
+    """Return the pointers of members that were given twice, in a value made of `object_of_members`."""
+    return _doubled(value, "")
+
+
 def _doubled(value: Any, pointer: str) -> Iterator[str]:
     if isinstance(value, list):
         for index, element in enumerate(value):
@@ -130,12 +140,14 @@ def refuse_doubled_members(content: bytes) -> None:
         raise InvalidInput([FieldViolation(pointer, "duplicate_field", detail) for pointer in pointers[:20]])
 
 
-def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+def json_body(
+    model: type[Model], limit_bytes: int = BODY_LIMIT_BYTES
+) -> Callable[[Request], Awaitable[Model]]:
     """Make a dependency that reads the body of a request as `model`."""
 
     async def read(request: Request) -> Model:
         require_json(request)
-        content = await read_bytes(request, BODY_LIMIT_BYTES)
+        content = await read_bytes(request, limit_bytes)
         try:
             value = model.model_validate_json(content)
         except ValidationError as error:

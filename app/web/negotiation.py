@@ -17,29 +17,36 @@ def prefers(accept: str, other: str, usual: str) -> bool:
     return _media_weight(other, weights) > _media_weight(usual, weights)
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Say whether to answer with gzip: acceptable, and not less wanted than the plain form (12.5.3).
+def coding_of(accept_encoding: str, offered: tuple[str, ...]) -> str | None:
+    """Return the coding to answer with (12.5.3); None: the plain form is wanted more, or none is acceptable.
 
     Args:
         accept_encoding: the value of the header, several lines joined by commas; empty if absent.
+        offered: the codings that there are. Of those that are wanted alike, the first one is taken.
     """
     if not accept_encoding:
-        return False
+        return None
     if len(accept_encoding) <= _CACHED_HEADER_LENGTH:
-        return _prefers_gzip_cached(accept_encoding)
-    return _prefers_gzip(accept_encoding)
+        return _coding_cached(accept_encoding, offered)
+    return _coding(accept_encoding, offered)
 
 
-def _prefers_gzip(accept_encoding: str) -> bool:
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Say whether to answer with gzip: acceptable, and not less wanted than the plain form."""
+    return coding_of(accept_encoding, ("gzip",)) is not None
+
+
+def _coding(accept_encoding: str, offered: tuple[str, ...]) -> str | None:
     weights = _weights(accept_encoding)
     anything = weights.get("*", 0.0)
-    gzip = weights.get("gzip", weights.get("x-gzip", anything))
     plain = weights.get("identity", anything)
-    return gzip > 0.0 and gzip >= plain
+    wanted = [weights.get(name, weights.get(f"x-{name}", anything)) for name in offered]
+    most = max(wanted)
+    return offered[wanted.index(most)] if most > 0.0 and most >= plain else None
 
 
 # Browsers and clients send a handful of values. The bound on the length keeps others from filling memory.
-_prefers_gzip_cached = lru_cache(maxsize=256)(_prefers_gzip)
+_coding_cached = lru_cache(maxsize=256)(_coding)
 
 
 def _media_weight(name: str, weights: dict[str, float]) -> float:

@@ -3,11 +3,8 @@
 Capabilities say the rest where it belongs: `Resource.example`, `Input.example`, `Tag` and `DescribedRoute`.
 """
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
@@ -15,11 +12,12 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.web.conditional import content_tag, matching_tag
+from app.web.documents import DocumentResponse, LazyDocument, json_document
 from app.web.inputs import Change, Input
 from app.web.problems import Problem, documented
 from app.web.resources import Resource
 from app.web.routers import DescribedRoute, Tag
+from app.web.shared_components import operations_in, prune_schemas, share_parameters, share_responses
 
 Json = dict[str, Any]
 
@@ -31,6 +29,11 @@ Errors are `application/problem+json` (RFC 9457). Programs should look at `code`
 that breaks a rule. Listings take `limit` (1 to 200) and `cursor`, and answer with `next_cursor`. Times are
 RFC 3339 UTC. Single resources have an `ETag`. Our own fields are snake_case; OCPP payloads keep the names of
 the standard.
+
+Each answer has a `Request-Id`, which the log of the server has, too; one that you send is kept. Every web
+page may call the public operations. Others may be called by the pages that `/v1/allowed-origins` lists.
+Requests are limited by key and by address. `RateLimit-Policy` and `RateLimit` of each answer tell the state
+of the limits, as draft-ietf-httpapi-ratelimit-headers does; 429 has `Retry-After`.
 """
 _SCHEMAS = "#/components/schemas/"
 
@@ -60,14 +63,9 @@ def _input_schemas() -> Json:
     return found
 
 
-def _operations(document: Json) -> Iterator[Json]:
-    for path_item in document["paths"].values():
-        yield from path_item.values()
-
-
 def _replace_framework_errors(document: Json) -> None:
     """Describe the framework's own refusals as what they are here: problem details."""
-    for operation in _operations(document):
+    for operation in operations_in(document):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             operation["responses"]["422"] = documented(422)
         if "requestBody" in operation:
@@ -83,7 +81,7 @@ def _success_examples(document: Json) -> None:
         if (example := vars(model).get("example")) is not None:
             by_reference[f"{_SCHEMAS}{model.__name__}"] = example
             by_reference[f"{_SCHEMAS}Page_{model.__name__}_"] = {"items": [example], "next_cursor": None}
-    for operation in _operations(document):
+    for operation in operations_in(document):
         for status, response in operation["responses"].items():
             content = response.get("content", {}).get("application/json", {})
             example = by_reference.get(content.get("schema", {}).get("$ref"))
@@ -105,28 +103,21 @@ def _document_headers(response: Json, operation: Json, status: str) -> None:
         response["headers"] = {**headers, **response.get("headers", {})}
 
 
-def _spaced_titles(value: Any) -> None:
-    """Give fields in camelCase titles with spaces; the framework makes `Schedulestart` of `scheduleStart`."""
+def _untitle(value: Any) -> None:
+    """Remove the titles that the framework makes of names: they say nothing, and pages show them instead."""
     if isinstance(value, list):
         for element in value:
-            _spaced_titles(element)
+            _untitle(element)
     if not isinstance(value, dict):
         return
     if "schema" in value and "in" in value:
-        _give_title(value["name"], value["schema"])
+        value["schema"].pop("title", None)
     if isinstance(properties := value.get("properties"), dict):
-        for name, schema in properties.items():
-            _give_title(name, schema)
+        for schema in properties.values():
+            if isinstance(schema, dict) and isinstance(schema.get("title"), str):
+                del schema["title"]
     for member in value.values():
-        _spaced_titles(member)
-
-
-def _give_title(name: str, schema: Any) -> None:
-    if not isinstance(schema, dict):
-        return
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    if words != name and schema.get("title", "").casefold() == name.casefold():
-        schema["title"] = words[:1].upper() + words[1:]
+        _untitle(member)
 
 
 def build_openapi(app: FastAPI) -> Json:
@@ -140,6 +131,8 @@ def build_openapi(app: FastAPI) -> Json:
         description=_DESCRIPTION,
         routes=app.routes,
         tags=_tags(routes),
+        servers=[{"url": "/", "description": "The server that this document comes from."}],
+        contact={"name": "The operator of this server"},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     schemas: Json = document["components"]["schemas"]
@@ -151,7 +144,13 @@ def build_openapi(app: FastAPI) -> Json:
         schemas.setdefault(name, schema)
     _replace_framework_errors(document)
     _success_examples(document)
-    _spaced_titles(document)
+    _untitle(document)
+    for operation in operations_in(document):
+        # Otherwise tools cannot tell a public operation from one whose security was forgotten.
+        operation.setdefault("security", [])
+    share_responses(document)
+    share_parameters(document)
+    prune_schemas(document)
     return document
 
 
@@ -167,15 +166,10 @@ def install_openapi(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending OpenAPI
-    encoded: list[bytes] = []
 
-    async def serve(request: Request) -> Response:
-        if not encoded:
-            encoded.append(orjson.dumps(document()))
-        tag = content_tag(encoded[0])
-        headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
-        if matching_tag(request.headers.get("if-none-match", ""), (tag,)):
-            return Response(status_code=304, headers=headers)
-        return Response(encoded[0], headers=headers, media_type="application/json")
+    encoded = LazyDocument(lambda: json_document(document()))
+
+    async def serve(_: Request) -> Response:
+        return DocumentResponse(encoded)
 
     app.add_route("/openapi.json", serve, methods=["GET"], include_in_schema=False)

@@ -23,7 +23,8 @@ Key = TypeVar("Key")
 
 LIMIT_DEFAULT = 50
 LIMIT_MAXIMUM = 200
-CURSOR_MAX_LENGTH = 256
+CURSOR_MAX_LENGTH = 2048
+"""A label and its key have up to 318 characters, each of up to four bytes."""
 
 TextKey = Annotated[str, Meta(min_length=1, max_length=48, pattern=r"^[ -~]+$")]
 IntegerKey = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -74,15 +75,16 @@ def encode_cursor(key: object) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None, shape: type[Key]) -> Key | None:
+def decode_cursor(cursor: str | None, shape: type[Key], name: str = "cursor") -> Key | None:
     """Return the sort key of a cursor; None for the first page.
 
     Args:
         cursor: what the caller sent.
         shape: the msgspec type that the key must have, with its bounds.
+        name: of the parameter.
 
     Raises:
-        InvalidInput: the text is not a cursor of this listing; names the parameter `cursor`.
+        InvalidInput: the text is not a cursor of this listing; names the parameter.
     """
     if cursor is None:
         return None
@@ -91,7 +93,7 @@ def decode_cursor(cursor: str | None, shape: type[Key]) -> Key | None:
         content = base64.b64decode(padded, altchars=b"-_", validate=True)
         return msgspec.json.decode(content, type=shape)
     except (binascii.Error, msgspec.DecodeError, UnicodeError) as error:
-        raise invalid_parameter("cursor", "is not a cursor of this listing", "invalid_cursor") from error
+        raise invalid_parameter(name, "is not a cursor of this listing", "invalid_cursor") from error
 
 
 def cut_page(

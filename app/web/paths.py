@@ -1,4 +1,4 @@
-"""Paths of the API: those of resources for the Location header, and a guard against encoded slashes.
+"""Paths of the API: those of resources, the origin before them, and a guard against encoded slashes.
 
 Servers decode a path before it is routed, so `/charge-points/a%2Fframes` would reach the frames of `a`.
 """
@@ -6,6 +6,7 @@ Servers decode a path before it is routed, so `/charge-points/a%2Fframes` would 
 import re
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web.problems import invalid_parameter, problem_response
@@ -17,6 +18,14 @@ _PREFIX = b"/v1/"
 def location(collection: str, *segments: str) -> str:
     """Return the path of a resource: each segment is encoded whole, so that none can become two."""
     return "/".join([collection, *(quote(segment, safe="") for segment in segments)])
+
+
+def origin_of(request: Request) -> str:
+    """Return the scheme and the host as the client sees them. A proxy that ends TLS tells the scheme."""
+    url = request.base_url
+    if request.headers.get("x-forwarded-proto") == "https":
+        url = url.replace(scheme="https")
+    return str(url).rstrip("/")
 
 
 class EncodedSlashGuard:

@@ -27,6 +27,7 @@ from app.errors import (
     PROBLEM_MEDIA_TYPE,
     AppError,
     Conflict,
+    EventsExpired,
     FieldViolation,
     Forbidden,
     InvalidInput,
@@ -138,7 +139,8 @@ def body_errors(error: ValidationError) -> InvalidInput:
     return InvalidInput([_violation(fault, _pointer(fault["loc"])) for fault in faults])
 
 
-def _framework_errors(error: RequestValidationError) -> InvalidInput:
+def framework_errors(error: RequestValidationError) -> InvalidInput:
+    """Turn what the framework refuses into our words."""
     found: list[FieldViolation] = []
     for fault in error.errors()[:50]:
         location = fault["loc"]
@@ -173,7 +175,7 @@ async def _invalid_input(_: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    return await _invalid_input(request, _framework_errors(error))
+    return await _invalid_input(request, framework_errors(error))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -239,13 +241,23 @@ class InternalError(AppError):
 
 async def _unexpected_error(request: Request, error: Exception) -> Response:
     """Log a failure of ours under an id, and answer with the id."""
+    return problem_response(logged_failure(request, error))
+
+
+def logged_failure(request: Request, error: Exception) -> InternalError:
+    """Log a failure of ours under an id, and return the error that tells the id."""
     occurrence = uuid.uuid4().urn
     # As text made here: a renderer of the log could add local variables, and with them a secret.
     stack = "".join(traceback.format_exception(error))
-    _log.error(
-        "request_failed", method=request.method, path=request.url.path, instance=occurrence, exception=stack
-    )
-    return problem_response(InternalError(occurrence))
+    path, stack = (_without_token(request, text) for text in (request.url.path, stack))
+    _log.error("request_failed", method=request.method, path=path, instance=occurrence, exception=stack)
+    return InternalError(occurrence)
+
+
+def _without_token(request: Request, text: str) -> str:
+    """Hide the token of a URL that needs no other credential."""
+    token: str | None = request.path_params.get("token")
+    return text.replace(token, "***") if token else text
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -260,7 +272,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected_error)
 
 
-Documented = Literal[304, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503]
+Documented = Literal[304, 400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503]
 
 _DOCUMENTED: dict[int, tuple[str, AppError]] = {
     400: ("The body is not JSON.", MalformedBody(b"{")),
@@ -271,6 +283,7 @@ _DOCUMENTED: dict[int, tuple[str, AppError]] = {
         NotFound("There is no such resource."),
     ),
     409: ("The present state forbids it.", Conflict("The present state forbids it.")),
+    410: ("Events behind the cursor were deleted because of their age.", EventsExpired()),
     412: ("If-Match is not the current ETag.", PreconditionFailed()),
     413: ("The body is too long.", BodyTooLarge(65_536)),
     415: ("Content-Type does not say that the body is JSON.", UnsupportedMediaType()),

@@ -12,9 +12,13 @@ class ServiceRegistry:
     """The services of one worker, each under its type and the types that this extends."""
 
     def __init__(self, *services: object) -> None:
-        self._services: dict[type, Any] = {
-            kind: service for service in services for kind in type(service).__mro__[:-1]
-        }
+        self._services: dict[type, Any] = {}
+        self.add(*services)
+
+    def add(self, *services: object) -> None:
+        """Add services, which may be made of those that are in the registry."""
+        for service in services:
+            self._services.update(dict.fromkeys(type(service).__mro__[:-1], service))
 
     def get(self, kind: type[Service]) -> Service:
         """Return the service of a type.

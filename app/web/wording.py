@@ -12,6 +12,7 @@ from app.types import (
     QUIRK_PROFILE_PATTERN,
     SLUG_PATTERN,
     SOURCE_PATTERN,
+    USER_NAME_PATTERN,
     ZONE_PATTERN,
 )
 
@@ -27,9 +28,24 @@ NOTE_PATTERN: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]{1,255}$"
 ACTION_PATTERN: Final = r"^[A-Za-z]{1,50}$"
 CODE_PATTERN: Final = r"^[a-z0-9_]{1,48}$"
+FILE_ID_PATTERN: Final = r"^[A-Za-z0-9-]{1,64}$"
 CURSOR_PATTERN: Final = r"^[A-Za-z0-9_-]+$"
+SHA256_PATTERN: Final = r"^[0-9A-Fa-f]{64}$"
 TIME_OF_DAY_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+PEM_PATTERN: Final = r"^[\t\n\r -~]+$"
+SERIAL_PATTERN: Final = r"^[0-9A-Fa-f]{1,40}$"
+INSTALLED_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
+LABEL_KEY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$"
+# Names of sites are written in all scripts.
+LABEL_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}(:[^\x00-\x1f\x7f-\x9f]{1,255})?$"
+CREDENTIAL_HEADER_PATTERN: Final = r"^(Authorization|Ocp-Apim-Subscription-Key|X-[A-Za-z0-9-]{1,60})$"
+PRINTABLE_PATTERN: Final = r"^[ -~]+$"
+HASH_PATTERN: Final = r"^[!-~]{1,128}$"
+"""A hash, or a serial number, as a charge point writes it."""
 END_OF_DAY_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+ORIGIN_PATTERN: Final = (
+    r"^(\*|https?://[a-z0-9.-]{1,180}(:[0-9]{1,5})?|https?://\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?)$"
+)
 
 PATTERN_WORDS: Final[Mapping[str, str]] = {
     ID_TAG_PATTERN: "must be 1 to 36 printable ASCII characters without '/', not beginning with blank or '.'",
@@ -41,11 +57,23 @@ PATTERN_WORDS: Final[Mapping[str, str]] = {
     IDEMPOTENCY_KEY_PATTERN: "must be 1 to 255 printable ASCII characters without blanks",
     ACTION_PATTERN: "must be 1 to 50 letters of A-Z and a-z",
     CODE_PATTERN: "must be 1 to 48 of a-z, 0-9 and '_'",
+    FILE_ID_PATTERN: "must be 1 to 64 of A-Z, a-z, 0-9 and '-'",
     CURSOR_PATTERN: "is not a cursor of this listing",
+    SHA256_PATTERN: "must be 64 hexadecimal digits",
     TIME_OF_DAY_PATTERN: "must be a time of day from 00:00 to 23:59",
+    PEM_PATTERN: "must be PEM: printable ASCII characters and line breaks",
+    SERIAL_PATTERN: "must be 1 to 40 hexadecimal digits",
+    INSTALLED_ID_PATTERN: "must be 32 hexadecimal digits in lower case",
+    CREDENTIAL_HEADER_PATTERN: "must be Authorization, Ocp-Apim-Subscription-Key, or begin with X-",
+    PRINTABLE_PATTERN: "must be printable ASCII characters",
+    HASH_PATTERN: "must be 1 to 128 printable ASCII characters without blanks",
     END_OF_DAY_PATTERN: "must be a time of day from 00:00 to 24:00",
+    ORIGIN_PATTERN: "must be * or an origin in lower case without a path, such as https://dashboard.example",
+    LABEL_KEY_PATTERN: "must be 1 to 63 of A-Z, a-z, 0-9 and ._/-, beginning with a letter or digit",
+    LABEL_PATTERN: "must be key:value, or key: 1 to 63 of A-Z, a-z, 0-9 and ._/-, then up to 255 characters",
     rf"^{IDENTITY_PATTERN}$": "must be 1 to 48 of A-Z, a-z, 0-9, blank and *+=|@._-, not beginning with '.'",
     rf"^{SLUG_PATTERN}$": "must be 1 to 40 of a-z, 0-9 and '-'",
+    rf"^{USER_NAME_PATTERN}$": "must be 1 to 100 of a-z, 0-9 and ._@+-, beginning with a letter or digit",
     rf"^{QUIRK_PROFILE_PATTERN}$": "must be 1 to 48 of a-z, 0-9 and '-', not beginning with '-'",
     rf"^{CONFIGURATION_KEY_PATTERN}$": "must be 1 to 50 printable ASCII characters without blanks",
     rf"^{SOURCE_PATTERN}$": "must be 1 to 500 printable ASCII characters",
@@ -101,7 +129,7 @@ _CORE_WORDS: Final = (
     (re.compile(r"expected at most (\d+ \w+)"), r"has more than \1"),
     (re.compile(r"expected at least (\d+ \w+)"), r"has fewer than \1"),
     (re.compile(r"the number is too large|does not fit 64 bits"), "is too large"),
-    (re.compile(r"(not an? .+)"), r"is \1"),
+    (re.compile(r"(not (?:an?|one of) .+)"), r"is \1"),
     (re.compile(r"(outside the allowed range|below the least allowed value)"), r"is \1"),
 )
 """Details of the core without a code of their own."""

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from benchmarks.compare import changes, different_hosts, main
+from benchmarks.peers import PEERS
 from benchmarks.summary import summarize
+from benchmarks.wire import OURS
 
 _HOST = {"cpu": "one", "cores": 2, "kernel": "Linux 6", "python": "CPython 3.11", "filesystem": "ext4"}
 
@@ -97,3 +99,14 @@ def test_figures_of_one_run_alone_are_named(tmp_path: Path, capsys: pytest.Captu
     assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 0
     assert "1 figures are only in" in (said := capsys.readouterr().out)
     assert "idle.cost" in said
+
+
+def test_figures_of_other_programs_are_left_out() -> None:
+    def run(cpu_us: list[float]) -> dict[str, Any]:
+        names = (OURS, *(peer.name for peer in PEERS))
+        row = {"sockets": 256, **{name: {"server_cpu_us": summarize(cpu_us)} for name in names}}
+        return {"host": _HOST, "wire": {"heartbeat": [row]}, "commands": {"fastapi_commits": row[OURS]}}
+
+    found, compared = changes(run([100.0, 102.0, 104.0]), run([120.0, 122.0, 124.0]))
+    assert compared == 1
+    assert [change.name for change in found] == [f"wire.heartbeat[256].{OURS}.server_cpu_us"]

@@ -8,12 +8,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.legend import Legend
 
 from app.server.embedded import Engines
 from benchmarks import __main__ as kit
 from benchmarks import accounting
 from benchmarks.corpus import UNIQUE_ID, frame, frames
-from benchmarks.plot import draw
+from benchmarks.plot import draw, figure_of
 from benchmarks.report import QUICK_WARNING, markdown
 from benchmarks.summary import slope, summarize
 from tests.support.protocol import OCPP16
@@ -62,7 +63,7 @@ def results(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPath
     return written | {"svg": output.with_suffix(".svg").read_text()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert set(results["micro"]["python"]["frames"]) == {found.name for found in frames()}
@@ -83,6 +84,9 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
         assert results["storm"][name]["connections_per_s"]["median"] > 0
     for name in ("same_worker", "across_workers", "fastapi_commits"):
         assert results["commands"][name]["p99_ms"]["median"] > 0
+    assert results["tls"]["durable_cpu_ratio"] > 0
+    for name in ("plain", "tls"):
+        assert results["tls"]["storm"][name]["connections_per_s"]["median"] > 0
     assert results["idle"]["three_workers"]["points"][-1]["connections"] == 6
     assert all(found["requests_per_s"]["median"] > 0 for found in results["rest"]["paths"].values())
     assert [row["rows"] for row in results["growth"]["rows"]] == [0, 100]
@@ -90,7 +94,7 @@ def test_a_quick_run_measures_every_part(results: dict[str, Any]) -> None:
     assert results["host"]["cpu"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
     # Our own text.
     assert ElementTree.fromstring(results["svg"]).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314
@@ -101,7 +105,7 @@ def test_a_run_is_drawn_and_described(results: dict[str, Any]) -> None:
         assert re.search(rf"^\| meter_values, 2 sockets, {name} +\| ", report, re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:
     partial = {name: results[name] for name in ("host", "cores", "idle")}
     assert "Idle connections" in draw(partial)
@@ -111,5 +115,44 @@ def test_a_part_alone_is_drawn(results: dict[str, Any]) -> None:
 def test_a_process_that_ends_while_it_is_looked_at_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     # A helper process of PostgreSQL may be gone between two looks at it.
     monkeypatch.setattr(accounting, "_stat", lambda _: ["S", "1", *["0"] * 20])
-    assert accounting.cpu_use([2**22 + 1]) == accounting.CpuUse(0.0, 0.0, 0.0)
-    assert accounting.cpu_use([os.getpid()]).exact_s > 0.0
+    assert accounting.cpu_use([2**22 + 1]).by_process == {2**22 + 1: accounting.CpuUse(0.0, 0.0, 0.0)}
+    assert accounting.cpu_use([os.getpid()]).by_process[os.getpid()].exact_s > 0.0
+
+
+def test_processes_that_began_or_ended_meanwhile_never_make_a_negative_time() -> None:
+    stays, ended, began = (accounting.CpuUse(used, used / 2, used / 2) for used in (2.0, 50.0, 3.0))
+    before = accounting.CpuReading({1: stays, 2: ended})
+    after = accounting.CpuReading({1: accounting.CpuUse(6.0, 3.0, 3.0), 3: began})
+    assert after.since(before) == accounting.CpuUse(7.0, 3.5, 3.5)
+    assert accounting.CpuReading({}).since(before) == accounting.CpuUse(0.0, 0.0, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_text_of_the_plots_is_whole_and_every_axis_has_its_unit() -> None:
+    figure = figure_of(json.loads((kit.RESULTS / "results.json").read_text()))
+    figure.draw_without_rendering()
+    page = figure.bbox
+    # Not the labels of ticks beyond the end of an axis, which are not drawn.
+    texts = [
+        text for axes in figure.axes for text in (*axes.texts, *axes.get_yticklabels(), axes.xaxis.label)
+    ]
+    texts += [text for axes in figure.axes for text in axes.findobj(Legend)[0].get_texts()]
+    assert len(texts) > 100
+    cut = [
+        text.get_text()
+        for text in texts
+        for box in [text.get_window_extent()]
+        if min(box.x0, box.y0, page.x1 - box.x1, page.y1 - box.y1) < 0.0
+    ]
+    assert cut == []
+    assert [axes.get_title(loc="left") for axes in figure.axes if not axes.get_xlabel()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_our_bars_can_be_seen_next_to_much_longer_ones() -> None:
+    figure = figure_of(json.loads((kit.RESULTS / "results.json").read_text()))
+    figure.draw_without_rendering()
+    pixels = [bar.get_window_extent().width for axes in figure.axes for bar in axes.patches]
+    assert min(pixels) >= 5.0

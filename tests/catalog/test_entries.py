@@ -24,7 +24,7 @@ async def test_a_second_protocol_is_served_beside_the_first(catalog: Catalog, an
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://catalog") as client:
         listed = (await client.get("/v1/protocols")).json()["protocols"]
-        assert [protocol["slug"] for protocol in listed] == ["ocpp-16j", "another-1"]
+        assert [protocol["slug"] for protocol in listed][-1] == "another-1"
         shown = (await client.get("/v1/protocols/another-1")).json()
         assert (shown["counts"], shown["profiles"], len(shown["api"])) == (None, [], 1)
         assert all(step["href"] is None for step in shown["message_flow"])

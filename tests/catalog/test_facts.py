@@ -1,5 +1,7 @@
 """Every fact of the protocol page is in the API's answer, word for word and in order."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -20,16 +22,35 @@ def test_identity(served: dict[str, object], name: str) -> None:
     assert served[name] == facts.IDENTITY[name]
 
 
+STATED = {"confidence": "stated", "sources": ["owner-page"]}
+"""The evidence of what the owner of the page states, without another source."""
+
+
+def rows(served: dict[str, object], section: str) -> list[dict[str, Any]]:
+    found = served[section]
+    assert isinstance(found, list)
+    return found
+
+
 def test_adoption(served: dict[str, object]) -> None:
-    assert served["adoption"] == facts.ADOPTION
+    assert served["adoption"] == {**facts.ADOPTION, **STATED, "note": None}
 
 
 def test_capability_matrix_in_order(served: dict[str, object]) -> None:
-    assert served["capabilities"] == [{"name": name, "level": level} for name, level in facts.CAPABILITIES]
+    shown = rows(served, "capabilities")
+    assert [(row["name"], row["level"]) for row in shown] == facts.CAPABILITIES
+    assert {row["confidence"] for row in shown} == {"stated"}
+    assert all("owner-page" in row["sources"] for row in shown)
 
 
 def test_capability_levels_are_counted(served: dict[str, object]) -> None:
-    assert served["capability_counts"] == {"supported": 5, "partial": 1, "not_supported": 4}
+    assert served["capability_counts"] == {
+        "supported": 5,
+        "partial": 1,
+        "not_supported": 4,
+        "not_applicable": 0,
+        "unknown": 0,
+    }
 
 
 def test_migration(served: dict[str, object]) -> None:
@@ -38,11 +59,27 @@ def test_migration(served: dict[str, object]) -> None:
         "to": facts.MIGRATION_TARGET,
         "text": facts.MIGRATION_TEXT,
         "drivers": facts.MIGRATION_DRIVERS,
+        "target_slug": "ocpp-201",
+        "href": "/v1/protocols/ocpp-201",
+        "page": "/protocols/ocpp-201",
+        **STATED,
+        "note": None,
     }
 
 
 def test_security_layer_in_order(served: dict[str, object]) -> None:
-    assert served["security"] == [{"topic": topic, "text": text} for topic, text in facts.SECURITY]
+    *stated, extension = rows(served, "security")
+    assert [(row["topic"], row["text"]) for row in stated] == facts.SECURITY
+    assert {row["confidence"] for row in stated} == {"stated"}
+    assert (extension["topic"], extension["confidence"]) == ("Extension (separate document)", "read")
+
+
+def test_a_note_says_where_this_server_goes_beyond_the_page(served: dict[str, object]) -> None:
+    notes = {row["topic"]: row["note"] for row in rows(served, "security")}
+    assert "No mutual TLS in spec." in dict(facts.SECURITY)["Authentication"]
+    assert "TLS with client certificates" in notes["Authentication"]
+    assert "No certificate-based auth." in dict(facts.SECURITY)["Authorization"]
+    assert "certificates" in notes["Authorization"]
 
 
 def test_message_flow_in_order(served: dict[str, object]) -> None:
@@ -54,6 +91,7 @@ def test_message_flow_in_order(served: dict[str, object]) -> None:
 
 def test_deployments_with_their_caveat(served: dict[str, object]) -> None:
     assert served["deployments"] == {
+        **STATED,
         "note": facts.DEPLOYMENTS_NOTE,
         "examples": [{"operator": operator, "text": text} for operator, text in facts.DEPLOYMENTS],
     }
@@ -69,9 +107,9 @@ def test_api_links_come_first_and_lead_to_the_docs(served: dict[str, object]) ->
 async def test_the_list_names_the_ecosystem_and_the_card(client: httpx.AsyncClient) -> None:
     listed = (await client.get("/v1/protocols")).json()
     assert listed["ecosystem"] == "Protocol Ecosystem"
-    (card,) = listed["protocols"]
+    card = listed["protocols"][0]
     assert {name: card[name] for name in facts.IDENTITY} == facts.IDENTITY
-    assert card["adoption"] == facts.ADOPTION
+    assert card["adoption"] == {**facts.ADOPTION, **STATED, "note": None}
     assert (card["href"], card["page"]) == (ROOT, "/protocols/ocpp-16j")
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from tests.support.catalog import ROOT
 
+NEAR_OCPP = ["ocpp-16j", "ocpp-21", "ocpp-201"]
 ROWS = {
-    "protocol": ("/v1/protocols/ocpp16", ["ocpp-16j"], "protocol"),
-    "below an unknown protocol": ("/v1/protocols/ocpp-1.6j/messages", ["ocpp-16j"], "protocol"),
+    "protocol": ("/v1/protocols/ocpp16", NEAR_OCPP, "slug"),
+    "below an unknown protocol": ("/v1/protocols/ocpp-1.6j/messages", NEAR_OCPP, "slug"),
     "resource": (f"{ROOT}/message", ["messages"], None),
     "message in another case": (f"{ROOT}/messages/heartbeat", ["Heartbeat"], "action"),
     "schema of a misspelt message": (f"{ROOT}/messages/Autorize/schema", ["Authorize"], "action"),
@@ -46,6 +47,9 @@ async def test_a_slash_too_many_leads_back(client: httpx.AsyncClient, path: str)
     "path",
     [
         "/v1/protocols",
+        "/v1/protocol-map",
+        "/v1/protocol-matrix",
+        "/v1/protocols/oicp-23",
         ROOT,
         f"{ROOT}/messages",
         f"{ROOT}/messages/Heartbeat",

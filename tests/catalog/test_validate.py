@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
-from app.catalog.catalog import ProtocolCatalog
+from app.catalog.catalog import Catalog
 from app.catalog.judgement import judge
 from app.catalog.routes import validation
 from app.catalog.routes.validation import ValidationLimit, validate_route
@@ -222,7 +222,6 @@ REFUSED: dict[str, tuple[bytes, int, str | None]] = {
     "unknown member": (b'{"frame":"x","colour":1}', 422, "/colour"),
     "half a surrogate pair": (b'{"frame":"\\ud800"}', 422, "/frame"),
     "no JSON": (b"{", 400, None),
-    "a bare frame": (b'[2,"1","Heartbeat",{}]', 422, "body"),
     "a bare text": (b'"[2]"', 422, "body"),
     "a number for a frame": (b'{"frame":5}', 422, "/frame"),
     "an object for a frame": (b'{"frame":{"a":1}}', 422, "/frame"),
@@ -263,15 +262,66 @@ async def test_hostile_questions_are_judged(client: httpx.AsyncClient, body: byt
 
 
 async def test_a_body_of_another_media_type_is_not_read(client: httpx.AsyncClient) -> None:
-    answer = await client.post(PATH, content=b'{"frame":"x"}', headers={"Content-Type": "text/plain"})
+    answer = await client.post(PATH, content=b'{"frame":"x"}', headers={"Content-Type": "text/xml"})
     assert answer.status_code == 415
     assert "Content-Type" in answer.json()["detail"]
 
 
-def limited(protocol: ProtocolCatalog, limit: ValidationLimit) -> httpx.AsyncClient:
+RAW: dict[str, tuple[str, str, str]] = {
+    "an array": ("application/json", HEARTBEAT, "valid"),
+    "plain text": ("text/plain", HEARTBEAT, "valid"),
+    "plain text with a character set": ("text/plain; charset=utf-8", MISSING_MODEL, "invalid"),
+    "text that is not JSON": ("text/plain", '[2,"1","Heartbeat",{"a":,}]', "tolerated"),
+    "text that is not a frame": ("text/plain", "hello", "unreadable"),
+}
+
+
+@pytest.mark.parametrize(("media_type", "body", "verdict"), RAW.values(), ids=RAW)
+async def test_a_frame_may_be_the_body(
+    client: httpx.AsyncClient, media_type: str, body: str, verdict: str
+) -> None:
+    answer = await client.post(PATH, content=body, headers={"Content-Type": media_type})
+    assert (answer.status_code, answer.json()["verdict"]) == (200, verdict)
+    assert answer.json() == await judged(client, frame=body)
+
+
+async def test_the_text_of_an_array_is_judged_and_not_its_value(client: httpx.AsyncClient) -> None:
+    frame = '[2,"1","StartTransaction",{"connectorId":1,"connectorId":2,"idTag":"A","meterStart":0,'
+    frame += '"timestamp":"2026-01-01T00:00:00Z"}]'
+    answer = await client.post(PATH, content=frame, headers={"Content-Type": "application/json"})
+    assert [found["kind"] for found in answer.json()["deviations"]] == ["duplicate_field"]
+
+
+async def test_sender_and_strict_of_a_frame_alone_are_in_the_query(client: httpx.AsyncClient) -> None:
+    frame = [2, "1", "Reset", {"type": "soft"}]
+    for query, verdict in (("", "invalid"), ("?sender=central_system", "tolerated")):
+        assert (await client.post(f"{PATH}{query}", json=frame)).json()["verdict"] == verdict
+    answer = await client.post(f"{PATH}?sender=central_system&strict=true", json=frame)
+    assert answer.json()["verdict"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "field"),
+    [
+        ("?sender=me", HEARTBEAT, "sender"),
+        ("?strict=yes", HEARTBEAT, "strict"),
+        ("?colour=1", HEARTBEAT, "colour"),
+        ("?strict=true", '{"frame":"x"}', "strict"),
+        ("", " ", "body"),
+        ("", b"\xff", "body"),
+    ],
+)
+async def test_a_wrong_query_or_text_is_named(
+    client: httpx.AsyncClient, query: str, body: str | bytes, field: str
+) -> None:
+    media_type = "application/json" if body == '{"frame":"x"}' else "text/plain"
+    answer = await client.post(f"{PATH}{query}", content=body, headers={"Content-Type": media_type})
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def limited(catalog: Catalog, limit: ValidationLimit) -> httpx.AsyncClient:
     application = FastAPI()
-    assert protocol.core is not None
-    application.router.routes.append(validate_route(protocol, protocol.core, limit))
+    application.router.routes.append(validate_route(catalog, limit))
     install_error_handlers(application)
     return httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://catalog")
 
@@ -281,26 +331,30 @@ async def ask(client: httpx.AsyncClient, address: str, size: int = 0) -> httpx.R
     return await client.post(PATH, json=question, headers={"X-Forwarded-For": address})
 
 
-async def test_an_address_may_ask_only_so_often(protocol: ProtocolCatalog) -> None:
+async def test_an_address_may_ask_only_so_often(catalog: Catalog) -> None:
     before = hits("validations")
-    async with limited(protocol, ValidationLimit(3, lambda peer, forwarded_for: forwarded_for)) as client:
-        for _ in range(3):
-            assert (await ask(client, "192.0.2.1")).status_code == 200
+    async with limited(catalog, ValidationLimit(3, lambda peer, forwarded_for: forwarded_for)) as client:
+        for left in (2, 1, 0):
+            answer = await ask(client, "192.0.2.1")
+            assert answer.status_code == 200
+            assert answer.headers["ratelimit-policy"] == '"validations";q=3;w=60'
+            assert answer.headers["ratelimit"].startswith(f'"validations";r={left};t=')
         refused = await ask(client, "192.0.2.1")
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
         assert 1 <= int(refused.headers["retry-after"]) <= 21
+        assert refused.headers["ratelimit"].startswith('"validations";r=0;t=')
         assert (await ask(client, "192.0.2.2")).status_code == 200
     assert hits("validations") == before + 1
 
 
-async def test_a_large_question_counts_as_several(protocol: ProtocolCatalog) -> None:
-    async with limited(protocol, ValidationLimit(3)) as client:
+async def test_a_large_question_counts_as_several(catalog: Catalog) -> None:
+    async with limited(catalog, ValidationLimit(3)) as client:
         assert (await ask(client, "192.0.2.1", 16 * 1024 * 3)).status_code == 200
         assert (await ask(client, "192.0.2.1")).status_code == 429
 
 
 async def test_questions_are_judged_next_to_the_event_loop(
-    protocol: ProtocolCatalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop goes on while the first request is judged: it refuses requests without room."""
     before = hits("validations_waiting")
@@ -311,7 +365,7 @@ async def test_questions_are_judged_next_to_the_event_loop(
         return judge(*question)
 
     monkeypatch.setattr(validation, "judge", slow)
-    async with limited(protocol, ValidationLimit(1000)) as client:
+    async with limited(catalog, ValidationLimit(1000)) as client:
         asked = [asyncio.create_task(ask(client, "192.0.2.1")) for _ in range(20)]
         await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         may_end.set()

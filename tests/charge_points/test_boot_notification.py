@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 import pytest
 
-from app.charge_points.handlers.boot_notification import BootServices, handle
+from app.charge_points.handlers.boot_notification import BootServices, handle, retry_interval_s
 from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
 from app.clock import SystemClock
@@ -67,3 +67,11 @@ async def test_a_boot_that_could_not_be_recorded_is_one_when_it_comes_again(
     # Another one on the same connection was triggered.
     await handle(boots.services(), connection, BOOT)
     assert boots.over == told
+
+
+def test_a_fleet_that_is_not_accepted_does_not_come_back_together() -> None:
+    intervals = [retry_interval_s(f"RDAM-{number:05}") for number in range(3_100)]
+    assert (min(intervals), max(intervals)) == (60, 90)
+    # A hundred of 3100 in each second would be an even spread.
+    assert max(intervals.count(seconds) for seconds in range(60, 91)) < 150
+    assert retry_interval_s("RDAM-00001") == intervals[1]

@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from app.charge_points import login_batcher as module
 from app.charge_points.records import BootFacts, ChargePointRecord, LastSeen, LoginLookup
 from app.charge_points.store import ChargePointStore
 from app.errors import StoreUnavailable
 from app.types import TenantId
+from tests.support.engines import execute
 from tests.support.store import NOW, ChargePointRecords, RecordsMaker
 
 _HOUR = timedelta(hours=1)
@@ -142,6 +144,8 @@ async def test_a_database_that_is_too_slow_is_said_to_be_unavailable(
 
 
 class _EndedConnection:
+    in_each_transaction = ""
+
     async def fetch(self, *arguments: Any) -> list[Any]:
         raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
 
@@ -176,3 +180,36 @@ async def test_a_database_that_restarts_is_found_again(records: ChargePointRecor
         )
         assert ended.scalars().all() == [True]
     assert (await batcher.find(slug, "CP-1")).login is not None
+
+
+_DEADLOCKS = """
+    create sequence {tries};
+    create function {tries}() returns trigger language plpgsql as $$
+        begin
+            -- A sequence counts also what is rolled back.
+            if nextval('{tries}') <= {count} then
+                raise exception 'deadlock detected' using errcode = '40P01';
+            end if;
+            return new;
+        end $$;
+    create trigger {tries} before update on charge_points for each row execute function {tries}();
+"""
+
+
+@pytest.mark.parametrize(("count", "logs_in"), [(3, True), (6, False)])
+async def test_a_deadlock_is_tried_again_and_then_told_as_what_it_is(
+    records: ChargePointRecords, database_url: str, count: int, logs_in: bool
+) -> None:
+    batcher, tenant = records.storage.login_batcher, records.tenant.id
+    await execute(database_url, _DEADLOCKS.format(tries=f"tries_{count}", count=count))
+    try:
+        with capture_logs() as logs:
+            if logs_in:
+                assert await batcher.next_epoch(tenant, records.record.id, NOW) == 1
+            else:
+                with pytest.raises(StoreUnavailable, match="Other changes of the same rows"):
+                    await batcher.next_epoch(tenant, records.record.id, NOW)
+    finally:
+        await execute(database_url, f"drop trigger tries_{count} on charge_points")
+    conflicts = [record["error"] for record in logs if record["event"] == "login_batch_conflict"]
+    assert conflicts == ["deadlock detected"] * min(count, 5)

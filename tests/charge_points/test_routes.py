@@ -2,6 +2,8 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from msgspec.structs import replace
@@ -9,16 +11,19 @@ from msgspec.structs import replace
 from app.charge_points.credentials import Credentials, key_bytes
 from app.charge_points.records import BootFacts, StatusReport
 from app.charge_points.store import ChargePointStore
+from app.errors import NoSuchChargePoint
 from app.live.envelopes import EvictEnvelope
 from app.tenants.records import TenantRecord
 from app.transactions.records import TransactionStop
 from app.transactions.store.reading import TransactionStore
 from app.types import ChargePointId
 from tests.support.api import NOW, Api
+from tests.support.operations import resolved
+from tests.support.scripted_commands import ScriptedCommands
 from tests.support.statuses import record_status
 
 PATH = "/v1/charge-points"
-CLEARING = ("delete", f"{PATH}/{{identity}}/charging-profiles")
+CREATING = ("put", f"{PATH}/{{identity}}")
 
 
 async def test_creation_shows_a_credential_that_logs_in(api: Api, operator: TenantRecord, token: str) -> None:
@@ -239,20 +244,35 @@ async def test_connectors_are_shown(api: Api, operator: TenantRecord, token: str
     assert (missing.status_code, missing.json()["field"]) == (404, "connector_id")
 
 
-async def test_an_unknown_charge_point_is_named_in_one_form_everywhere(api: Api, token: str) -> None:
+def _any_value_of(schema: dict[str, Any]) -> str:
+    if schema.get("format") == "uuid":
+        return str(UUID(int=1))
+    return "0" * 32 if "32" in schema.get("pattern", "") else "1"
+
+
+async def test_an_unknown_charge_point_is_named_in_one_form_everywhere(
+    api: Api, token: str, scripted: ScriptedCommands
+) -> None:
+    scripted.outcome = NoSuchChargePoint("NOPE")
     tried = 0
-    for path, operations in api.app.openapi()["paths"].items():
+    document = api.app.openapi()
+    for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            issues_a_command = "/commands/" in path or (method, path) == CLEARING
-            if "{identity}" not in path or issues_a_command:
+            if "{identity}" not in path or (method, path) == CREATING:
                 continue
-            filled = path.replace("{identity}", "NOPE").replace("{connector_id}", "1")
+            filled = path.replace("{identity}", "NOPE")
+            for found in operation["parameters"]:
+                parameter = resolved(document, found)
+                filled = filled.replace(f"{{{parameter['name']}}}", _any_value_of(parameter["schema"]))
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             if "charging_profile_id" in body.get("example", {}):
                 # The stored profile is looked for first.
                 continue
             answer = await api.call(method.upper(), filled, token, json=body.get("example"))
-            assert (answer.status_code, answer.json().get("field")) == (404, "identity"), (method, path)
-            assert answer.json()["detail"] == "There is no charge point 'NOPE'.", path
+            assert answer.status_code == 404, (method, path, answer.text)
+            # A thing of a charge point may be looked for by its own name.
+            if answer.json()["field"] != path.rpartition("{")[2].partition("}")[0]:
+                assert answer.json()["field"] == "identity", (method, path)
+                assert answer.json()["detail"] == "There is no charge point 'NOPE'.", path
             tried += 1
     assert tried > 10

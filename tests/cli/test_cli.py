@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from app.cli.help_groups import HEADINGS
 from app.server.embedded.account import ownership
 from tests.support.processes import PEPPER, TIMEOUT_S, command, environment, gone, serving, until
 
@@ -110,6 +111,25 @@ BENCH = ["bench", "ws://127.0.0.1:9/ocpp/demo"]
             id="bench without tenant",
         ),
         pytest.param(["tenant", "create", "De Mo"], {}, "SLUG", id="no slug"),
+        pytest.param(
+            ["serve"],
+            {"STATIONMASTER_PROT": "1"},
+            "STATIONMASTER_PROT is not a setting; did you mean STATIONMASTER_PORT?",
+            id="misspelt variable",
+        ),
+        pytest.param(
+            ["key", "create", "--tenant", "demo", "--scopes", "metrics"],
+            {},
+            "--admin",
+            id="no scope of a tenant",
+        ),
+        pytest.param(["key", "list"], {}, "--tenant", id="keys without an owner"),
+        pytest.param(
+            ["serve"],
+            {"STATIONMASTER_TRACING_RATIO": "2"},
+            "STATIONMASTER_TRACING_RATIO",
+            id="more traces than there are",
+        ),
     ],
 )
 def test_what_the_caller_got_wrong_is_named_in_one_line(
@@ -134,7 +154,7 @@ def test_a_data_directory_that_cannot_be_used_is_named(
 ) -> None:
     (tmp_path / "file").write_text("")
     env = environment(tmp_path / below, STATIONMASTER_CREDENTIAL_PEPPER=pepper)
-    result = command("tenant", "list", env=env)
+    result = command("init", env=env)
     assert result.returncode == 2
     assert result.stderr == f"stationmaster: STATIONMASTER_DATA_DIRECTORY: {tmp_path / below} {problem}\n"
 
@@ -151,24 +171,84 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, f"stationmaster {version('stationmaster')}\n")
 
 
-def test_an_unknown_variable_is_one_warning_with_the_nearest_setting(tmp_path: Path) -> None:
-    variables = {"STATIONMASTER_PROT": "1", "STATIONMASTER_API_KEY": "x", "STATIONMASTER_LOAD": "x"}
+def test_a_variable_that_is_no_setting_and_looks_like_none_is_one_warning(tmp_path: Path) -> None:
+    """Kubernetes makes such variables for a service that is called stationmaster."""
+    variables = {"STATIONMASTER_PORT_8080_TCP": "x", "STATIONMASTER_API_KEY": "x", "STATIONMASTER_LOAD": "x"}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = command("serve", "--port", port, env=environment(tmp_path, **variables))
     warning, _ = result.stderr.splitlines()
-    found = json.loads(warning)
-    assert (found["variable"], found["did_you_mean"]) == ("STATIONMASTER_PROT", "STATIONMASTER_PORT")
+    assert json.loads(warning)["variable"] == "STATIONMASTER_PORT_8080_TCP"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("tenant", "create", "north"), ("tenant", "list"), ("key", "list", "--admin"), ("migrate-db",)],
+)
+def test_a_command_in_a_folder_without_data_says_so_and_makes_none(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    place = tmp_path / "data"
+    result = command(*arguments, env=environment(place))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"stationmaster: there is no data in {place} (STATIONMASTER_DATA_DIRECTORY): go to the folder in "
+        "which the server runs, or make a new database by `stationmaster init`\n"
+    )
+    assert not place.exists()
 
 
 @pytest.mark.slow
-def test_a_command_that_makes_a_new_data_directory_says_so(data_directory: Path) -> None:
+def test_init_makes_a_database_for_the_commands_that_follow(data_directory: Path) -> None:
     env = environment(data_directory / "data")
-    first = command("tenant", "create", "north", env=env)
-    assert first.returncode == 0, first.stderr
-    made = f"made a new data directory with an empty database: {data_directory / 'data'}"
-    assert f"stationmaster: {made} (STATIONMASTER_DATA_DIRECTORY)\n" in first.stderr
-    assert "new data directory" not in command("tenant", "list", env=env).stderr
+    made = command("init", env=env)
+    assert (made.returncode, made.stdout) == (0, f"There is a database in {data_directory / 'data'}.\n")
+    assert command("tenant", "create", "north", env=env).returncode == 0
+    assert command("tenant", "list", env=env).stdout == "north\tnorth\n"
+
+
+@pytest.mark.slow
+def test_the_keys_of_a_tenant_are_listed_and_revoked(server_environment: dict[str, str]) -> None:
+    env = server_environment
+    assert command("tenant", "create", "keyring", env=env).returncode == 0
+    token = command("key", "create", "--tenant", "keyring", "--name", "billing", env=env).stdout.strip()
+    prefix = token.split("_")[1]
+    assert command("key", "list", "--tenant", "keyring", env=env).stdout == (
+        f"{prefix}\tbilling\tread,command,write\tvalid\tnever used\n"
+    )
+    assert command("key", "list", "--admin", env=env).stdout == ""
+    for _ in range(2):
+        revoked = command("key", "revoke", prefix, env=env)
+        assert (revoked.returncode, revoked.stdout) == (0, f"Key {prefix} (billing) is revoked.\n")
+    assert "\trevoked\t" in command("key", "list", "--tenant", "keyring", env=env).stdout
+    unknown = command("key", "revoke", "nosuch", env=env)
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        "stationmaster: There is no key with the prefix 'nosuch'.\n",
+    )
+
+
+def test_the_tab_key_completes_commands_and_options(tmp_path: Path) -> None:
+    def completed(line: str) -> str:
+        variables = {"_STATIONMASTER_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "1"}
+        env = environment(tmp_path, **variables)
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("stationmaster"))],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    assert completed("stationmaster ba").split() == ["backup"]
+    assert completed("stationmaster sim").split() == ["simulate", "simulate-site"]
+
+
+def test_each_command_of_the_help_has_a_heading(tmp_path: Path) -> None:
+    shown = command("--help", env=environment(tmp_path)).stdout
+    places = [shown.index(f"\n{heading}:\n") for heading in HEADINGS]
+    assert places == sorted(places)
+    assert shown.index("\n  First steps:\n") > places[-1]
 
 
 def test_a_second_demo_on_the_same_data_is_refused(tmp_path: Path) -> None:
@@ -235,7 +315,7 @@ def test_what_the_database_server_says_is_passed_on(server_environment: dict[str
 def test_help_and_no_arguments_explain_the_commands(tmp_path: Path) -> None:
     result = command("--help", env=environment(tmp_path))
     assert result.returncode == 0
-    for name in ("serve", "demo", "simulate", "tenant", "key", "migrate-db"):
+    for name in ("serve", "demo", "init", "simulate", "tenant", "key", "migrate-db", "backup", "restore"):
         assert name in result.stdout
 
 
@@ -243,7 +323,7 @@ def test_help_and_no_arguments_explain_the_commands(tmp_path: Path) -> None:
 def test_a_tenant_and_its_key_are_made_and_open_the_api(server_environment: dict[str, str]) -> None:
     env = server_environment
     assert command("tenant", "create", "north", "--name", "North", env=env).returncode == 0
-    assert command("tenant", "list", env=env).stdout == "north\tNorth\n"
+    assert "north\tNorth" in command("tenant", "list", env=env).stdout.splitlines()
     again = command("tenant", "create", "north", env=env)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     made = command("key", "create", "--tenant", "north", env=env)

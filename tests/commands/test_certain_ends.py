@@ -25,7 +25,7 @@ async def test_what_a_living_worker_has_lost_ends_although_redis_does_not_say_wh
     await received(charger)
     await charger.reported()
     for command in (sent, queued):
-        cluster.b.owner._owned.end(CommandId(str(command.id)))
+        cluster.b.owner._owned.end(CommandId(str(command.id)), "accepted")
     assert cluster.b.presence.alive_workers() is None
     ends = []
     for _ in range(8):

@@ -12,10 +12,10 @@ from app.charge_points.handlers.authorization_key import PENDING_CREDENTIAL_LIFE
 from app.charge_points.store import ChargePointStore
 from app.commands.records import CommandRecord
 from app.commands.rules import REDACTED, UNREADABLE_ANSWER, Outcome, has_effects
+from app.composition import command_effects
 from app.database.unit_of_work import TenantWork
 from app.errors import Conflict
 from app.live.keys import ChargePointKeys
-from app.main import command_effects
 from app.ocpp import messages_of
 from app.settings import Settings
 from tests.support.cluster import Cluster
@@ -209,7 +209,7 @@ class _TouchedError(Exception):
 async def test_an_end_with_effects_is_known_before_it_is_recorded(
     cluster: Cluster, settings: Settings, message: dict[str, Any], with_profile: bool
 ) -> None:
-    payload, result = message["examples"]["request"], message["examples"]["response"]
+    payload, result = dict(message["examples"]["request"]), message["examples"]["response"]
     payload.pop("chargingProfile", None)
     if with_profile:
         payload["chargingProfile"] = {}
@@ -248,3 +248,16 @@ async def test_whether_a_command_has_effects_is_stored_with_it(
     command = await cluster.issue(cluster.a, charger, message["action"], json.dumps(payload))
     known = has_effects(command_effects(settings).triggers, command.action, command.payload)
     assert (await cluster.command(command.id)).has_effects is known
+
+
+async def test_ended_connections_are_not_kept_for_a_day(cluster: Cluster) -> None:
+    charger = await cluster.charger(cluster.b)
+    payload = '{"connectorId":1,"type":"Operative"}'
+    await cluster.end(cluster.a, await cluster.issue(cluster.a, charger, "ChangeAvailability", payload))
+    owner = cluster.b.waiting._owner
+    assert len(owner._awaited) == 1
+    await charger.disconnect()
+    for _ in range(2):
+        await owner._tick()
+        cluster.clock.advance(61)
+    assert len(owner._awaited) == 0

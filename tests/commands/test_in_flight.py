@@ -82,7 +82,7 @@ def test_it_is_remembered_until_its_deadline_and_no_longer() -> None:
     for number in range(10):
         owned.admit(CommandId(str(number)), 300.0 + number, 0.0)
     owned.admit(CommandId("x"), 900.0, 305.0)
-    assert list(owned._seen) == ["5", "6", "7", "8", "9", "x"]
+    assert [command_id for command_id, _ in owned._seen] == ["5", "6", "7", "8", "9", "x"]
 
 
 def test_only_what_was_not_sent_is_overdue() -> None:
@@ -93,7 +93,7 @@ def test_only_what_was_not_sent_is_overdue() -> None:
     assert owned.unsent() == [waiting]
     assert owned.overdue(1300.0) == []
     assert owned.overdue(1300.1) == [waiting]
-    owned.end(CommandId("1"))
+    owned.end(CommandId("1"), "accepted")
     assert owned.overdue(1300.1) == owned.unsent() == []
 
 

@@ -2,16 +2,19 @@
 
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import pytest
 
-from app.commands.records import CommandRecord, SentFacts
+from app.commands.expected_effects import EXPECTED
+from app.commands.records import CommandRecord, CommandState, SentFacts
+from app.commands.schemas import STATE_TEXTS
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import Conflict, FieldViolation, InvalidInput, NotFound, TooManyRequests, Unavailable
 from app.tenants.records import TenantRecord
 from tests.support.api import NOW, Api
+from tests.support.operations import resolved
 from tests.support.scripted_commands import ScriptedCommands
 
 PATH = "/v1/charge-points/RDAM-1/commands/Reset"
@@ -204,3 +207,53 @@ async def test_a_command_is_taken_back_or_not(
     assert (response.status_code, response.json()["state"]) == (200, "cancelled")
     scripted.final = Conflict("The command was sent.")
     assert (await api.call("POST", path, token)).status_code == 409
+
+
+async def test_a_command_for_later_reaches_the_domain_as_it_was_asked(
+    api: Api, token: str, scripted: ScriptedCommands, queued: CommandRecord
+) -> None:
+    waiting = replace(queued, state="waiting", when_offline="queue", result={"status": "UnlockFailed"})
+    scripted.outcome = waiting
+    later = "2026-06-01T00:00:00Z"
+    path = f"{PATH}?when_offline=queue&expires_in=600&not_before={later}"
+    response = await api.call("POST", path, token, json={"type": "Soft"})
+    assert (response.status_code, response.json()["state"]) == (202, "waiting")
+    assert (response.json()["when_offline"], response.json()["status"]) == ("queue", "UnlockFailed")
+    asked = scripted.requests[0]
+    assert (asked.when_offline, asked.expires_in_s, asked.expires_at) == ("queue", 600, None)
+    assert asked.not_before is not None
+    assert asked.not_before.isoformat() == "2026-06-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("when_offline=later", "when_offline"),
+        ("expires_in=0", "expires_in"),
+        ("expires_at=tomorrow", "expires_at"),
+        ("not_before=1", "not_before"),
+        ("surplus=1", "surplus"),
+    ],
+)
+async def test_a_query_that_cannot_be_read_names_its_parameter(
+    api: Api, token: str, scripted: ScriptedCommands, query: str, field: str
+) -> None:
+    response = await api.call("POST", f"{PATH}?{query}", token, json={"type": "Soft"})
+    assert (response.status_code, response.json()["field"]) == (422, field)
+    assert scripted.issued == []
+
+
+async def test_openapi_says_what_each_command_leads_to(api: Api) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    path = document["paths"]["/v1/charge-points/{identity}/commands/Reset"]["post"]
+    assert EXPECTED["Reset"].text in path["description"]
+    assert "`no_effect` is noted 900 s after its end." in path["description"]
+    names = {resolved(document, parameter)["name"] for parameter in path["parameters"]}
+    assert {"when_offline", "not_before"} <= names
+    assert "charging_profile_id" not in names
+    start = document["paths"]["/v1/charge-points/{identity}/commands/RemoteStartTransaction"]["post"]
+    names = {resolved(document, parameter)["name"] for parameter in start["parameters"]}
+    assert "charging_profile_id" in names
+    state = document["components"]["schemas"]["Command"]["properties"]["state"]
+    assert [name for name in STATE_TEXTS if f"`{name}`: " not in state["description"]] == []
+    assert set(get_args(CommandState)) == STATE_TEXTS.keys()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from app.commands import owner as command_owner
+from app.commands import endings
 from app.commands.records import SentFacts
 from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.errors import StoreUnavailable, Unavailable
@@ -178,7 +178,7 @@ async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     charger = await cluster.charger(cluster.b)
-    owner = cluster.b.owner
+    owner = cluster.b.owner.endings
     record, failures = owner._record_end, iter(range(3))
 
     async def fail_three_times(ending: Any) -> None:
@@ -187,7 +187,7 @@ async def test_a_result_during_an_outage_of_the_database_is_recorded_afterwards(
         await record(ending)
 
     monkeypatch.setattr(owner, "_record_end", fail_three_times)
-    monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
+    monkeypatch.setattr(endings, "_RETRY_S", 0.0)
     command = await cluster.issue(cluster.a, charger)
     assert (await cluster.end(cluster.a, command)).state == "accepted"
 
@@ -237,7 +237,7 @@ async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     charger = await cluster.charger(cluster.b)
-    record, is_lost = cluster.b.owner._record_end, [True]
+    record, is_lost = cluster.b.owner.endings._record_end, [True]
 
     async def lose_once(ending: Any) -> None:
         await record(ending)
@@ -245,8 +245,8 @@ async def test_an_end_whose_confirmation_was_lost_is_no_late_answer(
             is_lost.clear()
             raise StoreUnavailable
 
-    monkeypatch.setattr(cluster.b.owner, "_record_end", lose_once)
-    monkeypatch.setattr(command_owner, "_RETRY_S", 0.0)
+    monkeypatch.setattr(cluster.b.owner.endings, "_record_end", lose_once)
+    monkeypatch.setattr(endings, "_RETRY_S", 0.0)
     payload = RESET if action == "Reset" else "{}"
     command = await cluster.issue(cluster.a, charger, action, payload, wait_s=20)
     await charger.reported()

@@ -228,7 +228,7 @@ def test_equal_requests_have_equal_digests_and_others_do_not() -> None:
 def test_every_state_is_reached_and_only_open_ones_are_left() -> None:
     states = set(get_args(CommandState))
     assert set().union(*TRANSITIONS.values()) == states
-    assert OPEN_COMMAND_STATES == ("queued", "sent")
+    assert OPEN_COMMAND_STATES == ("waiting", "queued", "sent")
     assert all(actors for targets in TRANSITIONS.values() for actors in targets.values())
 
 

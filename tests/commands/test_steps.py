@@ -12,7 +12,7 @@ import pytest
 from app.commands.records import NewCommand, SentFacts, SessionOwner
 from app.commands.rules import has_effects
 from app.commands.store.commands import CommandSteps, CommandStore, End, Recorded, read_command
-from app.main import command_effects
+from app.composition import command_effects
 from app.ocpp import messages_of
 from app.settings import Settings
 from app.types import TenantId
@@ -189,7 +189,6 @@ _PROFILE: dict[str, Any] = {"idTag": "T", "chargingProfile": {}}
 async def test_by_itself_ends_only_what_changes_nothing_else(
     records: ChargePointRecords, settings: Settings, action: str
 ) -> None:
-    effects = {"ChangeConfiguration", "GetConfiguration", "SetChargingProfile", "ClearChargingProfile"}
     triggers = command_effects(settings).triggers
     command, start = (
         new_command(
@@ -199,10 +198,31 @@ async def test_by_itself_ends_only_what_changes_nothing_else(
     )
     steps = CommandSteps(records.storage.command_steps.rows, TenantId(records.tenant.id))
     for each, alone in (
-        (command, action not in effects),
-        (start, action not in effects | {"RemoteStartTransaction"}),
+        (command, not has_effects(triggers, action, {"type": "Soft"})),
+        (start, not has_effects(triggers, action, _PROFILE)),
     ):
         await record(steps, each)
         ended = await steps.finish(each.id, End("accepted"), NOW, only_without_effects=True)
         assert (ended is not None) is alone
         assert (await steps.finish(each.id, End("accepted"), NOW) is None) is alone
+
+
+async def test_a_command_that_gives_way_is_recorded_while_no_other_is_under_way(
+    records: ChargePointRecords,
+) -> None:
+    async with steps_of(records, "alone") as steps:
+
+        async def is_recorded(command: NewCommand, *, gives_way: bool = True) -> bool:
+            found = await steps.record(command, refusing=[], queue_limit=9, gives_way=gives_way)
+            return found is not None and found.command is not None
+
+        operators, own = new_command(records), new_command(records)
+        assert await is_recorded(operators, gives_way=False)
+        assert not await is_recorded(own)
+        assert await steps.sent(operators.id, SentFacts("w1", 7, NOW))
+        assert not await is_recorded(own)
+        assert await steps.finish(operators.id, End("accepted"), NOW) is not None
+        assert await is_recorded(own)
+        assert not await is_recorded(new_command(records))
+        # An operator's command is not refused because of it.
+        assert await is_recorded(new_command(records), gives_way=False)

@@ -10,7 +10,7 @@ import pytest
 
 from app.commands.records import CommandFilter, CommandState, LostCommand, RemoteStart
 from app.commands.rules import AWAITS_EFFECT, UNREADABLE_ANSWER
-from app.commands.store.commands import CommandStore
+from app.commands.store.commands import CommandSteps, CommandStore, End
 from app.commands.store.effects import find_remote_starts
 from app.commands.store.reaper import LostCommandStore
 from app.database.prepared import Connection
@@ -95,6 +95,17 @@ _UNREADABLE = {"code": UNREADABLE_ANSWER, "description": ""}
         ({"state": "call_error", "error": _UNREADABLE}, True),
         ({"state": "call_error", "error": {"code": "NotSupported", "description": ""}}, False),
         *(({"state": state}, False) for state in ("rejected", "offline", "cancelled")),
+        # The answer came too late, and says no.
+        *(
+            ({"state": state, "late_result": {"state": "rejected", "result": {}, "error": None}}, False)
+            for state in ("timed_out", "connection_lost", "expired")
+        ),
+        (
+            {"state": "timed_out", "late_result": {"state": "call_error", "error": {"code": "NotSupported"}}},
+            False,
+        ),
+        ({"state": "timed_out", "late_result": {"state": "call_error", "error": _UNREADABLE}}, True),
+        ({"state": "timed_out", "late_result": {"state": "accepted", "result": {}, "error": None}}, True),
     ],
 )
 async def test_a_remote_start_that_was_not_refused_awaits_its_transaction(
@@ -123,15 +134,30 @@ async def driver_connection(database_url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def test_a_remote_start_without_effect_is_noted(records: ChargePointRecords) -> None:
-    fields: dict[str, Any] = {"action": "RemoteStartTransaction", "state": "accepted"}
-    old = make_command(records, finished_at=NOW - timedelta(seconds=301), **fields)
-    new = make_command(records, finished_at=NOW - timedelta(seconds=299), **fields)
+async def test_an_effect_that_is_overdue_is_noted(records: ChargePointRecords) -> None:
+    fields: dict[str, Any] = {"action": "RemoteStartTransaction", "state": "queued"}
+    windows = '{"RemoteStartTransaction": 300}'
+    made = [make_command(records, **fields) for _ in range(4)]
+    reset = make_command(records, action="Reset", state="queued")
+    ends = [
+        End("accepted", by="owner", windows=windows),
+        End("rejected", by="owner", windows=windows),
+        End("call_error", error={"code": UNREADABLE_ANSWER}, by="owner", windows=windows),
+    ]
     async with records.database.tenant(records.tenant.id) as work:
-        for command in (old, new):
+        for command in (*made, reset):
             await put_command(work, command)
-    async with records.database.platform() as platform:
-        assert await LostCommandStore(platform).note_no_effect(NOW, 300) == 1
-    async with records.database.tenant(records.tenant.id) as work:
-        effects = [await CommandStore(work).get(command.id) for command in (old, new)]
-    assert [effect and effect.effect for effect in effects] == [{"observed": "none"}, None]
+        for command, end in zip((*made[:3], reset), (*ends, ends[0]), strict=True):
+            await CommandSteps(work.rows, work.tenant_id).finish(command.id, end, NOW)
+
+    async def observed(seconds: float, actions: list[str]) -> list[Any]:
+        async with records.database.platform() as platform:
+            await LostCommandStore(platform).note_no_effect(NOW + timedelta(seconds=seconds), actions)
+        async with records.database.tenant(records.tenant.id) as work:
+            found = [await CommandStore(work).get(command.id) for command in (*made, reset)]
+        return [one and one.effect for one in found]
+
+    nothing = {"observed": "no_effect"}
+    assert await observed(299, ["RemoteStartTransaction"]) == [None] * 5
+    assert await observed(301, ["Reset"]) == [None] * 5
+    assert await observed(301, ["RemoteStartTransaction"]) == [nothing, None, nothing, None, None]

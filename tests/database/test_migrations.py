@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.commands.rules import has_effects
-from app.database.database import engine_url
+from app.composition import command_effects
+from app.database.database import driver_arguments
 from app.database.migrations import configuration
-from app.main import command_effects
 from app.ocpp import messages_of
 from app.server.migration import MigrationError, bring_up_to_date
 from app.settings import Settings
@@ -35,7 +35,9 @@ async def old_url(database_url: str) -> AsyncIterator[str]:
 
 
 async def _go_to(url: str, revision: str, way: Any) -> None:
-    engine = create_async_engine(engine_url(url), poolclass=NullPool)
+    engine = create_async_engine(
+        "postgresql+asyncpg://", connect_args=driver_arguments(url, "test"), poolclass=NullPool
+    )
 
     def work(connection: Connection) -> None:
         way(configuration(connection), revision)
@@ -75,6 +77,29 @@ async def test_frames_become_runs_and_frames_again(old_url: str) -> None:
     await connection.close()
 
 
+@pytest.mark.slow
+async def test_tags_of_contracts_lose_the_hyphens_of_their_keys(old_url: str) -> None:
+    await _go_to(old_url, "0036", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute("insert into tenants (slug, name, created_at) values ('a', 'A', now())")
+    keys = ("de-8aa-ca2b3c4d5-n", "de-8aa-cb2b3c4d5-n", "de8aacb2b3c4d5n", "ab-12", "de-8aa-c1-n")
+    for key in keys:
+        await connection.execute(
+            """
+            insert into id_tags (tenant_id, id_tag, id_tag_key, status, created_at, updated_at)
+            values ((select id from tenants), $1, $1, 'Accepted', now(), now())
+            """,
+            key,
+        )
+    await _go_to(old_url, "0037", command.upgrade)
+    rows = await connection.fetch("select id_tag, id_tag_key from id_tags")
+    stored = {row["id_tag"]: row["id_tag_key"] for row in rows}
+    # The tenant has the second one in both spellings: they stay apart.
+    assert stored == {key: key for key in keys} | {keys[0]: "de8aaca2b3c4d5n"}
+    await _go_to(old_url, "0036", command.downgrade)
+    await connection.close()
+
+
 async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str) -> None:
     await _go_to(old_url, "0006", command.upgrade)
     connection = await asyncpg.connect(old_url)
@@ -101,7 +126,8 @@ async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str)
                     state,
                 )
     before = await connection.fetch("select * from commands order by id")
-    await _go_to(old_url, "0007", command.upgrade)
+    # Effects that came later mark their open commands, too.
+    await _go_to(old_url, "head", command.upgrade)
     effects = command_effects(Settings(credential_pepper="pepper"))
     rows = await connection.fetch("select action, payload, state, has_effects from commands")
     assert len(rows) == 6 * len(messages)
@@ -113,12 +139,38 @@ async def test_open_commands_get_to_know_whether_they_have_effects(old_url: str)
     await connection.close()
 
 
+async def test_open_commands_make_firmware_jobs_from_now_on(old_url: str) -> None:
+    await _go_to(old_url, "0020", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute(
+        """
+        insert into tenants (slug, name, created_at) values ('t', 'T', now());
+        insert into charge_points (tenant_id, identity, registration_status, created_at, updated_at)
+            values (1, 'CP-1', 'Accepted', now(), now());
+        insert into commands (id, tenant_id, charge_point_id, action, payload, state, created_at, deadline_at,
+            timeout_s, issued_by)
+        select gen_random_uuid(), 1, id, action, '{}', state, now(), now(), 30, 'test' from charge_points,
+            unnest(array['UpdateFirmware', 'SignedUpdateFirmware', 'Reset']) as action,
+            unnest(array['queued', 'sent', 'accepted']) as state
+        """
+    )
+    await _go_to(old_url, "0025", command.upgrade)
+    rows = await connection.fetch("select action, state, has_effects from commands")
+    assert len(rows) == 9
+    for row in rows:
+        expected = row["action"].endswith("UpdateFirmware") and row["state"] != "accepted"
+        assert row["has_effects"] is expected
+    await _go_to(old_url, "0020", command.downgrade)
+    assert await connection.fetchval("select count(*) from commands") == 9
+    await connection.close()
+
+
 async def test_a_database_of_a_newer_version_is_left_alone(old_url: str) -> None:
     connection = await asyncpg.connect(old_url)
     await connection.execute("create table alembic_version (version_num varchar(32) primary key)")
     await connection.execute("insert into alembic_version values ('9999')")
     with pytest.raises(MigrationError, match=r"DATABASE_URL: .* newer version"):
-        await bring_up_to_date(old_url)
+        await bring_up_to_date(old_url, "pepper of the tests")
     tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
     assert [table["tablename"] for table in tables] == ["alembic_version"]
     await connection.close()
@@ -166,4 +218,44 @@ async def test_keys_by_tenant_keep_every_row_and_go_on_counting(old_url: str) ->
     await _go_to(old_url, "0007", command.downgrade)
     assert await _rows_of(connection) == before
     assert await connection.fetchval("select nextval('transaction_id_seq')") == 10
+    await connection.close()
+
+
+async def test_remote_starts_without_effect_get_a_time_for_it(old_url: str) -> None:
+    await _go_to(old_url, "0020", command.upgrade)
+    connection = await asyncpg.connect(old_url)
+    await connection.execute(
+        """
+        insert into tenants (id, slug, name, strict_protocol, default_registration, created_at)
+            overriding system value values (1, 'a', 'a', false, 'Accepted', now());
+        insert into charge_points (id, tenant_id, identity, registration_status, no_credential, epoch,
+                created_at, updated_at)
+            overriding system value values (1, 1, 'CP', 'Accepted', false, 0, now(), now());
+        insert into commands (tenant_id, id, charge_point_id, action, payload, state, created_at,
+            deadline_at, finished_at, timeout_s, issued_by, effect)
+        select 1, gen_random_uuid(), 1, action, '{}', 'accepted', '2026-05-01Z', '2026-05-01Z',
+            finished_at, 30, 'test', effect::jsonb
+        from (values
+            ('RemoteStartTransaction', '2026-05-01Z'::timestamptz, null),
+            ('RemoteStopTransaction', '2026-05-01Z', null),
+            ('RemoteStartTransaction', null, null),
+            ('RemoteStartTransaction', '2026-05-01Z', '{"observed": "none"}'),
+            ('Reset', '2026-05-01Z', null)
+        ) as old (action, finished_at, effect)
+        """
+    )
+    await _go_to(old_url, "0022", command.upgrade)
+    rows = await connection.fetch(
+        "select action, effect_due_at::date::text from commands where effect_due_at is not null order by 1"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("RemoteStartTransaction", "2026-05-01"),
+        ("RemoteStopTransaction", "2026-05-02"),
+    ]
+    effects = await connection.fetch("select effect ->> 'observed' from commands where effect is not null")
+    assert [row[0] for row in effects] == ["no_effect"]
+    await connection.execute("update commands set state = 'waiting' where action = 'Reset'")
+    await _go_to(old_url, "0020", command.downgrade)
+    states = await connection.fetch("select state from commands where action = 'Reset'")
+    assert [row["state"] for row in states] == ["cancelled"]
     await connection.close()

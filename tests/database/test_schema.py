@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.database.database import engine_url
+from app.database.database import driver_arguments
 from app.database.migrations import migrate
 from app.database.partitions import PARTITIONED
 from app.database.schema import collect_tables
@@ -25,7 +25,7 @@ def _is_no_partition(name: str | None, kind: str, parents: Any) -> bool:
 
 
 async def test_migrations_build_the_declared_tables(database_url: str) -> None:
-    engine = create_async_engine(engine_url(database_url))
+    engine = create_async_engine("postgresql+asyncpg://", connect_args=driver_arguments(database_url, "test"))
     async with engine.connect() as connection:
         differences = await connection.run_sync(_differences)
     await engine.dispose()

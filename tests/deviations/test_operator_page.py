@@ -10,11 +10,11 @@ from app.deviations.records import Family, Severity
 from app.deviations.rules import LEAST_CALLS, WEIGHTS
 from app.deviations.store import SOFTWARE_OF_CHARGE_POINT, SOFTWARE_OF_TENANT
 from tests.deviations.counting import STATUS
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.gateway import GatewayServer
 from tests.support.operator_page import OperatorPage
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 TEXT = OperatorPage("deviations.md").text
 

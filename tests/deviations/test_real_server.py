@@ -12,11 +12,11 @@ from app.deviations.records import DeviationEntry, Family
 from app.main import create_app
 from app.transactions import tables
 from tests.deviations.counting import STATUS, counted
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.gateway import KEY, GatewayServer, serve
 from tests.support.raw_client import RawClient
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 TRANSACTIONS = [entry for entry in entries_of(Family.TRANSACTIONS) if entry.example]
 

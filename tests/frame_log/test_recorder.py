@@ -90,6 +90,18 @@ async def test_frames_are_read_the_newest_first(
         assert await FrameStore(work).page(records.record.id, 1, after) == found[1:2]
 
 
+async def test_a_message_id_finds_a_call_and_its_answer(
+    records: ChargePointRecords, frame_log: FrameLog
+) -> None:
+    texts = ['[2,"a.c","Heartbeat",{}]', ' [ 3 , "a.c" ,{}]', '[2,"abc","X",{"y":"a.c"}]', "[3,7,{}]"]
+    for text in texts:
+        _record(frame_log, records, text, "out")
+    await frame_log.flush()
+    assert {frame.text for frame in await _frames(records, message_id="a.c")} == set(texts[:2])
+    assert [frame.text for frame in await _frames(records, message_id="7")] == texts[3:]
+    assert await _frames(records, message_id=".*") == []
+
+
 async def test_frames_that_were_kept_together_are_read_one_by_one(
     records: ChargePointRecords, frame_log: FrameLog
 ) -> None:

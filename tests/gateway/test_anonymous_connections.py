@@ -55,8 +55,11 @@ async def answer_the_body(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any = answer_all, **limits: Any) -> AsyncIterator[int]:
-    anonymous = AnonymousConnections(AnonymousLimits(**limits))
+async def serving(
+    app: Any = answer_all, anonymous: AnonymousConnections | None = None, **limits: Any
+) -> AsyncIterator[int]:
+    if anonymous is None:
+        anonymous = AnonymousConnections(AnonymousLimits(**limits))
     http = partial(ChargePointHttpProtocol, anonymous=anonymous)
     async with serve(_as_fastapi(app), Settings(credential_pepper="x"), http=http) as port:
         try:

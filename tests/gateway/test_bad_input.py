@@ -20,7 +20,6 @@ AUTHORIZE = '[2,"%s","Authorize",%s]'
 CALL_ERRORS = [
     ("unknown action", b'[2,"b","Explode",{}]', "NotImplemented"),
     ("action of the other side", b'[2,"b","Reset",{"type":"Soft"}]', "NotSupported"),
-    ("known and not supported", b'[2,"b","FirmwareStatusNotification",{"status":"Idle"}]', "NotSupported"),
     ("missing field", b'[2,"b","Authorize",{}]', "ProtocolError"),
     (
         "wrong type",

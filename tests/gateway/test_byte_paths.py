@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from app.database.database import Database
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
-from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.asgi_servers import NOT_UTF_8, SERVERS, client_context
@@ -176,15 +175,14 @@ async def test_every_server_gives_the_answers_of_the_wire(
     database: Database,
     tenant: TenantRecord,
     settings: Settings,
-    apps: dict[str, FastAPI],
+    gateway_app: FastAPI,
     implementation: str,
 ) -> None:
-    app = apps.setdefault("default", apps.get("default") or create_app(settings))
-    server = GatewayServer(0, app, database, tenant, settings)
+    server = GatewayServer(0, gateway_app, database, tenant, settings)
     async with database.tenant(tenant.id) as work:
         await IdTagStore(work).create(NewIdTag("TAG"))
-    ours = await transcripts(app, settings, server, "ours")
-    theirs = await transcripts(app, settings, server, implementation)
+    ours = await transcripts(gateway_app, settings, server, "ours")
+    theirs = await transcripts(gateway_app, settings, server, implementation)
     for name in CONVERSATIONS:
         end = f"close {ENDS[name]}" if name in ENDS else None
         assert (ours[name][-1] == end) if end else ("the last one" in ours[name][-1]), (name, ours[name])
@@ -198,13 +196,12 @@ async def test_the_core_has_the_sockets_that_are_plain(
     database: Database,
     tenant: TenantRecord,
     settings: Settings,
-    apps: dict[str, FastAPI],
+    gateway_app: FastAPI,
     implementation: str,
     taken_over: int,
 ) -> None:
-    app = apps.setdefault("default", apps.get("default") or create_app(settings))
-    async with SERVERS[implementation](app, settings) as port:
-        server = GatewayServer(port, app, database, tenant, settings)
+    async with SERVERS[implementation](gateway_app, settings) as port:
+        server = GatewayServer(port, gateway_app, database, tenant, settings)
         await server.register("PLAIN" if taken_over else "COVERED")
         tls = None if taken_over else client_context()
         client = await server.connect("PLAIN" if taken_over else "COVERED", tls=tls)

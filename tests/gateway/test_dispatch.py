@@ -2,7 +2,9 @@
 
 import pytest
 
-from app.gateway.dispatch import NOT_SUPPORTED, Dispatcher
+from app.capability import Capability
+from app.capability import handlers_of as handlers_of_capabilities
+from app.gateway.dispatch import Dispatcher
 from tests.support.protocol import OCPP16
 from tests.support.session_harness import (
     FakeStorage,
@@ -23,20 +25,24 @@ METER_VALUES = (
 DATA_TRANSFER = '[2,"1","DataTransfer",{"vendorId":"com.example","messageId":"m","data":"d"}]'
 
 
-@pytest.mark.parametrize("action", [*HANDLERS, *RECORD_HANDLERS, *sorted(NOT_SUPPORTED)])
-def test_start_up_fails_for_an_action_without_an_answer(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("action", [*HANDLERS, *RECORD_HANDLERS])
+def test_start_up_fails_for_an_action_without_an_answer(action: str) -> None:
     Dispatcher(OCPP16, HANDLERS, RECORD_HANDLERS)
-    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED - {action})
     handlers = {name: handler for name, handler in HANDLERS.items() if name != action}
     record_handlers = {name: handler for name, handler in RECORD_HANDLERS.items() if name != action}
     with pytest.raises(RuntimeError, match=action):
         Dispatcher(OCPP16, handlers, record_handlers)
 
 
-def test_start_up_fails_for_an_action_with_two_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", NOT_SUPPORTED | {"Heartbeat"})
+def test_start_up_fails_for_an_action_with_two_answers() -> None:
+    heartbeat = Capability(handlers={"Heartbeat": HANDLERS["Heartbeat"]})
     with pytest.raises(RuntimeError, match="Heartbeat"):
-        Dispatcher(OCPP16, HANDLERS, RECORD_HANDLERS)
+        handlers_of_capabilities((heartbeat, heartbeat))
+
+
+def test_start_up_fails_for_a_billing_action_with_the_other_kind_of_handler() -> None:
+    with pytest.raises(RuntimeError, match="MeterValues"):
+        Dispatcher(OCPP16, {**HANDLERS, "MeterValues": HANDLERS["Heartbeat"]}, RECORD_HANDLERS)
 
 
 def test_start_up_fails_for_an_action_nobody_defined() -> None:

@@ -25,6 +25,12 @@ from tests.support.raw_client import RawClient, close_last, frame_bytes
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
+@pytest.fixture
+def server(own_gateway_server: GatewayServer) -> GatewayServer:
+    """A server that has counted no refused login yet."""
+    return own_gateway_server
+
+
 async def assert_alive(client: RawClient) -> None:
     answer = await client.call("Heartbeat", {})
     assert answer[0] == 3

@@ -74,7 +74,7 @@ async def test_a_connection_that_ends_is_written_and_forgotten() -> None:
     written = Written()
     seen, heard = recorder(written), connections(1)
     await seen.write(heard)
-    await seen.write_one(heard[0])
+    await seen.write_closed(heard[0], 1000)
     await seen.write(heard)
     assert written.batches == [[0], [0], [0]]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from app.gateway.limiter import LoginLimiter, Pair, client_address, network_of, parse_networks
+from app.live.shared_buckets import Bucket
 
 ATTACKER = Pair("198.51.100.7", "demo", "CP1")
 NEIGHBOUR = Pair("198.51.100.7", "demo", "CP9")
@@ -72,6 +73,18 @@ def test_a_missing_credential_costs_the_address_little_and_the_identity_nothing(
     for _ in range(40):
         limiter.failed(ATTACKER, now=0.0, guessed=False)
     assert limiter.retry_after_s(ATTACKER, now=0.0) > 0.0
+    assert limiter.retry_after_s(ELSEWHERE, now=0.0) == 0.0
+
+
+def test_what_other_workers_have_taken_counts() -> None:
+    limiter = LoginLimiter(10)
+    takes = limiter.failed(ATTACKER, now=0.0, guessed=True)
+    assert takes == (Bucket(("logins", "198.51.100.7"), 10), Bucket(("logins", "demo", "CP1"), 10))
+    limiter.learn(takes, [-3.0, 9.5], now=0.0)
+    assert limiter.retry_after_s(NEIGHBOUR, now=0.0) == pytest.approx(24.0)
+    # A bucket that is fuller there stays as it is here.
+    limiter.learn(takes, [5.0, 9.5], now=0.0)
+    assert limiter.retry_after_s(NEIGHBOUR, now=0.0) == pytest.approx(24.0)
     assert limiter.retry_after_s(ELSEWHERE, now=0.0) == 0.0
 
 

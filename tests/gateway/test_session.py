@@ -56,7 +56,8 @@ async def test_the_core_answers_a_heartbeat_as_its_handler_does(microseconds: in
         harness.clock.seconds += microseconds / 1_000_000
         harness.session.reader.is_accepted = is_answered_by_core
         answers = await harness.receive(HEARTBEAT, '[2,"\\u00e4","Heartbeat",{}]', '[2,7,"Heartbeat",{}]')
-        received, sent, by_action = harness.services.counters.take()
+        counters = harness.services.quotas.counters_of(harness.connection.tenant_id)
+        received, _, sent, by_action = counters.take()
         done.append((answers, harness.storage.frame_log.rows, harness.connection.last_seen_us))
         done[-1] += (received, sent, sum(by_action["Heartbeat"][0]))
     assert done[0] == done[1]
@@ -233,7 +234,6 @@ async def test_another_refused_message_is_answered_at_once_and_not_kept() -> Non
     ("text", "tolerant", "strict"),
     [
         ('[2,"x","Fly",{}]', "NotImplemented", "NotImplemented"),
-        ('[2,"x","FirmwareStatusNotification",{"status":"Idle"}]', "NotSupported", "NotSupported"),
         ('[2,"x","Reset",{"type":"Soft"}]', "NotSupported", "NotSupported"),
         ('[2,"x","DataTransfer",{}]', "ProtocolError", "ProtocolError"),
         ('[2,"x","DataTransfer",5]', "FormationViolation", "FormationViolation"),

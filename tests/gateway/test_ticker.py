@@ -11,9 +11,9 @@ from app.gateway import ticker as module
 from app.gateway.last_seen import LastSeenRecorder
 from app.gateway.registry import Registry
 from app.gateway.session import Session
+from app.gateway.tenant_quotas import TenantQuotas
 from app.gateway.ticker import CallDeadlines, Ticker
-from app.metrics import CALL_SECONDS
-from app.ocpp import Counters
+from app.settings import Settings
 
 
 class FakeSession:
@@ -63,11 +63,20 @@ async def test_neither_a_session_nor_the_last_seen_times_can_stop_the_ticks(
         deadlines.sessions.add(cast(Session, session))
     ticker = Ticker(
         deadlines,
-        Counters(CALL_SECONDS.bounds_s),
+        TenantQuotas(Settings(credential_pepper="pepper"), SystemClock(), lambda *_: None),
         cast(LastSeenRecorder, BrokenRecorder()),
         cast(Registry, FakeRegistry()),
         SystemClock(),
+        lambda *_: None,
     )
     ticker.start()
     await asyncio.wait_for(seen.wait(), 10)
     await ticker.close()
+
+
+def test_the_worst_value_is_remembered_for_this_minute_and_the_next() -> None:
+    worst = module.RecentWorst()
+    assert [worst.add(value, now) for value, now in ((0.5, 601.0), (0.1, 655.0), (0.2, 661.0))] == [0.5] * 3
+    assert worst.add(0.1, 721.0) == 0.2
+    # A gap of more than a minute: nothing of before counts.
+    assert worst.add(0.05, 900.0) == 0.05

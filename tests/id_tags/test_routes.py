@@ -7,8 +7,10 @@ import pytest
 
 from app.id_tags.records import IdTagKey
 from app.id_tags.service import Authorizer
-from app.id_tags.store import find_id_tags, find_unknown_tag_policies
+from app.id_tags.store import find_id_tags
 from app.tenants.records import TenantRecord
+from app.transactions.records import StartKey
+from app.transactions.store.starts import find_starts
 from app.types import ChargePointId, TenantId
 from tests.support.api import NOW, Api
 
@@ -151,12 +153,13 @@ async def test_the_ledger_finds_policies_and_limits_of_any_tenant(
     connection = await asyncpg.connect(database_url)
     try:
         keys = [(operator.id, here), (operator.id, elsewhere), (-1, here)]
-        found = await find_unknown_tag_policies(connection, keys)
+        starts = [StartKey(*key, 1, "a", NOW, 0) for key in keys]
+        found = await find_starts(connection, starts, NOW)
         tags = await find_id_tags(connection, [IdTagKey(operator.id, "a"), IdTagKey(operator.id, "b")])
-        assert await find_unknown_tag_policies(connection, []) == {}
     finally:
         await connection.close()
-    assert [found[key] for key in keys] == ["free_charging", "accept", "refuse"]
+    assert found.policies == dict(zip(keys, ["free_charging", "accept", "refuse"], strict=True))
+    assert found.tags == {key: tag for key, tag in tags.items() if key.id_tag_key == "a"}
     limits = {
         key.id_tag_key: (tag.max_active_transactions, tag.charge_point_ids) for key, tag in tags.items()
     }

@@ -2,8 +2,10 @@
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from app.errors import Unavailable
+from app.live.connect import open_redis
 from app.live.keys import WorkerKeys
 from app.live.presence import Presence
 from app.types import WorkerId
@@ -326,3 +328,46 @@ async def test_a_clean_end_gives_the_lease_back(redis: Redis) -> None:
     await a.close()
     assert await b.find(TENANT, "RDAM-1") is None
     assert await redis.smembers("sm:workers") == {b"b"}
+
+
+@pytest.mark.parametrize(
+    ("commands", "words"),
+    [
+        (("CONFIG", "SET", "requirepass", "secret"), "NOAUTH "),
+        (("CONFIG", "SET", "maxmemory", "1"), "OOM command not allowed when used memory > 'maxmemory'"),
+        (("REPLICAOF", "127.0.0.1", "1"), "READONLY You can't write against a read only replica."),
+        (("ACL", "SETUSER", "default", "-set"), "NOPERM "),
+    ],
+    ids=["NOAUTH", "OOM", "READONLY", "NOPERM"],
+)
+async def test_what_redis_refuses_is_told_in_its_own_words(
+    server: RedisServer, commands: tuple[str, ...], words: str
+) -> None:
+    async with open_redis(server.url) as client:
+        await client.execute_command(*commands)
+    async with open_redis(server.url) as client:
+        presence = Presence(client, WorkerId("a"), SetClock())
+        with capture_logs() as logs:
+            await presence.renew()
+            await presence.renew()
+    assert presence.failure is not None
+    assert presence.failure.startswith(words)
+    assert [record["error"] for record in logs if record["event"] == "redis_unreachable"] == [
+        presence.failure
+    ]
+
+
+async def test_another_failure_of_redis_is_told_again(server: RedisServer) -> None:
+    async with open_redis(server.url) as client:
+        presence = Presence(client, WorkerId("a"), SetClock())
+        with capture_logs() as logs:
+            await client.config_set("maxmemory", 1)
+            await presence.renew()
+            server.kill()
+            await presence.renew()
+            await presence.renew()
+        server.start()
+        await presence.renew()
+    assert presence.failure is None
+    told = [record["error"] for record in logs if record["event"] == "redis_unreachable"]
+    assert [text.split()[0] for text in told] == ["OOM", "Error"]

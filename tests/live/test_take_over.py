@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from app.connection import Connection
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
-from app.live.connect import open_redis
+from app.live.connect import LiveRedis, open_redis
 from app.live.envelopes import DoneEnvelope, Envelope, EvictEnvelope
 from app.live.presence import Presence
 from app.types import CommandId, WorkerId
@@ -25,7 +25,7 @@ ORDERS = 2000
 class Worker:
     """A worker with everything but sockets and commands."""
 
-    def __init__(self, redis: Redis, name: str) -> None:
+    def __init__(self, redis: LiveRedis, name: str) -> None:
         clock = SetClock()
         worker_id = WorkerId(name)
         self.presence = Presence(redis, worker_id, clock, lease_s=600.0)
@@ -46,7 +46,7 @@ class Worker:
     def session(self, of: Connection) -> RecordingSession:
         return RecordingSession(of, on_evict=self._closed_by_us)
 
-    async def caught_up(self, redis: Redis) -> None:
+    async def caught_up(self, redis: LiveRedis) -> None:
         """Wait until every envelope that was sent here before is acted on."""
         self.marked.clear()
         other = CommandBus(redis, WorkerId("marker"), SECRET)

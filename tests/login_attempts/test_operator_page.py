@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from app.login_attempts.records import RefusalReason
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.gateway import KEY, GatewayServer
 from tests.support.operator_page import OperatorPage
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -16,11 +16,15 @@ from app.login_attempts.store import LoginAttemptStore
 from app.main import create_app
 from app.tenants.store import TenantStore
 from app.types import TenantId
-from tests.gateway.conftest import apps, server
 from tests.support.gateway import KEY, GatewayServer, serve
 from tests.support.raw_client import RawClient
 
-__all__ = ["apps", "server"]
+
+@pytest.fixture
+def server(own_gateway_server: GatewayServer) -> GatewayServer:
+    """A server that has counted no refused login yet."""
+    return own_gateway_server
+
 
 PLAIN: dict[str, str | None] = {"Upgrade": None, "Connection": None, "Sec-WebSocket-Key": None}
 

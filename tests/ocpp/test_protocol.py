@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.answers import Handler
 from app.commands.records import CommandRequest
 from app.commands.routes import issuing_router
 from app.commands.rules import judge_request
@@ -107,10 +108,10 @@ def test_the_documentation_shows_its_commands(invented: Protocol) -> None:
     assert {"ocpp01_NudgeRequest", "ocpp01_WeighRequest"} <= route.schemas().keys()
 
 
-def test_its_actions_need_handlers(invented: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.gateway.dispatch.NOT_SUPPORTED", frozenset({"Weigh"}))
-    Dispatcher(invented, {"Greet": lambda connection, request: {}}, {})
-    with pytest.raises(RuntimeError, match=r"no handler, or with two: Greet$"):
+def test_its_actions_need_handlers(invented: Protocol) -> None:
+    answers: dict[str, Handler] = {action: lambda connection, request: {} for action in ("Greet", "Weigh")}
+    Dispatcher(invented, answers, {})
+    with pytest.raises(RuntimeError, match=r"no handler, or with two: Greet, Weigh$"):
         Dispatcher(invented, {}, {})
 
 

@@ -104,6 +104,26 @@ async def test_each_failure_has_a_reason(
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("mode", ["huge", "right"])
+async def test_an_answer_that_may_be_cut_is_read_up_to_the_limit(
+    client: OutgoingClient, server: TenantServer, mode: str
+) -> None:
+    server.mode, whole = mode, {"huge": b"[" + b"0," * 100_000, "right": b'{"status": "Accepted"}'}[mode]
+    request = request_of(server.url, cuts_answer=True, response_limit_bytes=100)
+    answer = await client.post(request)
+    assert (answer.status, answer.body) == (200, whole[:100])
+
+
+async def test_a_failure_has_the_answer_if_it_may_be_cut(
+    client: OutgoingClient, server: TenantServer
+) -> None:
+    server.mode = "500"
+    with pytest.raises(OutgoingFailed) as caught:
+        await client.post(request_of(server.url, cuts_answer=True))
+    assert caught.value.answer is not None
+    assert (caught.value.answer.status, caught.value.answer.body[:9]) == (500, b'{"status"')
+
+
 @pytest.mark.parametrize("mode", ["hang", "slow"])
 async def test_a_server_that_does_not_end_its_answer_meets_the_deadline(
     client: OutgoingClient, server: TenantServer, mode: str

@@ -151,3 +151,8 @@ def test_a_url_is_refused(url: str) -> None:
 def test_a_url_has_parts(url: str, authority: str, target: str) -> None:
     parts = target_of(url, http_allowed=True)
     assert (parts.authority, parts.target) == (authority, target)
+
+
+def test_a_refusal_of_http_names_the_setting_that_allows_it() -> None:
+    with pytest.raises(OutgoingFailed, match="STATIONMASTER_OUTGOING_HTTP_ALLOWED"):
+        target_of("http://example.com/", http_allowed=False)

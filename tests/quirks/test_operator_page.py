@@ -11,13 +11,13 @@ import pytest
 from app.main import create_app
 from app.quirks.records import StatedHabits
 from app.settings import Settings
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.asked import charger
 from tests.support.gateway import GatewayServer, serve
 from tests.support.operator_page import OperatorPage
 from tests.support.raw_client import close_all
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Duo 22", "firmwareVersion": "4.1.7"}
 

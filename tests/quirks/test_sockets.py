@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from app.main import create_app
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.asked import charger
 from tests.support.gateway import GatewayServer, serve
 from tests.support.operator_page import new_key
 from tests.support.raw_client import PING, close_all
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Duo"}
 

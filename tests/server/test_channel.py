@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.server.channel import ANSWER_BYTES, next_request, read_answer, request_worker, send_answer
+from app.server.channel import (
+    ANSWER_BYTES,
+    InheritedSockets,
+    next_request,
+    read_answer,
+    request_worker,
+    send_answer,
+)
 
 
 @pytest.fixture
@@ -18,19 +25,23 @@ def control() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield supervisor, fork_server
 
 
-def test_an_order_brings_the_two_sockets(control: tuple[socket.socket, socket.socket]) -> None:
+def test_an_order_brings_the_sockets(control: tuple[socket.socket, socket.socket]) -> None:
     supervisor, fork_server = control
-    ours, theirs = socket.socketpair()
-    with socket.create_server(("127.0.0.1", 0)) as accepting, ours:
-        with theirs:
-            request_worker(supervisor, accepting, theirs)
+    (ours, theirs), (our_metrics, their_metrics) = socket.socketpair(), socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as accepting, ours, our_metrics:
+        with theirs, their_metrics:
+            request_worker(supervisor, InheritedSockets([accepting], theirs, their_metrics))
         order = next_request(fork_server)
         assert order is not None
-        with order[0] as received, order[1] as channel:
+        (received,) = order.accepting
+        with received, order.channel, order.metrics:
             assert received.getsockname() == accepting.getsockname()
-            channel.send(b"x")
+            order.channel.send(b"x")
             assert ours.recv(1) == b"x"
+            order.metrics.send(b"y")
+            assert our_metrics.recv(1) == b"y"
         assert ours.recv(1) == b""
+        assert our_metrics.recv(1) == b""
 
 
 def test_there_is_no_order_from_a_supervisor_that_is_gone(

@@ -54,6 +54,10 @@ def _engine_processes(directory: Path) -> set[str]:
     return found
 
 
+def _rights_of_others(directory: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o077 for path in directory.iterdir() if path.is_file()}
+
+
 def _environments(directory: Path) -> dict[str, bytes]:
     files = {"postgres": "postgres/postmaster.pid", "redis": "redis/redis.pid"}
     processes = {name: (directory / file).read_text().split("\n", 1)[0] for name, file in files.items()}
@@ -207,6 +211,15 @@ async def test_an_unusable_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^STATIONMASTER_DATA_DIRECTORY: .*/file/data cannot be created"):
         async with start_embedded(_settings(blocked / "data")):
             pass
+
+
+async def test_only_the_owner_reads_the_files_of_the_data_directory(engine_directory: Path) -> None:
+    # An earlier version let others read its logs.
+    (engine_directory / "redis.log").touch(0o644)
+    async with start_embedded(_settings(engine_directory)):
+        files = _rights_of_others(engine_directory)
+    assert {"postgres.log", "redis.log"} <= files.keys()
+    assert set(files.values()) == {0}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -54,7 +54,7 @@ class Server:
     def events_of(self, *workers: int) -> list[tuple[str, int]]:
         """Return what the server said of these workers."""
         events = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [(event["event"], event["process"]) for event in events if event["process"] in workers]
+        return [(event["event"], event["process"]) for event in events if event.get("process") in workers]
 
     def hung(self) -> list[int]:
         """Return the workers that were taken for hanging ones, in order."""

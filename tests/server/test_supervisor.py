@@ -12,7 +12,7 @@ import pytest
 
 from app.server import supervisor
 from app.server.channel import HEARTBEAT, HEARTBEAT_PERIOD_S, READY
-from app.server.listener import Listener, ServeError
+from app.server.listener import Accepting, Listener, ServeError
 from app.server.supervisor import Supervisor
 from app.settings import Settings
 
@@ -27,7 +27,7 @@ class _Scripted(Supervisor):
         self.script = list(script)
         self.done = asyncio.Event()
 
-    async def _run_one(self) -> bool:
+    async def _run_one(self, number: int) -> bool:
         if not self.script:
             self.done.set()
             await self._stopping.wait()
@@ -66,7 +66,7 @@ async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
     monkeypatch.setattr(supervisor, "_REQUEST_S", 0.2)
     forking = supervisor._ForkServer(settings)
     killed: list[int] = []
-    with socket.create_server(("127.0.0.1", 0)) as accepting:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         for _ in range(2):
             control = await forking._running()
             process = forking._process
@@ -74,7 +74,7 @@ async def test_a_fork_server_that_hangs_is_killed_and_holds_nothing_up(
             assert process.pid not in killed
             process.send_signal(signal.SIGSTOP)
             with pytest.raises(TimeoutError):
-                await forking.start_worker(accepting)
+                await forking.start_worker(Accepting(listening))
             assert await process.wait() == -signal.SIGKILL
             assert control.fileno() == -1
             killed.append(process.pid)
@@ -101,10 +101,7 @@ async def test_the_stop_does_not_wait_for_a_fork_server_that_hangs(
             await running
 
 
-async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(supervisor, "_KILL_AFTER_S", 0.0)
+async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with ours:
@@ -112,13 +109,13 @@ async def test_a_worker_that_does_not_stop_when_it_is_told_to_is_killed(
             deaf = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", "import signal; signal.pause()", pass_fds=[theirs.fileno()]
             )
-        worker = supervisor._Worker(deaf.pid, ours)
+        worker = supervisor._Worker(deaf.pid, ours, ours)
 
         async def life() -> bool:
             return await worker.receive() == b""
 
         following = asyncio.create_task(life())
-        await supervisor._stop_worker(worker, following)
+        await supervisor._stop_worker(worker, following, kill_after_s=0.0)
         assert following.result()
     assert await deaf.wait() == -signal.SIGKILL
 
@@ -152,8 +149,9 @@ class _Puppet(supervisor._Worker):
     def __init__(self) -> None:
         ours, self._mouth = socket.socketpair()
         ours.setblocking(False)
+        metrics, self._their_metrics = socket.socketpair()
         # No system has such a process.
-        super().__init__(2**31 - 1, ours)
+        super().__init__(2**31 - 1, ours, metrics)
         self.kills = 0
 
     def say(self, word: bytes) -> None:
@@ -161,6 +159,7 @@ class _Puppet(supervisor._Worker):
 
     def end(self) -> None:
         self._mouth.close()
+        self._their_metrics.close()
 
     def kill(self) -> None:
         self.kills += 1

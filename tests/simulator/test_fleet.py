@@ -185,10 +185,10 @@ async def test_a_command_is_answered_and_an_authorization_key_is_remembered(tmp_
     assert central.logins[-1][1] == f"SIM-00001:{'ab' * 20}"
 
 
-async def test_an_unsupported_command_gets_that_error(tmp_path: Path) -> None:
+async def test_a_command_that_a_charge_point_has_nothing_for_is_answered(tmp_path: Path) -> None:
     async with running(SmallCentral(command=("GetInstalledCertificateIds", _CERTIFICATES))) as central:
         await drive(Fleet(options(central, tmp_path, count=1), SystemClock()), central.resolved)
-    assert [(row.outcome, row.error_code) for row in central.results] == [("call_error", "NotSupported")]
+    assert [row.payload for row in central.results] == [{"status": "NotFound"}]
 
 
 _CERTIFICATES: Json = {"certificateType": "CentralSystemRootCertificate"}

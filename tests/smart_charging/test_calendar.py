@@ -1,6 +1,7 @@
 """Compiled calendars against the clocks on the wall, minute by minute, across clock changes of many zones."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -65,11 +66,18 @@ def calendars(draw: st.DrawFn, zones: list[str]) -> Calendar:
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2036, 1, 1), timezones=st.just(UTC))
 
 
+@cache
+def anchor_of(text: str) -> datetime:
+    """Read a time once: a test asks for each minute of weeks."""
+    anchor = parse_time(text)
+    assert anchor is not None
+    return anchor
+
+
 def limit_of(profile: Json, moment: datetime) -> Limit | None:
     """Return the limit of one recurring profile at a moment, read directly from OCPP 1.6 7.8 to 7.14."""
     schedule = profile["chargingSchedule"]
-    anchor = parse_time(schedule["startSchedule"])
-    assert anchor is not None
+    anchor = anchor_of(schedule["startSchedule"])
     if moment < anchor:
         return None
     offset_s = (moment - anchor).total_seconds() % _RECURRENCE_S[profile["recurrencyKind"]]

@@ -143,6 +143,30 @@ async def test_it_is_asked_in_the_unit_that_the_charge_point_takes(
     assert body["drift"] == {"agrees": True, "charging_rate_unit": "W", "departures": []}
 
 
+async def test_a_difference_is_told_once_until_it_was_gone(
+    api: Api, token: str, scripted: ScriptedCommands, asked: CommandRecord
+) -> None:
+    async def ask(limit: float) -> None:
+        scripted.final = replace(asked, state="accepted", result=answered(limit), sent_at=NOW)
+        await api.call("GET", f"{PATH}{QUERY}&ask=true&wait=5", token)
+
+    for limit in (32.0, 32.0, 40.0, 21.4, 40.0):
+        await ask(limit)
+    while not await api.services.storage.sequencer.number():
+        pass
+    page = (await api.call("GET", "/v1/events?type=charging_profile.drifted", token)).json()
+    assert [event["charge_point"] for event in page["items"]] == ["RDAM-1"] * 3
+    told = [event["data"] for event in page["items"]]
+    assert [data["departures"][0]["reported"] for data in told] == [32.0, 40.0, 40.0]
+    start, end = "2026-05-04T08:15:30.000Z", "2026-05-04T09:15:30.000Z"
+    assert told[0] == {
+        "connector_id": 1,
+        "command_id": str(asked.id),
+        "charging_rate_unit": "A",
+        "departures": [{"start": start, "end": end, "ours": 21.4, "reported": 32.0}],
+    }
+
+
 async def test_asking_needs_the_scope_of_commands(
     api: Api, operator: TenantRecord, charge_point: ChargePointId
 ) -> None:

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from app.smart_charging.axes import amount, amount_ticks, time_ticks
-from app.smart_charging.drawing import WIDTH, Measured, draw
+from app.smart_charging.drawing import WIDTH, draw
 from app.smart_charging.drawing_style import STYLE
+from app.smart_charging.overlays import Measured, ReportedLimit
 from tests.smart_charging.drawings import DIRECTORY, EXAMPLES, drawn, path
 
 START = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -260,3 +261,16 @@ def test_times_stand_at_round_moments(duration_s: int, labels: list[str]) -> Non
 
 def test_amounts_are_written_as_people_do() -> None:
     assert [amount(value) for value in (0, 8.5, 16.0, 22_080)] == ["0", "8.5", "16", "22\u00a0080"]
+
+
+def test_the_charge_points_own_limits_are_a_dashed_line_that_is_broken_where_there_is_none() -> None:
+    reported = [ReportedLimit(-60, 600, 32), ReportedLimit(600, 1200, None), ReportedLimit(1200, 3600, 10)]
+    text = draw(schedule(period(0, 16, CAP)), [], title="Both", reported=reported)
+    (line, _) = sorted(
+        (found.get("d", "") for found in shapes(text, "path") if found.get("class") == "reported"), key=len
+    )[::-1]
+    assert line.count("M") == 2
+    assert "the charge point's own answer" in texts(text)
+    # The axis reaches its highest limit.
+    assert "40" in texts(text)
+    assert "the charge point's own answer" not in texts(draw(schedule(period(0, 16, CAP)), [], title="Ours"))

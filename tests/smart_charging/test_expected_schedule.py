@@ -9,7 +9,6 @@ import pytest
 
 from app.database.text import json_text
 from app.errors import InvalidInput
-from app.smart_charging.drawing import Measured
 from app.smart_charging.drift import Departure, departures, read_reported
 from app.smart_charging.expected_schedule import (
     ScheduleOptions,
@@ -18,6 +17,7 @@ from app.smart_charging.expected_schedule import (
     expected_schedule,
 )
 from app.smart_charging.measured import measured_over_time
+from app.smart_charging.overlays import Measured
 from app.smart_charging.profile_ledger import Installed, LedgerView, PossibleState, ProfileLedger
 from app.smart_charging.records import ConnectorTransaction
 from app.transactions.stored_records import MeterValueRecord

@@ -15,6 +15,7 @@ from tests.support.api import NOW, Api
 from tests.support.scripted_commands import ScriptedCommands
 
 POINT = "/v1/charge-points/RDAM-1"
+START = f"{POINT}/commands/RemoteStartTransaction"
 INSTALL = f"{POINT}/connectors/1/charging-profiles"
 ACCEPTED = {"state": "accepted", "result": {"status": "Accepted"}, "finished_at": NOW}
 IN_WATTS = {
@@ -270,8 +271,9 @@ async def test_a_remote_start_carries_a_tx_profile_without_transaction(
     api: Api, operator: TenantRecord, token: str, scripted: ScriptedCommands, queued: CommandRecord
 ) -> None:
     number = await store(api, operator, charging_profile=PROFILE)
-    body = {"id_tag": "B4A63CDF", "connector_id": 2, "charging_profile_id": number}
-    assert (await api.call("POST", f"{POINT}/remote-starts", token, json=body)).status_code == 202
+    body = {"idTag": "B4A63CDF", "connectorId": 2}
+    path = f"{START}?charging_profile_id={number}"
+    assert (await api.call("POST", path, token, json=body)).status_code == 202
     profile = {"chargingProfileId": number, **PROFILE, "chargingProfilePurpose": "TxProfile"}
     wanted = {"idTag": "B4A63CDF", "connectorId": 2, "chargingProfile": profile}
     assert sent(scripted) == [("RemoteStartTransaction", wanted)]
@@ -282,14 +284,53 @@ async def test_a_remote_start_carries_one_profile(
 ) -> None:
     rules = [{**RULE, "days": ["Mon", "Tue"], "number_phases": None}]
     number = await store(api, operator, calendar=stored_calendar(rules=rules))
-    body = {"id_tag": "B4A63CDF", "charging_profile_id": number}
-    found = await refusal(api, token, f"{POINT}/remote-starts", body)
+    body = {"idTag": "B4A63CDF"}
+    found = await refusal(api, token, f"{START}?charging_profile_id={number}", body)
     assert found == [("one_profile_only", "/chargingProfile")]
     limit = {**PROFILE, "chargingProfilePurpose": "ChargePointMaxProfile"}
-    body["charging_profile_id"] = await store(api, operator, charging_profile=limit)
-    ((code, pointer),) = await refusal(api, token, f"{POINT}/remote-starts", body)
+    number = await store(api, operator, charging_profile=limit)
+    ((code, pointer),) = await refusal(api, token, f"{START}?charging_profile_id={number}", body)
     assert code == "remote_start_profile_is_tx_profile_without_transaction"
     assert pointer == "/chargingProfile/chargingProfilePurpose"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "field"),
+    [
+        ("charging_profile_id={number}", {}, "/idTag"),
+        ("charging_profile_id={number}", {"idTag": "A", "chargingProfile": {}}, "/chargingProfile"),
+        ("charging_profile_id={number}", {"idTag": "A", "connectorId": 0}, "/connectorId"),
+        ("nominal_voltage=230", {"idTag": "A"}, "nominal_voltage"),
+        ("charging_profile_id={number}&supply=DC", {"idTag": "A"}, "supply"),
+        ("charging_profile_id=0", {"idTag": "A"}, "charging_profile_id"),
+    ],
+)
+async def test_a_remote_start_with_a_profile_names_the_field_at_fault(
+    api: Api,
+    operator: TenantRecord,
+    token: str,
+    charge_point: ChargePointId,
+    query: str,
+    body: dict[str, Any],
+    field: str,
+) -> None:
+    number = await store(api, operator, charging_profile=PROFILE)
+    response = await api.call("POST", f"{START}?{query.format(number=number)}", token, json=body)
+    assert response.status_code == 422
+    assert response.json()["field"].startswith(field)
+
+
+async def test_only_a_remote_start_takes_a_stored_profile(
+    api: Api, operator: TenantRecord, token: str, charge_point: ChargePointId
+) -> None:
+    number = await store(api, operator, charging_profile=PROFILE)
+    path = f"{POINT}/commands/Reset?charging_profile_id={number}"
+    response = await api.call("POST", path, token, json={"type": "Soft"})
+    assert (response.status_code, response.json()["field"]) == (422, "charging_profile_id")
+    path = f"{START}?charging_profile_id={number + 1}"
+    response = await api.call("POST", path, token, json={"idTag": "A"})
+    assert (response.status_code, response.json()["field"]) == (404, "charging_profile_id")
+    assert (await api.call("POST", f"{POINT}/remote-starts", token, json={})).status_code == 404
 
 
 async def test_unknown_names_are_404(

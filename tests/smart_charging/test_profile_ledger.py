@@ -135,7 +135,7 @@ def test_the_profile_of_a_remote_start_that_led_to_nothing_is_gone(story: Story)
     story.send(
         "RemoteStartTransaction",
         {"idTag": "T", "chargingProfile": profile(7, "TxProfile")},
-        effect={"observed": "none"},
+        effect={"observed": "no_effect"},
     )
     assert only(story.ledger) == []
 

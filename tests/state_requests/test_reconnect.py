@@ -96,7 +96,7 @@ async def test_a_boot_is_asked_for_only_if_the_model_is_unknown(server: GatewayS
         await back.call("StatusNotification", status(2))
         assert (await back.call("StartTransaction", START))[0] == 3
         await back.until(1)
-        assert back.questions == ["BootNotification -"]
+        assert back.questions[:1] == ["BootNotification -"]
         await back.call("BootNotification", BOOT)
         await back.until(4)
         assert back.questions[1:] == ["StatusNotification -", "StatusNotification 2", "MeterValues 2"]

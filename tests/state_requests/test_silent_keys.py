@@ -11,12 +11,12 @@ from app.state_requests.records import SILENT_KEYS_ISSUER
 from app.state_requests.rules import key_groups, missing_keys
 from app.state_requests.silent_keys import SilentKeyQueue
 from app.types import TenantId
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.asked import charger
 from tests.support.gateway import GatewayServer
 from tests.support.operator_page import new_key
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Duo"}
 SILENT = {"silent_keys": {"value": ["QrCode", "webSocketPingInterval"]}}

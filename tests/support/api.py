@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import httpx
 from fastapi import FastAPI
-from redis.asyncio import Redis
 
 from app.api import install_api
 from app.audit import tables as audit_tables
@@ -18,19 +17,29 @@ from app.authorization_webhooks.records import Attempt, NewWebhook
 from app.authorization_webhooks.store import WebhookStore, add_attempts
 from app.charge_points.store import ChargePointStore
 from app.clock import microseconds_of
-from app.commands.owner import CommandContext, CommandOwner
+from app.commands.context import CommandContext
+from app.commands.owner import CommandOwner
 from app.commands.records import CommandRecord
 from app.commands.service import CommandService
+from app.composition import (
+    WorkerParts,
+    command_effects,
+    compose_capabilities,
+    compose_services,
+    external_authorization,
+)
 from app.deviations.records import ChargePointCounts, CountedDeviation, SeenDeviation
 from app.deviations.store import add_counts
+from app.events.reader import EventReader
+from app.events.signals import EventSignals
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.envelopes import Envelope
 from app.live.presence import Owner, Presence
+from app.live.shared_buckets import SharedBuckets
 from app.login_attempts.records import RefusalReason, RefusedLogin
 from app.login_attempts.store import add_login_attempts
-from app.main import WorkerParts, command_effects, compose_services, external_authorization
 from app.outgoing.client import OutgoingClient
 from app.outgoing.signature import new_secret
 from app.settings import Settings
@@ -40,12 +49,15 @@ from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions import tables as transaction_tables
 from app.transactions.external_starts import ExternalStarts
 from app.types import ChargePointId, Scope, TenantId, WorkerId
+from app.web.document_routes import DocumentsFirst
+from app.web.minted_keys import mint_key
 from app.web.services import ServiceRegistry
-from app.web.tokens import mint_key
 from tests.support.protocol import OCPP16
-from tests.support.recorded import put_command
+from tests.support.recorded import put_bulk, put_command
+from tests.support.stored_certificates import store_certificates
+from tests.support.stored_security import store_alarm, store_security_change
 
-ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin")
+ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "command", "admin", "metrics")
 NOW = datetime(2026, 5, 4, 8, 15, 30, tzinfo=UTC)
 _NUMBERS = itertools.count(1)
 
@@ -192,6 +204,20 @@ class Api:
         async with self.services.storage.database.platform() as work:
             await add_counts(work, [counts])
 
+    async def security_alarm(self, tenant: TenantRecord, identity: str) -> tuple[int, int]:
+        """Store a critical security event. Return its id, and that of the alarm that it raises."""
+        return await store_alarm(self.services.storage, TenantId(tenant.id), identity, NOW)
+
+    async def security_change(self, tenant: TenantRecord, charge_point_id: ChargePointId) -> uuid.UUID:
+        """Store a replacement of a key that was refused, and a policy. Return the id of the change."""
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            return await store_security_change(work, charge_point_id, NOW)
+
+    async def bulk(self, tenant: TenantRecord) -> uuid.UUID:
+        """Store a bulk that has ended, and return its id."""
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            return await put_bulk(work, NOW)
+
     async def authorization_webhook(self, tenant: TenantRecord, identity: str) -> None:
         """Store a webhook that cannot be reached, and a question to it."""
         tenant_id, service = TenantId(tenant.id), self.services.authorization.service
@@ -202,6 +228,14 @@ class Api:
         attempt = Attempt(*place, None, None, "webhook", "Accepted", 5, False)  # type: ignore[arg-type]
         async with self.services.storage.database.platform() as platform:
             await add_attempts(platform, [attempt])
+
+    async def certificates(
+        self, tenant: TenantRecord, charge_point_id: ChargePointId, identity: str
+    ) -> dict[str, str]:
+        """Store an authority, a root on a charge point, a request and a certificate; return their ids."""
+        async with self.services.storage.database.tenant(tenant.id) as work:
+            pepper = self.services.settings.credential_pepper
+            return await store_certificates(work, pepper, charge_point_id, identity, NOW)
 
     async def orphan_record(
         self, tenant: TenantRecord, charge_point_id: ChargePointId, **columns: Any
@@ -277,7 +311,9 @@ class _Unconcerned:
 
 def build_app() -> FastAPI:
     """Make the application with the API alone, as `app.main` does, without services."""
-    app = FastAPI(title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None)
+    app = DocumentsFirst(
+        {}, title="Stationmaster", version="0.0.0", openapi_url=None, docs_url=None, redoc_url=None
+    )
     install_api(app, OCPP16)
     return app
 
@@ -304,7 +340,7 @@ async def open_api(
 ) -> AsyncIterator[Api]:
     """Open the API with its database and Redis. commands: replace the real ones."""
     clock = SetClock()
-    redis: Redis = open_redis(redis_url)
+    redis = open_redis(redis_url)
     worker = WorkerId(f"worker-{next(_NUMBERS)}")
     presence = Presence(redis, worker, clock)
     bus = CommandBus(redis, worker, settings.credential_pepper)
@@ -323,8 +359,12 @@ async def open_api(
             commands = CommandService(context, owner, presence)
         await authorization.directory.refresh()
         external = (authorization, ExternalStarts(storage.ledger, authorization.authorizer))
-        services = WorkerParts(OCPP16, storage, presence, commands, bus, *external, clock, settings)
-        with _app_with(compose_services(services)) as app:
+        events = EventReader(storage.database.reads, EventSignals(redis))
+        buckets = SharedBuckets(redis, clock)
+        services = WorkerParts(
+            OCPP16, storage, presence, commands, bus, *external, events, buckets, clock, settings, redis
+        )
+        with _app_with(compose_services(services, compose_capabilities(services))) as app:
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
                 yield Api(services, clock, delivered, client, app)

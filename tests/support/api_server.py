@@ -15,12 +15,15 @@ from app.charge_points.records import StatusReport
 from app.charge_points.store import ChargePointStore
 from app.clock import SystemClock, microseconds_of
 from app.commands.records import CommandRecord
+from app.configuration.store import DesiredStore
 from app.database.database import Database
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
+from app.local_lists.store import LocalListStore
 from app.main import create_app
 from app.quirks.records import QuirkProfileRecord, StatedHabits
 from app.quirks.store import QuirkProfileStore
+from app.reservations.store import ReservationStore
 from app.settings import Settings
 from app.smart_charging.schemas.charging_profiles import CalendarInput
 from app.smart_charging.store import ChargingProfileStore
@@ -28,10 +31,18 @@ from app.storage import Storage
 from app.tenants.records import ApiKeyRecord
 from app.tenants.store import ApiKeyStore, TenantStore
 from app.transactions.records import DamagedRecord, MeterReading, MeterReadings, TransactionStart
-from app.web.tokens import mint_key
+from app.types import TenantId
+from app.users.store import UserStore
+from app.web.minted_keys import mint_key
 from tests.support.api import ALL_SCOPES
-from tests.support.recorded import put_command
+from tests.support.firmware import make_firmware
+from tests.support.recorded import put_bulk, put_command, put_diagnostics_job, put_file
 from tests.support.statuses import record_status
+from tests.support.store import local_list, new_reservation
+from tests.support.stored_certificates import store_certificates
+from tests.support.stored_security import store_alarm, store_security_change
+from tests.support.stored_transfers import store_transfers
+from tests.support.stored_webhooks import store_webhook
 
 Made = TypeVar("Made")
 _START_TIMEOUT_S = 30.0
@@ -101,6 +112,7 @@ def make_things(settings: Settings, slug: str) -> Things:
         _, other_key = await _key(database, settings, tenant.id)
         async with database.tenant(tenant.id) as work:
             point = await ChargePointStore(work).create("RDAM-0123")
+            await UserStore(work).create("ann@example.com", "viewer", SystemClock().now())
             now = point.created_at
             report = StatusReport(1, "Available", "NoError", now, now, 1)
             await record_status(work.rows, work.tenant_id, point.id, report, 64)
@@ -110,10 +122,23 @@ def make_things(settings: Settings, slug: str) -> Things:
             )
             quirk = QuirkProfileRecord("acme-duo", "Acme", "*", "*", None, StatedHabits())
             await QuirkProfileStore(work).create(quirk, now)
+            await LocalListStore(work).create(local_list("fleet", now))
+            await ReservationStore(work).create(new_reservation(point.id, "B4A63CDF", now))
+            firmware = await make_firmware(work, point.id, "RDAM-0123", now)
+            await DesiredStore(work).put_template("north", 0, {"labels": ["site"]}, {"AcmeKey": "1"})
             command = CommandRecord(
                 uuid.uuid4(), tenant.id, point.id, "RDAM-0123", "Reset", {}, "offline", now, now, 30.0, "test"
             )
             await put_command(work, command)
+            job_id = await put_diagnostics_job(work, point.id, now)
+            pepper = settings.credential_pepper
+            certificates = await store_certificates(work, pepper, point.id, "RDAM-0123", now)
+            transfers = await store_transfers(work, pepper, point.id, now)
+            bulk_id = await put_bulk(work, now)
+            change_id = await store_security_change(work, point.id, now)
+            webhook = await store_webhook(work, pepper)
+        event_id, alarm_id = await store_alarm(storage, TenantId(tenant.id), "RDAM-0123", now)
+        file = await put_file(database, SystemClock(), settings, tenant.id)
         started = await storage.ledger.start_transaction(
             TransactionStart(tenant.id, point.id, 1, "B4A63CDF", now, now, 0)
         )
@@ -132,7 +157,22 @@ def make_things(settings: Settings, slug: str) -> Things:
             "command_id": str(command.id),
             "charging_profile_id": str(profile.id),
             "profile_name": "acme-duo",
+            "list_name": "fleet",
+            "reservation_id": "1",
+            "user_name": "ann@example.com",
+            "template_name": "north",
             "key_id": str(other_key),
+            "firmware_update_id": str(firmware.firmware_update_id),
+            "campaign_id": str(firmware.campaign_id),
+            "job_id": str(job_id),
+            "file_id": str(file.id),
+            "bulk_id": str(bulk_id),
+            "change_id": str(change_id),
+            "event_id": str(event_id),
+            "alarm_id": str(alarm_id),
+            **certificates,
+            **transfers,
+            **webhook,
         }
         return Things(token, names)
 

@@ -23,6 +23,7 @@ from granian.server.embed import Server
 from app.settings import Settings
 from tests.support.gateway import serve
 from tests.support.raw_client import WAIT_S
+from tests.support.tls import serve_tls
 
 Serving = Callable[[FastAPI, Settings], AbstractAsyncContextManager[int]]
 """Runs an application on a free port, which it yields."""
@@ -102,6 +103,14 @@ async def _under_tls(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
             yield port
 
 
+@contextlib.asynccontextmanager
+async def _tls_of_the_core(app: FastAPI, settings: Settings) -> AsyncIterator[int]:
+    with _CERTIFICATE.private_key_and_cert_chain_pem.tempfile() as pem:
+        changed = settings.model_copy(update={"tls_port": 0, "tls_certificates": [pem]})
+        async with serve_tls(app, changed) as (_, port, _):
+            yield port
+
+
 def client_context() -> ssl.SSLContext:
     """Return the TLS settings of a charge point that trusts the server."""
     context = ssl.create_default_context()
@@ -112,6 +121,7 @@ def client_context() -> ssl.SSLContext:
 SERVERS: Final[dict[str, Serving]] = {
     "ours": serve,
     "ours under TLS": _under_tls,
+    "TLS of the core": _tls_of_the_core,
     "websockets-sansio": partial(serve, http="httptools", ws="websockets-sansio"),
     "wsproto": partial(serve, http="httptools", ws="wsproto"),
     "hypercorn": _hypercorn,

@@ -96,38 +96,32 @@ def clock() -> Clock:
     return SystemClock()
 
 
-@pytest.fixture
-def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
-    """Return settings with the engines of the test."""
-    return _settings(database_url, redis_url, tmp_path)
-
-
 @pytest.fixture(scope="module")
-def server_settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Return settings for a server that the tests of a module share."""
-    return _settings(database_url, redis_url, tmp_path_factory.mktemp("data"))
-
-
-def _settings(database_url: str, redis_url: str, directory: Path) -> Settings:
+def settings(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings with the engines of the module."""
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
-        data_directory=directory,
+        data_directory=tmp_path_factory.mktemp("data"),
         credential_pepper="pepper of the tests",
         # Most tests script their charge points, which do not expect questions.
         state_requests=False,
+        # All tests have one address, and share one Redis.
+        requests_of_key_per_minute=100_000_000,
+        requests_of_address_per_minute=100_000_000,
+        commands_of_tenant_per_minute=100_000_000,
     )
 
 
-@pytest.fixture
-async def storage(database_url: str, settings: Settings, clock: Clock) -> AsyncIterator[Storage]:
-    """Open the storage of a worker, with a running ledger."""
-    opened = await Storage.open(database_url, settings, clock)
+@pytest.fixture(scope="module")
+async def storage(database_url: str, settings: Settings) -> AsyncIterator[Storage]:
+    """Open the storage of a worker, with a running ledger. The tests of a module share it."""
+    opened = await Storage.open(database_url, settings, SystemClock())
     yield opened
     await opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def database(storage: Storage) -> Database:
     """Return the database of that storage."""
     return storage.database

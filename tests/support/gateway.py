@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from app.charge_points.credentials import Credentials
 from app.charge_points.records import ChargePointRecord
 from app.charge_points.store import ChargePointStore
+from app.composition import WorkerParts
 from app.database.database import Database
 from app.deviations.recorder import DeviationRecorder
 from app.gateway.endpoint import ChargePointEndpoint, ChargePointRoute
 from app.gateway.gateway import server_options
 from app.login_attempts.recorder import RefusedLogins
-from app.main import WorkerParts
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.prompt_server import PromptServer
@@ -91,9 +91,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serve(app: FastAPI, settings: Settings, **changes: Any) -> AsyncIterator[int]:
-    """Run an application under uvicorn on a free port. changes: to the options of the gateway."""
-    listener = socket.create_server(("127.0.0.1", 0))
+async def serve(
+    app: FastAPI, settings: Settings, listener: socket.socket | None = None, **changes: Any
+) -> AsyncIterator[int]:
+    """Run an application under uvicorn on a free port. changes: to the options of the gateway.
+
+    listener: a socket that listens already, if the settings must know its port.
+    """
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     options = {**server_options(settings), "loop": "none", **changes}
     server = PromptServer(uvicorn.Config(app, log_config=None, access_log=False, **options))
     task = asyncio.create_task(server.serve(sockets=[listener]))

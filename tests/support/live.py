@@ -130,10 +130,16 @@ class RecordingSession:
     on_evict: Callable[["RecordingSession"], None] = lambda session: None
     issued: list[tuple[CommandId, str, str]] = field(default_factory=list)
     evicted: bool = False
+    is_alive: bool = True
 
     def issue(self, command_id: CommandId, action: str, payload_text: str, timeout_s: float) -> None:
         """Record a CALL."""
         self.issued.append((command_id, action, payload_text))
+
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Answer at once, unless its peer is dead."""
+        if self.is_alive:
+            answered()
 
     def change_registration(self, status: RegistrationStatus) -> None:
         self.connection.registration_status = status

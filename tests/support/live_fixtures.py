@@ -20,6 +20,7 @@ from tests.support.workers import running_workers
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """Return a client of the Redis of the run, which is empty."""
     async with open_redis(redis_url) as client:
+        assert isinstance(client, Redis)
         await client.flushall()
         yield client
 
@@ -39,6 +40,7 @@ def server() -> Iterator[RedisServer]:
 async def fragile(server: RedisServer) -> AsyncIterator[Redis]:
     """Return a client of the Redis that a test may kill."""
     async with open_redis(server.url) as client:
+        assert isinstance(client, Redis)
         yield client
 
 

@@ -46,9 +46,21 @@ class Operation:
         body = self.text.get("requestBody")
         if body is None:
             return {}
+        if "application/json" not in body["content"]:
+            # A file: its name is in the query.
+            return {"content": b"content", "params": {"name": "file.bin"}}
         example = body["content"]["application/json"]["example"]
         members = {name: value for name, value in owned.items() if name in example}
         return {"json": example | members if members else example}
+
+
+def resolved(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter or an answer, or the shared one that it refers to."""
+    if "$ref" not in part:
+        return part
+    _, _, kind, name = part["$ref"].split("/")
+    found: dict[str, Any] = document["components"][kind][name]
+    return found
 
 
 def operations_of(document: dict[str, Any]) -> list[Operation]:

@@ -16,7 +16,7 @@ from app.server.embedded import Engines
 
 PEPPER = "0" * 64
 READY = re.compile(r"listens on (http://\S+)")
-TIMEOUT_S = 50.0
+TIMEOUT_S = 80.0
 
 
 def environment(directory: Path, **values: str) -> dict[str, str]:

@@ -14,6 +14,12 @@ DIRECTIONS: tuple[Direction, Direction] = ("request", "response")
 OCPP16 = Protocol.v16()
 """OCPP 1.6, made once for all tests."""
 
+OCPP201 = Protocol.v201()
+"""OCPP 2.0.1, made once for all tests."""
+
+OCPP21 = Protocol.v21()
+"""OCPP 2.1, made once for all tests."""
+
 PROTOCOL: dict[str, Any] = json.loads(OCPP16.describe())
 MESSAGES: dict[str, dict[str, Any]] = {message["action"]: message for message in PROTOCOL["messages"]}
 TYPES: dict[str, dict[str, Any]] = PROTOCOL["types"]

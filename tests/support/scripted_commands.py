@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.commands.guards import CommandGuards
 from app.commands.records import CommandRecord, CommandRequest
 from app.commands.rules import OPEN_COMMAND_STATES
 from app.commands.service import PAYLOAD_LIMIT_BYTES, CommandService
@@ -28,13 +29,15 @@ class ScriptedCommands(CommandService):
     def __init__(self, database: Database) -> None:
         self.database = database
         self.payload_limit_bytes = PAYLOAD_LIMIT_BYTES
+        self.guards = CommandGuards()
         self.issued: list[Issued] = []
+        self.requests: list[CommandRequest] = []
         self.waited: list[float] = []
         self.outcome: CommandRecord | Exception | None = None
         self.final: CommandRecord | Exception | None = None
 
     async def issue(
-        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0
+        self, tenant_id: TenantId, request: CommandRequest, *, wait_s: float = 0.0, is_guarded: bool = True
     ) -> CommandRecord:
         options = {
             "timeout_s": request.timeout_s,
@@ -43,6 +46,7 @@ class ScriptedCommands(CommandService):
         }
         issued = Issued(tenant_id, request.identity, request.action, request.payload_text, options)
         self.issued.append(issued)
+        self.requests.append(request)
         command = _play(self.outcome)
         if wait_s > 0 and command.state in OPEN_COMMAND_STATES:
             return await self.wait(tenant_id, command.id, wait_s)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -27,10 +28,11 @@ _ANSWER_TIMEOUT_S = 90.0
 
 @dataclass
 class Served:
-    """One running server. url: http://host:port."""
+    """One running server. url: http://host:port; tls_url: https://host:port, None: without TLS."""
 
     url: str
     process: asyncio.subprocess.Process
+    tls_url: str | None = None
 
     def websocket_url(self, tenant: str, identity: str) -> str:
         """Return the URL for a charge point."""
@@ -67,8 +69,11 @@ def _children(process: int) -> list[int]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Served]:
-    """Run a server on a free port. At the end stop it by SIGTERM, if it still runs."""
+async def serving(settings: Settings, *, workers: int = 1, port: int = 0) -> AsyncIterator[Served]:
+    """Run a server. port: 0 is any free one; then it does not know its URL for files.
+
+    At the end stop it by SIGTERM, if it still runs.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -77,12 +82,13 @@ async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Serv
         "--workers",
         str(workers),
         "--port",
-        "0",
+        str(port),
         env={**os.environ, **settings.environment(), "STATIONMASTER_LOG_LEVEL": "warning"},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        yield Served(await _announced_url(process), process)
+        url, *tls = await _announced_urls(process)
+        yield Served(url, process, *tls)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -91,20 +97,21 @@ async def serving(settings: Settings, *, workers: int = 1) -> AsyncIterator[Serv
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(server_settings: Settings) -> AsyncIterator[Served]:
+async def served(settings: Settings) -> AsyncIterator[Served]:
     """Run one server with one worker for all tests of a module."""
-    async with serving(server_settings) as running:
+    async with serving(settings) as running:
         yield running
 
 
-async def _announced_url(process: asyncio.subprocess.Process) -> str:
+async def _announced_urls(process: asyncio.subprocess.Process) -> list[str]:
+    """Return the URL of the server, and the one for TLS if it has one."""
     if process.stdout is None:
         raise AssertionError("the server was started with a pipe")
     async with asyncio.timeout(_START_TIMEOUT_S):
         line = (await process.stdout.readline()).decode()
     if _ANNOUNCED not in line:
         raise AssertionError(f"the server did not start: {line!r}")
-    return line.split(_ANNOUNCED, 1)[1].split()[0]
+    return re.findall(r"https?://\S+", line.split(_ANNOUNCED, 1)[1])
 
 
 class Operator:
@@ -123,15 +130,46 @@ class Operator:
 
     async def get(self, path: str, **query: Any) -> Any:
         """Send a GET, and return the JSON of a 200."""
-        response = await self._client.get(f"/v1{path}", params=query)
+        response = await self._client.get(f"/v1{path}", params=query or None)
         assert response.status_code == 200, response.text
         return response.json()
+
+    async def content(self, path: str) -> bytes:
+        """Send a GET, and return the body of a 200."""
+        response = await self._client.get(f"/v1{path}")
+        assert response.status_code == 200, response.text
+        return response.content
 
     async def post(self, path: str, body: Any) -> Any:
         """Send a POST, and return the JSON of a success."""
         response = await self._client.post(f"/v1{path}", json=body)
         assert response.is_success, response.text
         return response.json()
+
+    async def put(self, path: str, body: Any) -> Any:
+        """Send a PUT, and return the JSON of a success."""
+        response = await self._client.put(f"/v1{path}", json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def patch(self, path: str, body: Any) -> Any:
+        """Send a PATCH, and return the JSON of a success."""
+        response = await self._client.patch(f"/v1{path}", json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def upload(self, path: str, content: bytes) -> Any:
+        """Send a file by POST, and return the JSON of a success."""
+        headers = {"Content-Type": "application/octet-stream"}
+        response = await self._client.post(f"/v1{path}", content=content, headers=headers)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def refusal(self, path: str, body: Any) -> int:
+        """Send a POST that is refused, and return its status."""
+        response = await self._client.post(f"/v1{path}", json=body)
+        assert response.is_client_error, response.text
+        return response.status_code
 
     async def delete(self, path: str) -> Any:
         """Send a DELETE, and return the JSON of a success."""

@@ -9,7 +9,9 @@ from typing import Any, TypeVar, cast
 
 from app.answers import Handler, RecordHandler
 from app.authorization_webhooks.authorizer import ExternalAuthorizer
+from app.capability import handlers_of as handlers_of_capabilities
 from app.clock import Clock, microseconds_of
+from app.composition import WorkerParts, compose_capabilities, message_handlers
 from app.connection import Connection
 from app.database.database import Database
 from app.deviations.recorder import DeviationRecorder
@@ -19,14 +21,14 @@ from app.frame_log.recorder import FrameLog
 from app.gateway.dispatch import Dispatcher
 from app.gateway.session import Session
 from app.gateway.session_services import SessionLimits, SessionServices
+from app.gateway.tenant_quotas import TenantQuotas
 from app.gateway.ticker import CallDeadlines
-from app.main import WorkerParts, message_handlers
-from app.metrics import CALL_SECONDS
-from app.ocpp import Counters, FrameBuffer, MeterQueue, Resolve
+from app.ocpp import Dispatch, FrameBuffer, MeterQueue, Resolve
 from app.settings import Settings
+from app.transactions.batch_writer import answered
 from app.transactions.external_starts import ExternalStarts
 from app.transactions.handlers import transaction_handlers
-from app.transactions.ledger import Ledger, answered
+from app.transactions.ledger import Ledger
 from app.transactions.records import DamagedRecord, MeterReadings
 from app.transactions.store.meter_values import readings_of
 from app.types import ChargePointId, TenantId
@@ -76,6 +78,10 @@ class ListTransport:
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Answer at once."""
+        answered()
 
     def allow_silence(self, seconds: float) -> None:
         self.silence_s = seconds
@@ -153,6 +159,7 @@ class FakeCommands:
 
     events: list[tuple[str, str]] = field(default_factory=list)
     resolves: list[Resolve] = field(default_factory=list)
+    received_calls: list[tuple[str, str]] = field(default_factory=list)
 
     def sent(self, connection: Connection, unique_id: str) -> None:
         self.events.append(("sent", unique_id))
@@ -160,6 +167,9 @@ class FakeCommands:
     async def resolved(self, connection: Connection, resolve: Resolve) -> None:
         self.events.append((resolve.outcome, resolve.unique_id))
         self.resolves.append(resolve)
+
+    def received(self, connection: Connection, call: Dispatch) -> None:
+        self.received_calls.append((call.action, call.unique_id))
 
 
 class NoWebhooks:
@@ -179,13 +189,19 @@ def starts_of(storage: Any) -> ExternalStarts:
 def handlers_of(storage: Any, clock: Clock) -> dict[str, Handler]:
     """Return the handlers of all messages over a storage that may be a fake."""
     parts = SimpleNamespace(
+        protocol=OCPP16,
         storage=storage,
+        presence=None,
+        commands=None,
+        bus=None,
+        events=None,
         starts=starts_of(storage),
         authorization=SimpleNamespace(authorizer=NoWebhooks()),
         clock=clock,
         settings=Settings(credential_pepper="pepper"),
     )
-    return message_handlers(cast(WorkerParts, parts))
+    worker = cast(WorkerParts, parts)
+    return {**message_handlers(worker), **handlers_of_capabilities(compose_capabilities(worker))}
 
 
 def record_handlers_of(storage: Any, clock: Clock) -> dict[str, RecordHandler]:
@@ -217,6 +233,8 @@ class SessionHarness:
         registration: Any = "Accepted",
         accepted_before: bool = True,
         limits: SessionLimits = LIMITS,
+        tenant_id: int = 1,
+        quotas: TenantQuotas | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.transport = ListTransport()
@@ -227,7 +245,7 @@ class SessionHarness:
         self.deviations = ListRecorder(self.clock)
         self.later: list[tuple[float, Callable[[], None]]] = []
         self.connection = Connection(
-            tenant_id=TenantId(1),
+            tenant_id=TenantId(tenant_id),
             tenant_slug="demo",
             protocol=OCPP16,
             charge_point_id=ChargePointId(7),
@@ -255,7 +273,7 @@ class SessionHarness:
             deviations=self.deviations,
             clock=self.clock,
             limits=limits,
-            counters=Counters(CALL_SECONDS.bounds_s),
+            quotas=quotas or TenantQuotas(Settings(credential_pepper="pepper"), self.clock, lambda *_: None),
             watch_deadlines=self.deadlines.sessions.add,
             call_later=lambda seconds, callback: self.later.append((seconds, callback)),
         )

@@ -16,6 +16,8 @@ from app.database.database import Database
 from app.database.text import json_text
 from app.id_tags.records import NewIdTag
 from app.id_tags.store import IdTagStore
+from app.local_lists.records import LocalListRecord
+from app.reservations.records import NewReservation
 from app.settings import Settings
 from app.storage import Storage
 from app.tenants.records import TenantRecord
@@ -25,6 +27,26 @@ from app.transactions.store.reading import TransactionStore
 from app.types import Json
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def local_list(name: str, at: datetime, **changes: Any) -> LocalListRecord:
+    """Make a local authorization list. Fields that do not matter are filled in."""
+    fields: dict[str, Any] = {
+        "note": None,
+        "enabled": True,
+        "all_id_tags": True,
+        "groups": (),
+        "id_tags": (),
+        "selector": {},
+        "created_at": at,
+        "updated_at": at,
+    }
+    return LocalListRecord(name=name, **(fields | changes))
+
+
+def new_reservation(charge_point_id: int, id_tag: str, at: datetime) -> NewReservation:
+    """Make a reservation that nothing was sent for yet, for an hour."""
+    return NewReservation(charge_point_id, 1, 1, id_tag, None, at + timedelta(hours=1), at, "test")
 
 
 def reading(at: datetime, sampled_values: list[Any]) -> MeterReading:

@@ -11,7 +11,19 @@ from typing import Final
 
 import pytest
 
-TOOLS: Final[dict[str, tuple[str, ...]]] = {"Chromium": ("chromium", "chromium-browser", "google-chrome")}
+TOOLS: Final[dict[str, tuple[str, ...]]] = {
+    "Chromium": ("chromium", "chromium-browser", "google-chrome"),
+    # An S3 server. `go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`, and its folder on PATH.
+    "versitygw": ("versitygw",),
+    # It renders the chart. `go install helm.sh/helm/v3/cmd/helm@v3.22.0`, and its folder on PATH.
+    "helm": ("helm",),
+    "OpenSSL": ("openssl",),
+    # It checks the alert rules. Debian's package `prometheus` has it.
+    "promtool": ("promtool",),
+    "Node.js": ("node", "nodejs"),
+    "npm": ("npm",),
+    "PgBouncer": ("pgbouncer",),
+}
 """Names of the programs under which each tool may be found on PATH."""
 
 _MISSING: Final = "missing tool: "

@@ -4,6 +4,7 @@
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -16,12 +17,13 @@ from typer.core import TyperGroup
 
 import app.errors
 from app import metrics
-from app.catalog.catalog import load_catalog
 from app.catalog.pages.rendering import Pages
 from app.cli import application
 from app.login_attempts.rules import ADVICE
+from app.migration.pages import migration_pages
 from app.settings import Settings
 from app.web import wording
+from tests.support.catalog import load_described_catalog
 from tests.support.protocol import OCPP16
 
 ROOT: Final = Path(__file__).parents[2]
@@ -33,8 +35,10 @@ _RUST_LITERAL: Final = re.compile(r'(?<!\')"((?:[^"\\\n]|\\.)*)"')
 _RUST_SKIPPED: Final = re.compile(r"^\s*(//|#!?\[|use |mod )|expect\(|debug_assert|unreachable!|include_str!")
 # Calls whose texts go to a user: errors of both edges, of the command line, and what it prints.
 _SHOWN_BY: Final = re.compile(
-    r"(Error|Failed|Fault|Violation|Input|Parameter|Denied|Requests|Found|Conflict)$"
+    r"(Error|Failed|Fault|Violation|Input|Parameter|Denied|Requests|Found|Conflict|FormField|FormGroup|StartForm|ShownState)$"
 )
+_INSTRUCTION: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_FILLED_IN: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 # Markup and paths of drawings.
 _DRAWING: Final = re.compile(r"\s*(<|M\{)")
 _PRINTS: Final = frozenset({"echo", "print", "add_row", "add_column", "Panel", "append"})
@@ -50,6 +54,7 @@ def collect() -> str:
         "Core: what it says of frames, payloads and schedules": _core_texts(),
         "Metrics": _metric_texts(),
         "Pages": _page_texts(),
+        "Console": _console_texts(),
     }
     parts = [_HEADER]
     for title, texts in sections.items():
@@ -65,6 +70,9 @@ def _openapi_texts() -> Iterator[str]:
         database_url="postgresql://localhost/x", redis_url="redis://localhost", credential_pepper="x" * 32
     )
     document = create_app(settings).openapi()
+    described = json.loads(OCPP16.describe())
+    # Lists that the examples of the document shorten.
+    lists = [described[name] for name in ("configurationKeys", "errorCodes", "securityEvents", "profiles")]
 
     def walk(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
@@ -77,7 +85,7 @@ def _openapi_texts() -> Iterator[str]:
             for item in value:
                 yield from walk(item)
 
-    yield from walk(document)
+    yield from walk([document, lists])
 
 
 def _command_texts(command: typer.Typer) -> Iterator[str]:
@@ -160,11 +168,20 @@ class _Text(HTMLParser):
 
 
 def _page_texts() -> Iterator[str]:
-    pages = Pages(load_catalog({"v16": OCPP16}))
+    catalog = load_described_catalog()
+    pages = Pages(catalog, migration_pages(catalog))
     bodies = [document.body.decode() for document in pages.documents.values()]
     for body in (*bodies, pages.not_found("/protocols/nothing")):
         parser = _Text()
         parser.feed(body)
+        yield from (text for text in parser.found if " " in text.strip())
+
+
+def _console_texts() -> Iterator[str]:
+    """Yield the sentences in the templates of the console; `{...}` means a value that is filled in."""
+    for path in sorted((ROOT / "app" / "console" / "templates").glob("*.html")):
+        parser = _Text()
+        parser.feed(_FILLED_IN.sub("{...}", _INSTRUCTION.sub("", path.read_text("utf-8"))))
         yield from (text for text in parser.found if " " in text.strip())
 
 

@@ -8,19 +8,21 @@ from typing import Any
 
 from app.charge_points.records import ChargePointRecord
 from app.clock import Clock
-from app.commands.owner import CommandContext, CommandOwner
+from app.commands.context import CommandContext
+from app.commands.owner import CommandOwner
 from app.commands.reaper import CommandReaper
 from app.commands.service import CommandService
+from app.composition import command_effects
 from app.connection import Connection
 from app.gateway.registry import Registry
 from app.live.command_bus import CommandBus
 from app.live.connect import open_redis
 from app.live.presence import Presence
-from app.main import command_effects
 from app.ocpp import CallSent, Effect, Link, Resolve, Send
 from app.ocpp.v16 import RegistrationStatus
 from app.settings import Settings
 from app.storage import Storage
+from app.tracing.spans import NoTracing, Tracing
 from app.types import ChargePointId, CommandId, TenantId, WorkerId
 from tests.support.protocol import OCPP16
 
@@ -31,7 +33,15 @@ Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 class Worker:
     """One worker. Its periodic tasks do not run; tests call `renew` and `reap`."""
 
-    def __init__(self, name: str, redis_url: str, storage: Storage, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        redis_url: str,
+        storage: Storage,
+        clock: Clock,
+        settings: Settings,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.name = WorkerId(name)
         self.redis = open_redis(redis_url)
         self.clock = clock
@@ -46,10 +56,12 @@ class Worker:
             OCPP16,
             clock,
             settings,
+            tracing=tracing or NoTracing(),
         )
         self.owner = CommandOwner(context, self.registry, self.presence)
         self.commands = CommandService(context, self.owner, self.presence)
         self.reaper = CommandReaper(context, self.owner, self.presence)
+        self.waiting = self.commands.waiting
         self.receivers = {**self.registry.receivers(), **self.commands.receivers()}
         self.presence._listener = self.registry
         self._chargers: list[Charger] = []
@@ -74,6 +86,7 @@ class Worker:
         charger = Charger(self, record, epoch, answer)
         self._chargers.append(charger)
         await self.registry.admit(charger)
+        self.waiting.logged_in(charger.connection)
         return charger
 
 
@@ -115,6 +128,10 @@ class Charger:
         now = self.worker.clock.monotonic()
         self._apply(self._link.call(command_id, action, payload_text, now, timeout_s))
 
+    def ask(self, answered: Callable[[], None]) -> None:
+        """Answer at once."""
+        answered()
+
     def change_registration(self, status: RegistrationStatus) -> None:
         self.connection.registration_status = status
 
@@ -147,6 +164,7 @@ class Charger:
         """Wait until all events are recorded."""
         await self._reports.join()
         await self.worker.commands.settle()
+        await self.worker.waiting.close()
 
     def vanish(self) -> None:
         """Act like a worker after SIGKILL: nothing is reported any longer."""
@@ -196,11 +214,16 @@ def silence(action: str, payload: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def running_workers(
-    redis_url: str, storage: Storage, clock: Clock, settings: Settings, *names: str
+    redis_url: str,
+    storage: Storage,
+    clock: Clock,
+    settings: Settings,
+    *names: str,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[list[Worker]]:
     """Start workers, and stop them at the end."""
     async with AsyncExitStack() as stack:
-        workers = [Worker(name, redis_url, storage, clock, settings) for name in names]
+        workers = [Worker(name, redis_url, storage, clock, settings, tracing) for name in names]
         for worker in workers:
             await worker.start()
             stack.push_async_callback(worker.stop)

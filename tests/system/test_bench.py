@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from app.simulator.rest import RestClient
 from app.tenants.records import TenantRecord
 from benchmarks.load import build
 from tests.support.account import open_account
-from tests.support.server import Served
+from tests.support.server import Served, serving
+from tests.support.tls_proxy import Authority
 
 
 @pytest.fixture(scope="module")
@@ -156,13 +158,53 @@ def test_a_key_is_asked_for_when_passwords_are_not_known(options: BenchOptions) 
         run_bench(options)
 
 
-def test_a_server_that_is_away_has_no_rate(options: BenchOptions) -> None:
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_server_that_is_away_is_told_at_once(options: BenchOptions, scheme: str) -> None:
     options.credentials.write_text('{"passwords": {"BENCH-00000": "x"}}')
-    away = dataclasses.replace(options, url="ws://127.0.0.1:1/ocpp/unknown", sockets=1, rounds=1)
-    found, clean = run_bench(away)
-    assert (clean, found["failures"]["refused"]) == (False, 1)
-    assert (found["connections"][0]["connections_per_s"], found["rounds"][0]["frames_per_s"]) == (0.0, 0.0)
-    assert summary_lines(found)[1] == "round 1: no answers"
+    away = dataclasses.replace(options, url=f"{scheme}://127.0.0.1:1/ocpp/unknown", sockets=1, rounds=1)
+    address = f"http{scheme[2:]}://127.0.0.1:1"
+    with pytest.raises(BenchError, match=rf"^URL: {address} does not answer: .*Connection refused"):
+        run_bench(away)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_told(
+    options: BenchOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.bench._ANSWER_S", 0.2)
+    options.credentials.write_text('{"passwords": {"BENCH-00000": "x"}}')
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}/ocpp/unknown"
+        with pytest.raises(BenchError, match=r"does not answer within 0 s$"):
+            run_bench(dataclasses.replace(options, url=url, sockets=1))
+
+
+async def test_a_deployment_is_measured_by_tls(
+    database: Database,
+    settings: Settings,
+    tenant: TenantRecord,
+    options: BenchOptions,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    authority = Authority.make(tmp_path, "roots")
+    certificate, key = authority.issue("server")
+    account = await open_account(database, settings, tenant)
+    secure = settings.model_copy(
+        update={"tls_port": 0, "tls_certificates": [str(certificate)], "tls_keys": [str(key)]}
+    )
+    async with serving(secure) as served:
+        assert served.tls_url is not None
+        url = f"{served.tls_url.replace('https://', 'wss://')}/ocpp/{account.slug}"
+        by_tls = dataclasses.replace(options, url=url, api_key=account.token, rounds=1)
+        with pytest.raises(BenchError, match=r"does not answer: .*certificate verify failed"):
+            await asyncio.to_thread(run_bench, by_tls)
+        trusting = dataclasses.replace(by_tls, ca_file=authority.root)
+        found, clean = await asyncio.to_thread(run_bench, trusting)
+    assert (clean, found["failures"]["examples"]) == (True, [])
+    assert found["rounds"][0]["answers"] > 0
+    shown = capfd.readouterr().err
+    assert "registering charge points" in shown
+    assert "measuring" in shown
 
 
 @pytest.mark.parametrize(
@@ -192,7 +234,9 @@ def test_a_url_that_is_none_is_named_before_anything_is_touched(tmp_path: Path, 
         api_key="x",
         prefix="BENCH",
     )
-    with pytest.raises(BenchError, match=r"^URL: .* must be ws://host:port/ocpp/{tenant}$"):
+    with pytest.raises(
+        BenchError, match=r"^URL: .* must be ws://host:port/ocpp/{tenant} or wss://host:port/ocpp/{tenant}$"
+    ):
         run_bench(options)
     assert list(tmp_path.iterdir()) == []
 

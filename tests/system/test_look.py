@@ -10,14 +10,22 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = [
     "/protocols",
+    "/protocols?q=idTag",
+    "/protocols/map",
+    "/protocols/matrix",
+    "/protocols/ocpp-201",
+    "/protocols/oicp-23",
+    "/protocols/iec-63110",
     "/protocols/ocpp-16j",
     "/protocols/ocpp-16j/messages",
     "/protocols/ocpp-16j/messages/SetChargingProfile",
     "/protocols/ocpp-16j/configuration-keys",
     "/protocols/ocpp-16j/error-codes",
     "/protocols/ocpp-16j/deviations",
+    "/protocols/ocpp-16j/validator",
+    "/protocols/ocpp-16j/validator?text=%5B2%2C5%2C%22BootNotification%22%2C%7B%22chargePointVendor%22%3A5%7D%5D",
 ]
-PHONE, DESK = 390, 1280
+SMALL, PHONE, DESK = 320, 390, 1280
 
 # The contrast of every piece of text with the nearest ground below it, by WCAG 2; SVG text by its fill.
 WORST_CONTRAST = """
@@ -53,7 +61,7 @@ WORST_CONTRAST = """
 """
 
 
-@pytest.mark.parametrize("width", [PHONE, DESK])
+@pytest.mark.parametrize("width", [SMALL, PHONE, DESK])
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_page_fits_its_window_and_nothing_is_blocked(
     browser: Chromium, address: str, path: str, width: int

@@ -15,7 +15,7 @@ from app.tenants.records import TenantRecord
 from tests.support.account import open_account
 from tests.support.server import ClientConnection, Operator, Served, connecting, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Pair:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(server_settings: Settings) -> AsyncIterator[Pair]:
-    hanging = server_settings.model_copy(update={"worker_silence_s": 5.0})
-    async with serving(hanging) as first, serving(server_settings) as second:
+async def pair(settings: Settings) -> AsyncIterator[Pair]:
+    hanging = settings.model_copy(update={"worker_silence_s": 5.0})
+    async with serving(hanging) as first, serving(settings) as second:
         yield Pair(first, second)
 
 

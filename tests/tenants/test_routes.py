@@ -107,7 +107,7 @@ async def test_the_platform_makes_the_first_key_of_a_tenant(
 
 
 async def test_a_tenant_cannot_touch_anothers_keys(api: Api, operator: TenantRecord, token: str) -> None:
-    other = await api.key(await api.tenant(), "admin")
+    other = await api.key(await api.tenant(), "admin", "read")
     made = await api.call("POST", "/v1/api-keys", other, json={"name": "k", "scopes": ["read"]})
     path = made.headers["location"]
     assert (await api.call("GET", path, token)).status_code == 404
@@ -155,3 +155,51 @@ async def test_a_bad_key_request_names_the_member(
     response = await api.call("POST", "/v1/api-keys", token, json=body)
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_the_audit_of_a_tenant_shows_who_made_and_revoked_its_keys(
+    api: Api, operator: TenantRecord, platform_token: str
+) -> None:
+    administrator = await api.key(operator, "admin", "read")
+    body = {"name": "export", "scopes": ["read"]}
+    own = await api.call("POST", "/v1/api-keys", administrator, json=body)
+    by_platform = await api.call("POST", f"{TENANTS}/{operator.slug}/api-keys", platform_token, json=body)
+    assert (own.status_code, by_platform.status_code) == (201, 201)
+    key = f"/v1/api-keys/{own.json()['id']}"
+    for _ in range(2):
+        assert (await api.call("DELETE", key, administrator)).status_code == 204
+    entries = (await api.call("GET", "/v1/audit", administrator)).json()["items"]
+    actors = [f"key:{token.split('_')[1]}" for token in (administrator, platform_token)]
+    subject = f"/v1/api-keys/{by_platform.json()['id']}"
+    assert [(entry["act"], entry["actor"], entry["subject"]) for entry in entries] == [
+        ("revoke_api_key", actors[0], key),
+        ("create_api_key", actors[1], subject),
+        ("create_api_key", actors[0], key),
+    ]
+    assert entries[0]["details"] == {
+        "name": "export",
+        "prefix": own.json()["prefix"],
+        "scopes": ["read"],
+    }
+    assert own.json()["token"].split("_")[2] not in str(entries)
+
+
+async def test_keys_of_the_platform_are_in_no_audit(api: Api, operator: TenantRecord, token: str) -> None:
+    administrator = await api.key(None, "admin")
+    body = {"name": "second", "scopes": ["admin"]}
+    made = await api.call("POST", "/v1/api-keys", administrator, json=body)
+    assert made.status_code == 201
+    assert (await api.call("DELETE", f"/v1/api-keys/{made.json()['id']}", administrator)).status_code == 204
+    assert (await api.call("GET", "/v1/audit", token)).json()["items"] == []
+
+
+async def test_a_tenant_has_no_key_for_the_metrics_of_the_server(api: Api) -> None:
+    tenant = await api.tenant()
+    body = {"name": "prometheus", "scopes": ["metrics"]}
+    refused = await api.call("POST", "/v1/api-keys", await api.key(tenant, "admin"), json=body)
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [
+        ("/scopes", "platform_only")
+    ]
+    made = await api.call("POST", "/v1/api-keys", await api.key(None, "admin", "metrics"), json=body)
+    assert made.status_code == 201

@@ -74,6 +74,10 @@ async def test_a_deadlock_is_tried_again(
     answer = await records.storage.ledger.start_transaction(records.start())
     assert not answer.repeated
     assert failures == []
+    outcomes = records.storage.ledger.outcomes
+    assert outcomes.failed_at is not None
+    assert outcomes.committed_at is not None
+    assert outcomes.failed_at < outcomes.committed_at
 
 
 async def test_a_database_that_became_read_only_is_left_for_a_new_connection(
@@ -115,6 +119,7 @@ async def test_a_blocked_table_costs_time_and_no_truth(
             await blocker.execute("lock table transactions in access exclusive mode")
             with pytest.raises(StoreUnavailable):
                 await ledger.start_transaction(records.start())
+            assert ledger.outcomes.refused_at is not None
         answer = await ledger.start_transaction(records.start())
     await blocker.close()
     assert await _ids(records) == [answer.transaction_id]

@@ -216,7 +216,7 @@ async def test_a_defect_costs_its_batch_and_not_the_writer(
     # One for each writer.
     for number in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr("app.transactions.ledger._resolve", failing)
+            patch.setattr("app.transactions.batch_writer._resolve", failing)
             socket.send(f"m{number}", samples=f'[{{"value":"{number}"}}]')
             with pytest.raises(StoreUnavailable):
                 await ledger.start_transaction(records.start())

@@ -259,7 +259,11 @@ async def _insert(records: ChargePointRecords, command: CommandRecord) -> UUID:
         pytest.param({"payload": {"idTag": "TAG-2"}}, False, id="another tag"),
         pytest.param({"created_at": NOW - timedelta(seconds=301)}, False, id="too long ago"),
         pytest.param({"action": "Reset"}, False, id="another action"),
-        pytest.param({"effect": {"observed": "none"}}, False, id="it has its effect"),
+        pytest.param({"effect": {"observed": "transaction_started"}}, False, id="it has its effect"),
+        pytest.param({"effect": {"observed": "no_effect"}}, True, id="nothing was observed before"),
+        pytest.param(
+            {"created_at": NOW - timedelta(hours=9), "sent_at": NOW}, True, id="it has waited to be sent"
+        ),
     ],
 )
 async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
@@ -275,6 +279,23 @@ async def test_a_start_is_the_effect_of_the_remote_start_that_asked_for_it(
     assert transaction.remote_start_command_id == (command_id if linked else None)
     effect = {"observed": "transaction_started", "transactionId": answer.transaction_id}
     assert (command.effect == effect) is linked
+
+
+@pytest.mark.parametrize(("hours", "linked"), [(2, True), (25, False)])
+async def test_a_start_from_an_offline_queue_is_a_late_effect(
+    records: ChargePointRecords, hours: int, linked: bool
+) -> None:
+    asked_at = NOW - timedelta(hours=hours)
+    nothing = {"observed": "no_effect"}
+    command_id = await _insert(records, _remote_start(records, asked_at, effect=nothing))
+    start = records.start(started_at=asked_at + timedelta(seconds=60), received_at=NOW)
+    answer = await records.storage.ledger.start_transaction(start)
+    async with records.database.tenant(records.tenant.id) as work:
+        command = await CommandStore(work).get(command_id)
+    assert command is not None
+    assert command.effect == (
+        {"observed": "transaction_started", "transactionId": answer.transaction_id} if linked else nothing
+    )
 
 
 async def test_the_newest_remote_start_is_linked_and_only_once(records: ChargePointRecords) -> None:

@@ -283,8 +283,9 @@ async def test_a_start_and_its_stop_may_share_a_batch(records: ChargePointRecord
     assert stop == StopRecorded("closed", None, start.transaction_id)
 
 
+@pytest.mark.parametrize("before", [None, {"observed": "no_effect"}])
 async def test_a_stop_is_the_effect_of_the_remote_stop_that_asked_for_it(
-    records: ChargePointRecords,
+    records: ChargePointRecords, before: dict[str, Any] | None
 ) -> None:
     number = await _started(records)
     command = CommandRecord(
@@ -298,6 +299,7 @@ async def test_a_stop_is_the_effect_of_the_remote_stop_that_asked_for_it(
         deadline_at=NOW,
         timeout_s=30.0,
         issued_by="test",
+        effect=before,
     )
     async with records.database.tenant(records.tenant.id) as work:
         await put_command(work, command)

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from tests.gateway.conftest import apps, server
+from tests.gateway.conftest import server
 from tests.support.gateway import GatewayServer
 from tests.support.operator_page import OperatorPage
 
-__all__ = ["apps", "server"]
+__all__ = ["server"]
 
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 1000, "timestamp": "2026-01-01T10:00:00Z"}
 STOP = {"meterStop": 9000, "timestamp": "2026-01-01T11:00:00Z", "transactionId": 77}

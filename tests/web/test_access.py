@@ -12,7 +12,9 @@ from app.storage import Storage
 from app.tenants.records import TenantRecord
 from app.tenants.service import ApiKeyLookup
 from app.tenants.store import ApiKeyStore
-from app.web.tokens import CACHE_LIFETIME_S, TokenVerifier, mint_key, secret_hash
+from app.types import Scope
+from app.web.minted_keys import mint_key, secret_hash
+from app.web.tokens import CACHE_LIFETIME_S, TokenVerifier
 from tests.support.api import NOW, Api, SetClock, open_api
 from tests.support.scripted_commands import ScriptedCommands
 
@@ -194,10 +196,12 @@ async def test_the_memory_of_the_verifier_is_bounded(api: Api, operator: TenantR
     assert len(verifier._limit) <= 4096
 
 
-async def test_a_platform_key_has_no_charge_points(api: Api) -> None:
-    token = await api.key(None)
+@pytest.mark.parametrize("scopes", [("admin",), ("read", "admin")])
+async def test_a_platform_key_has_no_charge_points(api: Api, scopes: tuple[Scope, ...]) -> None:
+    token = await api.key(None, *scopes)
     response = await api.call("GET", PATH, token)
     assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+    assert response.json()["detail"] == "This needs the key of a tenant; yours belongs to the platform."
 
 
 async def test_a_missing_scope_is_named(api: Api, operator: TenantRecord) -> None:

@@ -12,7 +12,7 @@ from app.ocpp import messages_of
 from app.web.inputs import Input
 from app.web.resources import Resource
 from tests.support.api import Api
-from tests.support.operations import Operation, operations_of
+from tests.support.operations import Operation, operations_of, resolved
 from tests.support.protocol import OCPP16
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -54,12 +54,44 @@ async def test_every_body_and_every_answer_has_a_valid_example(api: Api) -> None
     checked = 0
     for operation in operations_of(document):
         bodies = [operation.text["requestBody"]] if "requestBody" in operation.text else []
-        for part in [*bodies, *operation.text["responses"].values()]:
+        answers = [resolved(document, found) for found in operation.text["responses"].values()]
+        for part in [*bodies, *answers]:
             for content in part.get("content", {}).values():
                 schema = {**content["schema"], "components": document["components"]}
                 Draft202012Validator(schema).validate(content["example"])
                 checked += 1
     assert checked > 300
+
+
+async def test_refusals_that_are_alike_stand_once(api: Api) -> None:
+    document = await document_of(api)
+    shared = {json.dumps(found, sort_keys=True) for found in document["components"]["responses"].values()}
+    for operation in operations_of(document):
+        for status, found in operation.text["responses"].items():
+            assert status.startswith("2") or json.dumps(found, sort_keys=True) not in shared
+    assert "Unauthorized" in document["components"]["responses"]
+
+
+async def test_the_document_is_short_over_the_wire(api: Api) -> None:
+    answer = await api.call("GET", "/openapi.json", headers={"Accept-Encoding": "gzip, deflate, br, zstd"})
+    assert answer.headers["content-encoding"] == "br"
+    assert int(answer.headers["content-length"]) <= 100_000
+
+
+async def test_schemas_have_names_of_their_own_and_no_words_of_the_framework(api: Api) -> None:
+    document = await document_of(api)
+    schemas = document["components"]["schemas"]
+    names = [re.sub("[^a-z0-9]", "", name.casefold()) for name in schemas]
+    assert len(set(names)) == len(names)
+    assert not re.findall(r'"(?:ge|le|gt|lt)": ', json.dumps(schemas))
+    named = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert named == schemas.keys()
+
+
+async def test_servers_and_contact_are_named(api: Api) -> None:
+    document = await document_of(api)
+    assert document["servers"][0]["url"] == "/"
+    assert document["info"]["contact"]["name"]
 
 
 async def test_every_reference_leads_somewhere(api: Api) -> None:
@@ -113,7 +145,8 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Api) -> None:
     assert not HTTP_URL.search(policy)
     assert "<script>" not in page.text
     linked = re.findall(r'(?:src|href)="(docs/[^"]+)"', page.text)
-    assert len(linked) == 4
+    assert len(linked) == 5
+    assert 'href="protocols"' in page.text
     for name in linked:
         asset = await api.call("GET", f"/{name}")
         assert asset.status_code == 200
@@ -145,20 +178,25 @@ def test_operations_are_read_from_the_document() -> None:
     ]
 
 
-async def test_titles_of_fields_in_camel_case_have_spaces(api: Api) -> None:
+async def test_the_page_is_short_over_the_wire(api: Api) -> None:
+    sizes = []
+    for name in (
+        "",
+        "/swagger-ui.css",
+        "/page.css",
+        "/swagger-ui-bundle.js",
+        "/start.js",
+        "/favicon-32x32.png",
+    ):
+        answer = await api.call("GET", f"/docs{name}", headers={"Accept-Encoding": "gzip"})
+        sizes.append(int(answer.headers["content-length"]))
+    assert sum(sizes) <= 800_000
+
+
+async def test_no_field_has_a_title_that_repeats_its_name(api: Api) -> None:
     document = await document_of(api)
-    named = [
-        (parameter["name"], parameter["schema"])
-        for operation in operations_of(document)
-        for parameter in operation.text.get("parameters", ())
-    ]
-    for schema in document["components"]["schemas"].values():
-        named += schema.get("properties", {}).items()
-    titles = {
-        name: schema["title"]
-        for name, schema in named
-        if re.search("[a-z][A-Z]", name)
-        and schema.get("title", "").replace(" ", "").casefold() == name.casefold()
-    }
-    assert titles["strictTxOverride"] == "Strict Tx Override"
-    assert [title for title in titles.values() if " " not in title] == []
+    schemas = document["components"]["schemas"].values()
+    fields = [field for schema in schemas for field in schema.get("properties", {}).values()]
+    fields += [found["schema"] for found in document["components"]["parameters"].values()]
+    assert len(fields) > 1000
+    assert [field for field in fields if "title" in field] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.web.negotiation import accepts_gzip
+from app.web.negotiation import accepts_gzip, coding_of
 
 GZIP_ROWS = {
     "absent": ("", False),
@@ -33,3 +33,20 @@ GZIP_ROWS = {
 @pytest.mark.parametrize(("header", "chosen"), GZIP_ROWS.values(), ids=GZIP_ROWS)
 def test_accept_encoding(header: str, chosen: bool) -> None:
     assert accepts_gzip(header) is chosen
+
+
+CODING_ROWS = {
+    "both": ("gzip, deflate, br, zstd", "br"),
+    "one": ("gzip, deflate", "gzip"),
+    "the other one": ("br", "br"),
+    "gzip wanted more": ("br;q=0.5, gzip", "gzip"),
+    "anything": ("*", "br"),
+    "anything but the first": ("*, br;q=0", "gzip"),
+    "neither": ("zstd, deflate", None),
+    "plain wanted more": ("br;q=0.5, gzip;q=0.5, identity", None),
+}
+
+
+@pytest.mark.parametrize(("header", "chosen"), CODING_ROWS.values(), ids=CODING_ROWS)
+def test_of_two_codings_the_one_that_is_wanted_more(header: str, chosen: str | None) -> None:
+    assert coding_of(header, ("br", "gzip")) == chosen

@@ -187,10 +187,10 @@ async def test_an_unknown_path_is_a_problem(api: Api) -> None:
     ("method", "path", "allowed"),
     [
         ("PUT", TAGS, {"GET", "POST"}),
-        ("POST", f"{TAGS}/A", {"GET", "PATCH", "DELETE"}),
+        ("POST", f"{TAGS}/A", {"GET", "PATCH", "PUT", "DELETE"}),
         ("DELETE", f"{POINTS}/A/connectors", {"GET"}),
         ("GET", f"{POINTS}/A/commands/Reset", {"POST"}),
-        ("TRACE", f"{POINTS}/A", {"GET", "PATCH", "DELETE"}),
+        ("TRACE", f"{POINTS}/A", {"GET", "PATCH", "PUT", "DELETE"}),
     ],
 )
 async def test_a_wrong_method_learns_the_right_ones(

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, timedelta
+from functools import cache
 from typing import Any, cast, get_args
 from uuid import UUID
 
@@ -43,7 +44,18 @@ from app.web.rows import encoded, encoded_page
 from tests.support.api import NOW, Api, build_app
 from tests.support.statuses import record_status
 
-DOCUMENT = build_app().openapi()
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document: made when a test needs it, because each process collects this file."""
+    return build_app().openapi()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made_document() -> None:
+    """Make it before a test whose examples have a deadline."""
+    document()
+
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -89,8 +101,11 @@ charge_point_records = record_of(
     registration_status=st.sampled_from(get_args(RegistrationStatus)),
     credential_hash=st.none() | st.binary(max_size=4),
     heartbeat_interval_s=st.none() | integers,
+    labels=st.dictionaries(texts, texts, max_size=3),
     clock_skew_s=st.none() | st.floats(),
     **dict.fromkeys(("booted_at", "last_seen_at", "connected_at", "pending_until"), st.none() | times),
+    security_profile=st.none() | st.integers(0, 3),
+    minimum_security_profile=st.integers(0, 3),
     created_at=times,
     updated_at=times,
 )
@@ -149,11 +164,11 @@ def row_of(record: Any) -> dict[str, Any]:
 
 def assert_promised(schema: dict[str, Any], body: bytes) -> None:
     """A response body is as the OpenAPI document says."""
-    Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(orjson.loads(body))
+    Draft202012Validator({**schema, "components": document()["components"]}).validate(orjson.loads(body))
 
 
 def schema_of(path: str) -> dict[str, Any]:
-    answer = DOCUMENT["paths"][path]["get"]["responses"]["200"]
+    answer = document()["paths"][path]["get"]["responses"]["200"]
     schema: dict[str, Any] = answer["content"]["application/json"]["schema"]
     return schema
 
@@ -168,6 +183,10 @@ def test_connectors_are_written_as_the_model_writes_them(records: list[Connector
         assert_promised(schema_of("/v1/charge-points/{identity}/connectors/{connector_id}"), one)
 
 
+def charge_point_row(record: ChargePointRecord) -> Any:
+    return {**row_of(record), "labels": orjson.dumps(record.labels).decode()}
+
+
 live_states = st.builds(LiveState, st.none() | times, st.booleans())
 
 
@@ -175,7 +194,7 @@ live_states = st.builds(LiveState, st.none() | times, st.booleans())
 def test_charge_points_are_written_as_the_model_writes_them(
     found: list[tuple[ChargePointRecord, LiveState]], cursor: str | None
 ) -> None:
-    fields = [charge_point_fields(row_of(record), live) for record, live in found]
+    fields = [charge_point_fields(charge_point_row(record), live) for record, live in found]
     models = [ChargePoint.of(record, live) for record, live in found]
     body = encoded_page(fields, cursor)
     assert body == written(Page[ChargePoint](items=models, next_cursor=cursor))

@@ -15,6 +15,7 @@ from app.web.inputs import Identity, IdTagText, Input, Line, Slug
 from app.web.problems import body_errors
 from app.web.wording import PATTERN_WORDS, reworded
 from tests.support.api import Api
+from tests.support.operations import resolved
 from tests.support.protocol import OCPP16
 
 JSON = {"Content-Type": "application/json"}
@@ -113,7 +114,14 @@ CORE_ROWS = [
     ("Reset", '{"type": "Soft", "x": 1}', "/x", "is not a known field"),
     ("Reset", '{"type": "Soft", "type": "Soft"}', "/type", "is given twice in its object"),
     ("Reset", '{"type": 1}', "/type", "is not a string"),
-    ("Reset", '{"type": "Rest"}', "/type", "is not a value of ResetType"),
+    ("Reset", '{"type": "Rest"}', "/type", "is not one of Hard, Soft"),
+    (
+        "TriggerMessage",
+        '{"requestedMessage": "Boot"}',
+        "/requestedMessage",
+        "is not one of BootNotification, DiagnosticsStatusNotification, FirmwareStatusNotification, "
+        "Heartbeat, MeterValues, StatusNotification",
+    ),
     ("UnlockConnector", '{"connectorId": "1"}', "/connectorId", "is not an integer"),
     ("UnlockConnector", '{"connectorId": 0}', "/connectorId", "is outside the allowed range"),
     ("ChangeConfiguration", '{"key": "%s", "value": ""}' % ("k" * 51), "/key", "has more than 50 characters"),
@@ -137,6 +145,13 @@ def test_the_core_is_quoted_in_our_words(action: str, payload: str, pointer: str
     found = OCPP16.check_call("central_system", action, payload).violations[0]
     violation = reworded(FieldViolation(found.pointer, found.reason, found.detail))
     assert (violation.pointer, violation.detail) == (pointer, words)
+
+
+def test_a_long_set_of_values_is_named_and_not_listed() -> None:
+    payload = '{"connectorId": 1, "errorCode": "Odd", "status": "Available"}'
+    found = OCPP16.check_call("charge_point", "StatusNotification", payload).violations[0]
+    violation = reworded(FieldViolation(found.pointer, found.reason, found.detail))
+    assert (violation.pointer, violation.detail) == ("/errorCode", "is not a value of ChargePointErrorCode")
 
 
 BROKEN_BODIES = [b"[]", b'"x"', b"null", b"1"]
@@ -167,10 +182,14 @@ async def test_an_empty_body_is_called_empty(api: Api, token: str) -> None:
 def _operations_with_body(api: Api) -> Iterator[tuple[str, str]]:
     for path, operations in api.app.openapi()["paths"].items():
         for method, operation in operations.items():
-            is_other = any(part in path for part in ("/tenants", "/commands/", "/id-tag-list"))
-            if "requestBody" in operation and not is_other:
+            is_other = any(part in path for part in ("/tenants", "/commands/", "/id-tag-list", "-rows"))
+            is_json = "application/json" in operation.get("requestBody", {}).get("content", {})
+            if is_json and not is_other:
                 filled = path.replace("{identity}", "A").replace("{connector_id}", "1")
                 filled = filled.replace("{id_tag}", "A").replace("{charging_profile_id}", "1")
+                filled = filled.replace("{job_id}", "7f8d1c52-0d53-4a90-9c3e-6f1d0f1c9a77")
+                filled = filled.replace("{name}", "a")
+                filled = filled.replace("{template_name}", "a").replace("{user_name}", "a")
                 yield method.upper(), filled
 
 
@@ -188,7 +207,7 @@ def _patterns(value: Any) -> Iterator[str]:
 async def test_every_pattern_of_our_own_inputs_has_words(api: Api) -> None:
     document = api.app.openapi()
     parameters = [
-        parameter
+        resolved(document, parameter)
         for operations in document["paths"].values()
         for operation in operations.values()
         for parameter in operation.get("parameters", ())

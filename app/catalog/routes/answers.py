@@ -12,17 +12,19 @@ from app.web.routers import Tag
 TAG = Tag("Protocol catalog", "What the protocols are, message by message. Public: no key is needed.")
 
 
-def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int | str, dict[str, Any]]:
+def answers(
+    example: dict[str, Any], *, not_found: UnknownName | None = None
+) -> dict[int | str, dict[str, Any]]:
     """Make the OpenAPI `responses` of a document: 200, 304, 422, and 404 if its path has a name in it.
 
     Args:
-        example: the document.
+        example: the document. Of each list in it, the example has the first two members.
         not_found: the example of the 404; None if the path has no name in it.
     """
     found: dict[int | str, dict[str, Any]] = {
         200: {
             "description": "The document, with a strong `ETag`, and by gzip if the client accepts that.",
-            "content": {"application/json": {"example": example}},
+            "content": {"application/json": {"example": _shortened(example)}},
             "headers": {
                 "ETag": {"schema": {"type": "string"}, "description": "Hash of the content."},
                 "Cache-Control": {"schema": {"type": "string"}, "example": "public, max-age=300"},
@@ -36,6 +38,10 @@ def answers(example: Any, *, not_found: UnknownName | None = None) -> dict[int |
     return found
 
 
+def _shortened(example: dict[str, Any]) -> dict[str, Any]:
+    return {name: value[:2] if isinstance(value, list) else value for name, value in example.items()}
+
+
 def refuse_unknown_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not have, so that typing errors are noticed.
 
@@ -46,6 +52,11 @@ def refuse_unknown_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             raise unknown_parameter(name)
+
+
+def misspelt(name: str) -> str:
+    """Return a name without its last but one character, as an example of a wrong one."""
+    return name[:-2] + name[-1]
 
 
 def refusal(error: AppError) -> dict[str, Any]:

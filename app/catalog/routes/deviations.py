@@ -1,78 +1,67 @@
 """The routes of the dictionary of deviations: the list, and one entry."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Path
+from fastapi import Path
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.catalog import schemas
-from app.catalog.catalog import ProtocolCatalog
-from app.catalog.routes.answers import TAG, answers, refuse_unknown_parameters
+from app.catalog.catalog import API_ROOT, Catalog
+from app.catalog.routes.answers import answers, misspelt
+from app.catalog.routes.documents import no_such_protocol, operation, slug_documents_route, slug_parameter
 from app.near_names import UnknownName
 from app.web.document_routes import DocumentRoute
 from app.web.documents import DocumentResponse, json_document
 
 
-def deviation_routes(protocol: ProtocolCatalog) -> list[BaseRoute]:
-    """Make the routes of a protocol's dictionary; none if it has none."""
-    return [_list_route(protocol), _entry_route(protocol)] if protocol.deviations else []
-
-
-def _options(protocol: ProtocolCatalog, name: str) -> dict[str, Any]:
-    return {
-        "name": f"{name}_{protocol.entry.slug.replace('-', '_')}",
-        "tags": [TAG],
-        "dependencies": [Depends(refuse_unknown_parameters)],
-    }
-
-
-def _list_route(protocol: ProtocolCatalog) -> DocumentRoute:
-    path = f"{protocol.href}/deviations"
-    content = protocol.deviation_list.model_dump(mode="json")
-    document = json_document(content)
-
-    async def list_deviations() -> Response:
-        return DocumentResponse(document)
-
-    return DocumentRoute(
-        path,
-        list_deviations,
-        documents={path: document},
-        response_model=schemas.DeviationList,
-        responses=answers({**content, "deviations": content["deviations"][:2]}),
-        summary=f"List the known deviations from {protocol.entry.name}",
-        description=(
-            "Every way in which charge points are known to deviate from the standard: what is seen, what is "
-            "done about it, what it may cost, the section, and an example."
-        ),
-        **_options(protocol, "list_deviations_of"),
+def deviation_routes(catalog: Catalog) -> list[BaseRoute]:
+    """Make the routes of the dictionaries that protocols have; none if no protocol has one."""
+    having = {slug: found for slug, found in catalog.protocols.items() if found.deviations}
+    if not having:
+        return []
+    lists = slug_documents_route(
+        catalog,
+        "/deviations",
+        {slug: protocol.deviation_list for slug, protocol in having.items()},
+        name="list_protocol_deviations",
+        summary="List the known deviations from a protocol",
+        description="Every way in which charge points are known to deviate from the standard: what is seen, "
+        "what is done about it, what it may cost, the section, and an example.",
     )
+    return [lists, _entry_route(catalog)]
 
 
-def _entry_route(protocol: ProtocolCatalog) -> DocumentRoute:
-    entries = {found.code: found.model_dump(mode="json") for found in protocol.deviations}
-    documents = {found["href"]: json_document(found) for found in entries.values()}
-    first = protocol.deviations[0].code
-
-    def unknown(code: str) -> UnknownName:
-        return UnknownName("deviation", code, entries, "code")
+def _entry_route(catalog: Catalog) -> DocumentRoute:
+    having = {slug: found for slug, found in catalog.protocols.items() if found.deviations}
+    entries = {
+        found.href: found.model_dump(mode="json")
+        for protocol in having.values()
+        for found in protocol.deviations
+    }
+    documents = {path: json_document(found) for path, found in entries.items()}
+    codes = {slug: [found.code for found in protocol.deviations] for slug, protocol in having.items()}
+    known = list(dict.fromkeys(code for found in codes.values() for code in found))
 
     async def show_deviation(
-        code: Annotated[str, Path(json_schema_extra={"enum": list(entries)}, examples=[first])],
+        slug: Annotated[str, slug_parameter(having)],
+        code: Annotated[str, Path(json_schema_extra={"enum": known}, examples=known[:1])],
     ) -> Response:
-        document = documents.get(f"{protocol.href}/deviations/{code}")
+        if slug not in having:
+            raise no_such_protocol(catalog, slug, having)
+        document = documents.get(f"{API_ROOT}/{slug}/deviations/{code}")
         if document is None:
-            raise unknown(code)
+            raise UnknownName("deviation", code, codes[slug], "code")
         return DocumentResponse(document)
 
+    unknown = UnknownName("deviation", misspelt(known[0]), known, "code")
     return DocumentRoute(
-        f"{protocol.href}/deviations/{{code}}",
+        f"{API_ROOT}/{{slug}}/deviations/{{code}}",
         show_deviation,
         documents=documents,
         response_model=schemas.Deviation,
-        responses=answers(entries[first], not_found=unknown(first[:-2] + first[-1])),
-        summary=f"Show one known deviation from {protocol.entry.name}",
+        responses=answers(next(iter(entries.values())), not_found=unknown),
+        summary="Show one known deviation from a protocol",
         description="What is seen, what is done about it, an example, and advice to the vendor.",
-        **_options(protocol, "show_deviation_of"),
+        **operation("show_protocol_deviation"),
     )

@@ -1,125 +1,119 @@
-"""The routes below `/v1/protocols`: documents that are encoded once at start, and the answer to other paths.
+"""All routes of the catalog: documents that are encoded once at start, and the answer to other paths.
 
 Put them straight into `app.router.routes` of an application that is a `DocumentsFirst`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastapi import Depends
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from app.catalog import schemas
-from app.catalog.catalog import API_ROOT, Catalog, ProtocolCatalog
+from app.catalog.catalog import API_ROOT, Catalog
 from app.catalog.definition import Definition
-from app.catalog.routes.answers import TAG, answers, refuse_unknown_parameters
+from app.catalog.overview import make_map, make_matrix
 from app.catalog.routes.deviations import deviation_routes
+from app.catalog.routes.documents import document_route, slug_documents_route
+from app.catalog.routes.lists import list_route, search_route
 from app.catalog.routes.messages import message_routes
 from app.catalog.routes.validation import ValidationLimit, validate_route
 from app.near_names import UnknownName
-from app.web.document_routes import DocumentRoute
-from app.web.documents import Document, DocumentResponse, json_document
 
-_RESOURCES = ("messages", "configuration-keys", "error-codes", "deviations", "validate")
+_RESOURCES = ("messages", "configuration-keys", "error-codes", "security-events", "deviations", "validate")
 
 
-def catalog_routes(catalog: Catalog, limit: ValidationLimit | None = None) -> list[BaseRoute]:
-    """Make every route below `/v1/protocols`, in the order in which they must be matched.
+def catalog_routes(
+    catalog: Catalog, limit: ValidationLimit | None = None, further: Iterable[BaseRoute] = ()
+) -> list[BaseRoute]:
+    """Make every route of the catalog, in the order in which they must be matched.
 
     limit: how much strangers may have validated; None: the usual limit, by the address of the peer.
+    further: routes below `/v1/protocols` that other packages add.
     """
-    limit = limit or ValidationLimit()
     routes: list[BaseRoute] = [
-        _fixed_route(
-            API_ROOT,
-            catalog.protocol_list,
-            name="list_protocols",
-            summary="List the protocols",
-            description="Every protocol of the catalog, with the facts of its card.",
-        )
+        list_route(catalog),
+        slug_documents_route(
+            catalog,
+            "",
+            {slug: protocol.protocol for slug, protocol in catalog.protocols.items()},
+            name="show_protocol",
+            summary="Show a protocol",
+            description="Every fact on the protocol's page, with its sources: identity, adoption, capability "
+            "matrix, migration, security layer, message flow, versions, licence, and links to more.",
+        ),
+        *message_routes(catalog),
+        *_definition_routes(catalog),
+        *deviation_routes(catalog),
+        validate_route(catalog, limit or ValidationLimit()),
+        document_route(
+            "/v1/protocol-map",
+            make_map(catalog),
+            name="show_protocol_map",
+            summary="Show who speaks what to whom",
+            description="The parties of electric mobility, and the protocols between them.",
+        ),
+        document_route(
+            "/v1/protocol-matrix",
+            make_matrix(catalog),
+            name="show_protocol_matrix",
+            summary="Show the capabilities of all protocols",
+            description="The level of each capability in each protocol, with the reason.",
+        ),
+        search_route(catalog),
+        *further,
     ]
-    for protocol in catalog.protocols.values():
-        routes += _protocol_routes(protocol, limit)
-    routes.append(_unknown_route(catalog, routes))
-    return routes
+    return [*routes, _unknown_route(catalog, routes)]
 
 
-def _protocol_routes(protocol: ProtocolCatalog, limit: ValidationLimit) -> list[BaseRoute]:
-    """Make the routes of one protocol; those of its messages only if the core describes them."""
-    name, slug = protocol.entry.name, protocol.entry.slug
-    routes: list[BaseRoute] = [
-        _fixed_route(
-            protocol.href,
-            protocol.protocol,
-            name=f"show_{slug}",
-            summary=f"Show {name}",
-            description=(
-                "Every fact on the protocol's page: identity, adoption, capability matrix, migration, "
-                "security layer, message flow, deployments, and links to more."
-            ),
-        )
-    ]
-    if protocol.core is not None and protocol.definition is not None:
-        routes += message_routes(protocol, protocol.core)
-        routes += _list_routes(protocol, protocol.definition)
-        routes += deviation_routes(protocol)
-        routes.append(validate_route(protocol, protocol.core, limit))
-    return routes
-
-
-def _list_routes(protocol: ProtocolCatalog, definition: Definition) -> list[BaseRoute]:
-    name, slug = protocol.entry.name, protocol.entry.slug
-    keys = schemas.ConfigurationKeyList(
-        protocol=slug,
-        count=len(definition.configuration_keys),
-        configuration_keys=definition.configuration_keys,
-    )
-    codes = schemas.ErrorCodeList(
-        protocol=slug, count=len(definition.error_codes), error_codes=definition.error_codes
-    )
+def _definition_routes(catalog: Catalog) -> list[BaseRoute]:
+    """Make the routes of the lists that belong to a definition as a whole."""
+    definitions = {
+        slug: protocol.definition for slug, protocol in catalog.described.items() if protocol.definition
+    }
     return [
-        _fixed_route(
-            f"{protocol.href}/configuration-keys",
-            keys,
-            name=f"list_{slug}_configuration_keys",
-            summary=f"List the standard configuration keys of {name}",
+        slug_documents_route(
+            catalog,
+            "/security-events",
+            {slug: _security_events(slug, found) for slug, found in definitions.items()},
+            name="list_protocol_security_events",
+            summary="List the security events of a protocol",
+            description="Each known type, and whether a charge point must push it. There may be others.",
+        ),
+        slug_documents_route(
+            catalog,
+            "/configuration-keys",
+            {slug: _configuration_keys(slug, found) for slug, found in definitions.items()},
+            name="list_protocol_configuration_keys",
+            summary="List the standard configuration keys of a protocol",
             description="Profile, access, type, unit and section of each key.",
         ),
-        _fixed_route(
-            f"{protocol.href}/error-codes",
-            codes,
-            name=f"list_{slug}_error_codes",
-            summary=f"List the error codes of {name}",
+        slug_documents_route(
+            catalog,
+            "/error-codes",
+            {slug: _error_codes(slug, found) for slug, found in definitions.items()},
+            name="list_protocol_error_codes",
+            summary="List the error codes of a protocol",
             description="Each code of a CALLERROR as it is sent, and the other spellings that are accepted.",
         ),
     ]
 
 
-def _fixed_route(path: str, value: schemas.Served, *, name: str, **options: Any) -> DocumentRoute:
-    """Make the route of a single document."""
-    content = value.model_dump(mode="json")
-    document = json_document(content)
-    return DocumentRoute(
-        path,
-        _sends(document),
-        documents={path: document},
-        response_model=type(value),
-        dependencies=[Depends(refuse_unknown_parameters)],
-        responses=answers(content),
-        name=name.replace("-", "_"),
-        tags=[TAG],
-        **options,
-    )
+def _security_events(slug: str, definition: Definition) -> schemas.SecurityEventList:
+    events = definition.security_events
+    return schemas.SecurityEventList(protocol=slug, count=len(events), security_events=events)
 
 
-def _sends(document: Document) -> Callable[[], Awaitable[Response]]:
-    async def show() -> Response:
-        return DocumentResponse(document)
+def _configuration_keys(slug: str, definition: Definition) -> schemas.ConfigurationKeyList:
+    keys = definition.configuration_keys
+    return schemas.ConfigurationKeyList(protocol=slug, count=len(keys), configuration_keys=keys)
 
-    return show
+
+def _error_codes(slug: str, definition: Definition) -> schemas.ErrorCodeList:
+    codes = definition.error_codes
+    return schemas.ErrorCodeList(protocol=slug, count=len(codes), error_codes=codes)
 
 
 class _UnknownRoute(APIRoute):
@@ -150,8 +144,8 @@ def _unknown_route(catalog: Catalog, served: Iterable[BaseRoute]) -> BaseRoute:
             return RedirectResponse(f"{API_ROOT}/{trimmed}".rstrip("/"), 307)
         slug, _, resource = rest.partition("/")
         if slug not in catalog.protocols:
-            raise UnknownName("protocol", slug, catalog.protocols, "protocol")
-        resources = _RESOURCES if catalog.protocols[slug].definition else ()
+            raise UnknownName("protocol", slug, catalog.protocols, "slug")
+        resources = _RESOURCES if slug in catalog.described else ()
         raise UnknownName(f"resource of {slug}", resource, resources)
 
     return _UnknownRoute(f"{API_ROOT}/{{rest:path}}", unknown, served)

@@ -3,38 +3,39 @@
 It needs no key, so nothing of it runs on the event loop but the reading of its small body.
 """
 
-import json
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Body, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Body, Query, Request
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
-from app.catalog.catalog import ProtocolCatalog
+from app.catalog.catalog import API_ROOT, Catalog
 from app.catalog.judgement import judge
-from app.catalog.routes.answers import TAG, refusal
-from app.catalog.schemas import QUESTION_EXAMPLES, Judgement, Question
+from app.catalog.routes.answers import refusal
+from app.catalog.routes.documents import misspelt_protocol, no_such_protocol, operation, slug_parameter
+from app.catalog.routes.questions import PLAIN_TEXT, RawQuestion, read_question
+from app.catalog.schemas import QUESTION_EXAMPLES, Judgement, Question, Sender
 from app.clock import Clock, SystemClock
 from app.computation import PUBLIC, compute
 from app.errors import FieldViolation, InvalidInput, TooManyRequests
 from app.metrics import LIMITS_HIT
-from app.ocpp import Protocol
 from app.token_buckets import TokenBuckets
 from app.web.json_body import read_bytes, require_json
-from app.web.problems import MalformedBody, documented
+from app.web.problems import documented
+from app.web.rate_limits import DOCUMENTED_RATE_LIMIT, rate_limit_headers
 
 # A frame of 128 KiB in which each second character is escaped. Real messages have a few KB.
-_BODY_LIMIT_BYTES: Final = 256 * 1024
+BODY_LIMIT_BYTES: Final = 256 * 1024
 _BYTES_PER_TOKEN: Final = 16 * 1024
 _ADDRESSES: Final = 50_000
 _WAITING_LIMIT: Final = 16
-_QUESTION: Final = TypeAdapter(Question)
-_SHAPE: Final = 'must be an object: {"frame": ...}, or {"action": ..., "payload": ...}'
-_FRAME: Final = "must be the text of a frame, or its JSON array"
+Made = TypeVar("Made")
+_PLAIN_CONTENT: Final = {
+    "schema": {"type": "string", "description": "An OCPP-J frame, as it is sent."},
+    "example": '[2,"19223203","Heartbeat",{}]',
+}
 
 
 class ValidationLimit:
@@ -66,10 +67,16 @@ class ValidationLimit:
         key, now = self._key(request), self._clock.monotonic()
         if (wait_s := self._buckets.retry_after_s(key, now)) > 0.0:
             LIMITS_HIT.labels("validations").inc()
-            raise TooManyRequests("Too many questions from this address.", int(wait_s) + 1)
+            raise TooManyRequests(
+                "Too many questions from this address.", int(wait_s) + 1, self.state(request)
+            )
         self._buckets.take(key, now)
 
-    async def run(self, request: Request, size_bytes: int, work: Callable[[], bytes]) -> bytes:
+    def state(self, request: Request) -> dict[str, str]:
+        """Return the headers that tell what is left for the address."""
+        return rate_limit_headers("validations", self._buckets, self._key(request), self._clock.monotonic())
+
+    async def run(self, request: Request, size_bytes: int, work: Callable[[], Made]) -> Made:
         """Run work next to the event loop. size_bytes: of the body; a large one counts as several.
 
         Raises:
@@ -93,13 +100,27 @@ class ValidationLimit:
         return (self._address_of(peer, ",".join(request.headers.getlist("x-forwarded-for"))),)
 
 
-class _ComputedRoute(APIRoute):
-    """A route whose body is bounded, and parsed, judged and encoded next to the event loop."""
+class ComputedRoute(APIRoute):
+    """A route whose body is bounded, and parsed, judged and encoded next to the event loop.
+
+    Args:
+        path: of the route.
+        endpoint: what OpenAPI describes.
+        limit: of the questions of strangers.
+        answer: from what was sent to the bytes of the answer.
+    """
 
     def __init__(
-        self, path: str, endpoint: Callable[..., Any], *, limit: ValidationLimit, **options: Any
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        limit: ValidationLimit,
+        answer: Callable[[RawQuestion], bytes],
+        **options: Any,
     ) -> None:
         self._limit = limit
+        self._answer = answer
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -107,48 +128,40 @@ class _ComputedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             self._limit.take(request)
-            content = await read_bytes(request, _BODY_LIMIT_BYTES)
-            require_json(request)
-            work = partial(_answer_to, self.endpoint, content)
+            content = await read_bytes(request, BODY_LIMIT_BYTES)
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type != PLAIN_TEXT:
+                require_json(request)
+            raw = RawQuestion(request.path_params, request.query_params, media_type, content)
+            work = partial(self._answer, raw)
             answer = await self._limit.run(request, len(content), work)
-            return Response(answer, media_type="application/json")
+            headers = {"Cache-Control": "no-store", **self._limit.state(request)}
+            return Response(answer, headers=headers, media_type="application/json")
 
         return handle
 
 
-def _answer_to(judging: Callable[[Question], Judgement], content: bytes) -> bytes:
-    """Read a question and answer it."""
-    return judging(_read(content)).model_dump_json().encode()
-
-
-def _read(content: bytes) -> Question:
-    """Return the question that a body holds.
-
-    Raises:
-        MalformedBody: it is not JSON.
-        InvalidInput: it is another object, or none.
-    """
-    try:
-        value: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        raise MalformedBody(content) from None
-    if not isinstance(value, dict):
-        raise InvalidInput([FieldViolation("", "type", _SHAPE)])
-    try:
-        return _QUESTION.validate_python(value)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-    if any(fault["loc"][:1] == ("frame",) for fault in faults):
-        # One for each form that a frame may have would name types of ours.
-        raise InvalidInput([FieldViolation("/frame", "type", _FRAME)])
-    raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
-
-
-def validate_route(protocol: ProtocolCatalog, core: Protocol, limit: ValidationLimit) -> APIRoute:
+def validate_route(catalog: Catalog, limit: ValidationLimit) -> APIRoute:
     """Make the route that takes a question and answers with a judgement. Nothing is stored or sent."""
 
-    def validate(question: Annotated[Question, Body(openapi_examples=QUESTION_EXAMPLES)]) -> Judgement:
-        return judge(protocol, core, question)
+    def judging(slug: str, question: Question) -> Judgement:
+        protocol = catalog.described.get(slug)
+        if protocol is None or protocol.core is None:
+            raise no_such_protocol(catalog, slug, catalog.described)
+        return judge(protocol, protocol.core, question)
+
+    def validate(
+        slug: Annotated[str, slug_parameter(catalog.described)],
+        question: Annotated[Question | list[Any], Body(openapi_examples=QUESTION_EXAMPLES)],
+        sender: Annotated[
+            Sender, Query(description="Which side would send the frame, if the body is a frame itself.")
+        ] = "charge_point",
+        strict: Annotated[
+            bool, Query(description="As `strict` of the body, if the body is a frame itself.")
+        ] = False,
+    ) -> Judgement:
+        """Only describe the operation: `ComputedRoute` reads the body itself, as the text that was sent."""
+        raise NotImplementedError
 
     example = InvalidInput(
         [
@@ -157,26 +170,34 @@ def validate_route(protocol: ProtocolCatalog, core: Protocol, limit: ValidationL
             )
         ]
     )
-    return _ComputedRoute(
-        f"{protocol.href}/validate",
+
+    def answer(raw: RawQuestion) -> bytes:
+        return judging(raw.path["slug"], read_question(raw)).model_dump_json().encode()
+
+    return ComputedRoute(
+        f"{API_ROOT}/{{slug}}/validate",
         validate,
         limit=limit,
+        answer=answer,
         methods=["POST"],
         response_model=Judgement,
-        name=f"validate_{protocol.entry.slug.replace('-', '_')}",
-        summary=f"Check a frame or a payload of {protocol.entry.name}",
+        summary="Check a frame or a payload of a protocol",
         description=(
             "Returns what the running system would decide: the verdict, each violation with its OCPP-J "
             "code and JSON pointer, what would be repaired, and the CALLERROR that would be sent. Nothing is "
-            "stored or sent. The pointer of a violation leads into the payload of the frame, or into the "
-            "frame if the frame itself breaks a rule."
+            "stored or sent. The body is an object, or the frame itself: as a JSON array, or as `text/plain` "
+            "for a frame that is not JSON. The pointer of a violation leads into the payload of the frame, "
+            "or into the frame if the frame itself breaks a rule."
         ),
-        tags=[TAG],
+        openapi_extra={"requestBody": {"content": {PLAIN_TEXT: _PLAIN_CONTENT}}},
         responses={
+            200: {"headers": DOCUMENTED_RATE_LIMIT},
             400: documented(400),
+            404: refusal(misspelt_protocol(catalog)),
             415: documented(415),
-            413: {"description": "The body is larger than 256 KiB."},
+            413: documented(413),
             422: refusal(example),
             429: documented(429),
         },
+        **operation("validate_protocol_message"),
     )

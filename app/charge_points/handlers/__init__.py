@@ -3,7 +3,7 @@
 from functools import partial
 
 from app.answers import Handler
-from app.charge_points.handlers import boot_notification, data_transfer, heartbeat, status_notification
+from app.charge_points.handlers import boot_notification, heartbeat, status_notification
 from app.charge_points.handlers.boot_notification import BootServices
 from app.charge_points.handlers.status_notification import StatusServices
 
@@ -12,7 +12,6 @@ def charge_point_handlers(boot: BootServices, status: StatusServices) -> dict[st
     """Return the handlers of this package, by action."""
     return {
         "BootNotification": partial(boot_notification.handle, boot),
-        "DataTransfer": data_transfer.handle,
         "Heartbeat": partial(heartbeat.handle, boot.clock),
         "StatusNotification": partial(status_notification.handle, status),
     }

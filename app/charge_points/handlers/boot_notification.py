@@ -5,6 +5,7 @@ The operator decides on the registration, and it is stored. A reconnect without 
 
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 from app.charge_points.login_batcher import LoginBatcher
 from app.charge_points.records import BootFacts, Registration
@@ -17,6 +18,9 @@ from app.quirks.service import QuirkReader
 
 RETRY_INTERVAL_S: Final = 60
 """Seconds until a Pending or Rejected charge point asks again: short enough for a person who waits."""
+
+RETRY_SPREAD_S: Final = 30
+"""Seconds over which a fleet is spread that asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,20 @@ async def handle(
     connection.is_identified = bool(facts.vendor and facts.model)
     connection.firmware_version = facts.firmware_version
     status = _registered(services.heartbeat_interval_s, connection, known)
-    return {
-        "status": status,
-        "currentTime": utc_text(now),
-        "interval": connection.heartbeat_interval_s if status == "Accepted" else RETRY_INTERVAL_S,
-    }
+    if status == "Accepted":
+        interval_s = connection.heartbeat_interval_s
+    else:
+        interval_s = retry_interval_s(connection.identity)
+    return {"status": status, "currentTime": utc_text(now), "interval": interval_s}
+
+
+def retry_interval_s(identity: str) -> int:
+    """Return the seconds until a charge point asks again that is not accepted.
+
+    After an outage a whole fleet boots in the same second. With the same interval all would come back in the
+    same second each time, so it differs by identity.
+    """
+    return RETRY_INTERVAL_S + crc32(identity.encode()) % (RETRY_SPREAD_S + 1)
 
 
 def _registered(

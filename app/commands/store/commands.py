@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select, text, tup
 
 from app.commands import tables
 from app.commands.records import CommandFilter, CommandRecord, CommandState, NewCommand, SentFacts
-from app.commands.rules import UNREADABLE_ANSWER, Actor, sources
+from app.commands.rules import UNREADABLE_ANSWER, Actor, may_have_effect, sources
 from app.database.prepared import Prepared, Row, Run
 from app.database.repository import Repository, columns_of
 from app.database.schema import CHARGE_POINTS, charge_point_named, is_charge_point_of
@@ -32,9 +32,10 @@ _JSON_NAMES: Final = ("payload", "result", "error", "late_result", "effect")
 _REFUSED: tuple[CommandState, ...] = ("rejected", "call_error")
 _STORED: Final = tuple(field.name for field in fields(CommandRecord) if field.name != "identity")
 # A unit of work would decode what is of type `jsonb`, a connection by itself would not.
-_RETURNED: Final = ", ".join(
+RETURNED: Final = ", ".join(
     f"cast({name} as text) as {name}" if name in _JSON_NAMES else name for name in _STORED
 )
+"""The columns of a command, as a statement returns them that `record_of` reads."""
 _RECORDED: Final = ", ".join(f"recorded.{name}" for name in _STORED)
 _IDENTITY: Final = (
     "(select identity from charge_points where charge_points.tenant_id = commands.tenant_id"
@@ -70,7 +71,7 @@ _RECORD: Final = Statement(
                     -- Keeps the planner from the index of all open commands: there may be a great many.
                     offset 0
                 ) as recent
-                where state = 'queued' limit cast(:queue_limit as bigint)
+                where state = any(cast(:counted as text[])) limit cast(:queue_limit as bigint)
             ) as queued
         ), recorded as (
             insert into commands (id, tenant_id, charge_point_id, action, payload, state, created_at,
@@ -90,18 +91,19 @@ _RECORD: Final = Statement(
             where registration_status <> all (cast(:refusing as text[]))
                 and (not is_owned or length < cast(:queue_limit as bigint))
             on conflict do nothing
-            returning {_RETURNED}
+            returning {RETURNED}
         )
         select point.registration_status, length >= cast(:queue_limit as bigint) as is_queue_full,
             point.identity, {_RECORDED}
         from point cross join queue left join recorded on true
         """  # noqa: S608
-    )
+    ),
+    writes_events=True,
 )
 _KNOWN: Final = Statement(
     text(
         f"""
-        select {_RETURNED}, {_IDENTITY} from commands
+        select {RETURNED}, {_IDENTITY} from commands
         where tenant_id = cast(:tenant_id as bigint)
             and (id = cast(:id as uuid) or idempotency_key = cast(:idempotency_key as text))
         """  # noqa: S608
@@ -116,7 +118,8 @@ _SENT: Final = Statement(
             and state = any(cast(:sources as text[]))
         returning id
         """
-    )
+    ),
+    writes_events=True,
 )
 _FINISH: Final = Statement(
     text(
@@ -125,13 +128,16 @@ _FINISH: Final = Statement(
             result = cast(:result as jsonb), error = cast(:error as jsonb),
             worker = coalesce(cast(:worker as text), worker),
             epoch = coalesce(cast(:epoch as bigint), epoch),
-            sent_at = coalesce(sent_at, cast(:sent_at as timestamptz))
+            sent_at = coalesce(sent_at, cast(:sent_at as timestamptz)),
+            effect_due_at = case when effect is null then cast(:at as timestamptz) + make_interval(
+                secs => cast(cast(:windows as jsonb) ->> action as double precision)) end
         where id = cast(:id as uuid) and tenant_id = cast(:tenant_id as bigint)
             and state = any(cast(:sources as text[]))
             and not (cast(:only_without_effects as boolean) and has_effects)
-        returning {_RETURNED}, {_IDENTITY}
+        returning {RETURNED}, {_IDENTITY}
         """  # noqa: S608
-    )
+    ),
+    writes_events=True,
 )
 
 
@@ -144,13 +150,18 @@ class Recorded(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a command ends, and who ends it. sent: when it was sent, if that worker knows it."""
+    """How a command ends, and who ends it.
+
+    sent: when it was sent, if that worker knows it; windows: JSON text of the seconds after which an effect
+    is overdue, by action.
+    """
 
     state: CommandState
     result: Json | None = None
     error: Json | None = None
     sent: SentFacts | None = None
     by: Actor = "owner"
+    windows: str = "{}"
 
 
 class CommandSteps:
@@ -166,12 +177,18 @@ class CommandSteps:
         self._tenant_id = tenant_id
 
     async def record(
-        self, command: NewCommand, *, refusing: Collection[RegistrationStatus], queue_limit: int
+        self,
+        command: NewCommand,
+        *,
+        refusing: Collection[RegistrationStatus],
+        queue_limit: int,
+        gives_way: bool = False,
     ) -> Recorded | None:
         """Record a command as `queued`, or as `offline` if no session of this charge point owns it.
 
-        It is not recorded if a registration in `refusing` forbids it, if `queue_limit` commands wait already,
-        or if it was recorded before (see `known`). None: the charge point does not exist.
+        It is not recorded if a registration in `refusing` forbids it, if `queue_limit` commands wait already
+        (gives_way: if any waits, or has been sent), or if it was recorded before (see `known`). None: the
+        charge point does not exist.
         """
         owner = command.owner
         values = {
@@ -192,7 +209,8 @@ class CommandSteps:
             "worker": None if owner is None else owner.worker,
             "epoch": None if owner is None else owner.epoch,
             "refusing": list(refusing),
-            "queue_limit": queue_limit,
+            "queue_limit": 1 if gives_way else queue_limit,
+            "counted": ["queued", "sent"] if gives_way else ["queued"],
             # A command that was recorded longer ago than any may wait is overdue, or has ended.
             "none_waits_since": command.created_at - (command.deadline_at - command.created_at),
         }
@@ -200,18 +218,18 @@ class CommandSteps:
         if not rows:
             return None
         (row,) = rows
-        recorded = None if row["id"] is None else _record_of(row)
+        recorded = None if row["id"] is None else record_of(row)
         return Recorded(row["registration_status"], row["is_queue_full"], recorded)
 
     async def known(self, command: NewCommand) -> CommandRecord | None:
         """Return the command that was recorded before: this one, or another under its idempotency key."""
-        values = {
-            "id": command.id,
-            "tenant_id": self._tenant_id,
-            "idempotency_key": command.idempotency_key,
-        }
+        return await self.known_under(command.id, command.idempotency_key)
+
+    async def known_under(self, command_id: UUID, idempotency_key: str | None) -> CommandRecord | None:
+        """Return the command with an id, or under an idempotency key."""
+        values = {"id": command_id, "tenant_id": self._tenant_id, "idempotency_key": idempotency_key}
         rows = await self._run(_KNOWN, values)
-        return _record_of(rows[0]) if rows else None
+        return record_of(rows[0]) if rows else None
 
     async def sent(self, command_id: UUID, facts: SentFacts) -> bool:
         """Note that the CALL was sent on a session of a worker. False: the command is not queued any more."""
@@ -236,13 +254,14 @@ class CommandSteps:
             "at": at,
             "result": _optional_json(end.result),
             "error": _optional_json(end.error),
+            "windows": end.windows if may_have_effect(end.state, end.error) else "{}",
             "worker": worker,
             "epoch": epoch,
             "sent_at": sent_at,
             "only_without_effects": only_without_effects,
         }
         rows = await self._run(_FINISH, values)
-        return _record_of(rows[0]) if rows else None
+        return record_of(rows[0]) if rows else None
 
 
 class CommandStore(Repository):
@@ -300,7 +319,7 @@ class CommandStore(Repository):
 async def read_command(reads: Prepared, tenant_id: TenantId, command_id: UUID) -> CommandRecord | None:
     """Return one command by a prepared statement, without a unit of work."""
     rows = await reads.rows(_ONE, {"tenant_id": tenant_id, "command_id": command_id})
-    return _record_of(rows[0]) if rows else None
+    return record_of(rows[0]) if rows else None
 
 
 def _is_readable(error: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -308,7 +327,7 @@ def _is_readable(error: ColumnElement[Any]) -> ColumnElement[bool]:
     return func.coalesce(error["code"].astext, "") != UNREADABLE_ANSWER
 
 
-def _record_of(row: Row) -> CommandRecord:
+def record_of(row: Row) -> CommandRecord:
     """Return the command in a row, whose JSON columns are texts."""
     values = {name: row[name] for name in _NAMES}
     for name in _JSON_NAMES:
@@ -323,6 +342,8 @@ def _conditions(filters: CommandFilter) -> list[Any]:
         conditions.append(_TABLE.c.charge_point_id == charge_point_named(filters.identity))
     if filters.action is not None:
         conditions.append(_TABLE.c.action == filters.action)
+    if filters.bulk_id is not None:
+        conditions.append(_TABLE.c.bulk_id == filters.bulk_id)
     if filters.state is not None:
         conditions.append(_TABLE.c.state == filters.state)
     return conditions

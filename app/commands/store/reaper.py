@@ -1,13 +1,13 @@
-"""SQL of the reaper: open commands of some workers, and remote starts without effect."""
+"""SQL of the reaper: open commands of some workers, and commands whose effect is overdue."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
 
 from app.commands.records import CommandState, LostCommand
-from app.commands.rules import sources
+from app.commands.rules import may_have_effect, sources
 from app.database.unit_of_work import PlatformWork
 
 _MOST: Final = 1000
@@ -23,7 +23,9 @@ _OPEN = text(
 
 _END = text(
     """
-    update commands set state = :ending, finished_at = :at
+    update commands set state = :ending, finished_at = :at,
+        effect_due_at = case when effect is null then cast(:at as timestamptz) + make_interval(
+            secs => cast(cast(:windows as jsonb) ->> action as double precision)) end
     from unnest(cast(:tenant_ids as bigint[]), cast(:ids as uuid[])) as lost (tenant_id, id)
     where commands.tenant_id = lost.tenant_id and commands.id = lost.id
         and commands.state = any(:sources)
@@ -33,19 +35,17 @@ _END = text(
 
 _NO_EFFECT = text(
     """
-    update commands set effect = '{"observed": "none"}'
-    where effect is null and (
-        (action = 'RemoteStartTransaction' and finished_at < :before)
-        or (action = 'RemoteStopTransaction' and finished_at < :long_before)
+    with overdue as (
+        select tenant_id, id from commands
+        where effect is null and effect_due_at <= :at and action = any(:actions)
+        order by effect_due_at limit :most
+        for update skip locked
     )
-    returning id
+    update commands set effect = '{"observed": "no_effect"}', effect_due_at = null
+    from overdue where commands.tenant_id = overdue.tenant_id and commands.id = overdue.id
+    returning commands.id
     """
 )
-
-_IS_FREE = text("select pg_try_advisory_xact_lock(:lock)")
-# Any number that is the same in each process.
-_LOCK: Final = 7_216_042_715
-_STOPPED_WITHIN: Final = timedelta(days=1)
 
 
 class LostCommandStore:
@@ -53,6 +53,7 @@ class LostCommandStore:
 
     def __init__(self, work: PlatformWork) -> None:
         self.connection = work.connection
+        self.outbox = work.outbox
 
     async def open_commands(self, own: str, alive_workers: Sequence[str] | None) -> list[LostCommand]:
         """Return the open commands of one worker, and those of workers that are not alive.
@@ -65,26 +66,30 @@ class LostCommandStore:
         return [LostCommand(*row) for row in await self.connection.execute(_OPEN, values)]
 
     async def end(
-        self, commands: Sequence[LostCommand], ending: CommandState, at: datetime
+        self, commands: Sequence[LostCommand], ending: CommandState, at: datetime, windows: str = "{}"
     ) -> list[LostCommand]:
-        """End commands, and return those that had not ended. No command is sent again."""
+        """End commands, and return those that had not ended. No command is sent again.
+
+        windows: JSON text of the seconds after which an effect is overdue, by action.
+        """
         values = {
             "tenant_ids": [command.tenant_id for command in commands],
             "ids": [command.id for command in commands],
             "sources": list(sources(ending, "reaper")),
             "ending": ending,
             "at": at,
+            "windows": windows if may_have_effect(ending, None) else "{}",
         }
         ended = {row.id for row in await self.connection.execute(_END, values)}
+        self.outbox.has_events |= bool(ended)
         return [command for command in commands if command.id in ended]
 
-    async def note_no_effect(self, at: datetime, window_s: float) -> int:
-        """Note on remote starts older than the window, and on stops of yesterday, that nothing followed.
+    async def note_no_effect(self, at: datetime, actions: Sequence[str]) -> int:
+        """Note on commands whose effect is overdue that nothing followed; return how many. actions: of these.
 
-        After the window it is certain that no transaction will be linked, and that the charging profile of
-        such a command limits nothing. One worker does it at a time. Return how many.
+        Several workers may do it at once: each takes other rows.
         """
-        if not (await self.connection.execute(_IS_FREE, {"lock": _LOCK})).scalar_one():
-            return 0
-        values = {"before": at - timedelta(seconds=window_s), "long_before": at - _STOPPED_WITHIN}
-        return len((await self.connection.execute(_NO_EFFECT, values)).all())
+        values = {"at": at, "actions": list(actions), "most": _MOST}
+        noted = len((await self.connection.execute(_NO_EFFECT, values)).all())
+        self.outbox.has_events |= noted > 0
+        return noted

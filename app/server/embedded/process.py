@@ -124,7 +124,7 @@ def runs_in(process_id: int, home: Path) -> bool:
 def _spawn(engine: Engine) -> subprocess.Popen[bytes]:
     path = _log_path(engine)
     full = path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES
-    with open(path, "wb" if full else "ab") as log:
+    with open(path, "wb" if full else "ab", opener=_private) as log:
         # In a new session, because Ctrl-C in the terminal must not stop the engines before the last commit.
         return subprocess.Popen(  # noqa: S603 - our own command, without a shell
             engine.command(),
@@ -172,6 +172,14 @@ def _is_alive(process_id: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only this user reads: statements in a log may hold what tenants store."""
+    descriptor = os.open(path, flags, 0o600)
+    # It may be of a version that let others read it.
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _log_path(engine: Engine) -> Path:

@@ -1,4 +1,4 @@
-"""Charging profiles on a charge point: install, list and clear them, and start transactions under one.
+"""Charging profiles on a charge point: install, list and clear them.
 
 Requests become ordinary commands, so the answer of the charge point is a state of the command.
 """
@@ -27,7 +27,6 @@ from app.smart_charging.schemas.charge_point_profiles import (
     InstalledProfiles,
     ProfileCommands,
     ProfileInstallationCreate,
-    RemoteStartCreate,
     SettlementCreate,
 )
 from app.types import Json
@@ -46,7 +45,6 @@ _ENDED = {
     "description": "With `wait`: every command has ended, in whatever state.",
 }
 _Installation = Annotated[ProfileInstallationCreate, Depends(json_body(ProfileInstallationCreate))]
-_RemoteStart = Annotated[RemoteStartCreate, Depends(json_body(RemoteStartCreate))]
 _Installer = Annotated[ProfileInstaller, Depends(provided(ProfileInstaller))]
 _Number = Annotated[int, Field(ge=0, le=INTEGER_MAXIMUM), DIGITS] | SkipJsonSchema[None]
 
@@ -115,33 +113,6 @@ async def install_charging_profile(
     place = Placement(identity, connector_id, _conversion(body.conversion))
     options = _options(access, query, idempotency_key)
     commands = await installer.install(access.tenant_id, body.charging_profile_id, place, options)
-    return _answer(commands, query.wait)
-
-
-@router.post(
-    "/remote-starts",
-    response_model=ProfileCommands,
-    status_code=202,
-    responses=_responses(body=True),
-    openapi_extra=body_of(RemoteStartCreate),
-)
-async def start_with_charging_profile(
-    access: CommandAccess,
-    installer: _Installer,
-    identity: IdentityPath,
-    body: _RemoteStart,
-    query: Annotated[IssueQuery, Query()],
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Start a transaction remotely with a stored profile as its TxProfile (OCPP 1.6 5.11).
-
-    Pointers of a 422 are those of RemoteStartTransaction.
-    """
-    place = Placement(identity, body.connector_id or 0, _conversion(body.conversion))
-    options = _options(access, query, idempotency_key)
-    commands = await installer.remote_start(
-        access.tenant_id, body.charging_profile_id, body.id_tag, place, options
-    )
     return _answer(commands, query.wait)
 
 

@@ -119,6 +119,21 @@ def plan_installation(
     return Plan(tuple(requests), transaction_id)
 
 
+def require_remote_start(protocol: Protocol, payload_text: str) -> Json:
+    """Return the payload of a remote start that will carry a stored profile.
+
+    Raises:
+        InvalidInput: it breaks the definition, or has a profile of its own.
+    """
+    verdict = protocol.check_call("central_system", "RemoteStartTransaction", payload_text.strip() or "{}")
+    payload = verdict.payload
+    _refuse([FieldViolation(v.pointer, v.reason, v.detail) for v in verdict.violations])
+    if payload is None or "chargingProfile" in payload:
+        detail = "must not be given together with charging_profile_id"
+        raise InvalidInput([FieldViolation("/chargingProfile", "two_profiles", detail)])
+    return payload
+
+
 def plan_remote_start(
     known: KnownState, record: ChargingProfileRecord, id_tag: str, target: Target, now: datetime
 ) -> ProfileRequest:

@@ -10,7 +10,6 @@ from app.commands.schemas import Command
 from app.smart_charging.schemas.charging_profiles import EXAMPLE_PROFILE
 from app.web.inputs import INTEGER_MAXIMUM, Input
 from app.web.resources import EXAMPLE_TIME, Instant, Json, Resource
-from app.web.wording import ID_TAG_PATTERN
 
 ChargingProfileNumber = Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)]
 
@@ -33,19 +32,6 @@ class ProfileInstallationCreate(Input):
     conversion: Annotated[ConversionInput | None, Field(description="null: never change the unit.")] = None
 
     example: ClassVar[Json] = {"charging_profile_id": 1}
-
-
-class RemoteStartCreate(Input):
-    """A remote start under the limits of a stored profile."""
-
-    id_tag: Annotated[str, Field(pattern=ID_TAG_PATTERN)]
-    connector_id: Annotated[
-        Annotated[int, Field(ge=1, le=INTEGER_MAXIMUM)] | None, Field(description="null: any connector.")
-    ] = None
-    charging_profile_id: ChargingProfileNumber
-    conversion: ConversionInput | None = None
-
-    example: ClassVar[Json] = {"id_tag": "B4A63CDF", "connector_id": 1, "charging_profile_id": 1}
 
 
 class ProfileCommands(Resource):

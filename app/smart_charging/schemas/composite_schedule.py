@@ -199,10 +199,8 @@ class CompositeSchedulePeriod(BaseModel):
         Field(description="A on each phase, or W in total. null: no limit is known."),
     ]
     numberPhases: Annotated[
-        int | SkipJsonSchema[None],
+        Annotated[int, Field(ge=1, le=3)] | SkipJsonSchema[None],
         Field(
-            ge=1,
-            le=3,
             description="The fewest phases that a profile in force names. Limits in the other unit are "
             "converted with it, or with 3 if it is missing.",
         ),

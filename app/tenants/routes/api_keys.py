@@ -15,7 +15,7 @@ from app.tenants.records import NewApiKeyFacts
 from app.tenants.routes.tenants import Tenants
 from app.tenants.schemas import ApiKey, ApiKeyCreate, NewApiKey
 from app.tenants.service import ApiKeyService
-from app.web.access import AdminAccess, PlatformAccess
+from app.web.access import AdminAccess, PlatformAccess, Principal
 from app.web.conditional import IfNoneMatch, page_response, resource_response, secret_response
 from app.web.inputs import Paging, PagingQuery, SlugPath
 from app.web.json_body import body_of, json_body
@@ -36,11 +36,17 @@ KeyBody = Annotated[ApiKeyCreate, Depends(json_body(ApiKeyCreate))]
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """The owner of the keys of an operation: a tenant, or the platform (tenant_id None)."""
+    """The owner of the keys of an operation: a tenant, or the platform (tenant_id None).
+
+    minter: the caller if new keys have no other scopes than its own. The platform gives a tenant any scope,
+    because it has none of those scopes itself.
+    """
 
     keys: ApiKeyService
     tenant_id: int | None
     path: str
+    actor: str
+    minter: Principal | None = None
 
     async def page(self, paging: Paging) -> Response:
         """List the keys, the oldest first. All of them are read, because they are few."""
@@ -54,8 +60,12 @@ class KeyOwner:
 
     async def create(self, body: ApiKeyCreate) -> Response:
         """Create a key, and show its token once."""
+        if self.minter is not None:
+            # `metrics` is refused for what it is.
+            held = [scope for scope in body.scopes if scope != "metrics" or self.tenant_id is None]
+            self.minter.require_held(held, "/scopes")
         facts = NewApiKeyFacts(body.name, body.scopes, body.expires_at)
-        stored, token = await self.keys.create(self.tenant_id, facts)
+        stored, token = await self.keys.create(self.tenant_id, facts, self.actor)
         shown = NewApiKey(**ApiKey.model_validate(stored).model_dump(), token=token)
         return secret_response(shown, f"{self.path}/{stored.id}")
 
@@ -66,19 +76,19 @@ class KeyOwner:
 
     async def revoke(self, key_id: uuid.UUID) -> Response:
         """Revoke a key."""
-        await self.keys.revoke(self.tenant_id, key_id)
+        await self.keys.revoke(self.tenant_id, key_id, self.actor)
         return Response(status_code=204)
 
 
 async def own_keys(access: AdminAccess, keys: ApiKeys) -> KeyOwner:
     """Return the owner of the caller's own key: its tenant, or the platform."""
-    return KeyOwner(keys, access.tenant_id, "/v1/api-keys")
+    return KeyOwner(keys, access.tenant_id, "/v1/api-keys", f"key:{access.prefix}", access)
 
 
 async def keys_of_tenant(access: PlatformAccess, keys: ApiKeys, tenants: Tenants, slug: SlugPath) -> KeyOwner:
     """Return a tenant as the owner of keys, for an administrator of the platform."""
     tenant = await tenants.get(slug)
-    return KeyOwner(keys, tenant.id, f"/v1/tenants/{slug}/api-keys")
+    return KeyOwner(keys, tenant.id, f"/v1/tenants/{slug}/api-keys", f"key:{access.prefix}")
 
 
 OwnKeys = Annotated[KeyOwner, Depends(own_keys)]
@@ -99,7 +109,10 @@ async def list_api_keys(owner: OwnKeys, paging: PagingQuery) -> Response:
     openapi_extra=body_of(ApiKeyCreate),
 )
 async def create_api_key(owner: OwnKeys, body: KeyBody) -> Response:
-    """Create a key for your tenant. The token is in this answer, and is never shown again."""
+    """Create a key for your tenant, with scopes that your own key has.
+
+    The token is in this answer, and is never shown again.
+    """
     return await owner.create(body)
 
 
@@ -111,7 +124,7 @@ async def get_api_key(owner: OwnKeys, key_id: KeyIdPath, if_none_match: IfNoneMa
 
 @router.delete("/v1/api-keys/{key_id}", status_code=204, responses=problems(404))
 async def revoke_api_key(owner: OwnKeys, key_id: KeyIdPath) -> Response:
-    """Revoke one key of your tenant: at once on this worker, within five seconds on the others."""
+    """Revoke one key of your tenant: at once on this worker, within a second on the others."""
     return await owner.revoke(key_id)
 
 
@@ -143,5 +156,5 @@ async def get_tenant_api_key(
 
 @router.delete("/v1/tenants/{slug}/api-keys/{key_id}", status_code=204, responses=problems(404))
 async def revoke_tenant_api_key(owner: TenantKeys, key_id: KeyIdPath) -> Response:
-    """Revoke one key of a tenant: at once on this worker, within five seconds on the others."""
+    """Revoke one key of a tenant: at once on this worker, within a second on the others."""
     return await owner.revoke(key_id)

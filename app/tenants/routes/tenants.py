@@ -53,7 +53,7 @@ async def create_tenant(
 ) -> Response:
     """Create a tenant. Then create a key for it at `/v1/tenants/{slug}/api-keys`."""
     facts = NewTenantFacts(body.slug, body.name, body.strict_protocol, body.default_registration)
-    record = await tenants.create(facts)
+    record = await tenants.create(facts, f"key:{access.prefix}")
     return resource_response(
         Tenant.model_validate(record), status_code=201, headers={"Location": f"/v1/tenants/{record.slug}"}
     )
@@ -80,16 +80,24 @@ async def change_tenant(
     body: Annotated[TenantChange, Depends(json_body(TenantChange))],
     if_match: IfMatch = None,
 ) -> Response:
-    """Change a tenant (merge patch, RFC 7396). Open connections keep their old settings."""
+    """Change a tenant (merge patch, RFC 7396). Open connections keep their old settings.
+
+    With `suspension_reason` it is suspended: all workers refuse its keys, people and charge points within a
+    second, and close their connections.
+    """
 
     def compare(record: TenantRecord) -> None:
         require_match(if_match, entity_tag(Tenant.model_validate(record)))
 
-    return resource_response(Tenant.model_validate(await tenants.change(slug, body.changes(), compare)))
+    record = await tenants.change(slug, body.changes(), f"key:{access.prefix}", compare)
+    return resource_response(Tenant.model_validate(record))
 
 
 @router.delete("/{slug}", status_code=204, responses=problems(404))
 async def delete_tenant(access: PlatformAccess, tenants: Tenants, slug: SlugPath) -> Response:
-    """Delete a tenant with its charge points, tags, transactions and keys. This cannot be undone."""
-    await tenants.delete(slug)
+    """Delete a tenant with its keys, people, tags and charge points. This cannot be undone.
+
+    Billing records stay: then the tenant is still listed, with `deleted_at`, and is kept out.
+    """
+    await tenants.delete(slug, f"key:{access.prefix}")
     return Response(status_code=204)

@@ -1,6 +1,6 @@
 """Starts: which repeat others, what they are answered, which remote start led to them. OCPP 1.6 4.8"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -21,7 +21,7 @@ from app.transactions.records import (
     StoredStart,
     TransactionStart,
 )
-from app.types import Json
+from app.types import ChargePointKey, Json
 
 REPLAYED: Final = "replayed"
 """Flag: the start came long after it happened, and its tag was judged by the reported time."""
@@ -40,6 +40,8 @@ _UNDATED_KEY = datetime(1970, 1, 1, tzinfo=UTC)
 _UNDATED_KEY_BYTES = 6
 # Older than this at its arrival, a start was queued offline: its tag is judged by the reported time.
 _ONLINE_WITHIN = timedelta(minutes=5)
+_LATE_EFFECT = timedelta(days=1)
+"""A start that arrives this much later, from an offline queue, is still the effect of a remote start."""
 # No sample of a transaction comes before its start if that comes so soon.
 _SAMPLES_WITHIN = timedelta(seconds=10)
 
@@ -86,13 +88,13 @@ def is_repetition(start: TransactionStart, stored: StoredStart) -> bool:
 class TagFacts:
     """The facts that starts are judged by.
 
-    tags: their id tags, as far as they are known; policies: of the charge points with unknown tags, whether
-    these may charge; running: what runs on those tags that are limited; group_limits: of the groups that
+    tags: their id tags, as far as they are known; policies: of their charge points, whether unknown tags may
+    charge; running: what runs on those tags that are limited; group_limits: of the groups that
     webhooks name; running_in_groups: what runs on limited groups, with the key of the group.
     """
 
     tags: Mapping[IdTagKey, IdTagRecord] = field(default_factory=dict)
-    policies: Mapping[tuple[int, int], UnknownTagPolicy] = field(default_factory=dict)
+    policies: Mapping[ChargePointKey, UnknownTagPolicy] = field(default_factory=dict)
     running: Iterable[RunningTransaction] = ()
     group_limits: Mapping[IdTagKey, int | None] = field(default_factory=dict)
     running_in_groups: Iterable[RunningTransaction] = ()
@@ -113,6 +115,35 @@ def start_limits(
         return limits
     group = external_group(start)
     return TagLimits(limits.of_tag, group, None if group is None else group_limits.get(group))
+
+
+def limits_of_starts(
+    starts: Mapping[StartKey, TransactionStart], facts: TagFacts
+) -> dict[StartKey, TagLimits]:
+    """Return the limits of new starts."""
+    return {
+        key: start_limits(start, facts.tags.get(key.tag), facts.group_limits) for key, start in starts.items()
+    }
+
+
+def stand_alone(
+    starts: Mapping[StartKey, TransactionStart], facts: TagFacts, remote: Collection[ChargePointKey]
+) -> bool:
+    """Tell whether new starts concern nothing but their own rows, as far as is known before they are written.
+
+    So there is no limit, no remote start and no sample before any of them, and no two are of one charge
+    point. remote: the charge points with remote starts.
+    """
+    places = {start.charge_point for start in starts.values()}
+    return (
+        len(places) == len(starts)
+        and places.isdisjoint(remote)
+        and not any(came_late(start) for start in starts.values())
+        and all(
+            limits.of_tag is None and limits.of_group is None
+            for limits in limits_of_starts(starts, facts).values()
+        )
+    )
 
 
 def judge_starts(
@@ -170,7 +201,7 @@ def match_remote_starts(
     Args:
         starts: New starts.
         commands: Remote starts that may still have an effect, without effect so far.
-        window: How long before the arrival of a start its remote start may have been created.
+        window: How long before the beginning of a transaction its remote start may have been created.
     """
     free = sorted(commands, key=lambda command: (command.created_at, command.id), reverse=True)
     matched = {}
@@ -180,6 +211,11 @@ def match_remote_starts(
             matched[start.key] = command.id
             free.remove(command)
     return matched
+
+
+def begun_at(start: TransactionStart) -> datetime:
+    """Return when a transaction began: as reported if it arrives later, but at most a day before."""
+    return max(min(start.started_at, start.received_at), start.received_at - _LATE_EFFECT)
 
 
 def asked_for(command: RemoteStart, judged: JudgedStart, window: timedelta) -> bool:
@@ -193,7 +229,8 @@ def asked_for(command: RemoteStart, judged: JudgedStart, window: timedelta) -> b
         return False
     if REPLAYED in judged.flags and start.started_at < command.created_at - _ONLINE_WITHIN:
         return False
-    return command.created_at >= start.received_at - window
+    begun = begun_at(start) if REPLAYED in judged.flags else start.received_at
+    return command.created_at >= begun - window
 
 
 def _undated_key(start: TransactionStart) -> datetime:

@@ -167,6 +167,11 @@ def decide_stops(
     return decisions
 
 
+def stands_alone(stop: TransactionStop, decision: StopDecision) -> bool:
+    """Tell whether a stop concerns nothing but the transaction that it closes, or repeats an answer."""
+    return decision.closing is not None or (decision.outcome == "repeated" and not stop.transaction_data)
+
+
 def stop_payload(stop: TransactionStop) -> Json:
     """Return the message as it came, with what joining it to its start needs in any case."""
     told = {"reason": stop.reason, "idTag": stop.id_tag, "flags": list(stop.flags) or None}
@@ -197,7 +202,8 @@ def _late_register(
     began = transaction.meter_start_wh
     is_lower = began is not None and stop.meter_stop_wh < began and not stop.habits.session_meter
     decreased = (METER_DECREASED,) if is_lower else ()
-    return LateRegister(transaction.key, stop.meter_stop_wh, (REGISTER_CAME_LATER, *decreased))
+    flags = (REGISTER_CAME_LATER, *decreased)
+    return LateRegister(transaction.key, stop.meter_stop_wh, flags, stop.received_at)
 
 
 def _closing(

@@ -14,6 +14,8 @@ from app.clock import moment_of
 from app.database.copying import copy_encoded
 from app.database.prepared import Connection
 from app.database.text import clean_text
+from app.events.payloads import MeterValuesRecordedEvent
+from app.events.writer import packed_event_insert, packed_insert
 from app.ocpp import MeterBatch, meter_digest
 from app.transactions.records import MeterReading, MeterReadings, TransactionKey, TransactionStart
 
@@ -22,13 +24,13 @@ from app.transactions.records import MeterReading, MeterReadings, TransactionKey
 # such samples between sessions all the time, and to read the candidates first would cost each batch with one
 # of them a round trip more. A sample whose time says nothing is stored under that of its arrival, which
 # differs in a retry: the same sample with the same text in the place of its time counts as one.
-_INSERT: Final = """
+_INSERT_THOSE: Final = """
     insert into meter_values (tenant_id, charge_point_id, connector_id, transaction_id, sampled_at,
         received_at, context, sampled_values, digest, reported_time)
     select record.tenant_id, record.charge_point_id, record.connector_id,
         coalesce(running.id, record.transaction_id), reading.sampled_at, record.received_at, record.context,
         reading.sampled_values, reading.digest, reading.reported_time
-    from json_to_recordset($1::json) as record (tenant_id bigint, charge_point_id bigint,
+    from json_to_recordset({text}::json) as record (tenant_id bigint, charge_point_id bigint,
             connector_id bigint, transaction_id bigint, received_at timestamptz, context text,
             readings json)
     cross join lateral json_to_recordset(record.readings)
@@ -44,14 +46,34 @@ _INSERT: Final = """
         where ended_at is null or ended_at >= reading.sampled_at
     ) as running
         on record.connector_id > 0 and record.context = 'periodic' and coalesce(record.transaction_id, 0) <= 0
-    where reading.reported_time is null or not exists (
+    where (reading.reported_time is null or not exists (
         select from meter_values as known
         where known.tenant_id = record.tenant_id and known.charge_point_id = record.charge_point_id
             and known.digest = reading.digest and known.reported_time is not null
-    )
-    on conflict do nothing
+    ))
 """
 
+
+def insert_statement(text: str) -> str:
+    """Return a statement that inserts readings, up to its last condition. text: of `readings_text`."""
+    return _INSERT_THOSE.format(text=text)
+
+
+def noted_readings(text: str) -> str:
+    """Return the parts of a statement that insert readings and write the events of those that are new.
+
+    text: of `insert_statement`, with its last condition.
+    """
+    return f"""
+        stored as (
+            {text} on conflict do nothing
+            returning tenant_id, charge_point_id, connector_id, transaction_id, sampled_at
+        ), told_readings as ({_NOTED})
+    """
+
+
+_NOTED: Final = packed_event_insert(MeterValuesRecordedEvent, "select * from stored")
+_INSERT: Final = f"with {noted_readings(insert_statement('$1'))} select"
 
 _CLAIM: Final = """
     update meter_values set transaction_id = started.id
@@ -102,10 +124,15 @@ async def insert_readings(
         reported: Readings of MeterValues, whatever transaction they name.
         of_stops: The transactionData of stops, at the place where it belongs.
     """
+    await connection.execute(_INSERT, readings_text(reported, of_stops))
+
+
+def readings_text(reported: Iterable[MeterReadings], of_stops: Iterable[MeterReadings]) -> str:
+    """Return readings as `insert_statement` takes them."""
     undated: set[tuple[int, int, int]] = set()
     periodic = [_as_json(record, "periodic", undated) for record in reported]
     records = periodic + [_as_json(record, "stop", undated) for record in of_stops]
-    await connection.execute(_INSERT, orjson.dumps(records).decode())
+    return orjson.dumps(records).decode()
 
 
 def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -> MeterReadings:
@@ -116,7 +143,8 @@ def readings_of(record: tuple[int, int, int, int, int, list[tuple[int, str]]]) -
 
 
 async def _copy(connection: Connection, queued: MeterBatch) -> None:
-    copying = copy_encoded(connection, "meter_values", MeterBatch.COLUMNS, queued.copy())
+    events = packed_insert(MeterValuesRecordedEvent, queued.events())
+    copying = copy_encoded(connection, "meter_values", MeterBatch.COLUMNS, queued.copy(), then=events)
     if connection.is_in_transaction():
         async with connection.transaction():
             await copying

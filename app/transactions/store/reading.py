@@ -6,17 +6,34 @@ from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Integer, Select, Text, and_, bindparam, cast, not_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    not_,
+    select,
+    table,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.database.prepared import Row
 from app.database.repository import LARGEST_INT32, LARGEST_INT64, SMALLEST_INT64, columns_of
-from app.database.schema import CHARGE_POINTS, charge_point_named, is_charge_point_of
+from app.database.schema import CHARGE_POINTS, TIME, charge_point_named, is_charge_point_of
 from app.database.statements import Statement, given
 from app.database.unit_of_work import TenantRows
 from app.id_tags.rules import fold_id_tag
 from app.transactions import tables
 from app.transactions.stored_records import (
+    ChangedTransaction,
+    ChangePlace,
     MeterValueFilter,
     MeterValueRecord,
     PackedEvidence,
@@ -96,11 +113,60 @@ _VALUE_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
         bindparam("after_digest", type_=_VALUES.c.digest.type),
     ),
 }
+# The newest sample of each running transaction that tells the power.
+_NEWEST_POWER: Final = Statement(
+    text(
+        """
+        select newest.* from transactions as running
+        cross join lateral (
+            select charge_point_id, connector_id, transaction_id, sampled_at, received_at, context,
+                sampled_values::text as sampled_values_json, digest
+            from meter_values
+            where tenant_id = running.tenant_id and charge_point_id = running.charge_point_id
+                and sampled_at >= :since and connector_id = running.connector_id
+                and sampled_values::text like '%"Power.Active.Import"%'
+            order by sampled_at desc, digest desc limit 1
+        ) as newest
+        where running.tenant_id = :tenant_id and running.stopped_received_at is null
+            and running.presumed_ended_at is null
+            and (cast(:charge_point_ids as bigint[]) is null
+                 or running.charge_point_id = any(cast(:charge_point_ids as bigint[])))
+        """
+    ).bindparams(
+        bindparam("charge_point_ids", type_=ARRAY(BigInteger)),
+        bindparam("since", type_=TIME),
+        bindparam("tenant_id", type_=BigInteger),
+    )
+)
 _ORPHAN_CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "after": _ORPHANS.c.id < bindparam("after"),
     "charge_point_id": _ORPHANS.c.charge_point_id == bindparam("charge_point_id"),
 }
 _LIMIT: Final = bindparam("limit", type_=Integer)
+
+# The sequencer of events writes it after the commit of a change.
+_POSITIONS: Final = table(
+    "transaction_positions",
+    column("tenant_id", BigInteger),
+    column("transaction_id", Integer),
+    column("position", BigInteger),
+)
+_POSITION_ORDER: Final = (_POSITIONS.c.position, _POSITIONS.c.transaction_id)
+_CHANGED: Final = Statement(
+    select(*_COLUMNS, _POSITIONS.c.position)
+    .select_from(_POSITIONS)
+    .join(
+        _TABLE, and_(_TABLE.c.tenant_id == _POSITIONS.c.tenant_id, _TABLE.c.id == _POSITIONS.c.transaction_id)
+    )
+    .join(CHARGE_POINTS, is_charge_point_of(_TABLE))
+    .where(
+        _POSITIONS.c.tenant_id == bindparam("tenant_id"),
+        tuple_(*_POSITION_ORDER)
+        > tuple_(bindparam("position", type_=BigInteger), bindparam("transaction_id", type_=Integer)),
+    )
+    .order_by(*_POSITION_ORDER)
+    .limit(_LIMIT)
+)
 
 
 class TransactionStore:
@@ -128,6 +194,17 @@ class TransactionStore:
         rows = await self._rows(_ORPHANS_OF, transaction_id=transaction_id, limit=limit)
         return [_orphan(row) for row in rows]
 
+    async def newest_power(
+        self, charge_point_ids: Sequence[int] | None, since: datetime
+    ) -> list[MeterValueRecord]:
+        """Return the newest power sample of each running transaction.
+
+        charge_point_ids None: of all charge points. since: older samples do not count.
+        """
+        ids = None if charge_point_ids is None else list(charge_point_ids)
+        rows = await self._rows(_NEWEST_POWER, charge_point_ids=ids, since=since)
+        return [MeterValueRecord(*row.values()) for row in rows]
+
     async def page(
         self,
         limit: int,
@@ -138,6 +215,16 @@ class TransactionStore:
         values = _page_values(limit, after, filters or TransactionFilter())
         return [
             TransactionRecord(*row.values()) for row in await self._rows(_page(frozenset(values)), **values)
+        ]
+
+    async def changed(self, limit: int, after: ChangePlace) -> list[ChangedTransaction]:
+        """Return transactions whose last change is behind another change, the earliest change first."""
+        rows = await self._rows(
+            _CHANGED, limit=limit, position=after.position, transaction_id=after.transaction_id
+        )
+        return [
+            ChangedTransaction(ChangePlace(position, values[0]), TransactionRecord(*values))
+            for *values, position in (row.values() for row in rows)
         ]
 
     async def meter_values(

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.database.prepared import Connection
+from app.events.writer import insert_events
 from app.quirks.records import NO_HABITS, Habits
 from app.transactions.records import OperatorEnd, SessionsOver, TransactionKey, TransactionStart
 from app.transactions.rules.registers import register_of
+from app.transactions.store.events import PresumedEnded, presumed_ended_event
 from app.types import ChargePointKey
 
 # `kept`: the transaction that a start has just made. What started after the sign is not over, whichever is
@@ -27,14 +29,15 @@ _PRESUME_ENDED: Final = """
     where transactions.tenant_id = open.tenant_id and transactions.id = open.id
         and transactions.stopped_received_at is null and transactions.presumed_ended_at is null
     returning transactions.tenant_id, transactions.id, transactions.charge_point_id, transactions.started_at,
-        transactions.meter_start_wh
+        transactions.meter_start_wh, transactions.connector_id, over.reason, over.at
 """
 
 _END_BY_OPERATOR: Final = """
     update transactions set presumed_ended_at = $3, presumed_ended_reason = 'operator',
         last_meter_wh = coalesce($4::bigint, last_meter_wh)
     where tenant_id = $1 and id = $2 and stopped_received_at is null
-    returning tenant_id, id, charge_point_id, started_at, meter_start_wh
+    returning tenant_id, id, charge_point_id, started_at, meter_start_wh, connector_id, presumed_ended_reason,
+        presumed_ended_at
 """
 
 _LAST_SAMPLES: Final = """
@@ -69,16 +72,6 @@ class Over(NamedTuple):
     reason: str
     at: datetime
     habits: Habits = NO_HABITS
-
-
-class PresumedEnded(NamedTuple):
-    """A transaction that was marked."""
-
-    tenant_id: int
-    id: int
-    charge_point_id: int
-    started_at: datetime
-    meter_start_wh: int | None
 
 
 def over_of(record: SessionsOver) -> Over:
@@ -124,7 +117,7 @@ async def end_by_operator(connection: Connection, act: OperatorEnd) -> PresumedE
 async def note_registers(
     connection: Connection, marked: Sequence[PresumedEnded], habits: Mapping[ChargePointKey, Habits]
 ) -> None:
-    """Write the last register that the samples of marked transactions show.
+    """Write the last register that the samples of marked transactions show, and their events.
 
     habits: of their charge points, those without any may be missing.
     """
@@ -139,6 +132,11 @@ async def note_registers(
             registers.append((item.tenant_id, item.id, last_wh))
     if registers:
         await connection.execute(_SET_REGISTERS, *zip(*registers, strict=True))
+    last_meter_wh = {(tenant_id, number): register for tenant_id, number, register in registers}
+    await insert_events(
+        connection,
+        [presumed_ended_event(item, last_meter_wh.get((item.tenant_id, item.id))) for item in marked],
+    )
 
 
 async def _last_samples(

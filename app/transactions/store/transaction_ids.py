@@ -27,6 +27,8 @@ _RESERVE: Final = """
     returning next_id
 """
 
+_MOST_USED: Final = "select coalesce(max(next_id), 0) from transaction_ids"
+
 
 class ReservedIds:
     """The ids of one batch, of each tenant in rising order."""
@@ -83,3 +85,9 @@ def _watch(tenant_id: int, until: int) -> None:
     if used >= _ALARM_AT:
         TRANSACTION_IDS_USED.labels(tenant_id).set(used)
         _LOG.warning("transaction_ids_end_soon", tenant=tenant_id, used=round(used, 4))
+
+
+async def largest_share_used(connection: Connection) -> float:
+    """Return the largest share of its transaction ids that a tenant has used, 0 to 1."""
+    until: int = await connection.fetchval(_MOST_USED)
+    return until / _LARGEST

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 use crate::scenario::Kind;
+use crate::wire::Wire;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Stage {
     Down,
     /// TCP is on its way.
     Connecting,
+    /// The handshake of TLS is on its way.
+    Securing,
     /// The handshake is sent.
     Upgrading,
     /// It is a WebSocket.
@@ -50,7 +53,7 @@ pub struct Outstanding {
 /// One charge point.
 pub struct ChargePoint {
     /// Its socket; None before and after.
-    pub socket: Option<OwnedFd>,
+    pub socket: Option<Wire>,
     /// How far the connection has come.
     pub stage: Stage,
     /// When the connection was begun.

@@ -7,11 +7,12 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
+use openssl::ssl::SslContext;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{self, RecvFlags, SendFlags, sockopt};
+use rustix::net::sockopt;
 
 use crate::answer::Expect;
 use crate::charge_point::{ChargePoint, Purpose, Stage, begin_connection};
@@ -20,6 +21,7 @@ use crate::handshake::Target;
 use crate::load::Load;
 use crate::opening::Opening;
 use crate::scenario::Templates;
+use crate::wire::{Progress, Wire, client_context};
 
 /// The transaction id when an echo server gives none.
 const ECHO_TRANSACTION: i64 = 100_001;
@@ -54,6 +56,7 @@ pub struct Fleet {
     /// CALLs of the central system that were answered.
     pub(crate) commands: u64,
     pub(crate) templates: Templates,
+    context: Option<SslContext>,
     poll: OwnedFd,
     events: Vec<epoll::Event>,
     begun: Instant,
@@ -70,6 +73,7 @@ impl Fleet {
     /// The system gives no epoll.
     pub fn new(options: FleetOptions) -> io::Result<Self> {
         Ok(Self {
+            context: options.target.is_tls.then(client_context).transpose()?,
             mask: options.run | 1,
             options,
             charge_points: Vec::new(),
@@ -151,7 +155,7 @@ impl Fleet {
             let flags =
                 if there { epoll::EventFlags::IN } else { epoll::EventFlags::IN | epoll::EventFlags::OUT };
             epoll::add(&self.poll, &socket, data, flags)?;
-            Ok((socket, there))
+            Ok((Wire::new(socket, self.context.as_ref())?, there))
         });
         match begun {
             Ok((socket, there)) => {
@@ -159,7 +163,7 @@ impl Fleet {
                 charge_point.socket = Some(socket);
                 charge_point.stage = Stage::Connecting;
                 if there {
-                    self.send_handshake(index);
+                    self.secure(index);
                 }
             }
             Err(error) => self.lose(index, Failure::Refused, &error.to_string()),
@@ -179,9 +183,12 @@ impl Fleet {
                 self.lose(index, Failure::Refused, &error.to_string());
             } else if flags.contains(epoll::EventFlags::OUT) {
                 self.watch(index, epoll::EventFlags::IN);
-                self.send_handshake(index);
+                self.secure(index);
             }
             return;
+        }
+        if charge_point.stage == Stage::Securing {
+            return self.secure(index);
         }
         if flags.contains(epoll::EventFlags::OUT) {
             let unsent = std::mem::take(&mut charge_point.unsent);
@@ -199,6 +206,19 @@ impl Fleet {
         }
     }
 
+    /// Go on with the handshake of TLS, if there is TLS, then send that of the WebSocket.
+    fn secure(&mut self, index: usize) {
+        let charge_point = &mut self.charge_points[index];
+        charge_point.stage = Stage::Securing;
+        let Some(socket) = &mut charge_point.socket else { return };
+        match socket.secure() {
+            Ok(true) => self.send_handshake(index),
+            // What it has to send is small, so it waits for the server only.
+            Ok(false) => {}
+            Err(error) => self.lose(index, Failure::Refused, &error.to_string()),
+        }
+    }
+
     fn send_handshake(&mut self, index: usize) {
         let identity = self.options.names.identity(index);
         let Some(password) = self.options.names.password(&identity) else {
@@ -211,18 +231,17 @@ impl Fleet {
 
     fn read(&mut self, index: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        while let Some(socket) = &self.charge_points[index].socket {
-            match net::recv(socket, &mut *buffer, RecvFlags::empty()) {
-                Ok((0, _)) => self.lose(index, Failure::Closed, "end of the connection"),
-                Ok((count, _)) => {
+        while let Some(socket) = &mut self.charge_points[index].socket {
+            match socket.receive(&mut buffer) {
+                Ok(Progress::Bytes(0)) => self.lose(index, Failure::Closed, "end of the connection"),
+                Ok(Progress::Bytes(count)) => {
+                    let is_emptied = socket.is_emptied_by(count, buffer.len());
                     self.take(index, &buffer[..count]);
-                    // A short read has emptied the socket.
-                    if count < buffer.len() {
+                    if is_emptied {
                         break;
                     }
                 }
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => {}
+                Ok(Progress::Wait) => break,
                 Err(error) => self.lose(index, Failure::Closed, &error.to_string()),
             }
         }
@@ -231,14 +250,14 @@ impl Fleet {
 
     pub(crate) fn write(&mut self, index: usize, bytes: &[u8]) {
         let charge_point = &mut self.charge_points[index];
-        let Some(socket) = &charge_point.socket else { return };
+        let Some(socket) = &mut charge_point.socket else { return };
         if !charge_point.unsent.is_empty() {
             charge_point.unsent.extend_from_slice(bytes);
             return;
         }
-        let sent = match net::send(socket.as_fd(), bytes, SendFlags::NOSIGNAL) {
-            Ok(sent) => sent,
-            Err(Errno::AGAIN | Errno::INTR) => 0,
+        let sent = match socket.send(bytes) {
+            Ok(Progress::Bytes(sent)) => sent,
+            Ok(Progress::Wait) => 0,
             Err(error) => return self.lose(index, Failure::Closed, &error.to_string()),
         };
         if sent < bytes.len() {

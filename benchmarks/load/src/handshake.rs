@@ -21,27 +21,31 @@ pub struct Target {
     pub address: SocketAddr,
     /// Path without its last part, the identity; no slash at its end.
     pub path: String,
+    /// Whether TLS comes first.
+    pub is_tls: bool,
 }
 
 impl Target {
-    /// Read `ws://host[:port][/path]` and look the host up.
+    /// Read `ws://host[:port][/path]` or `wss://...`, and look the host up.
     ///
     /// # Errors
     /// A text for people: it is another scheme, or the host has no address.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let Some(rest) = url.strip_prefix("ws://") else {
-            return Err(format!(
-                "{url}: must begin with ws:// (the load does no TLS: point it behind the proxy that does)"
-            ));
+        let (rest, port) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+            (Some(rest), _) => (rest, 80),
+            (_, Some(rest)) => (rest, 443),
+            _ => return Err(format!("{url}: must begin with ws:// or wss://")),
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let with_port = if has_port(authority) { authority.to_owned() } else { format!("{authority}:80") };
+        let with_port =
+            if has_port(authority) { authority.to_owned() } else { format!("{authority}:{port}") };
         let address = with_port
             .to_socket_addrs()
             .map_err(|error| format!("{authority}: {error}"))?
             .next()
             .ok_or_else(|| format!("{authority}: has no address"))?;
-        Ok(Self { authority: authority.to_owned(), address, path: path.trim_end_matches('/').to_owned() })
+        let path = path.trim_end_matches('/').to_owned();
+        Ok(Self { authority: authority.to_owned(), address, path, is_tls: port == 443 })
     }
 
     /// The request of one charge point. password None: no `Authorization` field.
@@ -119,7 +123,9 @@ mod tests {
         assert_eq!(Target::parse("ws://127.0.0.1").unwrap().address.port(), 80);
         assert_eq!(Target::parse("ws://[::1]/ocpp").unwrap().address.port(), 80);
         assert_eq!(Target::parse("ws://[::1]:9000").unwrap().address.port(), 9000);
-        for wrong in ["http://127.0.0.1/ocpp", "wss://127.0.0.1/ocpp", "ws://", "ws://127.0.0.1:port/"] {
+        let secure = Target::parse("wss://127.0.0.1/ocpp").unwrap();
+        assert_eq!((secure.address.port(), secure.is_tls), (443, true));
+        for wrong in ["http://127.0.0.1/ocpp", "ws://", "ws://127.0.0.1:port/"] {
             assert!(Target::parse(wrong).is_err(), "{wrong}");
         }
     }

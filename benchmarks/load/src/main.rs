@@ -20,6 +20,7 @@ mod options;
 mod scenario;
 mod session;
 mod template;
+mod wire;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -18,7 +18,7 @@ use crate::scenario::Scenario;
 pub const HELP: &str = "\
 stationmaster-load: many OCPP 1.6J charge points from one thread
 
-Usage: stationmaster-load [options] ws://host:port/path
+Usage: stationmaster-load [options] ws://host:port/path (or wss://, whose certificate is not checked)
 
 The identity is appended to the path. Writes JSON to standard output; ends with 1 when any answer was missing or
 wrong, with 2 when the arguments are.

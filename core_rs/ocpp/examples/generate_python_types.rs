@@ -65,7 +65,7 @@ fn push_type(text: &mut String, name: &str, named_type: &NamedType) {
         NamedType::Enum { section, summary, values } => {
             push_literal(text, name, &format!("{summary} ({section})"), values.keys());
         }
-        NamedType::Object { section, summary, fields } => {
+        NamedType::Object { section, summary, fields, .. } => {
             push_typed_dict(text, name, &format!("{summary} ({section})"), fields);
         }
     }
@@ -92,6 +92,7 @@ fn annotation(field: &Field) -> String {
         FieldKind::Integer { .. } => "int".to_owned(),
         FieldKind::Decimal { .. } => "float".to_owned(),
         FieldKind::Boolean => "bool".to_owned(),
+        FieldKind::Any => "object".to_owned(),
     };
     if field.many.is_some() {
         annotation = format!("list[{annotation}]");

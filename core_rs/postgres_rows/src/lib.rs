@@ -6,4 +6,5 @@
 
 mod copy;
 pub mod frames;
+pub mod meter_events;
 pub mod meter_values;

@@ -122,6 +122,11 @@ impl Conversation {
         self.state.set_accepted(is_accepted);
     }
 
+    #[setter]
+    fn set_is_watched(&mut self, is_watched: bool) {
+        self.state.set_watched(is_watched);
+    }
+
     fn close(&mut self) {
         self.state.close();
     }

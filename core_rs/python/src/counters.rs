@@ -24,10 +24,10 @@ impl Counters {
         self.counters.answered(action, seconds);
     }
 
-    fn take(&mut self) -> (u64, u64, HashMap<String, Durations>) {
+    fn take(&mut self) -> (u64, u64, u64, HashMap<String, Durations>) {
         let counts = self.counters.take();
         let answered = counts.answered.into_iter();
         let answered = answered.map(|(action, durations)| (action, (durations.buckets, durations.sum_s)));
-        (counts.frames_in, counts.frames_out, answered.collect())
+        (counts.frames_in, counts.bytes_in, counts.frames_out, answered.collect())
     }
 }

@@ -18,6 +18,8 @@ mod schedule;
 mod site;
 mod socket;
 mod sockets;
+mod tls;
+mod tls_tickets;
 
 mod websocket;
 
@@ -55,12 +57,15 @@ mod _core {
     #[pymodule_export]
     use super::sockets::Sockets;
     #[pymodule_export]
+    use super::tls::{Encryption, TlsContext};
+    #[pymodule_export]
     use super::websocket::{Control, Deframer, close_frame, ping_frame, text_frame};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let codes = PyTuple::new(module.py(), DeviationCode::ALL.iter().map(|code| code.as_str()))?;
         module.add("DEVIATION_CODES", codes)?;
+        module.add("COMPILER_VERSION", env!("COMPILER_VERSION"))?;
         super::clock::set_scale(module.py())
     }
 }

@@ -5,6 +5,7 @@ use ocpp_core::protocol::error_table::ErrorCode;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use stationmaster_postgres_rows::meter_events;
 use stationmaster_postgres_rows::meter_values::{self, COLUMNS};
 
 use crate::clock::Moment;
@@ -72,6 +73,11 @@ impl MeterBatch {
 
     fn copy<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &meter_values::copy(&self.batch))
+    }
+
+    fn events<'py>(&self, py: Python<'py>) -> Vec<(i64, Bound<'py, PyBytes>)> {
+        let events = meter_events::events(&self.batch);
+        events.into_iter().map(|(tenant_id, packed)| (tenant_id, PyBytes::new(py, &packed))).collect()
     }
 
     fn records(&self) -> Vec<(i64, i64, i64, i64, i64, Vec<Reading>)> {

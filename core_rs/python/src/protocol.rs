@@ -43,8 +43,19 @@ impl Protocol {
     }
 
     #[staticmethod]
+    fn v201(py: Python<'_>) -> Self {
+        Self::of(py, protocol::Protocol::v201())
+    }
+
+    #[staticmethod]
+    fn v21(py: Python<'_>) -> Self {
+        Self::of(py, protocol::Protocol::v21())
+    }
+
+    #[staticmethod]
     #[allow(clippy::needless_pass_by_value)] // PyO3 passes what it has converted.
-    #[pyo3(signature = (version, profiles, *, types="", errors="", configuration_keys=""))]
+    #[pyo3(signature = (version, profiles, *, types="", errors="", configuration_keys="", documents="", security_events=""))]
+    #[allow(clippy::too_many_arguments)] // Keywords of Python: one for each file.
     fn load(
         py: Python<'_>,
         version: &str,
@@ -52,9 +63,19 @@ impl Protocol {
         types: &str,
         errors: &str,
         configuration_keys: &str,
+        documents: &str,
+        security_events: &str,
     ) -> PyResult<Self> {
         let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
-        let sources = Sources { version, profiles: &profiles, types, errors, configuration_keys };
+        let sources = Sources {
+            version,
+            profiles: &profiles,
+            types,
+            errors,
+            configuration_keys,
+            documents,
+            security_events,
+        };
         let loaded = errors::guarded(|| protocol::Protocol::load(&sources, Limits::default()))?;
         loaded.map(|core| Self::of(py, core)).map_err(|error| errors::bad_definition(&error))
     }

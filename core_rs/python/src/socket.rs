@@ -1,13 +1,16 @@
 //! One connection as a Python class: a transport of asyncio, except that bytes go straight to the conversation.
 
+use std::mem;
+
 use ocpp_core::websocket;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 use stationmaster_sockets::{Connection, connection};
 
 use crate::conversation::Conversation;
 use crate::sockets::{PythonHost, Sockets};
+use crate::tls::Encryption;
 
 #[pyclass(module = "app._core")]
 pub struct Socket {
@@ -47,6 +50,38 @@ impl Socket {
 
     fn get_write_buffer_size(&self) -> usize {
         self.connection.unsent_bytes()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.connection.is_closing()
+    }
+
+    fn switch(slf: &Bound<'_, Self>, protocol: Py<PyAny>, reader: &Bound<'_, PyAny>) {
+        let conversation = reader.cast::<Conversation>().ok();
+        if let Some(conversation) = conversation {
+            conversation.borrow_mut().socket = Some(slf.clone().unbind());
+        }
+        let replaced = {
+            let this = &mut *slf.borrow_mut();
+            let conversation = conversation.map(|it| it.clone().unbind());
+            (this.protocol.replace(protocol), mem::replace(&mut this.conversation, conversation))
+        };
+        drop(replaced);
+    }
+
+    fn encryption(&self, py: Python<'_>) -> Option<Encryption> {
+        let session = self.connection.socket()?.tls()?;
+        let chain = session.client_chain();
+        let bytes = |der: &[u8]| PyBytes::new(py, der).unbind();
+        Some(Encryption {
+            is_established: session.is_established(),
+            is_resumed: session.is_resumed(),
+            version: session.version(),
+            suite: session.suite(),
+            certificate: chain.as_ref().map(|it| bytes(&it.leaf)),
+            others: chain.iter().flat_map(|it| &it.others).map(|it| bytes(it)).collect(),
+            anchor: chain.as_ref().and_then(|it| it.anchor.as_deref()).map(bytes),
+        })
     }
 }
 

@@ -8,10 +8,11 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PySystemE
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use stationmaster_sockets::{self as core, Connection, Connections, Host, connections};
+use stationmaster_sockets::{self as core, Connection, Connections, Host, connection, connections};
 
 use crate::conversation::Conversation;
 use crate::socket::Socket;
+use crate::tls::TlsContext;
 
 #[pyclass(module = "app._core")]
 pub struct Sockets {
@@ -33,7 +34,6 @@ impl Sockets {
         self.connections.as_raw_fd()
     }
 
-    #[allow(unsafe_code)]
     fn adopt(
         slf: &Bound<'_, Self>,
         descriptor: RawFd,
@@ -41,25 +41,21 @@ impl Sockets {
         protocol: Py<PyAny>,
         reader: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Socket>> {
-        if descriptor < 0 {
-            return Err(PyOSError::new_err("the process has no free file descriptor"));
-        }
-        // SAFETY: the caller gives the descriptor away; `app._core.pyi` says so.
-        let socket = core::Socket::new(unsafe { OwnedFd::from_raw_fd(descriptor) })?;
-        let connection = Connection::new(socket, slf.borrow().connections.next_place(), transport);
-        let conversation = reader.cast::<Conversation>().ok();
-        let made = Socket {
-            connection,
-            sockets: slf.clone().unbind(),
-            protocol: Some(protocol),
-            conversation: conversation.map(|it| it.clone().unbind()),
-        };
-        let adopted = Py::new(slf.py(), made)?;
-        slf.borrow_mut().connections.add(adopted.clone_ref(slf.py()));
-        if let Some(conversation) = conversation {
-            conversation.borrow_mut().socket = Some(adopted.clone_ref(slf.py()));
-        }
-        Ok(adopted)
+        let socket = core::Socket::new(owned(descriptor)?)?;
+        add(slf, socket, transport, protocol, reader)
+    }
+
+    fn accept_tls(
+        slf: &Bound<'_, Self>,
+        descriptor: RawFd,
+        context: &TlsContext,
+        protocol: Py<PyAny>,
+    ) -> PyResult<Py<Socket>> {
+        let socket = core::Socket::with_tls(owned(descriptor)?, &context.context)?;
+        let none = slf.py().None();
+        let added = add(slf, socket, none.clone_ref(slf.py()), protocol, none.bind(slf.py()))?;
+        connection::open(&PythonHost(slf), &added)?;
+        Ok(added)
     }
 
     fn serve(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -77,6 +73,39 @@ impl Sockets {
     fn __len__(&self) -> usize {
         self.connections.count()
     }
+}
+
+#[allow(unsafe_code)]
+fn owned(descriptor: RawFd) -> PyResult<OwnedFd> {
+    if descriptor < 0 {
+        return Err(PyOSError::new_err("the process has no free file descriptor"));
+    }
+    // SAFETY: the caller gives the descriptor away; `app._core.pyi` says so.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn add(
+    sockets: &Bound<'_, Sockets>,
+    socket: core::Socket,
+    transport: Py<PyAny>,
+    protocol: Py<PyAny>,
+    reader: &Bound<'_, PyAny>,
+) -> PyResult<Py<Socket>> {
+    let py = sockets.py();
+    let connection = Connection::new(socket, sockets.borrow().connections.next_place(), transport);
+    let conversation = reader.cast::<Conversation>().ok();
+    let made = Socket {
+        connection,
+        sockets: sockets.clone().unbind(),
+        protocol: Some(protocol),
+        conversation: conversation.map(|it| it.clone().unbind()),
+    };
+    let added = Py::new(py, made)?;
+    sockets.borrow_mut().connections.add(added.clone_ref(py));
+    if let Some(conversation) = conversation {
+        conversation.borrow_mut().socket = Some(added.clone_ref(py));
+    }
+    Ok(added)
 }
 
 /// The program around the connections. Each call goes to the protocol of a connection, or to the event loop.

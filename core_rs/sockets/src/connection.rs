@@ -37,6 +37,9 @@
 //! | `Lost` | the end of a turn | `Gone` | `Host::lost`; if that fails, `Host::failed` gets the error |
 //! | `Lost`, `Gone` | anything else | unchanged | nothing |
 //!
+//! Under TLS bytes arrive when they are decrypted, and `lost` closes the session first. While the handshake is not
+//! complete, what is written waits, and `close` drops it.
+//!
 //! Two switches do not depend on the state:
 //!
 //! | switch | goes on | goes off |
@@ -158,12 +161,17 @@ fn settle_later<H: Host>(host: &H, handle: &H::Handle) -> Result<(), H::Error> {
 fn read<H: Host>(host: &H, handle: &H::Handle, buffer: &mut [u8]) -> Result<(), H::Error> {
     match host.connection(handle, |connection| connection.read(buffer)) {
         Err(error) => return lose(host, handle, Some(error.into())),
-        Ok(Read::Nothing) => return Ok(()),
+        // Encrypted bytes may be less than a record.
+        Ok(Read::Nothing) => {}
         Ok(Read::End) => return close(host, handle),
         Ok(Read::Bytes(count)) => host.deliver(handle, &buffer[..count])?,
     }
     // One connection that sends without end must not keep the others waiting.
-    if host.connection(handle, Connection::may_be_read) { settle_later(host, handle) } else { Ok(()) }
+    if host.connection(handle, |connection| connection.reads_on()) {
+        settle_later(host, handle)
+    } else {
+        Ok(())
+    }
 }
 
 fn send<H: Host>(host: &H, handle: &H::Handle) -> Result<(), H::Error> {

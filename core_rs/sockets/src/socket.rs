@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use crate::Readiness;
+use crate::tls::Session;
+use crate::{Readiness, TlsContext};
 
 /// The result of one read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,18 @@ pub enum Read {
 
 /// A connected socket, and the bytes that its peer has not taken yet.
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     unsent: Vec<u8>,
     /// The number of bytes at the front of `unsent` that are sent already.
     sent: usize,
     may_be_read: bool,
     is_ended: bool,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    /// In a box, because a plain socket must not carry its size.
+    Tls(Box<Session>),
 }
 
 impl Socket {
@@ -35,12 +42,38 @@ impl Socket {
     pub fn new(descriptor: OwnedFd) -> io::Result<Self> {
         let stream = TcpStream::from(descriptor);
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, unsent: Vec::new(), sent: 0, may_be_read: false, is_ended: false })
+        Ok(Self::over(Stream::Plain(stream)))
+    }
+
+    /// Take the descriptor of a connected TCP socket whose peer begins with TLS.
+    ///
+    /// # Errors
+    /// The system cannot make it non-blocking, or no memory is left.
+    pub fn with_tls(descriptor: OwnedFd, context: &TlsContext) -> io::Result<Self> {
+        let stream = TcpStream::from(descriptor);
+        stream.set_nonblocking(true)?;
+        // Answers are small, and must not wait for acknowledgements. A socket of another family has no such delay.
+        let _ = stream.set_nodelay(true);
+        Ok(Self::over(Stream::Tls(Box::new(Session::new(stream, context)?))))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self { stream, unsent: Vec::new(), sent: 0, may_be_read: false, is_ended: false }
+    }
+
+    /// Return the TLS session, `None` for a plain socket.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Session> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(session) => Some(session),
+        }
     }
 
     /// Note what the system reports about this socket. It reports each change once.
     pub fn note(&mut self, readiness: Readiness) {
-        self.may_be_read |= readiness.is_readable;
+        let has_room = readiness.is_writable && self.tls().is_some_and(Session::waits_for_room);
+        self.may_be_read |= readiness.is_readable || has_room;
         self.is_ended |= readiness.is_ended;
     }
 
@@ -55,8 +88,17 @@ impl Socket {
     /// # Errors
     /// The connection is broken.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Read> {
+        let stream = match &mut self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(session) => {
+                let (read, more) = session.read(buffer)?;
+                self.may_be_read =
+                    read != Read::End && (more || (self.is_ended && !session.waits_for_room()));
+                return Ok(read);
+            }
+        };
         let read = loop {
-            match self.stream.read(buffer) {
+            match stream.read(buffer) {
                 // The system will not report again that there is something to read.
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
@@ -101,7 +143,12 @@ impl Socket {
     /// The connection is broken.
     pub fn flush(&mut self) -> io::Result<Option<Vec<u8>>> {
         while self.sent < self.unsent.len() {
-            match self.stream.write(&self.unsent[self.sent..]) {
+            let unsent = &self.unsent[self.sent..];
+            let written = match &mut self.stream {
+                Stream::Plain(stream) => stream.write(unsent),
+                Stream::Tls(session) => session.write(unsent),
+            };
+            match written {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -117,6 +164,21 @@ impl Socket {
         Ok((buffer.capacity() > 0).then_some(buffer))
     }
 
+    /// Drop what can never be sent, because the connection is closed before the handshake of TLS is complete.
+    pub(crate) fn close(&mut self) {
+        if self.tls().is_some_and(|session| !session.is_established()) {
+            self.unsent.clear();
+            self.sent = 0;
+        }
+    }
+
+    /// Tell the peer that nothing follows, where that is not the end of the socket itself.
+    pub(crate) fn finish(&mut self) {
+        if let Stream::Tls(session) = &mut self.stream {
+            session.finish();
+        }
+    }
+
     /// Drop the sent bytes. Without this, a slow reader would make us keep everything that it ever got.
     fn forget_sent(&mut self) {
         if self.sent > self.unsent.len() / 2 {
@@ -128,6 +190,9 @@ impl Socket {
 
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
-        self.stream.as_raw_fd()
+        match &self.stream {
+            Stream::Plain(stream) => stream.as_raw_fd(),
+            Stream::Tls(session) => session.tcp().as_raw_fd(),
+        }
     }
 }

@@ -72,13 +72,7 @@ impl<T, E> Connection<T, E> {
     /// Count the bytes that the peer has not taken yet.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
-        match &self.state {
-            State::Held(socket, _)
-            | State::HeldClosing(socket, _)
-            | State::Open(socket)
-            | State::Closing(socket) => socket.unsent_bytes(),
-            State::Lost(_) | State::Gone => 0,
-        }
+        self.socket().map_or(0, Socket::unsent_bytes)
     }
 
     /// Return the buffer to append to, unless the connection is lost.
@@ -112,9 +106,30 @@ impl<T, E> Connection<T, E> {
     pub(crate) fn close(&mut self) {
         self.state = match mem::replace(&mut self.state, State::Gone) {
             State::Held(socket, transport) => State::HeldClosing(socket, transport),
-            State::Open(socket) => State::Closing(socket),
+            State::Open(mut socket) => {
+                socket.close();
+                State::Closing(socket)
+            }
             other => other,
         };
+    }
+
+    /// Tell whether nothing more is read.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        !matches!(self.state, State::Held(..) | State::Open(_))
+    }
+
+    /// Return the socket, unless the connection is lost.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        match &self.state {
+            State::Held(socket, _)
+            | State::HeldClosing(socket, _)
+            | State::Open(socket)
+            | State::Closing(socket) => Some(socket),
+            State::Lost(_) | State::Gone => None,
+        }
     }
 
     /// Lose the connection, unless it is lost already.
@@ -161,8 +176,9 @@ impl<T, E> Connection<T, E> {
         }
     }
 
-    pub(crate) fn may_be_read(&mut self) -> bool {
-        self.watched().is_some_and(|socket| socket.may_be_read())
+    /// Tell whether the next turn should read, although the system may not report anything.
+    pub(crate) fn reads_on(&self) -> bool {
+        matches!(&self.state, State::Open(socket) if !self.is_paused && socket.may_be_read())
     }
 
     /// Send what the peer takes.
@@ -173,6 +189,9 @@ impl<T, E> Connection<T, E> {
         let spare = self.watched().map_or(Ok(None), Socket::flush)?;
         let unsent_bytes = self.unsent_bytes();
         let next = if unsent_bytes == 0 && matches!(self.state, State::Closing(_)) {
+            if let Some(socket) = self.watched() {
+                socket.finish();
+            }
             Some(Next::End)
         } else if !self.is_stalled && unsent_bytes > HIGH_BYTES {
             self.is_stalled = true;

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-/// Counts what the connections of one worker did since the last `take`.
+/// Counts what the connections of one tenant on one worker did since the last `take`.
 #[derive(Debug)]
 pub struct Counters {
     bounds_s: Vec<f64>,
@@ -14,6 +14,8 @@ pub struct Counters {
 pub struct Counts {
     /// Frames received from charge points.
     pub frames_in: u64,
+    /// Bytes of their texts.
+    pub bytes_in: u64,
     /// Frames sent to charge points.
     pub frames_out: u64,
     /// CALLs that were answered, by action.
@@ -37,9 +39,10 @@ impl Counters {
         Self { bounds_s, counts: Counts::default() }
     }
 
-    /// Count a frame of a charge point.
-    pub fn received(&mut self) {
+    /// Count a frame of a charge point. `bytes`: of its text.
+    pub fn received(&mut self, bytes: usize) {
         self.counts.frames_in += 1;
+        self.counts.bytes_in += bytes as u64;
     }
 
     /// Count a frame to a charge point.
@@ -77,11 +80,11 @@ mod tests {
         for seconds in [0.05, 0.1, 0.5, 7.0] {
             counters.answered("Heartbeat", seconds);
         }
-        counters.received();
+        counters.received(619);
         counters.sent();
         counters.sent();
         let counts = counters.take();
-        assert_eq!((counts.frames_in, counts.frames_out), (1, 2));
+        assert_eq!((counts.frames_in, counts.bytes_in, counts.frames_out), (1, 619, 2));
         assert_eq!(counts.answered["Heartbeat"].buckets, [2, 1, 1]);
         assert!((counts.answered["Heartbeat"].sum_s - 7.65).abs() < 1e-9);
         assert_eq!(counters.take(), Counts::default());

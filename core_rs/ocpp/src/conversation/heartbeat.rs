@@ -19,7 +19,11 @@ impl Conversation {
             return None;
         };
         let is_next = self.link.in_flight() == 1;
-        if self.registration != Registration::Accepted || !is_next || !deviations.is_empty() {
+        if self.is_watched
+            || self.registration != Registration::Accepted
+            || !is_next
+            || !deviations.is_empty()
+        {
             return None;
         }
         let time = moment::text_with_milliseconds(around.at_us)?;

@@ -60,6 +60,8 @@ pub struct Conversation {
     is_closed: bool,
     /// Whether a CALL in flight waits in the queue of records.
     is_recording: bool,
+    /// Whether the caller wants to see every CALL.
+    is_watched: bool,
 }
 
 /// Whether a charge point is accepted.
@@ -100,6 +102,7 @@ impl Conversation {
             registration: Registration::Never,
             is_closed: false,
             is_recording: false,
+            is_watched: false,
             options,
         }
     }
@@ -118,6 +121,11 @@ impl Conversation {
         } else if self.registration == Registration::Accepted {
             self.registration = Registration::Before;
         }
+    }
+
+    /// Dispatch every CALL, plain ones too, because the caller waits for one of them.
+    pub fn set_watched(&mut self, is_watched: bool) {
+        self.is_watched = is_watched;
     }
 
     /// Ignore further messages. Control frames are still found.
@@ -154,7 +162,7 @@ impl Conversation {
         if self.is_closed {
             return;
         }
-        around.counters.received();
+        around.counters.received(text.len());
         if text.len() > self.limit_of(text) {
             self.is_closed = true;
             return (around.found)(Found::TooBig);
@@ -332,7 +340,7 @@ impl Conversation {
         };
         // Answers keep the order of their CALLs, and one connection cannot fill the queue.
         let is_next = self.link.in_flight() == 1;
-        if self.registration == Registration::Never || !is_next || !deviations.is_empty() {
+        if self.is_watched || self.registration == Registration::Never || !is_next || !deviations.is_empty() {
             return false;
         }
         let Options { tenant_id, charge_point_id, .. } = self.options;

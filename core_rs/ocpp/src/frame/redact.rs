@@ -2,11 +2,11 @@
 //!
 //! A secret is the value of a name that says so (see `secrets`): in `ChangeConfiguration`, in the configuration that a
 //! charge point reports although the key is write-only (OCPP-J errata 3.10), in vendor data, in the texts of errors,
-//! and the password of a URL.
+//! the password of a URL, the token in its query, and the token of one of our own URLs for files.
 
 use std::borrow::Cow;
 
-use super::secrets::{is_secret_name, may_name_secret};
+use super::secrets::{is_secret_name, is_secret_parameter, may_name_secret};
 use crate::frame::json::Reader;
 use crate::protocol::Limits;
 use crate::protocol::value::Value;
@@ -108,7 +108,16 @@ pub(crate) fn mask(text: &str) -> Option<&'static str> {
 /// Hide the secrets in a text for people, such as the description of an error.
 #[must_use]
 pub(crate) fn prose(text: &str) -> Cow<'_, str> {
-    if is_telling(text) { Cow::Borrowed(HIDDEN) } else { without_password(text) }
+    if is_telling(text) {
+        return Cow::Borrowed(HIDDEN);
+    }
+    let mut shown = Cow::Borrowed(text);
+    for hide in [without_password, without_parameters, without_token] {
+        if let Cow::Owned(cleaned) = hide(&shown) {
+            shown = Cow::Owned(cleaned);
+        }
+    }
+    shown
 }
 
 /// Whether a text is a CALL with a frequent action, or an empty CALLRESULT.
@@ -161,7 +170,7 @@ fn is_telling(text: &str) -> bool {
 /// The least length of an `AuthorizationKey` (security whitepaper, A00.FR.205). Longer words may be one.
 const SHORTEST_KEY: usize = 15;
 
-/// Hide the passwords in the URLs of a text: `ftp://user:password@host`.
+/// Hide the passwords in the URLs of a text: `ftp://user:password@host`, and `https://token@host`.
 fn without_password(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
     let mut rest = text;
@@ -180,6 +189,58 @@ fn without_password(text: &str) -> Cow<'_, str> {
             cleaned.push_str(&user_info[..=colon]);
             cleaned.push_str(HIDDEN);
             rest = &behind[user_info.len()..];
+        } else if user_info.len() > SHORTEST_KEY {
+            cleaned.push_str(HIDDEN);
+            rest = &behind[user_info.len()..];
+        }
+    }
+    cleaned.push_str(rest);
+    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
+}
+
+/// Hide the values of secret parameters in the URLs of a text: `https://host/file?X-Amz-Signature=...`.
+fn without_parameters(text: &str) -> Cow<'_, str> {
+    let mut cleaned = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, behind) = rest.split_at(at + 3);
+        let end = behind.find([' ', '"', '<', '\n']).unwrap_or(behind.len());
+        let query = behind[..end].find('?').map_or(end, |mark| mark + 1);
+        cleaned.push_str(before);
+        cleaned.push_str(&behind[..query]);
+        for (place, parameter) in behind[query..end].split('&').enumerate() {
+            if place > 0 {
+                cleaned.push('&');
+            }
+            match parameter.split_once('=') {
+                Some((name, value)) if !value.is_empty() && is_secret_parameter(name) => {
+                    cleaned.extend([name, "=", HIDDEN]);
+                }
+                _ => cleaned.push_str(parameter),
+            }
+        }
+        rest = &behind[end..];
+    }
+    cleaned.push_str(rest);
+    if cleaned == text { Cow::Borrowed(text) } else { Cow::Owned(cleaned) }
+}
+
+/// Hide the tokens in our own URLs for files: `https://host/transfers/token/name`. Each lets one file through.
+fn without_token(text: &str) -> Cow<'_, str> {
+    const PATH: &str = "/transfers/";
+    const SHORTEST_TOKEN: usize = 32;
+    let mut cleaned = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(PATH) {
+        let (before, behind) = rest.split_at(at + PATH.len());
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+        let end = behind.find(|letter| !is_part(letter)).unwrap_or(behind.len());
+        cleaned.push_str(before);
+        if end >= SHORTEST_TOKEN {
+            cleaned.push_str(HIDDEN);
+            rest = &behind[end..];
+        } else {
+            rest = behind;
         }
     }
     cleaned.push_str(rest);
@@ -187,7 +248,8 @@ fn without_password(text: &str) -> Cow<'_, str> {
 }
 
 fn is_host_and_port(authority: &str) -> bool {
-    authority.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    !authority.contains('@') && authority.split_once(':').is_none_or(|(_, port)| is_port(port))
 }
 
 /// Replace escaped ASCII letters by plain ones. The result serves only to look for a name.

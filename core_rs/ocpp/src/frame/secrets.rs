@@ -46,6 +46,16 @@ pub fn is_secret_name(name: &str) -> bool {
     WORDS.iter().any(|word| end.ends_with(word)) || words(name).any(|word| WORDS.contains(&word.as_str()))
 }
 
+/// Ends of the names of parameters of URLs that let their holder in: `X-Amz-Signature`, `sig`, `access_token`.
+const PARAMETER_ENDS: [&str; 7] = ["token", "signature", "sig", "key", "auth", "jwt", "code"];
+
+/// Whether the value of a parameter of a URL is secret. More are than members of a message: a `key` is one here.
+pub(super) fn is_secret_parameter(name: &str) -> bool {
+    let folded: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    PARAMETER_ENDS.iter().any(|end| folded.ends_with(end)) || is_secret_name(name)
+}
+
 /// Texts without which no name is secret, in lower case and without punctuation.
 const HINTS: [&[u8]; 11] =
     [b"pass", b"pasw", b"pin", b"psk", b"puk", b"pwd", b"secret", b"credent", b"key", b"kennw", b"token"];

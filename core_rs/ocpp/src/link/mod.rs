@@ -56,7 +56,7 @@ pub struct Options {
 /// | valid CALL | `Dispatch` |
 /// | billing message that breaks a rule | `Dispatch` of what can be read of it |
 /// | other CALL that breaks a rule | `Refused`, then the CALLERROR as `Send` |
-/// | billing message with the id and text of an answered one | the same answer as `Send`, then `Ignored` |
+/// | message that keeps its answer, with the id and text of an answered one | the same answer as `Send`, then `Ignored` |
 /// | CALL with the id and text of one in flight | `Ignored` |
 /// | CALL with the id of one in flight, other text, no billing message | `Refused`, then the CALLERROR as `Send` |
 /// | CALLRESULT or CALLERROR for the outstanding CALL | `Resolve`, then the next queued CALL |
@@ -158,7 +158,7 @@ impl Link {
         let call = self.answers.take(place);
         let answer = frame::write_call_result(&call.unique_id, payload);
         // Anything else takes effect again: firmware may use one id for everything, and the status may have changed.
-        if message.is_billing {
+        if message.keeps_answer {
             self.answers.remember(call, answer.clone());
         }
         Ok(Effect::Send(answer))

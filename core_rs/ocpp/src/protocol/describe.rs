@@ -5,7 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::protocol::definition::{
-    ConfigurationKey, Definition, ErrorEntry, Field, FieldKind, Message, NamedType, Profile, Sender,
+    Citation, ConfigurationKey, Definition, Document, ErrorEntry, Field, FieldKind, Message, NamedType,
+    Profile, SecurityEvent, Sender,
 };
 
 /// Everything the definition says, with examples as parsed JSON.
@@ -15,22 +16,28 @@ use crate::protocol::definition::{
 #[must_use]
 pub fn describe(definition: &Definition) -> Value {
     json!({
+        "documents": definition.documents.iter().map(document).collect::<Vec<_>>(),
         "profiles": definition.profiles.iter().map(profile).collect::<Vec<_>>(),
-        "messages": definition.messages.values().map(message).collect::<Vec<_>>(),
+        "messages": definition.messages.values().map(|found| message(definition, found)).collect::<Vec<_>>(),
         "types": definition
             .types
             .iter()
-            .map(|(name, named_type)| (name.clone(), describe_type(named_type)))
+            .map(|(name, named_type)| (name.clone(), describe_type(definition, named_type)))
             .collect::<Map<_, _>>(),
         "errorCodes": definition
             .errors
             .iter()
-            .map(|(code, entry)| error_code(code, entry))
+            .map(|(code, entry)| error_code(definition, code, entry))
             .collect::<Vec<_>>(),
         "configurationKeys": definition
             .configuration_keys
             .iter()
-            .map(|(name, key)| configuration_key(name, key))
+            .map(|(name, key)| configuration_key(definition, name, key))
+            .collect::<Vec<_>>(),
+        "securityEvents": definition
+            .security_events
+            .iter()
+            .map(|(name, event)| security_event(definition, name, event))
             .collect::<Vec<_>>(),
     })
 }
@@ -44,18 +51,58 @@ fn profile(profile: &Profile) -> Value {
     })
 }
 
-fn message(message: &Message) -> Value {
+fn document((name, document): (&String, &Document)) -> Value {
+    json!({
+        "name": name,
+        "title": document.title,
+        "edition": document.edition,
+        "released": document.released,
+        "corrects": document.corrects,
+        "fileSet": document.file_set,
+    })
+}
+
+/// The places that references name, each with its document and its edition.
+fn sources<'a>(definition: &Definition, references: impl IntoIterator<Item = &'a String>) -> Vec<Value> {
+    references
+        .into_iter()
+        .flat_map(|references| {
+            definition.citations(references).unwrap_or_default().iter().map(source).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn source(citation: &Citation<'_>) -> Value {
+    let place = match citation.document {
+        Document { corrects: Some(_), .. } => "erratum",
+        Document { file_set: true, .. } => "file",
+        _ => "section",
+    };
+    json!({
+        "document": citation.name,
+        "title": citation.document.title,
+        "edition": citation.document.edition,
+        place: citation.number,
+    })
+}
+
+fn message(definition: &Definition, message: &Message) -> Value {
     json!({
         "action": message.action,
         "profile": message.profile,
         "sender": sender(message.sender),
+        "confirmed": message.confirmed,
+        "known": message.known,
         "sections": message.sections,
+        "sources": sources(definition, &message.sections),
         "summary": message.summary,
         "billing": message.billing,
+        "answerKept": message.answer_kept,
+        "centralSystem": message.central_system.as_ref().map(|found| json!({ "treatment": found.treatment, "effect": found.effect })),
         "errorBehaviour": message.error_behaviour,
         "rules": message.rules,
-        "request": { "fields": fields(&message.request) },
-        "response": { "fields": fields(&message.response) },
+        "request": { "fields": fields(definition, &message.request) },
+        "response": { "fields": fields(definition, &message.response) },
         "examples": {
             "request": example(&message.example_request),
             "response": example(&message.example_response),
@@ -75,11 +122,11 @@ fn example(text: &str) -> Value {
     serde_json::from_str(text).expect("examples in the definition are JSON")
 }
 
-fn fields(fields: &[Field]) -> Vec<Value> {
-    fields.iter().map(field).collect()
+fn fields(definition: &Definition, fields: &[Field]) -> Vec<Value> {
+    fields.iter().map(|found| field(definition, found)).collect()
 }
 
-fn field(field: &Field) -> Value {
+fn field(definition: &Definition, field: &Field) -> Value {
     let mut entry = Map::new();
     entry.insert("name".into(), json!(field.name));
     entry.insert("type".into(), json!(type_name(&field.kind)));
@@ -99,13 +146,21 @@ fn field(field: &Field) -> Value {
             insert_some(&mut entry, "minimum", *min);
             insert_some(&mut entry, "maximum", *max);
         }
-        FieldKind::Decimal { multiple_of_tenth, min } => {
+        FieldKind::Decimal { multiple_of_tenth, min, max } => {
             insert_some(&mut entry, "minimum", *min);
+            insert_some(&mut entry, "maximum", *max);
             insert_some(&mut entry, "multipleOf", multiple_of_tenth.then_some(0.1));
         }
-        FieldKind::Boolean | FieldKind::DateTime | FieldKind::Enum(_) | FieldKind::Object(_) => {}
+        FieldKind::Any
+        | FieldKind::Boolean
+        | FieldKind::DateTime
+        | FieldKind::Enum(_)
+        | FieldKind::Object(_) => {}
     }
     entry.insert("summary".into(), json!(field.summary));
+    if field.source.is_some() {
+        entry.insert("sources".into(), json!(sources(definition, &field.source)));
+    }
     Value::Object(entry)
 }
 
@@ -120,6 +175,7 @@ fn type_name(kind: &FieldKind) -> &str {
         FieldKind::String { type_name, .. } => type_name.as_deref().unwrap_or("string"),
         FieldKind::Integer { .. } => "integer",
         FieldKind::Decimal { .. } => "decimal",
+        FieldKind::Any => "any",
         FieldKind::Boolean => "boolean",
         FieldKind::DateTime => "dateTime",
         FieldKind::AnyUri { .. } => "anyURI",
@@ -127,11 +183,12 @@ fn type_name(kind: &FieldKind) -> &str {
     }
 }
 
-fn describe_type(named_type: &NamedType) -> Value {
+fn describe_type(definition: &Definition, named_type: &NamedType) -> Value {
     match named_type {
         NamedType::String { section, summary, max_length, case_insensitive } => json!({
             "kind": "string",
             "section": section,
+            "sources": sources(definition, [section]),
             "summary": summary,
             "maxLength": max_length,
             "caseInsensitive": case_insensitive,
@@ -139,31 +196,35 @@ fn describe_type(named_type: &NamedType) -> Value {
         NamedType::Enum { section, summary, values } => json!({
             "kind": "enum",
             "section": section,
+            "sources": sources(definition, [section]),
             "summary": summary,
             "values": values
                 .iter()
                 .map(|(value, summary)| json!({ "value": value, "summary": summary }))
                 .collect::<Vec<_>>(),
         }),
-        NamedType::Object { section, summary, fields: members } => json!({
+        NamedType::Object { section, summary, open, fields: members } => json!({
             "kind": "object",
+            "open": open,
             "section": section,
+            "sources": sources(definition, [section]),
             "summary": summary,
-            "fields": fields(members),
+            "fields": fields(definition, members),
         }),
     }
 }
 
-fn error_code(code: &str, entry: &ErrorEntry) -> Value {
+fn error_code(definition: &Definition, code: &str, entry: &ErrorEntry) -> Value {
     json!({
         "code": code,
         "section": entry.section,
+        "sources": sources(definition, [&entry.section]),
         "summary": entry.summary,
         "alsoReceivedAs": entry.also_received_as,
     })
 }
 
-fn configuration_key(name: &str, key: &ConfigurationKey) -> Value {
+fn configuration_key(definition: &Definition, name: &str, key: &ConfigurationKey) -> Value {
     json!({
         "name": name,
         "profile": key.profile,
@@ -172,6 +233,17 @@ fn configuration_key(name: &str, key: &ConfigurationKey) -> Value {
         "type": key.type_,
         "unit": key.unit,
         "section": key.section,
+        "sources": sources(definition, [&key.section]),
         "summary": key.summary,
+    })
+}
+
+fn security_event(definition: &Definition, name: &str, event: &SecurityEvent) -> Value {
+    json!({
+        "type": name,
+        "critical": event.critical,
+        "section": event.section,
+        "sources": sources(definition, [&event.section]),
+        "summary": event.summary,
     })
 }

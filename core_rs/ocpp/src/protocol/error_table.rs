@@ -88,7 +88,7 @@ impl ErrorTable {
     pub(crate) fn new(entries: &'static IndexMap<String, ErrorEntry>) -> Result<Self, DefinitionError> {
         let mut sent = [None; ErrorCode::ALL.len()];
         let mut received = Vec::new();
-        for (spelling, entry) in entries {
+        for (spelling, entry) in entries.iter().filter(|(_, entry)| !entry.never_sent) {
             let spellings = || std::iter::once(spelling).chain(&entry.also_received_as).map(String::as_str);
             let code = spellings().find_map(ErrorCode::named);
             let code = code.ok_or_else(|| DefinitionError::UnknownErrorCode(spelling.clone()))?;

@@ -50,6 +50,14 @@ fn add_object(schema: &mut Map<String, Value>, fields: &[Field]) {
     schema.insert("additionalProperties".into(), json!(false));
 }
 
+/// Nothing is inserted when there is no summary.
+fn add_description(schema: &mut Map<String, Value>, summary: &str, section: &str) {
+    let text = if section.is_empty() { summary.to_owned() } else { format!("{summary} ({section})") };
+    if !summary.is_empty() {
+        schema.insert("description".into(), json!(text));
+    }
+}
+
 fn field_schema(field: &Field) -> Value {
     let mut schema = match field.many {
         None => kind_schema(&field.kind),
@@ -66,7 +74,7 @@ fn field_schema(field: &Field) -> Value {
             array
         }
     };
-    schema.insert("description".into(), json!(field.summary));
+    add_description(&mut schema, &field.summary, "");
     Value::Object(schema)
 }
 
@@ -79,6 +87,7 @@ fn kind_schema(kind: &FieldKind) -> Map<String, Value> {
         FieldKind::String { max_length, .. } => add_text(&mut schema, None, *max_length),
         FieldKind::AnyUri { max_length } => add_text(&mut schema, Some("uri"), *max_length),
         FieldKind::DateTime => add_text(&mut schema, Some("date-time"), None),
+        FieldKind::Any => {}
         FieldKind::Boolean => {
             schema.insert("type".into(), json!("boolean"));
         }
@@ -87,9 +96,10 @@ fn kind_schema(kind: &FieldKind) -> Map<String, Value> {
             add_some(&mut schema, "minimum", *min);
             add_some(&mut schema, "maximum", *max);
         }
-        FieldKind::Decimal { multiple_of_tenth, min } => {
+        FieldKind::Decimal { multiple_of_tenth, min, max } => {
             schema.insert("type".into(), json!("number"));
             add_some(&mut schema, "minimum", *min);
+            add_some(&mut schema, "maximum", *max);
             add_some(&mut schema, "multipleOf", multiple_of_tenth.then_some(0.1));
         }
     }
@@ -112,17 +122,20 @@ fn type_schema(named_type: &NamedType) -> Value {
     let mut schema = Map::new();
     match named_type {
         NamedType::String { section, summary, max_length, .. } => {
-            schema.insert("description".into(), json!(format!("{summary} ({section})")));
+            add_description(&mut schema, summary, section);
             add_text(&mut schema, None, *max_length);
         }
         NamedType::Enum { section, summary, values } => {
-            schema.insert("description".into(), json!(format!("{summary} ({section})")));
+            add_description(&mut schema, summary, section);
             schema.insert("type".into(), json!("string"));
             schema.insert("enum".into(), json!(values.keys().collect::<Vec<_>>()));
         }
-        NamedType::Object { section, summary, fields } => {
-            schema.insert("description".into(), json!(format!("{summary} ({section})")));
+        NamedType::Object { section, summary, open, fields } => {
+            add_description(&mut schema, summary, section);
             add_object(&mut schema, fields);
+            if *open {
+                schema.remove("additionalProperties");
+            }
         }
     }
     Value::Object(schema)

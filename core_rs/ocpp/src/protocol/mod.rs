@@ -38,7 +38,7 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Make OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 2.
+    /// Make OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 3.
     ///
     /// Call it once, and pass the result on. Each call reads the definition files again.
     ///
@@ -47,6 +47,26 @@ impl Protocol {
     #[must_use]
     pub fn v16() -> &'static Self {
         Self::load(&Sources::V16, Limits::default())
+            .unwrap_or_else(|error| panic!("the embedded definition files are consistent: {error}"))
+    }
+
+    /// Make OCPP 2.0.1: its messages and types. Call it once, and pass the result on.
+    ///
+    /// # Panics
+    /// When the embedded definition files contradict each other, which the tests of this crate rule out.
+    #[must_use]
+    pub fn v201() -> &'static Self {
+        Self::load(&Sources::V201, Limits::default())
+            .unwrap_or_else(|error| panic!("the embedded definition files are consistent: {error}"))
+    }
+
+    /// Make OCPP 2.1: its messages and types. Call it once, and pass the result on.
+    ///
+    /// # Panics
+    /// When the embedded definition files contradict each other, which the tests of this crate rule out.
+    #[must_use]
+    pub fn v21() -> &'static Self {
+        Self::load(&Sources::V21, Limits::default())
             .unwrap_or_else(|error| panic!("the embedded definition files are consistent: {error}"))
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn enumeration(
         return;
     }
     if walk.mode == Mode::Strict {
-        return property(walk, path, "not_in_enumeration", format!("not a value of {}", schema.name));
+        return property(walk, path, "not_in_enumeration", format!("not {}", schema.requirement()));
     }
     let found = schema.find_loosely(text);
     let kind = if found.is_some() { DeviationCode::EnumerationSpelling } else { DeviationCode::UnknownValue };
@@ -107,7 +107,7 @@ pub(crate) fn integer(
 pub(crate) fn decimal(
     walk: &mut Walk<'_>,
     tenths: bool,
-    min: Option<f64>,
+    range: (Option<f64>, Option<f64>),
     value: &mut Value<'_>,
     path: &Path<'_>,
 ) {
@@ -124,7 +124,7 @@ pub(crate) fn decimal(
     let Some(number) = finite(text) else {
         return property(walk, path, "out_of_range", "the number is too large".to_owned());
     };
-    let Some((code, detail)) = decimal_fault(text, number, tenths, min) else { return };
+    let Some((code, detail)) = decimal_fault(text, number, tenths, range) else { return };
     match walk.mode {
         Mode::Strict => property(walk, path, code.as_str(), detail.to_owned()),
         Mode::Tolerant | Mode::Lenient => walk.deviation(code, path, (*text).to_owned()),
@@ -141,10 +141,12 @@ pub(crate) fn decimal_fault(
     text: &str,
     number: f64,
     tenths: bool,
-    min: Option<f64>,
+    (min, max): (Option<f64>, Option<f64>),
 ) -> Option<(DeviationCode, &'static str)> {
     if min.is_some_and(|min| number < min) {
         Some((DeviationCode::OutOfRange, "below the least allowed value"))
+    } else if max.is_some_and(|max| number > max) {
+        Some((DeviationCode::OutOfRange, "above the greatest allowed value"))
     } else if tenths && !is_multiple_of_tenth(text) {
         Some((DeviationCode::TooPrecise, "at most one digit may follow the decimal point"))
     } else {

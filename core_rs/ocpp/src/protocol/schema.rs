@@ -33,6 +33,8 @@ pub struct MessageSchema {
     pub rules: Vec<Rule>,
     /// Whether money depends on it, so that it must never be lost.
     pub is_billing: bool,
+    /// Whether a repeat under the same id gets the same answer and takes no effect again.
+    pub keeps_answer: bool,
     request: usize,
     response: usize,
 }
@@ -50,6 +52,8 @@ pub enum Direction {
 pub struct ObjectSchema {
     /// The fields in the order of the standard; at most 64.
     pub fields: Vec<FieldSchema>,
+    /// Whether it may have members that no field names.
+    pub open: bool,
     /// Bit i is set if field i is required.
     pub required: u64,
     pub(crate) names: Names<usize>,
@@ -87,7 +91,11 @@ pub enum Kind {
         tenths: bool,
         /// Least value.
         min: Option<f64>,
+        /// Greatest value.
+        max: Option<f64>,
     },
+    /// Any JSON value.
+    Any,
     /// A boolean.
     Boolean,
     /// An RFC 3339 date and time.
@@ -121,6 +129,9 @@ pub struct EnumerationSchema {
     names: Names<Symbol>,
 }
 
+/// The most values of a set that a message about a wrong value lists.
+const LISTED_VALUES: usize = 12;
+
 impl EnumerationSchema {
     /// The value of exactly that spelling.
     #[must_use]
@@ -139,6 +150,15 @@ impl EnumerationSchema {
     pub fn find_loosely(&self, text: &str) -> Option<Symbol> {
         let folded: String = text.chars().filter(|character| !character.is_whitespace()).collect();
         self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(&folded)).map(|(_, symbol)| *symbol)
+    }
+
+    /// What a value must be, for people: one of the values, or only the type's name if a message would be too long.
+    pub(crate) fn requirement(&self) -> String {
+        if self.values.len() > LISTED_VALUES {
+            return format!("a value of {}", self.name);
+        }
+        let values: Vec<&str> = self.values.iter().map(|(value, _)| *value).collect();
+        format!("one of {}", values.join(", "))
     }
 }
 
@@ -219,8 +239,8 @@ impl<'s> Builder<'s> {
     fn build(&self) -> Result<Schema, DefinitionError> {
         let mut objects = Vec::new();
         for named in self.definition.types.values() {
-            if let NamedType::Object { fields, .. } = named {
-                objects.push(self.object(fields));
+            if let NamedType::Object { fields, open, .. } = named {
+                objects.push(ObjectSchema { open: *open, ..self.object(fields) });
             }
         }
         let mut messages = Vec::new();
@@ -229,9 +249,16 @@ impl<'s> Builder<'s> {
             objects.push(self.object(&message.request));
             objects.push(self.object(&message.response));
             let rules = rules(message)?;
-            let (sender, is_billing) = (message.sender, message.billing);
-            let compiled =
-                MessageSchema { action, sender, rules, is_billing, request, response: request + 1 };
+            let (sender, is_billing, keeps_answer) = (message.sender, message.billing, message.answer_kept);
+            let compiled = MessageSchema {
+                action,
+                sender,
+                rules,
+                is_billing,
+                keeps_answer,
+                request,
+                response: request + 1,
+            };
             messages.push(compiled);
         }
         let actions: Vec<_> =
@@ -249,6 +276,7 @@ impl<'s> Builder<'s> {
             fields.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
         let names = Names::new(&names);
         ObjectSchema {
+            open: false,
             fields: fields.iter().enumerate().map(|(place, field)| self.field(place, field)).collect(),
             required,
             names,
@@ -261,9 +289,10 @@ impl<'s> Builder<'s> {
                 Kind::String(*max_length)
             }
             FieldKind::Integer { min, max } => Kind::Integer(*min, *max),
-            FieldKind::Decimal { multiple_of_tenth, min } => {
-                Kind::Decimal { tenths: *multiple_of_tenth, min: *min }
+            FieldKind::Decimal { multiple_of_tenth, min, max } => {
+                Kind::Decimal { tenths: *multiple_of_tenth, min: *min, max: *max }
             }
+            FieldKind::Any => Kind::Any,
             FieldKind::Boolean => Kind::Boolean,
             FieldKind::DateTime => Kind::DateTime,
             FieldKind::Enum(name) => Kind::Enumeration(Arc::clone(&self.enumerations[name.as_str()])),

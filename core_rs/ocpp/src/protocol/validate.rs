@@ -106,7 +106,7 @@ impl<'s> Walk<'s> {
         let mut expected = 0;
         members.retain_mut(|(key, value)| {
             let Some(place) = object.find(key.as_str(), expected) else {
-                return self.unknown_member(key.as_str(), value, path);
+                return object.open || self.unknown_member(key.as_str(), value, path);
             };
             expected = place + 1;
             let field = &object.fields[place];
@@ -260,7 +260,10 @@ impl<'s> Walk<'s> {
             Kind::String(limit) => scalar::string(self, *limit, value, path),
             Kind::DateTime => scalar::date_time(self, value, path),
             Kind::Integer(min, max) => scalar::integer(self, (*min, *max), value, path),
-            Kind::Decimal { tenths, min } => scalar::decimal(self, *tenths, *min, value, path),
+            Kind::Decimal { tenths, min, max } => {
+                scalar::decimal(self, *tenths, (*min, *max), value, path);
+            }
+            Kind::Any => {}
             Kind::Boolean => scalar::boolean(self, value, path),
         }
     }

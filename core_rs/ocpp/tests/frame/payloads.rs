@@ -81,6 +81,7 @@ fn single(kind: &'static FieldKind) -> BoxedStrategy<String> {
                 .expect("a regex")
                 .boxed()
         }
+        FieldKind::Any => any::<u8>().prop_map(|number| format!("[{number}]")).boxed(),
         FieldKind::Boolean => any::<bool>().prop_map(|flag| flag.to_string()).boxed(),
         FieldKind::DateTime => {
             let zone = "(Z|z|[+-](0[0-9]|1[0-4]):[0-5][0-9])";

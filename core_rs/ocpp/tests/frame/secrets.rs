@@ -36,6 +36,11 @@ fn a_secret_is_hidden_wherever_it_is() {
         r#"[4,"1","GenericError","",{"info":"AuthorizationKey: 'hunter2'"}]"#,
         r#"[2,"1","GetDiagnostics",{"location":"ftp://user:hunter2@host/logs"}]"#,
         r#"[2,"1","UpdateFirmware",{"location":"https://user:a/b@hunter2@host:8080/f?x=1","retrieveDate":"2026-01-01T00:00:00Z"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://tokenhunter2tokenhunter2@host/logs"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://host/logs?x=1&X-Amz-Signature=hunter2&y=2"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"https://host/logs?sv=1&sig=hunter2"}]"#,
+        r#"[2,"1","GetLog",{"log":{"remoteLocation":"https://host/?access_token=hunter2"}}]"#,
+        r#"[4,"1","GenericError","cannot reach https://host/logs?token=hunter2 in time",{}]"#,
         r#"[2,"1","DataTransfer",{"vendorId":"v","data":"from sftp://u:hunter2@h to ftp://u:hunter2@h"}]"#,
     ] {
         let shown = redact(text);
@@ -53,6 +58,8 @@ fn nothing_else_is_hidden() {
         r#"[3,"1",{"configurationKey":[{"key":"WebSocketPingInterval","readonly":false,"value":"60"}]}]"#,
         r#"[4,"1","NotSupported","the AuthorizationKey cannot be changed",{}]"#,
         r#"[2,"1","UpdateFirmware",{"location":"https://host:8080/firmware@2"}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"https://host/firmware.bin?version=1.2&model=x"}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"ftp://anonymous@host/firmware.bin"}]"#,
         r#"[2,"1","DataTransfer",{"vendorId":"v","data":"{\"idToken\":\"1\"}"}]"#,
         r#"[2,"1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","info":"http://x"}]"#,
         r#"[2,"1","BootNotification",{"chargePointModel":"Pinnacle 3000","chargePointVendor":"Secret Garden"}]"#,
@@ -61,6 +68,22 @@ fn nothing_else_is_hidden() {
     }
     let shown = redact(r#"[2,"1","GetDiagnostics",{"location":"ftp://user:hunter2@host/logs"}]"#);
     assert_eq!(shown, r#"[2,"1","GetDiagnostics",{"location":"ftp://user:***@host/logs"}]"#);
+    let shown = redact(r#"[2,"1","GetDiagnostics",{"location":"https://host/a?x=1&sig=hunter2&y=2"}]"#);
+    assert_eq!(shown, r#"[2,"1","GetDiagnostics",{"location":"https://host/a?x=1&sig=***&y=2"}]"#);
+}
+
+#[test]
+fn the_token_of_our_own_urls_is_hidden() {
+    let token = "0123456789abcdef".repeat(4);
+    for (location, shown) in [
+        (format!("https://host/transfers/{token}/"), "https://host/transfers/***/"),
+        (format!("http://host:8080/a/transfers/{token}/fw.bin"), "http://host:8080/a/transfers/***/fw.bin"),
+        (format!("ftp://u:hunter2@h/transfers/{token}"), "ftp://u:***@h/transfers/***"),
+        ("https://host/transfers/short/fw.bin".to_owned(), "https://host/transfers/short/fw.bin"),
+    ] {
+        let text = format!(r#"[2,"1","GetDiagnostics",{{"location":"{location}"}}]"#);
+        assert_eq!(redact(&text), format!(r#"[2,"1","GetDiagnostics",{{"location":"{shown}"}}]"#));
+    }
 }
 
 fn asked(text: &str) -> Link {

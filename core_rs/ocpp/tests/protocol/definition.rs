@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ocpp16::ocpp16;
 
-fn definition() -> &'static Definition {
+pub(crate) fn definition() -> &'static Definition {
     ocpp16().definition()
 }
 
@@ -232,9 +232,10 @@ fn the_description_counts_as_much_as_the_definition() {
     assert_eq!(description["types"].as_object().map(serde_json::Map::len), Some(definition().types.len()));
 }
 
-const HEADER: &str = "[profile]\nname = \"Core\"\nkey = \"core\"\nsection = \"3.3\"\nsummary = \"-\"\n";
+pub(crate) const HEADER: &str =
+    "[profile]\nname = \"Core\"\nkey = \"core\"\nsection = \"3.3\"\nsummary = \"-\"\n";
 
-fn message(action: &str, field: &str) -> String {
+pub(crate) fn message(action: &str, field: &str) -> String {
     format!(
         "[{action}]\nsender = \"both\"\nsections = [\"1\"]\nsummary = \"-\"\nerror_behaviour = \"-\"\n\
          request.field = {field}\nexample.request = \"{{}}\"\nexample.response = \"{{}}\"\n"
@@ -242,7 +243,15 @@ fn message(action: &str, field: &str) -> String {
 }
 
 fn load(profiles: &[&str], configuration_keys: &str) -> Result<Definition, DefinitionError> {
-    Definition::load(&Sources { version: "1.6", profiles, types: "", errors: "", configuration_keys })
+    Definition::load(&Sources {
+        version: "1.6",
+        profiles,
+        types: "",
+        errors: "",
+        configuration_keys,
+        documents: "",
+        security_events: "",
+    })
 }
 
 fn load_field(field: &str) -> Result<Definition, DefinitionError> {
@@ -270,7 +279,7 @@ fn an_unknown_attribute_is_refused() {
 fn an_attribute_that_the_type_cannot_use_is_refused() {
     for (field, attribute) in [
         (r#"{ type = "string", summary = "-", min = 1 }"#, "min"),
-        (r#"{ type = "decimal", summary = "-", max = 1 }"#, "max"),
+        (r#"{ type = "boolean", summary = "-", max = 1 }"#, "max"),
         (r#"{ type = "integer", summary = "-", min_items = 1 }"#, "min_items"),
         (r#"{ type = "integer", summary = "-", max_items = 1 }"#, "max_items"),
         (r#"{ type = "boolean", summary = "-", max_length = 1 }"#, "max_length"),

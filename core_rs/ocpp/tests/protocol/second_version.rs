@@ -17,8 +17,15 @@ const CORE: &str = include_str!("../../../../tests/vectors/invented_protocol/cor
 const TYPES: &str = include_str!("../../../../tests/vectors/invented_protocol/types.toml");
 const ERRORS: &str = include_str!("../../../../tests/vectors/invented_protocol/errors.toml");
 
-const SOURCES: Sources<'static> =
-    Sources { version: "0.1", profiles: &[CORE], types: TYPES, errors: ERRORS, configuration_keys: "" };
+const SOURCES: Sources<'static> = Sources {
+    version: "0.1",
+    profiles: &[CORE],
+    types: TYPES,
+    errors: ERRORS,
+    configuration_keys: "",
+    documents: "",
+    security_events: "",
+};
 
 fn invented() -> &'static Protocol {
     Protocol::load(&SOURCES, Limits { bytes: 200, ..Limits::default() }).expect("it is consistent")

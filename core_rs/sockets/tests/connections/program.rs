@@ -9,7 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use stationmaster_sockets::{Connection, Connections, Host, Socket, connection, connections};
+use stationmaster_sockets::{
+    ClientChain, Connection, Connections, Host, Session, Socket, connection, connections,
+};
 
 /// What the program has been told about one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,17 @@ impl One {
         self.connection.borrow().unsent_bytes()
     }
 
+    /// Tell whether the handshake of TLS is complete.
+    pub fn is_established(&self) -> bool {
+        let connection = self.connection.borrow();
+        connection.socket().and_then(Socket::tls).is_some_and(Session::is_established)
+    }
+
+    /// Return the verified chain of the client, if there is one.
+    pub fn client_chain(&self) -> Option<ClientChain> {
+        self.connection.borrow().socket()?.tls()?.client_chain()
+    }
+
     pub fn pause_reading(&self) {
         self.connection.borrow_mut().pause_reading();
     }
@@ -97,7 +110,10 @@ impl Program {
     }
 
     pub fn adopt(&self, descriptor: OwnedFd) -> Handle {
-        let socket = Socket::new(descriptor).unwrap();
+        self.adopt_socket(Socket::new(descriptor).unwrap())
+    }
+
+    pub fn adopt_socket(&self, socket: Socket) -> Handle {
         let events = Events::default();
         let mut all = self.connections.borrow_mut();
         let handle = Rc::new(One {

@@ -22,6 +22,17 @@ fn a_heartbeat_is_answered_logged_and_counted_at_once() {
 }
 
 #[test]
+fn a_plain_call_is_left_to_a_caller_that_watches() {
+    let mut bench = accepted();
+    bench.conversation.set_watched(true);
+    assert_eq!(bench.text(HEARTBEAT), ["dispatch Heartbeat"]);
+    let mut bench = accepted();
+    bench.conversation.set_watched(true);
+    bench.conversation.set_watched(false);
+    assert_eq!(bench.text(HEARTBEAT), [format!("send {BEAT}")]);
+}
+
+#[test]
 fn its_answer_is_that_of_the_caller_byte_for_byte() {
     for unique_id in ["h1", " ", "\\u00e4\\\"\\\\/\\n", "\u{1f50c}", &"x".repeat(36)] {
         let text = format!(r#"[2,"{unique_id}","Heartbeat",{{}}]"#);

@@ -255,14 +255,15 @@ impl Direct {
                 }
                 Value::Integer(number)
             }
-            Kind::Decimal { tenths, min } => {
+            Kind::Decimal { tenths, min, max } => {
                 let text = cursor.decimal()?;
-                if scalar::decimal_fault(text, scalar::finite(text)?, *tenths, *min).is_some() {
+                if scalar::decimal_fault(text, scalar::finite(text)?, *tenths, (*min, *max)).is_some() {
                     return None;
                 }
                 Value::Number(text)
             }
             Kind::Boolean => Value::Boolean(cursor.boolean()?),
+            Kind::Any => return None,
         })
     }
 }

@@ -6,45 +6,12 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::de::DeserializeOwned;
 
+use super::citation::is_limited;
 use super::source::{FieldTable, MessageTable, ProfileHeader, SenderName, TypeTable};
-use super::{Definition, Field, FieldKind, Items, Message, NamedType, Profile, Sender};
+use super::{Definition, Field, FieldKind, Items, Message, NamedType, Profile, Sender, Sources};
 
-/// The text of every definition file.
-#[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
-    /// The version, e.g. `1.6`.
-    pub version: &'a str,
-    /// One file per feature profile, in the order of the standard.
-    pub profiles: &'a [&'a str],
-    /// Named types.
-    pub types: &'a str,
-    /// Error codes.
-    pub errors: &'a str,
-    /// Configuration keys.
-    pub configuration_keys: &'a str,
-}
-
-impl Sources<'static> {
-    /// OCPP 1.6 edition 2 with its errata, and the security whitepaper edition 2.
-    pub(in crate::protocol) const V16: Self = Sources {
-        version: "1.6",
-        profiles: &[
-            include_str!("../../../definitions/v16/core.toml"),
-            include_str!("../../../definitions/v16/firmware.toml"),
-            include_str!("../../../definitions/v16/local_auth.toml"),
-            include_str!("../../../definitions/v16/remote_trigger.toml"),
-            include_str!("../../../definitions/v16/reservation.toml"),
-            include_str!("../../../definitions/v16/smart_charging.toml"),
-            include_str!("../../../definitions/v16/security.toml"),
-        ],
-        types: include_str!("../../../definitions/v16/types.toml"),
-        errors: include_str!("../../../definitions/v16/errors.toml"),
-        configuration_keys: include_str!("../../../definitions/v16/config_keys.toml"),
-    };
-}
-
-/// The validator has a bit for each field of an object.
-const MOST_FIELDS: usize = 64;
+/// The validator has a bit for each field of an object, and every object may have one more.
+const MOST_FIELDS: usize = 63;
 
 /// Why definition files cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +59,13 @@ pub enum DefinitionError {
     TooManyFields(String),
     /// An entry of the error table that is not an error code, in any spelling.
     UnknownErrorCode(String),
+    /// A fact without a source, or with one that cannot be resolved.
+    Unsourced {
+        /// The action, type, field, key, code or event.
+        fact: String,
+        /// Its reference; empty when it has none.
+        reference: String,
+    },
     /// An error code that the error table does not have.
     MissingErrorCode(&'static str),
 }
@@ -118,7 +92,10 @@ impl fmt::Display for DefinitionError {
             Self::UnknownRule { action, rule } => {
                 write!(formatter, "the action {action} has the unknown rule {rule}")
             }
-            Self::TooManyFields(owner) => write!(formatter, "{owner} has more than 64 fields"),
+            Self::Unsourced { fact, reference } => {
+                write!(formatter, "{fact} has no source that can be resolved: {reference:?}")
+            }
+            Self::TooManyFields(owner) => write!(formatter, "{owner} has more than 63 fields"),
             Self::UnknownErrorCode(code) => write!(formatter, "the error code {code} is unknown"),
             Self::MissingErrorCode(code) => write!(formatter, "the error code {code} is missing"),
         }
@@ -141,6 +118,8 @@ impl Definition {
             types: resolve_types(&type_tables)?,
             errors: read("errors.toml", sources.errors)?,
             configuration_keys: read("config_keys.toml", sources.configuration_keys)?,
+            documents: read("documents.toml", sources.documents)?,
+            security_events: read("security_events.toml", sources.security_events)?,
         };
         for text in sources.profiles {
             definition.add_profile(text, &type_tables)?;
@@ -153,6 +132,7 @@ impl Definition {
                 });
             }
         }
+        definition.check_citations()?;
         Ok(definition)
     }
 
@@ -210,12 +190,20 @@ fn resolve_message(
             SenderName::Both => Sender::Both,
         },
         sections: table.sections,
+        confirmed: !table.unconfirmed,
+        known: table.known,
         summary: table.summary,
         billing: table.billing,
+        answer_kept: table.billing || table.answer_kept,
+        central_system: table.central_system,
         error_behaviour: table.error_behaviour,
         rules: table.rules,
-        request: resolve_fields(&format!("{action}.request"), &table.request, types)?,
-        response: resolve_fields(&format!("{action}.response"), &table.response, types)?,
+        request: resolve_payload(&format!("{action}.request"), &table.request, types)?,
+        response: if table.unconfirmed {
+            Vec::new()
+        } else {
+            resolve_payload(&format!("{action}.response"), &table.response, types)?
+        },
         example_request: table.example.request,
         example_response: table.example.response,
     })
@@ -233,18 +221,49 @@ fn resolve_types(
                 max_length: *max_length,
                 case_insensitive: *case_insensitive,
             },
-            TypeTable::Enum { section, summary, values } => {
-                NamedType::Enum { section: section.clone(), summary: summary.clone(), values: values.clone() }
-            }
-            TypeTable::Object { section, summary, fields } => NamedType::Object {
+            TypeTable::Enum { section, summary, values } => NamedType::Enum {
                 section: section.clone(),
                 summary: summary.clone(),
-                fields: resolve_fields(name, fields, tables)?,
+                values: values.with_summaries(),
             },
+            TypeTable::Object { section, summary, open, in_every_object, fields } => {
+                let mut fields = resolve_fields(name, fields, tables)?;
+                if in_every_object.is_none() {
+                    fields.extend(common_field(tables));
+                }
+                NamedType::Object { section: section.clone(), summary: summary.clone(), open: *open, fields }
+            }
         };
         types.insert(name.clone(), resolved);
     }
     Ok(types)
+}
+
+/// The fields of a payload, with the one that every object has.
+fn resolve_payload(
+    owner: &str,
+    fields: &IndexMap<String, FieldTable>,
+    types: &IndexMap<String, TypeTable>,
+) -> Result<Vec<Field>, DefinitionError> {
+    let mut fields = resolve_fields(owner, fields, types)?;
+    fields.extend(common_field(types));
+    Ok(fields)
+}
+
+/// The optional field that every payload and object of the version has, if there is one.
+fn common_field(types: &IndexMap<String, TypeTable>) -> Option<Field> {
+    types.iter().find_map(|(type_name, table)| match table {
+        TypeTable::Object { in_every_object: Some(name), summary, .. } => Some(Field {
+            name: name.clone(),
+            kind: FieldKind::Object(type_name.clone()),
+            optional: true,
+            many: None,
+            is_limited: false,
+            source: None,
+            summary: summary.clone(),
+        }),
+        _ => None,
+    })
 }
 
 fn resolve_fields(
@@ -265,6 +284,8 @@ fn resolve_fields(
                 kind: resolve_kind(&path, table, types)?,
                 optional: table.optional,
                 many: table.many.then(|| Items { min: table.min_items.unwrap_or(0), max: table.max_items }),
+                is_limited: is_limited(table),
+                source: table.source.clone(),
                 summary: table.summary.clone(),
             })
         })
@@ -285,7 +306,9 @@ fn resolve_kind(
         "decimal" => FieldKind::Decimal {
             multiple_of_tenth: table.multiple_of.is_some(),
             min: table.min.map(|min| min as f64),
+            max: table.max.map(|max| max as f64),
         },
+        "any" => FieldKind::Any,
         "boolean" => FieldKind::Boolean,
         "dateTime" => FieldKind::DateTime,
         "anyURI" => FieldKind::AnyUri { max_length: table.max_length },
@@ -313,7 +336,7 @@ fn refuse_misplaced(path: &str, table: &FieldTable) -> Result<(), DefinitionErro
         ("min_items", table.min_items.is_some() && !table.many),
         ("max_items", table.max_items.is_some() && !table.many),
         ("min", table.min.is_some() && !matches!(type_name, "integer" | "decimal")),
-        ("max", table.max.is_some() && type_name != "integer"),
+        ("max", table.max.is_some() && !matches!(type_name, "integer" | "decimal")),
         ("max_length", table.max_length.is_some() && !matches!(type_name, "string" | "anyURI")),
         (
             "multiple_of",

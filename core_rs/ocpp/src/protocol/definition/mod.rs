@@ -3,12 +3,16 @@
 //! Validator, JSON Schemas, Python types and catalog derive from it. It says what a payload looks like; `validate`
 //! judges one.
 
+mod citation;
 mod load;
 mod source;
+mod sources;
 
 use indexmap::IndexMap;
 
-pub use load::{DefinitionError, Sources};
+pub use citation::{Citation, Document};
+pub use load::DefinitionError;
+pub use sources::Sources;
 
 /// A whole protocol version.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +29,10 @@ pub struct Definition {
     pub errors: IndexMap<String, ErrorEntry>,
     /// Standard configuration keys by name. OCPP 1.6 9
     pub configuration_keys: IndexMap<String, ConfigurationKey>,
+    /// The documents that the sections belong to, by their short names. The first one has none in references.
+    pub documents: IndexMap<String, Document>,
+    /// The known security events by type. Security whitepaper 8
+    pub security_events: IndexMap<String, SecurityEvent>,
 }
 
 /// A feature profile: the unit in which a charge point supports messages. OCPP 1.6 3.2
@@ -60,13 +68,21 @@ pub struct Message {
     pub profile: String,
     /// Who sends the request.
     pub sender: Sender,
-    /// Sections of OCPP 1.6 edition 2, or `S ...` for the security whitepaper; never empty.
+    /// Whether the receiver answers. A message that is not confirmed has no response (`SEND` of OCPP 2.1).
+    pub confirmed: bool,
+    /// Which of its facts (`sender`, `profile`) are common knowledge of the standard, not read in a document.
+    pub known: Vec<String>,
+    /// Sections or files of the cited documents; never empty.
     pub sections: Vec<String>,
     /// One line in our own words.
     pub summary: String,
     /// Whether money depends on it, so that it is acknowledged only after it is durable.
     pub billing: bool,
-    /// How the receiver answers bad input, and how the sender reacts.
+    /// Whether a repeat under the same id gets the same answer and takes no effect again. Billing messages always do.
+    pub answer_kept: bool,
+    /// How this central system treats the message.
+    pub central_system: Option<Treatment>,
+    /// How the receiver answers bad input, and how the sender reacts; empty when nothing is said of it.
     pub error_behaviour: String,
     /// Names of the rules across fields that a request must keep; `rules` implements them.
     pub rules: Vec<String>,
@@ -80,6 +96,17 @@ pub struct Message {
     pub example_response: String,
 }
 
+/// How this central system treats a message.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Treatment {
+    /// `recorded`: stored by the ledger before the answer; `stored`: it changes rows; `answered`: it changes none;
+    /// `sent`: the central system sends it.
+    pub treatment: String,
+    /// What follows from the message, in one line.
+    pub effect: String,
+}
+
 /// One field of a payload or of a named object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
@@ -91,7 +118,11 @@ pub struct Field {
     pub optional: bool,
     /// Set when the field is an array of `kind`.
     pub many: Option<Items>,
-    /// One line in our own words, with units.
+    /// Whether it sets a limit of its own, besides those of its type.
+    pub is_limited: bool,
+    /// Where the standard sets the limit.
+    pub source: Option<String>,
+    /// One line in our own words, with units; empty when nothing is said of it.
     pub summary: String,
 }
 
@@ -129,9 +160,13 @@ pub enum FieldKind {
         multiple_of_tenth: bool,
         /// Least value.
         min: Option<f64>,
+        /// Greatest value.
+        max: Option<f64>,
     },
     /// A JSON boolean.
     Boolean,
+    /// Any JSON value.
+    Any,
     /// An RFC 3339 date and time in a string. OCPP 1.6 3.15
     DateTime,
     /// A URI in a string.
@@ -174,6 +209,8 @@ pub enum NamedType {
         section: String,
         /// One line in our own words.
         summary: String,
+        /// Whether it may have members that no field names.
+        open: bool,
         /// Fields in the order of the standard.
         fields: Vec<Field>,
     },
@@ -190,6 +227,9 @@ pub struct ErrorEntry {
     /// Other spellings that charge points send for this code.
     #[serde(default)]
     pub also_received_as: Vec<String>,
+    /// Whether the version has it and this core has no use for it.
+    #[serde(default)]
+    pub never_sent: bool,
 }
 
 /// The access to a configuration key over OCPP.
@@ -216,6 +256,18 @@ impl Access {
             Self::WriteOnly => "W",
         }
     }
+}
+
+/// A known security event. Security whitepaper 8
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityEvent {
+    /// Whether a charge point pushes it to the central system.
+    pub critical: bool,
+    /// Where the standard describes it.
+    pub section: String,
+    /// One line in our own words.
+    pub summary: String,
 }
 
 /// A standard configuration key. OCPP 1.6 9

@@ -3,6 +3,8 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::Treatment;
+
 /// The `[profile]` header of a feature file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,9 +21,17 @@ pub(super) struct ProfileHeader {
 pub(super) struct MessageTable {
     pub sender: SenderName,
     pub sections: Vec<String>,
+    #[serde(default)]
+    pub known: Vec<String>,
+    #[serde(default)]
+    pub unconfirmed: bool,
     pub summary: String,
     #[serde(default)]
     pub billing: bool,
+    #[serde(default)]
+    pub answer_kept: bool,
+    pub central_system: Option<Treatment>,
+    #[serde(default)]
     pub error_behaviour: String,
     #[serde(default)]
     pub rules: Vec<String>,
@@ -53,6 +63,7 @@ pub(super) struct ExampleTable {
 pub(super) struct FieldTable {
     #[serde(rename = "type")]
     pub type_name: String,
+    #[serde(default)]
     pub summary: String,
     #[serde(default)]
     pub optional: bool,
@@ -64,6 +75,7 @@ pub(super) struct FieldTable {
     pub max: Option<i64>,
     pub max_length: Option<usize>,
     pub multiple_of: Option<String>,
+    pub source: Option<String>,
 }
 
 /// A table of `types.toml`.
@@ -79,12 +91,37 @@ pub(super) enum TypeTable {
     },
     Enum {
         section: String,
+        #[serde(default)]
         summary: String,
-        values: IndexMap<String, String>,
+        values: ValueTable,
     },
     Object {
         section: String,
+        #[serde(default)]
         summary: String,
+        #[serde(default)]
+        open: bool,
+        /// The name of the optional field of this type that every payload and every other object has.
+        in_every_object: Option<String>,
+        #[serde(default)]
         fields: IndexMap<String, FieldTable>,
     },
+}
+
+/// The values of an enumeration: with a line about each, or alone.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ValueTable {
+    Explained(IndexMap<String, String>),
+    Alone(Vec<String>),
+}
+
+impl ValueTable {
+    /// Each value with its line, which may be empty.
+    pub(super) fn with_summaries(&self) -> IndexMap<String, String> {
+        match self {
+            Self::Explained(values) => values.clone(),
+            Self::Alone(values) => values.iter().map(|value| (value.clone(), String::new())).collect(),
+        }
+    }
 }

@@ -1,0 +1,1 @@
+"""The list of changes of the REST API, for programs and for people."""

@@ -1,0 +1,1 @@
+"""Decisions about certificates. They compute for some milliseconds, so callers run them next to the loop."""

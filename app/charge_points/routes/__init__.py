@@ -1,0 +1,1 @@
+"""REST operations of charge points."""

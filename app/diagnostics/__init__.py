@@ -1,0 +1,1 @@
+"""Diagnostics and logs that charge points upload."""

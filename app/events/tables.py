@@ -1,0 +1,61 @@
+"""The tables of events. Only the store of this package and the migrations use them."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from app.database.schema import metadata, tenant_column, time_column
+
+events = Table(
+    "events",
+    metadata,
+    # No foreign keys: every change writes here. The deletion of a tenant deletes its events.
+    Column("tenant_id", BigInteger, nullable=False),
+    Column(
+        "id", BigInteger, nullable=False, autoincrement=False, server_default=text("nextval('event_ids')")
+    ),
+    time_column("recorded_at"),
+    # The place in the order of events. The sequencer gives it after the commit.
+    Column("position", BigInteger),
+    Column("type", Text, nullable=False),
+    Column("version", SmallInteger, nullable=False),
+    Column("charge_point_id", BigInteger),
+    time_column("occurred_at"),
+    # The text as it was written: nothing looks into it.
+    Column("data", JSON(none_as_null=True)),
+    # Of a batch of meter values instead of `data`; `packed` has its form.
+    Column("packed", BYTEA),
+    PrimaryKeyConstraint("tenant_id", "id", "recorded_at"),
+    Index("ix_events_unnumbered", "id", postgresql_where=text("position is null")),
+    Index("ix_events_position", "tenant_id", "position", postgresql_where=text("position is not null")),
+    postgresql_partition_by="RANGE (recorded_at)",
+)
+
+transaction_positions = Table(
+    "transaction_positions",
+    metadata,
+    # No foreign keys, as above. The sequencer writes it, so that no row of the ledger is locked for it.
+    Column("tenant_id", BigInteger, primary_key=True),
+    Column("transaction_id", Integer, primary_key=True),
+    # Of its newest event; 0: it was there before there were events.
+    Column("position", BigInteger, nullable=False),
+    Index("ix_transaction_positions_position", "tenant_id", "position", "transaction_id"),
+)
+
+event_floors = Table(
+    "event_floors",
+    metadata,
+    tenant_column(),
+    # Events up to this one were deleted because they were too old.
+    Column("position", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Files: firmware that charge points download, and logs that they upload."""

@@ -1,0 +1,1 @@
+"""Firmware updates: jobs of charge points, signed firmware, and campaigns that go in waves."""

@@ -1,0 +1,1 @@
+"""The decisions about firmware jobs, campaigns, locations and signatures, as pure functions."""

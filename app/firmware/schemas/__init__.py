@@ -1,0 +1,1 @@
+"""Shapes of REST requests and answers about firmware."""

@@ -1,0 +1,1 @@
+"""SQL of firmware jobs and campaigns."""

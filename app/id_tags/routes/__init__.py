@@ -1,0 +1,1 @@
+"""REST operations of id tags."""

@@ -1,0 +1,1 @@
+"""REST operations about Plug & Charge."""

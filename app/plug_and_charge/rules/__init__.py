@@ -1,0 +1,1 @@
+"""Decisions about Plug & Charge, as pure functions."""

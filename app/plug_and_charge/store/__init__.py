@@ -1,0 +1,1 @@
+"""SQL of Plug & Charge."""

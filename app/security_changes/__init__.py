@@ -1,0 +1,1 @@
+"""Changes of the security of charge points: new keys, higher security profiles, minima of profiles."""

@@ -1,0 +1,1 @@
+"""SQL of webhooks: what operators set, who sends, and the deliveries."""

@@ -1,0 +1,1 @@
+"""The OpenAPI document under the tools of others: linters, and generators of clients."""
