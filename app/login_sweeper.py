@@ -1,17 +1,23 @@
-"""Sweeps rows whose time has come, and at once those of charge points that have just logged in."""
+"""Sweeps rows whose time has come, and at once those of charge points that have just logged in.
+
+Work on a row may wait for a server of its tenant. So no row waits for the work on another.
+"""
 
 import asyncio
 import contextlib
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from app.connection import Connection
 from app.errors import StoreUnavailable
-from app.tasks import PeriodicTask
+from app.tasks import BackgroundTasks, PeriodicTask
 from app.types import ChargePointKey
 
 _SWEEP_S: Final = 5.0
 _LOGIN_PAUSE_S: Final = 0.2
 _LOGINS_KEPT: Final = 100_000
+_WORKING: Final = 100
+_BATCH: Final = 20
 
 
 class LoginSweeper:
@@ -26,6 +32,7 @@ class LoginSweeper:
         self._name = name
         self._woken = asyncio.Event()
         self._loop: PeriodicTask | None = None
+        self._working = BackgroundTasks()
         self.logins: set[ChargePointKey] = set()
 
     def start(self) -> None:
@@ -37,6 +44,7 @@ class LoginSweeper:
         if self._loop is not None:
             await self._loop.stop()
             self._loop = None
+        await self._working.close()
 
     def wake(self) -> None:
         """Sweep now."""
@@ -49,15 +57,26 @@ class LoginSweeper:
         self._woken.set()
 
     async def sweep(self) -> int:
-        """Work on the rows whose time has come; return how many there were.
+        """Begin work on the rows whose time has come, at most `room` of them; return how many there were.
 
         Raises:
             StoreUnavailable: the database does not answer. What was taken is looked at again later.
         """
         raise NotImplementedError
 
+    @property
+    def room(self) -> int:
+        """How many rows the next sweep may take."""
+        return min(_BATCH, _WORKING - len(self._working))
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work on a row in the background. When the sweeper closes, the work is cancelled."""
+        self._working.spawn(work, self._name)
+
     async def _sweep_and_pause(self) -> float:
         self._woken.clear()
+        if self.room == 0:
+            await self._working.one_ended()
         try:
             if await self.sweep() > 0:
                 return 0.0

@@ -51,11 +51,19 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run `work` in a task. An exception in it is logged under `name`, and not raised."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def one_ended(self) -> None:
+        """Wait until one of the tasks has ended, if there are any."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
     async def drain(self) -> None:
         """Wait until no task is left. Tasks that are started meanwhile are included."""

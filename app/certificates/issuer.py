@@ -5,7 +5,6 @@ worker died. What is repeated then has the same name: the message to an external
 request, and a command has an idempotency key, so nothing is signed or sent twice.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,7 +54,6 @@ from app.outgoing.signature import SecretCipher
 from app.types import TenantId
 
 ISSUED_BY: Final = "certificates"
-_BATCH: Final = 20
 _RENEWALS: Final = 10
 _LEASE: Final = timedelta(minutes=2)
 _DEADLINE_S: Final = 20.0
@@ -90,7 +88,7 @@ class CertificateIssuer(LoginSweeper):
         self._parts = parts
 
     async def sweep(self) -> int:
-        """Work on the rows whose time has come; return how many there were.
+        """Begin work on the rows whose time has come, at most `room` of them; return how many there were.
 
         Raises:
             StoreUnavailable: the database does not answer. What was taken is looked at again later.
@@ -102,14 +100,15 @@ class CertificateIssuer(LoginSweeper):
                 store = RequestSweepStore(work)
                 if logins:
                     await store.wake(logins, now)
-                requests = await store.take(now, now + _LEASE, _BATCH)
-                renewals = await take_renewals(work, now, now + RENEWAL_LATER, _RENEWALS)
+                requests = await store.take(now, now + _LEASE, self.room)
+                renewals = await take_renewals(work, now, now + RENEWAL_LATER, min(_RENEWALS, self.room))
         except AppError:
             self.logins |= logins
             raise
-        await asyncio.gather(*(self._work_on(request) for request in requests))
+        for request in requests:
+            self.begin(self._work_on(request))
         for certificate in renewals:
-            await self._quietly(self._renew(certificate))
+            self.begin(self._quietly(self._renew(certificate)))
         return len(requests) + len(renewals)
 
     async def _work_on(self, request: RequestRecord) -> None:

@@ -4,7 +4,6 @@ Every worker sweeps; each row goes to one of them. A row that was taken comes up
 worker died. What is repeated then has the same name, so nothing is signed or sent twice.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,7 +40,6 @@ from app.plug_and_charge.store.requests import V2gRequestStore, V2gSweepStore
 from app.types import TenantId
 
 V2G_ISSUED_BY: Final = "plug_and_charge"
-_BATCH: Final = 20
 _LEASE: Final = timedelta(minutes=2)
 _DEADLINE_S: Final = 20.0
 _ANSWER_LIMIT_BYTES: Final = 65_536
@@ -73,7 +71,7 @@ class V2gIssuer(LoginSweeper):
         self._parts = parts
 
     async def sweep(self) -> int:
-        """Work on the rows whose time has come; return how many there were.
+        """Begin work on the rows whose time has come, at most `room` of them; return how many there were.
 
         Raises:
             StoreUnavailable: the database does not answer. What was taken is looked at again later.
@@ -85,11 +83,12 @@ class V2gIssuer(LoginSweeper):
                 store = V2gSweepStore(work)
                 if logins:
                     await store.wake(logins, now)
-                requests = await store.take(now, now + _LEASE, _BATCH)
+                requests = await store.take(now, now + _LEASE, self.room)
         except AppError:
             self.logins |= logins
             raise
-        await asyncio.gather(*(self._work_on(request) for request in requests))
+        for request in requests:
+            self.begin(self._work_on(request))
         return len(requests)
 
     async def _work_on(self, request: V2gRequestRecord) -> None:

@@ -16,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.certificates import ORGANIZATION
+from tests.support.eventually import eventually
 from tests.support.gateway import GatewayServer, serve
 from tests.support.operator_page import new_key
 from tests.support.raw_client import RawClient, close_all
@@ -89,11 +90,10 @@ class Site:
 
     async def until(self, path: str, state: str) -> Any:
         """Read a listing until its newest item has a state, and return the item."""
-        for _ in range(2000):
-            items = (await self.get(path))["items"]
-            if items and items[0]["state"] == state:
-                return items[0]
-        raise AssertionError(f"{path} never was {state}: {items}")
+        shown = await eventually(
+            lambda: self.get(path), lambda found: found["items"] and found["items"][0]["state"] == state
+        )
+        return shown["items"][0]
 
     async def reconnect(self) -> None:
         """Let the charge point connect again."""

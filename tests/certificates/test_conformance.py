@@ -11,6 +11,7 @@ from app.certificates.rules.pem import CHAIN_LIMIT, certificates_of, one_certifi
 from app.clock import utc_text
 from tests.certificates.conftest import Site
 from tests.support.certificates import BEGIN, ORGANIZATION, YEAR, Issued, issue, signing_request
+from tests.support.eventually import eventually
 
 INSTALLED = "/v1/charge-points/CP1/installed-certificates"
 TRIGGER = "/v1/charge-points/CP1/commands/ExtendedTriggerMessage"
@@ -87,11 +88,10 @@ async def refresh(site: Site, **listed: Any) -> Any:
 
 async def ended(site: Site, command_id: str) -> Any:
     """Wait for the end of a command."""
-    for _ in range(2000):
-        command = await site.get(f"/v1/commands/{command_id}")
-        if command["state"] not in ("queued", "sent"):
-            return command
-    raise AssertionError(f"the command never ended: {command}")
+    return await eventually(
+        lambda: site.get(f"/v1/commands/{command_id}"),
+        lambda command: command["state"] not in ("queued", "sent"),
+    )
 
 
 async def installed_and_listed(site: Site, kind: str) -> None:

@@ -1,5 +1,6 @@
 """An external certificate authority over real HTTP: at once, later, wrongly, or never."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from app.certificates.store.requests import RequestFilter, RequestStore
 from app.gateway.core_transport import certificate_record
 from app.outgoing.signature import SecretCipher, signature_headers
 from app.types import TenantId
-from tests.certificates.conftest import Site
+from tests.certificates.conftest import Charger, Site
 from tests.certificates.test_requests import CERTIFICATES, REQUESTS, issuer_of, sign
 from tests.support.certificates import YEAR, Issued, issue, signing_request
+from tests.support.eventually import eventually
 from tests.support.outgoing import TenantServer, tenant_server
 
 PATH = "/v1/certificate-authority/external"
@@ -141,12 +143,13 @@ async def test_an_answer_that_is_not_json_ends_the_request(site: Site, authority
 
 async def failed_attempt(site: Site, attempts: int) -> RequestRecord:
     """Wait until a request has so many attempts, or has failed, and return it."""
-    for _ in range(2000):
+
+    async def read() -> RequestRecord:
         async with site.server.database.tenant(site.server.tenant.id) as work:
             (record,) = await RequestStore(work).page(1, None, RequestFilter())
-        if record.attempts == attempts or record.state == "failed":
-            return record
-    raise AssertionError(f"not attempted: {record}")
+        return record
+
+    return await eventually(read, lambda record: record.attempts == attempts or record.state == "failed")
 
 
 async def test_a_server_that_fails_is_asked_a_few_times(site: Site, authority: TenantServer) -> None:
@@ -253,3 +256,20 @@ async def test_a_wrong_external_authority_is_refused(
     assert answer.status_code == 422
     (fault,) = answer.json()["errors"]
     assert (fault["pointer"], fault["code"]) == (pointer, code)
+
+
+async def test_a_request_at_a_server_that_hangs_does_not_delay_others(
+    site: Site, authority: TenantServer
+) -> None:
+    authority.mode = "hang"
+    await sign(site)
+    await asyncio.wait_for(authority.arrived.wait(), 20)
+    (waiting,) = (await site.get(REQUESTS))["items"]
+    authority.mode, authority.answer = "right", {"status": "pending"}
+    await site.server.register("CP2")
+    other = Charger(await site.server.connect("CP2"))
+    answer = await other.say("SignCertificate", {"csr": signing_request("CP2")})
+    assert answer[2] == {"status": "Accepted"}
+    await site.until(REQUESTS, "forwarded")
+    shown = await site.get(f"{REQUESTS}/{waiting['id']}")
+    assert (shown["charge_point"], shown["state"]) == ("CP1", "received")

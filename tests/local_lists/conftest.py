@@ -16,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.tenants.records import TenantRecord
 from tests.support.desk import Desk
+from tests.support.eventually import eventually
 from tests.support.gateway import GatewayServer, serve
 from tests.support.operator_page import new_key
 from tests.support.raw_client import close_all
@@ -54,11 +55,13 @@ class ListDesk(Desk):
     async def work(self, condition: Callable[[], Awaitable[Any]]) -> Any:
         """Let the server look at lists until a condition holds; return what it returns."""
         synchronizer = self.server.app.state.services.get(ListSynchronizer)
-        for _ in range(400):
-            if (found := await condition()) is not None:
-                return found
-            await synchronizer.sweep()
-        raise AssertionError(await condition())
+
+        async def read() -> Any:
+            if (found := await condition()) is None:
+                await synchronizer.sweep()
+            return found
+
+        return await eventually(read, lambda found: found is not None)
 
     async def _is(self, identity: str, state: str) -> Any:
         shown = await self.list_of(identity)

@@ -15,6 +15,7 @@ from tests.data_transfer.conftest import listed
 from tests.plug_and_charge.pki import Pki, hash_data, make, wrapped
 from tests.support.certificates import issue, signing_request
 from tests.support.certification import Station
+from tests.support.eventually import eventually
 from tests.support.gateway import until
 from tests.support.outgoing import TenantServer
 
@@ -196,10 +197,7 @@ async def request_of(station: Station) -> dict[str, Any]:
 
 async def in_state(station: Station, state: str) -> dict[str, Any]:
     """Wait until the only request is in a state."""
-    async with asyncio.timeout(20):
-        while (found := await request_of(station))["state"] != state:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    return found
+    return await eventually(lambda: request_of(station), lambda found: found["state"] == state)
 
 
 @pytest.mark.parametrize("vendor", [OCA, HAS2BE])

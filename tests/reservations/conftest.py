@@ -13,6 +13,7 @@ from app.reservations.sweeper import ReservationSweeper
 from tests.gateway.conftest import server
 from tests.support.asked import AskedCharger
 from tests.support.desk import Desk
+from tests.support.eventually import eventually
 from tests.support.gateway import GatewayServer
 from tests.support.operator_page import new_key
 
@@ -47,10 +48,7 @@ class ReservationDesk(Desk):
 
     async def until(self, condition: Callable[[], Awaitable[Any]]) -> Any:
         """Read again until a condition holds; return what it returns."""
-        for _ in range(400):
-            if (found := await condition()) is not None:
-                return found
-        raise AssertionError(await condition())
+        return await eventually(condition, lambda found: found is not None)
 
 
 @pytest.fixture
