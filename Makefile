@@ -142,6 +142,10 @@ lock: build ## Choose the newest versions of the Python packages in the image, a
 pytest: build ## The Python tests alone, with the long ones
 	$(PYTEST) $(ARGS)
 
+.PHONY: explore
+explore: build ## Property tests with new examples, fifty times as many
+	$(PYTEST) -m hypothesis --hypothesis-profile=explore --timeout=1800 $(ARGS)
+
 .PHONY: conformance
 conformance: build ## The certification cases, one by one; writes what GET /v1/conformance shows
 	@$(BIN)/python -m tools.conformance $(ARGS)
