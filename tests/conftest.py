@@ -27,8 +27,8 @@ pytest_plugins = [
     "tests.support.tools",
 ]
 
-# A run of the tests says the same of the same code: properties are tried with the same examples each time, and
-# without a deadline, which a busy machine would miss. `make explore` tries new examples, and many more.
+# A run of the tests says the same of the same code: properties are tried with the same examples each time,
+# and without a deadline, which a busy machine would miss. `make explore` tries new examples, and many more.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("same")
