@@ -49,7 +49,7 @@ test: build lint rust-test counts ## Everything but the long tests: lint, cargo 
 	@$(PYTEST) -m "not long" $(ARGS)
 
 .PHONY: long-test
-long-test: build ## The few tests that take most of the time: benchmark kit, invented requests, clients of others, wheel
+long-test: build ## Tests that take most of the time: those that start many servers or read every page, the benchmark kit, clients of others
 	@$(PYTEST) -m long $(ARGS)
 
 .PHONY: check

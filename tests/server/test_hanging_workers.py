@@ -17,7 +17,7 @@ from app.server.embedded import Engines
 from tests.support.processes import TIMEOUT_S, gone, on_engines, serving, until, workers_of
 
 # Processes start slowly on a busy machine with two cores.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 # What a worker does after a signal of a test: its event loop is stuck, or as busy as can be. It sleeps
 # instead of computing, because the machine has other tests to run.
