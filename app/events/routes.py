@@ -111,7 +111,8 @@ async def list_events(
 
 def _position(query: EventQuery, last_event_id: str | None) -> int | None:
     # A browser that connects again keeps its URL, and sends what it has seen since in the header.
-    if last_event_id is not None:
+    # Some clients send it empty before the first event.
+    if last_event_id:
         return decode_cursor(last_event_id, LargeIntegerKey, _LAST_EVENT_ID)
     return decode_cursor(query.after, LargeIntegerKey, "after")
 
