@@ -1,7 +1,7 @@
 """`/v1/events`: the events of a tenant, as a stream or page by page."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.sse import format_sse_event
@@ -86,7 +86,7 @@ async def list_events(
     streams: Streams,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[
-        CursorText | SkipJsonSchema[None],
+        CursorText | Literal[""] | SkipJsonSchema[None],
         Header(alias=_LAST_EVENT_ID, description="As `after`; browsers send it when they connect again."),
     ] = None,
 ) -> Response:
