@@ -209,7 +209,9 @@ LEDGER_FAILURES = Counter(
 
 # The frame log
 FRAME_LOG_SHED = Counter(
-    "stationmaster_frame_log_shed", "Frames that the frame log dropped because it was full.", ["reason"]
+    "stationmaster_frame_log_shed",
+    "Frames that the frame log dropped, because it was full or its tenant has logged its quota.",
+    ["reason"],
 )
 FRAME_LOG_WRITTEN = Counter("stationmaster_frame_log_written", "Frames that the frame log wrote.")
 

@@ -49,7 +49,7 @@ fn write(copy: &mut Copy, run: &Run<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use ocpp_core::conversation::frame_log::{Entry, FrameLog};
+    use ocpp_core::conversation::frame_log::{Entry, FrameLog, Limits};
 
     fn entry(text: &str) -> Entry<'_> {
         Entry {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_run_is_as_postgresql_reads_it() {
-        let mut log = FrameLog::new(10, 1000);
+        let mut log = FrameLog::new(Limits { frames: 10, bytes: 1000, tenant_bytes_per_day: 1000 });
         log.record(&Entry { deviations: Some("[]"), ..entry("t\0") });
         log.record(&Entry { at_us: 946_684_800_000_004, direction: "out", ..entry("u") });
         let batch = log.take().expect("two frames wait");
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_run_is_a_row() {
-        let mut log = FrameLog::new(10, 1000);
+        let mut log = FrameLog::new(Limits { frames: 10, bytes: 1000, tenant_bytes_per_day: 1000 });
         for connection_id in ["c", "d", "d", "e"] {
             log.record(&Entry { connection_id, ..entry("x") });
         }
