@@ -10,6 +10,9 @@ pub struct LogQuota {
     bytes_per_day: u64,
     day: i64,
     used: HashMap<i64, u64>,
+    /// The tenant of the last frame and what it has used, because many frames of one tenant follow each other.
+    /// `used` does not know of it yet.
+    last: (i64, u64),
     beyond: HashMap<i64, u64>,
 }
 
@@ -17,7 +20,7 @@ impl LogQuota {
     /// Start with nothing used. `bytes_per_day`: of each tenant.
     #[must_use]
     pub fn new(bytes_per_day: u64) -> Self {
-        Self { bytes_per_day, day: 0, used: HashMap::new(), beyond: HashMap::new() }
+        Self { bytes_per_day, day: 0, used: HashMap::new(), last: (0, 0), beyond: HashMap::new() }
     }
 
     /// Take bytes of a tenant's quota. `false`: it is used up until midnight, and the frame is counted.
@@ -26,10 +29,14 @@ impl LogQuota {
         if day != self.day {
             self.day = day;
             self.used.clear();
+            self.last = (tenant_id, 0);
         }
-        let used = self.used.entry(tenant_id).or_default();
-        *used += bytes as u64;
-        if *used > self.bytes_per_day {
+        if tenant_id != self.last.0 {
+            self.used.insert(self.last.0, self.last.1);
+            self.last = (tenant_id, self.used.get(&tenant_id).copied().unwrap_or(0));
+        }
+        self.last.1 += bytes as u64;
+        if self.last.1 > self.bytes_per_day {
             *self.beyond.entry(tenant_id).or_default() += 1;
             return false;
         }
@@ -54,7 +61,10 @@ mod tests {
         assert!(!quota.take(1, 1, DAY_US));
         assert!(!quota.take(1, 0, 2 * DAY_US - 1));
         assert!(quota.take(2, 60, DAY_US));
-        assert_eq!(quota.take_beyond(), [(1, 2)].into());
+        assert!(!quota.take(1, 0, DAY_US));
+        assert!(quota.take(2, 40, DAY_US));
+        assert!(!quota.take(2, 1, DAY_US));
+        assert_eq!(quota.take_beyond(), [(1, 3), (2, 1)].into());
         assert_eq!(quota.take_beyond(), [].into());
         assert!(quota.take(1, 100, 2 * DAY_US));
         assert!(!quota.take(1, 1, 2 * DAY_US));
