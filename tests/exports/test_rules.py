@@ -1,4 +1,4 @@
-"""What is exported and dropped, and when."""
+"""Months are exported two days after their end, and dropped when their time to be kept is over."""
 
 from datetime import UTC, datetime, timedelta
 

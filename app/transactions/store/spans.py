@@ -1,4 +1,4 @@
-"""Finds whose meter values lie in a span of time, for whoever reads all of them.
+"""Finds whose meter values lie in a span of time, for readers of all of them.
 
 The keys are sought one after the other, because to read all rows of a large span for them takes minutes.
 """
