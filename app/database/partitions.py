@@ -85,11 +85,18 @@ def next_bound(table: PartitionedTable, bound: datetime) -> datetime:
     return (bound.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
+def _beginning(table: PartitionedTable, moment: datetime) -> datetime:
+    midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight if table.period == "day" else midnight.replace(day=1)
+
+
 def missing_periods(
     table: PartitionedTable, partitions: Sequence[Partition], now: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
     """Yield the periods that still need a partition, each as its bounds, without a gap."""
-    since = max(partition.until for partition in partitions if partition.until is not None)
+    ends = [partition.until for partition in partitions if partition.until is not None]
+    # Without any: a clock that was far ahead had them all dropped.
+    since = max(ends, default=_beginning(table, now))
     while since <= now + table.ahead:
         until = next_bound(table, since)
         yield since, until
@@ -150,15 +157,22 @@ async def make_partitions(connection: "asyncpg.Connection[Any]", now: datetime) 
 async def drop_partitions(
     connection: "asyncpg.Connection[Any]", table: PartitionedTable, before: datetime
 ) -> int:
-    """Drop the partitions that end at a time or earlier, with all their rows. Return how many."""
-    async with alone(connection):
-        ended = [
-            partition.name
-            for partition in await partitions_of(connection, table)
-            if partition.until is not None and partition.until <= before
-        ]
-        for name in ended:
-            await connection.execute(f"drop table {name}")
+    """Drop the partitions that end at a time or earlier, with all their rows. Return how many.
+
+    None is dropped while others hold the lock of the table for long. The next call drops them.
+    """
+    try:
+        async with alone(connection):
+            ended = [
+                partition.name
+                for partition in await partitions_of(connection, table)
+                if partition.until is not None and partition.until <= before
+            ]
+            for name in ended:
+                await connection.execute(f"drop table {name}")
+    except asyncpg.LockNotAvailableError as error:
+        _LOG.warning("partitions_not_dropped", table=table.name, error=str(error))
+        return 0
     for name in ended:
         _tell_dropped(table, name)
     return len(ended)

@@ -69,7 +69,7 @@ async def test_what_is_dated_later_moves_into_its_month_and_a_retry_finds_it(
 async def test_what_is_made_and_dropped_is_told_and_counted(
     connection: "asyncpg.Connection[Any]", database_url: str
 ) -> None:
-    far = datetime.now(UTC) + timedelta(days=500)
+    far = (await partitions.newest_ends(connection))["frame_runs"] + timedelta(days=2)
     made, dropped = _count("made"), _count("dropped")
     with capture_logs() as logs:
         await partitions.make_partitions_of(database_url, far)
@@ -88,7 +88,7 @@ async def test_what_is_made_and_dropped_is_told_and_counted(
 async def test_upkeep_gives_up_soon_while_others_hold_the_lock_of_a_table(
     connection: "asyncpg.Connection[Any]", database_url: str
 ) -> None:
-    far = datetime.now(UTC) + timedelta(days=900)
+    far = max((await partitions.newest_ends(connection)).values()) + timedelta(days=2)
     async with connection.transaction():
         await connection.execute("lock table only events_other in access share mode")
         with pytest.raises(asyncpg.LockNotAvailableError):
@@ -99,7 +99,30 @@ async def test_upkeep_gives_up_soon_while_others_hold_the_lock_of_a_table(
     assert ends["events"] < far
     await partitions.make_partitions_of(database_url, far)
     assert (await partitions.newest_ends(connection))["events"] > far
-    await partitions.drop_partitions(connection, EVENTS, far)
+
+
+async def test_a_table_whose_lock_others_hold_is_dropped_from_later(
+    connection: "asyncpg.Connection[Any]", database_url: str
+) -> None:
+    far = (await partitions.newest_ends(connection))["events"]
+    reader = await asyncpg.connect(database_url)
+    try:
+        async with reader.transaction():
+            await reader.execute("select count(*) from events")
+            with capture_logs() as logs:
+                assert await partitions.drop_partitions(connection, EVENTS, far) == 0
+    finally:
+        await reader.close()
+    assert [(record["event"], record["table"]) for record in logs] == [("partitions_not_dropped", "events")]
+    assert await partitions.drop_partitions(connection, EVENTS, far) > 0
+
+
+def test_without_any_partition_the_present_period_is_the_first() -> None:
+    only = [Partition("other", None)]
+    since, _ = next(partitions.missing_periods(METER_VALUES, only, NOW))
+    assert since == datetime(2026, 12, 1, tzinfo=UTC)
+    since, _ = next(partitions.missing_periods(FRAME_RUNS, only, NOW))
+    assert since == NOW.replace(hour=0)
 
 
 @pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])

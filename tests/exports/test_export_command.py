@@ -13,9 +13,11 @@ import asyncpg
 import pytest
 
 from app.cli.export_commands import export
+from app.clock import SystemClock
 from app.exports.destinations import BucketDestination
 from app.exports.errors import ExportError
 from app.exports.parquet import read_rows
+from app.exports.service import MeterValueExport
 from app.settings import Settings, SettingsError, load_settings
 from tests.support.engines import execute
 from tests.support.operator_page import DOCS
@@ -134,6 +136,18 @@ async def test_a_bucket_keeps_files_and_gives_them_back(
         assert copy.read_bytes() == content
     [kept] = s3.objects()
     assert kept.relative_to(s3.folder).as_posix() == "files/exports/a/tenant_id=7/b.parquet"
+
+
+async def test_months_go_into_a_bucket_and_are_dropped(
+    filled: ChargePointRecords, s3: S3Server, settings: Settings
+) -> None:
+    bucket, told = BucketDestination(s3.settings(settings)), list[str]()
+    await MeterValueExport(filled.database, bucket, 31, SystemClock(), told.append).run()
+    assert told[-1] == "meter_values_before is dropped: its files have its meter values"
+    [kept] = s3.objects()
+    assert [row.sampled_at for page in read_rows(kept) for row in page] == [
+        SAMPLED + timedelta(minutes=number) for number in range(3)
+    ]
 
 
 async def test_a_bucket_that_refuses_is_told_without_its_secret(

@@ -1,5 +1,7 @@
 """Months of meter values go into files, row by row the same, and are dropped only if the files have them."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -332,6 +334,37 @@ async def test_a_file_that_is_not_read_back_as_written_ends_the_export(filled: E
         await filled.run(31, _Losing(filled.folder))
     assert await filled.stored() == rows
     assert await ExportReader(filled.records.database.reads).files("meter_values_before") == []
+
+
+async def test_no_sample_is_lost_while_months_are_exported_and_dropped(exports: Exports) -> None:
+    """Store samples, each twice, while exports run: each is in a file or in the database at the end."""
+    sent: set[datetime] = set()
+    ended = asyncio.Event()
+
+    async def send(first: datetime) -> None:
+        for number in range(40):
+            at = first + timedelta(minutes=number)
+            for _ in range(2):
+                await exports.sample(at, str(number), transaction_id=7)
+            sent.add(at)
+
+    async def send_all() -> None:
+        try:
+            days = [month + timedelta(days=number) for month in (JANUARY, FEBRUARY) for number in range(3)]
+            await asyncio.gather(*map(send, days))
+        finally:
+            ended.set()
+
+    sending = asyncio.create_task(send_all())
+    while not ended.is_set():
+        # The partition may be locked for as long as an export waits.
+        with contextlib.suppress(ExportError):
+            await exports.run(31)
+    await sending
+    await exports.run(31)
+    kept = {row.sampled_at for row in [*exports.exported(), *await exports.stored()]}
+    assert len(sent) == 240
+    assert kept == sent
 
 
 async def test_another_destination_keeps_the_month(filled: Exports, tmp_path: Path) -> None:
