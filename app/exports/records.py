@@ -39,6 +39,15 @@ class ExportedFile:
     exported_at: datetime
 
 
+class WrittenFile(NamedTuple):
+    """Where a file of this database may be, and the SHA-256 that it may have there. None: no such file."""
+
+    destination: str
+    path: str
+    sha256: str | None
+    next_sha256: str | None
+
+
 class ExportRow(NamedTuple):
     """One row of a file. A field has the name of its column there.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from app.exports.records import EndedPartition, ExportedFile
+from app.exports.records import EndedPartition, ExportedFile, WrittenFile
 from app.types import TenantId
 
 SETTLING: Final = timedelta(days=2)
@@ -32,6 +32,22 @@ def is_expired(partition: EndedPartition, now: datetime, retention_days: int | N
 def path_of(tenant_id: int, partition: str) -> str:
     """Return the path of a file at its destination. Tools read `tenant_id=` as a column."""
     return f"meter_values/tenant_id={tenant_id}/{partition}.parquet"
+
+
+def is_ours(found_sha256: str, destination: str, path: str, written: WrittenFile | None) -> bool:
+    """Tell whether a file at a destination was written by this database, so that it may be replaced.
+
+    Otherwise it may be the only copy of what another installation, or an older state, has exported.
+
+    Args:
+        found_sha256: Of the file that is there.
+        destination: The name of the destination.
+        path: Of the file there.
+        written: What was noted about the file of the tenant; None: nothing.
+    """
+    if written is None or (written.destination, written.path) != (destination, path):
+        return False
+    return found_sha256 in (written.sha256, written.next_sha256)
 
 
 def tenants_to_export(tenants: Iterable[TenantId], files: Iterable[ExportedFile]) -> list[TenantId]:

@@ -79,12 +79,11 @@ class MeterValueExport:
                 await store.begin_export(connection, name)
         except asyncpg.LockNotAvailableError:
             raise ExportError(f"{name} is locked by another transaction: try again later") from None
-        files = TenantFiles(self.database.reads, self.destination, partition)
-        made = []
-        for tenant_id in tenants_to_export(await files.tenants(), await reader.files(name)):
-            file = await files.make(tenant_id, self.clock.now())
-            await store.note_file(connection, file)
-            made.append(file)
+        files = TenantFiles(connection, self.database.reads, self.destination, partition)
+        made = [
+            await files.make(tenant_id, self.clock.now())
+            for tenant_id in tenants_to_export(await files.tenants(), await reader.files(name))
+        ]
         await store.end_export(connection, name, self.clock.now())
         rows, size = sum(file.rows for file in made), sum(file.size_bytes for file in made)
         _LOG.info("partition_exported", partition=name, files=len(made), rows=rows, size_bytes=size)
@@ -98,8 +97,8 @@ class MeterValueExport:
                 return f"kept: {file.path} is in {file.destination}, so export to there"
             if fault := await fault_of(self.destination, file):
                 async with connection.transaction():
-                    await store.forget_file(connection, file)
-                return f"kept: {file.path} is {fault}; the next run exports it again"
+                    await store.outdate_file(connection, file)
+                return f"kept: {file.path} is {fault}"
 
         async def is_agreed() -> bool:
             return await store.note_dropped(connection, partition.name, self.clock.now())

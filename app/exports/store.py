@@ -12,7 +12,7 @@ from app.database.repository import columns_of
 from app.database.schema import CHARGE_POINTS, TENANTS
 from app.database.statements import Statement
 from app.exports import tables
-from app.exports.records import ExportedFile
+from app.exports.records import ExportedFile, WrittenFile
 from app.types import TenantId
 
 _FILES: Final = tables.exported_files
@@ -21,8 +21,14 @@ _CHANGES: Final = tables.exported_changes
 
 _FILES_OF: Final = Statement(
     select(*columns_of(ExportedFile, _FILES))
-    .where(_FILES.c.partition == bindparam("partition", type_=Text))
+    .where(_FILES.c.partition == bindparam("partition", type_=Text), _FILES.c.is_current)
     .order_by(_FILES.c.tenant_id)
+)
+_WRITTEN: Final = Statement(
+    select(*columns_of(WrittenFile, _FILES)).where(
+        _FILES.c.tenant_id == bindparam("tenant_id", type_=BigInteger),
+        _FILES.c.partition == bindparam("partition", type_=Text),
+    )
 )
 _EXPORTED: Final = Statement(select(_PARTITIONS.c.partition).where(_PARTITIONS.c.dropped_at.is_(None)))
 _CHANGED: Final = Statement(
@@ -43,17 +49,23 @@ _WATCH: Final = """
     create or replace trigger note_exported_change after insert or update or delete on {partition}
     for each row execute function note_exported_change()
 """
-_FORGET_CHANGED: Final = """
+_OUTDATE_CHANGED: Final = """
     with changed as (delete from exported_changes where partition = $1 returning tenant_id)
-    delete from exported_files using changed
+    update exported_files set is_current = false from changed
     where exported_files.tenant_id = changed.tenant_id and exported_files.partition = $1
 """
 _FORGET_PARTITION: Final = "delete from exported_partitions where partition = $1"
-_FORGET_FILE: Final = "delete from exported_files where tenant_id = $1 and partition = $2"
+_OUTDATE_FILE: Final = "update exported_files set is_current = false where tenant_id = $1 and partition = $2"
+_NOTE_WRITING: Final = """
+    insert into exported_files (tenant_id, partition, destination, path, is_current, sha256, next_sha256)
+    values ($1, $2, $3, $4, false, $5, $6)
+    on conflict (tenant_id, partition) do update set destination = excluded.destination,
+        path = excluded.path, sha256 = excluded.sha256, next_sha256 = excluded.next_sha256
+"""
 _NOTE_FILE: Final = """
-    insert into exported_files
-        (tenant_id, partition, destination, path, rows, size_bytes, sha256, exported_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)
+    update exported_files
+    set is_current = true, rows = $3, size_bytes = $4, sha256 = $5, next_sha256 = null, exported_at = $6
+    where tenant_id = $1 and partition = $2
 """
 _NOTE_PARTITION: Final = "insert into exported_partitions (partition, exported_at) values ($1, $2)"
 _NOTE_DROPPED: Final = """
@@ -79,9 +91,14 @@ class ExportReader:
         return frozenset(row["partition"] for row in await self._reads.rows(_EXPORTED, {}))
 
     async def files(self, partition: str) -> list[ExportedFile]:
-        """Return the files of a partition."""
+        """Return the files of a partition that need not be written again."""
         rows = await self._reads.rows(_FILES_OF, {"partition": partition})
         return [ExportedFile(*row.values()) for row in rows]
+
+    async def written(self, tenant_id: TenantId, partition: str) -> WrittenFile | None:
+        """Return where a file of a tenant may be; None: none was ever begun."""
+        rows = await self._reads.rows(_WRITTEN, {"tenant_id": tenant_id, "partition": partition})
+        return WrittenFile(*rows[0].values()) if rows else None
 
     async def changed(self, partition: str) -> frozenset[int]:
         """Return the tenants that have new or changed rows in a partition since its export began."""
@@ -108,24 +125,31 @@ async def hold_alone(connection: Connection) -> bool:
 
 
 async def begin_export(connection: Connection, partition: str) -> None:
-    """Have the changes of a partition noted from now on, and forget the files that changes have outdated.
+    """Have the changes of a partition noted from now on, and have the files that lack some written again.
 
     connection: in a transaction.
     """
     await connection.execute(_WATCH.format(partition=partition))
-    await connection.execute(_FORGET_CHANGED, partition)
+    await connection.execute(_OUTDATE_CHANGED, partition)
     await connection.execute(_FORGET_PARTITION, partition)
 
 
+async def note_writing(
+    connection: Connection, tenant_id: TenantId, partition: str, written: WrittenFile
+) -> None:
+    """Note that a file is about to be written, so that it is known as one of this database after a crash."""
+    await connection.execute(_NOTE_WRITING, tenant_id, partition, *written)
+
+
 async def note_file(connection: Connection, file: ExportedFile) -> None:
-    """Note a file that was read back."""
-    values = (file.tenant_id, file.partition, file.destination, file.path)
-    await connection.execute(_NOTE_FILE, *values, file.rows, file.size_bytes, file.sha256, file.exported_at)
+    """Note a file that was read back. It was noted by `note_writing` before."""
+    values = (file.tenant_id, file.partition, file.rows, file.size_bytes, file.sha256, file.exported_at)
+    await connection.execute(_NOTE_FILE, *values)
 
 
-async def forget_file(connection: Connection, file: ExportedFile) -> None:
-    """Forget a file that is gone or damaged, so that it is exported again. connection: in a transaction."""
-    await connection.execute(_FORGET_FILE, file.tenant_id, file.partition)
+async def outdate_file(connection: Connection, file: ExportedFile) -> None:
+    """Have a file that is gone or damaged written again. connection: in a transaction."""
+    await connection.execute(_OUTDATE_FILE, file.tenant_id, file.partition)
     await connection.execute(_FORGET_PARTITION, file.partition)
 
 

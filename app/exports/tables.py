@@ -1,6 +1,6 @@
 """The tables of exports. Only the store of this package and the migrations use them."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, PrimaryKeyConstraint, Table, Text
 
 from app.database.schema import metadata, tenant_column, time_column
 
@@ -11,10 +11,14 @@ exported_files = Table(
     Column("partition", Text, primary_key=True),
     Column("destination", Text, nullable=False),
     Column("path", Text, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", Text, nullable=False),
-    time_column("exported_at"),
+    # False: it must be written, for the first time or again. The other columns are those of what is there.
+    Column("is_current", Boolean, nullable=False),
+    Column("rows", BigInteger),
+    Column("size_bytes", BigInteger),
+    Column("sha256", Text),
+    # Of the file that is being written in its place. A crash leaves one of the two.
+    Column("next_sha256", Text),
+    time_column("exported_at", nullable=True),
     Index("ix_exported_files_partition", "partition"),
 )
 

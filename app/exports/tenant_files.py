@@ -10,14 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from app.database.prepared import Prepared
+from app.database.prepared import Connection, Prepared
 from app.database.unit_of_work import TenantReads
 from app.exports.destinations import ExportDestination
 from app.exports.errors import ExportError
 from app.exports.parquet import digest_of, read_rows, write_rows
-from app.exports.records import EndedPartition, ExportedFile, ExportRow, RowsDigest
-from app.exports.rules import path_of
-from app.exports.store import ExportReader
+from app.exports.records import EndedPartition, ExportedFile, ExportRow, RowsDigest, WrittenFile
+from app.exports.rules import is_ours, path_of
+from app.exports.store import ExportReader, note_file, note_writing
 from app.transactions.store.reading import TransactionStore
 from app.transactions.store.spans import MeterValueSpan
 from app.transactions.stored_records import MeterValueFilter
@@ -31,11 +31,13 @@ class TenantFiles:
     """Makes the files of one partition.
 
     Attributes:
+        connection: Writes what was exported.
         reads: Read the database, each statement by itself: a long transaction would keep it from cleaning up.
         destination: Of the files.
         partition: Whose changes are noted already.
     """
 
+    connection: Connection
     reads: Prepared
     destination: ExportDestination
     partition: EndedPartition
@@ -45,15 +47,16 @@ class TenantFiles:
         return await self._span.tenants()
 
     async def make(self, tenant_id: TenantId, now: datetime) -> ExportedFile:
-        """Write the file of a tenant, read it back, and compare it with the database.
+        """Write the file of a tenant, read it back, compare it with the database, and note it.
 
         Raises:
-            ExportError: the destination fails, or has something else than what was written.
+            ExportError: the destination fails, or has something else than what this database has written.
         """
         path = path_of(tenant_id, self.partition.name)
         with _scratch() as source:
             written = await asyncio.to_thread(write_rows, source, _pulled(self._pages(tenant_id)))
             sha256, size_bytes = await asyncio.to_thread(_sha256_of, source), source.stat().st_size
+            await self._claim(tenant_id, path, sha256)
             await self.destination.put(path, source)
         with _scratch() as copy:
             is_there = await self.destination.fetch(path, copy)
@@ -61,11 +64,28 @@ class TenantFiles:
                 raise ExportError(f"{path} in {self.destination.name} is not what was written")
         await self._compare(tenant_id, written.rows)
         name = self.destination.name
-        return ExportedFile(tenant_id, self.partition.name, name, path, written.rows, size_bytes, sha256, now)
+        file = ExportedFile(tenant_id, self.partition.name, name, path, written.rows, size_bytes, sha256, now)
+        await note_file(self.connection, file)
+        return file
 
     @property
     def _span(self) -> MeterValueSpan:
         return MeterValueSpan(self.reads, self.partition.since, self.partition.until)
+
+    async def _claim(self, tenant_id: TenantId, path: str, sha256: str) -> None:
+        """Make sure that no file of others is replaced, and note what will be written."""
+        with _scratch() as copy:
+            is_there = await self.destination.fetch(path, copy)
+            found = await asyncio.to_thread(_sha256_of, copy) if is_there else None
+        name, partition = self.destination.name, self.partition.name
+        if found not in (None, sha256):
+            written = await ExportReader(self.reads).written(tenant_id, partition)
+            if not is_ours(found, name, path, written):
+                raise ExportError(
+                    f"{path} in {name} is not as this database has written it, and may be the only copy of "
+                    "something: move it away, or export to another place"
+                )
+        await note_writing(self.connection, tenant_id, partition, WrittenFile(name, path, found, sha256))
 
     async def _compare(self, tenant_id: TenantId, written: int) -> None:
         span = self._span
@@ -109,15 +129,17 @@ class TenantFiles:
 
 
 async def fault_of(destination: ExportDestination, file: ExportedFile) -> str | None:
-    """Read a file back, and return the word for what is wrong with it; None: nothing.
+    """Read a file back, and return the words for what is wrong with it; None: nothing.
 
     Raises:
         ExportError: the destination does not answer.
     """
     with _scratch() as copy:
         if not await destination.fetch(file.path, copy):
-            return "missing"
-        return None if await asyncio.to_thread(_sha256_of, copy) == file.sha256 else "damaged"
+            return "missing; the next run exports it again"
+        if await asyncio.to_thread(_sha256_of, copy) == file.sha256:
+            return None
+        return "not as it was written: move it away, and the next run exports it again"
 
 
 @contextmanager

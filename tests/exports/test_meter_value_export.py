@@ -302,19 +302,51 @@ async def test_a_crash_between_export_and_drop_loses_nothing(
     assert filled.exported() == rows
 
 
-@pytest.mark.parametrize("damage", ["missing", "damaged"])
-async def test_a_file_that_is_not_there_keeps_its_month(filled: Exports, damage: str) -> None:
+async def test_a_file_that_is_missing_keeps_its_month_and_is_exported_again(filled: Exports) -> None:
     await filled.run()
     rows, file = filled.exported(), filled.files()[0]
-    if damage == "missing":
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:-1] + b"x")
+    file.unlink()
     path = file.relative_to(filled.folder).as_posix()
     assert await filled.run(60) == [
-        f"meter_values_before is kept: {path} is {damage}; the next run exports it again"
+        f"meter_values_before is kept: {path} is missing; the next run exports it again"
     ]
     assert await filled.stored() == rows
+    told = await filled.run(60)
+    assert told[-1].startswith("meter_values_before is dropped")
+    assert filled.exported() == rows
+
+
+async def test_a_file_that_is_not_as_written_keeps_its_month_and_is_not_replaced(filled: Exports) -> None:
+    await filled.run()
+    rows, file = filled.exported(), filled.files()[0]
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    path = file.relative_to(filled.folder).as_posix()
+    [told] = await filled.run(60)
+    assert told.startswith(f"meter_values_before is kept: {path} is not as it was written: move it away")
+    with pytest.raises(ExportError, match="may be the only copy of something: move it away"):
+        await filled.run(60)
+    assert await filled.stored() == rows
+    file.rename(file.with_suffix(".damaged"))
+    assert (await filled.run(60))[-1].startswith("meter_values_before is dropped")
+    assert filled.exported() == rows
+
+
+async def test_a_file_of_another_installation_is_not_replaced(filled: Exports) -> None:
+    path = filled.folder / f"meter_values/tenant_id={filled.records.tenant.id}/{_FIRST}.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"the only copy")
+    with pytest.raises(ExportError, match=f"{_FIRST}.parquet in .* is not as this database has written it"):
+        await filled.run(31)
+    assert path.read_bytes() == b"the only copy"
+    assert len(await filled.partitions()) == 2
+
+
+async def test_what_several_crashes_have_left_is_replaced(filled: Exports) -> None:
+    for number, after in enumerate((True, False, True, False)):
+        await filled.sample(JANUARY, f"late {number}", transaction_id=7)
+        with pytest.raises(_Crash):
+            await filled.run(60, _Crashing(filled.folder, 0, after=after))
+    rows = await filled.stored()
     told = await filled.run(60)
     assert told[-1].startswith("meter_values_before is dropped")
     assert filled.exported() == rows

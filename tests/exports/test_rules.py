@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.exports.records import EndedPartition
-from app.exports.rules import is_expired, partition_to_export
+from app.exports.records import EndedPartition, WrittenFile
+from app.exports.rules import is_expired, is_ours, partition_to_export
 
 FEBRUARY, MARCH = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -42,3 +42,20 @@ def test_a_month_is_dropped_only_if_a_retention_is_set_and_over(
     retention_days: int | None, now: datetime, expected: bool
 ) -> None:
     assert is_expired(EndedPartition("name", FEBRUARY, MARCH), now, retention_days) is expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (None, False),
+        (WrittenFile("place", "path", "found", None), True),
+        (WrittenFile("place", "path", "older", "found"), True),
+        (WrittenFile("place", "path", "older", "newer"), False),
+        (WrittenFile("another", "path", "found", None), False),
+        (WrittenFile("place", "another", "found", None), False),
+    ],
+)
+def test_only_a_file_that_this_database_has_written_is_replaced(
+    written: WrittenFile | None, expected: bool
+) -> None:
+    assert is_ours("found", "place", "path", written) is expected

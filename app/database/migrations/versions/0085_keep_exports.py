@@ -20,10 +20,12 @@ def upgrade() -> None:
             partition text,
             destination text not null,
             path text not null,
-            rows bigint not null,
-            size_bytes bigint not null,
-            sha256 text not null,
-            exported_at timestamptz not null,
+            is_current boolean not null,
+            rows bigint,
+            size_bytes bigint,
+            sha256 text,
+            next_sha256 text,
+            exported_at timestamptz,
             constraint pk_exported_files primary key (tenant_id, partition)
         )
         """
