@@ -49,6 +49,16 @@ _WATCH: Final = """
     create or replace trigger note_exported_change after insert or update or delete on {partition}
     for each row execute function note_exported_change()
 """
+# A partition that was dropped may be made again, after a clock was far ahead. The files of the first one are
+# noted under another name then.
+_NAME_DROPPED: Final = """
+    with dropped as (
+        update exported_partitions set partition = partition || ' until ' || dropped_at
+        where partition = $1 and dropped_at is not null returning partition
+    )
+    update exported_files set partition = dropped.partition from dropped
+    where exported_files.partition = $1
+"""
 _OUTDATE_CHANGED: Final = """
     with changed as (delete from exported_changes where partition = $1 returning tenant_id)
     update exported_files set is_current = false from changed
@@ -130,6 +140,7 @@ async def begin_export(connection: Connection, partition: str) -> None:
     connection: in a transaction.
     """
     await connection.execute(_WATCH.format(partition=partition))
+    await connection.execute(_NAME_DROPPED, partition)
     await connection.execute(_OUTDATE_CHANGED, partition)
     await connection.execute(_FORGET_PARTITION, partition)
 

@@ -341,6 +341,26 @@ async def test_a_file_of_another_installation_is_not_replaced(filled: Exports) -
     assert len(await filled.partitions()) == 2
 
 
+async def test_a_month_that_comes_again_after_it_was_dropped_replaces_no_file(filled: Exports) -> None:
+    rows = await filled.stored()
+    await filled.run(31)
+    assert await filled.partitions() == []
+    first = filled.files()[0]
+    await filled.connection.execute(
+        "create table meter_values_before partition of meter_values"
+        " for values from (minvalue) to ('2024-02-01T00:00:00Z')"
+    )
+    await filled.sample(JANUARY, "again", transaction_id=7)
+    again = await filled.stored()
+    with pytest.raises(ExportError, match="may be the only copy of something"):
+        await filled.run(31)
+    assert await filled.stored() == again
+    assert filled.exported() == rows
+    first.rename(first.with_name("first.parquet"))
+    assert (await filled.run(31))[-1].startswith("meter_values_before is dropped")
+    assert set(filled.exported()) == {*rows, *again}
+
+
 async def test_what_several_crashes_have_left_is_replaced(filled: Exports) -> None:
     for number, after in enumerate((True, False, True, False)):
         await filled.sample(JANUARY, f"late {number}", transaction_id=7)
