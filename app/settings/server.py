@@ -98,6 +98,10 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     # of that tenant until midnight, and tells it. Records and their evidence are not affected.
     frame_log_bytes_of_tenant_per_day: int = Field(default=10_737_418_240, ge=1_048_576, le=2**60)
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
+    # Days after its end that a month of meter values is kept in the database. `stationmaster export` drops it
+    # then, if its files are read back. None: for ever, because they are billing records. At least a month,
+    # because sessions that run need their own.
+    meter_values_retention_days: int | None = Field(default=None, ge=31, le=36_500)
     # Days that security events are kept: an attack is often found months later. The first and the last one of
     # an open alarm stay.
     security_event_retention_days: int = Field(default=400, ge=1, le=36_500)
