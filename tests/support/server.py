@@ -27,16 +27,22 @@ _ANSWER_TIMEOUT_S = 90.0
 
 
 @dataclass
-class Served:
-    """One running server. url: http://host:port; tls_url: https://host:port, None: without TLS."""
+class Place:
+    """Where a server can be reached, directly or through a proxy. url: http://host:port."""
 
     url: str
-    process: asyncio.subprocess.Process
-    tls_url: str | None = None
 
     def websocket_url(self, tenant: str, identity: str) -> str:
         """Return the URL for a charge point."""
         return f"ws{self.url.removeprefix('http')}/ocpp/{tenant}/{quote(identity)}"
+
+
+@dataclass
+class Served(Place):
+    """One running server. tls_url: https://host:port, None: without TLS."""
+
+    process: asyncio.subprocess.Process
+    tls_url: str | None = None
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers: the children of the fork server."""
@@ -188,15 +194,18 @@ class Operator:
         return await self.post(f"/charge-points/{identity}/commands/{action}?wait={wait_s}", payload)
 
 
-def connecting(served: Served, tenant: str, identity: str, key: str) -> connect:
+def connecting(
+    place: Place, tenant: str, identity: str, key: str, *, open_timeout_s: float = 10.0
+) -> connect:
     """Connect as a charge point whose AuthorizationKey is `key` (hex)."""
     secret = base64.b64encode(identity.encode() + b":" + bytes.fromhex(key)).decode()
     return connect(
-        served.websocket_url(tenant, identity),
+        place.websocket_url(tenant, identity),
         subprotocols=["ocpp1.6"],  # type: ignore[list-item]  # the library's NewType of str
         additional_headers={"Authorization": f"Basic {secret}"},
         compression=None,
+        open_timeout=open_timeout_s,
     )
 
 
-__all__ = ["ClientConnection", "Operator", "Served", "connecting", "serving"]
+__all__ = ["ClientConnection", "Operator", "Place", "Served", "connecting", "serving"]
