@@ -118,7 +118,7 @@ class ChargePoint:
                 await self._wait_a_little()
             except InvalidStatus as refusal:
                 if refusal.response.status_code not in _COMES_AGAIN:
-                    raise
+                    self.ledger.refused_logins.append(refusal.response.status_code)
                 await self._hang_up()
             except TimeoutError:
                 if self._chance.random() < self._habits.same_socket:

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     INVENTED = "invented"
     """It is stored, and no charge point sent it."""
     REFUSED = "refused"
-    """The answer was a CALLERROR that does not say "try again" (InternalError)."""
+    """A CALLERROR that does not say "try again" (InternalError), or a login that was refused for good."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def judge(ledger: Ledger, stored: Sequence[Record]) -> Verdict:
         )
     for copies in found.values():
         findings += (Finding(Kind.INVENTED, ledger.identity, str(record)) for record in copies)
+    for status in ledger.refused_logins:
+        findings.append(Finding(Kind.REFUSED, ledger.identity, f"a login: HTTP {status}"))
     return Verdict(
         sent=len(messages),
         tries=sum(len(message.unique_ids) for message in messages),

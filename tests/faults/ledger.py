@@ -29,6 +29,8 @@ class Ledger:
 
     def __init__(self, identity: str) -> None:
         self.identity = identity
+        self.refused_logins: list[int] = []
+        """The status of each login that was refused for good."""
         self._messages: list[Message] = []
         self._by_id: dict[str, Message] = {}
 

@@ -119,6 +119,12 @@ def test_a_charge_point_is_asked_to_try_again_by_one_error_only() -> None:
     assert _kinds(judge(ledger, STORED)) == [Kind.REFUSED]
 
 
+def test_a_login_that_was_refused_for_good_is_found() -> None:
+    ledger = _charged()
+    ledger.refused_logins.append(401)
+    assert _kinds(judge(ledger, STORED)) == [Kind.REFUSED]
+
+
 def test_an_orphan_record_is_invented() -> None:
     orphan = Record("StopTransaction, stop_conflict", "1", {**_STOP})
     assert _kinds(judge(_charged(), [*STORED, orphan])) == [Kind.INVENTED]

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,23 +76,38 @@ def _children(process: int) -> list[int]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, workers: int = 1, port: int = 0) -> AsyncIterator[Served]:
-    """Run a server. port: 0 is any free one; then it does not know its URL for files.
+async def serving(
+    settings: Settings,
+    *,
+    workers: int = 1,
+    port: int = 0,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Served]:
+    """Run a server. At the end stop it by SIGTERM, if it still runs.
 
-    At the end stop it by SIGTERM, if it still runs.
+    port: 0 is any free one; then it does not know its URL for files; log: where its log is added to;
+    environment: further variables.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "app.cli",
-        "serve",
-        "--workers",
-        str(workers),
-        "--port",
-        str(port),
-        env={**os.environ, **settings.environment(), "STATIONMASTER_LOG_LEVEL": "warning"},
-        stdout=asyncio.subprocess.PIPE,
-    )
+    with contextlib.nullcontext() if log is None else log.open("a") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.cli",
+            "serve",
+            "--workers",
+            str(workers),
+            "--port",
+            str(port),
+            env={
+                **os.environ,
+                **settings.environment(),
+                "STATIONMASTER_LOG_LEVEL": "warning",
+                **(environment or {}),
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
     try:
         url, *tls = await _announced_urls(process)
         yield Served(url, process, *tls)
