@@ -141,7 +141,10 @@ class ChargePoint:
             await self._socket.send(json.dumps([2, unique_id, message.action, message.payload]))
             while True:
                 frame = json.loads(await self._socket.recv())
-                if self.ledger.received(frame) is message:
+                if frame[0] == 2:
+                    self.ledger.calls[frame[1]] += 1
+                    await self._socket.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+                elif self.ledger.received(frame) is message:
                     if frame[0] == 4:
                         raise _Unanswered
                     return

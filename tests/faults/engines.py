@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -80,7 +81,6 @@ class Database(RunningEngine):
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._generation = 1
-        self._standbys: list[subprocess.Popen[bytes]] = []
         first = self._of_generation(1)
         super().__init__(first, _socket_of(first))
 
@@ -98,7 +98,8 @@ class Database(RunningEngine):
         self._generation += 1
         standby = self._of_generation(self._generation)
         await asyncio.to_thread(self._copy, standby)
-        self._standbys.append(_spawn(standby))
+        # PostgreSQL does not start again while the system keeps the id of its dead process.
+        threading.Thread(target=_spawn(standby).wait, daemon=True).start()
         await self.execute("alter system set synchronous_standby_names = '*'", "select pg_reload_conf()")
         connection = await asyncpg.connect(self.url)
 
@@ -123,12 +124,6 @@ class Database(RunningEngine):
         await self.execute("select pg_promote()")
         await self.start()
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-
-    async def stop(self) -> None:
-        """Stop it for good."""
-        await super().stop()
-        for process in self._standbys:
-            process.poll()
 
     def _of_generation(self, number: int) -> Postgres:
         return Postgres(self._directory / f"postgres-{number}", account_for(self._directory))

@@ -12,6 +12,7 @@ FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
         process_faults.worker_killed,
+        process_faults.worker_killed_after_commit,
         process_faults.worker_stalled,
         process_faults.worker_hung,
         process_faults.supervisor_killed,

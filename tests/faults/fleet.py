@@ -5,14 +5,17 @@ import random
 from collections.abc import Sequence
 
 from tests.faults.charge_point import ChargePoint
+from tests.faults.commands import Caller
 from tests.faults.waiting import until
 
 
 class Fleet:
-    """Charge points that charge until the run ends, and what faults wait for."""
+    """Charge points that charge until the run ends, and what faults wait for. caller: commands them."""
 
-    def __init__(self, points: Sequence[ChargePoint]) -> None:
+    def __init__(self, points: Sequence[ChargePoint], caller: Caller) -> None:
         self.points = points
+        self.caller = caller
+        self._quiet = asyncio.Event()
         self._answers = [0] * len(points)
         self._given_up = [0] * len(points)
         self._end = asyncio.Event()
@@ -23,11 +26,17 @@ class Fleet:
     async def charge(self) -> None:
         """Charge until `end` is called."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.caller.call_until(self._quiet))
             for point in self.points:
                 group.create_task(point.charge_until(self._end))
 
+    def command_no_more(self) -> None:
+        """Let the last command be issued."""
+        self._quiet.set()
+
     def end(self) -> None:
         """Let each charge point finish its transaction."""
+        self._quiet.set()
         self._end.set()
 
     async def everyone_answered(self, times: int = 1) -> None:

@@ -13,6 +13,7 @@ from tests.support.processes import gone
 from tests.support.server import Served, serving
 from tests.support.tcp_proxy import TcpProxy
 
+_FAILPOINTS = {"PYTHONPATH": str(Path(__file__).with_name("failpoints"))}
 _CLOCKS = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -67,7 +68,7 @@ class Host:
 
     async def start(self) -> None:
         """Start the server."""
-        environment = self.clock.environment if self.clock is not None else None
+        environment = {**_FAILPOINTS, **(self.clock.environment if self.clock is not None else {})}
         self._served = await self._stack.enter_async_context(
             serving(self.settings, workers=self.settings.workers, log=self._log, environment=environment)
         )

@@ -1,5 +1,6 @@
-"""The transaction messages of a charge point: those that it sent, and the answers that it got."""
+"""The transaction messages of a charge point with the answers that it got, and the CALLs that came to it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ class Ledger:
         self.identity = identity
         self.refused_logins: list[int] = []
         """The status of each login that was refused for good."""
+        self.calls: Counter[str] = Counter()
+        """How often each CALL of the server came, by its message id, which is that of the command."""
         self._messages: list[Message] = []
         self._by_id: dict[str, Message] = {}
 

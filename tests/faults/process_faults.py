@@ -17,6 +17,16 @@ async def worker_killed(site: Site, chance: Random) -> None:
     await host.end_worker(host.any_worker(chance))
 
 
+async def worker_killed_after_commit(site: Site, chance: Random) -> None:
+    """Kill a worker between a commit and its answers: the charge points send what is stored again."""
+    host = chance.choice(site.hosts)
+    worker = host.any_worker(chance)
+    os.kill(worker, signal.SIGUSR1)
+    # The charge points spread over all workers again, so that this one has some of them.
+    site.door.cut()
+    await host.replaced(worker)
+
+
 async def worker_stalled(site: Site, chance: Random) -> None:
     """Suspend a worker for a while. Its supervisor may lose patience meanwhile."""
     worker = chance.choice(site.hosts).any_worker(chance)

@@ -8,21 +8,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import asyncpg
+
+from app.commands.rules import OPEN_COMMAND_STATES
+from tests.faults.commands import judge_commands, states_of
 from tests.faults.faults import FAULTS, left_out
-from tests.faults.judge import Kind, Verdict, judge
+from tests.faults.judge import Finding, Kind, Verdict, judge
 from tests.faults.schedule import Planned, schedule
 from tests.faults.site import Site, Size, built
 from tests.faults.stored import stored_records
+from tests.faults.waiting import until_asked
 
 _FAULT_S = 120.0
 """The longest time of a fault, with the start of servers and the recovery of PostgreSQL."""
 _HEALED_S = 60.0
 """After so many seconds each charge point has an answer again, and without anybody's help."""
+_SHOWN = 20
+"""Findings that the report shows. It counts all."""
 
 
 @dataclass
 class Report:
-    """The result of a run. recovered_s: of each kind, the longest time until all were served."""
+    """The result of a run.
+
+    recovered_s: of each kind, the longest time until all were served; failed: what did not happen in time;
+    of_commands: findings about commands.
+    """
 
     seed: int
     left_out: dict[str, str] = field(default_factory=dict)
@@ -30,11 +41,13 @@ class Report:
     recovered_s: dict[str, float] = field(default_factory=dict)
     failed: str | None = None
     verdict: Verdict | None = None
+    commands: int = 0
+    of_commands: list[Finding] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
         """Say whether nothing is wrong with any record, and each fault healed."""
-        return self.failed is None and self.verdict is not None and not self.verdict.findings
+        return self.failed is None and self.verdict is not None and not self._findings()
 
     def text(self) -> str:
         """Return the ledger of the run, for people."""
@@ -45,17 +58,19 @@ class Report:
         ]
         if self.failed is not None:
             lines.append(f"failed: {self.failed}")
-        if self.verdict is not None:
-            verdict = self.verdict
-            lines += [
-                f"{finding.kind}: {finding.identity}: {finding.text}" for finding in verdict.findings[:20]
-            ]
+        findings = self._findings()
+        lines += [f"{finding.kind}: {finding.identity}: {finding.text}" for finding in findings[:_SHOWN]]
+        if (verdict := self.verdict) is not None:
             lines.append(
-                f"faults {self.faults.total()}, sent {verdict.sent}, tries {verdict.tries}, "
-                f"answered {verdict.answered}, stored {verdict.stored}, "
-                + ", ".join(f"{kind} {verdict.count(kind)}" for kind in Kind)
+                f"faults {self.faults.total()}; commands {self.commands}; messages sent {verdict.sent}, "
+                f"tries {verdict.tries}, answered {verdict.answered}, stored {verdict.stored}"
             )
+        found = Counter(finding.kind for finding in findings)
+        lines.append(", ".join(f"{kind} {found[kind]}" for kind in Kind))
         return "\n".join(lines)
+
+    def _findings(self) -> list[Finding]:
+        return [*(self.verdict.findings if self.verdict is not None else ()), *self.of_commands]
 
 
 async def run(
@@ -83,14 +98,15 @@ async def run(
                 if not goes_on(report.faults.total(), time.monotonic() - began):
                     break
                 await _suffer(site, planned, report, say)
+            await _settle(site, charging)
         except TimeoutError as failure:
             report.failed = str(failure)
-        if report.failed is None:
-            site.fleet.end()
-            await charging
         charging.cancel()
         await asyncio.wait([charging])
-        report.verdict = await _verdict(site)
+        try:
+            await _judge(site, report)
+        except (OSError, asyncpg.PostgresError) as failure:
+            report.failed = f"{report.failed}; the database cannot be read: {failure}"
     return report
 
 
@@ -116,6 +132,32 @@ async def _within(seconds: float, work: Awaitable[None], what: str) -> None:
         raise TimeoutError(f"{what} within {seconds:g} s") from None
 
 
-async def _verdict(site: Site) -> Verdict:
+async def _settle(site: Site, charging: "asyncio.Task[None]") -> None:
+    """Wait until all commands have ended, and the live view shows the sockets as they are; then stop."""
+
+    async def have_ended() -> bool:
+        states = await states_of(site.database.url, site.tenant)
+        return not any(state in OPEN_COMMAND_STATES for state in states.values())
+
+    site.fleet.command_no_more()
+    await _within(_HEALED_S, until_asked(have_ended), "the commands do not end")
+    await _within(_HEALED_S, until_asked(lambda: _all_are(site, True)), "a socket is not in the live view")
+    site.fleet.end()
+    await _within(_HEALED_S, charging, "the charge points do not end")
+    await _within(_HEALED_S, until_asked(lambda: _all_are(site, False)), "the live view has a closed socket")
+
+
+async def _all_are(site: Site, connected: bool) -> bool:
+    page = await site.operator.get("/charge-points", limit=len(site.fleet.points))
+    return all(point["connected"] is connected for point in page["items"])
+
+
+async def _judge(site: Site, report: Report) -> None:
+    ledgers = [point.ledger for point in site.fleet.points]
     stored = await stored_records(site.database.url, site.tenant)
-    return Verdict.of_all(judge(point.ledger, stored[point.ledger.identity]) for point in site.fleet.points)
+    report.verdict = Verdict.of_all(judge(ledger, stored[ledger.identity]) for ledger in ledgers)
+    issued = site.fleet.caller.issued
+    report.commands = len(issued)
+    received = sum((ledger.calls for ledger in ledgers), Counter[str]())
+    states = await states_of(site.database.url, site.tenant)
+    report.of_commands = judge_commands(issued, received, states)

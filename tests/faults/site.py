@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.tenants.records import TenantRecord
 from app.tenants.store import TenantStore
 from tests.faults.charge_point import ChargePoint, Habits
+from tests.faults.commands import Caller
 from tests.faults.disk import Disk, small_disk
 from tests.faults.engines import Database, RedisEngine
 from tests.faults.fleet import Fleet
@@ -45,6 +46,7 @@ class Site:
     disk: Disk | None
     fleet: Fleet
     tenant: TenantRecord
+    operator: Operator
 
 
 @asynccontextmanager
@@ -66,8 +68,10 @@ async def built(directory: Path, size: Size) -> AsyncIterator[Site]:
         door = await stack.enter_async_context(TcpProxy(_balancer(hosts)).listening())
         tenant, account = await _account(database.url, hosts[0].settings)
         place = Place(f"http://127.0.0.1:{door.port}")
-        fleet = Fleet(await _registered(place, account, size))
-        yield Site(database, redis, hosts, door, disk, fleet, tenant)
+        points = await _registered(place, account, size)
+        caller = Caller(place.url, account.token, [point.ledger.identity for point in points])
+        async with Operator(place.url, account.token) as operator:
+            yield Site(database, redis, hosts, door, disk, Fleet(points, caller), tenant, operator)
 
 
 async def _host(
@@ -84,8 +88,13 @@ async def _host(
         workers=size.workers,
         # The charge points answer no questions.
         state_requests=False,
+        requests_of_address_per_minute=100_000_000,
         # So that the faults take seconds. The order of these limits is that of the defaults.
         durable_wait_s=size.habits.answer_s * 0.75,
+        call_timeout_s=size.habits.answer_s,
+        command_expiry_s=size.habits.answer_s * 2,
+        worker_lease_s=size.habits.answer_s * 2,
+        worker_renewal_s=size.habits.answer_s * 2 / 3,
         worker_silence_s=5.0,
         drain_s=2.0,
         ping_interval_s=5.0,

@@ -23,6 +23,7 @@ KINDS = (
     "retry_collapse",
     "standby_promoted",
     "worker_killed",
+    "worker_killed_after_commit",
     "worker_stalled",
 )
 _SIZE = Size(
@@ -42,3 +43,4 @@ async def test_faults_lose_double_and_change_nothing(engine_directory: Path) -> 
     assert report.verdict is not None
     assert report.verdict.sent == report.verdict.answered == report.verdict.stored
     assert report.verdict.tries > report.verdict.sent
+    assert report.commands
