@@ -53,7 +53,7 @@ class Report:
         """Return the ledger of the run, for people."""
         lines = [f"seed {self.seed}", *(f"left out: {kind}: {why}" for kind, why in self.left_out.items())]
         lines += [
-            f"{kind:24} {count:4} times, healed in {self.recovered_s.get(kind, 0):.1f} s at most"
+            f"{kind:26} {count:4} times, healed in {self.recovered_s.get(kind, 0):.1f} s at most"
             for kind, count in sorted(self.faults.items())
         ]
         if self.failed is not None:
