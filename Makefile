@@ -14,6 +14,10 @@ AUDIT := $(STAMPS)/audit-$(shell date +%Y-%m-%d)
 PYTHON ?=
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find core_rs/ocpp core_rs/postgres_rows core_rs/python core_rs/sockets -name '*.rs' -o -name '*.toml')
 FUZZ_SECONDS ?= 60
+# A soak: for how long faults come, the seed of their order (default: a random one), and which (default: all).
+SECONDS ?= 1800
+SEED ?=
+FAULTS ?=
 # How many processes run the Python tests, three for two cores: tests wait for servers as often as they compute.
 # Each one starts PostgreSQL and Valkey of its own.
 PROCESSES ?= $(shell nproc 2>/dev/null | awk '{ print ($$1 < 6 ? int($$1 * 3 / 2) : 8) }')
@@ -54,6 +58,10 @@ long-test: build ## Tests that take most of the time: those that start many serv
 
 .PHONY: check
 check: build lint fast-pytest ## The inner loop: lint, and the Python tests that take at most two seconds each
+
+.PHONY: soak
+soak: build ## Faults under load for SECONDS, then a judgement of every record; SEED=7 FAULTS=worker_killed,redis_cut
+	@$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) $(ARGS)
 
 .PHONY: bench
 bench: measured-build load ## Measure for a few minutes, and write figures and plot to benchmarks/results

@@ -17,6 +17,7 @@ from app.cli.invocation import (
 
 if TYPE_CHECKING:
     from app.database.database import Database
+    from app.settings import Settings
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. [STATIONMASTER_HOST]")]
 PortOption = Annotated[int | None, typer.Option(help="Port; 0: any free port. [STATIONMASTER_PORT]")]
@@ -29,24 +30,13 @@ def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOpti
     """Run the server. Without DATABASE_URL or REDIS_URL it starts private engines."""
     # Before the imports, so that a mistyped setting is reported at once.
     settings = load_settings(workers=workers, host=host, port=port)
-    from app.cli.administration import first_login_link
-    from app.errors import NotFound
     from app.server.running import RunningServer, run_server
     from app.server.signals import stop_on_signals
 
     async def announce(server: RunningServer, stop: asyncio.Event) -> None:
         tls = "" if server.tls_url is None else f" and {server.tls_url}"
         typer.echo(f"Stationmaster listens on {server.url}{tls} (workers: {server.settings.workers})")
-        try:
-            found = await first_login_link(server.settings, server.url)
-        except NotFound:
-            typer.echo(
-                "There is no tenant yet. Create one in a second terminal, in this folder: "
-                "stationmaster tenant create acme"
-            )
-            found = None
-        if found is not None:
-            typer.echo(f"Log in to the console as admin of {found[0]}, once within 15 minutes: {found[1]}")
+        await tell_next_step(server.settings, server.url)
         await stop.wait()
 
     async def serve_until_stopped() -> None:
@@ -54,6 +44,26 @@ def serve(workers: WorkersOption = None, host: HostOption = None, port: PortOpti
             await run_server(settings, stop, announce)
 
     run(serve_until_stopped())
+
+
+async def tell_next_step(settings: "Settings", url: str) -> None:
+    """Print how to begin with a server that has just started, unless someone has begun."""
+    from app.cli.administration import first_login_link
+    from app.errors import NotFound, StoreUnavailable
+
+    try:
+        found = await first_login_link(settings, url)
+    except NotFound:
+        typer.echo(
+            "There is no tenant yet. Create one in a second terminal, in this folder: "
+            "stationmaster tenant create acme"
+        )
+    except StoreUnavailable:
+        # The server goes on: it serves again when the database does.
+        typer.echo("The database does not answer now. For a link to the console: stationmaster login-link")
+    else:
+        if found is not None:
+            typer.echo(f"Log in to the console as admin of {found[0]}, once within 15 minutes: {found[1]}")
 
 
 def demo(

@@ -23,8 +23,11 @@ from app.live.address import RedisAddress, read_redis_address
 LiveRedis: TypeAlias = Redis | RedisCluster
 """One server (also one that Sentinel watches), or a cluster."""
 
-FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
-"""The exceptions of a call to Redis if Redis is down, hangs, is full or restarts."""
+FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError)
+"""The exceptions of a call to Redis if Redis is down, hangs, is full or restarts.
+
+RuntimeError: uvloop raises it for a connection that has ended while the library writes to it.
+"""
 
 _IN_PIPELINE: Final = re.compile(r"Command # \d+ .* of pipeline caused error: \((['\"])(.*)\1,\)", re.DOTALL)
 """How the library wraps what Redis says about a command of a pipeline."""

@@ -69,6 +69,8 @@ class LoginLinks:
         An unknown user is made, as an admin.
         """
         store = UserStore(work)
+        # Servers that start at the same time ask for the same user.
+        await store.lock_roles()
         user = await store.by_name(name, to_change=True)
         if user is None:
             user = await store.create(name, "admin", now)

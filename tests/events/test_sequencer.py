@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from redis.asyncio.client import PubSub
 
 from app.clock import Clock
 from app.database.database import Database
@@ -209,6 +210,31 @@ async def test_other_workers_are_woken_through_redis(records: ChargePointRecords
                 here.numbered({own(records): 7})
                 await subscription.wait()
     assert subscription.newest == 7
+    await here.close()
+    await there.close()
+
+
+async def test_a_subscription_that_failed_is_made_again(
+    records: ChargePointRecords, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe = PubSub.subscribe
+    # uvloop says this of a connection that ended while the library wrote to it.
+    failures = [RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed")]
+
+    async def failing(self: PubSub, *channels: str) -> None:
+        if failures:
+            raise failures.pop()
+        await subscribe(self, *channels)
+
+    monkeypatch.setattr(PubSub, "subscribe", failing)
+    here, there = EventSignals(redis), EventSignals(redis)
+    there.start()
+    with there.subscribe(own(records)) as subscription:
+        async with asyncio.timeout(10):
+            while not subscription.newest:
+                here.numbered({own(records): 7})
+                await subscription.wait()
+    assert not failures
     await here.close()
     await there.close()
 

@@ -130,7 +130,7 @@ async def proxy(database_url: str, redis_url: str, settings: Settings) -> AsyncI
         try:
             async with open_api(storage, redis_url, settings) as api:
                 yield opened, api
-                opened.resume()
+                opened.heal()
         finally:
             await storage.close()
 
@@ -157,7 +157,7 @@ async def test_a_database_that_hangs_is_told_and_answers_503_everywhere(
         answer = await api.call("GET", "/health/ready")
         assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "failing")
         assert (await api.call("GET", "/health/live")).status_code == 200
-    hanging.resume()
+    hanging.heal()
     health._report = None
     assert (await api.call("GET", "/health/ready")).status_code == 200
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +28,22 @@ _ANSWER_TIMEOUT_S = 90.0
 
 
 @dataclass
-class Served:
-    """One running server. url: http://host:port; tls_url: https://host:port, None: without TLS."""
+class Place:
+    """Where a server can be reached, directly or through a proxy. url: http://host:port."""
 
     url: str
-    process: asyncio.subprocess.Process
-    tls_url: str | None = None
 
     def websocket_url(self, tenant: str, identity: str) -> str:
         """Return the URL for a charge point."""
         return f"ws{self.url.removeprefix('http')}/ocpp/{tenant}/{quote(identity)}"
+
+
+@dataclass
+class Served(Place):
+    """One running server. tls_url: https://host:port, None: without TLS."""
+
+    process: asyncio.subprocess.Process
+    tls_url: str | None = None
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers: the children of the fork server."""
@@ -69,23 +76,38 @@ def _children(process: int) -> list[int]:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, workers: int = 1, port: int = 0) -> AsyncIterator[Served]:
-    """Run a server. port: 0 is any free one; then it does not know its URL for files.
+async def serving(
+    settings: Settings,
+    *,
+    workers: int = 1,
+    port: int = 0,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Served]:
+    """Run a server. At the end stop it by SIGTERM, if it still runs.
 
-    At the end stop it by SIGTERM, if it still runs.
+    port: 0 is any free one; then it does not know its URL for files; log: where its log is added to;
+    environment: further variables.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "app.cli",
-        "serve",
-        "--workers",
-        str(workers),
-        "--port",
-        str(port),
-        env={**os.environ, **settings.environment(), "STATIONMASTER_LOG_LEVEL": "warning"},
-        stdout=asyncio.subprocess.PIPE,
-    )
+    with contextlib.nullcontext() if log is None else log.open("a") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.cli",
+            "serve",
+            "--workers",
+            str(workers),
+            "--port",
+            str(port),
+            env={
+                **os.environ,
+                **settings.environment(),
+                "STATIONMASTER_LOG_LEVEL": "warning",
+                **(environment or {}),
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
     try:
         url, *tls = await _announced_urls(process)
         yield Served(url, process, *tls)
@@ -188,15 +210,18 @@ class Operator:
         return await self.post(f"/charge-points/{identity}/commands/{action}?wait={wait_s}", payload)
 
 
-def connecting(served: Served, tenant: str, identity: str, key: str) -> connect:
+def connecting(
+    place: Place, tenant: str, identity: str, key: str, *, open_timeout_s: float = 10.0
+) -> connect:
     """Connect as a charge point whose AuthorizationKey is `key` (hex)."""
     secret = base64.b64encode(identity.encode() + b":" + bytes.fromhex(key)).decode()
     return connect(
-        served.websocket_url(tenant, identity),
+        place.websocket_url(tenant, identity),
         subprotocols=["ocpp1.6"],  # type: ignore[list-item]  # the library's NewType of str
         additional_headers={"Authorization": f"Basic {secret}"},
         compression=None,
+        open_timeout=open_timeout_s,
     )
 
 
-__all__ = ["ClientConnection", "Operator", "Served", "connecting", "serving"]
+__all__ = ["ClientConnection", "Operator", "Place", "Served", "connecting", "serving"]

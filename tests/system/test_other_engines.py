@@ -1,7 +1,6 @@
 """A server of two workers behind PgBouncer in transaction mode, with its live state in a Redis Cluster."""
 
 import asyncio
-import random
 from pathlib import Path
 
 import asyncpg
@@ -10,11 +9,11 @@ import pytest
 from app.database.database import Database
 from app.settings import Settings
 from app.tenants.records import TenantRecord
+from tests.faults.charge_point import ChargePoint
 from tests.support.account import open_account
 from tests.support.pgbouncer import pgbouncer
 from tests.support.redis_topologies import cluster
 from tests.support.server import Operator, serving
-from tests.support.swarm import LedgeredChargePoint
 
 _CHARGE_POINTS = 6
 _SESSIONS = 2
@@ -40,10 +39,10 @@ async def test_charge_points_charge_behind_a_pooler_and_with_a_cluster(
         async with serving(changed, workers=2) as served, Operator(served.url, account.token) as operator:
             await operator.post("/id-tags", {"id_tag": "TAG"})
             swarm = [
-                LedgeredChargePoint(name, await operator.register(name), account.slug, random.Random(name))
+                ChargePoint(name, await operator.register(name), account.slug, lambda: served)
                 for name in (f"POOLED-{number}" for number in range(_CHARGE_POINTS))
             ]
-            await asyncio.gather(*(one.charge(lambda: served, _SESSIONS, lambda: None) for one in swarm))
+            await asyncio.gather(*(one.charge(_SESSIONS) for one in swarm))
             shown = await operator.get("/transactions", limit=100)
     assert len(shown["items"]) == _CHARGE_POINTS * _SESSIONS
     connection = await asyncpg.connect(settings.database_url)

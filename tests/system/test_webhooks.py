@@ -12,10 +12,10 @@ import pytest
 from app.database.database import Database
 from app.settings import Settings
 from app.tenants.records import TenantRecord
+from tests.faults.charge_point import ChargePoint
 from tests.support.account import open_account
 from tests.support.receiver import receiving
 from tests.support.server import Operator, Served, serving
-from tests.support.swarm import LedgeredChargePoint
 
 pytestmark = pytest.mark.long
 
@@ -52,11 +52,11 @@ async def test_every_event_arrives_in_order_although_all_fail(
         async with Operator(servers[0].url, account.token) as operator:
             await operator.post("/id-tags", {"id_tag": "TAG"})
             swarm = [
-                LedgeredChargePoint(name, await operator.register(name), account.slug, random.Random(name))
+                ChargePoint(name, await operator.register(name), account.slug, lambda: servers[-1])
                 for name in (f"CP-{number}" for number in range(CHARGE_POINTS))
             ]
             webhook = await operator.post("/webhooks", {"url": receiver.url})
-        charging = asyncio.gather(*(one.charge(lambda: servers[-1], SESSIONS, _ignore) for one in swarm))
+        charging = asyncio.gather(*(one.charge(SESSIONS) for one in swarm))
         await receiver.until(lambda: len(receiver.taken()) >= KILLED_AT[0], 120)
         servers[-1].kill_workers()
         await receiver.until(lambda: len(receiver.taken()) >= KILLED_AT[1], 120)
@@ -75,10 +75,6 @@ async def test_every_event_arrives_in_order_although_all_fail(
     for one in receiver.taken():
         taken.setdefault(one.event["id"], one.event)
     assert _orders(taken.values()) == _orders(events)
-
-
-def _ignore() -> None:
-    pass
 
 
 async def _events(operator: Operator, after: str) -> list[dict[str, Any]]:

@@ -40,6 +40,13 @@ async def test_a_link_logs_in_once(site: ConsoleSite, operator: TenantRecord) ->
         await site.logins.by_link(token, "192.0.2.1")
 
 
+async def test_servers_that_start_at_once_make_the_first_user_once(
+    site: ConsoleSite, operator: TenantRecord
+) -> None:
+    tokens = await asyncio.gather(*(token_of(site, operator) for _ in range(4)))
+    assert len({(await site.logins.by_link(token, "192.0.2.1")).token for token in tokens}) == 4
+
+
 async def test_of_two_who_use_a_link_at_once_one_is_logged_in(
     site: ConsoleSite, operator: TenantRecord
 ) -> None:
