@@ -3,8 +3,11 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import asyncpg
 import pytest
@@ -18,6 +21,7 @@ from tests.support.engine_users import (
     settings_of,
 )
 from tests.support.eventually import eventually
+from tests.support.processes import TIMEOUT_S, command, environment, serving
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +69,29 @@ async def test_who_started_the_engines_leaves_them_to_those_that_use_them(engine
             assert await count_visit(*urls) == (1, 1)
             assert await second.end() == 0
     assert engine_processes(engine_directory) == set()
+
+
+@pytest.mark.timeout(300)
+def test_of_two_servers_that_start_with_a_command_the_second_outlives_the_first(data_directory: Path) -> None:
+    env = environment(
+        data_directory / "data",
+        STATIONMASTER_PORT="0",
+        STATIONMASTER_LOG_LEVEL="error",
+        STATIONMASTER_DRAIN_S="0",
+    )
+    first_command = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "init"], env=env, stdout=subprocess.DEVNULL
+    )
+    with serving(env) as (first, _), serving(env) as (second, url):
+        assert first_command.wait(TIMEOUT_S) == 0
+        first.terminate()
+        assert first.wait(TIMEOUT_S) == 0
+        with urlopen(f"{url}/health/ready") as answer:  # noqa: S310
+            assert answer.status == 200
+        assert command("tenant", "create", "north", env=env).returncode == 0
+        second.terminate()
+        assert second.wait(TIMEOUT_S) == 0
+    assert engine_processes(data_directory / "data") == set()
 
 
 async def test_a_command_without_redis_leaves_the_redis_of_the_server(engine_directory: Path) -> None:
