@@ -137,6 +137,7 @@ generate: build ## Write generated files: types of the protocol, drawings of the
 	$(BIN)/stationmaster simulate-site --svg docs/drawings/site-day.svg
 	$(BIN)/python -m tests.smart_charging.drawings
 	$(BIN)/python -m tests.support.metrics_page
+	$(BIN)/python -m tests.support.settings_table
 	$(BIN)/python -m tests.support.user_texts
 
 .PHONY: lock

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app.answers import Handler
+from app.audit.key_uses import KeyUses
 from app.audit.service import AuditService
 from app.audit.store import delete_audit_of_tenant
 from app.authorization_webhooks.parts import ExternalAuthorization
@@ -131,7 +132,7 @@ def compose_capabilities(parts: WorkerParts) -> tuple[Capability, ...]:
     """Return the capabilities that are made of the parts of a worker. Each has a module `parts`."""
     database, commands, clock, settings = parts.storage.database, parts.commands, parts.clock, parts.settings
     steps = parts.storage.message_steps
-    log = SecurityLog(steps, clock)
+    log, uses = SecurityLog(steps, clock), KeyUses(database, parts.redis, clock)
     files = Files.make(database, clock, settings)
 
     # The client is made later than the handlers in some tests.
@@ -173,6 +174,7 @@ def compose_capabilities(parts: WorkerParts) -> tuple[Capability, ...]:
         charging.capability,
         data_transfers(database, client, (charging.extension,), clock, settings),
         user_parts(database, clock, settings),
+        Capability(services=(uses,), tasks=(uses,)),
         webhooks(database, parts.events, client, clock, settings),
     )
 
@@ -263,6 +265,7 @@ def compose_services(parts: WorkerParts, capabilities: tuple[Capability, ...]) -
     protocol = parts.protocol
     pepper = settings.credential_pepper
     tokens = TokenVerifier(ApiKeyLookup(database), clock, pepper, settings.login_failures_per_minute)
+    (uses,) = (service for each in capabilities for service in each.services if isinstance(service, KeyUses))
     address = partial(client_address, trusted=parse_networks(settings.trusted_proxies))
     limits = RequestLimits(parts.buckets, settings, quota_alarm(capabilities))
     tenants = TenantService(database, tokens, clock, keep_bills)
@@ -297,7 +300,7 @@ def compose_services(parts: WorkerParts, capabilities: tuple[Capability, ...]) -
             parts.commands.guards.add(guard)
     registry = ServiceRegistry(
         Authentication(
-            tokens.authenticate,
+            uses.noted(tokens.authenticate),
             address,
             lambda request: limits.take(replace(request, address=network_of(request.address))),
         ),

@@ -1,1 +1,1 @@
-"""The audit: who has changed a record by hand, and why. An entry is never changed."""
+"""The audit: who has changed a record by hand, and why; and who has logged in. An entry is never changed."""

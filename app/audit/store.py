@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import BigInteger, Text, bindparam, delete, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from app.acting import note_audited
 from app.audit import tables
@@ -25,6 +26,23 @@ _INSERT: Final = """
 """
 
 
+_ADD_OF_TENANTS: Final = text(
+    """
+    insert into audit (tenant_id, at, actor, act, subject, reason, details)
+    select tenants.id, new.at, new.actor, new.act, new.subject, new.reason, new.details::jsonb
+    from unnest(:tenants, :times, :actors, :acts, :subjects, :reasons, :details)
+        as new (tenant_id, at, actor, act, subject, reason, details)
+    join tenants on tenants.id = new.tenant_id
+    order by new.at
+    for key share of tenants
+    """
+).bindparams(
+    bindparam("tenants", type_=ARRAY(BigInteger)),
+    bindparam("times", type_=ARRAY(TIMESTAMP(timezone=True))),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("actors", "acts", "subjects", "reasons", "details")),
+)
+
+
 async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry]) -> None:
     """Insert entries in the transaction that does what they tell."""
     rows = [
@@ -40,6 +58,20 @@ async def insert_entries(connection: Connection, entries: Sequence[NewAuditEntry
         for entry in entries
     ]
     await connection.execute(_INSERT, *zip(*rows, strict=True))
+
+
+async def add_of_tenants(work: PlatformWork, entries: Sequence[NewAuditEntry]) -> None:
+    """Add entries of any tenants. Those of a tenant that is being deleted are dropped."""
+    values = {
+        "tenants": [entry.tenant_id for entry in entries],
+        "times": [entry.at for entry in entries],
+        "actors": [entry.actor for entry in entries],
+        "acts": [entry.act for entry in entries],
+        "subjects": [entry.subject for entry in entries],
+        "reasons": [clean_text(entry.reason) for entry in entries],
+        "details": [json_text(entry.details) for entry in entries],
+    }
+    await work.connection.execute(_ADD_OF_TENANTS, values)
 
 
 class AuditStore(Repository):

@@ -18,7 +18,8 @@ from app.cli.administration import (
 from app.clock import SystemClock
 from app.database.database import Database
 from app.errors import Conflict
-from app.server.embedded.account import EmbeddedError, ownership
+from app.server.embedded.account import EmbeddedError
+from app.server.embedded.locks import ownership
 from app.server.running import RunningServer, run_server
 from app.server.signals import stop_on_signals
 from app.settings import Settings, SettingsError, usable_directory

@@ -4,8 +4,10 @@ The keys of one charge point have its tenant and identity as hash tag, so they s
 """
 
 import re
+from datetime import date
 from typing import Final
 from urllib.parse import quote
+from uuid import UUID
 
 from app.types import TenantId, WorkerId
 
@@ -22,6 +24,11 @@ def bucket_key(parts: tuple[str, ...]) -> str:
     All buckets share a slot, so that one script may take from several.
     """
     return f"sm:{{bucket}}:{':'.join(quote(part, safe='') for part in parts)}"
+
+
+def key_use_key(key_id: UUID, address: str, day: date) -> str:
+    """Return the key that says that the use of an API key from an address is in the audit of a day."""
+    return f"sm:key-use:{key_id}:{day:%Y%m%d}:{quote(address, safe='')}"
 
 
 class ChargePointKeys:

@@ -13,6 +13,7 @@ class ConnectionSettings(SettingsGroup):
 
     # Loopback, because opening a machine to the network is a decision of the operator.
     host: str = Field(default="127.0.0.1", min_length=1)
+    # The port of the API, the pages and the charge points; 0: any free one.
     port: int = Field(default=8080, ge=0, le=65535)
     # The port for TLS (https, wss), besides `port`; 0: any free one; None: TLS is not served.
     tls_port: int | None = Field(default=None, ge=0, le=65535)
@@ -79,6 +80,7 @@ class ConnectionSettings(SettingsGroup):
     accepts_per_s: float = Field(default=500.0, ge=1, le=1_000_000)
     # Seconds between WebSocket pings: below the idle limit of 60 s that mobile networks commonly have.
     ping_interval_s: float = Field(default=30.0, gt=0, le=86_400)
+    # Seconds to wait for the answer to a ping, before the connection is closed.
     ping_timeout_s: float = Field(default=20.0, gt=0, le=86_400)
     # True: charge points may compress their messages (RFC 7692), each one separately and within the limit of
     # an uncompressed one. It is meant for expensive radio: it costs CPU here, and small frames hardly shrink.

@@ -121,10 +121,13 @@ class DeviceSettings(SettingsGroup):
     # The bucket that keeps files, on any server that speaks the protocol of S3. None: the folder `files` of
     # the data directory, which several servers would have to share.
     file_s3_bucket: TextIfAny = None
-    # Its URL; None: that of Amazon for the region. The prefix begins the names of all objects.
+    # The URL of that server. None: Amazon, in the region.
     file_s3_endpoint: HttpUrl = None
+    # The region of the bucket. Servers of others mostly take any.
     file_s3_region: str = Field(default="us-east-1", min_length=1)
+    # The begin of the names of all objects, for a bucket that has others, too.
     file_s3_prefix: str = ""
+    # The key that reads and writes the bucket; required with a bucket.
     file_s3_access_key_id: TextIfAny = None
     file_s3_secret_access_key: TextIfAny = Field(default=None, repr=False)
     # Seconds that a charge point has for an upload of diagnostics, its own retries included.

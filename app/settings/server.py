@@ -46,7 +46,7 @@ def _check_redis_url(value: str | None) -> str | None:
 class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSettings):
     """All settings."""
 
-    # postgresql://...; None starts a private PostgreSQL in the data directory.
+    # postgresql://...; None: a private PostgreSQL in the data directory.
     database_url: Annotated[str | None, AfterValidator(_check_database_url)] = Field(
         default=None, repr=False, validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
@@ -55,7 +55,8 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     # Connections of one worker for each of: reads, commands, messages, logins. Each statement takes one for
     # some milliseconds.
     database_statement_connections: int = Field(default=8, ge=1, le=1000)
-    # redis://, rediss:// or unix://; None starts a private Redis in the data directory.
+    # redis://, rediss://, unix:// and those of Sentinel and Cluster; None: a private Redis in the data
+    # directory.
     redis_url: Annotated[str | None, AfterValidator(_check_redis_url)] = Field(
         default=None, repr=False, validation_alias=AliasChoices("redis_url", "REDIS_URL")
     )
@@ -69,10 +70,12 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     tracing_url: HttpUrl = None
     # Share of the traces that begin here and are sent. A request that brings a trace follows its decision.
     tracing_ratio: float = Field(default=1.0, ge=0, le=1)
+    # The least important lines that are logged. `debug` has the payloads of messages.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    # Lines for programs, or for a person at a terminal.
     log_format: Literal["json", "console"] = "json"
-    # A secret in the hash of each credential, so that a stolen table cannot be searched. See
-    # `load_settings`.
+    # A secret of 16 characters or more in the hash of each credential, so that a stolen table cannot be
+    # searched. It is required with a database of your own; else it is made, and kept in the data directory.
     credential_pepper: str = Field(default="", repr=False)
     # Frames and payloads that one address may have validated per minute by the public catalog.
     validations_per_minute: int = Field(default=300, ge=1, le=1_000_000)
@@ -97,6 +100,7 @@ class Settings(ConnectionSettings, DeviceSettings, ConsoleSettings, WebhookSetti
     # Bytes of frames that a worker logs for one tenant in a day, by UTC. Beyond it the log drops the frames
     # of that tenant until midnight, and tells it. Records and their evidence are not affected.
     frame_log_bytes_of_tenant_per_day: int = Field(default=10_737_418_240, ge=1_048_576, le=2**60)
+    # Days that frames are kept: long enough to look into a complaint.
     frame_log_retention_days: int = Field(default=14, ge=1, le=36_500)
     # Days after its end that a month of meter values is kept in the database. `stationmaster export` drops it
     # then, if its files are read back. None: for ever, because they are billing records. At least a month,

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.cli.help_groups import HEADINGS
-from app.server.embedded.account import ownership
+from app.server.embedded.locks import ownership
 from tests.support.processes import PEPPER, TIMEOUT_S, command, environment, gone, serving, until
 
 # Processes start slowly on a busy machine with two cores.

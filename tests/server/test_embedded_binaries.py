@@ -73,7 +73,7 @@ async def test_a_server_behind_a_link_runs_under_the_name_of_the_link(
     (path_directory / "redis-server").symlink_to(behind.name)
     engine = RedisServer(engine_directory / "redis", account_for(engine_directory))
     with capture_logs() as logs:
-        async with running(engine, owner=True) as url, Redis.from_url(url) as client:
+        async with running(engine) as url, Redis.from_url(url) as client:
             assert await client.ping()
     assert engine.command()[0] == str(path_directory / "redis-server")
     assert [line for line in logs if line["event"] == "engine_binary_skipped"] == []
@@ -83,7 +83,7 @@ async def test_each_server_reads_only_its_own_files(engine_directory: Path, path
     # A newer server writes what an older one refuses to read; that must not prevent the start.
     async def visits() -> int:
         engine = RedisServer(engine_directory / "redis", account_for(engine_directory))
-        async with running(engine, owner=True) as url, Redis.from_url(url) as client:
+        async with running(engine) as url, Redis.from_url(url) as client:
             return await client.incr("visits")
 
     assert [await visits(), await visits()] == [1, 2]
@@ -104,7 +104,7 @@ def test_the_bundled_server_is_found_without_loading_a_client() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the engines as another user")
-def test_the_engines_user_reaches_the_link_and_the_file_behind_it(engine_directory: Path) -> None:
+async def test_the_engines_user_reaches_the_link_and_the_file_behind_it(engine_directory: Path) -> None:
     for name in ("links", "files"):
         (engine_directory / name).mkdir(mode=0o700)
     behind = program(
@@ -114,7 +114,8 @@ def test_the_engines_user_reaches_the_link_and_the_file_behind_it(engine_directo
     link.symlink_to(behind)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(link.parent), prepend=os.pathsep)
-        RedisServer(engine_directory / "redis", account_for(engine_directory)).prepare()
+        async with running(RedisServer(engine_directory / "redis", account_for(engine_directory))):
+            pass
     assert [(engine_directory / name).stat().st_mode & 0o777 for name in ("links", "files")] == [0o701, 0o701]
 
 

@@ -23,6 +23,8 @@ TOOLS: Final[dict[str, tuple[str, ...]]] = {
     "Node.js": ("node", "nodejs"),
     "npm": ("npm",),
     "PgBouncer": ("pgbouncer",),
+    # It checks the unit of docs/operations.md.
+    "systemd": ("systemd-analyze",),
 }
 """Names of the programs under which each tool may be found on PATH."""
 

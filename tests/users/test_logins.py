@@ -10,7 +10,7 @@ from app.errors import Conflict, NotFound, TooManyRequests, Unauthorized
 from app.metrics import LIMITS_HIT
 from app.tenants.records import TenantRecord
 from app.types import TenantId
-from app.users import tables
+from app.users import passwords, tables
 from app.users.passwords import Passwords
 from app.users.records import UserUpdate
 from app.users.service import UserService, has_admin_who_can_log_in
@@ -94,6 +94,25 @@ async def test_whatever_is_wrong_the_answer_is_the_same(
     await site.with_password(operator)
     with pytest.raises(Unauthorized, match=r"^The tenant, the user or the password is wrong\.$"):
         await site.logins.by_password(tenant or operator.slug, name, password, "192.0.2.1")
+
+
+async def test_whatever_is_wrong_one_password_is_checked(
+    site: ConsoleSite, operator: TenantRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def counted(password_hash: str, password: str) -> bool:
+        checked.append(password)
+        return matches(password_hash, password)
+
+    matches = passwords._matches
+    await site.with_password(operator)
+    monkeypatch.setattr(passwords, "_matches", counted)
+    for tenant, name in ((operator.slug, "admin"), (operator.slug, "unknown"), ("no-such-tenant", "admin")):
+        checked.clear()
+        with pytest.raises(Unauthorized):
+            await site.logins.by_password(tenant, name, "another password", "192.0.2.1")
+        assert checked == ["another password"], (tenant, name)
 
 
 async def test_a_user_without_a_password_cannot_log_in_by_one(

@@ -1,5 +1,6 @@
 """Bearer keys: who gets in, for how long, and what a check costs."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.tenants.records import TenantRecord
 from app.tenants.service import ApiKeyLookup
 from app.tenants.store import ApiKeyStore
 from app.types import Scope
+from app.web import tokens
 from app.web.minted_keys import mint_key, secret_hash
 from app.web.tokens import CACHE_LIFETIME_S, TokenVerifier
 from tests.support.api import NOW, Api, SetClock, open_api
@@ -104,6 +106,30 @@ async def test_hot_reads_do_not_ask_the_database_each_time(
     for _ in range(10):
         assert (await api.call("GET", PATH, token)).status_code == 200
     assert len(asked) == 1
+
+
+async def test_known_and_unknown_keys_cost_the_same(
+    api: Api, operator: TenantRecord, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: Counter[str] = Counter()
+    find = ApiKeyStore.find_by_prefix
+
+    async def counted_find(store: ApiKeyStore, prefix: str) -> Any:
+        work["questions"] += 1
+        return await find(store, prefix)
+
+    def counted_hash(pepper: str, secret: str) -> bytes:
+        work["hashes"] += 1
+        return secret_hash(pepper, secret)
+
+    expired = await api.key(operator, "read", expires_at=NOW)
+    sm, prefix, secret = token.split("_")
+    monkeypatch.setattr(ApiKeyStore, "find_by_prefix", counted_find)
+    monkeypatch.setattr(tokens, "secret_hash", counted_hash)
+    for refused in (f"{sm}_{prefix}_{'0' * len(secret)}", f"{sm}_{'0' * 12}_{secret}", expired):
+        work.clear()
+        assert (await api.call("GET", PATH, refused)).status_code == 401
+        assert work == {"questions": 1, "hashes": 1}, refused
 
 
 async def test_a_remembered_key_still_needs_its_secret(api: Api, token: str) -> None:

@@ -1,13 +1,11 @@
-"""The data directory: who owns it, who runs the engines in it, and where their sockets can be."""
+"""The data directory: who runs the engines in it, and where their sockets can be."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import pwd
 import stat
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,31 +80,6 @@ def open_directory(path: Path) -> Path:
         SettingsError: it is not a directory, or cannot be created.
     """
     return usable_directory(path).resolve()
-
-
-@contextlib.contextmanager
-def ownership(directory: Path, name: str = "engines.lock") -> Iterator[bool]:
-    """Hold a lock of the data directory inside the `with` block: by default that of the engines.
-
-    Yields True if this process has the lock, False if another one has it. The lock ends with the process.
-
-    Raises:
-        EmbeddedError: the lock file cannot be written.
-    """
-    path = directory / name
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise EmbeddedError(f"STATIONMASTER_DATA_DIRECTORY: {path}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 def let_through(path: Path, account: Account) -> None:

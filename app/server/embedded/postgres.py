@@ -34,7 +34,12 @@ _OPTIONS = {
     "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
+    # No errors of statements: they quote what tenants store, and the server tries again, or tells them.
+    "log_min_messages": "log",
+    "log_checkpoints": "off",
 }
+# The line of `postmaster.pid` that tells the state, as `pg_ctl` reads it.
+_STATE_LINE = 7
 
 
 class Postgres:
@@ -54,13 +59,15 @@ class Postgres:
         self._sockets = socket_directory(home, account)
         self.url = f"postgresql://postgres@/{_DATABASE}?host={quote(str(self._sockets))}"
 
-    def prepare(self) -> None:
-        """Create the home and its database cluster if they do not exist."""
+    def prepare(self, lock: int) -> None:
+        """Create the home and its database cluster if they do not exist; remove what a dead server left."""
         own_directory(self.home, self.account)
         let_through(self._binaries() / "postgres", self.account)
         if not (self.home / "PG_VERSION").exists():
-            self._initialize()
+            self._initialize(lock)
         self._disarm_process_file()
+        # It holds the id of a process, too. The directory of the socket belongs to this home alone.
+        (self._sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def command(self) -> list[str]:
         """Return the command line that runs the engine in the foreground."""
@@ -70,40 +77,52 @@ class Postgres:
 
     def process_id(self) -> int | None:
         """Return the id of the process that serves this home, even if another owner started it."""
-        try:
-            process_id = int((self.home / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
-        return process_id if runs_in(process_id, self.home) else None
+        lines = self._process_file()
+        process_id = int(lines[0]) if lines[0].isdigit() else None
+        return process_id if process_id is not None and runs_in(process_id, self.home) else None
 
     async def is_ready(self) -> bool:
         """Say whether it accepts connections; create the database if it does not exist."""
-        try:
-            connection = await asyncpg.connect(user="postgres", database="postgres", host=str(self._sockets))
-        except (OSError, asyncpg.PostgresError):
+        # Asking the server itself would write a line into its log each time that it refuses.
+        if [line.strip() for line in self._process_file()[_STATE_LINE:][:1]] != ["ready"]:
             return False
         try:
-            await connection.execute(f"create database {_DATABASE}")
-        except asyncpg.DuplicateDatabaseError:
-            pass
-        finally:
-            await connection.close()
+            connection = await asyncpg.connect(user="postgres", database="postgres", host=str(self._sockets))
+            try:
+                if not await connection.fetchval("select 1 from pg_database where datname = $1", _DATABASE):
+                    await connection.execute(f"create database {_DATABASE}")
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
         return True
 
-    def _initialize(self) -> None:
-        # An interrupted initdb leaves files without PG_VERSION, which hold no data yet.
-        for left_over in self.home.iterdir():
-            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+    def _process_file(self) -> list[str]:
+        """Return the lines of the file in which the server tells its process id and its state."""
+        try:
+            return (self.home / "postmaster.pid").read_text().split("\n")
+        except OSError:
+            return [""]
+
+    def _initialize(self, lock: int) -> None:
+        # In a directory of another name, because PG_VERSION is the first file that initdb writes. What it
+        # leaves when it is killed holds no data yet.
+        new = self.home.with_name(f"{self.home.name}.new")
+        for left_over in (new, self.home):
+            shutil.rmtree(left_over, ignore_errors=True)
+        own_directory(new, self.account)
         options = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres")
         result = subprocess.run(  # noqa: S603 - our own command, without a shell
-            [str(self._binaries() / "initdb"), *options, "--pgdata", str(self.home)],
-            cwd=self.home,
+            [str(self._binaries() / "initdb"), *options, "--pgdata", str(new)],
+            cwd=new,
+            pass_fds=(lock,),
             capture_output=True,
             text=True,
             **as_user(self.account),
         )
         if result.returncode != 0:
             raise EmbeddedError(f"the embedded postgres cannot be set up: {result.stderr.strip()[-500:]}")
+        new.rename(self.home)
 
     def _disarm_process_file(self) -> None:
         """Take the process id out of the file of a dead server.

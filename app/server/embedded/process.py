@@ -1,4 +1,4 @@
-"""The process of one engine: start it, take it over, wait for it, restart it, stop it."""
+"""The process of one engine: start it, share it, wait for it, restart it, stop it."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,8 @@ from typing import Protocol
 
 from app.logs import get_logger
 from app.server.embedded.account import Account, EmbeddedError, as_user
+from app.server.embedded.engine_log import is_full, log_path, open_log, rotate, tail
+from app.server.embedded.locks import Use, change
 
 _LOG = get_logger("embedded")
 # Recovery after a crash replays the log, which takes seconds, and more on a slow disk.
@@ -20,7 +22,10 @@ _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _WATCH_S = 1.0
-_LOG_LIMIT_BYTES = 10_000_000
+# After one failed restart after another.
+_LONGEST_PAUSE_S = 16.0
+# For one process that starts the engine, or stops it, and some more.
+_CHANGE_TIMEOUT_S = _START_TIMEOUT_S + _STOP_TIMEOUT_S
 
 
 class Engine(Protocol):
@@ -32,8 +37,12 @@ class Engine(Protocol):
     account: Account
     stop_signal: signal.Signals
 
-    def prepare(self) -> None:
-        """Make everything ready for `command`. It is slow, so it runs in a thread."""
+    def prepare(self, lock: int) -> None:
+        """Make everything ready for `command`. It is slow, so it runs in a thread.
+
+        lock: the descriptor of the engine's lock. A child that writes to the home inherits it, so that no
+            other process prepares the engine before the child has ended.
+        """
 
     def command(self) -> list[str]:
         """Return the command line that runs the engine in the foreground."""
@@ -46,64 +55,104 @@ class Engine(Protocol):
 
 
 @asynccontextmanager
-async def running(engine: Engine, owner: bool) -> AsyncIterator[str]:
+async def running(engine: Engine) -> AsyncIterator[str]:
     """Run an engine inside the `with` block and yield its URL.
-
-    Args:
-        owner: start and stop the engine; otherwise only wait until the owner's engine is ready.
 
     Raises:
         EmbeddedError: the engine does not start, or does not stop.
     """
-    if not owner:
-        await _wait_until_ready(engine, None)
-        yield engine.url
-        return
-    owned = _OwnedProcess(engine)
-    await asyncio.to_thread(engine.prepare)
-    if engine.process_id() is None:
-        owned.process = await asyncio.to_thread(_spawn, engine)
-    else:
-        _LOG.warning("engine_taken_over", engine=engine.name, reason="its owner was killed")
-    watcher: asyncio.Task[None] | None = None
+    process = _SharedProcess(engine)
+    async with change(engine.home, _CHANGE_TIMEOUT_S) as lock:
+        use = Use(engine.home)
+        try:
+            await process.start(lock)
+        except BaseException:
+            await process.leave(use)
+            raise
+    watcher = asyncio.create_task(process.restart_when_dead(), name=f"embedded-{engine.name}")
     try:
-        await _wait_until_ready(engine, owned.process)
-        watcher = asyncio.create_task(owned.restart_when_dead(), name=f"embedded-{engine.name}")
         yield engine.url
     finally:
-        if watcher is not None:
-            watcher.cancel()
-            await asyncio.wait([watcher])
-        await asyncio.to_thread(_stop, engine, owned.process)
+        watcher.cancel()
+        await asyncio.wait([watcher])
+        async with change(engine.home, _CHANGE_TIMEOUT_S):
+            await process.leave(use)
 
 
-class _OwnedProcess:
-    """The process of an engine of which this process is the owner.
-
-    `process` is None while a process serves that an earlier owner started.
-    """
+class _SharedProcess:
+    """The process of an engine, which this process or another one has started."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.process: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+
+    async def start(self, lock: int) -> None:
+        """Wait until the engine is ready; start it if it does not run. The caller holds its lock.
+
+        Raises:
+            EmbeddedError: it ends at its start, or is not ready in time.
+        """
+        if self._runs():
+            _LOG.info("engine_found", engine=self._engine.name)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not (self._runs() and await self._engine.is_ready()):
+            if not self._runs():
+                if self._child is not None:
+                    text = tail(log_path(self._engine.home))
+                    raise EmbeddedError(f"the embedded {self._engine.name} ended at its start: {text}")
+                # Also if it was found: a server that was killed may have told it to stop.
+                await asyncio.to_thread(self._engine.prepare, lock)
+                # Not in a thread, because a cancellation would leave an unknown process behind.
+                self._child = _spawn(self._engine)
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"the embedded {self._engine.name} is not ready after {_START_TIMEOUT_S:.0f} s"
+                )
+            await asyncio.sleep(_POLL_S)
 
     async def restart_when_dead(self) -> None:
-        """Start the engine again each time it ends by itself. Runs until it is cancelled."""
+        """Start the engine again if it ends by itself, and bound its log. Runs until it is cancelled."""
+        pause_s = _WATCH_S
         while True:
-            await asyncio.sleep(_WATCH_S)
-            if self._runs():
-                continue
-            _LOG.error("engine_died", engine=self._engine.name, log=str(_log_path(self._engine)))
+            await asyncio.sleep(pause_s)
             try:
-                await asyncio.to_thread(self._engine.prepare)
-                # Not in a thread, because a cancellation would leave an unknown process behind.
-                self.process = _spawn(self._engine)
+                if not self._runs():
+                    await self._restart()
+                elif is_full(log_path(self._engine.home)):
+                    async with change(self._engine.home, _CHANGE_TIMEOUT_S):
+                        await asyncio.to_thread(rotate, log_path(self._engine.home))
+                pause_s = _WATCH_S
             except (OSError, EmbeddedError) as error:
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 _LOG.error("engine_not_restarted", engine=self._engine.name, error=str(error))
 
+    async def leave(self, use: Use) -> None:
+        """Stop the engine if no other process uses it. The caller holds its lock.
+
+        Raises:
+            EmbeddedError: it does not stop.
+        """
+        try:
+            if use.is_the_last():
+                await asyncio.to_thread(_stop, self._engine, self._child)
+            else:
+                _LOG.info("engine_left_running", engine=self._engine.name, reason="another process uses it")
+        finally:
+            use.end()
+
+    async def _restart(self) -> None:
+        async with change(self._engine.home, _CHANGE_TIMEOUT_S) as lock:
+            # Another process may have been faster.
+            if not self._runs():
+                path = log_path(self._engine.home)
+                _LOG.error("engine_died", engine=self._engine.name, log=str(path))
+                self._child = None
+                await self.start(lock)
+
     def _runs(self) -> bool:
-        if self.process is not None:
-            return self.process.poll() is None
+        # Asked first, because it also removes what is left of a child that has ended.
+        if self._child is not None and self._child.poll() is None:
+            return True
         return self._engine.process_id() is not None
 
 
@@ -122,9 +171,10 @@ def runs_in(process_id: int, home: Path) -> bool:
 
 
 def _spawn(engine: Engine) -> subprocess.Popen[bytes]:
-    path = _log_path(engine)
-    full = path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES
-    with open(path, "wb" if full else "ab", opener=_private) as log:
+    path = log_path(engine.home)
+    if is_full(path):
+        rotate(path)
+    with open_log(path) as log:
         # In a new session, because Ctrl-C in the terminal must not stop the engines before the last commit.
         return subprocess.Popen(  # noqa: S603 - our own command, without a shell
             engine.command(),
@@ -137,19 +187,11 @@ def _spawn(engine: Engine) -> subprocess.Popen[bytes]:
         )
 
 
-async def _wait_until_ready(engine: Engine, process: subprocess.Popen[bytes] | None) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while not await engine.is_ready():
-        if process is not None and process.poll() is not None:
-            raise EmbeddedError(f"the embedded {engine.name} ended at its start: {_tail(_log_path(engine))}")
-        if time.monotonic() > deadline:
-            raise EmbeddedError(f"the embedded {engine.name} is not ready after {_START_TIMEOUT_S:.0f} s")
-        await asyncio.sleep(_POLL_S)
-
-
-def _stop(engine: Engine, process: subprocess.Popen[bytes] | None) -> None:
+def _stop(engine: Engine, child: subprocess.Popen[bytes] | None) -> None:
     """Ask the engine to stop and wait; kill it if it does not."""
-    process_id = process.pid if process is not None else engine.process_id()
+    if child is not None and child.poll() is not None:
+        child = None
+    process_id = engine.process_id() if child is None else child.pid
     if process_id is None:
         return
     for number, patience_s in ((engine.stop_signal, _STOP_TIMEOUT_S), (signal.SIGKILL, 5.0)):
@@ -157,8 +199,8 @@ def _stop(engine: Engine, process: subprocess.Popen[bytes] | None) -> None:
             os.kill(process_id, number)
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            # A process of an earlier owner may stay as a zombie, so its working directory decides.
-            if process.poll() is not None if process is not None else not runs_in(process_id, engine.home):
+            # One that is not our child may stay as a zombie, so its working directory decides.
+            if child.poll() is not None if child is not None else not runs_in(process_id, engine.home):
                 return
             time.sleep(_POLL_S)
     raise EmbeddedError(f"the embedded {engine.name} (process {process_id}) does not stop")
@@ -172,21 +214,3 @@ def _is_alive(process_id: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _private(path: str, flags: int) -> int:
-    """Open a file that only this user reads: statements in a log may hold what tenants store."""
-    descriptor = os.open(path, flags, 0o600)
-    # It may be of a version that let others read it.
-    os.fchmod(descriptor, 0o600)
-    return descriptor
-
-
-def _log_path(engine: Engine) -> Path:
-    return engine.home.parent / f"{engine.name}.log"
-
-
-def _tail(path: Path) -> str:
-    with contextlib.suppress(OSError):
-        return " | ".join(path.read_text(errors="replace").splitlines()[-3:])
-    return "no log"

@@ -25,7 +25,7 @@ class RedisServer:
         self.url = f"unix://{quote(str(self._socket))}"
         self._binary: RedisBinary | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, lock: int) -> None:
         """Create the home, and choose the binary."""
         own_directory(self.home, self.account)
         self._binary = find_redis()
