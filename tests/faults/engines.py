@@ -42,7 +42,7 @@ class RunningEngine:
 
     async def start(self) -> None:
         """Start it."""
-        await self._stack.enter_async_context(running(self._engine, True))
+        await self._stack.enter_async_context(running(self._engine))
 
     async def stop(self) -> None:
         """Stop it for good."""
