@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from app.database.roles import CREATE_ROLES
 from app.server.embedded.account import (
     Account,
     EmbeddedError,
@@ -77,15 +78,16 @@ class Postgres:
         return process_id if runs_in(process_id, self.home) else None
 
     async def is_ready(self) -> bool:
-        """Say whether it accepts connections; create the database if it does not exist."""
+        """Say whether it accepts connections; create the database and the roles if they do not exist."""
         try:
             connection = await asyncpg.connect(user="postgres", database="postgres", host=str(self._sockets))
         except (OSError, asyncpg.PostgresError):
             return False
         try:
-            await connection.execute(f"create database {_DATABASE}")
-        except asyncpg.DuplicateDatabaseError:
-            pass
+            with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+                await connection.execute(f"create database {_DATABASE}")
+            with contextlib.suppress(asyncpg.DuplicateObjectError):
+                await connection.execute(CREATE_ROLES)
         finally:
             await connection.close()
         return True
