@@ -30,10 +30,25 @@ NOT_ALL_OF_APP: Final[Mapping[str, Set[str]]] = {
     "transaction_ids": set(),
     "transaction_positions": {"select"},
     "transactions": {"select"},
-    "tenants": {"select", "update (next_charging_profile_id)"},
+    "tenants": {"select", "update (next_charging_profile_id)", "update (minimum_security_profile)"},
 }
 """Of tables and sequences. The role of tenants has all rights on the other tables that have a policy."""
-OF_LEDGER: Final[Mapping[str, Set[str]]] = {}
+OF_LEDGER: Final[Mapping[str, Set[str]]] = {
+    "authorization_policies": {"select"},
+    "charge_point_authorization_policies": {"select"},
+    "audit": {"insert"},
+    "charge_points": {"select", "update (updated_at)"},
+    "commands": {"select", "update (effect)", "update (effect_due_at)"},
+    "connectors": {"select"},
+    "event_ids": {"usage"},
+    "events": {"insert"},
+    "frame_runs": {"insert"},
+    "id_tags": {"select", "update (updated_at)"},
+    "meter_values": {"select", "insert", "update"},
+    "orphan_records": {"select", "insert", "update"},
+    "transaction_ids": {"select", "insert", "update"},
+    "transactions": {"select", "insert", "update"},
+}
 
 _SCHEMA: Final = "select quote_ident(current_schema())"
 _WITH_POLICY: Final = """
