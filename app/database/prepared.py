@@ -168,8 +168,10 @@ class Prepared:
     async def _fetch_on(
         self, connection: StationConnection, tenant_id: TenantId | None, text: str, arguments: Sequence[Any]
     ) -> list[asyncpg.Record]:
-        if (statements := self._of_tenants.get(connection)) is not None and tenant_id is not None:
-            return await statements.fetch(tenant_id, text, arguments)
+        if (statements := self._of_tenants.get(connection)) is not None:
+            await statements.settle()
+            if tenant_id is not None:
+                return await statements.fetch(tenant_id, text, arguments)
         connection.scope = "" if tenant_id is None else self._roles.scope_of(tenant_id)
         async with keep_settings(connection):
             return await connection.fetch(text, *arguments)

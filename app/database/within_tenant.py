@@ -19,6 +19,8 @@ from app.types import TenantId
 if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement
 
+    _Prepared = PreparedStatement[asyncpg.Record]
+
 _KEPT: Final = 100
 """The most statements that a connection keeps prepared."""
 _NAME: Final = "stationmaster_scope"
@@ -33,9 +35,11 @@ _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaC
 class TenantStatements:
     """The prepared statements of one connection."""
 
-    def __init__(self, connection: StationConnection) -> None:
+    def __init__(self, connection: StationConnection, nothing: "_Prepared") -> None:
+        """Use `of`. nothing: a statement without an effect."""
         self._connection = connection
-        self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
+        self._nothing = nothing
+        self._prepared: dict[str, _Prepared] = {}
         self._is_settled = True
 
     @classmethod
@@ -43,22 +47,17 @@ class TenantStatements:
         """Prepare a new connection, which is ended if that fails."""
         try:
             await connection.execute(_PREPARE)
+            return cls(connection, await connection.prepare("select"))
         except BaseException:
             connection.terminate()
             raise
-        return cls(connection)
 
     async def fetch(self, tenant_id: TenantId, text: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
-        """Run a statement that sees and changes rows of a tenant only.
+        """Run a statement that sees and changes rows of a tenant only. Call `settle` before.
 
         Raises:
             OutdatedSchemaCacheError: the schema has changed. The connection is ended.
         """
-        if not self._is_settled:
-            # After a cancelled statement the driver waits in this. If a statement was not even sent, because
-            # of its arguments, this ends the transaction that has begun.
-            await self._connection.execute("")
-            self._is_settled = True
         statement = self._prepared.get(text) or await self._prepare(text)
         # The driver writes the statement before it waits for anything.
         self._connection.transport.write(_scope(tenant_id))
@@ -71,7 +70,17 @@ class TenantStatements:
             self._is_settled = False
             raise
 
-    async def _prepare(self, text: str) -> "PreparedStatement[asyncpg.Record]":
+    async def settle(self) -> None:
+        """Let nothing be left of a statement that has failed. Call it before each statement, of whatever kind.
+
+        If a statement was not even sent, because of its arguments, this ends the transaction that has begun.
+        After a cancelled one the driver waits here, and not after the scope of the next one.
+        """
+        if not self._is_settled:
+            await self._nothing.fetch()
+            self._is_settled = True
+
+    async def _prepare(self, text: str) -> "_Prepared":
         if len(self._prepared) >= _KEPT:
             self._prepared.pop(next(iter(self._prepared)))
         statement = self._prepared[text] = await self._connection.prepare(text)
