@@ -56,6 +56,10 @@ _WITH_POLICY: Final = """
     where relnamespace = current_schema()::regnamespace
         and exists (select from pg_policy where polrelid = pg_class.oid)
 """
+_IS_SUBJECT: Final = """
+    select coalesce(bool_or(row_security_active(oid)), false) from pg_class
+    where relnamespace = current_schema()::regnamespace and relrowsecurity
+"""
 _HELD: Final = """
     select relname, lower(privilege_type) as held from pg_class, aclexplode(relacl)
     where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p', 'S')
@@ -74,11 +78,14 @@ async def grant_rights(url: str) -> None:
     """Give the roles that exist exactly their rights. url: DATABASE_URL; the schema must be migrated.
 
     Raises:
-        RoleError: a role cannot be used, or the login does not own the tables.
+        RoleError: a role cannot be used, or the login does not own the tables and would see no rows.
     """
     connection = await connect(url, "rights")
     try:
         roles = await find_roles(connection)
+        if await connection.fetchval(_IS_SUBJECT):
+            login = await connection.fetchval("select session_user")
+            raise RoleError(f"{login} does not own the tables, so their policies hide all rows from it")
         if roles.app:
             await _grant(connection, APP, await rights_of_app(connection))
         else:

@@ -16,7 +16,7 @@ from app.types import TenantId
 APP: Final = "stationmaster_app"
 LEDGER: Final = "stationmaster_ledger"
 CREATE_ROLES: Final = f"create role {APP} nologin; create role {LEDGER} nologin bypassrls"
-"""What an administrator of the database server runs."""
+"""For an administrator of the database server."""
 
 _FIND: Final = """
     select rolname, rolsuper or rolbypassrls as is_exempt from pg_roles where rolname in ($1, $2)

@@ -71,7 +71,7 @@ class TenantStatements:
             raise
 
     async def settle(self) -> None:
-        """Let nothing be left of a statement that has failed. Call it before each statement, of whatever kind.
+        """Let nothing be left of a statement that has failed. Call it before each statement of any kind.
 
         If a statement was not even sent, because of its arguments, this ends the transaction that has begun.
         After a cancelled one the driver waits here, and not after the scope of the next one.

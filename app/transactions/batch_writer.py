@@ -118,7 +118,7 @@ class BatchWriter:
             except Exception as error:
                 failure = failure_of(error)
                 if isinstance(error, asyncpg.InsufficientPrivilegeError):
-                    # An operator has taken a right away, which is no fault of the records.
+                    # An operator has taken a right away. The records can be stored when it is back.
                     failure = Failure.UNAVAILABLE
                 LEDGER_RETRIES.labels(failure.value).inc()
                 if failure is Failure.DATA:

@@ -15,7 +15,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 _TENANT = "nullif(current_setting('stationmaster.tenant', true), '')::bigint"
-# A partition has no policy: it is read through its table, and nobody but the owner has a right to it.
+# A partition has no policy: it is read through its table, and only the owner has a right to it.
 _TABLES = """
     select relname from pg_class join pg_attribute on attrelid = pg_class.oid
     where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
