@@ -104,7 +104,7 @@ async def test_the_server_runs_with_exactly_the_rights_of_the_page(url: str, set
         of_tenants = {*await rights_of_app(owner)} - {"tenants"}
         assert await held_rights(owner, APP) == _of_the_page(of_tenants, 0)
         assert await held_rights(owner, LEDGER) == _of_the_page(set(), 1)
-        # What somebody has added or taken away does not outlive the next start.
+        # The next start undoes what was added and taken away.
         await owner.execute(f"grant all on api_keys to {APP}; revoke all on transactions from {LEDGER}")
         await bring_up_to_date(url, PEPPER)
         assert await held_rights(owner, APP) == _of_the_page(of_tenants, 0)
