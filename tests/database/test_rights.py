@@ -145,6 +145,7 @@ async def test_a_login_from_which_the_policies_hide_all_rows_is_refused(url: str
     try:
         async with _connected(url) as owner:
             await owner.execute("grant all on all tables in schema public to reader")
+            await owner.execute("grant connect on database charging to reader")
         reader = urlunsplit(urlsplit(url)._replace(netloc="reader@"))
         with pytest.raises(MigrationError, match="reader does not own the tables"):
             await bring_up_to_date(reader, PEPPER)
